@@ -1,0 +1,79 @@
+# ngx_http_longpoll_module; `make help` lists the targets.
+#
+# nginx's own configure and Makefile build the module (see tools/build); this
+# file only gives what one does here a name.  Every target installs what it
+# needs itself (tools/deps).
+
+MAKEFLAGS += --no-print-directory
+
+# the demo's port; the test files of plain, hup and asan (all, if none is named)
+PORT = 8080
+T =
+
+.PHONY: all help check test unit plain hup asan run bench clean build-unit
+
+all:                ## build/ngx_http_longpoll_module.so for the installed nginx
+	@tools/deps build
+	@tools/build module
+
+test:               ## all that a landing needs: check, unit, plain, hup, asan
+	@tools/deps build check test asan
+	@tools/test build check unit plain hup asan
+
+check: all          ## layout, style, warnings, cppcheck
+	@tools/deps check
+	@tools/check
+
+unit:               ## the programs of t/unit/
+	@tools/deps build test
+	@tools/test unit
+
+plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
+	@tools/deps test
+	@tools/test plain -- $(T)
+
+hup: all            ## t/*.t, one nginx that is reloaded from block to block
+	@tools/deps test
+	@tools/test hup -- $(T)
+
+asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
+	@tools/deps build test asan
+	@tools/test asan -- $(T)
+
+run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
+	@tools/deps run
+	@tools/run $(PORT)
+
+bench: all          ## the benchmark
+	@bench/run
+
+clean:              ## removes build/ and what the tests left
+	@rm -rf build t/servroot*
+
+help:               ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile \
+	    | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+
+# The unit programs, with the files of src/ that each is linked with.  They
+# run under the sanitizers: they are small, and that finds more.
+
+build/unit/text:   UNIT = id query json wire
+build/unit/store:  UNIT = hash id log cat zone
+
+UNIT_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
+	-fsanitize=address,undefined -fno-sanitize-recover -Isrc \
+	$(foreach d,src/core src/event src/event/modules src/os/unix src/http \
+		src/http/modules src/http/v2 objs,-Ibuild/nginx/$d)
+
+programs := $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/*.c))
+
+build-unit: all $(programs)
+
+$(programs): | all
+
+build/unit/%: t/unit/%.c $(wildcard src/*) Makefile
+	@mkdir -p build/unit
+	@echo "compiling $@"
+	@$(CC) $(UNIT_FLAGS) -o $@ $< \
+	    $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl

@@ -1,0 +1,854 @@
+
+/*
+ * ngx_http_longpoll_module.c: directives, and what nginx calls.
+ *
+ *   configuration   zones are mentioned (subscribe, publish, status) and
+ *                   declared (longpoll_zone), in any order; at the end of http
+ *                   every mention must have been declared
+ *   init_zone       makes the zone, or finds it again after a reload; changes
+ *                   nothing that a live zone says, for the reload may still
+ *                   fail
+ *   init_module     the reload has succeeded: new parameters
+ *   init_process    a worker gets a number and looks after its polls
+ *
+ * A location that both subscribes and publishes has one handler, which goes by
+ * the method.
+ */
+
+
+#include "src/ngx_http_longpoll_http.h"
+#include "src/ngx_http_longpoll_notify.h"
+#include "src/ngx_http_longpoll_publish.h"
+#include "src/ngx_http_longpoll_response.h"
+#include "src/ngx_http_longpoll_status.h"
+#include "src/ngx_http_longpoll_subscribe.h"
+#include "src/ngx_http_longpoll_variable.h"
+#include "src/ngx_http_longpoll_zone.h"
+
+#include <sys/random.h>
+
+
+static ngx_int_t ngx_http_longpoll_handler(ngx_http_request_t *r);
+
+static ngx_int_t ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
+static ngx_int_t ngx_http_longpoll_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_longpoll_init_process(ngx_cycle_t *cycle);
+static void ngx_http_longpoll_exit_process(ngx_cycle_t *cycle);
+static ngx_uint_t ngx_http_longpoll_zones(ngx_cycle_t *cycle);
+
+static void *ngx_http_longpoll_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_longpoll_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_longpoll_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_longpoll_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+static char *ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_longpoll_zone_name_size(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *name, ssize_t *size);
+static char *ngx_http_longpoll_zone_parameter(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_http_longpoll_zone_conf_t *zcf);
+static ngx_http_longpoll_mention_t *ngx_http_longpoll_mention(ngx_conf_t *cf,
+    ngx_str_t *name, ngx_str_t *directive);
+static char *ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_longpoll_publish(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_longpoll_use(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_longpoll_loc_conf_t *llcf, ngx_http_longpoll_zone_t **zone);
+static char *ngx_http_longpoll_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_longpoll_check_timeout(ngx_conf_t *cf, void *post,
+    void *data);
+static char *ngx_http_longpoll_check_error_status(ngx_conf_t *cf, void *post,
+    void *data);
+
+
+static ngx_conf_post_t  ngx_http_longpoll_timeout_post =
+    { ngx_http_longpoll_check_timeout };
+
+static ngx_conf_post_t  ngx_http_longpoll_error_status_post =
+    { ngx_http_longpoll_check_error_status };
+
+
+static ngx_command_t  ngx_http_longpoll_commands[] = {
+
+    { ngx_string("longpoll_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_longpoll_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("longpoll_subscribe"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_1MORE,
+      ngx_http_longpoll_subscribe,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("longpoll_publish"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_1MORE,
+      ngx_http_longpoll_publish,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("longpoll_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_longpoll_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("longpoll_max_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+                        |NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_longpoll_loc_conf_t, max_timeout),
+      &ngx_http_longpoll_timeout_post },
+
+    { ngx_string("longpoll_max_response_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+                        |NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_longpoll_loc_conf_t, max_response_size),
+      NULL },
+
+    { ngx_string("longpoll_error_status"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+                        |NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_longpoll_loc_conf_t, error_status),
+      &ngx_http_longpoll_error_status_post },
+
+    { ngx_string("longpoll_drain"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_longpoll_main_conf_t, drain),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_longpoll_module_ctx = {
+    ngx_http_longpoll_variable_add,        /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    ngx_http_longpoll_create_main_conf,    /* create main configuration */
+    ngx_http_longpoll_init_main_conf,      /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_longpoll_create_loc_conf,     /* create location configuration */
+    ngx_http_longpoll_merge_loc_conf       /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_longpoll_module = {
+    NGX_MODULE_V1,
+    &ngx_http_longpoll_module_ctx,         /* module context */
+    ngx_http_longpoll_commands,            /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_longpoll_init_module,         /* init module */
+    ngx_http_longpoll_init_process,        /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_longpoll_exit_process,        /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/* what a location allows: subscribing, publishing, both */
+
+typedef struct {
+    ngx_str_t  allow;
+    ngx_str_t  error;
+} ngx_http_longpoll_methods_t;
+
+static ngx_http_longpoll_methods_t  ngx_http_longpoll_methods[] = {
+
+    { ngx_string("GET, HEAD, OPTIONS"),
+      ngx_string("Invalid HTTP Method. Only GET allowed.") },
+
+    { ngx_string("POST, OPTIONS"),
+      ngx_string("Invalid HTTP Method. Only POST allowed.") },
+
+    { ngx_string("GET, HEAD, POST, OPTIONS"),
+      ngx_string("Invalid HTTP Method. Only GET and POST allowed.") }
+};
+
+
+static ngx_int_t
+ngx_http_longpoll_handler(ngx_http_request_t *r)
+{
+    ngx_http_longpoll_ctx_t       *ctx;
+    ngx_http_longpoll_methods_t   *methods;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    if (llcf->subscribe && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_http_longpoll_subscribe_handler(r);
+    }
+
+    if (llcf->publish && (r->method & NGX_HTTP_POST)) {
+        return ngx_http_longpoll_publish_handler(r);
+    }
+
+    methods = ngx_http_longpoll_methods;
+
+    if (llcf->publish) {
+        methods += llcf->subscribe ? 2 : 1;
+    }
+
+    if (r->method != NGX_HTTP_OPTIONS) {
+        ctx = ngx_http_longpoll_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx->result = NGX_HTTP_LONGPOLL_ERROR;
+    }
+
+    return ngx_http_longpoll_response_method(r, &methods->allow,
+                                             &methods->error);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_longpoll_zone_t *old = data;
+
+    size_t                     size;
+    u_char                    *addr, random[3 * sizeof(uint64_t)];
+    ngx_slab_pool_t           *shpool;
+    ngx_http_longpoll_zone_t  *z;
+
+    z = shm_zone->data;
+
+    if (old) {
+        ngx_http_longpoll_zone_inherit(z, old);
+        return NGX_OK;
+    }
+
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    z->mutex = &shpool->mutex;
+
+    if (shm_zone->shm.exists) {
+        addr = shpool->data;
+        size = shpool->end - addr;
+
+        return ngx_http_longpoll_zone_init(z, addr, size, 1, NULL, 0);
+    }
+
+    /* all of it in one piece, once: the slab has nothing more to do */
+
+    size = shpool->pfree * ngx_pagesize;
+    addr = ngx_slab_alloc(shpool, size);
+
+    if (addr == NULL) {
+        return NGX_ERROR;
+    }
+
+    shpool->data = addr;
+    shpool->log_nomem = 0;
+
+    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, ngx_errno,
+                      "longpoll_zone \"%V\": getrandom() failed", &z->name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_longpoll_zone_init(z, addr, size, 0, random,
+                                    ngx_http_longpoll_now())
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "longpoll_zone \"%V\" is too small", &z->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                      i;
+    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    if (ngx_test_config || !ngx_http_longpoll_zones(cycle)) {
+        return NGX_OK;
+    }
+
+    lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
+    mention = lmcf->mentions.elts;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+        ngx_http_longpoll_zone_configure(mention[i].zone);
+    }
+
+    return ngx_http_longpoll_notify_init_module(cycle);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
+{
+    /* cache managers and loaders are processes, too */
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    if (!ngx_http_longpoll_zones(cycle)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_longpoll_subscribe_init_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_longpoll_notify_init_process(cycle,
+                                        &ngx_http_longpoll_subscribe_handlers);
+}
+
+
+static void
+ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_longpoll_notify_exit_process();
+}
+
+
+/* how many zones there are */
+
+static ngx_uint_t
+ngx_http_longpoll_zones(ngx_cycle_t *cycle)
+{
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    if (ngx_get_conf(cycle->conf_ctx, ngx_http_module) == NULL) {
+        return 0;
+    }
+
+    lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
+
+    return lmcf->mentions.nelts;
+}
+
+
+/*
+ * configuration
+ */
+
+
+static void *
+ngx_http_longpoll_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    lmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_longpoll_main_conf_t));
+    if (lmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&lmcf->mentions, cf->pool, 4,
+                       sizeof(ngx_http_longpoll_mention_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    lmcf->drain = NGX_CONF_UNSET_MSEC;
+
+    return lmcf;
+}
+
+
+/* called behind the whole of http: what was mentioned is declared by now */
+
+static char *
+ngx_http_longpoll_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_longpoll_main_conf_t *lmcf = conf;
+
+    ngx_uint_t                    i;
+    ngx_http_longpoll_mention_t  *mention;
+
+    ngx_conf_init_msec_value(lmcf->drain, 1000);
+
+    mention = lmcf->mentions.elts;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+
+        if (mention[i].shm_zone == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown zone \"%V\" in \"%V\" in %s:%ui",
+                          &mention[i].zone->name, &mention[i].directive,
+                          mention[i].file, mention[i].line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_longpoll_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_longpoll_loc_conf_t));
+    if (llcf == NULL) {
+        return NULL;
+    }
+
+    llcf->max_timeout = NGX_CONF_UNSET_MSEC;
+    llcf->max_response_size = NGX_CONF_UNSET_SIZE;
+    llcf->error_status = NGX_CONF_UNSET_UINT;
+
+    return llcf;
+}
+
+
+static char *
+ngx_http_longpoll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_longpoll_loc_conf_t *prev = parent;
+    ngx_http_longpoll_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ngx_conf_merge_msec_value(conf->max_timeout, prev->max_timeout, 120000);
+    ngx_conf_merge_size_value(conf->max_response_size,
+                              prev->max_response_size, 1024 * 1024);
+    ngx_conf_merge_uint_value(conf->error_status, prev->error_status,
+                              NGX_HTTP_OK);
+
+    /* as proxy_pass is: nginx itself hands on no content handler */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && conf->subscribe == NULL && conf->publish == NULL) {
+        conf->subscribe = prev->subscribe;
+        conf->publish = prev->publish;
+    }
+
+    if (clcf->lmt_excpt && clcf->handler == NULL
+        && (conf->subscribe || conf->publish))
+    {
+        clcf->handler = ngx_http_longpoll_handler;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                           *rv;
+    ssize_t                         size;
+    ngx_str_t                      *value, name;
+    ngx_uint_t                      i;
+    ngx_http_longpoll_zone_t       *z;
+    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_zone_conf_t   zcf;
+
+    value = cf->args->elts;
+    name.len = 0;
+    size = 0;
+
+    ngx_memzero(&zcf, sizeof(ngx_http_longpoll_zone_conf_t));
+    zcf.buffer = 250;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
+            rv = ngx_http_longpoll_zone_name_size(cf, &value[i], &name, &size);
+
+        } else {
+            rv = ngx_http_longpoll_zone_parameter(cf, &value[i], &zcf);
+        }
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have \"zone\" parameter", &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    mention = ngx_http_longpoll_mention(cf, &name, &cmd->name);
+    if (mention == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (mention->shm_zone) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate %V \"%V\"", &cmd->name, &name);
+        return NGX_CONF_ERROR;
+    }
+
+    mention->shm_zone = ngx_shared_memory_add(cf, &name, size,
+                                              &ngx_http_longpoll_module);
+    if (mention->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    z = mention->zone;
+    z->size = size;
+    z->conf = zcf;
+
+    mention->shm_zone->init = ngx_http_longpoll_init_zone;
+    mention->shm_zone->data = z;
+
+    return NGX_CONF_OK;
+}
+
+
+/* NAME:SIZE; a name can stand as it is in JSON, in a metric, in a log */
+
+static char *
+ngx_http_longpoll_zone_name_size(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *name, ssize_t *size)
+{
+    u_char     *p, *colon;
+    ngx_str_t   s;
+
+    name->data = value->data + 5;
+
+    colon = (u_char *) ngx_strchr(name->data, ':');
+
+    if (colon == NULL || colon == name->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\"", value);
+        return NGX_CONF_ERROR;
+    }
+
+    name->len = colon - name->data;
+
+    for (p = name->data; p < colon; p++) {
+
+        if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '\\') {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid zone name in \"%V\"", value);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    s.data = colon + 1;
+    s.len = value->data + value->len - s.data;
+
+    *size = ngx_parse_size(&s);
+
+    if (*size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\"", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (*size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too small", value);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_zone_parameter(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_longpoll_zone_conf_t *zcf)
+{
+    u_char      *p;
+    uint64_t    *time;
+    ngx_int_t    n;
+    ngx_str_t    s;
+
+    p = (u_char *) ngx_strchr(value->data, '=');
+
+    if (p == NULL) {
+        goto invalid;
+    }
+
+    p++;
+    s.data = p;
+    s.len = value->data + value->len - p;
+
+    if (ngx_strncmp(value->data, "buffer=", 7) == 0) {
+        n = ngx_atoi(s.data, s.len);
+
+        if (n < 1 || n > 0x7fffffff) {
+            goto invalid;
+        }
+
+        zcf->buffer = n;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "delete_on_read=", 15) == 0) {
+
+        if (ngx_strcmp(s.data, "on") == 0) {
+            zcf->delete_on_read = 1;
+
+        } else if (ngx_strcmp(s.data, "off") == 0) {
+            zcf->delete_on_read = 0;
+
+        } else {
+            goto invalid;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "ttl=", 4) == 0) {
+        time = &zcf->ttl;
+
+    } else if (ngx_strncmp(value->data, "inactive=", 9) == 0) {
+        time = &zcf->inactive;
+
+    } else {
+        goto invalid;
+    }
+
+    if (ngx_strcmp(s.data, "off") == 0) {
+        *time = 0;
+        return NGX_CONF_OK;
+    }
+
+    n = ngx_parse_time(&s, 0);
+
+    if (n == NGX_ERROR || n == 0) {
+        goto invalid;
+    }
+
+    *time = n;
+
+    return NGX_CONF_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\"", value);
+    return NGX_CONF_ERROR;
+}
+
+
+/* the zone of that name, as it was mentioned before, or now for the first time */
+
+static ngx_http_longpoll_mention_t *
+ngx_http_longpoll_mention(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *directive)
+{
+    ngx_uint_t                      i;
+    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
+
+    mention = lmcf->mentions.elts;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+
+        if (mention[i].zone->name.len == name->len
+            && ngx_strncmp(mention[i].zone->name.data, name->data, name->len)
+               == 0)
+        {
+            return &mention[i];
+        }
+    }
+
+    mention = ngx_array_push(&lmcf->mentions);
+    if (mention == NULL) {
+        return NULL;
+    }
+
+    mention->zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_longpoll_zone_t));
+    if (mention->zone == NULL) {
+        return NULL;
+    }
+
+    mention->zone->name = *name;
+    mention->shm_zone = NULL;
+    mention->directive = *directive;
+    mention->file = cf->conf_file->file.name.data;
+    mention->line = cf->conf_file->line;
+
+    return mention;
+}
+
+
+static char *
+ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "protocol=golongpoll") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_longpoll_use(cf, cmd, llcf, &llcf->subscribe);
+}
+
+
+static char *
+ngx_http_longpoll_publish(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts > 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_longpoll_use(cf, cmd, llcf, &llcf->publish);
+}
+
+
+static char *
+ngx_http_longpoll_use(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_longpoll_loc_conf_t *llcf, ngx_http_longpoll_zone_t **zone)
+{
+    ngx_str_t                    *value;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_longpoll_mention_t  *mention;
+
+    if (*zone) {
+        return "is duplicate";
+    }
+
+    if (llcf->status) {
+        return "is incompatible with \"longpoll_status\"";
+    }
+
+    value = cf->args->elts;
+
+    mention = ngx_http_longpoll_mention(cf, &value[1], &cmd->name);
+    if (mention == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *zone = mention->zone;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_longpoll_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_longpoll_mention_t  *mention;
+
+    if (llcf->status) {
+        return "is duplicate";
+    }
+
+    if (llcf->subscribe || llcf->publish) {
+        return "is incompatible with \"longpoll_subscribe\" "
+               "and \"longpoll_publish\"";
+    }
+
+    value = cf->args->elts;
+
+    llcf->status = 1;
+
+    if (ngx_strcmp(value[1].data, "all") != 0) {
+        mention = ngx_http_longpoll_mention(cf, &value[1], &cmd->name);
+        if (mention == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        llcf->status_zone = mention->zone;
+    }
+
+    if (cf->args->nelts > 2) {
+
+        if (ngx_strcmp(value[2].data, "format=json") == 0) {
+            llcf->status_format = NGX_HTTP_LONGPOLL_STATUS_JSON;
+
+        } else if (ngx_strcmp(value[2].data, "format=prometheus") == 0) {
+            llcf->status_format = NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_longpoll_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_check_timeout(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t *timeout = data;
+
+    if (*timeout < 1000) {
+        return "must be at least 1s";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_check_error_status(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_int_t *status = data;
+
+    if (*status != NGX_HTTP_OK && (*status < 400 || *status > 499)) {
+        return "must be 200 or between 400 and 499";
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,70 @@
+
+/*
+ * ngx_http_longpoll.h: the words that every file of the module uses.
+ *
+ * A stored thing is a message (on the wire it is called an event), a topic is
+ * a category, a parked request a waiter, the store in shared memory a zone.
+ * Times are milliseconds since the epoch, uint64_t, unless a name says
+ * otherwise.  Nothing here has code behind it.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+#define NGX_HTTP_LONGPOLL_VERSION         "0.1.0"
+
+/* limits of the protocol */
+
+#define NGX_HTTP_LONGPOLL_MAX_CATEGORY    1024    /* bytes of one name */
+#define NGX_HTTP_LONGPOLL_MAX_CATEGORIES  64      /* in one poll */
+#define NGX_HTTP_LONGPOLL_MAX_MESSAGES    1000    /* in one publish */
+
+/*
+ * A since_time from here on is a real date (September 2001); a smaller one
+ * asks for everything there is.
+ */
+
+#define NGX_HTTP_LONGPOLL_REAL_DATE       1000000000000ULL
+
+
+typedef struct ngx_http_longpoll_zone_s  ngx_http_longpoll_zone_t;
+
+
+/* a category as a request names it */
+
+typedef struct {
+    ngx_str_t             name;
+    uint64_t              hash[2];      /* of the name, under the zone's key */
+} ngx_http_longpoll_cat_t;
+
+
+/* a message, going in or coming out; the bytes belong to somebody else */
+
+typedef struct {
+    uint64_t              id;           /* see ngx_http_longpoll_id.h */
+    ngx_uint_t            cat;          /* index into the categories at hand */
+    ngx_str_t             data;         /* JSON text without line ends */
+    uint64_t              pos;          /* where it stands in the log */
+} ngx_http_longpoll_msg_t;
+
+
+/* how a request ended: $longpoll_result */
+
+typedef enum {
+    NGX_HTTP_LONGPOLL_NONE = 0,
+    NGX_HTTP_LONGPOLL_EVENTS,
+    NGX_HTTP_LONGPOLL_TIMEOUT,
+    NGX_HTTP_LONGPOLL_CLOSING,
+    NGX_HTTP_LONGPOLL_GONE,
+    NGX_HTTP_LONGPOLL_ERROR,
+    NGX_HTTP_LONGPOLL_PUBLISHED
+} ngx_http_longpoll_result_e;
+
+
+#endif /* _NGX_HTTP_LONGPOLL_H_INCLUDED_ */

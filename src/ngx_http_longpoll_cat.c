@@ -1,0 +1,157 @@
+
+/*
+ * ngx_http_longpoll_cat.c: the categories that a zone knows.
+ *
+ *     bucket -> slot -> slot            free -> slot -> slot
+ *
+ * A slot goes from the free list (or from the never used ones) into its bucket
+ * in one step, and back in one step.  What a slot says before it is in a bucket
+ * is nobody's business, so that is put, not set; but hash[0] says whether a
+ * slot is in use to whoever goes over all of them.
+ */
+
+
+#include "ngx_http_longpoll_cat.h"
+
+
+#define ngx_http_longpoll_cat_bucket(cats, hash)                              \
+    ((hash)[0] & ((cats)->sh->nbuckets - 1))
+
+
+uint32_t
+ngx_http_longpoll_cat_find(ngx_http_longpoll_cats_t *cats,
+    const uint64_t hash[2])
+{
+    uint32_t                     n;
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    n = cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
+
+    while (n) {
+        cat = &cats->slots[n - 1];
+
+        if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
+            return n - 1;
+        }
+
+        n = cat->next;
+    }
+
+    return NGX_HTTP_LONGPOLL_CAT_NONE;
+}
+
+
+uint32_t
+ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
+    const uint64_t hash[2], uint64_t now)
+{
+    uint32_t                         n, *bucket;
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_tomb_sh_t     *tomb;
+    ngx_http_longpoll_cats_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = cats->sh;
+    j = cats->journal;
+
+    if (sh->free) {
+        n = sh->free;
+
+    } else if (sh->fresh < sh->nslots) {
+        n = sh->fresh + 1;
+
+    } else {
+        return NGX_HTTP_LONGPOLL_CAT_NONE;
+    }
+
+    cat = &cats->slots[n - 1];
+    bucket = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
+    tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, hash)];
+
+    ngx_http_longpoll_put(cat->hash[1], hash[1]);
+    ngx_http_longpoll_put(cat->dropped, tomb->check == hash[1] ? tomb->id : 0);
+    ngx_http_longpoll_put(cat->shared, tomb->check == hash[1] ? 0 : tomb->id);
+    ngx_http_longpoll_put(cat->used, now);
+    ngx_http_longpoll_put(cat->waiting, 0);
+    ngx_http_longpoll_put(cat->first, 0);
+    ngx_http_longpoll_put(cat->last, 0);
+    ngx_http_longpoll_put(cat->count, 0);
+
+    if (n == sh->free) {
+        ngx_http_longpoll_set(j, sh->free, cat->next);
+
+    } else {
+        ngx_http_longpoll_set(j, sh->fresh, n);
+    }
+
+    ngx_http_longpoll_set(j, cat->next, *bucket);
+    ngx_http_longpoll_set(j, cat->hash[0], hash[0]);
+    ngx_http_longpoll_set(j, *bucket, n);
+    ngx_http_longpoll_set(j, sh->claimed, sh->claimed + 1);
+    ngx_http_longpoll_done(j);
+
+    return n - 1;
+}
+
+
+void
+ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
+{
+    uint32_t                        *prev;
+    uint64_t                         id;
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_tomb_sh_t     *tomb;
+    ngx_http_longpoll_cats_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = cats->sh;
+    j = cats->journal;
+
+    cat = &cats->slots[n];
+    prev = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, cat->hash)];
+    tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, cat->hash)];
+
+    if (cat->dropped) {
+
+        /* a check over an id that is not yet its own would promise too much */
+
+        id = ngx_max(tomb->id, cat->dropped);
+
+        ngx_http_longpoll_put(tomb->check, 0);
+        ngx_http_longpoll_put(tomb->id, id);
+        ngx_http_longpoll_put(tomb->check, cat->hash[1]);
+    }
+
+    while (*prev != n + 1) {
+        prev = &cats->slots[*prev - 1].next;
+    }
+
+    ngx_http_longpoll_set(j, *prev, cat->next);
+    ngx_http_longpoll_set(j, cat->next, sh->free);
+    ngx_http_longpoll_set(j, cat->hash[0], 0);
+    ngx_http_longpoll_set(j, sh->free, n + 1);
+    ngx_http_longpoll_set(j, sh->claimed, sh->claimed - 1);
+    ngx_http_longpoll_done(j);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_cat_missed(ngx_http_longpoll_cats_t *cats, uint32_t n,
+    const uint64_t hash[2], uint64_t cursor, ngx_uint_t beginning)
+{
+    uint64_t                      dropped, shared;
+    ngx_http_longpoll_tomb_sh_t  *tomb;
+
+    if (n != NGX_HTTP_LONGPOLL_CAT_NONE) {
+        dropped = cats->slots[n].dropped;
+        shared = cats->slots[n].shared;
+
+    } else {
+        tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, hash)];
+
+        dropped = tomb->check == hash[1] ? tomb->id : 0;
+        shared = tomb->check == hash[1] ? 0 : tomb->id;
+    }
+
+    return cursor < dropped || (cursor < shared && !beginning);
+}

@@ -1,0 +1,93 @@
+
+/*
+ * ngx_http_longpoll_hash.c: SipHash-2-4-128 over a category's name.
+ *
+ * Two rounds for each word of the message, four to finish, twice, for the two
+ * halves of the result.  Words are little-endian whatever the machine is, so
+ * that a test vector holds everywhere.
+ */
+
+
+#include "ngx_http_longpoll_hash.h"
+
+
+#define ngx_http_longpoll_hash_rotl(x, b)                                     \
+    (((x) << (b)) | ((x) >> (64 - (b))))
+
+
+static void ngx_http_longpoll_hash_rounds(uint64_t v[4], ngx_uint_t n);
+static uint64_t ngx_http_longpoll_hash_word(const u_char *p, size_t len);
+
+
+void
+ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
+    const u_char *p, size_t len)
+{
+    size_t    left;
+    uint64_t  v[4], word;
+
+    v[0] = key[0] ^ 0x736f6d6570736575ULL;
+    v[1] = key[1] ^ 0x646f72616e646f6dULL ^ 0xee;
+    v[2] = key[0] ^ 0x6c7967656e657261ULL;
+    v[3] = key[1] ^ 0x7465646279746573ULL;
+
+    for (left = len; left >= 8; left -= 8, p += 8) {
+        word = ngx_http_longpoll_hash_word(p, 8);
+
+        v[3] ^= word;
+        ngx_http_longpoll_hash_rounds(v, 2);
+        v[0] ^= word;
+    }
+
+    word = ngx_http_longpoll_hash_word(p, left) | (uint64_t) len << 56;
+
+    v[3] ^= word;
+    ngx_http_longpoll_hash_rounds(v, 2);
+    v[0] ^= word;
+
+    v[2] ^= 0xee;
+    ngx_http_longpoll_hash_rounds(v, 4);
+    hash[0] = v[0] ^ v[1] ^ v[2] ^ v[3];
+
+    v[1] ^= 0xdd;
+    ngx_http_longpoll_hash_rounds(v, 4);
+    hash[1] = v[0] ^ v[1] ^ v[2] ^ v[3];
+
+    if (hash[0] == 0) {
+        hash[0] = 1;
+    }
+}
+
+
+static void
+ngx_http_longpoll_hash_rounds(uint64_t v[4], ngx_uint_t n)
+{
+    while (n--) {
+        v[0] += v[1];
+        v[2] += v[3];
+        v[1] = ngx_http_longpoll_hash_rotl(v[1], 13) ^ v[0];
+        v[3] = ngx_http_longpoll_hash_rotl(v[3], 16) ^ v[2];
+        v[0] = ngx_http_longpoll_hash_rotl(v[0], 32);
+
+        v[2] += v[1];
+        v[0] += v[3];
+        v[1] = ngx_http_longpoll_hash_rotl(v[1], 17) ^ v[2];
+        v[3] = ngx_http_longpoll_hash_rotl(v[3], 21) ^ v[0];
+        v[2] = ngx_http_longpoll_hash_rotl(v[2], 32);
+    }
+}
+
+
+static uint64_t
+ngx_http_longpoll_hash_word(const u_char *p, size_t len)
+{
+    uint64_t  word;
+
+    word = 0;
+
+    while (len--) {
+        word = word << 8 | p[len];
+    }
+
+    return word;
+}

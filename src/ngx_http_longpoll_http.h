@@ -1,0 +1,108 @@
+
+/*
+ * ngx_http_longpoll_http.h: the words of the side that nginx's HTTP sees:
+ * configuration and the context of a request.
+ *
+ * What has no need of HTTP (id, journal, log, cat, zone, query, json, wire)
+ * does not include this, so that it also runs in the unit tests.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_HTTP_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_HTTP_H_INCLUDED_
+
+
+#include "ngx_http_longpoll.h"
+
+#include <ngx_http.h>
+
+
+#define NGX_HTTP_LONGPOLL_STATUS_JSON        0
+#define NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS  1
+
+
+typedef struct ngx_http_longpoll_waiter_s  ngx_http_longpoll_waiter_t;
+
+
+/* a zone's first mention in the configuration, and its declaration */
+
+typedef struct {
+    ngx_http_longpoll_zone_t        *zone;
+    ngx_shm_zone_t                  *shm_zone;  /* NULL until declared */
+    ngx_str_t                        directive; /* that mentioned it first */
+    u_char                          *file;
+    ngx_uint_t                       line;
+} ngx_http_longpoll_mention_t;
+
+
+typedef struct {
+    ngx_array_t                      mentions;  /* of mention_t */
+    ngx_msec_t                       drain;
+} ngx_http_longpoll_main_conf_t;
+
+
+typedef struct {
+    ngx_http_longpoll_zone_t        *subscribe;
+    ngx_http_longpoll_zone_t        *publish;
+
+    ngx_uint_t                       status;    /* a status location */
+    ngx_http_longpoll_zone_t        *status_zone;   /* NULL: all */
+    ngx_uint_t                       status_format;
+
+    ngx_msec_t                       max_timeout;
+    size_t                           max_response_size;
+    ngx_uint_t                       error_status;
+} ngx_http_longpoll_loc_conf_t;
+
+
+typedef struct {
+    ngx_http_longpoll_result_e       result;
+    ngx_uint_t                       nevents;   /* sent or stored */
+    uint64_t                         last_id;   /* of the last one */
+
+    ngx_http_longpoll_zone_t        *zone;      /* set with the rest */
+    ngx_http_longpoll_cat_t         *cats;
+    ngx_uint_t                       ncats;
+
+    ngx_http_longpoll_waiter_t      *waiter;    /* of a poll that was parked */
+} ngx_http_longpoll_ctx_t;
+
+
+extern ngx_module_t  ngx_http_longpoll_module;
+
+
+/* the request's context, made if there is none; NULL: no memory */
+
+static ngx_inline ngx_http_longpoll_ctx_t *
+ngx_http_longpoll_ctx(ngx_http_request_t *r)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_longpoll_ctx_t));
+
+        if (ctx) {
+            ngx_http_set_ctx(r, ctx, ngx_http_longpoll_module);
+        }
+    }
+
+    return ctx;
+}
+
+
+/* the wall clock, in ms; nginx's own is as old as the turn of its loop */
+
+static ngx_inline uint64_t
+ngx_http_longpoll_now(void)
+{
+    struct timeval  tv;
+
+    ngx_gettimeofday(&tv);
+
+    return (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
+}
+
+
+#endif /* _NGX_HTTP_LONGPOLL_HTTP_H_INCLUDED_ */

@@ -1,0 +1,159 @@
+
+/*
+ * ngx_http_longpoll_id.c: a message's name, printed and read.
+ *
+ * Owns the mapping between the number inside and the UUID outside, as drawn
+ * in the header, and nothing else: which id comes next, and whose life it is,
+ * is the zone's business.
+ *
+ * A UUID is handled as two words of 64 bits, its first and its last eight
+ * bytes as they read:
+ *
+ *      high   mmmmmmmm mmmm 7ccc       m ms, 7 version, c counter 15..4
+ *      low    vlll llllllllllll        v variant and counter 3..0, l life
+ *
+ * Printing is on the path of every event of every answer, so it is a table
+ * look-up for each byte; reading happens once in a poll and is plain.
+ */
+
+
+#include "ngx_http_longpoll_id.h"
+
+
+#define ngx_http_longpoll_id_byte(p, word, shift)                             \
+    ngx_cpymem(p, &ngx_http_longpoll_id_hex[((word) >> (shift) & 0xff) * 2], 2)
+
+
+static ngx_int_t ngx_http_longpoll_id_word(u_char **pos, ngx_uint_t hyphens,
+    uint64_t *word);
+
+
+static const u_char  ngx_http_longpoll_id_hex[] =
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+    "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f"
+    "606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f"
+    "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"
+    "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
+    "c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
+    "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
+
+
+u_char *
+ngx_http_longpoll_id_print(u_char *p, uint64_t id, uint64_t life)
+{
+    uint64_t  high, low;
+
+    high = (id & ~0xffffULL) | 0x7000 | (id & 0xffff) >> 4;
+    low = 2ULL << 62 | (id & 0xf) << 58 | (life & NGX_HTTP_LONGPOLL_LIFE_MASK);
+
+    p = ngx_http_longpoll_id_byte(p, high, 56);
+    p = ngx_http_longpoll_id_byte(p, high, 48);
+    p = ngx_http_longpoll_id_byte(p, high, 40);
+    p = ngx_http_longpoll_id_byte(p, high, 32);
+    *p++ = '-';
+    p = ngx_http_longpoll_id_byte(p, high, 24);
+    p = ngx_http_longpoll_id_byte(p, high, 16);
+    *p++ = '-';
+    p = ngx_http_longpoll_id_byte(p, high, 8);
+    p = ngx_http_longpoll_id_byte(p, high, 0);
+    *p++ = '-';
+    p = ngx_http_longpoll_id_byte(p, low, 56);
+    p = ngx_http_longpoll_id_byte(p, low, 48);
+    *p++ = '-';
+    p = ngx_http_longpoll_id_byte(p, low, 40);
+    p = ngx_http_longpoll_id_byte(p, low, 32);
+    p = ngx_http_longpoll_id_byte(p, low, 24);
+    p = ngx_http_longpoll_id_byte(p, low, 16);
+    p = ngx_http_longpoll_id_byte(p, low, 8);
+    p = ngx_http_longpoll_id_byte(p, low, 0);
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_id_parse(u_char *p, size_t len, uint64_t *id, uint64_t *life)
+{
+    uint64_t    high, low;
+    ngx_uint_t  plain;
+
+    if (len == 34 || len == 38) {
+
+        if (p[0] != '{' || p[len - 1] != '}') {
+            return NGX_ERROR;
+        }
+
+        p += 1;
+        len -= 2;
+
+    } else if (len == 41 || len == 45) {
+
+        if (ngx_memcmp(p, "urn:uuid:", 9) != 0) {
+            return NGX_ERROR;
+        }
+
+        p += 9;
+        len -= 9;
+    }
+
+    if (len != 32 && len != NGX_HTTP_LONGPOLL_ID_LEN) {
+        return NGX_ERROR;
+    }
+
+    plain = (len == 32);
+
+    /* hyphens stand in front of the digits 8 and 12, and of 0 and 4 */
+
+    if (ngx_http_longpoll_id_word(&p, plain ? 0 : 0x1100, &high) != NGX_OK
+        || ngx_http_longpoll_id_word(&p, plain ? 0 : 0x0011, &low) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if ((high >> 12 & 0xf) != 7 || low >> 62 != 2) {
+        return NGX_DECLINED;
+    }
+
+    *id = (high & ~0xffffULL) | (high & 0xfff) << 4 | (low >> 58 & 0xf);
+    *life = low & NGX_HTTP_LONGPOLL_LIFE_MASK;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_id_word(u_char **pos, ngx_uint_t hyphens, uint64_t *word)
+{
+    u_char      c, *p;
+    ngx_uint_t  i;
+
+    p = *pos;
+    *word = 0;
+
+    for (i = 0; i < 16; i++) {
+
+        if ((hyphens >> i & 1) && *p++ != '-') {
+            return NGX_ERROR;
+        }
+
+        c = *p++;
+
+        if (c >= '0' && c <= '9') {
+            *word = *word << 4 | (c - '0');
+            continue;
+        }
+
+        c |= 0x20;
+
+        if (c < 'a' || c > 'f') {
+            return NGX_ERROR;
+        }
+
+        *word = *word << 4 | (c - 'a' + 10);
+    }
+
+    *pos = p;
+
+    return NGX_OK;
+}

@@ -1,0 +1,685 @@
+
+/*
+ * ngx_http_longpoll_json.c: a publish body -> category and the span of data.
+ *
+ * Owns what a publish body may be.  yajl says whether the text is JSON, and
+ * where its keys and brackets are; all else is read off the text itself:
+ *
+ *      {"category" : "farm", "data": {"pigs": [1, 2]}}
+ *                 ^                 ^                ^ ^
+ *                 |                 |                | end of the object
+ *                 behind a key      behind a key     end of its value
+ *
+ *      _parse    _walk       _utf8, _yajl (_open, _key, _close)
+ *                _category   _value, _decode
+ *                _value      of data
+ *
+ * Rules:
+ *
+ *   - The span of a value starts behind its key's blanks and colon.  yajl is
+ *     asked for no strings and numbers, so it copies none; where one ends is
+ *     found afterwards, in text that is known to be good.
+ *   - yajl is told to stop at the end of the object, and the rest is looked at
+ *     here: it takes an unfinished string behind the value for an end of input.
+ *   - yajl takes \v and \f for blanks, and strings with surrogates and
+ *     overlong forms for UTF-8: both are refused before it sees them.
+ *   - A lone \ud800 in a category is U+FFFD, as in Go.
+ *   - Depth is bounded by the callbacks; then yajl's stack never grows.
+ *   - yajl never looks whether it got memory.  Its pieces come from an arena
+ *     on the stack, then from the pool, each with its size in front as yajl's
+ *     realloc does not tell it; no memory leaves yajl by longjmp(), which is
+ *     safe as nothing that it holds outlives the request.
+ */
+
+
+#include <setjmp.h>
+
+#include <yajl/yajl_parse.h>
+
+#include "ngx_http_longpoll_json.h"
+
+
+#define NGX_HTTP_LONGPOLL_JSON_ARENA  4096
+
+/* bytes in front of a piece; keeps what follows aligned for anything */
+
+#define NGX_HTTP_LONGPOLL_JSON_HEAD   16
+
+
+typedef struct {
+    /* the walk */
+    yajl_handle   yajl;
+    u_char       *body;
+    ngx_uint_t    depth;
+    unsigned      in_data:1;        /* the value at hand is that of data */
+
+    /* what it found, or NULL */
+    u_char       *category;         /* behind the key */
+    u_char       *data;             /* behind the key */
+    u_char       *data_end;         /* behind the value, where it nests */
+    u_char       *end;              /* behind the object */
+
+    /* memory */
+    ngx_pool_t   *pool;
+    u_char       *free;             /* in the arena */
+    jmp_buf       failed;
+    u_char        arena[NGX_HTTP_LONGPOLL_JSON_ARENA]
+                      __attribute__((aligned(NGX_HTTP_LONGPOLL_JSON_HEAD)));
+} ngx_http_longpoll_json_ctx_t;
+
+
+static ngx_int_t ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx,
+    u_char *body, size_t len);
+static ngx_int_t ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx,
+    size_t len);
+static int ngx_http_longpoll_json_open(void *data);
+static int ngx_http_longpoll_json_close(void *data);
+static int ngx_http_longpoll_json_key(void *data, const unsigned char *key,
+    size_t len);
+static void *ngx_http_longpoll_json_alloc(void *data, size_t size);
+static void *ngx_http_longpoll_json_realloc(void *data, void *p, size_t size);
+static void ngx_http_longpoll_json_free(void *data, void *p);
+
+static ngx_int_t ngx_http_longpoll_json_category(
+    ngx_http_longpoll_json_ctx_t *ctx, ngx_str_t *category);
+static u_char *ngx_http_longpoll_json_blanks(u_char *p, u_char *last);
+static void ngx_http_longpoll_json_value(ngx_str_t *value, u_char *p,
+    u_char *last, u_char *end);
+static u_char *ngx_http_longpoll_json_string(u_char *p, u_char *last);
+static ngx_int_t ngx_http_longpoll_json_decode(ngx_str_t *name,
+    ngx_pool_t *pool);
+static uint32_t ngx_http_longpoll_json_escape(u_char **pos, u_char *last);
+static uint32_t ngx_http_longpoll_json_hex(u_char *p);
+static u_char *ngx_http_longpoll_json_encode(u_char *p, uint32_t c);
+
+
+static yajl_callbacks  ngx_http_longpoll_json_callbacks = {
+    NULL,                                  /* null */
+    NULL,                                  /* boolean */
+    NULL,                                  /* integer */
+    NULL,                                  /* double */
+    NULL,                                  /* number */
+    NULL,                                  /* string */
+    ngx_http_longpoll_json_open,           /* start map */
+    ngx_http_longpoll_json_key,            /* map key */
+    ngx_http_longpoll_json_close,          /* end map */
+    ngx_http_longpoll_json_open,           /* start array */
+    ngx_http_longpoll_json_close           /* end array */
+};
+
+
+static ngx_str_t  ngx_http_longpoll_json_bad_body = ngx_string(
+    "Invalid POST body json.");
+static ngx_str_t  ngx_http_longpoll_json_bad_category = ngx_string(
+    "Invalid or missing 'category' arg, must be 1-1024 characters long.");
+static ngx_str_t  ngx_http_longpoll_json_bad_data = ngx_string(
+    "Invalid or missing 'data' arg, must be non-nil.");
+
+
+ngx_int_t
+ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t *item, u_char *body,
+    size_t len, ngx_pool_t *pool, ngx_str_t *error)
+{
+    ngx_int_t                     rc;
+    ngx_str_t                     category, data;
+    ngx_http_longpoll_json_ctx_t  ctx;
+
+    ctx.pool = pool;
+
+    rc = ngx_http_longpoll_json_walk(&ctx, body, len);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_json_category(&ctx, &category);
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        *error = ngx_http_longpoll_json_bad_category;
+        return NGX_ERROR;
+
+    case NGX_ABORT:
+        ngx_str_null(error);
+        return NGX_ERROR;
+
+    default: /* NGX_ERROR */
+        *error = ngx_http_longpoll_json_bad_body;
+        return NGX_ERROR;
+    }
+
+    if (ctx.data) {
+        ngx_http_longpoll_json_value(&data, ctx.data, ctx.end, ctx.data_end);
+    }
+
+    if (ctx.data == NULL || data.data[0] == 'n') {
+        *error = ngx_http_longpoll_json_bad_data;
+        return NGX_ERROR;
+    }
+
+    item->category = category;
+    item->data = data;
+
+    return NGX_OK;
+}
+
+
+/* NGX_ERROR: the body is not one object of JSON; NGX_ABORT: no memory */
+
+static ngx_int_t
+ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body,
+    size_t len)
+{
+    u_char  *last;
+
+    last = body + len;
+    body = ngx_http_longpoll_json_blanks(body, last);
+    len = last - body;
+
+    if (len == 0 || *body != '{'
+        || memchr(body, '\v', len) != NULL
+        || memchr(body, '\f', len) != NULL
+        || !ngx_http_longpoll_json_utf8(body, len))
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->body = body;
+    ctx->depth = 0;
+    ctx->in_data = 0;
+    ctx->category = NULL;
+    ctx->data = NULL;
+    ctx->data_end = NULL;
+    ctx->end = NULL;
+    ctx->free = ctx->arena;
+
+    if (ngx_http_longpoll_json_yajl(ctx, len) != NGX_OK) {
+        return NGX_ABORT;
+    }
+
+    if (ctx->end == NULL
+        || ngx_http_longpoll_json_blanks(ctx->end, last) != last)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK: ctx->end says whether there is an object; NGX_ERROR: no memory */
+
+static ngx_int_t
+ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx, size_t len)
+{
+    yajl_alloc_funcs  funcs;
+
+    funcs.malloc = ngx_http_longpoll_json_alloc;
+    funcs.realloc = ngx_http_longpoll_json_realloc;
+    funcs.free = ngx_http_longpoll_json_free;
+    funcs.ctx = ctx;
+
+    if (setjmp(ctx->failed)) {
+        return NGX_ERROR;
+    }
+
+    ctx->yajl = yajl_alloc(&ngx_http_longpoll_json_callbacks, &funcs, ctx);
+
+    (void) yajl_config(ctx->yajl, yajl_dont_validate_strings, 1);
+    (void) yajl_parse(ctx->yajl, ctx->body, len);
+
+    yajl_free(ctx->yajl);
+
+    return NGX_OK;
+}
+
+
+static int
+ngx_http_longpoll_json_open(void *data)
+{
+    ngx_http_longpoll_json_ctx_t  *ctx = data;
+
+    return ++ctx->depth <= NGX_HTTP_LONGPOLL_JSON_DEPTH;
+}
+
+
+static int
+ngx_http_longpoll_json_close(void *data)
+{
+    u_char                        *p;
+    ngx_http_longpoll_json_ctx_t  *ctx = data;
+
+    ctx->depth--;
+
+    if (ctx->depth > 1) {
+        return 1;
+    }
+
+    p = ctx->body + yajl_get_bytes_consumed(ctx->yajl);
+
+    if (ctx->depth == 0) {
+        ctx->end = p;
+        return 0;
+    }
+
+    if (ctx->in_data) {
+        ctx->data_end = p;
+    }
+
+    return 1;
+}
+
+
+static int
+ngx_http_longpoll_json_key(void *data, const unsigned char *key, size_t len)
+{
+    u_char                        *p;
+    ngx_http_longpoll_json_ctx_t  *ctx = data;
+
+    if (ctx->depth != 1) {
+        return 1;
+    }
+
+    p = ctx->body + yajl_get_bytes_consumed(ctx->yajl);
+
+    ctx->in_data = 0;
+
+    if (len == 4 && ngx_memcmp(key, "data", 4) == 0) {
+        ctx->data = p;
+        ctx->data_end = NULL;
+        ctx->in_data = 1;
+
+    } else if (len == 8 && ngx_memcmp(key, "category", 8) == 0) {
+        ctx->category = p;
+    }
+
+    return 1;
+}
+
+
+static void *
+ngx_http_longpoll_json_alloc(void *data, size_t size)
+{
+    u_char                        *p;
+    size_t                         room;
+    ngx_http_longpoll_json_ctx_t  *ctx = data;
+
+    room = ctx->arena + NGX_HTTP_LONGPOLL_JSON_ARENA - ctx->free;
+
+    if (room >= NGX_HTTP_LONGPOLL_JSON_HEAD
+        && size <= room - NGX_HTTP_LONGPOLL_JSON_HEAD)
+    {
+        p = ctx->free;
+        ctx->free += NGX_HTTP_LONGPOLL_JSON_HEAD
+                     + ngx_align(size, NGX_HTTP_LONGPOLL_JSON_HEAD);
+
+    } else {
+        p = ngx_palloc(ctx->pool, NGX_HTTP_LONGPOLL_JSON_HEAD + size);
+        if (p == NULL) {
+            longjmp(ctx->failed, 1);
+        }
+    }
+
+    *(size_t *) p = size;
+
+    return p + NGX_HTTP_LONGPOLL_JSON_HEAD;
+}
+
+
+static void *
+ngx_http_longpoll_json_realloc(void *data, void *p, size_t size)
+{
+    void    *piece;
+    size_t   old;
+
+    if (p == NULL) {
+        return ngx_http_longpoll_json_alloc(data, size);
+    }
+
+    old = *(size_t *) ((u_char *) p - NGX_HTTP_LONGPOLL_JSON_HEAD);
+
+    if (size <= old) {
+        return p;
+    }
+
+    piece = ngx_http_longpoll_json_alloc(data, size);
+
+    ngx_memcpy(piece, p, old);
+
+    ngx_http_longpoll_json_free(data, p);
+
+    return piece;
+}
+
+
+static void
+ngx_http_longpoll_json_free(void *data, void *p)
+{
+    uintptr_t                      at;
+    ngx_http_longpoll_json_ctx_t  *ctx = data;
+
+    at = (uintptr_t) p - (uintptr_t) ctx->arena;
+
+    if (p == NULL || at < NGX_HTTP_LONGPOLL_JSON_ARENA) {
+        return;
+    }
+
+    (void) ngx_pfree(ctx->pool, (u_char *) p - NGX_HTTP_LONGPOLL_JSON_HEAD);
+}
+
+
+/*
+ * NGX_ERROR: not a string; NGX_DECLINED: none, or its length is wrong;
+ * NGX_ABORT: no memory
+ */
+
+static ngx_int_t
+ngx_http_longpoll_json_category(ngx_http_longpoll_json_ctx_t *ctx,
+    ngx_str_t *category)
+{
+    if (ctx->category == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_longpoll_json_value(category, ctx->category, ctx->end, NULL);
+
+    if (category->data[0] != '"') {
+        return NGX_ERROR;
+    }
+
+    category->data++;
+    category->len -= 2;
+
+    if (memchr(category->data, '\\', category->len) != NULL) {
+        return ngx_http_longpoll_json_decode(category, ctx->pool);
+    }
+
+    if (category->len == 0
+        || category->len > NGX_HTTP_LONGPOLL_MAX_CATEGORY)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_longpoll_json_blanks(u_char *p, u_char *last)
+{
+    while (p < last
+           && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+    {
+        p++;
+    }
+
+    return p;
+}
+
+
+/*
+ * The span of the value behind a key that ends at p, in good JSON that ends at
+ * last.  end is needed for a value that nests; of such a one without end only
+ * the start is right.
+ */
+
+static void
+ngx_http_longpoll_json_value(ngx_str_t *value, u_char *p, u_char *last,
+    u_char *end)
+{
+    p = ngx_http_longpoll_json_blanks(p, last);
+    p = ngx_http_longpoll_json_blanks(p + 1, last);
+
+    value->data = p;
+
+    if (end) {
+        p = end;
+
+    } else if (*p == '"') {
+        p = ngx_http_longpoll_json_string(p, last);
+
+    } else {
+        while (*p != ',' && *p != '}'
+               && ngx_http_longpoll_json_blanks(p, last) == p)
+        {
+            p++;
+        }
+    }
+
+    value->len = p - value->data;
+}
+
+
+/* p is at the first quote; returns the place behind the last */
+
+static u_char *
+ngx_http_longpoll_json_string(u_char *p, u_char *last)
+{
+    u_char  *b;
+
+    for ( ;; ) {
+        p = memchr(p + 1, '"', last - p - 1);
+
+        for (b = p; b[-1] == '\\'; b--) { /* void */ }
+
+        if ((p - b) % 2 == 0) {
+            return p + 1;
+        }
+    }
+}
+
+
+/*
+ * A decoded string is never longer than its text, so one that does not fit is
+ * longer than the limit.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_json_decode(ngx_str_t *name, ngx_pool_t *pool)
+{
+    u_char  *p, *last, *dst, *c, utf8[4];
+    size_t   n, room;
+
+    room = ngx_min(name->len, NGX_HTTP_LONGPOLL_MAX_CATEGORY);
+
+    dst = ngx_pnalloc(pool, room);
+    if (dst == NULL) {
+        return NGX_ABORT;
+    }
+
+    p = name->data;
+    last = p + name->len;
+
+    name->data = dst;
+
+    while (p < last) {
+
+        if (*p != '\\') {
+            c = p++;
+            n = 1;
+
+        } else {
+            c = utf8;
+            n = ngx_http_longpoll_json_encode(utf8,
+                                     ngx_http_longpoll_json_escape(&p, last))
+                - utf8;
+        }
+
+        if (n > room) {
+            return NGX_DECLINED;
+        }
+
+        dst = ngx_cpymem(dst, c, n);
+        room -= n;
+    }
+
+    name->len = dst - name->data;
+
+    return NGX_OK;
+}
+
+
+/* reads a good escape, of which a lone surrogate is one; moves *pos behind */
+
+static uint32_t
+ngx_http_longpoll_json_escape(u_char **pos, u_char *last)
+{
+    u_char    *p;
+    uint32_t   c, low;
+
+    p = *pos;
+    c = p[1];
+    *pos = p + 2;
+
+    switch (c) {
+
+    case 'b':
+        return '\b';
+
+    case 'f':
+        return '\f';
+
+    case 'n':
+        return '\n';
+
+    case 'r':
+        return '\r';
+
+    case 't':
+        return '\t';
+
+    case 'u':
+        break;
+
+    default: /* '"', '\\', '/' */
+        return c;
+    }
+
+    c = ngx_http_longpoll_json_hex(p + 2);
+    p += 6;
+    *pos = p;
+
+    if (c < 0xd800 || c > 0xdfff) {
+        return c;
+    }
+
+    if (c < 0xdc00 && last - p >= 6 && p[0] == '\\' && p[1] == 'u') {
+
+        low = ngx_http_longpoll_json_hex(p + 2);
+
+        if (low >= 0xdc00 && low <= 0xdfff) {
+            *pos = p + 6;
+            return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+        }
+    }
+
+    return 0xfffd;
+}
+
+
+static uint32_t
+ngx_http_longpoll_json_hex(u_char *p)
+{
+    uint32_t    c, n;
+    ngx_uint_t  i;
+
+    for (n = 0, i = 0; i < 4; i++) {
+        c = p[i];
+        n = n << 4 | (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+
+    return n;
+}
+
+
+static u_char *
+ngx_http_longpoll_json_encode(u_char *p, uint32_t c)
+{
+    if (c < 0x80) {
+        *p++ = (u_char) c;
+        return p;
+    }
+
+    if (c < 0x800) {
+        *p++ = (u_char) (0xc0 | c >> 6);
+
+    } else {
+
+        if (c < 0x10000) {
+            *p++ = (u_char) (0xe0 | c >> 12);
+
+        } else {
+            *p++ = (u_char) (0xf0 | c >> 18);
+            *p++ = (u_char) (0x80 | (c >> 12 & 0x3f));
+        }
+
+        *p++ = (u_char) (0x80 | (c >> 6 & 0x3f));
+    }
+
+    *p++ = (u_char) (0x80 | (c & 0x3f));
+
+    return p;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_json_utf8(u_char *p, size_t len)
+{
+    u_char     c, low, high, *last;
+    size_t     n;
+    uint64_t   word;
+
+    last = p + len;
+
+    while (p < last) {
+
+        while (last - p >= 8) {
+            ngx_memcpy(&word, p, 8);
+
+            if (word & 0x8080808080808080ULL) {
+                break;
+            }
+
+            p += 8;
+        }
+
+        if (p == last) {
+            break;
+        }
+
+        c = *p++;
+
+        if (c < 0x80) {
+            continue;
+        }
+
+        if (c < 0xc2 || c > 0xf4) {
+            return 0;
+        }
+
+        n = (c < 0xe0) ? 1 : (c < 0xf0) ? 2 : 3;
+
+        if ((size_t) (last - p) < n) {
+            return 0;
+        }
+
+        /* the second byte is where overlong, surrogate and too high show */
+
+        low = (c == 0xe0) ? 0xa0 : (c == 0xf0) ? 0x90 : 0x80;
+        high = (c == 0xed) ? 0x9f : (c == 0xf4) ? 0x8f : 0xbf;
+
+        if (*p < low || *p > high) {
+            return 0;
+        }
+
+        for (p++, n--; n; p++, n--) {
+            if ((*p & 0xc0) != 0x80) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
+}

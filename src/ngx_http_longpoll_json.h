@@ -1,0 +1,53 @@
+
+/*
+ * ngx_http_longpoll_json.h: a publish body -> category and the span of data.
+ *
+ * The only file that sees yajl.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_JSON_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_JSON_H_INCLUDED_
+
+
+#include "ngx_http_longpoll.h"
+
+
+#define NGX_HTTP_LONGPOLL_JSON_DEPTH  100       /* of the whole body */
+
+
+typedef struct {
+    ngx_str_t             category;     /* decoded; in the body, or from pool */
+    ngx_str_t             data;         /* the publisher's own text, in the
+                                           body, no blanks around it; may hold
+                                           line ends between tokens */
+} ngx_http_longpoll_item_t;
+
+
+/*
+ * Reads the body (one contiguous piece, not changed): one object of category
+ * and data.  Memory comes from pool: only when a category holds escapes, or
+ * when yajl needs more than a small arena on the stack.
+ *
+ * NGX_OK     item is filled
+ * NGX_ERROR  *error is set to the text between the quotes of {"error": "..."},
+ *            a static string; item is not touched.  error->len is 0 when pool
+ *            had no memory: that is no mistake of the publisher's (500).
+ *
+ * Checked in this order: the body's JSON as a whole (UTF-8, depth, nothing
+ * behind the object, a category that is a string), category, data.
+ *
+ * Sources: CONTRACT section 3; golongpoll getLongPollPublishHandler; RFC 8259;
+ * RFC 3629 for UTF-8.
+ */
+ngx_int_t ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t *item,
+    u_char *body, size_t len, ngx_pool_t *pool, ngx_str_t *error);
+
+/*
+ * Whether text is UTF-8 as RFC 3629 has it: no overlong forms, no surrogates,
+ * nothing above U+10FFFF.
+ */
+ngx_uint_t ngx_http_longpoll_json_utf8(u_char *p, size_t len);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_JSON_H_INCLUDED_ */

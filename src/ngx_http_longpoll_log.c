@@ -1,0 +1,233 @@
+
+/*
+ * ngx_http_longpoll_log.c: a circular space of records.
+ *
+ * Order of stores.  Free space (the gap) may be written at will: nobody looks
+ * there.  A record becomes part of the log in the step that moves the head
+ * over it; space becomes free in the one store that moves the tail.  So
+ *
+ *     reserve   pad header into the gap (put)
+ *     the zone  record into the gap (put), then one step with the new head
+ *     skip      tail (put: one store)
+ *     move      copy into the gap (put), then one step: head, links, tail
+ *     rotate    pads into the gap (put), then one step: head, tail
+ *
+ * Pacing.  With V bytes alive, cleaning a whole lap copies V and frees the
+ * rest; to win n bytes costs about n * V / gap copied.  A publish of n pays for
+ * that much and its own size whenever the gap is under its target, a quarter
+ * of all that is not alive.  Each move shrinks the debt faster than the gap, so
+ * the gap stays above target / e and the emergency path of the zone stays idle.
+ */
+
+
+#include "ngx_http_longpoll_log.h"
+
+
+#define NGX_HTTP_LONGPOLL_LOG_SKIPS  256    /* dead records in one pace */
+#define NGX_HTTP_LONGPOLL_LOG_MOVES  128    /* times n moved in one pace */
+
+
+static void ngx_http_longpoll_log_pad(ngx_http_longpoll_log_t *log,
+    uint64_t pos, uint64_t n);
+static uint64_t ngx_http_longpoll_log_move(ngx_http_longpoll_log_t *log,
+    ngx_http_longpoll_rec_sh_t *rec, uint64_t n);
+static uint64_t ngx_http_longpoll_log_rotate(ngx_http_longpoll_log_t *log,
+    uint64_t n);
+
+
+#define ngx_http_longpoll_log_at(log, pos)                                    \
+    ((void *) ((log)->base + (pos) % (log)->sh->size))
+
+
+uint64_t
+ngx_http_longpoll_log_pos(ngx_http_longpoll_log_t *log, uint32_t ref)
+{
+    uint64_t  place, tail;
+
+    place = (uint64_t) (ref - 1) * NGX_HTTP_LONGPOLL_LOG_UNIT;
+    tail = log->sh->tail % log->sh->size;
+
+    return log->sh->tail
+           + (place >= tail ? place - tail : place + log->sh->size - tail);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_log_fits(ngx_http_longpoll_log_t *log, uint64_t n)
+{
+    uint64_t  gap, end;
+
+    gap = ngx_http_longpoll_log_gap(log);
+    end = log->sh->size - log->sh->head % log->sh->size;
+
+    return end >= n ? gap >= n : gap >= end + n;
+}
+
+
+void *
+ngx_http_longpoll_log_reserve(ngx_http_longpoll_log_t *log, uint64_t n,
+    uint64_t *head)
+{
+    uint64_t  pos, end;
+
+    /* readers who copy without the lock look at the tail behind their copy */
+
+    ngx_memory_barrier();
+
+    pos = log->sh->head;
+    end = log->sh->size - pos % log->sh->size;
+
+    if (end < n) {
+        ngx_http_longpoll_log_pad(log, pos, end);
+        pos += end;
+    }
+
+    *head = pos + n;
+
+    return ngx_http_longpoll_log_at(log, pos);
+}
+
+
+static void
+ngx_http_longpoll_log_pad(ngx_http_longpoll_log_t *log, uint64_t pos,
+    uint64_t n)
+{
+    ngx_http_longpoll_rec_sh_t  *rec;
+
+    rec = ngx_http_longpoll_log_at(log, pos);
+
+    ngx_http_longpoll_put(rec->units,
+                          (uint32_t) (n / NGX_HTTP_LONGPOLL_LOG_UNIT));
+    ngx_http_longpoll_put(rec->state, NGX_HTTP_LONGPOLL_LOG_PAD);
+}
+
+
+uint64_t
+ngx_http_longpoll_log_clean(ngx_http_longpoll_log_t *log)
+{
+    uint64_t                     n, start;
+    ngx_http_longpoll_rec_sh_t  *rec;
+    ngx_http_longpoll_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    if (sh->head == sh->tail) {
+        start = (sh->head + sh->size - 1) / sh->size * sh->size;
+
+        if (start != sh->head) {
+            ngx_http_longpoll_set(log->journal, sh->head, start);
+            ngx_http_longpoll_set(log->journal, sh->tail, start);
+            ngx_http_longpoll_done(log->journal);
+        }
+
+        return 0;
+    }
+
+    rec = ngx_http_longpoll_log_at(log, sh->tail);
+    n = ngx_http_longpoll_log_bytes(rec);
+
+    if (rec->state != NGX_HTTP_LONGPOLL_LOG_LIVE) {
+        ngx_http_longpoll_put(sh->tail, sh->tail + n);
+        return 0;
+    }
+
+    if (ngx_http_longpoll_log_fits(log, n)) {
+        return ngx_http_longpoll_log_move(log, rec, n);
+    }
+
+    return ngx_http_longpoll_log_rotate(log, n);
+}
+
+
+static uint64_t
+ngx_http_longpoll_log_move(ngx_http_longpoll_log_t *log,
+    ngx_http_longpoll_rec_sh_t *rec, uint64_t n)
+{
+    void      *to;
+    uint64_t   head;
+
+    to = ngx_http_longpoll_log_reserve(log, n, &head);
+
+    ngx_http_longpoll_step();
+    ngx_memcpy(to, rec, n);
+
+    ngx_http_longpoll_set(log->journal, log->sh->head, head);
+    log->move(log->data, rec, ngx_http_longpoll_log_ref(log, to));
+    ngx_http_longpoll_set(log->journal, log->sh->tail, log->sh->tail + n);
+    ngx_http_longpoll_done(log->journal);
+
+    return n;
+}
+
+
+static uint64_t
+ngx_http_longpoll_log_rotate(ngx_http_longpoll_log_t *log, uint64_t n)
+{
+    uint64_t  gap, end, head;
+
+    head = log->sh->head;
+    gap = ngx_http_longpoll_log_gap(log);
+    end = log->sh->size - head % log->sh->size;
+
+    if (gap > end) {
+        ngx_http_longpoll_log_pad(log, head, end);
+        ngx_http_longpoll_log_pad(log, head + end, gap - end);
+
+    } else if (gap) {
+        ngx_http_longpoll_log_pad(log, head, gap);
+    }
+
+    ngx_http_longpoll_set(log->journal, log->sh->head, head + gap + n);
+    ngx_http_longpoll_set(log->journal, log->sh->tail, log->sh->tail + n);
+    ngx_http_longpoll_done(log->journal);
+
+    return 0;
+}
+
+
+void
+ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n)
+{
+    int64_t                      credit;
+    uint64_t                     gap, moved, target;
+    ngx_uint_t                   skips;
+    ngx_http_longpoll_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    gap = ngx_http_longpoll_log_gap(log);
+    target = (sh->size - sh->live) / 4;
+
+    if (gap >= target) {
+        return;
+    }
+
+    gap = ngx_max(gap, NGX_HTTP_LONGPOLL_LOG_UNIT);
+
+    credit = sh->credit + n
+             + n * ngx_min(sh->live / gap, NGX_HTTP_LONGPOLL_LOG_MOVES)
+             + n * (sh->live % gap) / gap;
+
+    for (skips = 0;
+         credit > 0 && skips < NGX_HTTP_LONGPOLL_LOG_SKIPS
+         && ngx_http_longpoll_log_gap(log) < target;
+         /* void */)
+    {
+        if (sh->head == sh->tail) {
+            break;
+        }
+
+        moved = ngx_http_longpoll_log_clean(log);
+
+        if (moved) {
+            credit -= moved;
+
+        } else {
+            skips++;
+        }
+    }
+
+    /* what was not needed is not saved up */
+
+    ngx_http_longpoll_put(sh->credit, ngx_min(credit, (int64_t) n));
+}

@@ -1,0 +1,446 @@
+
+/*
+ * ngx_http_longpoll_notify.c: one eventfd per worker, and who is alive.
+ *
+ *                  number     0      1      2     ...    63
+ *   shared table   owner    pid|t  pid|t    0            0
+ *                  notified   0      1      0            0
+ *   inherited      eventfd   [ ]    [ ]    [ ]          [ ]
+ *
+ * The master makes all of it before the first worker, so every process has
+ * every eventfd at the same place.  A worker claims a number by a compare and
+ * swap on its owner word; pid | start time tells a process from a later one
+ * with the same pid.  The number of a dead process is claimed like a free one,
+ * and what it left in the zones is forgotten first.
+ *
+ * To wake a worker: set notified, and if it was not set, write its eventfd.
+ * The worker clears notified before it looks, so a wake-up can be one too many
+ * but not one too few; should a process die between the two, the tick looks
+ * anyway.
+ *
+ * The eventfd's connection is marked idle, which is how a module learns that
+ * its worker is to end: nginx "closes" idle connections then.  The polls are
+ * answered a ms later, not inside that call: HTTP/2 connections that nginx has
+ * not come to yet would never be told to go away.
+ */
+
+
+#include "ngx_http_longpoll_notify.h"
+
+#include <sys/eventfd.h>
+
+
+typedef struct {
+    ngx_atomic_t                          owner;    /* pid << 32 | start */
+    ngx_atomic_t                          notified;
+    ngx_atomic_t                          spare[6]; /* one cache line */
+} ngx_http_longpoll_notify_sh_t;
+
+
+static ngx_int_t ngx_http_longpoll_notify_claim(void);
+static ngx_uint_t ngx_http_longpoll_notify_lives(ngx_atomic_uint_t owner);
+static uint32_t ngx_http_longpoll_notify_start(ngx_pid_t pid);
+static void ngx_http_longpoll_notify_read_handler(ngx_event_t *rev);
+static void ngx_http_longpoll_notify_look_handler(ngx_event_t *ev);
+static void ngx_http_longpoll_notify_tick_handler(ngx_event_t *ev);
+static void ngx_http_longpoll_notify_closing_handler(ngx_event_t *ev);
+
+
+static ngx_shm_t                             ngx_http_longpoll_notify_shm;
+static ngx_http_longpoll_notify_sh_t        *ngx_http_longpoll_notify_table;
+static int        ngx_http_longpoll_notify_fds[NGX_HTTP_LONGPOLL_NOTIFY_MAX];
+
+static ngx_uint_t                            ngx_http_longpoll_notify_number;
+static ngx_atomic_uint_t                     ngx_http_longpoll_notify_self;
+static ngx_http_longpoll_notify_handlers_t  *ngx_http_longpoll_notify_handlers;
+static ngx_connection_t                      ngx_http_longpoll_notify_dummy;
+static ngx_event_t                           ngx_http_longpoll_notify_look;
+static ngx_event_t                           ngx_http_longpoll_notify_tick;
+static ngx_event_t                           ngx_http_longpoll_notify_closing;
+
+
+ngx_int_t
+ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle)
+{
+    ngx_uint_t  i;
+
+    if (ngx_test_config || ngx_http_longpoll_notify_table) {
+        return NGX_OK;
+    }
+
+    ngx_http_longpoll_notify_shm.size = NGX_HTTP_LONGPOLL_NOTIFY_MAX
+                                      * sizeof(ngx_http_longpoll_notify_sh_t);
+    ngx_str_set(&ngx_http_longpoll_notify_shm.name, "longpoll_notify");
+    ngx_http_longpoll_notify_shm.log = cycle->log;
+
+    if (ngx_shm_alloc(&ngx_http_longpoll_notify_shm) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+        ngx_http_longpoll_notify_fds[i] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+
+        if (ngx_http_longpoll_notify_fds[i] == -1) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                          "longpoll: eventfd() failed");
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_longpoll_notify_table =
+                  (ngx_http_longpoll_notify_sh_t *)
+                                             ngx_http_longpoll_notify_shm.addr;
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
+    ngx_http_longpoll_notify_handlers_t *handlers)
+{
+    ngx_connection_t  *c;
+
+    ngx_http_longpoll_notify_handlers = handlers;
+
+    ngx_http_longpoll_notify_dummy.fd = (ngx_socket_t) -1;
+
+    ngx_http_longpoll_notify_look.handler =
+                                         ngx_http_longpoll_notify_look_handler;
+    ngx_http_longpoll_notify_look.data = &ngx_http_longpoll_notify_dummy;
+    ngx_http_longpoll_notify_look.log = cycle->log;
+
+    ngx_http_longpoll_notify_tick.handler =
+                                         ngx_http_longpoll_notify_tick_handler;
+    ngx_http_longpoll_notify_tick.data = &ngx_http_longpoll_notify_dummy;
+    ngx_http_longpoll_notify_tick.log = cycle->log;
+    ngx_http_longpoll_notify_tick.cancelable = 1;
+
+    ngx_http_longpoll_notify_closing.handler =
+                                      ngx_http_longpoll_notify_closing_handler;
+    ngx_http_longpoll_notify_closing.data = &ngx_http_longpoll_notify_dummy;
+    ngx_http_longpoll_notify_closing.log = cycle->log;
+
+    if (ngx_http_longpoll_notify_claim() != NGX_OK) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "longpoll: more than %d workers, this one looks "
+                      "for events ten times a second",
+                      NGX_HTTP_LONGPOLL_NOTIFY_MAX);
+
+        /* it still has to learn when it is to end: any of the eventfds does */
+
+        ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_NOTIFY_MAX;
+    }
+
+    ngx_add_timer(&ngx_http_longpoll_notify_tick,
+                  ngx_http_longpoll_notify_number
+                  < NGX_HTTP_LONGPOLL_NOTIFY_MAX ? 1000 : 100);
+
+    c = ngx_get_connection(ngx_http_longpoll_notify_fds[
+                                             ngx_http_longpoll_notify_number
+                                             % NGX_HTTP_LONGPOLL_NOTIFY_MAX],
+                           cycle->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->idle = 1;
+    c->read->channel = 1;
+    c->read->log = cycle->log;
+    c->read->handler = ngx_http_longpoll_notify_read_handler;
+
+    if (ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+        return NGX_OK;
+    }
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_notify_claim(void)
+{
+    ngx_uint_t                      i;
+    ngx_atomic_uint_t               owner;
+    ngx_http_longpoll_notify_sh_t  *sh;
+
+    ngx_http_longpoll_notify_self =
+                           (ngx_atomic_uint_t) ngx_pid << 32
+                           | ngx_http_longpoll_notify_start(ngx_pid);
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+        sh = &ngx_http_longpoll_notify_table[i];
+        owner = sh->owner;
+
+        if (owner && ngx_http_longpoll_notify_lives(owner)) {
+            continue;
+        }
+
+        if (ngx_atomic_cmp_set(&sh->owner, owner,
+                               ngx_http_longpoll_notify_self))
+        {
+            ngx_http_longpoll_notify_number = i;
+            ngx_http_longpoll_notify_handlers->forget(i);
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_http_longpoll_notify_exit_process(void)
+{
+    if (ngx_http_longpoll_notify_handlers == NULL
+        || ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_NOTIFY_MAX)
+    {
+        return;
+    }
+
+    ngx_http_longpoll_notify_handlers->forget(ngx_http_longpoll_notify_number);
+
+    (void) ngx_atomic_cmp_set(
+        &ngx_http_longpoll_notify_table[ngx_http_longpoll_notify_number].owner,
+        ngx_http_longpoll_notify_self, 0);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_notify_worker(void)
+{
+    return ngx_http_longpoll_notify_number;
+}
+
+
+void
+ngx_http_longpoll_notify_wake(uint64_t workers)
+{
+    uint64_t    one;
+    ngx_uint_t  i;
+
+    one = 1;
+
+    for ( /* void */ ; workers; workers &= workers - 1) {
+        i = __builtin_ctzll(workers);
+
+        if (i == ngx_http_longpoll_notify_number) {
+            ngx_post_event(&ngx_http_longpoll_notify_look, &ngx_posted_events);
+            continue;
+        }
+
+        if (__sync_lock_test_and_set(
+                &ngx_http_longpoll_notify_table[i].notified, 1)
+            == 0)
+        {
+            /* EAGAIN: the counter is full, so it is told already */
+
+            if (ngx_write_fd(ngx_http_longpoll_notify_fds[i], &one,
+                             sizeof(uint64_t))
+                == -1
+                && ngx_errno != NGX_EAGAIN)
+            {
+                ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                              "longpoll: write() to eventfd failed");
+            }
+        }
+    }
+}
+
+
+uint64_t
+ngx_http_longpoll_notify_alive(void)
+{
+    uint64_t           alive;
+    ngx_uint_t         i;
+    ngx_atomic_uint_t  owner;
+
+    alive = 0;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+        owner = ngx_http_longpoll_notify_table[i].owner;
+
+        if (owner && ngx_http_longpoll_notify_lives(owner)) {
+            alive |= (uint64_t) 1 << i;
+        }
+    }
+
+    return alive;
+}
+
+
+/*
+ * The one who buries takes the number for itself meanwhile: a new worker that
+ * claimed it would lose what it had just begun.
+ */
+
+void
+ngx_http_longpoll_notify_bury(void)
+{
+    ngx_uint_t                      i;
+    ngx_atomic_uint_t               owner;
+    ngx_http_longpoll_notify_sh_t  *sh;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+        sh = &ngx_http_longpoll_notify_table[i];
+        owner = sh->owner;
+
+        if (owner == 0 || owner == ngx_http_longpoll_notify_self
+            || ngx_http_longpoll_notify_lives(owner))
+        {
+            continue;
+        }
+
+        if (ngx_atomic_cmp_set(&sh->owner, owner,
+                               ngx_http_longpoll_notify_self))
+        {
+            ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                          "longpoll: forgetting the polls of dead worker %P",
+                          (ngx_pid_t) (owner >> 32));
+
+            ngx_http_longpoll_notify_handlers->forget(i);
+            sh->owner = 0;
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_notify_lives(ngx_atomic_uint_t owner)
+{
+    uint32_t  start;
+
+    if (owner == ngx_http_longpoll_notify_self) {
+        return 1;
+    }
+
+    if (kill((ngx_pid_t) (owner >> 32), 0) == -1 && ngx_errno == NGX_ESRCH) {
+        return 0;
+    }
+
+    start = ngx_http_longpoll_notify_start((ngx_pid_t) (owner >> 32));
+
+    /* where /proc tells nothing, a process that exists is the one */
+
+    return start == 0 || start == (uint32_t) owner;
+}
+
+
+/*
+ * When a process began, in ticks since the system did: field 22 of
+ * /proc/PID/stat (proc(5)).  0: unknown.  1: it is dead, but nobody has asked
+ * for its exit status yet.
+ */
+
+static uint32_t
+ngx_http_longpoll_notify_start(ngx_pid_t pid)
+{
+    u_char      *p, *last, name[sizeof("/proc//stat") + NGX_INT64_LEN];
+    u_char       buf[1024];
+    ssize_t      n;
+    uint32_t     start;
+    ngx_fd_t     fd;
+    ngx_uint_t   field;
+
+    (void) ngx_sprintf(name, "/proc/%P/stat%Z", pid);
+
+    fd = ngx_open_file(name, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    if (fd == NGX_INVALID_FILE) {
+        return 0;
+    }
+
+    n = ngx_read_fd(fd, buf, sizeof(buf));
+
+    (void) ngx_close_file(fd);
+
+    if (n <= 0) {
+        return 0;
+    }
+
+    last = buf + n;
+
+    /* field 2 is a name in parentheses, and may hold anything */
+
+    for (p = last; p > buf && p[-1] != ')'; p--) { /* void */ }
+
+    if (p == buf) {
+        return 0;
+    }
+
+    if (p + 1 < last && (p[1] == 'Z' || p[1] == 'X')) {
+        return 1;
+    }
+
+    for (field = 2; p < last && field < 22; p++) {
+        field += (*p == ' ');
+    }
+
+    for (start = 0; p < last && *p >= '0' && *p <= '9'; p++) {
+        start = start * 10 + (*p - '0');
+    }
+
+    return ngx_max(start, 2);
+}
+
+
+static void
+ngx_http_longpoll_notify_read_handler(ngx_event_t *rev)
+{
+    uint64_t           n;
+    ngx_connection_t  *c;
+
+    c = rev->data;
+
+    if (c->close) {
+        c->close = 0;
+        c->idle = 0;
+
+        ngx_add_timer(&ngx_http_longpoll_notify_closing, 1);
+        return;
+    }
+
+    if (ngx_read_fd(c->fd, &n, sizeof(uint64_t)) == -1
+        && ngx_errno != NGX_EAGAIN)
+    {
+        ngx_log_error(NGX_LOG_ALERT, rev->log, ngx_errno,
+                      "longpoll: read() from eventfd failed");
+    }
+
+    ngx_http_longpoll_notify_look_handler(&ngx_http_longpoll_notify_look);
+}
+
+
+static void
+ngx_http_longpoll_notify_look_handler(ngx_event_t *ev)
+{
+    /* with a full barrier: what is looked at must not be read before */
+
+    if (ngx_http_longpoll_notify_number < NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+        (void) __sync_fetch_and_and(&ngx_http_longpoll_notify_table[
+                                ngx_http_longpoll_notify_number].notified, 0);
+    }
+
+    ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0, "longpoll look");
+
+    ngx_http_longpoll_notify_handlers->look();
+}
+
+
+static void
+ngx_http_longpoll_notify_tick_handler(ngx_event_t *ev)
+{
+    ngx_http_longpoll_notify_handlers->tick();
+
+    ngx_add_timer(ev, ngx_http_longpoll_notify_number
+                      < NGX_HTTP_LONGPOLL_NOTIFY_MAX ? 1000 : 100);
+}
+
+
+static void
+ngx_http_longpoll_notify_closing_handler(ngx_event_t *ev)
+{
+    ngx_http_longpoll_notify_handlers->closing();
+}

@@ -1,0 +1,18 @@
+
+/*
+ * ngx_http_longpoll_publish.h: publishes, from the body to the wake-up.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_PUBLISH_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_PUBLISH_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_http.h"
+
+
+/* content handler of POST on a publish location */
+ngx_int_t ngx_http_longpoll_publish_handler(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_PUBLISH_H_INCLUDED_ */

@@ -1,0 +1,545 @@
+
+/*
+ * ngx_http_longpoll_query.c: a poll's query string -> struct, or the error.
+ *
+ * Owns the arguments' names, the way they are decoded, and the texts and the
+ * order of the errors.  Two steps:
+ *
+ *      _read     _next, _next, ...     pairs -> the first value of each name,
+ *                                      categories into q->cats
+ *      _check    timeout, category, too many, since_time, last_id
+ *
+ * Rules:
+ *
+ *   - Pairs are split at '&' and decoded as Go does it: '+' is a blank, %XX a
+ *     byte, also in a name.  A pair with a broken escape or a ';' is not there,
+ *     nor is one without a value; so "timeout=&timeout=9" is nine seconds.
+ *   - A decoded value is never longer than it was, so all of them fit into a
+ *     buffer of the size of the query; what needs no decoding stays where it
+ *     is.
+ *   - The cost is linear in the bytes.  Behind the 65th category names are
+ *     only looked at, as a bad one goes before too many.
+ *   - Nothing is trusted: any bytes may stand here, NUL among them.
+ */
+
+
+#include "ngx_http_longpoll_query.h"
+#include "ngx_http_longpoll_json.h"
+
+
+#define NGX_HTTP_LONGPOLL_QUERY_TIMEOUT     0
+#define NGX_HTTP_LONGPOLL_QUERY_SINCE_TIME  1
+#define NGX_HTTP_LONGPOLL_QUERY_LAST_ID     2
+#define NGX_HTTP_LONGPOLL_QUERY_CATEGORY    3
+#define NGX_HTTP_LONGPOLL_QUERY_NAMES       4
+
+
+typedef struct {
+    u_char     *pos;        /* the next pair */
+    u_char     *last;
+    u_char     *buf;        /* the next decoded byte */
+
+    /* the first of each that counts, len == 0: none */
+    ngx_str_t   values[NGX_HTTP_LONGPOLL_QUERY_CATEGORY];
+
+    ngx_str_t  *wrong;      /* what the categories' error is, or NULL */
+} ngx_http_longpoll_query_ctx_t;
+
+
+static void ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf);
+static ngx_uint_t ngx_http_longpoll_query_next(
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
+static ngx_uint_t ngx_http_longpoll_query_name(u_char *p, u_char *last);
+static ngx_int_t ngx_http_longpoll_query_decode(
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
+static u_char *ngx_http_longpoll_query_byte(u_char *p, u_char *last, u_char *c);
+static ngx_int_t ngx_http_longpoll_query_hex(u_char c);
+static ngx_str_t *ngx_http_longpoll_query_add(ngx_http_longpoll_query_t *q,
+    ngx_str_t *name, ngx_str_t *wrong);
+static ngx_int_t ngx_http_longpoll_query_check(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_uint_t max_timeout, u_char *errbuf,
+    ngx_str_t *error);
+static ngx_int_t ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
+    ngx_str_t *value, ngx_str_t *error);
+static ngx_int_t ngx_http_longpoll_query_number(ngx_str_t *value, int64_t *n);
+
+
+static ngx_str_t  ngx_http_longpoll_query_names[] = {
+    ngx_string("timeout"),
+    ngx_string("since_time"),
+    ngx_string("last_id"),
+    ngx_string("category")
+};
+
+static ngx_str_t  ngx_http_longpoll_query_bad_category = ngx_string(
+    "Invalid subscription category, must be 1-1024 characters long.");
+static ngx_str_t  ngx_http_longpoll_query_too_many = ngx_string(
+    "Too many categories, must be 1-64.");
+static ngx_str_t  ngx_http_longpoll_query_bad_since = ngx_string(
+    "Invalid 'since_time' arg.");
+static ngx_str_t  ngx_http_longpoll_query_no_since = ngx_string(
+    "Must provide 'since_time' arg when providing 'last_id'.");
+static ngx_str_t  ngx_http_longpoll_query_bad_id = ngx_string(
+    "Param 'last_id' was not a valid UUID.");
+
+
+ngx_int_t
+ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q, ngx_str_t *args,
+    u_char *buf, ngx_uint_t max_timeout, u_char *errbuf, ngx_str_t *error)
+{
+    ngx_http_longpoll_query_ctx_t  ctx;
+
+    q->ncats = 0;
+
+    ngx_http_longpoll_query_read(q, &ctx, args, buf);
+
+    return ngx_http_longpoll_query_check(q, &ctx, max_timeout, errbuf, error);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_query_parse_rest(ngx_http_longpoll_query_t *q,
+    ngx_str_t *args, u_char *buf, ngx_uint_t max_timeout, u_char *errbuf,
+    ngx_str_t *error)
+{
+    ngx_http_longpoll_query_ctx_t  ctx;
+
+    ngx_http_longpoll_query_read(NULL, &ctx, args, buf);
+
+    return ngx_http_longpoll_query_check(q, &ctx, max_timeout, errbuf, error);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
+    ngx_str_t *args, u_char *buf, ngx_str_t *error)
+{
+    ngx_http_longpoll_query_ctx_t  ctx;
+
+    q->ncats = 0;
+
+    ngx_http_longpoll_query_read(q, &ctx, args, buf);
+
+    if (ctx.wrong) {
+        *error = *ctx.wrong;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_query_values(ngx_http_longpoll_query_t *q, ngx_str_t *values,
+    ngx_uint_t n, u_char separator, ngx_str_t *error)
+{
+    u_char      *p, *last, *end;
+    ngx_str_t    name, *wrong;
+    ngx_uint_t   i;
+
+    q->ncats = 0;
+    wrong = NULL;
+
+    for (i = 0; i < n && wrong == NULL; i++) {
+
+        p = values[i].data;
+        last = p + values[i].len;
+
+        while (p < last && wrong == NULL) {
+
+            end = separator ? ngx_strlchr(p, last, separator) : NULL;
+            if (end == NULL) {
+                end = last;
+            }
+
+            name.data = p;
+            name.len = end - p;
+
+            if (name.len) {
+                wrong = ngx_http_longpoll_query_add(q, &name, NULL);
+            }
+
+            p = (end < last) ? end + 1 : last;
+        }
+    }
+
+    if (wrong || q->ncats == 0) {
+        q->ncats = 0;
+        *error = ngx_http_longpoll_query_bad_category;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* q is NULL where category arguments do not count */
+
+static void
+ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf)
+{
+    ngx_str_t   value;
+    ngx_uint_t  name;
+
+    ngx_memzero(ctx, sizeof(ngx_http_longpoll_query_ctx_t));
+
+    if (args->len == 0) {
+        return;
+    }
+
+    ctx->pos = args->data;
+    ctx->last = args->data + args->len;
+    ctx->buf = buf;
+
+    for ( ;; ) {
+        name = ngx_http_longpoll_query_next(ctx, &value);
+
+        if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES) {
+            return;
+        }
+
+        if (name == NGX_HTTP_LONGPOLL_QUERY_CATEGORY) {
+
+            if (q) {
+                ctx->wrong = ngx_http_longpoll_query_add(q, &value,
+                                                         ctx->wrong);
+            }
+
+        } else if (ctx->values[name].len == 0) {
+            ctx->values[name] = value;
+        }
+    }
+}
+
+
+/* the next pair that counts; NGX_HTTP_LONGPOLL_QUERY_NAMES: no more */
+
+static ngx_uint_t
+ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    u_char      *p, *eq, *end;
+    ngx_uint_t   name;
+
+    while (ctx->pos < ctx->last) {
+
+        p = ctx->pos;
+
+        end = ngx_strlchr(p, ctx->last, '&');
+        if (end) {
+            ctx->pos = end + 1;
+
+        } else {
+            end = ctx->last;
+            ctx->pos = end;
+        }
+
+        eq = ngx_strlchr(p, end, '=');
+
+        if (eq == NULL || eq + 1 == end) {
+            continue;
+        }
+
+        name = ngx_http_longpoll_query_name(p, eq);
+
+        if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES
+            || ngx_strlchr(p, end, ';') != NULL)
+        {
+            continue;
+        }
+
+        value->data = eq + 1;
+        value->len = end - value->data;
+
+        if (ngx_http_longpoll_query_decode(ctx, value) == NGX_OK) {
+            return name;
+        }
+    }
+
+    return NGX_HTTP_LONGPOLL_QUERY_NAMES;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_query_name(u_char *start, u_char *last)
+{
+    u_char       c, *p;
+    size_t       n;
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
+
+        name = &ngx_http_longpoll_query_names[i];
+        p = start;
+
+        for (n = 0; n < name->len && p && p < last; n++) {
+
+            p = ngx_http_longpoll_query_byte(p, last, &c);
+
+            if (p && c != name->data[n]) {
+                p = NULL;
+            }
+        }
+
+        if (p == last && n == name->len) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_query_decode(ngx_http_longpoll_query_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    u_char  *p, *last, *dst;
+
+    p = value->data;
+    last = p + value->len;
+
+    if (ngx_strlchr(p, last, '%') == NULL && ngx_strlchr(p, last, '+') == NULL)
+    {
+        return NGX_OK;
+    }
+
+    dst = ctx->buf;
+
+    while (p < last) {
+        p = ngx_http_longpoll_query_byte(p, last, dst++);
+
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    value->data = ctx->buf;
+    value->len = dst - ctx->buf;
+
+    ctx->buf = dst;
+
+    return NGX_OK;
+}
+
+
+/* one decoded byte and the place behind it, or NULL */
+
+static u_char *
+ngx_http_longpoll_query_byte(u_char *p, u_char *last, u_char *c)
+{
+    ngx_int_t  high, low;
+
+    if (*p != '%') {
+        *c = (*p == '+') ? ' ' : *p;
+        return p + 1;
+    }
+
+    if (last - p < 3) {
+        return NULL;
+    }
+
+    high = ngx_http_longpoll_query_hex(p[1]);
+    low = ngx_http_longpoll_query_hex(p[2]);
+
+    if (high == NGX_ERROR || low == NGX_ERROR) {
+        return NULL;
+    }
+
+    *c = (u_char) (high << 4 | low);
+
+    return p + 3;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_query_hex(u_char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+
+    return NGX_ERROR;
+}
+
+
+/* returns the categories' error, which so far was wrong, or NULL */
+
+static ngx_str_t *
+ngx_http_longpoll_query_add(ngx_http_longpoll_query_t *q, ngx_str_t *name,
+    ngx_str_t *wrong)
+{
+    ngx_str_t   *known;
+    ngx_uint_t   i;
+
+    if (wrong == &ngx_http_longpoll_query_bad_category
+        || name->len > NGX_HTTP_LONGPOLL_MAX_CATEGORY
+        || !ngx_http_longpoll_json_utf8(name->data, name->len))
+    {
+        return &ngx_http_longpoll_query_bad_category;
+    }
+
+    if (wrong) {
+        return wrong;
+    }
+
+    for (i = 0; i < q->ncats; i++) {
+
+        known = &q->cats[i].name;
+
+        if (known->len == name->len
+            && ngx_memcmp(known->data, name->data, name->len) == 0)
+        {
+            return NULL;
+        }
+    }
+
+    if (q->ncats == NGX_HTTP_LONGPOLL_MAX_CATEGORIES) {
+        return &ngx_http_longpoll_query_too_many;
+    }
+
+    q->cats[q->ncats++].name = *name;
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_query_check(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_uint_t max_timeout, u_char *errbuf,
+    ngx_str_t *error)
+{
+    int64_t     timeout;
+    ngx_str_t  *value;
+
+    value = &ctx->values[NGX_HTTP_LONGPOLL_QUERY_TIMEOUT];
+
+    if (ngx_http_longpoll_query_number(value, &timeout) != NGX_OK
+        || timeout < 1 || (uint64_t) timeout > max_timeout)
+    {
+        error->data = errbuf;
+        error->len = ngx_sprintf(errbuf, "Invalid or missing 'timeout' arg.  "
+                                 "Must be 1-%ui.", max_timeout)
+                     - errbuf;
+        return NGX_ERROR;
+    }
+
+    q->timeout = (ngx_uint_t) timeout;
+
+    if (ctx->wrong) {
+        *error = *ctx->wrong;
+        return NGX_ERROR;
+    }
+
+    if (q->ncats == 0) {
+        *error = ngx_http_longpoll_query_bad_category;
+        return NGX_ERROR;
+    }
+
+    value = &ctx->values[NGX_HTTP_LONGPOLL_QUERY_SINCE_TIME];
+
+    q->has_since = (value->len != 0);
+    q->since_time = 0;
+
+    if (q->has_since
+        && ngx_http_longpoll_query_number(value, &q->since_time) != NGX_OK)
+    {
+        *error = ngx_http_longpoll_query_bad_since;
+        return NGX_ERROR;
+    }
+
+    return ngx_http_longpoll_query_check_id(q,
+                               &ctx->values[NGX_HTTP_LONGPOLL_QUERY_LAST_ID],
+                               error);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
+    ngx_str_t *value, ngx_str_t *error)
+{
+    ngx_int_t  rc;
+
+    q->has_id = (value->len != 0);
+    q->own_id = 0;
+    q->id = 0;
+    q->life = 0;
+
+    if (!q->has_id) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_longpoll_id_parse(value->data, value->len, &q->id, &q->life);
+
+    if (rc != NGX_OK && !q->has_since) {
+        *error = ngx_http_longpoll_query_no_since;
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_ERROR) {
+        *error = ngx_http_longpoll_query_bad_id;
+        return NGX_ERROR;
+    }
+
+    q->own_id = (rc == NGX_OK);
+
+    return NGX_OK;
+}
+
+
+/* an optional sign and decimal digits, within 64 bits */
+
+static ngx_int_t
+ngx_http_longpoll_query_number(ngx_str_t *value, int64_t *n)
+{
+    u_char    *p, *last;
+    uint64_t   limit, u, digit;
+
+    if (value->len == 0) {
+        return NGX_ERROR;
+    }
+
+    p = value->data;
+    last = p + value->len;
+    limit = 0x7fffffffffffffffULL;
+
+    if (*p == '-') {
+        limit++;
+        p++;
+
+    } else if (*p == '+') {
+        p++;
+    }
+
+    if (p == last) {
+        return NGX_ERROR;
+    }
+
+    for (u = 0; p < last; p++) {
+
+        if (*p < '0' || *p > '9') {
+            return NGX_ERROR;
+        }
+
+        digit = *p - '0';
+
+        if (u > (limit - digit) / 10) {
+            return NGX_ERROR;
+        }
+
+        u = u * 10 + digit;
+    }
+
+    *n = (int64_t) (value->data[0] == '-' ? 0 - u : u);
+
+    return NGX_OK;
+}

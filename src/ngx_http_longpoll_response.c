@@ -1,0 +1,320 @@
+
+/*
+ * ngx_http_longpoll_response.c: bytes -> client.
+ *
+ * Headers are golongpoll's.  No answer may be cached, so all but those to a
+ * POST, which nobody caches, say so.  What a backend's X-Accel-Redirect left of
+ * the same headers is taken out.  The no-store stands in the list only, not in
+ * r->headers_out.cache_control: the "expires" directive of a server would
+ * replace it there, and beside another Cache-Control it wins (RFC 9111, 5.2.2.5).
+ *
+ * Shared bytes: one heap block, a reference for each request that sends them,
+ * given back by the cleanup of the request's pool, which runs when the last
+ * byte is out, or the client gone.
+ */
+
+
+#include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_wire.h"
+
+
+static void ngx_http_longpoll_response_unshare_handler(void *data);
+static ngx_int_t ngx_http_longpoll_response_send(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *type, ngx_str_t *body);
+static ngx_int_t ngx_http_longpoll_response_headers(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *type, size_t len);
+static void ngx_http_longpoll_response_clean(ngx_http_request_t *r);
+
+
+static ngx_str_t  ngx_http_longpoll_response_type =
+    ngx_string("application/json");
+
+static ngx_keyval_t  ngx_http_longpoll_response_fixed[] = {
+    { ngx_string("X-Content-Type-Options"), ngx_string("nosniff") },
+    { ngx_string("Cache-Control"),
+      ngx_string("no-cache, no-store, must-revalidate") },
+    { ngx_string("Pragma"), ngx_string("no-cache") },
+    { ngx_string("Expires"), ngx_string("0") }
+};
+
+#define NGX_HTTP_LONGPOLL_RESPONSE_FIXED                                      \
+    (sizeof(ngx_http_longpoll_response_fixed) / sizeof(ngx_keyval_t))
+
+
+ngx_http_longpoll_shared_t *
+ngx_http_longpoll_response_share(size_t len, ngx_log_t *log)
+{
+    ngx_http_longpoll_shared_t  *shared;
+
+    shared = ngx_alloc(offsetof(ngx_http_longpoll_shared_t, data) + len, log);
+
+    if (shared) {
+        shared->refs = 1;
+        shared->len = len;
+    }
+
+    return shared;
+}
+
+
+void
+ngx_http_longpoll_response_unshare(ngx_http_longpoll_shared_t *shared)
+{
+    if (--shared->refs == 0) {
+        ngx_free(shared);
+    }
+}
+
+
+static void
+ngx_http_longpoll_response_unshare_handler(void *data)
+{
+    ngx_http_longpoll_response_unshare(data);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_shared(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *shared)
+{
+    ngx_str_t            body;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    shared->refs++;
+
+    cln->handler = ngx_http_longpoll_response_unshare_handler;
+    cln->data = shared;
+
+    body.len = shared->len;
+    body.data = shared->data;
+
+    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_json(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
+{
+    return ngx_http_longpoll_response_send(r, status,
+                                           &ngx_http_longpoll_response_type,
+                                           body);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_text(ngx_http_request_t *r, ngx_str_t *type,
+    ngx_str_t *body)
+{
+    return ngx_http_longpoll_response_send(r, NGX_HTTP_OK, type, body);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_head(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_response_headers(r, NGX_HTTP_OK,
+                                            &ngx_http_longpoll_response_type,
+                                            0);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* how long the answer would be depends on what it would wait for */
+
+    r->headers_out.content_length_n = -1;
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_error(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *text)
+{
+    ngx_str_t  body;
+
+    body.len = ngx_http_longpoll_wire_error_len(text);
+    body.data = ngx_pnalloc(r->pool, body.len);
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    (void) ngx_http_longpoll_wire_error(body.data, text);
+
+    return ngx_http_longpoll_response_json(r, status, &body);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_method(ngx_http_request_t *r, ngx_str_t *allow,
+    ngx_str_t *text)
+{
+    ngx_int_t  rc;
+    ngx_str_t  key;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_str_set(&key, "Allow");
+
+    if (ngx_http_longpoll_response_header(r, &key, allow) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r->method != NGX_HTTP_OPTIONS) {
+        return ngx_http_longpoll_response_error(r, NGX_HTTP_NOT_ALLOWED, text);
+    }
+
+    r->headers_out.status = NGX_HTTP_NO_CONTENT;
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_header(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key = *key;
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_response_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_str_t *body)
+{
+    ngx_buf_t    *b;
+    ngx_int_t     rc;
+    ngx_chain_t   out;
+
+    rc = ngx_http_longpoll_response_headers(r, status, type, body->len);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->start = body->data;
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->end = b->last;
+    b->memory = 1;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, size_t len)
+{
+    ngx_uint_t  i, n;
+
+    if (r->headers_out.headers.part.nelts) {
+        ngx_http_longpoll_response_clean(r);
+    }
+
+    /* golongpoll tells a publisher nothing of caches */
+
+    n = (r->method == NGX_HTTP_POST) ? 1 : NGX_HTTP_LONGPOLL_RESPONSE_FIXED;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_http_longpoll_response_header(r,
+                                    &ngx_http_longpoll_response_fixed[i].key,
+                                    &ngx_http_longpoll_response_fixed[i].value)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+
+    return NGX_OK;
+}
+
+
+/* takes out what somebody else said of the same */
+
+static void
+ngx_http_longpoll_response_clean(ngx_http_request_t *r)
+{
+    ngx_str_t        *key;
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            for (n = 0; n < NGX_HTTP_LONGPOLL_RESPONSE_FIXED; n++) {
+                key = &ngx_http_longpoll_response_fixed[n].key;
+
+                if (h[i].key.len == key->len
+                    && ngx_strncasecmp(h[i].key.data, key->data, key->len) == 0)
+                {
+                    h[i].hash = 0;
+                }
+            }
+        }
+    }
+
+    r->headers_out.expires = NULL;
+
+#if (nginx_version >= 1023000)
+    r->headers_out.cache_control = NULL;
+#else
+    r->headers_out.cache_control.nelts = 0;
+#endif
+}

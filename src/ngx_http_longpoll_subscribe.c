@@ -1,0 +1,1154 @@
+
+/*
+ * ngx_http_longpoll_subscribe.c: polls, from the request to the answer.
+ *
+ *   GET ── query ── cursor ── zone: read, or register ──┬─ messages ─▶ answer
+ *                                                       └─ none: park
+ *
+ *   notify: look ── zone: dirty categories ── wait: wake ─┐
+ *   timer ─────────────────────────────────────────────────┼─▶ leave, answer
+ *   client gone, worker leaving ───────────────────────────┘
+ *
+ * This is where zone, wait and notify meet; none of them knows the others.
+ *
+ * A woken category is read and encoded once: all its waiters with the same
+ * messages before them send the same bytes.  A waiter's cursor lies behind
+ * everything that was there when it parked, so what was built for one serves
+ * every other whose cursor is not older and lies before the first message.
+ *
+ * A parked request holds its memory and a timer on its write event, as
+ * limit_req's delayed requests do; nginx's own ngx_http_test_reading watches
+ * for the client to go.
+ */
+
+
+#include "ngx_http_longpoll_subscribe.h"
+#include "ngx_http_longpoll_query.h"
+#include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_wait.h"
+#include "ngx_http_longpoll_wire.h"
+#include "ngx_http_longpoll_zone.h"
+
+
+/*
+ * A time-out is answered between 100 and 50 ms early; the margin inside is for
+ * the turn of the event loop.
+ */
+
+#define NGX_HTTP_LONGPOLL_SUBSCRIBE_EARLY   95
+#define NGX_HTTP_LONGPOLL_SUBSCRIBE_SPREAD  30
+
+#define NGX_HTTP_LONGPOLL_SUBSCRIBE_DRAIN   10      /* ms between two lots */
+
+
+/* what a poll is, beyond being a waiter */
+
+typedef struct {
+    ngx_http_longpoll_zone_t        *zone;
+    ngx_http_longpoll_ctx_t         *ctx;
+    ngx_http_longpoll_cursor_t       cursor;
+    size_t                           limit;
+
+    ngx_http_longpoll_waiter_t       waiter;    /* grows with its links */
+} ngx_http_longpoll_poll_t;
+
+
+/* the last answer that was built for a woken category */
+
+typedef struct {
+    ngx_http_longpoll_shared_t      *bytes;     /* NULL: none */
+    ngx_http_longpoll_zone_t        *zone;
+    uint64_t                         hash[2];
+    uint64_t                         from;      /* cursor it was built for */
+    uint64_t                         first;     /* ids */
+    uint64_t                         last;
+    ngx_uint_t                       nmsgs;
+    size_t                           limit;
+    uint64_t                         expires;   /* ms, 0: never */
+} ngx_http_longpoll_answer_t;
+
+
+/* arrays for one read of a poll's categories */
+
+typedef struct {
+    ngx_http_longpoll_read_t         rd;
+    size_t                           costs[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+    uint32_t                         slots[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+} ngx_http_longpoll_subscribe_read_t;
+
+
+static ngx_int_t ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    ngx_uint_t *timeout);
+static void ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor);
+static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
+static ngx_int_t ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    ngx_uint_t timeout);
+static void ngx_http_longpoll_subscribe_timeout(ngx_http_request_t *r);
+static void ngx_http_longpoll_subscribe_cleanup(void *data);
+static void ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll);
+static void ngx_http_longpoll_subscribe_interest(
+    ngx_http_longpoll_poll_t *poll, uint32_t *slots);
+static void ngx_http_longpoll_subscribe_disinterest(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_ctx_t *ctx,
+    uint32_t *slots);
+
+static ngx_int_t ngx_http_longpoll_subscribe_read(
+    ngx_http_longpoll_subscribe_read_t *sr, ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    size_t limit, ngx_http_longpoll_read_e mode,
+    ngx_http_longpoll_shared_t **bytes);
+static ngx_int_t ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_shared_t *bytes,
+    ngx_uint_t nmsgs, uint64_t last);
+static ngx_int_t ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd,
+    ngx_uint_t closing);
+static void ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
+    ngx_uint_t closing);
+
+static void ngx_http_longpoll_subscribe_look(void);
+static void ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w);
+static ngx_uint_t ngx_http_longpoll_subscribe_serves(
+    ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_poll_t *poll);
+static void ngx_http_longpoll_subscribe_keep(
+    ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_poll_t *poll,
+    ngx_http_longpoll_read_t *rd, ngx_http_longpoll_shared_t *bytes);
+static void ngx_http_longpoll_subscribe_told(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat);
+static void ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat);
+
+static void ngx_http_longpoll_subscribe_tick(void);
+static void ngx_http_longpoll_subscribe_forget(ngx_uint_t worker);
+static void ngx_http_longpoll_subscribe_closing(void);
+static void ngx_http_longpoll_subscribe_drain(ngx_event_t *ev);
+static ngx_uint_t ngx_http_longpoll_subscribe_count(void);
+
+
+ngx_http_longpoll_notify_handlers_t  ngx_http_longpoll_subscribe_handlers = {
+    ngx_http_longpoll_subscribe_look,
+    ngx_http_longpoll_subscribe_tick,
+    ngx_http_longpoll_subscribe_closing,
+    ngx_http_longpoll_subscribe_forget
+};
+
+
+static ngx_str_t  ngx_http_longpoll_subscribe_late =
+    ngx_string("The body of a poll must come with it.");
+
+/* this worker's zones */
+static ngx_array_t                 *ngx_http_longpoll_subscribe_zones;
+static ngx_http_longpoll_answer_t   ngx_http_longpoll_subscribe_answer;
+
+/* when it began to drain, how long it may, how many there were */
+static ngx_event_t                  ngx_http_longpoll_subscribe_drain_event;
+static ngx_msec_t                   ngx_http_longpoll_subscribe_drain_start;
+static ngx_msec_t                   ngx_http_longpoll_subscribe_drain_time;
+static ngx_uint_t                   ngx_http_longpoll_subscribe_drain_total;
+
+
+#define ngx_http_longpoll_subscribe_zone(i)                                   \
+    (((ngx_http_longpoll_mention_t *)                                         \
+                        ngx_http_longpoll_subscribe_zones->elts)[i].zone)
+
+#define ngx_http_longpoll_subscribe_of(w)                                     \
+    ((ngx_http_longpoll_poll_t *)                                             \
+     ((u_char *) (w) - offsetof(ngx_http_longpoll_poll_t, waiter)))
+
+
+ngx_int_t
+ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                       i;
+    ngx_http_longpoll_wait_t        *wait;
+    ngx_http_longpoll_zone_t        *z;
+    ngx_http_longpoll_main_conf_t   *lmcf;
+
+    lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
+
+    ngx_http_longpoll_subscribe_zones = &lmcf->mentions;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+        z = ngx_http_longpoll_subscribe_zone(i);
+
+        wait = ngx_pcalloc(cycle->pool, sizeof(ngx_http_longpoll_wait_t));
+        if (wait == NULL) {
+            return NGX_ERROR;
+        }
+
+        wait->data = z;
+        wait->wake = ngx_http_longpoll_subscribe_wake;
+        wait->told = ngx_http_longpoll_subscribe_told;
+        wait->empty = ngx_http_longpoll_subscribe_empty;
+
+        if (ngx_http_longpoll_wait_init(wait, cycle->log) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        z->data = wait;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * a new poll
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_uint_t                     timeout;
+    ngx_http_longpoll_ctx_t       *ctx;
+    ngx_http_longpoll_cursor_t     cursor;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_longpoll_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->result = NGX_HTTP_LONGPOLL_ERROR;
+    ctx->zone = llcf->subscribe;
+
+    if (r->discard_body) {
+
+        /* nginx is busy reading it, and would not see the client go */
+
+        r->keepalive = 0;
+
+        return ngx_http_longpoll_response_error(r, NGX_HTTP_BAD_REQUEST,
+                                            &ngx_http_longpoll_subscribe_late);
+    }
+
+    rc = ngx_http_longpoll_subscribe_query(r, ctx, &cursor, &timeout);
+    if (rc != NGX_OK) {
+        return rc == NGX_DONE ? NGX_OK : rc;
+    }
+
+    if (r->method == NGX_HTTP_HEAD) {
+        ctx->result = NGX_HTTP_LONGPOLL_NONE;
+        return ngx_http_longpoll_response_head(r);
+    }
+
+    if (r != r->main || ngx_exiting) {
+        return ngx_http_longpoll_subscribe_now(r, ctx, &cursor);
+    }
+
+    return ngx_http_longpoll_subscribe_park(r, ctx, &cursor, timeout);
+}
+
+
+/* NGX_OK, NGX_DONE when an error was answered, or what to finalize with */
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    ngx_uint_t *timeout)
+{
+    u_char                        *buf;
+    ngx_int_t                      rc;
+    ngx_str_t                      error;
+    ngx_uint_t                     i;
+    ngx_http_longpoll_cat_t        cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+    ngx_http_longpoll_query_t      q;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+    u_char                         text[NGX_HTTP_LONGPOLL_QUERY_ERROR];
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    buf = NULL;
+
+    /* only what is escaped takes memory */
+
+    if (r->args.len
+        && (ngx_strlchr(r->args.data, r->args.data + r->args.len, '%')
+            || ngx_strlchr(r->args.data, r->args.data + r->args.len, '+')))
+    {
+        buf = ngx_pnalloc(r->pool, r->args.len);
+        if (buf == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    q.cats = cats;
+
+    if (ngx_http_longpoll_query_parse(&q, &r->args, buf,
+                                      llcf->max_timeout / 1000, text, &error)
+        != NGX_OK)
+    {
+        rc = ngx_http_longpoll_response_error(r, llcf->error_status, &error);
+
+        return rc == NGX_OK ? NGX_DONE : rc;
+    }
+
+    ctx->ncats = q.ncats;
+    ctx->cats = ngx_palloc(r->pool, q.ncats * sizeof(ngx_http_longpoll_cat_t));
+    if (ctx->cats == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    for (i = 0; i < q.ncats; i++) {
+        ctx->cats[i] = cats[i];
+        ngx_http_longpoll_zone_name(ctx->zone, &ctx->cats[i]);
+    }
+
+    ngx_http_longpoll_subscribe_cursor(ctx->zone, &q, cursor);
+
+    *timeout = q.timeout;
+
+    return NGX_OK;
+}
+
+
+/* CONTRACT, section 2: since_time, last_id, missed */
+
+static void
+ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor)
+{
+    uint64_t    since;
+    ngx_uint_t  own;
+
+    ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
+    cursor->fresh = 1;
+
+    own = q->own_id && q->life == z->sh->life;
+    cursor->lost = q->own_id && !own;
+
+    if (!q->has_since) {
+
+        if (!q->own_id) {
+            cursor->now = 1;
+
+        } else if (own) {
+            cursor->id = q->id;
+            cursor->exact = 1;
+
+        } else {
+            cursor->id = ngx_http_longpoll_id_last_of(
+                                               ngx_http_longpoll_id_ms(q->id));
+        }
+
+        return;
+    }
+
+    since = q->since_time < 0 ? 0 : (uint64_t) q->since_time;
+
+    if (since < NGX_HTTP_LONGPOLL_REAL_DATE) {
+        cursor->beginning = 1;
+
+    } else if (since < z->sh->born) {
+        cursor->lost = 1;
+    }
+
+    if (since >> 47) {
+        cursor->now = 1;
+
+    } else if (own && ngx_http_longpoll_id_ms(q->id) == since) {
+        cursor->id = q->id;
+        cursor->exact = 1;
+
+    } else if (q->has_id) {
+
+        /* all of that ms */
+
+        cursor->id = since ? ngx_http_longpoll_id(since, 0) - 1 : 0;
+
+    } else if (q->since_time >= 0) {
+        cursor->id = ngx_http_longpoll_id_last_of(since);
+    }
+}
+
+
+/* answers with what is there */
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor)
+{
+    ngx_int_t                            rc;
+    ngx_http_longpoll_shared_t          *bytes;
+    ngx_http_longpoll_loc_conf_t        *llcf;
+    ngx_http_longpoll_subscribe_read_t   sr;
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    if (r == r->main) {
+        r->keepalive = 0;
+    }
+
+    rc = ngx_http_longpoll_subscribe_read(&sr, ctx->zone, ctx, cursor,
+                                          llcf->max_response_size,
+                                          NGX_HTTP_LONGPOLL_READ_LAST, &bytes);
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_AGAIN) {
+        return ngx_http_longpoll_subscribe_nothing(r, ctx, &sr.rd,
+                                                   r == r->main);
+    }
+
+    rc = ngx_http_longpoll_subscribe_events(r, ctx, bytes, sr.rd.nmsgs,
+                                    sr.rd.msgs[sr.rd.nmsgs - 1].id);
+    ngx_http_longpoll_response_unshare(bytes);
+
+    return rc;
+}
+
+
+/* reads, or parks: one lock hold decides */
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    ngx_uint_t timeout)
+{
+    size_t                               size;
+    ngx_int_t                            rc;
+    ngx_event_t                         *wev;
+    ngx_http_cleanup_t                  *cln;
+    ngx_http_longpoll_poll_t            *poll;
+    ngx_http_longpoll_zone_t            *z;
+    ngx_http_longpoll_shared_t          *bytes;
+    ngx_http_longpoll_loc_conf_t        *llcf;
+    ngx_http_longpoll_subscribe_read_t   sr;
+
+    z = ctx->zone;
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    rc = ngx_http_longpoll_subscribe_read(&sr, z, ctx, cursor,
+                                          llcf->max_response_size,
+                                          NGX_HTTP_LONGPOLL_READ_PARK, &bytes);
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_subscribe_events(r, ctx, bytes, sr.rd.nmsgs,
+                                        sr.rd.msgs[sr.rd.nmsgs - 1].id);
+        ngx_http_longpoll_response_unshare(bytes);
+
+        return rc;
+    }
+
+    size = offsetof(ngx_http_longpoll_poll_t, waiter)
+           + ngx_http_longpoll_waiter_size(ctx->ncats);
+
+    poll = ngx_palloc(r->pool, size);
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (poll == NULL || cln == NULL) {
+        goto failed;
+    }
+
+    poll->zone = z;
+    poll->ctx = ctx;
+    poll->cursor = *cursor;
+    poll->limit = llcf->max_response_size;
+    poll->waiter.request = r;
+    poll->waiter.wait = z->data;
+    poll->waiter.state = NGX_HTTP_LONGPOLL_WAIT_NEW;
+
+    if (ngx_http_longpoll_wait_park(&poll->waiter, ctx->cats, ctx->ncats)
+        != NGX_OK)
+    {
+        goto failed;
+    }
+
+    ngx_http_longpoll_subscribe_interest(poll, sr.slots);
+
+    ctx->waiter = &poll->waiter;
+
+    cln->handler = ngx_http_longpoll_subscribe_cleanup;
+    cln->data = poll;
+
+    if (ngx_http_longpoll_notify_worker() < NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+        z->sh->workers[ngx_http_longpoll_notify_worker()].waiting++;
+    }
+
+    /* a FIN may have come with the request */
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        ngx_http_longpoll_subscribe_leave(poll);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_longpoll_subscribe_timeout;
+
+    wev = r->connection->write;
+    wev->delayed = 1;
+    ngx_add_timer(wev, timeout * 1000 - NGX_HTTP_LONGPOLL_SUBSCRIBE_EARLY
+                       + ngx_random() % NGX_HTTP_LONGPOLL_SUBSCRIBE_SPREAD);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "longpoll park in \"%V\" for %uis", &z->name, timeout);
+
+    r->main->count++;
+
+    return NGX_DONE;
+
+failed:
+
+    ngx_http_longpoll_subscribe_disinterest(z, ctx, sr.slots);
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static void
+ngx_http_longpoll_subscribe_timeout(ngx_http_request_t *r)
+{
+    ngx_event_t              *wev;
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    wev = r->connection->write;
+
+    if (wev->delayed) {
+
+        if (ngx_handle_write_event(wev, 0) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        }
+
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
+
+    ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(ctx->waiter),
+                                    0);
+}
+
+
+/* of the request: if it is still parked, nobody of us ended it */
+
+static void
+ngx_http_longpoll_subscribe_cleanup(void *data)
+{
+    ngx_http_longpoll_poll_t  *poll = data;
+
+    if (poll->waiter.state != NGX_HTTP_LONGPOLL_WAIT_PARKED) {
+        return;
+    }
+
+    ngx_http_longpoll_subscribe_leave(poll);
+
+    poll->ctx->result = NGX_HTTP_LONGPOLL_GONE;
+    ngx_http_longpoll_zone_count(poll->zone, disconnected, 1);
+}
+
+
+/* the one way out */
+
+static void
+ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll)
+{
+    ngx_event_t         *wev;
+    ngx_http_request_t  *r;
+
+    r = poll->waiter.request;
+    wev = r->connection->write;
+
+    ngx_http_longpoll_wait_leave(&poll->waiter);
+
+    if (ngx_http_longpoll_notify_worker() < NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+        poll->zone->sh->workers[ngx_http_longpoll_notify_worker()].waiting--;
+    }
+
+    wev->delayed = 0;
+
+    if (wev->timer_set) {
+        ngx_del_timer(wev);
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+}
+
+
+/*
+ * The zone has the worker's interest in a category once, however many wait for
+ * it here, so it is kept with the category.  The zone counted a loose interest
+ * for each read.
+ */
+
+static void
+ngx_http_longpoll_subscribe_interest(ngx_http_longpoll_poll_t *poll,
+    uint32_t *slots)
+{
+    ngx_uint_t                     i, worker;
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    worker = ngx_http_longpoll_notify_worker();
+
+    for (i = 0; i < poll->waiter.nlinks; i++) {
+        cat = poll->waiter.links[i].cat;
+        cat->slot = slots[i];
+
+        if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
+
+            if (cat->loose) {
+                ngx_http_longpoll_zone_loose(poll->zone, worker, -1);
+            }
+
+            cat->loose = 1;
+
+        } else if (cat->loose) {
+            cat->loose = 0;
+            ngx_http_longpoll_zone_loose(poll->zone, worker, -1);
+        }
+    }
+}
+
+
+/* of a poll that was registered, and then could not be parked */
+
+static void
+ngx_http_longpoll_subscribe_disinterest(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_ctx_t *ctx, uint32_t *slots)
+{
+    uint64_t    now;
+    ngx_uint_t  i, worker;
+
+    now = ngx_http_longpoll_now();
+    worker = ngx_http_longpoll_notify_worker();
+
+    for (i = 0; i < ctx->ncats; i++) {
+
+        if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
+            ngx_http_longpoll_zone_loose(z, worker, -1);
+
+        } else if (ngx_http_longpoll_wait_find(z->data, ctx->cats[i].hash)
+                   == NULL)
+        {
+            ngx_http_longpoll_zone_unwatch(z, worker, ctx->cats[i].hash,
+                                           slots[i], now);
+        }
+    }
+}
+
+
+/*
+ * answers
+ */
+
+
+/*
+ * Reads and, where there is something, encodes: *bytes has one reference for
+ * the caller.  Returns as ngx_http_longpoll_zone_read() does.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, size_t limit,
+    ngx_http_longpoll_read_e mode, ngx_http_longpoll_shared_t **bytes)
+{
+    size_t                     len;
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = &sr->rd;
+
+    rd->mode = mode;
+    rd->worker = ngx_http_longpoll_notify_worker();
+    rd->cats = ctx->cats;
+    rd->ncats = ctx->ncats;
+    rd->cursor = *cursor;
+    rd->limit = limit;
+    rd->costs = sr->costs;
+    rd->slots = sr->slots;
+
+    for (i = 0; i < ctx->ncats; i++) {
+        sr->costs[i] = ngx_http_longpoll_wire_event_cost(&ctx->cats[i].name);
+    }
+
+    for ( ;; ) {
+        rc = ngx_http_longpoll_zone_read(z, rd, ngx_http_longpoll_now());
+
+        *cursor = rd->cursor;
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        len = ngx_http_longpoll_wire_events_len(rd->cats, rd->msgs, rd->nmsgs,
+                                                rd->missed);
+
+        *bytes = ngx_http_longpoll_response_share(len, ngx_cycle->log);
+        if (*bytes == NULL) {
+            return NGX_ERROR;
+        }
+
+        (*bytes)->missed = rd->missed;
+
+        (void) ngx_http_longpoll_wire_events((*bytes)->data, rd->cats,
+                                             rd->msgs, rd->nmsgs, z->sh->life,
+                                             rd->missed);
+
+        if (ngx_http_longpoll_zone_read_valid(z)) {
+            break;
+        }
+
+        ngx_http_longpoll_response_unshare(*bytes);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_shared_t *bytes,
+    ngx_uint_t nmsgs, uint64_t last)
+{
+    ctx->result = NGX_HTTP_LONGPOLL_EVENTS;
+    ctx->nevents = nmsgs;
+    ctx->last_id = last;
+
+    ngx_http_longpoll_zone_count(ctx->zone, delivered, nmsgs);
+
+    if (bytes->missed) {
+        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
+    }
+
+    return ngx_http_longpoll_response_shared(r, bytes);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd,
+    ngx_uint_t closing)
+{
+    ngx_str_t  body;
+
+    body.data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN);
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.len = ngx_http_longpoll_wire_timeout(body.data, rd->timestamp,
+                                              rd->missed)
+               - body.data;
+
+    ctx->result = closing ? NGX_HTTP_LONGPOLL_CLOSING
+                          : NGX_HTTP_LONGPOLL_TIMEOUT;
+
+    ngx_http_longpoll_zone_count(ctx->zone, timeouts, 1);
+
+    if (rd->missed) {
+        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
+    }
+
+    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+}
+
+
+/* a time-out, or the worker is going: what is there, or nothing */
+
+static void
+ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
+    ngx_uint_t closing)
+{
+    ngx_int_t                            rc;
+    ngx_connection_t                    *c;
+    ngx_http_request_t                  *r;
+    ngx_http_longpoll_shared_t          *bytes;
+    ngx_http_longpoll_subscribe_read_t   sr;
+
+    r = poll->waiter.request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "longpoll end, closing:%ui", closing);
+
+    rc = ngx_http_longpoll_subscribe_read(&sr, poll->zone, poll->ctx,
+                                          &poll->cursor, poll->limit,
+                                          NGX_HTTP_LONGPOLL_READ_LAST, &bytes);
+
+    ngx_http_longpoll_subscribe_leave(poll);
+
+    if (closing) {
+        r->keepalive = 0;
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+        rc = ngx_http_longpoll_subscribe_events(r, poll->ctx, bytes,
+                                        sr.rd.nmsgs,
+                                        sr.rd.msgs[sr.rd.nmsgs - 1].id);
+        ngx_http_longpoll_response_unshare(bytes);
+        break;
+
+    case NGX_AGAIN:
+        rc = ngx_http_longpoll_subscribe_nothing(r, poll->ctx, &sr.rd, closing);
+        break;
+
+    default:
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * waking
+ */
+
+
+static void
+ngx_http_longpoll_subscribe_look(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
+        ngx_http_longpoll_subscribe_look_zone(
+                                          ngx_http_longpoll_subscribe_zone(i));
+    }
+}
+
+
+static void
+ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t                       hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
+    ngx_uint_t                     i, n, worker;
+    ngx_http_longpoll_wait_t      *wait;
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    wait = z->data;
+    worker = ngx_http_longpoll_notify_worker();
+
+    for ( ;; ) {
+        n = ngx_http_longpoll_zone_dirty(z, worker, hashes);
+
+        if (n == 0) {
+            break;
+        }
+
+        for (i = 0; i < n; i++) {
+            cat = ngx_http_longpoll_wait_find(wait, hashes[i]);
+
+            if (cat) {
+                ngx_http_longpoll_wait_wake(wait, cat);
+
+            } else if (z->sh->conf.delete_on_read) {
+
+                /* the worker may owe what nobody waits for any more */
+
+                ngx_http_longpoll_zone_paid(z, worker, hashes[i]);
+            }
+        }
+    }
+
+    if (ngx_http_longpoll_zone_look_all(z, worker)) {
+        ngx_http_longpoll_wait_wake_all(wait);
+    }
+}
+
+
+static void
+ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_int_t                            rc;
+    ngx_connection_t                    *c;
+    ngx_http_request_t                  *r;
+    ngx_http_longpoll_poll_t            *poll;
+    ngx_http_longpoll_shared_t          *bytes;
+    ngx_http_longpoll_answer_t          *answer;
+    ngx_http_longpoll_subscribe_read_t   sr;
+
+    r = w->request;
+    c = r->connection;
+    poll = ngx_http_longpoll_subscribe_of(w);
+    answer = &ngx_http_longpoll_subscribe_answer;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (!ngx_http_longpoll_subscribe_serves(answer, poll)) {
+        rc = ngx_http_longpoll_subscribe_read(&sr, poll->zone, poll->ctx,
+                                              &poll->cursor, poll->limit,
+                                              NGX_HTTP_LONGPOLL_READ_WAKE,
+                                              &bytes);
+        if (rc == NGX_AGAIN) {
+            ngx_http_longpoll_subscribe_interest(poll, sr.slots);
+            return;
+        }
+
+        if (rc == NGX_ERROR) {
+            ngx_http_longpoll_subscribe_leave(poll);
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            ngx_http_run_posted_requests(c);
+            return;
+        }
+
+        ngx_http_longpoll_subscribe_keep(answer, poll, &sr.rd, bytes);
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "longpoll wake, events:%ui", answer->nmsgs);
+
+    ngx_http_longpoll_subscribe_leave(poll);
+
+    rc = ngx_http_longpoll_subscribe_events(r, poll->ctx, answer->bytes,
+                                            answer->nmsgs, answer->last);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_subscribe_serves(ngx_http_longpoll_answer_t *answer,
+    ngx_http_longpoll_poll_t *poll)
+{
+    ngx_http_longpoll_cat_t  *cat;
+
+    if (answer->bytes == NULL || answer->bytes->missed
+        || answer->zone != poll->zone || answer->limit != poll->limit
+        || poll->ctx->ncats != 1 || poll->cursor.lost
+        || poll->cursor.id < answer->from || poll->cursor.id >= answer->first)
+    {
+        return 0;
+    }
+
+    cat = poll->ctx->cats;
+
+    return cat->hash[0] == answer->hash[0] && cat->hash[1] == answer->hash[1]
+           && (answer->expires == 0
+               || answer->expires > ngx_http_longpoll_now());
+}
+
+
+static void
+ngx_http_longpoll_subscribe_keep(ngx_http_longpoll_answer_t *answer,
+    ngx_http_longpoll_poll_t *poll, ngx_http_longpoll_read_t *rd,
+    ngx_http_longpoll_shared_t *bytes)
+{
+    if (answer->bytes) {
+        ngx_http_longpoll_response_unshare(answer->bytes);
+    }
+
+    answer->bytes = bytes;
+    answer->zone = poll->zone;
+    answer->hash[0] = rd->cats[0].hash[0];
+    answer->hash[1] = rd->cats[0].hash[1];
+
+    /* one that asked for all there is may be told less of what it missed */
+
+    answer->from = poll->cursor.beginning ? (uint64_t) -1 : poll->cursor.id;
+    answer->first = rd->msgs[0].id;
+    answer->last = rd->msgs[rd->nmsgs - 1].id;
+    answer->nmsgs = rd->nmsgs;
+    answer->limit = poll->limit;
+    answer->expires = poll->zone->sh->conf.ttl;
+
+    if (answer->expires) {
+        answer->expires += ngx_http_longpoll_id_ms(answer->first);
+    }
+}
+
+
+static void
+ngx_http_longpoll_subscribe_told(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
+    ngx_http_longpoll_zone_t    *z;
+    ngx_http_longpoll_answer_t  *answer;
+
+    z = wait->data;
+    answer = &ngx_http_longpoll_subscribe_answer;
+
+    if (answer->bytes) {
+        ngx_http_longpoll_response_unshare(answer->bytes);
+        answer->bytes = NULL;
+    }
+
+    if (z->sh->conf.delete_on_read) {
+        ngx_http_longpoll_zone_paid(z, ngx_http_longpoll_notify_worker(),
+                                    cat->hash);
+    }
+}
+
+
+static void
+ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
+    ngx_uint_t  worker;
+
+    worker = ngx_http_longpoll_notify_worker();
+
+    if (cat->loose) {
+        ngx_http_longpoll_zone_loose(wait->data, worker, -1);
+        return;
+    }
+
+    ngx_http_longpoll_zone_unwatch(wait->data, worker, cat->hash, cat->slot,
+                                   ngx_http_longpoll_now());
+}
+
+
+/*
+ * once a second, and at the end
+ */
+
+
+static void
+ngx_http_longpoll_subscribe_tick(void)
+{
+    uint64_t    now;
+    ngx_uint_t  i, first;
+
+    now = ngx_http_longpoll_now();
+    first = 0;
+
+    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
+        first |= ngx_http_longpoll_zone_tick(
+                                     ngx_http_longpoll_subscribe_zone(i), now);
+    }
+
+    if (first) {
+        ngx_http_longpoll_notify_bury();
+    }
+
+    ngx_http_longpoll_subscribe_look();
+}
+
+
+static void
+ngx_http_longpoll_subscribe_forget(ngx_uint_t worker)
+{
+    uint64_t    now;
+    ngx_uint_t  i;
+
+    now = ngx_http_longpoll_now();
+
+    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
+        ngx_http_longpoll_zone_forget_worker(
+                             ngx_http_longpoll_subscribe_zone(i), worker, now);
+    }
+}
+
+
+/*
+ * The polls of a leaving worker come back all at once, to the new ones; so
+ * they are sent away one after the other, evenly over the time they may take.
+ * Until its turn comes, a poll is woken by events as ever.
+ */
+
+static void
+ngx_http_longpoll_subscribe_closing(void)
+{
+    ngx_core_conf_t                *ccf;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
+                                           ngx_core_module);
+    lmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_longpoll_module);
+
+    ngx_http_longpoll_subscribe_drain_time = lmcf->drain;
+
+    if (ccf->shutdown_timeout) {
+        ngx_http_longpoll_subscribe_drain_time =
+                                     ngx_min(lmcf->drain,
+                                             ccf->shutdown_timeout / 2);
+    }
+
+    ngx_http_longpoll_subscribe_drain_start = ngx_current_msec;
+    ngx_http_longpoll_subscribe_drain_total =
+                                          ngx_http_longpoll_subscribe_count();
+
+    ngx_http_longpoll_subscribe_drain_event.handler =
+                                            ngx_http_longpoll_subscribe_drain;
+    ngx_http_longpoll_subscribe_drain_event.log = ngx_cycle->log;
+
+    ngx_http_longpoll_subscribe_drain(
+                                    &ngx_http_longpoll_subscribe_drain_event);
+}
+
+
+static void
+ngx_http_longpoll_subscribe_drain(ngx_event_t *ev)
+{
+    ngx_uint_t                   i, left, stay;
+    ngx_msec_t                   elapsed;
+    ngx_queue_t                 *q;
+    ngx_http_longpoll_wait_t    *wait;
+    ngx_http_longpoll_waiter_t  *w;
+
+    elapsed = ngx_current_msec - ngx_http_longpoll_subscribe_drain_start;
+    left = ngx_http_longpoll_subscribe_count();
+    stay = 0;
+
+    if (elapsed < ngx_http_longpoll_subscribe_drain_time) {
+        stay = (ngx_uint_t)
+               ((uint64_t) ngx_http_longpoll_subscribe_drain_total
+                * (ngx_http_longpoll_subscribe_drain_time - elapsed)
+                / ngx_http_longpoll_subscribe_drain_time);
+    }
+
+    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
+        wait = ngx_http_longpoll_subscribe_zone(i)->data;
+
+        while (left > stay && !ngx_queue_empty(&wait->all)) {
+            q = ngx_queue_head(&wait->all);
+            w = ngx_queue_data(q, ngx_http_longpoll_waiter_t, queue);
+
+            ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w),
+                                            1);
+            left = ngx_http_longpoll_subscribe_count();
+        }
+    }
+
+    if (left) {
+        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_SUBSCRIBE_DRAIN);
+    }
+}
+
+
+/* polls parked in this worker */
+
+static ngx_uint_t
+ngx_http_longpoll_subscribe_count(void)
+{
+    ngx_uint_t                 i, n;
+    ngx_http_longpoll_wait_t  *wait;
+
+    n = 0;
+
+    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
+        wait = ngx_http_longpoll_subscribe_zone(i)->data;
+        n += wait->parked;
+    }
+
+    return n;
+}

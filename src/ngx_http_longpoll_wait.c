@@ -1,0 +1,328 @@
+
+/*
+ * ngx_http_longpoll_wait.c: the requests parked in this worker.
+ *
+ * A category is on the heap while somebody waits for it, found by the zone's
+ * hash of its name in a table that grows.  Waking moves its parked waiters to
+ * its second queue and puts it on the list of the ready; an event that posts
+ * itself for the next turn of nginx's loop takes a slice of waiters from there,
+ * so that a fan-out to ten thousand lets other requests through.
+ *
+ * The wake handler may answer its request, which may end any number of things,
+ * other waiters of the same category among them.  So a waiter goes back to the
+ * parked before it is told, and a category that is ready is not freed when its
+ * last waiter leaves, but when the slice comes to its end.
+ */
+
+
+#include "ngx_http_longpoll_wait.h"
+
+
+#define NGX_HTTP_LONGPOLL_WAIT_SLICE    64      /* waiters */
+#define NGX_HTTP_LONGPOLL_WAIT_BUCKETS  256     /* at first */
+
+
+static ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_cat(
+    ngx_http_longpoll_wait_t *wait, const uint64_t hash[2]);
+static void ngx_http_longpoll_wait_grow(ngx_http_longpoll_wait_t *wait);
+static void ngx_http_longpoll_wait_unlink(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_link_t *link);
+static void ngx_http_longpoll_wait_free(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat);
+static void ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev);
+
+
+#define ngx_http_longpoll_wait_bucket(wait, hash)                             \
+    (&(wait)->buckets[(hash)[0] & ((wait)->nbuckets - 1)])
+
+
+ngx_int_t
+ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait, ngx_log_t *log)
+{
+    wait->nbuckets = NGX_HTTP_LONGPOLL_WAIT_BUCKETS;
+    wait->buckets = ngx_calloc(wait->nbuckets
+                               * sizeof(ngx_http_longpoll_wait_cat_t *), log);
+    if (wait->buckets == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_queue_init(&wait->all);
+
+    wait->ready_last = &wait->ready;
+
+    wait->slice.handler = ngx_http_longpoll_wait_slice_handler;
+    wait->slice.data = wait;
+    wait->slice.log = log;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
+    ngx_http_longpoll_cat_t *cats, ngx_uint_t n)
+{
+    ngx_uint_t                     i;
+    ngx_http_longpoll_link_t      *link;
+    ngx_http_longpoll_wait_t      *wait;
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    wait = w->wait;
+
+    for (i = 0; i < n; i++) {
+        cat = ngx_http_longpoll_wait_cat(wait, cats[i].hash);
+
+        if (cat == NULL) {
+
+            while (i) {
+                ngx_http_longpoll_wait_unlink(wait, &w->links[--i]);
+            }
+
+            return NGX_ERROR;
+        }
+
+        link = &w->links[i];
+
+        link->cat = cat;
+        link->w = w;
+        ngx_queue_insert_tail(&cat->parked, &link->queue);
+    }
+
+    w->nlinks = n;
+    w->state = NGX_HTTP_LONGPOLL_WAIT_PARKED;
+
+    ngx_queue_insert_tail(&wait->all, &w->queue);
+    wait->parked++;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_wait_leave(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_uint_t  i;
+
+    w->state = NGX_HTTP_LONGPOLL_WAIT_LEFT;
+
+    ngx_queue_remove(&w->queue);
+    w->wait->parked--;
+
+    for (i = 0; i < w->nlinks; i++) {
+        ngx_http_longpoll_wait_unlink(w->wait, &w->links[i]);
+    }
+}
+
+
+ngx_http_longpoll_wait_cat_t *
+ngx_http_longpoll_wait_find(ngx_http_longpoll_wait_t *wait,
+    const uint64_t hash[2])
+{
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    for (cat = *ngx_http_longpoll_wait_bucket(wait, hash);
+         cat;
+         cat = cat->next)
+    {
+        if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
+            break;
+        }
+    }
+
+    return cat;
+}
+
+
+void
+ngx_http_longpoll_wait_wake(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
+    if (!ngx_queue_empty(&cat->parked)) {
+        ngx_queue_add(&cat->waking, &cat->parked);
+        ngx_queue_init(&cat->parked);
+    }
+
+    if (!cat->ready) {
+        cat->ready = 1;
+        cat->ready_next = NULL;
+        *wait->ready_last = cat;
+        wait->ready_last = &cat->ready_next;
+    }
+
+    if (!wait->slice.posted) {
+        ngx_post_event(&wait->slice, &ngx_posted_events);
+    }
+}
+
+
+void
+ngx_http_longpoll_wait_wake_all(ngx_http_longpoll_wait_t *wait)
+{
+    ngx_uint_t                     i;
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    for (i = 0; i < wait->nbuckets; i++) {
+
+        for (cat = wait->buckets[i]; cat; cat = cat->next) {
+            ngx_http_longpoll_wait_wake(wait, cat);
+        }
+    }
+}
+
+
+static ngx_http_longpoll_wait_cat_t *
+ngx_http_longpoll_wait_cat(ngx_http_longpoll_wait_t *wait,
+    const uint64_t hash[2])
+{
+    ngx_http_longpoll_wait_cat_t  *cat, **bucket;
+
+    cat = ngx_http_longpoll_wait_find(wait, hash);
+    if (cat) {
+        return cat;
+    }
+
+    if (wait->ncats == wait->nbuckets) {
+        ngx_http_longpoll_wait_grow(wait);
+    }
+
+    cat = ngx_calloc(sizeof(ngx_http_longpoll_wait_cat_t), wait->slice.log);
+    if (cat == NULL) {
+        return NULL;
+    }
+
+    cat->hash[0] = hash[0];
+    cat->hash[1] = hash[1];
+    ngx_queue_init(&cat->parked);
+    ngx_queue_init(&cat->waking);
+
+    bucket = ngx_http_longpoll_wait_bucket(wait, hash);
+
+    cat->next = *bucket;
+    *bucket = cat;
+    wait->ncats++;
+
+    return cat;
+}
+
+
+/* without memory the table stays as it is, and only gets slower */
+
+static void
+ngx_http_longpoll_wait_grow(ngx_http_longpoll_wait_t *wait)
+{
+    ngx_uint_t                      i, n;
+    ngx_http_longpoll_wait_cat_t   *cat, *next, **old, **bucket, **buckets;
+
+    n = wait->nbuckets;
+
+    buckets = ngx_calloc(2 * n * sizeof(ngx_http_longpoll_wait_cat_t *),
+                         wait->slice.log);
+    if (buckets == NULL) {
+        return;
+    }
+
+    old = wait->buckets;
+
+    wait->buckets = buckets;
+    wait->nbuckets = 2 * n;
+
+    for (i = 0; i < n; i++) {
+
+        for (cat = old[i]; cat; cat = next) {
+            next = cat->next;
+            bucket = ngx_http_longpoll_wait_bucket(wait, cat->hash);
+            cat->next = *bucket;
+            *bucket = cat;
+        }
+    }
+
+    ngx_free(old);
+}
+
+
+static void
+ngx_http_longpoll_wait_unlink(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_link_t *link)
+{
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    cat = link->cat;
+
+    ngx_queue_remove(&link->queue);
+
+    if (!cat->ready
+        && ngx_queue_empty(&cat->parked)
+        && ngx_queue_empty(&cat->waking))
+    {
+        ngx_http_longpoll_wait_free(wait, cat);
+    }
+}
+
+
+static void
+ngx_http_longpoll_wait_free(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
+    ngx_http_longpoll_wait_cat_t  **prev;
+
+    wait->empty(wait, cat);
+
+    prev = ngx_http_longpoll_wait_bucket(wait, cat->hash);
+
+    while (*prev != cat) {
+        prev = &(*prev)->next;
+    }
+
+    *prev = cat->next;
+    wait->ncats--;
+
+    ngx_free(cat);
+}
+
+
+static void
+ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                     left;
+    ngx_queue_t                   *q;
+    ngx_http_longpoll_link_t      *link;
+    ngx_http_longpoll_wait_t      *wait;
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    wait = ev->data;
+    left = NGX_HTTP_LONGPOLL_WAIT_SLICE;
+
+    while (wait->ready) {
+        cat = wait->ready;
+
+        while (!ngx_queue_empty(&cat->waking)) {
+
+            if (left-- == 0) {
+                ngx_post_event(ev, &ngx_posted_next_events);
+                return;
+            }
+
+            q = ngx_queue_head(&cat->waking);
+            link = ngx_queue_data(q, ngx_http_longpoll_link_t, queue);
+
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&cat->parked, q);
+
+            wait->wake(link->w);
+        }
+
+        wait->ready = cat->ready_next;
+
+        if (wait->ready == NULL) {
+            wait->ready_last = &wait->ready;
+        }
+
+        cat->ready = 0;
+
+        wait->told(wait, cat);
+
+        if (ngx_queue_empty(&cat->parked)) {
+            ngx_http_longpoll_wait_free(wait, cat);
+        }
+    }
+}

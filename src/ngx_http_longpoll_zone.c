@@ -1,0 +1,2584 @@
+
+/*
+ * ngx_http_longpoll_zone.c: the store in shared memory, and its only lock.
+ *
+ *   zone_sh | slots | buckets | tombs | dirty | summary | log ...
+ *
+ *              first                         last
+ *   slot ------> msg <-> msg <-> msg <-> msg <-- slot       by category
+ *   zone ------> msg <-> msg <-> msg <-> msg <-- zone       by age
+ *              oldest                        newest
+ *
+ * Every living message stands in two lists, both in the order of ids.  The log
+ * knows nothing of them: who dies is decided here, at the heads of the lists
+ * (over its category's buffer, expired, evicted because the zone is full),
+ * and means marked dead and unlinked in one step; the bytes come back when the
+ * log's tail passes.  The tail is not the oldest: never decide anything there.
+ *
+ * A publish
+ *
+ *     room      expire a little, evict the oldest while the living are over
+ *               85 % of the log, pay for some cleaning       own steps each
+ *     busy = 1
+ *     append    a slot, the record into free space, then one step that links
+ *     visible   = the last id: this store commits the publish
+ *     mark      the dirty bits of the workers that wait for its categories
+ *     cap       over-full categories lose their oldest
+ *     busy = 0
+ *
+ * Whoever takes the lock and finds a journal, busy or an unfinished delete
+ * recovers first: undoes the step, drops what never became visible, and makes
+ * every worker look at all its polls.
+ *
+ * Long work is cut: a lock hold does about NGX_HTTP_LONGPOLL_ZONE_STEPS steps,
+ * then the call lets go and comes again.  Functions that may run out of steps
+ * return NGX_BUSY; what they did so far is sound.
+ *
+ * A reader sees ids up to visible only, brings the category it touches up to
+ * date first (inactive, expired, over buffer), and therefore knows exactly
+ * whether it missed something: slot->dropped is behind its cursor.
+ */
+
+
+#include "ngx_http_longpoll_zone.h"
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_STEPS   1000     /* in a lock hold */
+#define NGX_HTTP_LONGPOLL_ZONE_FEW     32       /* by the way */
+#define NGX_HTTP_LONGPOLL_ZONE_ROUNDS  64       /* then without a bound */
+#define NGX_HTTP_LONGPOLL_ZONE_SAMPLE  16       /* slots, for a victim */
+#define NGX_HTTP_LONGPOLL_ZONE_COPY    32768    /* bytes, under the lock */
+#define NGX_HTTP_LONGPOLL_ZONE_SLICE   262144   /* the same, when all else
+                                                   failed */
+#define NGX_HTTP_LONGPOLL_ZONE_TRIES   2        /* to copy outside the lock */
+
+
+#define ngx_http_longpoll_zone_msg(z, ref)                                    \
+    ((ngx_http_longpoll_msg_sh_t *) ngx_http_longpoll_log_rec(&(z)->log, ref))
+
+#define ngx_http_longpoll_zone_ref(z, msg)                                    \
+    ngx_http_longpoll_log_ref(&(z)->log, msg)
+
+/* the living may have so much of the log: what is left pays for cleaning */
+
+#define ngx_http_longpoll_zone_limit(z)                                       \
+    ((z)->log.sh->size / 20 * 17)
+
+#define ngx_http_longpoll_zone_owed(msg)                                      \
+    ((uint64_t *) ((u_char *) (msg) + sizeof(ngx_http_longpoll_msg_sh_t)))
+
+#define ngx_http_longpoll_zone_bit(worker)  ((uint64_t) 1 << (worker))
+
+
+/* a category on a reader's way */
+
+typedef struct {
+    uint32_t                      slot;
+    uint64_t                      seen;         /* id: cursor, or last given */
+
+    /* the next to give, once placed; 0: no more */
+    uint32_t                      next;
+    uint64_t                      next_pos;
+    ngx_uint_t                    placed;
+
+    /* two walkers that look for the place, from both ends */
+    uint32_t                      back;
+    uint64_t                      back_pos;
+    uint32_t                      fore;
+    uint64_t                      fore_pos;
+} ngx_http_longpoll_zone_way_t;
+
+
+typedef struct {
+    ngx_http_longpoll_read_t     *rd;
+    ngx_uint_t                    begun;
+    ngx_uint_t                    holds;
+    uint64_t                      upto;
+    uint64_t                      bytes;        /* as the limit counts */
+    uint64_t                      data;         /* bytes of data alone */
+    uint64_t                      now;
+    ngx_uint_t                    sited;        /* messages with a pos */
+    ngx_http_longpoll_zone_way_t  ways[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+} ngx_http_longpoll_zone_walk_t;
+
+
+/* what a read gives out stands here, until the next one */
+
+typedef struct {
+    ngx_http_longpoll_msg_t      *msgs;
+    ngx_uint_t                    max;
+    u_char                       *copy;
+    size_t                        size;
+    ngx_uint_t                    copied;
+    uint64_t                      min_pos;
+    ngx_uint_t                    tries;
+    size_t                        wanted;       /* of copy */
+} ngx_http_longpoll_zone_scratch_t;
+
+
+static void ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z,
+    u_char *addr, size_t size, uint64_t *log_size);
+static void ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z);
+static uint64_t ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z,
+    uint64_t now);
+
+static void ngx_http_longpoll_zone_move(void *data,
+    ngx_http_longpoll_rec_sh_t *from, uint32_t to);
+static void ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost);
+static void ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z,
+    uint32_t slot);
+static ngx_int_t ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
+static void ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z,
+    uint32_t slot);
+static uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t full, ngx_uint_t pinned);
+static void ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t *steps);
+
+static uint64_t ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg);
+static ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
+    ngx_uint_t *steps);
+static ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
+    uint64_t now, ngx_uint_t *steps);
+static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_uint_t *steps);
+static uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now);
+static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now);
+static uint64_t ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, uint64_t first);
+static ngx_int_t ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_uint_t *steps);
+
+static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
+static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor, uint64_t now);
+static ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
+    uint32_t *slot);
+static void ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd, uint64_t now);
+static uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_cat_t *cat, uint64_t now);
+static ngx_int_t ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_way_t *way, ngx_uint_t *steps);
+static ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t *steps);
+static ngx_uint_t ngx_http_longpoll_zone_full(
+    ngx_http_longpoll_zone_walk_t *walk, uint64_t id, uint64_t bytes);
+static void ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t i,
+    ngx_http_longpoll_msg_sh_t *msg);
+static ngx_int_t ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
+static void ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
+static void ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
+static ngx_int_t ngx_http_longpoll_zone_grow(
+    ngx_http_longpoll_zone_walk_t *walk);
+static ngx_uint_t ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z,
+    uint32_t ref, uint64_t pos, uint32_t slot);
+static void ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_uint_t worker);
+static void ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_uint_t worker);
+
+
+static ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
+
+
+/*
+ * making and finding
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
+    size_t size, ngx_uint_t exists, u_char *random, uint64_t now)
+{
+    uint64_t                      log_size, life;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    ngx_http_longpoll_zone_layout(z, addr, size, &log_size);
+
+    if (exists) {
+        return NGX_OK;
+    }
+
+    /*
+     * The largest publish needs a quarter of the zone in one piece; half of it
+     * is what a log can always be brought to have free in one piece.
+     */
+
+    if (log_size < z->size / 2 + 4096) {
+        return NGX_DECLINED;
+    }
+
+    sh = z->sh;
+
+    ngx_memcpy(sh->key, random, sizeof(sh->key));
+    ngx_memcpy(&life, random + sizeof(sh->key), sizeof(uint64_t));
+
+    sh->life = life & NGX_HTTP_LONGPOLL_LIFE_MASK;
+    sh->born = now;
+    sh->conf = z->conf;
+    sh->last_id = ngx_http_longpoll_id(now, 0);
+    sh->visible = sh->last_id;
+
+    sh->log.size = log_size;
+
+    /* these two are filled at random: have their pages from the beginning */
+
+    ngx_memzero(z->cats.buckets, sh->cats.nbuckets * sizeof(uint32_t));
+    ngx_memzero(z->cats.tombs,
+                sh->cats.nbuckets * sizeof(ngx_http_longpoll_tomb_sh_t));
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
+    size_t size, uint64_t *log_size)
+{
+    u_char      *p;
+    ngx_uint_t   nslots, nbuckets;
+
+    nslots = ngx_min(z->size / 512, 0x7fffffff);
+
+    for (nbuckets = 1; nbuckets < nslots; nbuckets *= 2) { /* void */ }
+
+    z->words = (nslots + 63) / 64;
+    z->sums = (z->words + 63) / 64;
+
+    p = ngx_align_ptr(addr, 64);
+
+    z->sh = (ngx_http_longpoll_zone_sh_t *) p;
+    p += ngx_align(sizeof(ngx_http_longpoll_zone_sh_t), 64);
+
+    z->cats.slots = (ngx_http_longpoll_cat_sh_t *) p;
+    p += nslots * sizeof(ngx_http_longpoll_cat_sh_t);
+
+    z->cats.tombs = (ngx_http_longpoll_tomb_sh_t *) p;
+    p += nbuckets * sizeof(ngx_http_longpoll_tomb_sh_t);
+
+    z->cats.buckets = (uint32_t *) p;
+    p += ngx_align(nbuckets * sizeof(uint32_t), 64);
+
+    z->dirty = (ngx_atomic_t *) p;
+    p += NGX_HTTP_LONGPOLL_WORKERS * z->words * sizeof(ngx_atomic_t);
+
+    z->summary = (ngx_atomic_t *) p;
+    p += NGX_HTTP_LONGPOLL_WORKERS * z->sums * sizeof(ngx_atomic_t);
+
+    p = ngx_align_ptr(p, 64);
+
+    z->log.base = p;
+
+    *log_size = 0;
+
+    if (p < addr + size) {
+        *log_size = (addr + size - p) / 64 * 64;
+    }
+
+    z->log.sh = &z->sh->log;
+    z->log.journal = &z->sh->journal;
+    z->log.move = ngx_http_longpoll_zone_move;
+    z->log.data = z;
+
+    z->cats.sh = &z->sh->cats;
+    z->cats.journal = &z->sh->journal;
+
+    if (*log_size && z->sh->cats.nslots == 0) {
+        z->sh->cats.nslots = nslots;
+        z->sh->cats.nbuckets = nbuckets;
+    }
+}
+
+
+void
+ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old)
+{
+    z->mutex = old->mutex;
+    z->sh = old->sh;
+    z->cats = old->cats;
+    z->log = old->log;
+    z->log.data = z;
+    z->dirty = old->dirty;
+    z->summary = old->summary;
+    z->words = old->words;
+    z->sums = old->sums;
+}
+
+
+void
+ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_zone_lock(z);
+    z->sh->conf = z->conf;
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat)
+{
+    ngx_http_longpoll_hash(cat->hash, z->sh->key, cat->name.data,
+                           cat->name.len);
+}
+
+
+/*
+ * the lock
+ */
+
+
+static void
+ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
+{
+    ngx_shmtx_lock(z->mutex);
+
+    if (z->sh->journal.n || z->sh->busy || z->sh->delete_slot) {
+        ngx_http_longpoll_zone_recover(z);
+    }
+}
+
+
+static void
+ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z)
+{
+    ngx_shmtx_unlock(z->mutex);
+}
+
+
+static void
+ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
+{
+    ngx_uint_t                    i, steps;
+    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_http_longpoll_msg_sh_t   *msg;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_journal_undo(&sh->journal);
+
+    if (sh->busy) {
+
+        while (sh->newest) {
+            msg = ngx_http_longpoll_zone_msg(z, sh->newest);
+
+            if (msg->id <= sh->visible) {
+                break;
+            }
+
+            ngx_http_longpoll_zone_drop(z, msg, 0);
+            ngx_http_longpoll_zone_settle(z, msg->slot);
+        }
+
+        for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
+            ngx_http_longpoll_put(sh->workers[i].look_all, 1);
+        }
+
+        ngx_http_longpoll_put(sh->busy, 0);
+    }
+
+    if (sh->delete_slot) {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+        ngx_http_longpoll_zone_delete_some(z, &steps);
+    }
+}
+
+
+/* the later of the wall clock and the last time given: it never goes back */
+
+static uint64_t
+ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z, uint64_t now)
+{
+    return ngx_max(now, ngx_http_longpoll_id_ms(z->sh->last_id));
+}
+
+
+/*
+ * steps that everything is made of
+ */
+
+
+static void
+ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
+    uint32_t to)
+{
+    ngx_http_longpoll_zone_t *z = data;
+
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_msg_sh_t      *msg;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+    msg = (ngx_http_longpoll_msg_sh_t *) from;
+    cat = &z->cats.slots[msg->slot];
+
+    if (msg->prev) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->prev)->next,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, cat->first, to);
+    }
+
+    if (msg->next) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->next)->prev,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, cat->last, to);
+    }
+
+    if (msg->older) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->older)->newer,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, sh->oldest, to);
+    }
+
+    if (msg->newer) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->newer)->older,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, sh->newest, to);
+    }
+}
+
+
+/* lost: somebody may have wanted it */
+
+static void
+ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost)
+{
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_cats_sh_t     *cats;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    cats = &sh->cats;
+    j = &sh->journal;
+    cat = &z->cats.slots[msg->slot];
+
+    if (lost && cat->dropped < msg->id) {
+        ngx_http_longpoll_set(j, cat->dropped, msg->id);
+    }
+
+    ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);
+
+    if (msg->prev) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->prev)->next,
+                              msg->next);
+    } else {
+        ngx_http_longpoll_set(j, cat->first, msg->next);
+    }
+
+    if (msg->next) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->next)->prev,
+                              msg->prev);
+    } else {
+        ngx_http_longpoll_set(j, cat->last, msg->prev);
+    }
+
+    if (msg->older) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->older)->newer,
+                              msg->newer);
+    } else {
+        ngx_http_longpoll_set(j, sh->oldest, msg->newer);
+    }
+
+    if (msg->newer) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->newer)->older,
+                              msg->older);
+    } else {
+        ngx_http_longpoll_set(j, sh->newest, msg->older);
+    }
+
+    ngx_http_longpoll_set(j, cat->count, cat->count - 1);
+
+    if (cat->count == 0) {
+        ngx_http_longpoll_set(j, cats->full, cats->full - 1);
+
+        if (cat->waiting == 0) {
+            ngx_http_longpoll_set(j, cats->active, cats->active - 1);
+        }
+    }
+
+    ngx_http_longpoll_set(j, sh->log.live,
+                          sh->log.live
+                          - ngx_http_longpoll_log_bytes(&msg->rec));
+    ngx_http_longpoll_set(j, sh->events, sh->events - 1);
+    ngx_http_longpoll_done(j);
+}
+
+
+/* a slot that nothing is known of is free */
+
+static void
+ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[slot];
+
+    if (cat->count == 0 && cat->waiting == 0
+        && cat->dropped == 0 && cat->shared == 0)
+    {
+        ngx_http_longpoll_cat_free(&z->cats, slot);
+    }
+}
+
+
+/* drops all messages; gives the slot back if nobody waits */
+
+static ngx_int_t
+ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    ngx_atomic_t *counter, ngx_uint_t *steps)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[slot];
+
+    while (cat->first) {
+
+        if (*steps == 0) {
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_drop(z,
+                                    ngx_http_longpoll_zone_msg(z, cat->first),
+                                    1);
+        (void) ngx_atomic_fetch_add(counter, 1);
+    }
+
+    if (cat->waiting == 0) {
+
+        if (z->sh->delete_slot == slot + 1) {
+            ngx_http_longpoll_put(z->sh->delete_slot, 0);
+        }
+
+        ngx_http_longpoll_cat_free(&z->cats, slot);
+    }
+
+    return NGX_OK;
+}
+
+
+/* a publish needs the slot more: its polls become loose */
+
+static void
+ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    ngx_uint_t                       i;
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    cat = &z->cats.slots[slot];
+    j = &z->sh->journal;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
+
+        if (cat->waiting & ngx_http_longpoll_zone_bit(i)) {
+            ngx_http_longpoll_put(z->sh->workers[i].look_all, 1);
+        }
+    }
+
+    ngx_http_longpoll_set(j, cat->waiting, 0);
+
+    if (cat->count == 0) {
+        ngx_http_longpoll_set(j, z->sh->cats.active, z->sh->cats.active - 1);
+    }
+
+    ngx_http_longpoll_done(j);
+}
+
+
+/*
+ * Of a few slots from a hand on, the one used longest ago: it does nearly as
+ * well as a list by age, and nothing has to be kept.  Full: of those with
+ * messages, else of those without.  One with parked polls only where pinned
+ * ones may be taken and no other was seen in a long look.
+ */
+
+static uint32_t
+ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
+    ngx_uint_t pinned)
+{
+    uint32_t                      n, best[2];
+    ngx_uint_t                    i, seen, pin;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_cats_sh_t  *cats;
+
+    cats = &z->sh->cats;
+
+    best[0] = NGX_HTTP_LONGPOLL_CAT_NONE;
+    best[1] = NGX_HTTP_LONGPOLL_CAT_NONE;
+
+    seen = 0;
+
+    for (i = 0;
+         i < ngx_min(cats->fresh, NGX_HTTP_LONGPOLL_ZONE_STEPS)
+         && seen < NGX_HTTP_LONGPOLL_ZONE_SAMPLE;
+         i++)
+    {
+        n = cats->hand < cats->fresh ? cats->hand : 0;
+        ngx_http_longpoll_put(cats->hand, n + 1);
+
+        cat = &z->cats.slots[n];
+
+        if (cat->hash[0] == 0 || (cat->count != 0) != full) {
+            continue;
+        }
+
+        /* what is being published now is not dropped for its own sake */
+
+        if (cat->last
+            && ngx_http_longpoll_zone_msg(z, cat->last)->id > z->sh->visible)
+        {
+            continue;
+        }
+
+        pin = (cat->waiting != 0);
+        seen += !pin;
+
+        if (best[pin] == NGX_HTTP_LONGPOLL_CAT_NONE
+            || cat->used < z->cats.slots[best[pin]].used)
+        {
+            best[pin] = n;
+        }
+    }
+
+    if (best[0] == NGX_HTTP_LONGPOLL_CAT_NONE && pinned) {
+        return best[1];
+    }
+
+    return best[0];
+}
+
+
+static void
+ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t *steps)
+{
+    uint32_t                      slot;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    slot = sh->delete_slot - 1;
+    cat = &z->cats.slots[slot];
+
+    while (cat->first) {
+        msg = ngx_http_longpoll_zone_msg(z, cat->first);
+
+        if (msg->id > sh->delete_id) {
+            break;
+        }
+
+        if (*steps == 0) {
+            return;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_drop(z, msg, 0);
+    }
+
+    ngx_http_longpoll_put(sh->delete_slot, 0);
+
+    ngx_http_longpoll_zone_settle(z, slot);
+}
+
+
+/*
+ * publishing
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
+    uint64_t now, uint64_t *wake)
+{
+    uint32_t                      slot;
+    uint64_t                      need;
+    ngx_uint_t                    i, round, steps;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    *wake = 0;
+    need = 0;
+
+    for (i = 0; i < n; i++) {
+        need += ngx_http_longpoll_zone_need(z, &cats[msgs[i].cat], &msgs[i]);
+    }
+
+    if (need > z->size / 4 || n > ngx_http_longpoll_cat_max_full(&z->cats)) {
+        return NGX_DECLINED;
+    }
+
+    for (round = 0; /* void */ ; round++) {
+        steps = round < NGX_HTTP_LONGPOLL_ZONE_ROUNDS
+                ? NGX_HTTP_LONGPOLL_ZONE_STEPS : (ngx_uint_t) -1;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        if (ngx_http_longpoll_zone_room(z, &cats[msgs[0].cat], need, now,
+                                        &steps)
+            == NGX_OK)
+        {
+            break;
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+    }
+
+    ngx_http_longpoll_put(sh->busy, 1);
+
+    for (i = 0; i < n; i++) {
+        ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i], now);
+    }
+
+    ngx_http_longpoll_put(sh->visible, sh->last_id);
+
+    for (i = 0; i < n; i++) {
+        slot = ngx_http_longpoll_cat_find(&z->cats, cats[msgs[i].cat].hash);
+        *wake |= ngx_http_longpoll_zone_mark(z, slot, msgs[0].id);
+
+        steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
+        (void) ngx_http_longpoll_zone_cap(z, slot, &steps);
+    }
+
+    ngx_http_longpoll_put(sh->busy, 0);
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    ngx_http_longpoll_zone_count(z, published, n);
+
+    return NGX_OK;
+}
+
+
+/* bytes of a message in the log */
+
+static uint64_t
+ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg)
+{
+    uint64_t  n;
+
+    n = sizeof(ngx_http_longpoll_msg_sh_t) + cat->name.len + msg->data.len;
+
+    if (z->sh->conf.delete_on_read) {
+        n += sizeof(uint64_t);
+    }
+
+    return ngx_align(n, NGX_HTTP_LONGPOLL_LOG_UNIT);
+}
+
+
+/* makes room for need bytes in one piece, and for a category */
+
+static ngx_int_t
+ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
+    ngx_uint_t *steps)
+{
+    uint64_t                      tail, moved;
+    ngx_uint_t                    few;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    few = NGX_HTTP_LONGPOLL_ZONE_FEW;
+    (void) ngx_http_longpoll_zone_expire(z, now, &few);
+
+    if (ngx_http_longpoll_zone_spare(z, cat, steps) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    while (sh->log.live + need > ngx_http_longpoll_zone_limit(z)) {
+
+        if (*steps == 0) {
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_drop(z,
+                                    ngx_http_longpoll_zone_msg(z, sh->oldest),
+                                    1);
+        ngx_http_longpoll_zone_count(z, evicted, 1);
+    }
+
+    ngx_http_longpoll_log_pace(&z->log, need);
+
+    tail = sh->log.tail;
+
+    while (!ngx_http_longpoll_log_fits(&z->log, need)) {
+
+        if (*steps == 0) {
+            return NGX_BUSY;
+        }
+
+        moved = ngx_http_longpoll_log_clean(&z->log);
+        *steps -= ngx_min(*steps, 1 + moved / 4096);
+
+        if (sh->log.tail - tail > 2 * sh->log.size && sh->oldest) {
+            tail = sh->log.tail;
+
+            ngx_http_longpoll_zone_drop(z,
+                                        ngx_http_longpoll_zone_msg(z,
+                                                                   sh->oldest),
+                                        1);
+            ngx_http_longpoll_zone_count(z, evicted, 1);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* drops what is over its ttl; returns whether there is more */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
+    ngx_uint_t *steps)
+{
+    uint64_t                      clock;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (sh->conf.ttl == 0) {
+        return 0;
+    }
+
+    clock = ngx_http_longpoll_zone_clock(z, now);
+
+    while (sh->oldest) {
+        msg = ngx_http_longpoll_zone_msg(z, sh->oldest);
+
+        if (ngx_http_longpoll_id_ms(msg->id) + sh->conf.ttl > clock) {
+            return 0;
+        }
+
+        if (*steps == 0) {
+            return 1;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_drop(z, msg, 1);
+        ngx_http_longpoll_zone_count(z, expired, 1);
+    }
+
+    return 0;
+}
+
+
+/*
+ * Categories with messages may have three quarters of the slots.  When they
+ * have, the one used longest ago is forgotten for a new one.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_uint_t *steps)
+{
+    uint32_t  slot;
+
+    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE && z->cats.slots[slot].count) {
+        return NGX_OK;
+    }
+
+    if (z->sh->cats.full < ngx_http_longpoll_cat_max_full(&z->cats)) {
+        return NGX_OK;
+    }
+
+    slot = ngx_http_longpoll_zone_victim(z, 1, 1);
+
+    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        return NGX_OK;
+    }
+
+    return ngx_http_longpoll_zone_forget(z, slot,
+                                         &z->sh->counters.evicted, steps);
+}
+
+
+/* the slot of a category that is being published to */
+
+static uint32_t
+ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now)
+{
+    uint32_t    slot;
+    ngx_uint_t  steps;
+
+    steps = (ngx_uint_t) -1;
+    (void) ngx_http_longpoll_zone_spare(z, cat, &steps);
+
+    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+        return slot;
+    }
+
+    for ( ;; ) {
+        slot = ngx_http_longpoll_cat_claim(&z->cats, cat->hash, now);
+
+        if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            return slot;
+        }
+
+        do {
+            slot = ngx_http_longpoll_zone_victim(z, 0, 1);
+
+            if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+                slot = ngx_http_longpoll_zone_victim(z, 1, 1);
+            }
+
+        } while (slot == NGX_HTTP_LONGPOLL_CAT_NONE);
+
+        if (z->cats.slots[slot].waiting) {
+            ngx_http_longpoll_zone_unpin(z, slot);
+        }
+
+        (void) ngx_http_longpoll_zone_forget(z, slot,
+                                             &z->sh->counters.evicted, &steps);
+    }
+}
+
+
+static void
+ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now)
+{
+    u_char                          *p;
+    uint32_t                         slot, ref;
+    uint64_t                         need, head;
+    ngx_http_longpoll_cat_sh_t      *c;
+    ngx_http_longpoll_msg_sh_t      *m;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_cats_sh_t     *cats;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    cats = &sh->cats;
+    j = &sh->journal;
+
+    slot = ngx_http_longpoll_zone_slot(z, cat, now);
+    c = &z->cats.slots[slot];
+
+    msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->last_id + 1);
+    ngx_http_longpoll_put(sh->last_id, msg->id);
+    ngx_http_longpoll_put(c->used, now);
+
+    need = ngx_http_longpoll_zone_need(z, cat, msg);
+    m = ngx_http_longpoll_log_reserve(&z->log, need, &head);
+    ref = ngx_http_longpoll_zone_ref(z, m);
+
+    ngx_http_longpoll_step();
+
+    m->rec.units = (uint32_t) (need / NGX_HTTP_LONGPOLL_LOG_UNIT);
+    m->rec.state = NGX_HTTP_LONGPOLL_LOG_LIVE;
+    m->rec.bits = 0;
+    m->rec.name_len = (uint16_t) cat->name.len;
+    m->data_len = (uint32_t) msg->data.len;
+    m->slot = slot;
+    m->id = msg->id;
+    m->next = 0;
+    m->prev = c->last;
+    m->newer = 0;
+    m->older = sh->newest;
+
+    p = (u_char *) m + sizeof(ngx_http_longpoll_msg_sh_t);
+
+    if (sh->conf.delete_on_read) {
+        m->rec.bits = NGX_HTTP_LONGPOLL_MSG_OWED;
+        *ngx_http_longpoll_zone_owed(m) = c->waiting
+                                          | (c->count ? 0 : sh->loose);
+        p += sizeof(uint64_t);
+    }
+
+    p = ngx_cpymem(p, cat->name.data, cat->name.len);
+    ngx_memcpy(p, msg->data.data, msg->data.len);
+
+    ngx_http_longpoll_set(j, sh->log.head, head);
+
+    if (c->last) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, c->last)->next,
+                              ref);
+    } else {
+        ngx_http_longpoll_set(j, c->first, ref);
+        ngx_http_longpoll_set(j, cats->full, cats->full + 1);
+
+        if (c->waiting == 0) {
+            ngx_http_longpoll_set(j, cats->active, cats->active + 1);
+        }
+    }
+
+    if (sh->newest) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, sh->newest)->newer,
+                              ref);
+    } else {
+        ngx_http_longpoll_set(j, sh->oldest, ref);
+    }
+
+    ngx_http_longpoll_set(j, c->last, ref);
+    ngx_http_longpoll_set(j, sh->newest, ref);
+    ngx_http_longpoll_set(j, c->count, c->count + 1);
+    ngx_http_longpoll_set(j, sh->log.live, sh->log.live + need);
+    ngx_http_longpoll_set(j, sh->events, sh->events + 1);
+    ngx_http_longpoll_done(j);
+}
+
+
+/*
+ * Tells the workers that wait for the category; first is the id from which on
+ * all is new.  A category that had no messages may be waited for loosely.
+ */
+
+static uint64_t
+ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    uint64_t first)
+{
+    uint64_t                     workers, left, bit, sum;
+    ngx_uint_t                   i, word;
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[slot];
+    workers = cat->waiting;
+
+    if (z->sh->loose
+        && ngx_http_longpoll_zone_msg(z, cat->first)->id >= first)
+    {
+        workers |= z->sh->loose;
+    }
+
+    word = slot / 64;
+    bit = ngx_http_longpoll_zone_bit(slot % 64);
+    sum = ngx_http_longpoll_zone_bit(word % 64);
+
+    for (left = workers; left; left &= left - 1) {
+        i = __builtin_ctzll(left);
+
+        ngx_http_longpoll_step();
+
+        if (!(z->dirty[i * z->words + word] & bit)) {
+            (void) __sync_fetch_and_or(&z->dirty[i * z->words + word], bit);
+        }
+
+        ngx_http_longpoll_step();
+
+        if (!(z->summary[i * z->sums + word / 64] & sum)) {
+            (void) __sync_fetch_and_or(&z->summary[i * z->sums + word / 64],
+                                       sum);
+        }
+    }
+
+    return workers;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    ngx_uint_t *steps)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[slot];
+
+    while (cat->count > z->sh->conf.buffer) {
+
+        if (*steps == 0) {
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_drop(z,
+                                    ngx_http_longpoll_zone_msg(z, cat->first),
+                                    1);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * reading
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd, uint64_t now)
+{
+    ngx_int_t                          rc;
+    ngx_http_longpoll_zone_walk_t      walk;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    scratch = &ngx_http_longpoll_zone_scratch;
+
+    walk.rd = rd;
+    walk.now = now;
+    walk.begun = 0;
+
+    rd->missed = rd->cursor.lost;
+
+    rd->nmsgs = 0;
+
+    if (scratch->size == 0 && ngx_http_longpoll_zone_grow(&walk) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for ( ;; ) {
+        ngx_http_longpoll_zone_lock(z);
+        rc = ngx_http_longpoll_zone_read_hold(z, &walk);
+        ngx_http_longpoll_zone_unlock(z);
+
+        switch (rc) {
+
+        case NGX_BUSY:
+            break;
+
+        case NGX_DECLINED:
+            if (ngx_http_longpoll_zone_grow(&walk) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            break;
+
+        default:
+            rd->msgs = scratch->msgs;
+            return rc;
+        }
+    }
+}
+
+
+/*
+ * One lock hold of a read.
+ *
+ * NGX_OK        done
+ * NGX_AGAIN     nothing there
+ * NGX_BUSY      out of steps: go on in another hold
+ * NGX_DECLINED  the scratch memory is too small
+ */
+
+static ngx_int_t
+ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    uint64_t                       t;
+    uint32_t                       slot;
+    ngx_int_t                      rc;
+    ngx_uint_t                     i, found, steps;
+    ngx_http_longpoll_read_t      *rd;
+    ngx_http_longpoll_cat_sh_t    *cat;
+    ngx_http_longpoll_zone_way_t  *way;
+
+    rd = walk->rd;
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+    ngx_http_longpoll_zone_arrive(z, &rd->cursor, walk->now);
+
+    if (!walk->begun) {
+        rd->nmsgs = 0;
+        rd->missed = rd->cursor.lost;
+    }
+
+    found = 0;
+
+    for (i = 0; i < rd->ncats; i++) {
+        way = &walk->ways[i];
+
+        if (!walk->begun) {
+            way->seen = rd->cursor.id;
+            way->placed = 0;
+            way->back = 0;
+            way->fore = 0;
+        }
+
+        rc = ngx_http_longpoll_zone_touch(z, &rd->cats[i], walk->now, &steps,
+                                          &slot);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        if (ngx_http_longpoll_cat_missed(&z->cats, slot, rd->cats[i].hash,
+                                         way->seen, rd->cursor.beginning))
+        {
+            rd->missed = 1;
+        }
+
+        way->slot = slot;
+
+        if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+            continue;
+        }
+
+        cat = &z->cats.slots[slot];
+
+        if (cat->last
+            && ngx_http_longpoll_zone_msg(z, cat->last)->id > way->seen)
+        {
+            found = 1;
+        }
+    }
+
+    if (!walk->begun && !found) {
+
+        if (rd->mode != NGX_HTTP_LONGPOLL_READ_LAST) {
+            ngx_http_longpoll_zone_register(z, rd, walk->now);
+            return NGX_AGAIN;
+        }
+
+        /* what is published later must not share the ms of this answer */
+
+        t = ngx_http_longpoll_zone_clock(z, walk->now);
+
+        if (ngx_http_longpoll_id_ms(rd->cursor.id) >= t) {
+            ngx_http_longpoll_put(z->sh->last_id,
+                                  ngx_http_longpoll_id_last_of(t));
+            rd->timestamp = t;
+
+        } else {
+            rd->timestamp = t - 1;
+        }
+
+        return NGX_AGAIN;
+    }
+
+    if (!walk->begun) {
+        walk->begun = 1;
+        walk->holds = 0;
+        walk->upto = z->sh->visible;
+        walk->bytes = 0;
+        walk->data = 0;
+        walk->sited = 0;
+        ngx_http_longpoll_zone_scratch.min_pos = (uint64_t) -1;
+        ngx_http_longpoll_zone_scratch.copied = 0;
+    }
+
+    walk->holds++;
+
+    return ngx_http_longpoll_zone_collect(z, walk, &steps);
+}
+
+
+/* nobody is told of, or moves, a time that has not come */
+
+static void
+ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor, uint64_t now)
+{
+    if (!cursor->fresh) {
+        return;
+    }
+
+    cursor->fresh = 0;
+
+    if (cursor->now
+        || (cursor->exact && cursor->id > z->sh->last_id)
+        || ngx_http_longpoll_id_ms(cursor->id)
+           > ngx_http_longpoll_zone_clock(z, now))
+    {
+        cursor->id = z->sh->visible;
+    }
+}
+
+
+/* finds a category and brings it up to date */
+
+static ngx_int_t
+ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
+    uint32_t *slot)
+{
+    uint32_t                      n;
+    uint64_t                      clock, age;
+    ngx_http_longpoll_cat_sh_t   *c;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    *slot = NGX_HTTP_LONGPOLL_CAT_NONE;
+
+    n = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+    if (n == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        return NGX_OK;
+    }
+
+    c = &z->cats.slots[n];
+    age = now > c->used ? now - c->used : 0;
+
+    if (sh->conf.inactive && c->waiting == 0 && age >= sh->conf.inactive) {
+        return ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
+                                             steps);
+    }
+
+    if (age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
+                                 : 1000))
+    {
+        ngx_http_longpoll_put(c->used, now);
+    }
+
+    if (sh->conf.ttl) {
+        clock = ngx_http_longpoll_zone_clock(z, now);
+
+        while (c->first) {
+            msg = ngx_http_longpoll_zone_msg(z, c->first);
+
+            if (ngx_http_longpoll_id_ms(msg->id) + sh->conf.ttl > clock) {
+                break;
+            }
+
+            if (*steps == 0) {
+                return NGX_BUSY;
+            }
+
+            (*steps)--;
+
+            ngx_http_longpoll_zone_drop(z, msg, 1);
+            ngx_http_longpoll_zone_count(z, expired, 1);
+        }
+    }
+
+    *slot = n;
+
+    return ngx_http_longpoll_zone_cap(z, n, steps);
+}
+
+
+static void
+ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd, uint64_t now)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < rd->ncats; i++) {
+        rd->slots[i] = ngx_http_longpoll_zone_watch(z, rd->worker,
+                                                    &rd->cats[i], now);
+    }
+}
+
+
+/*
+ * A poll takes a slot that is free, or one that was emptied and that nobody
+ * waits on, within a quarter of all; never one with messages.  Without a slot
+ * it is loose: a publish to a category without messages tells its worker.
+ */
+
+static uint32_t
+ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    ngx_http_longpoll_cat_t *cat, uint64_t now)
+{
+    uint32_t                         slot, victim;
+    uint64_t                         bit;
+    ngx_http_longpoll_cat_sh_t      *c;
+    ngx_http_longpoll_cats_sh_t     *cats;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    cats = &sh->cats;
+    j = &sh->journal;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return NGX_HTTP_LONGPOLL_CAT_NONE;
+    }
+
+    if (!sh->workers[worker].known) {
+        ngx_http_longpoll_put(sh->workers[worker].known, 1);
+    }
+
+    bit = ngx_http_longpoll_zone_bit(worker);
+    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+
+        if (ngx_http_longpoll_cat_idle(&z->cats)
+            >= ngx_http_longpoll_cat_max_idle(&z->cats))
+        {
+            victim = ngx_http_longpoll_zone_victim(z, 0, 0);
+
+            if (victim != NGX_HTTP_LONGPOLL_CAT_NONE) {
+                ngx_http_longpoll_cat_free(&z->cats, victim);
+            }
+        }
+
+        if (ngx_http_longpoll_cat_idle(&z->cats)
+            < ngx_http_longpoll_cat_max_idle(&z->cats))
+        {
+            slot = ngx_http_longpoll_cat_claim(&z->cats, cat->hash, now);
+        }
+    }
+
+    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        ngx_http_longpoll_put(sh->workers[worker].loose,
+                              sh->workers[worker].loose + 1);
+        ngx_http_longpoll_put(sh->loose, sh->loose | bit);
+
+        return NGX_HTTP_LONGPOLL_CAT_NONE;
+    }
+
+    c = &z->cats.slots[slot];
+
+    if (c->waiting & bit) {
+        return slot;
+    }
+
+    if (c->waiting == 0 && c->count == 0) {
+        ngx_http_longpoll_set(j, cats->active, cats->active + 1);
+    }
+
+    ngx_http_longpoll_set(j, c->waiting, c->waiting | bit);
+    ngx_http_longpoll_done(j);
+
+    return slot;
+}
+
+
+/*
+ * Finds the first message behind way->seen from both ends of the category at
+ * once; there is one.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_way_t *way, ngx_uint_t *steps)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+    ngx_http_longpoll_msg_sh_t  *back, *fore;
+
+    cat = &z->cats.slots[way->slot];
+
+    if (!ngx_http_longpoll_zone_stands(z, way->back, way->back_pos, way->slot))
+    {
+        way->back = cat->last;
+    }
+
+    if (!ngx_http_longpoll_zone_stands(z, way->fore, way->fore_pos, way->slot))
+    {
+        way->fore = cat->first;
+    }
+
+    for ( ;; ) {
+        fore = ngx_http_longpoll_zone_msg(z, way->fore);
+
+        if (fore->id > way->seen) {
+            way->next = way->fore;
+            break;
+        }
+
+        back = ngx_http_longpoll_zone_msg(z, way->back);
+
+        if (back->prev == 0
+            || ngx_http_longpoll_zone_msg(z, back->prev)->id <= way->seen)
+        {
+            way->next = way->back;
+            break;
+        }
+
+        if (*steps == 0) {
+            way->back_pos = ngx_http_longpoll_log_pos(&z->log, way->back);
+            way->fore_pos = ngx_http_longpoll_log_pos(&z->log, way->fore);
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        way->fore = fore->next;
+        way->back = back->prev;
+    }
+
+    way->placed = 1;
+    way->back = 0;
+    way->fore = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t *steps)
+{
+    uint64_t                       bytes;
+    ngx_uint_t                     i, best;
+    ngx_http_longpoll_read_t      *rd;
+    ngx_http_longpoll_cat_sh_t    *cat;
+    ngx_http_longpoll_msg_sh_t    *msg, *first;
+    ngx_http_longpoll_zone_way_t  *way;
+
+    rd = walk->rd;
+
+    /* what is taken away, or copied at last, is so in one hold */
+
+    if (z->sh->conf.delete_on_read
+        || ngx_http_longpoll_zone_scratch.tries
+           >= NGX_HTTP_LONGPOLL_ZONE_TRIES)
+    {
+        *steps = (ngx_uint_t) -1;
+    }
+
+    for (i = 0; i < rd->ncats; i++) {
+        way = &walk->ways[i];
+
+        if (way->placed
+            && way->next
+            && !ngx_http_longpoll_zone_stands(z, way->next, way->next_pos,
+                                              way->slot))
+        {
+            way->placed = 0;
+        }
+
+        if (way->placed) {
+            continue;
+        }
+
+        if (way->slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            cat = &z->cats.slots[way->slot];
+
+            if (cat->last
+                && ngx_http_longpoll_zone_msg(z, cat->last)->id > way->seen)
+            {
+                if (ngx_http_longpoll_zone_place(z, way, steps) != NGX_OK) {
+                    goto busy;
+                }
+
+                continue;
+            }
+        }
+
+        way->placed = 1;
+        way->next = 0;
+    }
+
+    for ( ;; ) {
+        first = NULL;
+        best = 0;
+
+        for (i = 0; i < rd->ncats; i++) {
+            way = &walk->ways[i];
+
+            if (way->next == 0) {
+                continue;
+            }
+
+            msg = ngx_http_longpoll_zone_msg(z, way->next);
+
+            if (msg->id <= walk->upto && (!first || msg->id < first->id)) {
+                first = msg;
+                best = i;
+            }
+        }
+
+        if (first == NULL) {
+            break;
+        }
+
+        bytes = rd->costs[best] + first->data_len;
+
+        if (ngx_http_longpoll_zone_full(walk, first->id, bytes)) {
+            break;
+        }
+
+        if (rd->nmsgs == ngx_http_longpoll_zone_scratch.max) {
+
+            if (*steps > NGX_HTTP_LONGPOLL_ZONE_STEPS) {
+                walk->begun = 0;
+
+            } else {
+                ngx_http_longpoll_zone_site(z, walk);
+            }
+
+            return NGX_DECLINED;
+        }
+
+        if (*steps == 0) {
+            goto busy;
+        }
+
+        (*steps)--;
+
+        walk->bytes += bytes;
+        ngx_http_longpoll_zone_give(z, walk, best, first);
+    }
+
+    return ngx_http_longpoll_zone_copy(z, walk);
+
+busy:
+
+    ngx_http_longpoll_zone_site(z, walk);
+
+    return NGX_BUSY;
+}
+
+
+/*
+ * Whether an answer ends before the message of id.  It may go over the limit
+ * for the sake of its only ms; of several it gives up the last.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_walk_t *walk, uint64_t id,
+    uint64_t bytes)
+{
+    size_t                     limit;
+    uint64_t                   ms;
+    ngx_uint_t                 n;
+    ngx_http_longpoll_msg_t   *msgs;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = walk->rd;
+    limit = rd->limit;
+
+    if (ngx_http_longpoll_zone_scratch.tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES) {
+        limit = ngx_min(limit, NGX_HTTP_LONGPOLL_ZONE_SLICE);
+    }
+
+    if (rd->nmsgs == 0 || walk->bytes + bytes <= limit) {
+        return 0;
+    }
+
+    msgs = ngx_http_longpoll_zone_scratch.msgs;
+    ms = ngx_http_longpoll_id_ms(id);
+    n = rd->nmsgs;
+
+    while (n && ngx_http_longpoll_id_ms(msgs[n - 1].id) == ms) {
+        n--;
+    }
+
+    if (n == 0) {
+        return 0;
+    }
+
+    rd->nmsgs = n;
+
+    return 1;
+}
+
+
+static void
+ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t i,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    size_t                         offset;
+    ngx_http_longpoll_msg_t       *m;
+    ngx_http_longpoll_zone_way_t  *way;
+
+    offset = sizeof(ngx_http_longpoll_msg_sh_t) + msg->rec.name_len;
+
+    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
+        offset += sizeof(uint64_t);
+    }
+
+    m = &ngx_http_longpoll_zone_scratch.msgs[walk->rd->nmsgs++];
+
+    m->id = msg->id;
+    m->cat = i;
+    m->data.len = msg->data_len;
+    m->data.data = (u_char *) msg + offset;
+    m->pos = ngx_http_longpoll_zone_ref(z, msg);
+
+    walk->data += msg->data_len;
+
+    way = &walk->ways[i];
+    way->seen = msg->id;
+    way->next = msg->next;
+}
+
+
+/*
+ * The end of a read.  Small answers are copied here and now, large ones by the
+ * caller, who then asks whether they were overwritten meanwhile.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    u_char                            *p;
+    ngx_uint_t                         i, must;
+    ngx_http_longpoll_msg_t           *msg;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    scratch = &ngx_http_longpoll_zone_scratch;
+
+    must = z->sh->conf.delete_on_read
+           || scratch->tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES;
+
+    if (must && walk->data > scratch->size) {
+        scratch->wanted = walk->data;
+        walk->begun = 0;
+        return NGX_DECLINED;
+    }
+
+    if (walk->data > scratch->size
+        || (!must
+            && (walk->holds > 1 || walk->data > NGX_HTTP_LONGPOLL_ZONE_COPY)))
+    {
+        ngx_http_longpoll_zone_site(z, walk);
+        return NGX_OK;
+    }
+
+    if (z->sh->conf.delete_on_read) {
+        ngx_http_longpoll_zone_take(z, walk);
+    }
+
+    p = scratch->copy;
+
+    for (i = 0; i < walk->rd->nmsgs; i++) {
+        msg = &scratch->msgs[i];
+
+        ngx_memcpy(p, msg->data.data, msg->data.len);
+        msg->data.data = p;
+        p += msg->data.len;
+    }
+
+    scratch->copied = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * delete_on_read.  Parked polls of several workers may be owed the same
+ * message: it goes when the last worker has paid.  A new poll's it is at once,
+ * if it is owed to nobody.  A dropped record keeps its bytes until the lock is
+ * let go.
+ */
+
+static void
+ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    uint32_t                     ref;
+    uint64_t                    *owed;
+    ngx_uint_t                   i, wake;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    wake = walk->rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE
+           && walk->rd->worker != NGX_HTTP_LONGPOLL_NO_WORKER;
+
+    for (i = 0; i < walk->rd->nmsgs; i++) {
+        ref = (uint32_t) ngx_http_longpoll_zone_scratch.msgs[i].pos;
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+        owed = ngx_http_longpoll_zone_owed(msg);
+
+        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED)
+            || (*owed == 0 && !wake))
+        {
+            ngx_http_longpoll_zone_drop(z, msg, 0);
+            continue;
+        }
+
+        if (wake) {
+            ngx_http_longpoll_put(*owed, *owed
+                          | ngx_http_longpoll_zone_bit(walk->rd->worker));
+        }
+
+        ngx_http_longpoll_put(msg->rec.bits,
+                              msg->rec.bits | NGX_HTTP_LONGPOLL_MSG_TAKEN);
+    }
+
+    for (i = 0; i < walk->rd->ncats; i++) {
+
+        if (walk->ways[i].slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            ngx_http_longpoll_zone_settle(z, walk->ways[i].slot);
+        }
+    }
+}
+
+
+/*
+ * Before the lock is let go: where things stand, so that it can be seen later
+ * whether they still do.
+ */
+
+static void
+ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    uint32_t                           ref;
+    ngx_uint_t                         i;
+    ngx_http_longpoll_msg_t           *msg;
+    ngx_http_longpoll_zone_way_t      *way;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    scratch = &ngx_http_longpoll_zone_scratch;
+
+    for (i = walk->sited; i < walk->rd->nmsgs; i++) {
+        msg = &scratch->msgs[i];
+        ref = (uint32_t) msg->pos;
+
+        msg->pos = ngx_http_longpoll_log_pos(&z->log, ref);
+        scratch->min_pos = ngx_min(scratch->min_pos, msg->pos);
+    }
+
+    walk->sited = walk->rd->nmsgs;
+
+    for (i = 0; i < walk->rd->ncats; i++) {
+        way = &walk->ways[i];
+
+        if (way->placed && way->next) {
+            way->next_pos = ngx_http_longpoll_log_pos(&z->log, way->next);
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_walk_t *walk)
+{
+    u_char                            *copy;
+    ngx_uint_t                         max;
+    ngx_http_longpoll_msg_t           *msgs;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    scratch = &ngx_http_longpoll_zone_scratch;
+
+    if (scratch->size == 0 || scratch->wanted > scratch->size) {
+        scratch->wanted = ngx_max(scratch->wanted,
+                                  NGX_HTTP_LONGPOLL_ZONE_COPY);
+
+        copy = ngx_alloc(scratch->wanted, ngx_cycle->log);
+        if (copy == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (scratch->copy) {
+            ngx_free(scratch->copy);
+        }
+
+        scratch->copy = copy;
+        scratch->size = scratch->wanted;
+    }
+
+    if (scratch->max == 0 || walk->rd->nmsgs == scratch->max) {
+        max = scratch->max ? scratch->max * 2 : NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        msgs = ngx_alloc(max * sizeof(ngx_http_longpoll_msg_t),
+                         ngx_cycle->log);
+        if (msgs == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (scratch->msgs) {
+            ngx_memcpy(msgs, scratch->msgs,
+                       scratch->max * sizeof(ngx_http_longpoll_msg_t));
+            ngx_free(scratch->msgs);
+        }
+
+        scratch->msgs = msgs;
+        scratch->max = max;
+    }
+
+    return NGX_OK;
+}
+
+
+/* whether the message of ref, which stood at pos, is still there and alive */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z, uint32_t ref,
+    uint64_t pos, uint32_t slot)
+{
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    if (ref == 0 || slot == NGX_HTTP_LONGPOLL_CAT_NONE
+        || pos < z->sh->log.tail)
+    {
+        return 0;
+    }
+
+    msg = ngx_http_longpoll_zone_msg(z, ref);
+
+    return msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE && msg->slot == slot;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_read_valid(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t                           tail;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    scratch = &ngx_http_longpoll_zone_scratch;
+
+    /* writers move the tail first, then write where it was */
+
+    ngx_memory_barrier();
+    tail = *(volatile uint64_t *) &z->sh->log.tail;
+
+    if (scratch->copied || scratch->min_pos >= tail) {
+        scratch->tries = 0;
+
+        /* a large answer does not keep its memory */
+
+        if (scratch->size > NGX_HTTP_LONGPOLL_ZONE_SLICE) {
+            ngx_free(scratch->copy);
+            scratch->copy = NULL;
+            scratch->size = 0;
+        }
+
+        scratch->wanted = 0;
+
+        return 1;
+    }
+
+    scratch->tries++;
+
+    return 0;
+}
+
+
+/*
+ * interest
+ */
+
+
+void
+ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    const uint64_t hash[2], uint32_t slot, uint64_t now)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
+        || slot == NGX_HTTP_LONGPOLL_CAT_NONE)
+    {
+        return;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    cat = &z->cats.slots[slot];
+
+    if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
+        ngx_http_longpoll_put(cat->used, now);
+        ngx_http_longpoll_zone_leave(z, slot, worker);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+/* the worker no longer waits on a slot */
+
+static void
+ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    ngx_uint_t worker)
+{
+    uint64_t                         bit;
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_cats_sh_t     *cats;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    cat = &z->cats.slots[slot];
+    cats = &z->sh->cats;
+    j = &z->sh->journal;
+
+    bit = ngx_http_longpoll_zone_bit(worker);
+
+    if (!(cat->waiting & bit)) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_pay(z, slot, worker);
+
+    if (cat->waiting == bit && cat->count == 0) {
+        ngx_http_longpoll_set(j, cats->active, cats->active - 1);
+    }
+
+    ngx_http_longpoll_set(j, cat->waiting, cat->waiting & ~bit);
+    ngx_http_longpoll_done(j);
+
+    ngx_http_longpoll_zone_settle(z, slot);
+}
+
+
+void
+ngx_http_longpoll_zone_paid(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    const uint64_t hash[2])
+{
+    uint32_t  slot;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    slot = ngx_http_longpoll_cat_find(&z->cats, hash);
+
+    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+        ngx_http_longpoll_zone_pay(z, slot, worker);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+static void
+ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    ngx_uint_t worker)
+{
+    uint32_t                     ref;
+    uint64_t                    *owed;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    for (ref = z->cats.slots[slot].first; ref; ref = msg->next) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED)) {
+            continue;
+        }
+
+        owed = ngx_http_longpoll_zone_owed(msg);
+
+        ngx_http_longpoll_put(*owed,
+                              *owed & ~ngx_http_longpoll_zone_bit(worker));
+
+        if (*owed == 0 && (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_TAKEN)) {
+            ngx_http_longpoll_zone_drop(z, msg, 0);
+        }
+    }
+}
+
+
+void
+ngx_http_longpoll_zone_loose(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    ngx_int_t n)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_put(sh->workers[worker].loose,
+                          sh->workers[worker].loose + n);
+
+    if (sh->workers[worker].loose == 0) {
+        ngx_http_longpoll_put(sh->loose,
+                         sh->loose & ~ngx_http_longpoll_zone_bit(worker));
+    } else {
+        ngx_http_longpoll_put(sh->loose,
+                         sh->loose | ngx_http_longpoll_zone_bit(worker));
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t hashes[][2])
+{
+    uint64_t                     slots;
+    ngx_uint_t                   i, n, sum, word;
+    ngx_atomic_t                *summary, *dirty;
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return 0;
+    }
+
+    summary = &z->summary[worker * z->sums];
+    dirty = &z->dirty[worker * z->words];
+
+    for (i = 0; i < z->sums; i++) {
+
+        while (summary[i]) {
+            sum = __builtin_ctzll(summary[i]);
+            word = i * 64 + sum;
+
+            (void) __sync_fetch_and_and(&summary[i],
+                                        ~ngx_http_longpoll_zone_bit(sum));
+            slots = __sync_fetch_and_and(&dirty[word], 0);
+
+            if (slots == 0) {
+                continue;
+            }
+
+            n = 0;
+
+            ngx_http_longpoll_zone_lock(z);
+
+            for ( /* void */ ; slots; slots &= slots - 1) {
+                cat = &z->cats.slots[word * 64 + __builtin_ctzll(slots)];
+
+                if (cat->hash[0]) {
+                    hashes[n][0] = cat->hash[0];
+                    hashes[n][1] = cat->hash[1];
+                    n++;
+                }
+            }
+
+            ngx_http_longpoll_zone_unlock(z);
+
+            if (n) {
+                return n;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_look_all(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
+{
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return 1;
+    }
+
+    if (z->sh->workers[worker].look_all == 0) {
+        return 0;
+    }
+
+    return __sync_fetch_and_and(&z->sh->workers[worker].look_all, 0) != 0;
+}
+
+
+void
+ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t now)
+{
+    ngx_uint_t                      n, steps, more;
+    ngx_http_longpoll_worker_sh_t  *w;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    w = &z->sh->workers[worker];
+
+    if (!w->known) {
+        return;
+    }
+
+    n = 0;
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        for ( /* void */ ; steps && n < z->sh->cats.fresh; n++, steps--) {
+
+            if (z->cats.slots[n].hash[0]) {
+                ngx_http_longpoll_zone_leave(z, n, worker);
+            }
+        }
+
+        more = n < z->sh->cats.fresh;
+
+        if (!more) {
+            ngx_http_longpoll_put(w->known, 0);
+            ngx_http_longpoll_put(w->waiting, 0);
+            ngx_http_longpoll_put(w->loose, 0);
+            ngx_http_longpoll_put(w->look_all, 0);
+            ngx_http_longpoll_put(z->sh->loose, z->sh->loose
+                                  & ~ngx_http_longpoll_zone_bit(worker));
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+
+    ngx_memzero((void *) &z->dirty[worker * z->words],
+                z->words * sizeof(ngx_atomic_t));
+    ngx_memzero((void *) &z->summary[worker * z->sums],
+                z->sums * sizeof(ngx_atomic_t));
+}
+
+
+/*
+ * time
+ */
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
+{
+    uint32_t                      n;
+    uint64_t                      age;
+    ngx_uint_t                    left, more, steps;
+    ngx_atomic_uint_t             second;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_zone_unlock(z);
+
+    second = sh->second;
+
+    if (second == now / 1000
+        || !ngx_atomic_cmp_set(&sh->second, second, now / 1000))
+    {
+        return 0;
+    }
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+        more = ngx_http_longpoll_zone_expire(z, now, &steps);
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+
+    if (sh->conf.inactive == 0) {
+        return 1;
+    }
+
+    /* over half of all slots in a second */
+
+    left = sh->cats.fresh / 2 + 1;
+
+    while (left) {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        while (steps && left) {
+            n = sh->sweep < sh->cats.fresh ? sh->sweep : 0;
+            cat = &z->cats.slots[n];
+            age = now > cat->used ? now - cat->used : 0;
+
+            if (cat->hash[0] && cat->waiting == 0 && age >= sh->conf.inactive
+                && ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
+                                                 &steps)
+                   != NGX_OK)
+            {
+                break;
+            }
+
+            ngx_http_longpoll_put(sh->sweep, n + 1);
+
+            left--;
+            steps -= ngx_min(steps, 1);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+    }
+
+    return 1;
+}
+
+
+/*
+ * what operators and tests ask for
+ */
+
+
+void
+ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
+    ngx_http_longpoll_zone_status_t *st)
+{
+    uint64_t                      left;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    st->size = z->size;
+    st->used = z->size - (ngx_http_longpoll_zone_limit(z)
+                          - ngx_min(sh->log.live,
+                                    ngx_http_longpoll_zone_limit(z)));
+    st->categories = sh->cats.active;
+    st->events = sh->events;
+    st->counters = sh->counters;
+    st->waiting = 0;
+
+    for (left = alive; left; left &= left - 1) {
+        st->waiting += sh->workers[__builtin_ctzll(left)].waiting;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now)
+{
+    uint32_t                      slot;
+    ngx_uint_t                    begun, more, steps;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    begun = 0;
+
+    do {
+        more = 0;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        if (sh->delete_slot) {
+
+            /* its own, or somebody else's before it */
+
+            more = 1;
+
+        } else if (!begun) {
+            begun = 1;
+            slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+            if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+                ngx_http_longpoll_put(z->cats.slots[slot].used, now);
+                ngx_http_longpoll_put(sh->delete_id, sh->visible);
+                ngx_http_longpoll_put(sh->delete_slot, slot + 1);
+
+                steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+                ngx_http_longpoll_zone_delete_some(z, &steps);
+
+                more = (sh->delete_slot != 0);
+            }
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+}
+
+
+/*
+ * Everything is where the head of this file says it is.
+ */
+
+
+#define ngx_http_longpoll_zone_must(condition, text)                          \
+    if (!(condition)) {                                                       \
+        return text;                                                          \
+    }
+
+
+static const char *
+ngx_http_longpoll_zone_check_log(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t                      pos, end, n, live, events;
+    ngx_http_longpoll_log_sh_t   *log;
+    ngx_http_longpoll_rec_sh_t   *rec;
+    ngx_http_longpoll_msg_sh_t   *msg;
+
+    log = z->log.sh;
+    live = 0;
+    events = 0;
+
+    ngx_http_longpoll_zone_must(log->tail <= log->head
+                                && log->head <= log->tail + log->size,
+                                "head and tail");
+
+    for (pos = log->tail; pos < log->head; pos += n) {
+        rec = (ngx_http_longpoll_rec_sh_t *) (z->log.base + pos % log->size);
+        n = ngx_http_longpoll_log_bytes(rec);
+        end = log->size - pos % log->size;
+
+        ngx_http_longpoll_zone_must(n && n <= end && pos + n <= log->head,
+                                    "a record's size");
+
+        if (rec->state != NGX_HTTP_LONGPOLL_LOG_LIVE) {
+            continue;
+        }
+
+        msg = (ngx_http_longpoll_msg_sh_t *) rec;
+
+        ngx_http_longpoll_zone_must(msg->slot < z->sh->cats.fresh
+                                    && z->cats.slots[msg->slot].hash[0],
+                                    "a living message's slot");
+        ngx_http_longpoll_zone_must(sizeof(ngx_http_longpoll_msg_sh_t)
+                                    + rec->name_len
+                                    + (uint64_t) msg->data_len <= n,
+                                    "a message's lengths");
+        live += n;
+        events++;
+    }
+
+    ngx_http_longpoll_zone_must(live == log->live, "bytes of the living");
+    ngx_http_longpoll_zone_must(events == z->sh->events, "number of messages");
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_zone_check_ref(ngx_http_longpoll_zone_t *z, uint32_t ref)
+{
+    uint64_t                     pos;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    if (ref == 0 || ref - 1 >= z->log.sh->size / NGX_HTTP_LONGPOLL_LOG_UNIT) {
+        return 0;
+    }
+
+    pos = ngx_http_longpoll_log_pos(&z->log, ref);
+    msg = ngx_http_longpoll_zone_msg(z, ref);
+
+    return pos < z->log.sh->head
+           && msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE
+           && msg->id <= z->sh->visible;
+}
+
+
+static const char *
+ngx_http_longpoll_zone_check_ages(ngx_http_longpoll_zone_t *z)
+{
+    uint32_t                     ref, older;
+    uint64_t                     id, n;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    id = 0;
+    n = 0;
+    older = 0;
+
+    for (ref = z->sh->oldest; ref; ref = msg->newer) {
+        ngx_http_longpoll_zone_must(ngx_http_longpoll_zone_check_ref(z, ref),
+                                    "a ref in the list by age");
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        ngx_http_longpoll_zone_must(msg->older == older && msg->id > id
+                                    && n < z->sh->events,
+                                    "the list by age");
+        id = msg->id;
+        older = ref;
+        n++;
+    }
+
+    ngx_http_longpoll_zone_must(z->sh->newest == older && n == z->sh->events,
+                                "the end of the list by age");
+    return NULL;
+}
+
+
+static const char *
+ngx_http_longpoll_zone_check_slot(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    uint32_t                     ref, prev;
+    uint64_t                     id, n;
+    ngx_http_longpoll_cat_sh_t  *cat;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    cat = &z->cats.slots[slot];
+    id = 0;
+    n = 0;
+    prev = 0;
+
+    for (ref = cat->first; ref; ref = msg->next) {
+        ngx_http_longpoll_zone_must(ngx_http_longpoll_zone_check_ref(z, ref),
+                                    "a ref in a category");
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        ngx_http_longpoll_zone_must(msg->prev == prev && msg->id > id
+                                    && msg->slot == slot && n < cat->count,
+                                    "a category's list");
+        id = msg->id;
+        prev = ref;
+        n++;
+    }
+
+    ngx_http_longpoll_zone_must(cat->last == prev && n == cat->count,
+                                "the end of a category's list");
+    ngx_http_longpoll_zone_must(ngx_http_longpoll_cat_find(&z->cats, cat->hash)
+                                == slot,
+                                "a slot's place in its bucket");
+    return NULL;
+}
+
+
+const char *
+ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
+{
+    uint32_t                      n, events, claimed, full, active, left;
+    const char                   *wrong;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_cats_sh_t  *cats;
+
+    cats = &z->sh->cats;
+    events = claimed = full = active = 0;
+
+    ngx_http_longpoll_zone_must(z->sh->journal.n == 0 && !z->sh->busy,
+                                "unfinished business");
+
+    wrong = ngx_http_longpoll_zone_check_log(z);
+
+    if (wrong == NULL) {
+        wrong = ngx_http_longpoll_zone_check_ages(z);
+    }
+
+    for (n = 0; wrong == NULL && n < cats->fresh; n++) {
+        cat = &z->cats.slots[n];
+
+        if (cat->hash[0]) {
+            wrong = ngx_http_longpoll_zone_check_slot(z, n);
+
+            claimed++;
+            events += cat->count;
+            full += (cat->count != 0);
+            active += (cat->count || cat->waiting);
+        }
+    }
+
+    if (wrong) {
+        return wrong;
+    }
+
+    left = cats->fresh - claimed;
+
+    for (n = cats->free; n && left; n = z->cats.slots[n - 1].next) {
+        ngx_http_longpoll_zone_must(n <= cats->fresh
+                                    && z->cats.slots[n - 1].hash[0] == 0,
+                                    "the list of free slots");
+        left--;
+    }
+
+    ngx_http_longpoll_zone_must(n == 0 && left == 0, "number of free slots");
+    ngx_http_longpoll_zone_must(events == z->sh->events,
+                                "messages of all categories");
+    ngx_http_longpoll_zone_must(claimed == cats->claimed && full == cats->full
+                                && active == cats->active,
+                                "numbers of categories");
+    return NULL;
+}
