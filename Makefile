@@ -60,6 +60,7 @@ help:               ## this list
 
 build/unit/text:   UNIT = id query json wire
 build/unit/store:  UNIT = hash id log cat zone
+build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
 
 UNIT_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	-fsanitize=address,undefined -fno-sanitize-recover -Isrc \
@@ -72,8 +73,8 @@ build-unit: all $(programs)
 
 $(programs): | all
 
-build/unit/%: t/unit/%.c $(wildcard src/*) Makefile
+build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*.h) Makefile
 	@mkdir -p build/unit
 	@echo "compiling $@"
-	@$(CC) $(UNIT_FLAGS) -o $@ $< \
+	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -o $@ $< \
 	    $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl

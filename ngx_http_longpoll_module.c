@@ -332,7 +332,12 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
 {
+    if (!ngx_http_longpoll_zones(cycle)) {
+        return;
+    }
+
     ngx_http_longpoll_notify_exit_process();
+    ngx_http_longpoll_subscribe_exit_process();
 }
 
 
@@ -657,7 +662,7 @@ invalid:
 }
 
 
-/* the zone of that name, as it was mentioned before, or now for the first time */
+/* the zone of that name, mentioned before, or now for the first time */
 
 static ngx_http_longpoll_mention_t *
 ngx_http_longpoll_mention(ngx_conf_t *cf, ngx_str_t *name,

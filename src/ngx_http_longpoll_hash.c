@@ -5,6 +5,9 @@
  * Two rounds for each word of the message, four to finish, twice, for the two
  * halves of the result.  Words are little-endian whatever the machine is, so
  * that a test vector holds everywhere.
+ *
+ * Names are short: a dozen bytes are two words, some 40 ns.  nginx's own
+ * hashes (crc32, murmur) are as fast, but anybody could make names meet.
  */
 
 

@@ -36,9 +36,9 @@ u_char *ngx_http_longpoll_id_print(u_char *p, uint64_t id, uint64_t life);
 
 /*
  * Reads a UUID in any of the forms that golongpoll's library takes
- * (gofrs/uuid FromString): 36 bytes with hyphens, 32 hexadecimal digits, either
- * in braces, either behind "urn:uuid:"; digits in any case.  Of version 7 is
- * what has that version and the RFC's variant.
+ * (gofrs/uuid FromString): 36 bytes with hyphens or 32 hexadecimal digits, as
+ * they are, in braces, or behind "urn:uuid:"; digits in any case.  Version 7
+ * is what has that version and the RFC's variant.
  *
  * NGX_OK        a version 7 UUID: *id and *life are set
  * NGX_DECLINED  another UUID: neither is touched

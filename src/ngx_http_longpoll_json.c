@@ -20,7 +20,7 @@
  *     asked for no strings and numbers, so it copies none; where one ends is
  *     found afterwards, in text that is known to be good.
  *   - yajl is told to stop at the end of the object, and the rest is looked at
- *     here: it takes an unfinished string behind the value for an end of input.
+ *     here: an unfinished string behind the value it takes for end of input.
  *   - yajl takes \v and \f for blanks, and strings with surrogates and
  *     overlong forms for UTF-8: both are refused before it sees them.
  *   - A lone \ud800 in a category is U+FFFD, as in Go.

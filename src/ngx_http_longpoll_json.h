@@ -17,10 +17,10 @@
 
 
 typedef struct {
-    ngx_str_t             category;     /* decoded; in the body, or from pool */
-    ngx_str_t             data;         /* the publisher's own text, in the
-                                           body, no blanks around it; may hold
-                                           line ends between tokens */
+    ngx_str_t   category;       /* decoded; in the body, or from pool */
+    ngx_str_t   data;           /* the publisher's own text, in the body, no
+                                   blanks around it; may hold line ends between
+                                   tokens */
 } ngx_http_longpoll_item_t;
 
 

@@ -12,8 +12,8 @@
  * Rules:
  *
  *   - Pairs are split at '&' and decoded as Go does it: '+' is a blank, %XX a
- *     byte, also in a name.  A pair with a broken escape or a ';' is not there,
- *     nor is one without a value; so "timeout=&timeout=9" is nine seconds.
+ *     byte, also in a name.  A pair with a broken escape or a ';' does not
+ *     count, nor does one without a value; so "timeout=so "timeout=&timeout=9" is nine seconds.timeout=9" is nine.
  *   - A decoded value is never longer than it was, so all of them fit into a
  *     buffer of the size of the query; what needs no decoding stays where it
  *     is.
@@ -53,7 +53,8 @@ static ngx_uint_t ngx_http_longpoll_query_next(
 static ngx_uint_t ngx_http_longpoll_query_name(u_char *p, u_char *last);
 static ngx_int_t ngx_http_longpoll_query_decode(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
-static u_char *ngx_http_longpoll_query_byte(u_char *p, u_char *last, u_char *c);
+static u_char *ngx_http_longpoll_query_byte(u_char *p, u_char *last,
+    u_char *c);
 static ngx_int_t ngx_http_longpoll_query_hex(u_char c);
 static ngx_str_t *ngx_http_longpoll_query_add(ngx_http_longpoll_query_t *q,
     ngx_str_t *name, ngx_str_t *wrong);

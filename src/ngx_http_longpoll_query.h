@@ -30,14 +30,13 @@ typedef struct {
     uint64_t                  life;
 
     ngx_uint_t                ncats;
-    ngx_http_longpoll_cat_t  *cats;         /* the caller's, with room for
-                                               NGX_HTTP_LONGPOLL_MAX_CATEGORIES;
-                                               names point into what was read
-                                               or into buf, hashes are left
-                                               alone */
+    ngx_http_longpoll_cat_t  *cats;         /* the caller's, with room for 64
+                                               (MAX_CATEGORIES); names point
+                                               into what was read or into buf,
+                                               hashes are left alone */
     unsigned                  has_since:1;
     unsigned                  has_id:1;     /* last_id was a UUID */
-    unsigned                  own_id:1;     /* of version 7: id, life are set */
+    unsigned                  own_id:1;     /* of version 7: id, life set */
 } ngx_http_longpoll_query_t;
 
 

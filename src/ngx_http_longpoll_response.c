@@ -6,7 +6,8 @@
  * POST, which nobody caches, say so.  What a backend's X-Accel-Redirect left of
  * the same headers is taken out.  The no-store stands in the list only, not in
  * r->headers_out.cache_control: the "expires" directive of a server would
- * replace it there, and beside another Cache-Control it wins (RFC 9111, 5.2.2.5).
+ * replace it there, and beside another Cache-Control it wins (RFC 9111, section
+ * 5.2.2.5).
  *
  * Shared bytes: one heap block, a reference for each request that sends them,
  * given back by the cleanup of the request's pool, which runs when the last

@@ -146,7 +146,8 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
 
     /* an upper bound for both formats */
 
-    len = sizeof("{\"version\":\"" NGX_HTTP_LONGPOLL_VERSION "\",\"zones\":{}}");
+    len = sizeof("{\"version\":\"\",\"zones\":{}}")
+          + sizeof(NGX_HTTP_LONGPOLL_VERSION);
     zone = zones.elts;
 
     for (item = ngx_http_longpoll_status_items; item->json; item++) {

@@ -191,9 +191,22 @@ ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle)
         }
 
         z->data = wait;
+
+        ngx_http_longpoll_zone_warm(z);
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_subscribe_exit_process(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
+        ngx_http_longpoll_wait_exit(ngx_http_longpoll_subscribe_zone(i)->data);
+    }
 }
 
 
@@ -961,10 +974,13 @@ ngx_http_longpoll_subscribe_keep(ngx_http_longpoll_answer_t *answer,
     answer->hash[0] = rd->cats[0].hash[0];
     answer->hash[1] = rd->cats[0].hash[1];
 
-    /* one that asked for all there is may be told less of what it missed */
+    /*
+     * Serves nobody else: one of several categories, and one that asked for
+     * all there is, since that may be told less of what it missed.
+     */
 
     answer->from = poll->cursor.beginning ? (uint64_t) -1 : poll->cursor.id;
-    answer->first = rd->msgs[0].id;
+    answer->first = rd->ncats == 1 ? rd->msgs[0].id : 0;
     answer->last = rd->msgs[rd->nmsgs - 1].id;
     answer->nmsgs = rd->nmsgs;
     answer->limit = poll->limit;

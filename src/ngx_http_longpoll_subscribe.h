@@ -17,6 +17,7 @@ ngx_int_t ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r);
 
 /* in a worker: ready to park polls for the zones of the configuration */
 ngx_int_t ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle);
+void ngx_http_longpoll_subscribe_exit_process(void);
 
 /* what notify calls */
 extern ngx_http_longpoll_notify_handlers_t

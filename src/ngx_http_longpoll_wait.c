@@ -58,6 +58,25 @@ ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait, ngx_log_t *log)
 }
 
 
+void
+ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait)
+{
+    ngx_uint_t                     i;
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    for (i = 0; i < wait->nbuckets; i++) {
+
+        while (wait->buckets[i]) {
+            cat = wait->buckets[i];
+            wait->buckets[i] = cat->next;
+            ngx_free(cat);
+        }
+    }
+
+    ngx_free(wait->buckets);
+}
+
+
 ngx_int_t
 ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n)

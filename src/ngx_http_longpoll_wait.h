@@ -106,6 +106,9 @@ struct ngx_http_longpoll_wait_s {
 ngx_int_t ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait,
     ngx_log_t *log);
 
+/* at the end of the process, when nobody is parked any more or to be told */
+void ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait);
+
 /*
  * Parks a new waiter (request and wait are set) for n categories.
  * NGX_OK, or NGX_ERROR: no memory, nothing is parked.

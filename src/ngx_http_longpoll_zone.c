@@ -214,12 +214,9 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
         return NGX_OK;
     }
 
-    /*
-     * The largest publish needs a quarter of the zone in one piece; half of it
-     * is what a log can always be brought to have free in one piece.
-     */
+    /* the largest publish needs a quarter of the zone, and the log is shared */
 
-    if (log_size < z->size / 2 + 4096) {
+    if (log_size < z->size / 2) {
         return NGX_DECLINED;
     }
 
@@ -318,6 +315,21 @@ ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     z->summary = old->summary;
     z->words = old->words;
     z->sums = old->sums;
+}
+
+
+void
+ngx_http_longpoll_zone_warm(ngx_http_longpoll_zone_t *z)
+{
+    u_char  *p, *last;
+
+    /* tombs and buckets lie one behind the other */
+
+    last = (u_char *) (z->cats.buckets + z->sh->cats.nbuckets);
+
+    for (p = (u_char *) z->cats.tombs; p < last; p += ngx_pagesize) {
+        (void) *(volatile u_char *) p;
+    }
 }
 
 

@@ -21,6 +21,11 @@
 #include "ngx_http_longpoll_cat.h"
 
 
+#if (NGX_PTR_SIZE != 8)
+#error "ngx_http_longpoll_module needs a 64-bit platform"
+#endif
+
+
 #define NGX_HTTP_LONGPOLL_WORKERS    64
 #define NGX_HTTP_LONGPOLL_NO_WORKER  NGX_HTTP_LONGPOLL_WORKERS
 
@@ -210,6 +215,13 @@ ngx_int_t ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
 /* the view of an older cycle becomes that of z */
 void ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
+
+/*
+ * In a new process: has the pages of the index that are used at random mapped
+ * from the beginning, so that the first request to each is not the one to
+ * fault.
+ */
+void ngx_http_longpoll_zone_warm(ngx_http_longpoll_zone_t *z);
 
 /* z->conf becomes the zone's */
 void ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z);
