@@ -55,8 +55,9 @@ help:               ## this list
 	    | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 
-# The unit programs, with the files of src/ that each is linked with.  They
-# run under the sanitizers: they are small, and that finds more.
+# The unit programs, with the files of src/ that each is linked with; what is
+# named NAME_x.c belongs to NAME.  They run under the sanitizers: they are small,
+# and that finds more.
 
 build/unit/text:   UNIT = id query json wire
 build/unit/store:  UNIT = hash id log cat zone
@@ -67,14 +68,14 @@ UNIT_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	$(foreach d,src/core src/event src/event/modules src/os/unix src/http \
 		src/http/modules src/http/v2 objs,-Ibuild/nginx/$d)
 
-programs := $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/*.c))
+programs := build/unit/text build/unit/store
 
 build-unit: all $(programs)
 
 $(programs): | all
 
-build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*.h) Makefile
+build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*) Makefile
 	@mkdir -p build/unit
 	@echo "compiling $@"
 	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -o $@ $< \
-	    $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl
+	    $(wildcard t/unit/$*_*.c) $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl

@@ -130,6 +130,8 @@ static void ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost);
 static void ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
+static ngx_uint_t ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, uint64_t now);
 static ngx_int_t ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
 static void ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z,
@@ -147,7 +149,7 @@ static ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 static ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_uint_t *steps);
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps);
 static uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
@@ -561,6 +563,22 @@ ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot)
 }
 
 
+/* whether nobody published to it, polled it or waits for it for too long */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    uint64_t now)
+{
+    uint64_t                     inactive;
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[slot];
+    inactive = z->sh->conf.inactive;
+
+    return inactive && cat->waiting == 0 && now >= cat->used + inactive;
+}
+
+
 /* drops all messages; gives the slot back if nobody waits */
 
 static ngx_int_t
@@ -737,18 +755,22 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 {
     uint32_t                      slot;
     uint64_t                      need;
-    ngx_uint_t                    i, round, steps;
+    ngx_uint_t                    i, ncats, round, steps;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
     *wake = 0;
     need = 0;
+    ncats = 0;
 
     for (i = 0; i < n; i++) {
+        ncats = ngx_max(ncats, msgs[i].cat + 1);
         need += ngx_http_longpoll_zone_need(z, &cats[msgs[i].cat], &msgs[i]);
     }
 
-    if (need > z->size / 4 || n > ngx_http_longpoll_cat_max_full(&z->cats)) {
+    if (need > z->size / 4
+        || ncats > ngx_http_longpoll_cat_max_full(&z->cats))
+    {
         return NGX_DECLINED;
     }
 
@@ -828,7 +850,7 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
     few = NGX_HTTP_LONGPOLL_ZONE_FEW;
     (void) ngx_http_longpoll_zone_expire(z, now, &few);
 
-    if (ngx_http_longpoll_zone_spare(z, cat, steps) != NGX_OK) {
+    if (ngx_http_longpoll_zone_spare(z, cat, now, steps) != NGX_OK) {
         return NGX_BUSY;
     }
 
@@ -914,17 +936,31 @@ ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
 
 
 /*
- * Categories with messages may have three quarters of the slots.  When they
- * have, the one used longest ago is forgotten for a new one.
+ * Before a category is published to: what is inactive does not come to life
+ * again.  And categories with messages may have three quarters of the slots;
+ * when they have, the one used longest ago is forgotten for a new one.
  */
 
 static ngx_int_t
 ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_uint_t *steps)
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps)
 {
     uint32_t  slot;
 
     slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE
+        && ngx_http_longpoll_zone_inactive(z, slot, now))
+    {
+        if (ngx_http_longpoll_zone_forget(z, slot, &z->sh->counters.expired,
+                                          steps)
+            != NGX_OK)
+        {
+            return NGX_BUSY;
+        }
+
+        slot = NGX_HTTP_LONGPOLL_CAT_NONE;
+    }
 
     if (slot != NGX_HTTP_LONGPOLL_CAT_NONE && z->cats.slots[slot].count) {
         return NGX_OK;
@@ -955,7 +991,7 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t  steps;
 
     steps = (ngx_uint_t) -1;
-    (void) ngx_http_longpoll_zone_spare(z, cat, &steps);
+    (void) ngx_http_longpoll_zone_spare(z, cat, now, &steps);
 
     slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
 
@@ -1275,18 +1311,23 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
             return NGX_AGAIN;
         }
 
-        /* what is published later must not share the ms of this answer */
+        /*
+         * What is published later must be later than this answer, whatever the
+         * wall clock does meanwhile.  A ms that is over costs the clock nothing.
+         */
 
         t = ngx_http_longpoll_zone_clock(z, walk->now);
 
-        if (ngx_http_longpoll_id_ms(rd->cursor.id) >= t) {
+        if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
+            t--;
+        }
+
+        if (z->sh->last_id < ngx_http_longpoll_id_last_of(t)) {
             ngx_http_longpoll_put(z->sh->last_id,
                                   ngx_http_longpoll_id_last_of(t));
-            rd->timestamp = t;
-
-        } else {
-            rd->timestamp = t - 1;
         }
+
+        rd->timestamp = t;
 
         return NGX_AGAIN;
     }
@@ -1352,13 +1393,13 @@ ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    c = &z->cats.slots[n];
-    age = now > c->used ? now - c->used : 0;
-
-    if (sh->conf.inactive && c->waiting == 0 && age >= sh->conf.inactive) {
+    if (ngx_http_longpoll_zone_inactive(z, n, now)) {
         return ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
                                              steps);
     }
+
+    c = &z->cats.slots[n];
+    age = now > c->used ? now - c->used : 0;
 
     if (age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
                                  : 1000))
@@ -2225,7 +2266,6 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
         more = n < z->sh->cats.fresh;
 
         if (!more) {
-            ngx_http_longpoll_put(w->known, 0);
             ngx_http_longpoll_put(w->waiting, 0);
             ngx_http_longpoll_put(w->loose, 0);
             ngx_http_longpoll_put(w->look_all, 0);
@@ -2237,10 +2277,16 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
 
     } while (more);
 
+    ngx_http_longpoll_step();
+
     ngx_memzero((void *) &z->dirty[worker * z->words],
                 z->words * sizeof(ngx_atomic_t));
     ngx_memzero((void *) &z->summary[worker * z->sums],
                 z->sums * sizeof(ngx_atomic_t));
+
+    /* whoever dies before this leaves all of it to be done again */
+
+    ngx_http_longpoll_put(w->known, 0);
 }
 
 
@@ -2253,10 +2299,8 @@ ngx_uint_t
 ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
     uint32_t                      n;
-    uint64_t                      age;
     ngx_uint_t                    left, more, steps;
     ngx_atomic_uint_t             second;
-    ngx_http_longpoll_cat_sh_t   *cat;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
@@ -2296,10 +2340,9 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
 
         while (steps && left) {
             n = sh->sweep < sh->cats.fresh ? sh->sweep : 0;
-            cat = &z->cats.slots[n];
-            age = now > cat->used ? now - cat->used : 0;
 
-            if (cat->hash[0] && cat->waiting == 0 && age >= sh->conf.inactive
+            if (z->cats.slots[n].hash[0]
+                && ngx_http_longpoll_zone_inactive(z, n, now)
                 && ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
                                                  &steps)
                    != NGX_OK)

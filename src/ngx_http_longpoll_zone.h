@@ -231,11 +231,12 @@ void ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat);
 
 /*
- * Stores n messages, all or none, each under cats[msgs->cat]; their ids are
- * set.  *wake becomes the set of workers to notify.
+ * Stores n messages, all or none, each under cats[msgs->cat], where no name
+ * stands twice; their ids are set.  *wake becomes the set of workers to notify.
  *
  * NGX_OK        stored, and seen by every read that begins now
- * NGX_DECLINED  together they need more than a quarter of the zone
+ * NGX_DECLINED  together they need more than a quarter of the zone, or more
+ *               categories than it can have
  */
 ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
