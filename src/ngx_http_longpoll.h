@@ -50,7 +50,7 @@ typedef struct {
     uint64_t              id;           /* see ngx_http_longpoll_id.h */
     ngx_uint_t            cat;          /* index into the categories at hand */
     ngx_str_t             data;         /* JSON text without line ends */
-    uint64_t              pos;          /* where it stands in the log */
+    uint64_t              pos;          /* the zone's */
 } ngx_http_longpoll_msg_t;
 
 

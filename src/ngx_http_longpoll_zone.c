@@ -149,7 +149,8 @@ static ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 static ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps);
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
+    uint32_t *slot);
 static uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
@@ -192,7 +193,7 @@ static ngx_uint_t ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z,
 static void ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t worker);
 static void ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z,
-    uint32_t slot, ngx_uint_t worker);
+    uint32_t slot, ngx_uint_t worker, uint64_t now);
 
 
 static ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
@@ -230,6 +231,7 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     sh->life = life & NGX_HTTP_LONGPOLL_LIFE_MASK;
     sh->born = now;
     sh->conf = z->conf;
+    sh->owing = z->conf.delete_on_read;
     sh->last_id = ngx_http_longpoll_id(now, 0);
     sh->visible = sh->last_id;
 
@@ -340,6 +342,7 @@ ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z)
 {
     ngx_http_longpoll_zone_lock(z);
     z->sh->conf = z->conf;
+    z->sh->owing |= z->conf.delete_on_read;
     ngx_http_longpoll_zone_unlock(z);
 }
 
@@ -799,7 +802,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(sh->visible, sh->last_id);
 
     for (i = 0; i < n; i++) {
-        slot = ngx_http_longpoll_cat_find(&z->cats, cats[msgs[i].cat].hash);
+        slot = (uint32_t) msgs[i].pos;
         *wake |= ngx_http_longpoll_zone_mark(z, slot, msgs[0].id);
 
         steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
@@ -834,13 +837,14 @@ ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* makes room for need bytes in one piece, and for a category */
+/* makes room for need bytes in one piece, and for the category */
 
 static ngx_int_t
 ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
     ngx_uint_t *steps)
 {
+    uint32_t                      slot;
     uint64_t                      tail, moved;
     ngx_uint_t                    few;
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -850,7 +854,7 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
     few = NGX_HTTP_LONGPOLL_ZONE_FEW;
     (void) ngx_http_longpoll_zone_expire(z, now, &few);
 
-    if (ngx_http_longpoll_zone_spare(z, cat, now, steps) != NGX_OK) {
+    if (ngx_http_longpoll_zone_spare(z, cat, now, steps, &slot) != NGX_OK) {
         return NGX_BUSY;
     }
 
@@ -943,26 +947,27 @@ ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
 
 static ngx_int_t
 ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps)
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
+    uint32_t *slot)
 {
-    uint32_t  slot;
+    uint32_t  victim;
 
-    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+    *slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
 
-    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE
-        && ngx_http_longpoll_zone_inactive(z, slot, now))
+    if (*slot != NGX_HTTP_LONGPOLL_CAT_NONE
+        && ngx_http_longpoll_zone_inactive(z, *slot, now))
     {
-        if (ngx_http_longpoll_zone_forget(z, slot, &z->sh->counters.expired,
+        if (ngx_http_longpoll_zone_forget(z, *slot, &z->sh->counters.expired,
                                           steps)
             != NGX_OK)
         {
             return NGX_BUSY;
         }
 
-        slot = NGX_HTTP_LONGPOLL_CAT_NONE;
+        *slot = NGX_HTTP_LONGPOLL_CAT_NONE;
     }
 
-    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE && z->cats.slots[slot].count) {
+    if (*slot != NGX_HTTP_LONGPOLL_CAT_NONE && z->cats.slots[*slot].count) {
         return NGX_OK;
     }
 
@@ -970,13 +975,13 @@ ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    slot = ngx_http_longpoll_zone_victim(z, 1, 1);
+    victim = ngx_http_longpoll_zone_victim(z, 1, 1);
 
-    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+    if (victim == NGX_HTTP_LONGPOLL_CAT_NONE) {
         return NGX_OK;
     }
 
-    return ngx_http_longpoll_zone_forget(z, slot,
+    return ngx_http_longpoll_zone_forget(z, victim,
                                          &z->sh->counters.evicted, steps);
 }
 
@@ -991,9 +996,7 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t  steps;
 
     steps = (ngx_uint_t) -1;
-    (void) ngx_http_longpoll_zone_spare(z, cat, now, &steps);
-
-    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+    (void) ngx_http_longpoll_zone_spare(z, cat, now, &steps, &slot);
 
     if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
         return slot;
@@ -1044,6 +1047,7 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
 
     slot = ngx_http_longpoll_zone_slot(z, cat, now);
     c = &z->cats.slots[slot];
+    msg->pos = slot;
 
     msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->last_id + 1);
     ngx_http_longpoll_put(sh->last_id, msg->id);
@@ -2041,8 +2045,7 @@ ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     cat = &z->cats.slots[slot];
 
     if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
-        ngx_http_longpoll_put(cat->used, now);
-        ngx_http_longpoll_zone_leave(z, slot, worker);
+        ngx_http_longpoll_zone_leave(z, slot, worker, now);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -2053,7 +2056,7 @@ ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 static void
 ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z, uint32_t slot,
-    ngx_uint_t worker)
+    ngx_uint_t worker, uint64_t now)
 {
     uint64_t                         bit;
     ngx_http_longpoll_cat_sh_t      *cat;
@@ -2070,6 +2073,7 @@ ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z, uint32_t slot,
         return;
     }
 
+    ngx_http_longpoll_put(cat->used, ngx_max(cat->used, now));
     ngx_http_longpoll_zone_pay(z, slot, worker);
 
     if (cat->waiting == bit && cat->count == 0) {
@@ -2112,6 +2116,10 @@ ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint32_t                     ref;
     uint64_t                    *owed;
     ngx_http_longpoll_msg_sh_t  *msg;
+
+    if (!z->sh->owing) {
+        return;
+    }
 
     for (ref = z->cats.slots[slot].first; ref; ref = msg->next) {
         msg = ngx_http_longpoll_zone_msg(z, ref);
@@ -2258,8 +2266,11 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
 
         for ( /* void */ ; steps && n < z->sh->cats.fresh; n++, steps--) {
 
+            /* it may owe where it does not wait: while it was loose */
+
             if (z->cats.slots[n].hash[0]) {
-                ngx_http_longpoll_zone_leave(z, n, worker);
+                ngx_http_longpoll_zone_pay(z, n, worker);
+                ngx_http_longpoll_zone_leave(z, n, worker, now);
             }
         }
 

@@ -95,6 +95,7 @@ typedef struct {
 
     /* changed by a successful reload, under the lock */
     ngx_http_longpoll_zone_conf_t    conf;
+    uint64_t                         owing;     /* it was delete_on_read once */
 
     uint64_t                         loose;     /* workers with loose > 0 */
 

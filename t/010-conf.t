@@ -1,0 +1,841 @@
+# Directives: where they may stand, what they take, and what nginx -t refuses.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+
+master_on();
+run_tests();
+
+__DATA__
+
+=== TEST: longpoll_zone needs zone=
+--- http_config
+    longpoll_zone buffer=10;
+--- must_die
+--- error_log
+[emerg]
+longpoll_zone
+
+
+
+=== TEST: longpoll_zone needs an argument
+--- http_config
+    longpoll_zone;
+--- must_die
+--- error_log
+[emerg]
+invalid number of arguments in "longpoll_zone"
+
+
+
+=== TEST: a zone without a size is refused
+--- http_config
+    longpoll_zone zone=events;
+--- must_die
+--- error_log
+[emerg]
+zone=events
+
+
+
+=== TEST: a zone with a size that is none is refused
+--- http_config
+    longpoll_zone zone=events:many;
+--- must_die
+--- error_log
+[emerg]
+zone=events:many
+
+
+
+=== TEST: a zone with a negative size is refused
+--- http_config
+    longpoll_zone zone=events:-1m;
+--- must_die
+--- error_log
+[emerg]
+zone=events:-1m
+
+
+
+=== TEST: a zone without a name is refused
+--- http_config
+    longpoll_zone zone=:1m;
+--- must_die
+--- error_log
+[emerg]
+zone
+
+
+
+=== TEST: a zone too small to be useful is refused
+--- http_config
+    longpoll_zone zone=events:4k;
+--- must_die
+--- error_log
+[emerg]
+too small
+
+
+
+=== TEST: a zone of no bytes is refused
+--- http_config
+    longpoll_zone zone=events:0;
+--- must_die
+--- error_log
+[emerg]
+zone
+
+
+
+=== TEST: the same zone twice is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_zone zone=events:1m buffer=10;
+--- must_die
+--- error_log
+[emerg]
+events
+
+
+
+=== TEST: the name of another module's zone is refused
+--- http_config
+    limit_req_zone $binary_remote_addr zone=events:1m rate=1r/s;
+    longpoll_zone zone=events:1m;
+--- must_die
+--- error_log
+[emerg]
+events
+
+
+
+=== TEST: an unknown parameter of longpoll_zone is refused
+--- http_config
+    longpoll_zone zone=events:1m colour=red;
+--- must_die
+--- error_log
+[emerg]
+colour=red
+
+
+
+=== TEST: buffer=0 is refused
+--- http_config
+    longpoll_zone zone=events:1m buffer=0;
+--- must_die
+--- error_log
+[emerg]
+buffer=0
+
+
+
+=== TEST: a negative buffer is refused
+--- http_config
+    longpoll_zone zone=events:1m buffer=-3;
+--- must_die
+--- error_log
+[emerg]
+buffer=-3
+
+
+
+=== TEST: a buffer that is no number is refused
+--- http_config
+    longpoll_zone zone=events:1m buffer=10x;
+--- must_die
+--- error_log
+[emerg]
+buffer=10x
+
+
+
+=== TEST: ttl=0 is refused
+--- http_config
+    longpoll_zone zone=events:1m ttl=0;
+--- must_die
+--- error_log
+[emerg]
+ttl=0
+
+
+
+=== TEST: a ttl that is no time is refused
+--- http_config
+    longpoll_zone zone=events:1m ttl=soon;
+--- must_die
+--- error_log
+[emerg]
+ttl=soon
+
+
+
+=== TEST: an inactive that is no time is refused
+--- http_config
+    longpoll_zone zone=events:1m inactive=never;
+--- must_die
+--- error_log
+[emerg]
+inactive=never
+
+
+
+=== TEST: delete_on_read is on or off
+--- http_config
+    longpoll_zone zone=events:1m delete_on_read=perhaps;
+--- must_die
+--- error_log
+[emerg]
+delete_on_read=perhaps
+
+
+
+=== TEST: longpoll_subscribe needs a zone that is declared
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /events { longpoll_subscribe other; }
+--- must_die
+--- error_log
+[emerg]
+other
+
+
+
+=== TEST: longpoll_publish needs a zone that is declared
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /publish { longpoll_publish other; }
+--- must_die
+--- error_log
+[emerg]
+other
+
+
+
+=== TEST: longpoll_status needs a zone that is declared
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /status { longpoll_status other; }
+--- must_die
+--- error_log
+[emerg]
+other
+
+
+
+=== TEST: another module's zone is none of ours
+--- http_config
+    limit_req_zone $binary_remote_addr zone=other:1m rate=1r/s;
+--- config
+    location = /events { longpoll_subscribe other; }
+--- must_die
+--- error_log
+[emerg]
+other
+
+
+
+=== TEST: longpoll_subscribe needs an argument
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /events { longpoll_subscribe; }
+--- must_die
+--- error_log
+[emerg]
+invalid number of arguments in "longpoll_subscribe"
+
+
+
+=== TEST: an unknown protocol is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /events { longpoll_subscribe events protocol=mqtt; }
+--- must_die
+--- error_log
+[emerg]
+mqtt
+
+
+
+=== TEST: an unknown parameter of longpoll_subscribe is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /events { longpoll_subscribe events colour=red; }
+--- must_die
+--- error_log
+[emerg]
+colour=red
+
+
+
+=== TEST: an unknown parameter of longpoll_publish is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /publish { longpoll_publish events colour=red; }
+--- must_die
+--- error_log
+[emerg]
+colour=red
+
+
+
+=== TEST: an unknown parameter of longpoll_status is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /status { longpoll_status events colour=red; }
+--- must_die
+--- error_log
+[emerg]
+colour=red
+
+
+
+=== TEST: an unknown format of longpoll_status is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /status { longpoll_status events format=xml; }
+--- must_die
+--- error_log
+[emerg]
+xml
+
+
+
+=== TEST: longpoll_subscribe twice in a location is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /events { longpoll_subscribe events; longpoll_subscribe events; }
+--- must_die
+--- error_log
+[emerg]
+"longpoll_subscribe" directive is duplicate
+
+
+
+=== TEST: longpoll_publish twice in a location is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /publish { longpoll_publish events; longpoll_publish events; }
+--- must_die
+--- error_log
+[emerg]
+"longpoll_publish" directive is duplicate
+
+
+
+=== TEST: longpoll_status twice in a location is refused
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /status { longpoll_status events; longpoll_status all; }
+--- must_die
+--- error_log
+[emerg]
+"longpoll_status" directive is duplicate
+
+
+
+=== TEST: longpoll_max_timeout twice is refused
+--- http_config
+    longpoll_max_timeout 10s;
+    longpoll_max_timeout 20s;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_timeout" directive is duplicate
+
+
+
+=== TEST: longpoll_max_response_size twice is refused
+--- http_config
+    longpoll_max_response_size 10k;
+    longpoll_max_response_size 20k;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_response_size" directive is duplicate
+
+
+
+=== TEST: longpoll_error_status twice is refused
+--- http_config
+    longpoll_error_status 400;
+    longpoll_error_status 400;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_error_status" directive is duplicate
+
+
+
+=== TEST: longpoll_drain twice is refused
+--- http_config
+    longpoll_drain 1s;
+    longpoll_drain 2s;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_drain" directive is duplicate
+
+
+
+=== TEST: longpoll_max_timeout 0 is refused
+--- http_config
+    longpoll_max_timeout 0;
+--- must_die
+--- error_log
+[emerg]
+longpoll_max_timeout
+
+
+
+=== TEST: longpoll_max_timeout takes a time
+--- http_config
+    longpoll_max_timeout long;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_timeout" directive invalid value
+
+
+
+=== TEST: longpoll_max_response_size takes a size
+--- http_config
+    longpoll_max_response_size large;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_response_size" directive invalid value
+
+
+
+=== TEST: longpoll_drain takes a time
+--- http_config
+    longpoll_drain slowly;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_drain" directive invalid value
+
+
+
+=== TEST: longpoll_error_status 201 is refused
+--- http_config
+    longpoll_error_status 201;
+--- must_die
+--- error_log
+[emerg]
+longpoll_error_status
+
+
+
+=== TEST: longpoll_error_status 399 is refused
+--- http_config
+    longpoll_error_status 399;
+--- must_die
+--- error_log
+[emerg]
+longpoll_error_status
+
+
+
+=== TEST: longpoll_error_status 500 is refused
+--- http_config
+    longpoll_error_status 500;
+--- must_die
+--- error_log
+[emerg]
+longpoll_error_status
+
+
+
+=== TEST: longpoll_error_status takes a number
+--- http_config
+    longpoll_error_status teapot;
+--- must_die
+--- error_log
+[emerg]
+longpoll_error_status
+
+
+
+=== TEST: longpoll_zone stands in http only
+--- http_config
+--- config
+    longpoll_zone zone=events:1m;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_zone" directive is not allowed here
+
+
+
+=== TEST: longpoll_drain stands in http only
+--- http_config
+--- config
+    longpoll_drain 1s;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_drain" directive is not allowed here
+
+
+
+=== TEST: longpoll_subscribe does not stand in server
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    longpoll_subscribe events;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_subscribe" directive is not allowed here
+
+
+
+=== TEST: longpoll_publish does not stand in server
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    longpoll_publish events;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_publish" directive is not allowed here
+
+
+
+=== TEST: longpoll_status does not stand in if
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /status { if ($arg_x) { longpoll_status events; } }
+--- must_die
+--- error_log
+[emerg]
+"longpoll_status" directive is not allowed here
+
+
+
+=== TEST: every directive in every place it may stand in
+--- http_config
+    longpoll_zone zone=everywhere:1m buffer=10 ttl=1h inactive=1d
+                  delete_on_read=off;
+    longpoll_max_timeout 100s;
+    longpoll_max_response_size 10k;
+    longpoll_error_status 400;
+    longpoll_drain 500ms;
+--- config
+    longpoll_max_timeout 90s;
+    longpoll_max_response_size 20k;
+    longpoll_error_status 404;
+
+    location = /events {
+        longpoll_subscribe everywhere;
+        longpoll_publish everywhere;
+        longpoll_max_timeout 80s;
+        longpoll_max_response_size 30k;
+        longpoll_error_status 499;
+
+        if ($arg_if) {
+            longpoll_subscribe everywhere;
+            longpoll_publish everywhere;
+            longpoll_max_timeout 70s;
+            longpoll_max_response_size 40k;
+            longpoll_error_status 422;
+        }
+    }
+
+    location = /one { longpoll_status everywhere format=json; }
+    location = /two { longpoll_status all format=prometheus; }
+--- scenario
+my %max = ('?' => '80 499', '?if=1' => '70 422');
+
+for my $args (sort keys %max) {
+    my $r = get("/events$args");
+    my ($seconds) = $r->body =~ /Must be 1-(\d+)\.\"\}$/;
+
+    is("$seconds " . $r->status, $max{$args}, "/events$args");
+}
+
+is(get('/one')->status, 200, 'status of a zone');
+is(get('/two')->status, 200, 'status of all');
+
+
+
+=== TEST: a zone may be declared behind its use
+--- http_config
+    server {
+        listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+        location = /events  { longpoll_subscribe behind; }
+        location = /publish { longpoll_publish   behind; }
+    }
+
+    longpoll_zone zone=behind:1m;
+--- config
+--- scenario
+my $cat = category();
+my $id = publish($cat, '1', port => rand_port(1));
+my $r = ask({ port => rand_port(1) }, category => $cat, since_time => 0);
+
+is_deeply([$r->ids], [$id], 'it works');
+
+
+
+=== TEST: the defaults: 120 seconds at most, errors are sent with 200
+--- request
+GET /events?category=farm&timeout=121
+--- error_code: 200
+--- response_body chomp
+{"error": "Invalid or missing 'timeout' arg.  Must be 1-120."}
+
+
+
+=== TEST: longpoll_max_timeout of http holds for its servers
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_max_timeout 45s;
+--- request
+GET /events?category=farm&timeout=46
+--- response_body chomp
+{"error": "Invalid or missing 'timeout' arg.  Must be 1-45."}
+
+
+
+=== TEST: longpoll_max_timeout in minutes counts its seconds
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_max_timeout 2m;
+--- request
+GET /events?category=farm
+--- response_body chomp
+{"error": "Invalid or missing 'timeout' arg.  Must be 1-120."}
+
+
+
+=== TEST: the greatest timeout allowed is allowed
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_max_timeout 7s;
+--- scenario
+my $p = poll(category => category(), timeout => 7);
+
+wait_waiting(1);
+ok($p->parked, 'the poll waits');
+
+
+
+=== TEST: longpoll_error_status is the status of polling errors
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_error_status 422;
+    }
+--- request
+GET /events?timeout=1
+--- error_code: 422
+--- response_headers
+Content-Type: application/json
+Cache-Control: no-cache, no-store, must-revalidate
+--- response_body chomp
+{"error": "Invalid subscription category, must be 1-1024 characters long."}
+
+
+
+=== TEST: longpoll_error_status leaves events and 405 alone
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_error_status 422;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+
+publish($cat, '1');
+is(ask(category => $cat, since_time => 0)->status, 200, 'events');
+is(http('DELETE', '/events')->status, 405, 'another method');
+
+
+
+=== TEST: one location polls with GET and publishes with POST
+--- config
+    location = /both {
+        longpoll_subscribe events;
+        longpoll_publish events;
+    }
+--- scenario
+my $cat = category();
+my $id = publish($cat, '"both"', uri => '/both');
+my $r = ask({ uri => '/both' }, category => $cat, since_time => 0);
+
+is_deeply([$r->ids], [$id], 'published and polled');
+
+
+
+=== TEST: an if block polls and publishes as its location does
+--- config
+    location = /both {
+        longpoll_subscribe events;
+        longpoll_publish events;
+
+        if ($arg_x) {
+            set $y 1;
+        }
+    }
+--- scenario
+my $cat = category();
+my $id = publish($cat, '"if"', uri => '/both?x=1');
+my $r = ask({ uri => '/both' }, x => 1, category => $cat, since_time => 0);
+
+is_deeply([$r->ids], [$id], 'published and polled');
+
+
+
+=== TEST: an if block with a zone of its own uses that one
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_zone zone=ifzone:1m;
+--- config
+    location = /both {
+        longpoll_subscribe events;
+        longpoll_publish events;
+
+        if ($arg_x) {
+            longpoll_publish ifzone;
+        }
+    }
+    location = /other { longpoll_subscribe ifzone; }
+--- scenario
+my $cat = category();
+my $id = publish($cat, '"if"', uri => '/both?x=1');
+my $r = ask({ uri => '/other' }, category => $cat, since_time => 0);
+
+is_deeply([$r->ids], [$id], 'the event is in the zone of the if block');
+
+
+
+=== TEST: a limit_except block polls as its location does
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_publish events;
+
+        limit_except POST {
+            deny 192.0.2.1;
+        }
+    }
+--- scenario
+my $cat = category();
+my $id = publish($cat, '1', uri => '/events');
+
+is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], 'polled');
+
+
+
+=== TEST: limit_except refuses as everywhere in nginx
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_publish events;
+
+        limit_except GET {
+            deny all;
+        }
+    }
+--- request
+POST /events
+{"category":"limited","data":1}
+--- error_code: 403
+--- response_body_like: 403 Forbidden
+
+
+
+=== TEST: a nested location does not poll, as with proxy_pass
+--- config
+    location /events {
+        longpoll_subscribe events;
+
+        location /events/nested { root html; }
+    }
+--- request
+GET /events/nested?category=farm&timeout=1&since_time=0
+--- error_code: 404
+
+
+
+=== TEST: two zones are two worlds
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_zone zone=worlds:1m;
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /publish { longpoll_publish   events; }
+    location = /other   { longpoll_subscribe worlds; }
+    location = /publish2 { longpoll_publish  worlds; }
+--- scenario
+my $cat = category();
+
+publish($cat, '"here"');
+publish($cat, '"there"', uri => '/publish2');
+
+is_deeply([ask(category => $cat, since_time => 0)->data], ['here'], 'here');
+is_deeply([ask({ uri => '/other' }, category => $cat, since_time => 0)->data],
+          ['there'], 'there');
+
+
+
+=== TEST: nginx -t leaves a running zone as it is
+--- http_config
+    longpoll_zone zone=tested:1m;
+--- config
+    location = /events  { longpoll_subscribe tested; }
+    location = /publish { longpoll_publish   tested; }
+--- scenario
+my $cat = category();
+my $id = publish($cat, '"kept"');
+my $p = poll(category => $cat);
+
+wait_waiting(1);
+
+my ($code, $said) = conf_test();
+
+is($code, 0, 'the test is successful');
+unlike($said, qr/\[(?:warn|error|crit|alert|emerg)\]/, 'and says no more');
+ok($p->parked, 'the poll is still waiting');
+is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], 'events');
+
+
+
+=== TEST: a reload with a broken configuration leaves everything as it is
+--- http_config
+    longpoll_zone zone=broken:1m buffer=5;
+--- config
+    location = /events  { longpoll_subscribe broken; }
+    location = /publish { longpoll_publish   broken; }
+--- scenario
+my $cat = category();
+my @before = worker_pids();
+my @ids = map { publish($cat, $_) } 1 .. 5;
+
+change_conf { s/buffer=5/buffer=2 colour=red/ };
+kill HUP => master_pid();
+wait_log('error.log', qr/\[emerg\].*colour=red/);
+
+is_deeply([worker_pids()], \@before, 'the workers are the same');
+is_deeply([ask(category => $cat, since_time => 0)->ids], \@ids,
+          'all five events');
+--- alert chomp
+colour=red

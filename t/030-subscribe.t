@@ -1,0 +1,1032 @@
+# Polling: arguments and what is said about wrong ones, cursors, several
+# categories, the limit of an answer, its headers, and the other methods.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST: the headers of an answer, all of them
+--- scenario
+my $cat = category();
+publish($cat, '"oink"');
+
+my %answers = (
+    events  => ask(category => $cat, since_time => 0),
+    timeout => ask(category => category(), timeout => 1),
+    error   => get('/events'),
+);
+
+for my $kind (sort keys %answers) {
+    my $r = $answers{$kind};
+
+    is($r->kind, $kind, "the answer: $kind");
+    is($r->status, 200, "$kind: status");
+    is($r->header('Content-Type'), 'application/json', "$kind: Content-Type");
+    is($r->header('X-Content-Type-Options'), 'nosniff', "$kind: nosniff");
+    is($r->header('Cache-Control'), 'no-cache, no-store, must-revalidate',
+       "$kind: Cache-Control");
+    is($r->header('Pragma'), 'no-cache', "$kind: Pragma");
+    is($r->header('Expires'), '0', "$kind: Expires");
+    is($r->header('Content-Length'), length $r->body,
+       "$kind: Content-Length");
+    is_deeply([$r->header_names],
+              [qw( Cache-Control Connection Content-Length Content-Type Date
+                   Expires Pragma Server X-Content-Type-Options )],
+              "$kind: and no others");
+}
+
+
+
+=== TEST: an events answer, to the byte
+--- scenario
+my $cat = category();
+my @ids = publish_together($cat, '"cool beans"', '{"a": [1, 2]}');
+my ($ms1, $ms2) = map { id_ms($_) } @ids;
+
+is(ask(category => $cat, since_time => 0)->body,
+   qq({"events":[{"timestamp":$ms1,"category":"$cat","data":"cool beans",)
+   . qq("id":"$ids[0]"},{"timestamp":$ms2,"category":"$cat",)
+   . qq("data":{"a": [1, 2]},"id":"$ids[1]"}]}), 'two events');
+
+
+
+=== TEST: a missing timeout is refused
+--- request
+GET /events?category=farm
+--- response_body chomp
+{"error": "Invalid or missing 'timeout' arg.  Must be 1-120."}
+
+
+
+=== TEST: without any arguments, the timeout is told first
+--- request
+GET /events
+--- response_body chomp
+{"error": "Invalid or missing 'timeout' arg.  Must be 1-120."}
+
+
+
+=== TEST: a timeout is 1 to 120, in digits
+--- scenario
+for my $timeout ('0', '-1', '121', '1.5', '1e1', '0x10', 'ten', '1 ', ' 1',
+                 '+', '-', '--1', '++1', '1_0', '99999999999999999999',
+                 '-99999999999999999999', '18446744073709551617', "1\0",
+                 "\xd9\xa1", '1,', '4294967297')
+{
+    is(get('/events?category=farm&timeout=' . escape($timeout))->body,
+       q({"error": "Invalid or missing 'timeout' arg.  Must be 1-120."}),
+       "'$timeout'");
+}
+
+
+
+=== TEST: an empty or undecodable timeout is a missing one
+--- scenario
+for my $args ('timeout=', 'timeout', 'timeout=%', 'timeout=%1', 'timeout=%zz',
+              'timeout=5%g0', 'Timeout=5', 'timeout%=5')
+{
+    is(get("/events?category=farm&$args")->body,
+       q({"error": "Invalid or missing 'timeout' arg.  Must be 1-120."}),
+       $args);
+}
+
+
+
+=== TEST: a timeout may have a sign, zeros in front, and percent signs
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+
+for my $timeout ('5', '%2B5', '005', '%35', '%2b0005', '120', '1') {
+    my $r = get("/events?category=$cat&since_time=0&timeout=$timeout");
+
+    is_deeply([$r->ids], [$id], $timeout);
+}
+
+
+
+=== TEST: a plus sign is a blank, and a blank is no number
+--- request
+GET /events?category=farm&timeout=+5
+--- response_body chomp
+{"error": "Invalid or missing 'timeout' arg.  Must be 1-120."}
+
+
+
+=== TEST: a missing category is refused
+--- request
+GET /events?timeout=1
+--- response_body chomp
+{"error": "Invalid subscription category, must be 1-1024 characters long."}
+
+
+
+=== TEST: an empty, undecodable or too long category is refused
+--- scenario
+for my $args ('category=', 'category', 'category=%', 'category=a%g1',
+              'Category=a', 'category=' . 'x' x 1025,
+              'category=' . '%78' x 1025, 'category=' . '%C3%A9' x 513,
+              'category=farm&category=' . 'x' x 1025)
+{
+    is(get("/events?timeout=1&$args")->body, q({"error": "Invalid subscription )
+       . q(category, must be 1-1024 characters long."}), substr $args, 0, 30);
+}
+
+
+
+=== TEST: a category of 1024 bytes is taken, escaped or not
+--- scenario
+for my $byte ('x', '%79') {
+    my $p = connection();
+
+    $p->request('GET', '/events?timeout=10&category=' . $byte x 1024);
+    wait_waiting(1);
+    ok($p->silent, 'it waits');
+    $p->close;
+    wait_waiting(0);
+}
+
+
+
+=== TEST: 64 categories are taken, 65 are refused
+--- scenario
+my @cats = map { category("many$_") } 1 .. 65;
+my $r = ask(timeout => 1, map { (category => $_) } @cats);
+
+is($r->body, '{"error": "Too many categories, must be 1-64."}', '65');
+
+my $p = poll(map { (category => $_) } @cats[0 .. 63]);
+
+wait_waiting(1);
+my $id = publish($cats[63], 1);
+is_deeply([$p->answer->ids], [$id], '64: the last of them wakes');
+
+
+
+=== TEST: the same category twice counts once
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my $r = ask(since_time => 0, map { (category => $_) } ($cat) x 64);
+
+is_deeply([$r->ids], [$id], 'the event comes once');
+
+my $p = poll(category => $cat, category => $cat);
+wait_waiting(1);
+$id = publish($cat, 2);
+is_deeply([$p->answer->ids], [$id], 'so it does to a parked poll');
+
+
+
+=== TEST: a since_time that is no number is refused
+--- scenario
+for my $since ('asdf', '1.5', '0x10', ' 1', '1e3', '9223372036854775808',
+               '-9223372036854775809', '-', '1-1')
+{
+    is(get('/events?category=farm&timeout=1&since_time=' . escape($since))
+       ->body, q({"error": "Invalid 'since_time' arg."}), "'$since'");
+}
+
+
+
+=== TEST: a last_id that is no UUID is refused
+--- scenario
+for my $id ('x', '7c17587a-3437-4861-bef7-8f29905589e', '0',
+            '7c17587a-3437-4861-bef7-8f29905589e44',
+            '7c17587a+3437-4861-bef7-8f29905589e4',
+            'gc17587a-3437-4861-bef7-8f29905589e4', '-' x 36,
+            '{7c17587a-3437-4861-bef7-8f29905589e4', "\0" x 16)
+{
+    is(get('/events?category=farm&timeout=1&since_time=0&last_id='
+           . escape($id))->body,
+       q({"error": "Param 'last_id' was not a valid UUID."}), "'$id'");
+}
+
+
+
+=== TEST: a last_id that is not the module's own needs a since_time
+--- scenario
+for my $id ('7c17587a-3437-4861-bef7-8f29905589e4', 'x',
+            '7c17587a-3437-1861-bef7-8f29905589e4')
+{
+    is(get("/events?category=farm&timeout=1&last_id=$id")->body,
+       q({"error": "Must provide 'since_time' arg when providing 'last_id'."}),
+       $id);
+}
+
+
+
+=== TEST: of several mistakes the first in golongpoll's order is told
+--- scenario
+my @order = (
+    'timeout=0&category=&since_time=x&last_id=x', 'Invalid or missing '
+        . "'timeout' arg.  Must be 1-120.",
+    'last_id=x&since_time=x&category=&timeout=1', 'Invalid subscription '
+        . 'category, must be 1-1024 characters long.',
+    'last_id=x&since_time=x&category=x&timeout=1&category=' . 'x' x 1025,
+        'Invalid subscription category, must be 1-1024 characters long.',
+    'last_id=x&since_time=x&timeout=1'
+        . join('', map { "&category=x$_" } 1 .. 65),
+        'Too many categories, must be 1-64.',
+    'last_id=x&since_time=x&category=x&timeout=1', "Invalid 'since_time' arg.",
+    'last_id=x&since_time=&category=x&timeout=1', "Must provide 'since_time' "
+        . "arg when providing 'last_id'.",
+    'last_id=x&since_time=1&category=x&timeout=1', "Param 'last_id' was not a "
+        . 'valid UUID.',
+);
+
+while (my ($args, $error) = splice @order, 0, 2) {
+    is(get("/events?$args")->body, qq({"error": "$error"}), $error);
+}
+
+
+
+=== TEST: of an argument given twice the first counts
+--- scenario
+my $cat = category();
+my @ids;
+
+for (1 .. 3) {
+    push @ids, publish($cat, $_);
+    tick();
+}
+
+my ($t1, $t2) = map { id_ms($_) } @ids;
+
+is(get("/events?category=$cat&timeout=0&timeout=1")->kind, 'error', 'timeout');
+is(get("/events?category=$cat&timeout=1&timeout=0&since_time=0")->kind,
+   'events', 'timeout, the other way round');
+is_deeply([get("/events?category=$cat&timeout=1&since_time=$t2&since_time=$t1")
+           ->data], [3], 'since_time');
+is_deeply([get("/events?category=$cat&timeout=1&last_id=$ids[1]&"
+               . "last_id=$ids[0]")->data], [3], 'last_id');
+
+
+
+=== TEST: empty since_time and last_id count as left out
+--- scenario
+my $cat = category();
+publish($cat, '"before"');
+
+for my $args ('since_time=&last_id=', 'since_time&last_id', 'since_time=%zz',
+              'last_id=%1')
+{
+    my $c = connection();
+
+    $c->request('GET', "/events?category=$cat&timeout=10&$args");
+    wait_waiting(1);
+    my $id = publish($cat, '"after"');
+    is_deeply([$c->response->ids], [$id], "'$args' waits for what is new");
+}
+
+
+
+=== TEST: unknown and empty arguments are ignored
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my $r = get("/events?&&a=b&category=$cat&=c&cat=d&timeout=1&since_time=0&%zz&_");
+
+is_deeply([$r->ids], [$id], 'the event');
+
+
+
+=== TEST: categories are decoded
+--- scenario
+my $cat = category();
+my %names = (
+    "$cat/%66arm"        => "$cat/farm",
+    "$cat/a+b"           => "$cat/a b",
+    "$cat/a%2Bb%26c%3Dd" => "$cat/a+b&c=d",
+    "$cat/a=b?c"         => "$cat/a=b?c",
+    "$cat/%c3%A9"        => "$cat/\xc3\xa9",
+    "$cat/\xc3\xa9/raw"  => "$cat/\xc3\xa9/raw",
+    "$cat/%25zz"         => "$cat/%zz",
+);
+
+for my $written (sort keys %names) {
+    my $id = publish($names{$written}, 1);
+    my $r = get("/events?timeout=1&since_time=0&category=$written");
+
+    is_deeply([$r->ids], [$id], $written);
+}
+
+
+
+=== TEST: argument names are decoded
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my $r = get("/events?%74imeout=1&since%5Ftime=0&c%61tegory=$cat");
+
+is_deeply([$r->ids], [$id], 'the event');
+
+
+
+=== TEST: since_time gives what is later, and not what is of that time
+--- scenario
+my $cat = category();
+my @ids;
+
+for my $n (1 .. 3) {
+    push @ids, publish($cat, $n);
+    tick();
+}
+
+for my $n (1, 2) {
+    my $ms = id_ms($ids[$n - 1]);
+
+    is_deeply([ask(category => $cat, since_time => $ms)->data], [$n + 1 .. 3],
+              "later than event $n");
+    is_deeply([ask(category => $cat, since_time => $ms - 1)->data], [$n .. 3],
+              "later than the millisecond before event $n");
+}
+
+my $p = poll(category => $cat, since_time => id_ms($ids[2]));
+wait_waiting(1);
+ok($p->parked, 'nothing is later than the last');
+
+
+
+=== TEST: a since_time before 1970 is the beginning
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+
+for my $since ('0', '-0', '-1', '-1616040198889', '-9223372036854775808',
+               '%2B0', '00', '1')
+{
+    my $r = get("/events?category=$cat&timeout=1&since_time=$since");
+
+    is_deeply([$r->ids], [$id], $since);
+    is($r->missed, 0, 'nothing is missed');
+}
+
+
+
+=== TEST: without since_time only later events count
+--- scenario
+my $cat = category();
+
+publish($cat, '"before"');
+my $p = poll(category => $cat);
+wait_waiting(1);
+my $id = publish($cat, '"after"');
+
+is_deeply([$p->answer->ids], [$id], 'the later one');
+
+
+
+=== TEST: a since_time in the future means now
+--- scenario
+for my $since (now_ms() + 3_600_000, '9223372036854775807', 281474976710656) {
+    my $cat = category();
+
+    publish($cat, '"before"');
+    my $p = poll(category => $cat, since_time => $since);
+    wait_waiting(1);
+    my $id = publish($cat, '"after"');
+
+    is_deeply([$p->answer->ids], [$id], $since);
+    cmp_ok(id_ms($id), '<', now_ms() + 1000, "and moves nobody's clock");
+}
+
+
+
+=== TEST: events of one millisecond are told apart by last_id
+--- scenario
+# a client's write of ten publishes is read, and stored, in one go
+
+my ($cat, @ids, $ms);
+
+wait_until {
+    $cat = category();
+    @ids = publish_together($cat, 1 .. 10);
+    $ms = id_ms($ids[0]);
+    $ms == id_ms($ids[-1]);
+} 'ten events in one millisecond';
+
+for my $n (1 .. 9) {
+    is_deeply([ask(category => $cat, since_time => $ms,
+                   last_id => $ids[$n - 1])->data], [$n + 1 .. 10],
+              "since_time and last_id: behind $n");
+    is_deeply([ask(category => $cat, last_id => $ids[$n - 1])->data],
+              [$n + 1 .. 10], "last_id alone: behind $n");
+}
+
+is_deeply([ask(category => $cat, since_time => $ms,
+               last_id => '7c17587a-3437-4861-bef7-8f29905589e4')->data],
+          [1 .. 10], 'an unknown last_id: all of that millisecond');
+is_deeply([ask(category => $cat, since_time => $ms,
+               last_id => id_of_another_life($ids[4]))->data],
+          [1 .. 10], 'so is one of another life');
+
+for my $args ([since_time => $ms], [last_id => $ids[9]],
+              [since_time => $ms, last_id => $ids[9]])
+{
+    my $p = poll(category => $cat, @$args);
+    wait_waiting(1);
+    ok($p->parked, "@$args: nothing is behind it");
+    $p->close;
+    wait_waiting(0);
+}
+
+
+
+=== TEST: with since_time, a last_id of another millisecond is unknown
+--- scenario
+my $cat = category();
+my @ids;
+
+for my $n (1 .. 4) {
+    push @ids, publish($cat, $n);
+    tick();
+}
+
+my $ms = id_ms($ids[1]);
+
+is_deeply([ask(category => $cat, since_time => $ms, last_id => $ids[0])->data],
+          [2 .. 4], 'an earlier one');
+is_deeply([ask(category => $cat, since_time => $ms, last_id => $ids[2])->data],
+          [2 .. 4], 'a later one');
+is_deeply([ask(category => $cat, since_time => $ms, last_id => $ids[1])->data],
+          [3, 4], 'the right one');
+
+
+
+=== TEST: last_id alone is enough, on a category that it never was in
+--- scenario
+my ($a, $b) = (category('a'), category('b'));
+
+publish($b, '"before"');
+my $id = publish($a, '"between"');
+publish($b, '"after"');
+
+is_deeply([ask(category => $b, last_id => $id)->data], ['after'],
+          'the order is one for the zone');
+
+
+
+=== TEST: an own id beyond the newest means now
+--- scenario
+my $cat = category();
+my $id = publish($cat, '"before"');
+my $p = poll(category => $cat, last_id => id_moved($id, 3_600_000));
+
+wait_waiting(1);
+my $next = publish($cat, '"after"');
+
+is_deeply([$p->answer->ids], [$next], 'what came after the poll');
+cmp_ok(id_ms($next), '<', now_ms() + 1000, "and nobody's clock was moved");
+
+
+
+=== TEST: an own id between two events is a place, too
+--- scenario
+my $cat = category();
+my @ids = (publish($cat, 1));
+
+wait_until { now_ms() > id_ms($ids[0]) + 20 } 'some time';
+push @ids, publish($cat, 2);
+
+is_deeply([ask(category => $cat, last_id => id_moved($ids[0], 10))->ids],
+          [$ids[1]], 'the later event');
+is_deeply([ask(category => $cat, last_id => id_moved($ids[0], -10))->ids],
+          \@ids, 'both');
+
+
+
+=== TEST: last_id is read in the forms that golongpoll's library takes
+--- scenario
+my $cat = category();
+my @ids = map { publish($cat, $_) } 1, 2;
+
+(my $bare = $ids[0]) =~ s/-//g;
+
+for my $form ($ids[0], uc $ids[0], $bare, "{$ids[0]}", "urn:uuid:$ids[0]") {
+    is_deeply([ask(category => $cat, last_id => $form)->ids], [$ids[1]], $form);
+}
+
+
+
+=== TEST: a cursor followed to the end gives every event once
+--- scenario
+my $cat = category();
+my @ids = map { publish($cat, $_) } 1 .. 30;
+
+for my $n (0 .. 29) {
+    my $r = ask(category => $cat,
+                $n ? (last_id => $ids[$n - 1]) : (since_time => 0));
+    is_deeply([$r->ids], [@ids[$n .. 29]], "from event $n");
+}
+
+
+
+=== TEST: an event right behind a time-out answer is later than its timestamp
+--- scenario
+for (1 .. 3) {
+    my $cat = category();
+    my $r = ask(category => $cat, timeout => 1);
+    my $id = publish($cat, '"next"');
+
+    is($r->kind, 'timeout', 'a time-out');
+    cmp_ok(id_ms($id), '>', $r->timestamp, 'the event is later');
+    is_deeply([ask(category => $cat, since_time => $r->timestamp)->ids], [$id],
+              'and found from there');
+}
+
+
+
+=== TEST: a poll of several categories gets them in the order of the zone
+--- scenario
+my @cats = map { category("c$_") } 0 .. 3;
+my @ids = map { publish($cats[$_ % 4], $_) } 0 .. 19;
+my $r = ask(since_time => 0, map { (category => $_) } @cats[2, 0, 3]);
+
+is_deeply([$r->data], [grep { $_ % 4 != 1 } 0 .. 19], 'the events');
+is_deeply([map { $_->{category} } $r->events],
+          [map { $cats[$_ % 4] } grep { $_ % 4 != 1 } 0 .. 19],
+          'each with its category');
+
+$r = ask(last_id => $ids[16], map { (category => $_) } @cats);
+is_deeply([$r->data], [17 .. 19], 'behind a cursor');
+
+
+
+=== TEST: any of several categories wakes a parked poll
+--- scenario
+my @cats = map { category("c$_") } 0 .. 4;
+
+for my $cat (@cats) {
+    my $p = poll(map { (category => $_) } @cats);
+
+    wait_waiting(1);
+    my $id = publish($cat, 1);
+    is_deeply([$p->answer->ids], [$id], $cat);
+}
+
+
+
+=== TEST: longpoll_max_response_size limits an answer; the rest comes next
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_max_response_size 2k;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my $text = 'x' x 100;
+my (@ids, @got);
+my $answers = 0;
+
+for (1 .. 60) {
+    push @ids, publish($cat, qq("$text"));
+    tick() if $_ % 7 == 0;
+}
+
+while (@got < @ids) {
+    my $r = ask(category => $cat,
+                @got ? (last_id => $got[-1]) : (since_time => 0));
+
+    push @got, $r->ids;
+    cmp_ok(length $r->body, '<=', 2048, 'within the size') if $r->ids < 8;
+    $answers++;
+}
+
+is_deeply(\@got, \@ids, 'every event once, in order');
+cmp_ok($answers, '>', 4, "in $answers answers");
+
+
+
+=== TEST: an event larger than the limit is sent alone
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_max_response_size 1k;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my @ids;
+
+for my $n (1 .. 3) {
+    push @ids, publish($cat, '"' . $n x 5000 . '"');
+    tick();
+}
+
+for my $n (0 .. 2) {
+    my $r = ask(category => $cat, $n ? (last_id => $ids[$n - 1])
+                                     : (since_time => 0));
+    is_deeply([$r->ids], [$ids[$n]], "event $n");
+}
+
+
+
+=== TEST: an answer is never cut inside a millisecond
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_max_response_size 1k;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my $text = 'x' x 200;
+my (@ids, @got);
+my $answers = 0;
+
+# bursts, each within a millisecond or two, and larger than an answer
+
+for (1 .. 5) {
+    push @ids, publish_together($cat, (qq("$text")) x 20);
+    tick();
+}
+
+my %in;
+$in{ id_ms($_) }++ for @ids;
+cmp_ok(scalar(grep { $_ > 5 } values %in), '>', 0,
+       'there is a millisecond with more than an answer should hold');
+
+my $since = 0;
+
+while (@got < @ids) {
+    my @events = ask(category => $cat, since_time => $since)->events;
+
+    push @got, map { $_->{id} } @events;
+    $since = $events[-1]{timestamp};
+    $answers++;
+}
+
+is_deeply(\@got, \@ids, 'a client without last_id loses nothing');
+cmp_ok($answers, '>', 1, "in $answers answers");
+
+
+
+=== TEST: HEAD answers at once, with GET's headers and without a body
+--- scenario
+my $cat = category();
+publish($cat, '"oink"');
+
+my @args = (category => $cat, timeout => 30, since_time => 0);
+my $get = ask(@args);
+my $head = ask({ method => 'HEAD' }, @args);
+
+is($head->status, 200, 'status');
+is($head->body, '', 'no body');
+is($head->header($_), $get->header($_), $_)
+    for qw( Content-Type X-Content-Type-Options Cache-Control Pragma Expires );
+
+$head = ask({ method => 'HEAD' }, category => category(), timeout => 30);
+
+is($head->status, 200, 'nor does it wait where nothing is');
+is($head->header('Content-Type'), 'application/json', 'Content-Type');
+
+
+
+=== TEST: HEAD checks the arguments
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_error_status 404;
+    }
+--- scenario
+my $r = ask({ method => 'HEAD' }, timeout => 1);
+
+is($r->status, 404, 'as GET does');
+is(ask({ method => 'HEAD' }, category => 'farm', timeout => 1)->status, 200,
+   'right ones');
+
+
+
+=== TEST: the connection goes on behind a HEAD
+--- scenario
+my $c = connection();
+my $cat = category();
+publish($cat, 1);
+
+for (1 .. 3) {
+    ask({ method => 'HEAD', conn => $c }, category => $cat, since_time => 0);
+    is_deeply([ask({ conn => $c }, category => $cat, since_time => 0)->data],
+              [1], 'the next request');
+}
+
+
+
+=== TEST: HEAD takes nothing from a delete_on_read zone
+--- http_config
+    longpoll_zone zone=once:1m delete_on_read=on;
+--- config
+    location = /events  { longpoll_subscribe once; }
+    location = /publish { longpoll_publish   once; }
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+
+ask({ method => 'HEAD' }, category => $cat, since_time => 0) for 1 .. 3;
+is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
+          'the event is still there');
+
+
+
+=== TEST: other methods are refused
+--- scenario
+my $c = connection();
+
+for my $method (qw( POST PUT DELETE PATCH TRACK )) {
+    my $r = $c->request($method, '/events?category=farm&timeout=1',
+                        body => 'category=farm')->response;
+
+    is($r->status . ' ' . $r->body,
+       '405 {"error": "Invalid HTTP Method. Only GET allowed."}', $method);
+    like($r->header('Allow'), qr/\bGET\b/, 'Allow');
+    is($r->header('Content-Type'), 'application/json', 'Content-Type');
+    is($r->header('X-Content-Type-Options'), 'nosniff', 'nosniff');
+}
+
+
+
+=== TEST: OPTIONS is answered with what is allowed
+--- request
+OPTIONS /events
+--- error_code: 204
+--- response_headers_like
+Allow: .*\bGET\b.*
+--- response_body
+
+
+
+=== TEST: OPTIONS on a location that does both allows both
+--- config
+    location = /both {
+        longpoll_subscribe events;
+        longpoll_publish events;
+    }
+--- scenario
+my $allow = http('OPTIONS', '/both')->header('Allow');
+
+like($allow, qr/\b$_\b/, $_) for qw( GET HEAD POST OPTIONS );
+
+my $r = http('PUT', '/both');
+is($r->status, 405, 'another method');
+is($r->header('Allow'), $allow, 'is told the same');
+like($r->body, qr/^\{"error": "Invalid HTTP Method\. [^"]+"\}$/, 'in JSON');
+
+
+
+=== TEST: OPTIONS with a body leaves the connection usable
+--- scenario
+my $c = connection();
+
+is($c->request('OPTIONS', '/events', body => 'x' x 100)->response->status, 204,
+   'answered');
+is($c->request('GET', '/pid')->response->status, 200, 'the next request');
+
+
+
+=== TEST: an SSI include shows what is there, and takes nothing
+--- http_config
+    longpoll_zone zone=ssi:1m delete_on_read=on;
+--- config
+    location = /events  { longpoll_subscribe ssi; }
+    location = /publish { longpoll_publish   ssi; }
+    location = /page.html {
+        ssi on;
+        ssi_types text/plain;
+    }
+--- user_files
+>>> page.html
+<<!--#include virtual="/events?timeout=30&since_time=0&category=$arg_c" -->>
+--- scenario
+my $cat = category();
+
+like(get("/page.html?c=$cat")->body,
+     qr/^<\{"timeout":"no events before timeout","timestamp":\d+\}>$/,
+     'without events it does not wait');
+
+my $id = publish($cat, '"oink"');
+
+like(get("/page.html?c=$cat")->body,
+     qr/^<\{"events":\[\{"timestamp":\d+,"category":"$cat","data":"oink","id":"$id"\}\]\}>$/,
+     'with events') for 1, 2;
+
+is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
+          'nothing was taken');
+
+
+
+=== TEST: add_after_body shows what is there
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /publish { longpoll_publish   events; }
+    location = /page.html {
+        addition_types text/plain;
+        add_after_body /after;
+    }
+    location = /after {
+        rewrite ^ /events?timeout=30&since_time=0&category=after-body? last;
+    }
+--- user_files
+>>> page.html
+the page
+--- scenario
+publish('after-body', '"oink"');
+
+like(get('/page.html')->body,
+     qr/^the page\n\{"events":\[\{.*"data":"oink".*\}\]\}$/s, 'both');
+
+
+
+=== TEST: headers that X-Accel-Redirect brought are replaced, not doubled
+--- config
+    location = /events  { internal; longpoll_subscribe events; }
+    location = /publish { longpoll_publish   events; }
+    location = /front {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/backend;
+    }
+    location = /backend {
+        default_type text/html;
+        add_header X-Accel-Redirect "/events?$args";
+        add_header Cache-Control "public, max-age=600";
+        add_header Expires "Thu, 01 Dec 2033 16:00:00 GMT";
+        add_header Pragma "cache";
+        return 200 "never seen";
+    }
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my $r = ask({ uri => '/front' }, category => $cat, since_time => 0);
+
+is_deeply([$r->ids], [$id], 'the event');
+is($r->header('Cache-Control'), 'no-cache, no-store, must-revalidate',
+   'Cache-Control');
+is($r->header('Expires'), '0', 'Expires');
+is($r->header('Pragma'), 'no-cache', 'Pragma');
+is($r->header('Content-Type'), 'application/json', 'Content-Type');
+is($r->header('X-Content-Type-Options'), 'nosniff', 'nosniff');
+
+
+
+=== TEST: a redirected poll waits like any other
+--- config
+    location = /events  { internal; longpoll_subscribe events; }
+    location = /publish { longpoll_publish   events; }
+    location = /front {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/backend;
+    }
+    location = /backend {
+        add_header X-Accel-Redirect "/events?$args";
+        return 204;
+    }
+--- scenario
+my $cat = category();
+my $p = poll({ uri => '/front' }, category => $cat);
+
+wait_waiting(1);
+my $id = publish($cat, 1);
+is_deeply([$p->answer->ids], [$id], 'and is woken');
+
+
+
+=== TEST: a poll through nginx as a proxy
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /publish { longpoll_publish   events; }
+    location = /front {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/events;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+    }
+--- scenario
+my $cat = category();
+my $p = poll({ uri => '/front' }, category => $cat);
+
+wait_waiting(1);
+my $id = publish($cat, 1);
+is_deeply([$p->answer->ids], [$id], 'woken');
+
+$p = poll({ uri => '/front' }, category => $cat);
+wait_waiting(1);
+$p->close;
+wait_waiting(0);
+pass('and forgotten when its client goes');
+
+
+
+=== TEST: gzip works, for polls that waited and polls that did not
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        gzip on;
+        gzip_types application/json;
+        gzip_min_length 1;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+require IO::Uncompress::Gunzip;
+
+my $cat = category();
+my $text = 'oink ' x 200;
+my @gzip = (headers => [ 'Accept-Encoding: gzip' ]);
+my $p = poll({ @gzip }, category => $cat);
+
+wait_waiting(1);
+publish($cat, qq("$text"));
+
+for my $r ($p->answer, ask({ @gzip }, category => $cat, since_time => 0)) {
+    is($r->header('Content-Encoding'), 'gzip', 'Content-Encoding');
+
+    my ($in, $out) = $r->body;
+    IO::Uncompress::Gunzip::gunzip(\$in, \$out);
+    like($out, qr/"data":"\Q$text\E"/, 'and what is in it');
+}
+
+
+
+=== TEST: the access rules and passwords are nginx's
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        auth_basic "polls";
+        auth_basic_user_file ../html/passwd;
+    }
+    location = /publish { longpoll_publish events; }
+--- user_files
+>>> passwd
+farmer:{PLAIN}secret
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my @args = (category => $cat, since_time => 0);
+
+is(ask(@args)->status, 401, 'without');
+
+my $r = ask({ headers => [ 'Authorization: Basic ZmFybWVyOnNlY3JldA==' ] },
+            @args);
+is_deeply([$r->ids], [$id], 'with');
+
+
+
+=== TEST: limit_conn counts parked polls
+--- http_config
+    longpoll_zone zone=events:1m;
+    limit_conn_zone $server_name zone=conns:1m;
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        limit_conn conns 2;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my @p = map { poll(category => $cat) } 1, 2;
+
+wait_waiting(2);
+is(ask(category => $cat)->status, 503, 'the third is refused');
+
+publish($cat, 1);
+is($_->answer->status, 200, 'the others are not') for @p;
+
+wait_until {
+    ask(category => $cat, since_time => 0)->status == 200;
+} 'room for another';
+
+
+
+=== TEST: auth_request in front of a poll that waits
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        auth_request /auth;
+    }
+    location = /publish { longpoll_publish events; }
+    location = /auth { internal; return 204; }
+--- scenario
+my $cat = category();
+my $p = poll(category => $cat);
+
+wait_waiting(1);
+my $id = publish($cat, 1);
+is_deeply([$p->answer->ids], [$id], 'woken');
+
+
+
+=== TEST: error_page leaves the module's own errors alone
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        longpoll_error_status 404;
+        error_page 404 405 =200 /page;
+    }
+    location = /page { return 200 "a page"; }
+--- scenario
+my $r = get('/events?category=farm');
+
+is($r->status, 404, 'the error status');
+is($r->kind, 'error', 'the JSON');
+is(post('/events', '')->kind, 'error', '405');

@@ -1,0 +1,576 @@
+# A parked poll: what wakes it, when it times out, how its client may leave,
+# and what the connection is good for afterwards.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+
+no_long_string();
+worker_connections(256);
+run_tests();
+
+__DATA__
+
+=== TEST: an event wakes a parked poll without waiting for anything else
+--- scenario
+my $cat = category();
+my $p = poll(category => $cat, timeout => 100);
+
+wait_waiting(1);
+my $published = Time::HiRes::time();
+my $id = publish($cat, '"oink"');
+
+is_deeply([$p->answer->ids], [$id], 'the event');
+cmp_ok($p->answer->at - $published, '<', 0.9,
+       'long before the once-a-second look at everything');
+
+
+
+=== TEST: one event wakes everybody who waits for its category, nobody else
+--- scenario
+my ($cat, $other) = (category(), category('other'));
+my @p = map { poll(category => $cat) } 1 .. 40;
+my $q = poll(category => $other);
+
+wait_waiting(41);
+my $id = publish($cat, '"oink"');
+
+for my $p (@p) {
+    is_deeply([$p->answer->ids], [$id], 'woken');
+}
+
+wait_waiting(1);
+ok($q->parked, 'the other waits on');
+
+
+
+=== TEST: a woken poll has the event that woke it and none before
+--- scenario
+my $cat = category();
+my @p;
+
+for my $n (1 .. 5) {
+    push @p, poll(category => $cat);
+    wait_waiting(1);
+    publish($cat, $n);
+    is_deeply([$p[-1]->answer->data], [$n], "event $n");
+}
+
+
+
+=== TEST: of several events in one go a parked poll gets them all, in order
+--- scenario
+my $cat = category();
+my $p = poll(category => $cat);
+
+wait_waiting(1);
+my @ids = publish_together($cat, 1 .. 10);
+my @got = $p->answer->ids;
+
+push @got, ask(category => $cat, last_id => $got[-1])->ids while @got < 10;
+is_deeply(\@got, \@ids, 'through the cursor, none left out');
+
+
+
+=== TEST: polls with different cursors on one category each get their own
+--- scenario
+my $cat = category();
+my @ids = map { tick(); publish($cat, $_) } 1 .. 3;
+my $now = poll(category => $cat);
+my $end = poll(category => $cat, last_id => $ids[2]);
+my $time = poll(category => $cat, since_time => id_ms($ids[2]));
+
+wait_waiting(3);
+push @ids, publish($cat, 4);
+
+is_deeply([$_->answer->ids], [$ids[3]], 'the new event') for $now, $end, $time;
+is_deeply([ask(category => $cat, last_id => $ids[0])->ids], [@ids[1 .. 3]],
+          'and one that is behind gets all');
+
+
+
+=== TEST: many polls, each on several categories
+--- scenario
+my @cats = map { category("m$_") } 0 .. 9;
+my @p = map { my $n = $_; poll(map { (category => $cats[($n + $_) % 10]) }
+                               0 .. 4) } 0 .. 49;
+
+wait_waiting(50);
+my $id = publish($cats[4], 1);
+
+# poll n waits for the categories n to n + 4
+
+for my $n (grep { (4 - $_) % 10 <= 4 } 0 .. 49) {
+    is_deeply([$p[$n]->answer->ids], [$id], "poll $n");
+}
+
+wait_waiting(25);
+ok($p[$_]->parked, "poll $_ waits on")
+    for grep { (4 - $_) % 10 > 4 } 0 .. 49;
+
+
+
+=== TEST: a time-out is answered between 100 and 50 ms before its second
+--- scenario
+my @p = map { poll(category => category(), timeout => 1 + $_ % 2) } 1 .. 60;
+my @took;
+
+drive { @took == 60 } map {
+    my $p = $_;
+    [ $p->conn, sub {
+        my ($r) = @_;
+        my $took = 1000 * ($r->at - $p->{sent});
+
+        is($r->kind, 'timeout', 'a time-out answer');
+        push @took, $took - ($took > 1500 ? 1000 : 0);
+    } ]
+} @p;
+
+# the client's clock starts a little before the server's
+
+my ($first, $last) = (sort { $a <=> $b } @took)[0, -1];
+my $in_time = grep { $_ <= 955 } @took;
+
+cmp_ok($first, '>=', 900, "none before: the first at $first ms");
+cmp_ok($last, '<', 1000, "none late: the last at $last ms");
+cmp_ok($in_time, '>=', 30, "by 50 ms before, as far as a busy client can see");
+cmp_ok($last - $first, '>', 10, 'they do not all return together');
+
+
+
+=== TEST: a timeout of two seconds is not one of one
+--- scenario
+my $p = poll(category => category(), timeout => 2);
+
+cmp_ok($p->took, '>=', 1.9, 'at least');
+cmp_ok($p->took, '<', 2, 'at most');
+
+
+
+=== TEST: each time-out counts its own time, not a neighbour's
+--- scenario
+my $cat = category();
+my $long = poll(category => $cat, timeout => 3);
+my $short = poll(category => $cat, timeout => 1);
+
+is($short->answer->kind, 'timeout', 'the short one times out');
+ok($long->parked, 'the long one waits on');
+
+my $id = publish($cat, 1);
+is_deeply([$long->answer->ids], [$id], 'and is woken');
+
+
+
+=== TEST: a time-out answer's timestamp is a time of now
+--- scenario
+my $before = now_ms();
+my $r = ask(category => category(), timeout => 1);
+
+cmp_ok($r->timestamp, '>=', $before + 880, 'not from the beginning');
+cmp_ok($r->timestamp, '<=', now_ms(), 'not from the future');
+
+
+
+=== TEST: a time-out answer does not go back behind the poll's own cursor
+--- scenario
+my $cat = category();
+my $since = now_ms() + 600_000;
+my $r = ask(category => $cat, since_time => $since, timeout => 1);
+
+is($r->kind, 'timeout', 'a cursor in the future times out');
+
+my $id = publish($cat, 1);
+
+cmp_ok(id_ms($id), '>', $r->timestamp, 'an event behind it is later');
+is_deeply([ask(category => $cat, since_time => $r->timestamp)->ids], [$id],
+          'and found from there');
+
+
+
+=== TEST: a client that leaves with FIN is forgotten at once
+--- scenario
+my $before = status()->{disconnected};
+my $cat = category('fin');
+my $p = poll(category => $cat, timeout => 100);
+
+wait_waiting(1);
+$p->close;
+wait_waiting(0);
+
+is(status()->{disconnected} - $before, 1, 'it is counted');
+like(wait_log('access.log', qr{GET /events\?category=$cat}),
+     qr{" 499 0 "}, 'and logged as 499');
+
+
+
+=== TEST: a client that leaves with RST is forgotten at once
+--- scenario
+my $before = status()->{disconnected};
+my $cat = category('rst');
+my $p = poll(category => $cat, timeout => 100);
+
+wait_waiting(1);
+$p->reset;
+wait_waiting(0);
+
+is(status()->{disconnected} - $before, 1, 'it is counted');
+like(wait_log('access.log', qr{GET /events\?category=$cat}),
+     qr{" 499 0 "}, 'and logged as 499');
+
+
+
+=== TEST: a client that has only closed its sending half is gone, too
+--- scenario
+my $p = poll(category => category(), timeout => 100);
+
+wait_waiting(1);
+$p->conn->half_close;
+wait_waiting(0);
+ok($p->conn->closed, 'the connection is closed');
+
+
+
+=== TEST: a client that leaves behind a pipelined request is forgotten
+--- scenario
+my $c = connection();
+my $cat = category();
+
+$c->send("GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n\r\n"
+         . "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+wait_waiting(1);
+$c->close;
+wait_waiting(0);
+pass('forgotten');
+
+
+
+=== TEST: clients that leave take nothing from those that stay
+--- scenario
+my $cat = category();
+my @p = map { poll(category => $cat) } 1 .. 30;
+
+wait_waiting(30);
+$p[$_ * 3]->close, $p[$_ * 3 + 1]->reset for 0 .. 9;
+wait_waiting(10);
+
+my $id = publish($cat, 1);
+is_deeply([$p[$_ * 3 + 2]->answer->ids], [$id], 'woken') for 0 .. 9;
+
+
+
+=== TEST: a client that leaves in the instant of the event harms nobody
+--- scenario
+for (1 .. 20) {
+    my $cat = category();
+    my @p = map { poll(category => $cat) } 1 .. 4;
+
+    wait_waiting(4);
+
+    # both are on their way when nginx looks
+
+    my $c = connection();
+    $c->request('POST', '/publish', body => event($cat, 1));
+    $p[0]->close;
+    $p[2]->reset;
+
+    is($c->response->status, 200, 'published');
+    is_deeply([$p[$_]->answer->data], [1], 'woken') for 1, 3;
+    wait_waiting(0);
+}
+
+
+
+=== TEST: a connection polls again and again
+--- scenario
+my $cat = category();
+my $c = connection();
+my $last;
+
+for my $n (1 .. 20) {
+    my $p = poll({ conn => $c }, category => $cat, $last ? (last_id => $last)
+                                                         : ());
+    wait_waiting(1);
+    $last = publish($cat, $n);
+    is_deeply([$p->answer->data], [$n], "poll $n");
+    is($p->answer->header('Connection'), 'keep-alive', 'Connection');
+}
+
+
+
+=== TEST: a time-out leaves the connection usable
+--- scenario
+my $cat = category();
+my $c = connection();
+
+is(ask({ conn => $c }, category => $cat, timeout => 1)->kind, 'timeout',
+   'a time-out') for 1, 2;
+my $id = publish($cat, 1, conn => $c);
+is_deeply([ask({ conn => $c }, category => $cat, since_time => 0)->ids], [$id],
+          'a publish and a poll');
+
+
+
+=== TEST: a request behind a parked poll is answered after it
+--- scenario
+my $cat = category();
+my $c = connection();
+
+$c->send("GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n\r\n"
+         . "GET /pid?first HTTP/1.1\r\nHost: x\r\n\r\n"
+         . "GET /pid?second HTTP/1.1\r\nHost: x\r\n\r\n");
+wait_waiting(1);
+ok($c->silent, 'nothing is answered yet');
+
+my $id = publish($cat, 1);
+
+is_deeply([$c->response->ids], [$id], 'first the poll');
+like($c->response->body, qr/^\d+$/, 'then the second request');
+like($c->response->body, qr/^\d+$/, 'then the third');
+
+
+
+=== TEST: pipelined polls wait one after the other
+--- scenario
+my $cat = category();
+my $c = connection();
+
+$c->send("GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n\r\n"
+         x 3);
+
+for my $n (1 .. 3) {
+    wait_waiting(1);
+    my $id = publish($cat, $n);
+    is_deeply([$c->response->ids], [$id], "poll $n");
+}
+
+
+
+=== TEST: Connection: close is honoured
+--- scenario
+my $cat = category();
+my $p = poll({ headers => [ 'Connection: close' ] }, category => $cat);
+
+wait_waiting(1);
+publish($cat, 1);
+is($p->answer->header('Connection'), 'close', 'the header');
+ok($p->conn->closed, 'the connection is closed');
+
+
+
+=== TEST: HTTP/1.0 polls
+--- scenario
+my $cat = category();
+my $p = poll({ version => '1.0' }, category => $cat);
+
+wait_waiting(1);
+my $id = publish($cat, 1);
+
+is_deeply([$p->answer->ids], [$id], 'woken');
+is($p->answer->header('Connection'), 'close', 'Connection');
+is($p->answer->header('Transfer-Encoding'), undef, 'not in chunks');
+ok($p->conn->closed, 'the connection is closed');
+
+
+
+=== TEST: HTTP/1.0 with keep-alive polls twice
+--- scenario
+my $cat = category();
+my $c = connection();
+
+for my $n (1, 2) {
+    my $p = poll({ conn => $c, version => '1.0',
+                   headers => [ 'Connection: keep-alive' ] }, category => $cat);
+    wait_waiting(1);
+    publish($cat, $n);
+    is_deeply([$p->answer->data], [$n], "poll $n");
+}
+
+
+
+=== TEST: the body of a poll is discarded, never run as the next request
+--- scenario
+my $cat = category();
+my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+
+for my $chunked (0, 1) {
+    my $c = connection();
+    my $p = poll({ conn => $c, body => $smuggled, chunked => $chunked },
+                 category => $cat);
+
+    $c->request('GET', '/pid');
+    wait_waiting(1);
+    my $id = publish($cat, 1);
+
+    is_deeply([$p->answer->ids], [$id], "the poll, chunked $chunked");
+    like($c->response->body, qr/^\d+$/, 'the next request is the next request');
+    ok($c->silent, 'and there is no other answer');
+}
+
+open my $log, '<', "$Test::Nginx::Util::LogDir/access.log" or die;
+is(scalar(grep { /smuggled/ } <$log>), 0, 'nor in the log');
+
+
+
+=== TEST: a poll whose body is still on its way is refused
+--- scenario
+my $cat = category();
+my $c = connection();
+
+$c->send("GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n"
+         . "Content-Length: 100\r\n\r\n" . 'x' x 50);
+
+my $r = $c->response;
+
+is($r->status, 400, 'status');
+is($r->header('Connection'), 'close', 'Connection');
+is(status()->{waiting}, 0, 'nothing is parked');
+
+# what comes now is the body, not a request
+
+$c->send('x' x 50 . "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+ok($c->closed, 'and the connection is closed without another answer');
+
+
+
+=== TEST: a refused method with a body leaves the connection usable
+--- scenario
+my $c = connection();
+my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+
+is($c->request('POST', '/events?category=farm&timeout=1', body => $smuggled)
+   ->response->status, 405, 'refused');
+like($c->request('GET', '/pid')->response->body, qr/^\d+$/,
+     'the next request is the next request');
+
+
+
+=== TEST: a slow reader gets a large answer whole, and so do the others
+--- http_config
+    longpoll_zone zone=readers:16m;
+--- config
+    location = /events  { longpoll_subscribe readers; send_timeout 60s; }
+    location = /publish { longpoll_publish   readers; }
+--- scenario
+my $cat = category();
+my @p = map { poll(category => $cat) } 1 .. 8;
+
+wait_waiting(8);
+
+my $id = publish($cat, '"' . join(' ', 100_000 .. 500_000) . '"');
+my $body = $p[7]->answer->body;
+
+cmp_ok(length $body, '>', 2_800_000, 'the event is large');
+like(substr($body, -60), qr/500000","id":"$id"\}\]\}$/, 'and whole');
+
+# one goes in the middle of it, one before
+
+$p[6]->conn->fill(1);
+$p[6]->reset;
+$p[5]->close;
+
+ok($p[$_]->answer->body eq $body, "reader $_ has the same bytes") for 0 .. 4;
+--- log_level: notice
+
+
+
+=== TEST: a poll parked by one location does not care about another
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /short   { longpoll_subscribe events; longpoll_max_timeout 5s; }
+    location = /publish { longpoll_publish   events; }
+--- scenario
+my $cat = category();
+my @p = (poll({ uri => '/events' }, category => $cat, timeout => 100),
+         poll({ uri => '/short' }, category => $cat, timeout => 5));
+
+wait_waiting(2);
+my $id = publish($cat, 1);
+is_deeply([$_->answer->ids], [$id], 'both wake') for @p;
+
+
+
+=== TEST: one event wakes the pollers of two answer sizes, each with its own
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /small   {
+        longpoll_subscribe events;
+        longpoll_max_response_size 1k;
+    }
+    location = /publish { longpoll_publish   events; }
+--- scenario
+my $cat = category();
+my $first = publish($cat, 0);
+my @args = (category => $cat, last_id => $first);
+my ($large, $small) = (poll(@args), poll({ uri => '/small' }, @args));
+
+wait_waiting(2);
+tick();
+
+my $c = connection();
+my $text = 'x' x 700;
+my @ids = publish_together($cat, map { qq("$_ $text") } 1 .. 5);
+
+for my $pair (['/events', $large], ['/small', $small]) {
+    my ($uri, $p) = @$pair;
+    my @got = $p->answer->ids;
+
+    push @got, ask({ uri => $uri }, category => $cat, last_id => $got[-1])->ids
+        while @got < @ids;
+    is_deeply(\@got, \@ids, "$uri: every event once");
+}
+
+
+
+=== TEST: keepalive_timeout and send_timeout do not end a parked poll
+--- config
+    location = /events {
+        longpoll_subscribe events;
+        keepalive_timeout 1s;
+        send_timeout 1s;
+        client_body_timeout 1s;
+        lingering_timeout 1s;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my $p = poll(category => $cat, timeout => 100);
+
+wait_waiting(1);
+
+# another poll's time-out is a clock of two seconds
+
+is(ask(category => category(), timeout => 2)->kind, 'timeout', 'two seconds');
+ok($p->parked, 'it still waits');
+my $id = publish($cat, 1);
+is_deeply([$p->answer->ids], [$id], 'and is woken');
+
+
+
+=== TEST: polls come back after each event, and the figures stay right
+--- http_config
+    longpoll_zone zone=figures:1m;
+--- config
+    location = /events  { longpoll_subscribe figures; }
+    location = /publish { longpoll_publish   figures; }
+--- scenario
+my $cat = category();
+my $before = status();
+my @conns = map { connection() } 1 .. 10;
+my $last = publish($cat, 0);
+
+for my $n (1 .. 10) {
+    my @p = map { poll({ conn => $_ }, category => $cat, last_id => $last) }
+            @conns;
+
+    wait_waiting(10);
+    $last = publish($cat, $n);
+    is_deeply([map { $_->answer->ids } @p], [($last) x 10], "round $n");
+}
+
+my $after = status();
+
+is($after->{delivered} - $before->{delivered}, 100, 'delivered');
+is($after->{published} - $before->{published}, 11, 'published');
+is($after->{waiting}, 0, 'waiting');
+is($after->{missed} - $before->{missed}, 0, 'missed');
+is($after->{disconnected} - $before->{disconnected}, 0, 'disconnected');

@@ -1,0 +1,196 @@
+package Longpoll;
+
+# What the tests of this module have beyond Test::Nginx::Socket.
+#
+#     use lib 't/lib';
+#     use Test::Nginx::Socket 'no_plan';
+#     use Longpoll;
+#
+#     run_tests();
+#
+# Sections of a block that this adds:
+#
+#   --- scenario      Perl, run while nginx is up, with the helpers of
+#                     Longpoll::Scenario: several clients at once.  It stands
+#                     in the place of --- request.
+#   --- alert         a regular expression: the block must bring an alert, and
+#                     every one it brings must match.
+#
+# A block that gives no --- config has the usual one: the zone "events" (1m,
+# unless --- http_config says otherwise) with /events to poll and /publish to
+# publish.  A scenario always finds /status (all zones) and /pid beside it.
+#
+# Checked for every block without being asked for: no [alert], [crit] or
+# [emerg] in the error log, neither while it ran nor when its nginx quit; after
+# a scenario, once its clients are gone, nobody is left waiting; a scenario
+# without a single check fails.
+#
+# With TEST_NGINX_USE_HUP=1 one nginx is reloaded from block to block, and its
+# zones keep what they hold.  So each block uses categories of its own, and a
+# block that reads the zone's figures uses a zone of its own.
+
+use strict;
+use warnings;
+
+use Test::More ();
+use Test::Nginx::Util ();
+
+use Longpoll::Scenario ();
+
+Test::Nginx::Util::timeout(10) unless $ENV{TEST_NGINX_TIMEOUT};
+
+# --- alert is ours to judge: Test::Nginx only warns
+
+my $alert = qr/\[(?:alert|crit|emerg)\]/;
+
+my $usual_zone = "longpoll_zone zone=events:1m;\n";
+
+my $usual_locations = <<'_EOC_';
+        location = /events  { longpoll_subscribe events; }
+        location = /publish { longpoll_publish   events; }
+_EOC_
+
+my %at_hand = (
+    '/status' => "        location = /status { longpoll_status all; }\n",
+    '/pid'    => "        location = /pid { return 200 \$pid; }\n",
+);
+
+# HTTP/2 in cleartext is switched on in two ways
+
+my ($major, $minor, $patch) =
+    `$Test::Nginx::Util::NginxBinary -v 2>&1` =~ m{/(\d+)\.(\d+)\.(\d+)};
+
+my $http2_on = defined $major
+    && ($major * 1000 + $minor) * 1000 + $patch >= 1_025_001;
+
+$ENV{TEST_NGINX_LISTEN_HTTP} = $http2_on ? '' : 'http2';
+$ENV{TEST_NGINX_HTTP_ON} = $http2_on ? 'http2 on;' : '';
+
+
+Test::Nginx::Util::add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    if (defined $block->must_die) {
+        $block->set_value(config => '') unless defined $block->config;
+        $block->set_value(suppress_stderr => 1);
+        return;
+    }
+
+    my $http = $block->http_config;
+    my $config = $block->config;
+
+    $http = $usual_zone unless defined $http;
+    $config = $usual_locations unless defined $config;
+
+    if (defined $block->scenario) {
+        for my $uri (sort keys %at_hand) {
+            $config .= $at_hand{$uri} if $config !~ /location = \Q$uri\E /;
+        }
+    }
+
+    $block->set_value(http_config => $http);
+    $block->set_value(config => $config);
+
+    # looked at when this block's nginx has quit
+
+    unless (defined $block->alert or defined $block->no_shutdown_error_log) {
+        $block->set_value(no_shutdown_error_log =>
+                          "[alert]\n[crit]\n[emerg]");
+    }
+});
+
+
+my $run_request = $Test::Nginx::Util::RunTestHelper;
+
+$Test::Nginx::Util::RunTestHelper = sub {
+    my ($block, $dry_run, $repeated) = @_;
+
+    if (defined $block->scenario) {
+        run_scenario($block) unless $dry_run;
+
+        $Test::Nginx::Util::CheckErrorLog->($block, undef, $dry_run,
+                                            $repeated, 0)
+            if defined $block->error_log or defined $block->no_error_log;
+
+    } else {
+        $run_request->($block, $dry_run, $repeated);
+    }
+
+    check_alerts($block) unless $dry_run;
+};
+
+
+sub run_scenario {
+    my ($block) = @_;
+
+    my $tb = Test::More->builder;
+    my $before = $tb->current_test;
+    my $name = $block->name;
+
+    my $died = Longpoll::Scenario::run($name, $block->scenario,
+                                       source_line($name));
+
+    if (defined $died) {
+        Test::More::fail("$name - the scenario ran to its end");
+        Test::More::diag($died);
+        return;
+    }
+
+    Test::More::fail("$name - the scenario checks something")
+        if $tb->current_test == $before;
+
+    return unless Longpoll::Scenario::nginx_is_up();
+
+    my $waiting = eval {
+        local $SIG{__DIE__};
+        Longpoll::Scenario::wait_waiting(0);
+        0;
+    };
+
+    Test::More::is($waiting, 0, "$name - nobody is left waiting");
+    Test::More::diag($@) unless defined $waiting;
+}
+
+
+# where the scenario stands in its file, for messages with useful line numbers
+
+sub source_line {
+    my ($name) = @_;
+
+    (my $title = $name) =~ s/^\Q$0\E //;
+
+    open my $in, '<', $0 or return 1;
+    my $found;
+
+    while (my $line = <$in>) {
+        $found = 1 if $line =~ /^===\s+\Q$title\E\s*$/;
+        return $. + 1 if $found and $line =~ /^--- scenario/;
+    }
+
+    return 1;
+}
+
+
+sub check_alerts {
+    my ($block) = @_;
+
+    my $name = $block->name;
+    my @lines;
+
+    if (open my $in, '<', $Test::Nginx::Util::ErrLogFile) {
+        @lines = grep { /$alert/ } <$in>;
+    }
+
+    if (defined $block->alert) {
+        chomp(my $want = $block->alert);
+
+        Test::More::ok(scalar(grep { /$want/ } @lines),
+                       "$name - an alert like $want");
+        @lines = grep { !/$want/ } @lines;
+    }
+
+    Test::More::is(join('', @lines), '', "$name - no alert in the error log");
+}
+
+
+1;

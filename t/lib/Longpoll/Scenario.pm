@@ -1,0 +1,474 @@
+package Longpoll::Scenario;
+
+# The words of a --- scenario.  They are plain functions, and so are the
+# checks (is, ok, like, ...), which put the block's name in front of their own.
+#
+# Nothing here sleeps to let something happen: it waits until the server's own
+# status, its log or its processes say so, and dies when they never do.
+
+use strict;
+use warnings;
+
+use Time::HiRes qw( time );
+use IO::Select ();
+use Test::More ();
+
+use Test::Nginx::Util ();
+use Longpoll::Client;
+
+our $Name = '';
+
+# an id of the module's own
+
+our $UUID7 =
+    qr/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/;
+
+my $serial = 0;
+
+
+# runs the text of a scenario; returns why it died, or nothing
+
+sub run {
+    my ($name, $text, $line) = @_;
+
+    local $Name = $name;
+    local $@;
+    local $SIG{__DIE__};
+    local $SIG{PIPE} = 'IGNORE';
+
+    my $code = eval "package Longpoll::Scenario;\n"
+                    . "sub {\n# line $line \"$0\"\n$text\n}";
+
+    return "it does not parse: $@" unless $code;
+
+    return eval { $code->(); 1 } ? undef : "$@";
+}
+
+
+# checks
+
+for my $check (qw( is isnt ok like unlike cmp_ok is_deeply pass fail )) {
+    my $real = Test::More->can($check);
+
+    no strict 'refs';
+
+    *$check = sub {
+        my @args = @_;
+        my $at = { ok => 1, pass => 0, fail => 0, cmp_ok => 3 }->{$check};
+
+        $at = 2 unless defined $at;
+        $args[$at] = "$Name - " . (defined $args[$at] ? $args[$at] : $check);
+
+        local $Test::Builder::Level = $Test::Builder::Level + 1;
+        return $real->(@args);
+    };
+}
+
+sub diag { Test::More::diag(@_) }
+sub note { Test::More::note(@_) }
+
+
+# a category that no other block, and no other run of this one, has used
+
+sub category {
+    my ($word) = @_;
+
+    return sprintf '%s-%d-%d', $word || 'cat', $$, ++$serial;
+}
+
+
+# one request on a connection of its own (or conn => ...), and its answer
+
+sub http {
+    my ($method, $uri, %o) = @_;
+
+    my $c = $o{conn} || connection(%o);
+
+    return $c->request($method, $uri, %o)->response;
+}
+
+sub get { http('GET', @_) }
+
+sub post {
+    my ($uri, $body, %o) = @_;
+    return http('POST', $uri, %o, body => $body);
+}
+
+sub connection { Longpoll::Client->new(@_) }
+
+
+# publish($category, $json): the event's id, or it dies
+
+sub publish {
+    my ($cat, $json, %o) = @_;
+
+    my $r = post($o{uri} || '/publish', event($cat, $json), %o);
+
+    die 'publish: ', $r->status, ' ', $r->body, "\n"
+        unless $r->status == 200 and $r->body eq '{"success": true}';
+
+    return $r->header('Longpoll-Event-Id');
+}
+
+sub event { qq({"category":"$_[0]","data":$_[1]}) }
+
+
+# several events in one write: as close together as a client can have them
+
+sub publish_together {
+    my ($cat, @json) = @_;
+
+    my $c = connection();
+
+    $c->send(join '', map {
+        my $body = event($cat, $_);
+        $c->{expect} = [ ('POST') x @json ];
+        "POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+        . length($body) . "\r\n\r\n$body"
+    } @json);
+
+    return map { $c->response->header('Longpoll-Event-Id') } @json;
+}
+
+
+# poll({ conn, uri, headers, ... }, category => ..., since_time => ..., ...)
+# sends a poll and does not wait for its answer; see Longpoll::Poll below
+
+sub poll {
+    my $o = ref $_[0] ? shift : {};
+
+    return Longpoll::Poll->new($o, @_);
+}
+
+sub ask { poll(@_)->answer }
+
+sub query {
+    my @args = @_;
+    my @pairs;
+
+    while (my ($key, $value) = splice @args, 0, 2) {
+        push @pairs, "$key=" . escape($value);
+    }
+
+    return join '&', @pairs;
+}
+
+sub escape {
+    my ($text) = @_;
+
+    $text =~ s/([^A-Za-z0-9_.~-])/sprintf '%%%02X', ord $1/ge;
+    return $text;
+}
+
+
+# drive { finished } [$conn => sub { my ($answer) = @_; ... }], ...
+# hands out the answers of several connections as they come
+
+sub drive (&@) {
+    my ($finished, @pairs) = @_;
+
+    my %on = map { fileno($_->[0]->sock) => $_ } @pairs;
+    my $select = IO::Select->new(map { $_->[0]->sock } @pairs);
+    my $end = time + 3 * $Longpoll::Client::Patience;
+
+    until ($finished->()) {
+        die "the clients never came to their end\n" if time > $end;
+
+        for my $sock ($select->can_read(1)) {
+            my ($conn, $callback) = @{ $on{fileno $sock} };
+
+            $conn->fill(1);
+
+            while (my $r = $conn->parsed) {
+                $callback->($r);
+            }
+
+            if ($conn->{eof}) {
+                $select->remove($sock);
+            }
+        }
+    }
+}
+
+
+# waiting, for what can be asked
+
+sub wait_until (&$) {
+    my ($true, $what) = @_;
+
+    my $end = time + $Longpoll::Client::Patience;
+
+    until ($true->()) {
+        die "never came: $what\n" if time > $end;
+        select undef, undef, undef, 0.002;
+    }
+
+    return 1;
+}
+
+# the status of the one zone, or of the named
+
+sub status {
+    my ($zone) = @_;
+
+    my $zones = get('/status')->json->{zones};
+    my @names = sort keys %$zones;
+
+    if (!defined $zone) {
+        die "which zone of: @names?\n" if @names != 1;
+        $zone = $names[0];
+    }
+
+    return $zones->{$zone} || die "no zone $zone\n";
+}
+
+sub wait_waiting {
+    my ($n, %o) = @_;
+
+    my $waiting = 'unknown';
+
+    eval {
+        wait_until {
+            my $zones = get('/status')->json->{zones};
+            my @names = defined $o{zone} ? $o{zone} : keys %$zones;
+
+            $waiting = 0;
+            $waiting += $zones->{$_}{waiting} for @names;
+            $waiting == $n;
+        } "$n waiting";
+        1;
+
+    } or die $@ =~ /^never came/ ? "never came: $n waiting; $waiting are\n"
+                                 : $@;
+}
+
+sub wait_status (&$;$) {
+    my ($true, $what, $zone) = @_;
+
+    wait_until { local $_ = status($zone); $true->() } $what;
+}
+
+
+# until the wall clock stands in a later millisecond
+
+sub tick {
+    my $now = now_ms();
+
+    wait_until { now_ms() > $now + 1 } 'the next millisecond';
+}
+
+sub now_ms { int(time * 1000) }
+
+
+# a line of a log that matches; a log is written behind the answer
+
+sub wait_log {
+    my ($file, $pattern) = @_;
+
+    my $path = "$Test::Nginx::Util::LogDir/$file";
+    my $found;
+
+    wait_until {
+        if (open my $in, '<', $path) {
+            ($found) = grep { /$pattern/ } <$in>;
+        }
+        defined $found;
+    } "a line like $pattern in $file";
+
+    chomp $found;
+    return $found;
+}
+
+
+# nginx's own processes
+
+sub master_pid {
+    open my $in, '<', $Test::Nginx::Util::PidFile or return;
+    my $pid = <$in>;
+
+    return defined $pid && $pid =~ /^(\d+)/ ? $1 : undef;
+}
+
+sub nginx_is_up {
+    my $pid = master_pid();
+
+    return defined $pid && kill 0, $pid;
+}
+
+sub worker_pids {
+    my $master = master_pid() or return;
+    my @pids;
+
+    for my $file (glob '/proc/[0-9]*/stat') {
+        open my $in, '<', $file or next;
+        my $line = <$in>;
+
+        # pid (comm) state ppid
+
+        next unless defined $line
+            and $line =~ /^(\d+) \(.*\) (\S) (\d+) /;
+        push @pids, $1 if $3 == $master and $2 ne 'Z';
+    }
+
+    return sort { $a <=> $b } @pids;
+}
+
+# reload(): HUP, until the new workers serve and the old ones are gone;
+# reload(leaving => 1) returns the pids of the old ones and does not wait for
+# them to go
+
+sub reload {
+    my (%o) = @_;
+
+    my $n = $Test::Nginx::Util::Workers;
+    my @old = worker_pids();
+    my %old = map { $_ => 1 } @old;
+
+    kill HUP => master_pid();
+
+    wait_until { (grep { !$old{$_} } worker_pids()) == $n } 'new workers';
+    wait_until { !$old{ get('/pid')->body } } 'a new worker serving';
+
+    return @old if $o{leaving};
+
+    wait_gone(@old);
+}
+
+sub wait_gone {
+    my %old = map { $_ => 1 } @_;
+
+    wait_until { !grep { $old{$_} } worker_pids() } 'the old workers gone';
+}
+
+# changes the configuration that a reload will read
+
+sub change_conf (&) {
+    my ($change) = @_;
+
+    open my $in, '<', $Test::Nginx::Util::ConfFile or die $!;
+    local $_ = join '', <$in>;
+    my $was = $_;
+
+    $change->();
+    die "the configuration is as it was\n" if $_ eq $was;
+
+    open my $out, '>', $Test::Nginx::Util::ConfFile or die $!;
+    print $out $_;
+    close $out or die $!;
+}
+
+# nginx -t with this block's configuration: its exit status and what it says
+
+sub conf_test {
+    my $root = $Test::Nginx::Util::ServRoot;
+    my $said = `$Test::Nginx::Util::NginxBinary -t -p $root/ -c $Test::Nginx::Util::ConfFile 2>&1`;
+
+    return ($? >> 8, $said);
+}
+
+# a keep-alive connection that this worker has accepted: others are opened,
+# and held meanwhile, until one fits
+
+sub on_worker {
+    my ($pid, %o) = @_;
+
+    my (@held, $found);
+
+    wait_until {
+        my @batch = map { connection(%o) } 1 .. 8;
+
+        $_->request('GET', '/pid') for @batch;
+
+        for my $c (@batch) {
+            $found ||= $c if $c->response->body == $pid;
+        }
+
+        push @held, @batch;
+        splice @held, 0, 8 if @held > 160;
+        $found;
+    } "a connection on worker $pid";
+
+    return $found;
+}
+
+
+# the port that this block's $TEST_NGINX_RAND_PORT_N stands for
+
+sub rand_port {
+    my ($n) = @_;
+    return $Test::Nginx::Util::RandPorts->{"TEST_NGINX_RAND_PORT_$n"};
+}
+
+
+no warnings 'portable';
+
+# ids: 48 bits of ms, version 7, a counter of 12 + 4 bits, 58 bits of life
+
+sub id_ms {
+    my ($id) = @_;
+
+    my ($high, $low) = $id =~ /^([0-9a-f]{8})-([0-9a-f]{4})-/ or die "id $id";
+    return hex("$high$low");
+}
+
+# the same place in time, $ms later
+
+sub id_moved {
+    my ($id, $ms) = @_;
+
+    my $hex = sprintf '%012x', id_ms($id) + $ms;
+    $id =~ s/^.{13}/substr($hex, 0, 8) . '-' . substr($hex, 8)/e;
+    return $id;
+}
+
+# the same place in another life
+
+sub id_of_another_life {
+    my ($id) = @_;
+
+    $id =~ s/([0-9a-f]{12})$/sprintf '%012x', hex($1) ^ 0xffffffffffff/e;
+    return $id;
+}
+
+
+package Longpoll::Poll;
+
+use Time::HiRes qw( time );
+
+
+sub new {
+    my ($class, $o, @args) = @_;
+
+    my %given = @args;
+    push @args, timeout => 30 unless exists $given{timeout};
+
+    my $conn = $o->{conn} || Longpoll::Client->new(%$o);
+    my $uri = ($o->{uri} || '/events') . '?'
+              . Longpoll::Scenario::query(@args);
+
+    my $self = bless { conn => $conn, sent => time }, $class;
+
+    $conn->request($o->{method} || 'GET', $uri, %$o);
+
+    return $self;
+}
+
+
+sub conn { $_[0]{conn} }
+
+sub answer {
+    my ($self, %o) = @_;
+    return $self->{answer} ||= $self->{conn}->response(%o);
+}
+
+# how long the answer took, in seconds
+
+sub took { $_[0]->answer->at - $_[0]{sent} }
+
+sub parked { $_[0]{conn}->silent }
+
+sub close { $_[0]{conn}->close }
+sub reset { $_[0]{conn}->reset }
+
+
+1;

@@ -1,0 +1,271 @@
+
+/*
+ * store.c: the unit tests of the store.
+ *
+ * The store's files (src/ngx_http_longpoll_{id,hash,log,cat,zone}.c) over plain
+ * memory.  Three machines, and some cases by hand:
+ *
+ *   model     random calls, their answers compared with plain arrays'
+ *             (store_model.h says what is compared)
+ *   crash     the same, but each call is first killed before its first store,
+ *             then before its second, and so on
+ *   mutation  each journaled store is made a plain one in turn: the crash
+ *             machine must see it
+ *
+ * It is one program of these files and store_*.h.  With nginx configured, say
+ * in N:
+ *
+ *     cc -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter \
+ *        -DNGX_HTTP_LONGPOLL_STEPS=1 -Isrc -IN/src/core -IN/src/event \
+ *        -IN/src/os/unix -IN/objs -o store t/unit/store.c \
+ *        src/ngx_http_longpoll_{id,hash,log,cat,zone}.c
+ *
+ * and, for the sanitizers, -O1 -g -fsanitize=address,undefined.
+ *
+ *     store [SEED]                    all tests, as TAP
+ *     store soak SECONDS [SEED]       model and crash with ever new seeds
+ *     store world FLAGS SEED OPS      one world again, as a failure names it
+ *     store mutate [SEED]             only the mutations
+ *
+ * STORE_SEED is a seed too.  STORE_ABORT=1 aborts where a test fails, for a
+ * debugger.  Every test runs in a child, so that one that dies or hangs is a
+ * failure and not the end.
+ */
+
+
+#include "store_model.h"
+
+#include <time.h>
+
+
+#if (__SANITIZE_ADDRESS__)
+#define TEST_SLOWER  6
+#else
+#define TEST_SLOWER  1
+#endif
+
+
+typedef struct {
+    const char  *title;
+    ngx_uint_t   flags;
+    ngx_uint_t   worlds;
+    ngx_uint_t   ops;           /* in each */
+} test_worlds_t;
+
+
+typedef struct {
+    const char  *title;
+    void       (*run)(void *data);
+} test_case_t;
+
+
+static ngx_uint_t  test_number;
+static ngx_uint_t  test_failed;
+static uint64_t    test_seed;
+
+
+/*
+ * worlds
+ */
+
+
+static void
+test_world(uint64_t seed, ngx_uint_t flags, ngx_uint_t ops)
+{
+    model_random_world(seed, flags);
+
+    stub_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
+    stub_crash_seed = flags & MODEL_CRASH ? seed : 0;
+
+    while (stub->op < ops) {
+        model_act(MODEL_NOBODY, 1);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+static void
+test_worlds(void *data)
+{
+    test_worlds_t  *t = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < t->worlds; i++) {
+        test_world(test_seed + i, t->flags, t->ops);
+    }
+}
+
+
+static const test_worlds_t  test_models[] = {
+
+    { "what was published is read, in order, once, or missed is said",
+      0, 150, 4000 },
+
+    { "categories may be more than slots",
+      MODEL_CROWDED, 100, 4000 },
+
+    { "an inactive category is forgotten, and no other",
+      MODEL_CROWDED|MODEL_IDLE, 100, 4000 },
+
+    { "with delete_on_read a message is given and goes",
+      MODEL_TAKE, 100, 4000 },
+
+    { "others may come between any two holds of the lock",
+      MODEL_BETWEEN|MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE, 100, 4000 },
+
+    { "a large zone is no different",
+      MODEL_LARGE, 6, 20000 },
+
+    { "nor is a large one in which others come between",
+      MODEL_LARGE|MODEL_BETWEEN|MODEL_IDLE|MODEL_TAKE, 8, 20000 },
+};
+
+
+/* of a crash world the seed says all */
+
+static ngx_uint_t
+test_crash_flags(uint64_t seed)
+{
+    static const ngx_uint_t  flags[] = {
+        0, MODEL_CROWDED, MODEL_TAKE, MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE
+    };
+
+    return MODEL_CRASH | flags[seed % 4];
+}
+
+
+static void
+test_crashes(void *data)
+{
+    test_worlds_t  *t = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < t->worlds; i++) {
+        test_world(test_seed + i, test_crash_flags(test_seed + i), t->ops);
+    }
+}
+
+
+/*
+ * TAP
+ */
+
+
+static void
+test_report(const char *title, const char *wrong, ngx_uint_t flags,
+    ngx_uint_t ops)
+{
+    test_number++;
+
+    printf("%sok %lu - %s\n", wrong ? "not " : "", (unsigned long) test_number,
+           title);
+
+    if (wrong) {
+        test_failed++;
+
+        printf("# %s\n", wrong);
+        printf("# op %lu: %s\n", (unsigned long) stub->op, stub->what);
+
+        if (ops) {
+            printf("# again: store world %lu %lu %lu\n", (unsigned long) flags,
+                   (unsigned long) stub->seed, (unsigned long) ops);
+        }
+    }
+
+    fflush(stdout);
+}
+
+
+static void
+test_numbers(void)
+{
+    printf("# %lu ops, %lu of them between holds, %lu reads, %lu messages\n",
+           (unsigned long) stub->ops, (unsigned long) stub->between,
+           (unsigned long) stub->reads, (unsigned long) stub->messages);
+    printf("# %lu dropped, %lu emergencies, %lu missed, %lu falsely, "
+           "%lu invalid, %lu declined\n",
+           (unsigned long) stub->dropped, (unsigned long) stub->emergencies,
+           (unsigned long) stub->missed, (unsigned long) stub->false_missed,
+           (unsigned long) stub->torn, (unsigned long) stub->declined);
+    printf("# %lu kills, %lu kills in recovery, %lu times life went on\n",
+           (unsigned long) stub->kills, (unsigned long) stub->rekills,
+           (unsigned long) stub->lives);
+    fflush(stdout);
+}
+
+
+static void
+test_all_worlds(void)
+{
+    ngx_uint_t     i;
+    const char    *wrong;
+    test_worlds_t  t;
+
+    for (i = 0; i < sizeof(test_models) / sizeof(test_models[0]); i++) {
+        t = test_models[i];
+        t.worlds = t.worlds / TEST_SLOWER + 1;
+
+        wrong = stub_run(test_worlds, &t, 300);
+        test_report(t.title, wrong, t.flags, t.ops);
+    }
+
+    t.worlds = 40 / TEST_SLOWER;
+    t.ops = 400;
+
+    wrong = stub_run(test_crashes, &t, 300);
+    test_report("a kill at any store loses nothing that was acknowledged",
+                wrong, test_crash_flags(stub->seed), t.ops);
+}
+
+
+static void
+test_one_world(void *data)
+{
+    char  **argv = data;
+
+    test_world(strtoul(argv[3], NULL, 0), strtoul(argv[2], NULL, 0),
+               strtoul(argv[4], NULL, 0));
+}
+
+
+int
+main(int argc, char *argv[])
+{
+    size_t  i;
+    char   *seed;
+
+    stub_init();
+
+    stub_random_state = 1;
+
+    for (i = 0; i < MODEL_PATTERN; i++) {
+        model_pattern[i] = (u_char) stub_random();
+    }
+
+    seed = getenv("STORE_SEED");
+    test_seed = seed ? strtoul(seed, NULL, 0) : (uint64_t) time(NULL);
+
+    if (argc == 5 && strcmp(argv[1], "world") == 0) {
+        test_report("one world", stub_run(test_one_world, argv, 3600),
+                    strtoul(argv[2], NULL, 0), strtoul(argv[4], NULL, 0));
+        test_numbers();
+        return test_failed != 0;
+    }
+
+    if (argc == 2) {
+        test_seed = strtoul(argv[1], NULL, 0);
+    }
+
+    printf("# seed %lu\n", (unsigned long) test_seed);
+
+    test_all_worlds();
+    test_numbers();
+
+    printf("1..%lu\n", (unsigned long) test_number);
+
+    return test_failed != 0;
+}
