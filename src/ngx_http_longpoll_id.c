@@ -39,6 +39,28 @@ static const u_char  ngx_http_longpoll_id_hex[] =
     "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
 
 
+/* the value of a hexadecimal digit, or 99 */
+
+static const u_char  ngx_http_longpoll_id_digits[256] = {
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+     0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 99, 99, 99, 99, 99, 99,
+    99, 10, 11, 12, 13, 14, 15, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 10, 11, 12, 13, 14, 15, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+    99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99
+};
+
+
 u_char *
 ngx_http_longpoll_id_print(u_char *p, uint64_t id, uint64_t life)
 {
@@ -125,7 +147,7 @@ ngx_http_longpoll_id_parse(u_char *p, size_t len, uint64_t *id, uint64_t *life)
 static ngx_int_t
 ngx_http_longpoll_id_word(u_char **pos, ngx_uint_t hyphens, uint64_t *word)
 {
-    u_char      c, *p;
+    u_char      digit, *p;
     ngx_uint_t  i;
 
     p = *pos;
@@ -137,20 +159,13 @@ ngx_http_longpoll_id_word(u_char **pos, ngx_uint_t hyphens, uint64_t *word)
             return NGX_ERROR;
         }
 
-        c = *p++;
+        digit = ngx_http_longpoll_id_digits[*p++];
 
-        if (c >= '0' && c <= '9') {
-            *word = *word << 4 | (c - '0');
-            continue;
-        }
-
-        c |= 0x20;
-
-        if (c < 'a' || c > 'f') {
+        if (digit > 15) {
             return NGX_ERROR;
         }
 
-        *word = *word << 4 | (c - 'a' + 10);
+        *word = *word << 4 | digit;
     }
 
     *pos = p;

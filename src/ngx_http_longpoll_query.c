@@ -13,7 +13,7 @@
  *
  *   - Pairs are split at '&' and decoded as Go does it: '+' is a blank, %XX a
  *     byte, also in a name.  A pair with a broken escape or a ';' does not
- *     count, nor does one without a value; so "timeout=so "timeout=&timeout=9" is nine seconds.timeout=9" is nine.
+ *     count, nor does one without a value; so "timeout=&timeout=9" is nine.
  *   - A decoded value is never longer than it was, so all of them fit into a
  *     buffer of the size of the query; what needs no decoding stays where it
  *     is.
@@ -228,7 +228,7 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
 
         p = ctx->pos;
 
-        end = ngx_strlchr(p, ctx->last, '&');
+        end = memchr(p, '&', ctx->last - p);
         if (end) {
             ctx->pos = end + 1;
 
@@ -237,7 +237,7 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
             ctx->pos = end;
         }
 
-        eq = ngx_strlchr(p, end, '=');
+        eq = memchr(p, '=', end - p);
 
         if (eq == NULL || eq + 1 == end) {
             continue;
@@ -246,7 +246,7 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
         name = ngx_http_longpoll_query_name(p, eq);
 
         if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES
-            || ngx_strlchr(p, end, ';') != NULL)
+            || memchr(p, ';', end - p) != NULL)
         {
             continue;
         }
@@ -270,6 +270,20 @@ ngx_http_longpoll_query_name(u_char *start, u_char *last)
     size_t       n;
     ngx_str_t   *name;
     ngx_uint_t   i;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
+        name = &ngx_http_longpoll_query_names[i];
+
+        if (name->len == (size_t) (last - start)
+            && ngx_memcmp(name->data, start, name->len) == 0)
+        {
+            return i;
+        }
+    }
+
+    if (memchr(start, '%', last - start) == NULL) {
+        return i;
+    }
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
 
@@ -303,7 +317,8 @@ ngx_http_longpoll_query_decode(ngx_http_longpoll_query_ctx_t *ctx,
     p = value->data;
     last = p + value->len;
 
-    if (ngx_strlchr(p, last, '%') == NULL && ngx_strlchr(p, last, '+') == NULL)
+    if (memchr(p, '%', value->len) == NULL
+        && memchr(p, '+', value->len) == NULL)
     {
         return NGX_OK;
     }
@@ -533,7 +548,7 @@ ngx_http_longpoll_query_number(ngx_str_t *value, int64_t *n)
 
         digit = *p - '0';
 
-        if (u > (limit - digit) / 10) {
+        if (u > 922337203685477580ULL || u * 10 > limit - digit) {
             return NGX_ERROR;
         }
 

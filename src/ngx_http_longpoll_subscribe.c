@@ -16,9 +16,8 @@
  * everything that was there when it parked, so what was built for one serves
  * every other whose cursor is not older and lies before the first message.
  *
- * A parked request holds its memory and a timer on its write event, as
- * limit_req's delayed requests do; nginx's own ngx_http_test_reading watches
- * for the client to go.
+ * A parked request holds nothing but its memory; nginx's own
+ * ngx_http_test_reading watches for the client to go.
  */
 
 
@@ -36,7 +35,8 @@
  */
 
 #define NGX_HTTP_LONGPOLL_SUBSCRIBE_EARLY   95
-#define NGX_HTTP_LONGPOLL_SUBSCRIBE_SPREAD  30
+#define NGX_HTTP_LONGPOLL_SUBSCRIBE_LANES   4
+#define NGX_HTTP_LONGPOLL_SUBSCRIBE_LANE    9       /* ms between two */
 
 #define NGX_HTTP_LONGPOLL_SUBSCRIBE_DRAIN   10      /* ms between two lots */
 
@@ -87,7 +87,7 @@ static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
     ngx_uint_t timeout);
-static void ngx_http_longpoll_subscribe_timeout(ngx_http_request_t *r);
+static void ngx_http_longpoll_subscribe_expire(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_subscribe_cleanup(void *data);
 static void ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll);
 static void ngx_http_longpoll_subscribe_interest(
@@ -144,8 +144,10 @@ static ngx_str_t  ngx_http_longpoll_subscribe_late =
 /* this worker's zones */
 static ngx_array_t                 *ngx_http_longpoll_subscribe_zones;
 static ngx_http_longpoll_answer_t   ngx_http_longpoll_subscribe_answer;
+static ngx_uint_t                   ngx_http_longpoll_subscribe_lane;
 
 /* when it began to drain, how long it may, how many there were */
+static ngx_connection_t             ngx_http_longpoll_subscribe_drain_dummy;
 static ngx_event_t                  ngx_http_longpoll_subscribe_drain_event;
 static ngx_msec_t                   ngx_http_longpoll_subscribe_drain_start;
 static ngx_msec_t                   ngx_http_longpoll_subscribe_drain_time;
@@ -183,6 +185,7 @@ ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle)
 
         wait->data = z;
         wait->wake = ngx_http_longpoll_subscribe_wake;
+        wait->expire = ngx_http_longpoll_subscribe_expire;
         wait->told = ngx_http_longpoll_subscribe_told;
         wait->empty = ngx_http_longpoll_subscribe_empty;
 
@@ -290,8 +293,8 @@ ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
     /* only what is escaped takes memory */
 
     if (r->args.len
-        && (ngx_strlchr(r->args.data, r->args.data + r->args.len, '%')
-            || ngx_strlchr(r->args.data, r->args.data + r->args.len, '+')))
+        && (memchr(r->args.data, '%', r->args.len)
+            || memchr(r->args.data, '+', r->args.len)))
     {
         buf = ngx_pnalloc(r->pool, r->args.len);
         if (buf == NULL) {
@@ -435,7 +438,7 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
 {
     size_t                               size;
     ngx_int_t                            rc;
-    ngx_event_t                         *wev;
+    ngx_msec_t                           msec;
     ngx_http_cleanup_t                  *cln;
     ngx_http_longpoll_poll_t            *poll;
     ngx_http_longpoll_zone_t            *z;
@@ -479,7 +482,14 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     poll->waiter.wait = z->data;
     poll->waiter.state = NGX_HTTP_LONGPOLL_WAIT_NEW;
 
-    if (ngx_http_longpoll_wait_park(&poll->waiter, ctx->cats, ctx->ncats)
+    /* polls that began together do not all come back together */
+
+    msec = timeout * 1000 - NGX_HTTP_LONGPOLL_SUBSCRIBE_EARLY
+           + ngx_http_longpoll_subscribe_lane++
+             % NGX_HTTP_LONGPOLL_SUBSCRIBE_LANES
+             * NGX_HTTP_LONGPOLL_SUBSCRIBE_LANE;
+
+    if (ngx_http_longpoll_wait_park(&poll->waiter, ctx->cats, ctx->ncats, msec)
         != NGX_OK)
     {
         goto failed;
@@ -507,12 +517,7 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     }
 
     r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_longpoll_subscribe_timeout;
-
-    wev = r->connection->write;
-    wev->delayed = 1;
-    ngx_add_timer(wev, timeout * 1000 - NGX_HTTP_LONGPOLL_SUBSCRIBE_EARLY
-                       + ngx_random() % NGX_HTTP_LONGPOLL_SUBSCRIBE_SPREAD);
+    r->write_event_handler = ngx_http_request_empty_handler;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "longpoll park in \"%V\" for %uis", &z->name, timeout);
@@ -530,26 +535,9 @@ failed:
 
 
 static void
-ngx_http_longpoll_subscribe_timeout(ngx_http_request_t *r)
+ngx_http_longpoll_subscribe_expire(ngx_http_longpoll_waiter_t *w)
 {
-    ngx_event_t              *wev;
-    ngx_http_longpoll_ctx_t  *ctx;
-
-    wev = r->connection->write;
-
-    if (wev->delayed) {
-
-        if (ngx_handle_write_event(wev, 0) != NGX_OK) {
-            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        }
-
-        return;
-    }
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
-
-    ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(ctx->waiter),
-                                    0);
+    ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w), 0);
 }
 
 
@@ -576,22 +564,14 @@ ngx_http_longpoll_subscribe_cleanup(void *data)
 static void
 ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll)
 {
-    ngx_event_t         *wev;
     ngx_http_request_t  *r;
 
     r = poll->waiter.request;
-    wev = r->connection->write;
 
     ngx_http_longpoll_wait_leave(&poll->waiter);
 
     if (ngx_http_longpoll_notify_worker() < NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
         poll->zone->sh->workers[ngx_http_longpoll_notify_worker()].waiting--;
-    }
-
-    wev->delayed = 0;
-
-    if (wev->timer_set) {
-        ngx_del_timer(wev);
     }
 
     r->read_event_handler = ngx_http_block_reading;
@@ -1106,6 +1086,9 @@ ngx_http_longpoll_subscribe_closing(void)
     ngx_http_longpoll_subscribe_drain_event.handler =
                                             ngx_http_longpoll_subscribe_drain;
     ngx_http_longpoll_subscribe_drain_event.log = ngx_cycle->log;
+    ngx_http_longpoll_subscribe_drain_event.data =
+                                      &ngx_http_longpoll_subscribe_drain_dummy;
+    ngx_http_longpoll_subscribe_drain_dummy.fd = (ngx_socket_t) -1;
 
     ngx_http_longpoll_subscribe_drain(
                                     &ngx_http_longpoll_subscribe_drain_event);
@@ -1117,7 +1100,6 @@ ngx_http_longpoll_subscribe_drain(ngx_event_t *ev)
 {
     ngx_uint_t                   i, left, stay;
     ngx_msec_t                   elapsed;
-    ngx_queue_t                 *q;
     ngx_http_longpoll_wait_t    *wait;
     ngx_http_longpoll_waiter_t  *w;
 
@@ -1135,9 +1117,8 @@ ngx_http_longpoll_subscribe_drain(ngx_event_t *ev)
     for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
         wait = ngx_http_longpoll_subscribe_zone(i)->data;
 
-        while (left > stay && !ngx_queue_empty(&wait->all)) {
-            q = ngx_queue_head(&wait->all);
-            w = ngx_queue_data(q, ngx_http_longpoll_waiter_t, queue);
+        while (left > stay && wait->parked) {
+            w = ngx_http_longpoll_wait_any(wait);
 
             ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w),
                                             1);

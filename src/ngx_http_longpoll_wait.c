@@ -12,6 +12,10 @@
  * other waiters of the same category among them.  So a waiter goes back to the
  * parked before it is told, and a category that is ready is not freed when its
  * last waiter leaves, but when the slice comes to its end.
+ *
+ * A period is on the heap, too.  It is not freed when its last waiter leaves,
+ * since the next one is likely to come, but when its timer finds nobody.  The
+ * timers do not keep a worker that is to end: it is the drain that does.
  */
 
 
@@ -25,6 +29,9 @@
 static ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_cat(
     ngx_http_longpoll_wait_t *wait, const uint64_t hash[2]);
 static void ngx_http_longpoll_wait_grow(ngx_http_longpoll_wait_t *wait);
+static ngx_http_longpoll_period_t *ngx_http_longpoll_wait_period(
+    ngx_http_longpoll_wait_t *wait, ngx_msec_t msec);
+static void ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_wait_unlink(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_link_t *link);
 static void ngx_http_longpoll_wait_free(ngx_http_longpoll_wait_t *wait,
@@ -46,8 +53,6 @@ ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait, ngx_log_t *log)
         return NGX_ERROR;
     }
 
-    ngx_queue_init(&wait->all);
-
     wait->ready_last = &wait->ready;
 
     wait->slice.handler = ngx_http_longpoll_wait_slice_handler;
@@ -62,6 +67,7 @@ void
 ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait)
 {
     ngx_uint_t                     i;
+    ngx_http_longpoll_period_t    *period;
     ngx_http_longpoll_wait_cat_t  *cat;
 
     for (i = 0; i < wait->nbuckets; i++) {
@@ -73,20 +79,40 @@ ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait)
         }
     }
 
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WAIT_PERIODS; i++) {
+
+        while (wait->periods[i]) {
+            period = wait->periods[i];
+            wait->periods[i] = period->next;
+
+            if (period->timer.timer_set) {
+                ngx_del_timer(&period->timer);
+            }
+
+            ngx_free(period);
+        }
+    }
+
     ngx_free(wait->buckets);
 }
 
 
 ngx_int_t
 ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
-    ngx_http_longpoll_cat_t *cats, ngx_uint_t n)
+    ngx_http_longpoll_cat_t *cats, ngx_uint_t n, ngx_msec_t msec)
 {
     ngx_uint_t                     i;
     ngx_http_longpoll_link_t      *link;
     ngx_http_longpoll_wait_t      *wait;
+    ngx_http_longpoll_period_t    *period;
     ngx_http_longpoll_wait_cat_t  *cat;
 
     wait = w->wait;
+
+    period = ngx_http_longpoll_wait_period(wait, msec);
+    if (period == NULL) {
+        return NGX_ERROR;
+    }
 
     for (i = 0; i < n; i++) {
         cat = ngx_http_longpoll_wait_cat(wait, cats[i].hash);
@@ -110,10 +136,113 @@ ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
     w->nlinks = n;
     w->state = NGX_HTTP_LONGPOLL_WAIT_PARKED;
 
-    ngx_queue_insert_tail(&wait->all, &w->queue);
+    w->deadline = ngx_current_msec + msec;
+    ngx_queue_insert_tail(&period->waiters, &w->queue);
     wait->parked++;
 
+    if (!period->timer.timer_set) {
+        ngx_add_timer(&period->timer, msec);
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_http_longpoll_period_t *
+ngx_http_longpoll_wait_period(ngx_http_longpoll_wait_t *wait, ngx_msec_t msec)
+{
+    ngx_http_longpoll_period_t  *period, **bucket;
+
+    bucket = &wait->periods[msec % NGX_HTTP_LONGPOLL_WAIT_PERIODS];
+
+    for (period = *bucket; period; period = period->next) {
+
+        if (period->msec == msec) {
+            return period;
+        }
+    }
+
+    period = ngx_calloc(sizeof(ngx_http_longpoll_period_t), wait->slice.log);
+    if (period == NULL) {
+        return NULL;
+    }
+
+    ngx_queue_init(&period->waiters);
+
+    period->msec = msec;
+    period->wait = wait;
+    period->timer.handler = ngx_http_longpoll_wait_timer_handler;
+    period->timer.data = period;
+    period->timer.log = wait->slice.log;
+    period->timer.cancelable = 1;
+
+    period->next = *bucket;
+    *bucket = period;
+
+    return period;
+}
+
+
+static void
+ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                    left;
+    ngx_queue_t                  *q;
+    ngx_msec_int_t                ms;
+    ngx_http_longpoll_period_t   *period, **prev;
+    ngx_http_longpoll_waiter_t   *w;
+
+    period = ev->data;
+
+    for (left = NGX_HTTP_LONGPOLL_WAIT_SLICE;
+         !ngx_queue_empty(&period->waiters);
+         left--)
+    {
+        q = ngx_queue_head(&period->waiters);
+        w = ngx_queue_data(q, ngx_http_longpoll_waiter_t, queue);
+
+        ms = (ngx_msec_int_t) (w->deadline - ngx_current_msec);
+
+        if (ms > 0 || left == 0) {
+            ngx_add_timer(ev, ngx_max(ms, 1));
+            return;
+        }
+
+        period->wait->expire(w);
+    }
+
+    prev = &period->wait->periods[period->msec
+                                  % NGX_HTTP_LONGPOLL_WAIT_PERIODS];
+
+    while (*prev != period) {
+        prev = &(*prev)->next;
+    }
+
+    *prev = period->next;
+
+    ngx_free(period);
+}
+
+
+ngx_http_longpoll_waiter_t *
+ngx_http_longpoll_wait_any(ngx_http_longpoll_wait_t *wait)
+{
+    ngx_uint_t                   i;
+    ngx_queue_t                 *q;
+    ngx_http_longpoll_period_t  *period;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WAIT_PERIODS; i++) {
+
+        for (period = wait->periods[i]; period; period = period->next) {
+
+            if (!ngx_queue_empty(&period->waiters)) {
+                q = ngx_queue_head(&period->waiters);
+                return ngx_queue_data(q, ngx_http_longpoll_waiter_t, queue);
+            }
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -14,6 +14,10 @@
  * for whatever reason, through ..._wait_leave().  Waking is telling: the wake
  * handler looks, and the waiter leaves or stays.
  *
+ * Clients ask for few different time-outs, and those with the same end in the
+ * order in which they came.  So each period has a queue and one timer for its
+ * head, and no parked request costs nginx's tree of timers anything.
+ *
  * This file knows no zone: what a category's last waiter means to others is
  * the business of the handlers.
  */
@@ -28,6 +32,10 @@
 
 typedef struct ngx_http_longpoll_wait_s      ngx_http_longpoll_wait_t;
 typedef struct ngx_http_longpoll_wait_cat_s  ngx_http_longpoll_wait_cat_t;
+typedef struct ngx_http_longpoll_period_s    ngx_http_longpoll_period_t;
+
+
+#define NGX_HTTP_LONGPOLL_WAIT_PERIODS  64      /* buckets */
 
 
 typedef enum {
@@ -59,11 +67,22 @@ typedef struct {
 struct ngx_http_longpoll_waiter_s {
     ngx_http_request_t               *request;
     ngx_http_longpoll_wait_t         *wait;
-    ngx_queue_t                       queue;    /* of all, in order of coming */
+    ngx_queue_t                       queue;    /* of its period */
+    ngx_msec_t                        deadline;
     ngx_http_longpoll_wait_e          state;
 
     ngx_uint_t                        nlinks;
     ngx_http_longpoll_link_t          links[1];
+};
+
+
+struct ngx_http_longpoll_period_s {
+    ngx_queue_t                       waiters;  /* in order of deadlines */
+    ngx_msec_t                        msec;
+    ngx_http_longpoll_period_t       *next;
+    ngx_http_longpoll_wait_t         *wait;
+    ngx_event_t                       timer;    /* while there are waiters, or
+                                                   were a period ago */
 };
 
 
@@ -74,7 +93,7 @@ struct ngx_http_longpoll_wait_s {
     ngx_uint_t                        nbuckets;     /* a power of two */
     ngx_uint_t                        ncats;
 
-    ngx_queue_t                       all;
+    ngx_http_longpoll_period_t       *periods[NGX_HTTP_LONGPOLL_WAIT_PERIODS];
     ngx_uint_t                        parked;
 
     ngx_http_longpoll_wait_cat_t     *ready;        /* to be told, a list */
@@ -86,6 +105,9 @@ struct ngx_http_longpoll_wait_s {
 
     /* look: leave, or stay */
     void                            (*wake)(ngx_http_longpoll_waiter_t *w);
+
+    /* its time is over: leave */
+    void                            (*expire)(ngx_http_longpoll_waiter_t *w);
 
     /* all of a category have been told */
     void                            (*told)(ngx_http_longpoll_wait_t *wait,
@@ -110,14 +132,18 @@ ngx_int_t ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait,
 void ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait);
 
 /*
- * Parks a new waiter (request and wait are set) for n categories.
- * NGX_OK, or NGX_ERROR: no memory, nothing is parked.
+ * Parks a new waiter (request and wait are set) for n categories and so many
+ * ms.  NGX_OK, or NGX_ERROR: no memory, nothing is parked.
  */
 ngx_int_t ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
-    ngx_http_longpoll_cat_t *cats, ngx_uint_t n);
+    ngx_http_longpoll_cat_t *cats, ngx_uint_t n, ngx_msec_t msec);
 
 /* a parked waiter leaves; wait->empty may be called */
 void ngx_http_longpoll_wait_leave(ngx_http_longpoll_waiter_t *w);
+
+/* any one of the parked; NULL: there is none */
+ngx_http_longpoll_waiter_t *ngx_http_longpoll_wait_any(
+    ngx_http_longpoll_wait_t *wait);
 
 /* NULL if nobody waits for it */
 ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_find(

@@ -83,6 +83,11 @@ Test::Nginx::Util::add_block_preprocessor(sub {
     $config = $usual_locations unless defined $config;
 
     if (defined $block->scenario) {
+        # a client of a scenario may keep its connection
+
+        $http = "    keepalive_requests 1000000;\n$http"
+            if $http !~ /keepalive_requests/;
+
         for my $uri (sort keys %at_hand) {
             $config .= $at_hand{$uri} if $config !~ /location = \Q$uri\E /;
         }

@@ -50,6 +50,7 @@ typedef struct {
     ngx_uint_t   flags;
     ngx_uint_t   worlds;
     ngx_uint_t   ops;           /* in each */
+    uint64_t     seed;          /* of the one at hand */
 } test_worlds_t;
 
 
@@ -70,14 +71,16 @@ static uint64_t    test_seed;
 
 
 static void
-test_world(uint64_t seed, ngx_uint_t flags, ngx_uint_t ops)
+test_world(void *data)
 {
-    model_random_world(seed, flags);
+    test_worlds_t  *t = data;
 
-    stub_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
-    stub_crash_seed = flags & MODEL_CRASH ? seed : 0;
+    model_random_world(t->seed, t->flags);
 
-    while (stub->op < ops) {
+    stub_hook = t->flags & MODEL_BETWEEN ? model_hook : NULL;
+    stub_crash_seed = t->flags & MODEL_CRASH ? t->seed : 0;
+
+    while (stub->op < t->ops) {
         model_act(MODEL_NOBODY, 1);
     }
 
@@ -86,41 +89,31 @@ test_world(uint64_t seed, ngx_uint_t flags, ngx_uint_t ops)
 }
 
 
-static void
-test_worlds(void *data)
-{
-    test_worlds_t  *t = data;
-
-    ngx_uint_t  i;
-
-    for (i = 0; i < t->worlds; i++) {
-        test_world(test_seed + i, t->flags, t->ops);
-    }
-}
-
-
 static const test_worlds_t  test_models[] = {
 
     { "what was published is read, in order, once, or missed is said",
-      0, 150, 4000 },
+      0, 300, 5000, 0 },
 
     { "categories may be more than slots",
-      MODEL_CROWDED, 100, 4000 },
+      MODEL_CROWDED, 200, 5000, 0 },
 
     { "an inactive category is forgotten, and no other",
-      MODEL_CROWDED|MODEL_IDLE, 100, 4000 },
+      MODEL_CROWDED|MODEL_IDLE, 200, 5000, 0 },
 
     { "with delete_on_read a message is given and goes",
-      MODEL_TAKE, 100, 4000 },
+      MODEL_TAKE, 200, 5000, 0 },
 
     { "others may come between any two holds of the lock",
-      MODEL_BETWEEN|MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE, 100, 4000 },
+      MODEL_BETWEEN|MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE, 200, 5000, 0 },
 
     { "a large zone is no different",
-      MODEL_LARGE, 6, 20000 },
+      MODEL_LARGE, 20, 20000, 0 },
 
     { "nor is a large one in which others come between",
-      MODEL_LARGE|MODEL_BETWEEN|MODEL_IDLE|MODEL_TAKE, 8, 20000 },
+      MODEL_LARGE|MODEL_BETWEEN|MODEL_IDLE|MODEL_TAKE, 20, 20000, 0 },
+
+    { "a kill at any store loses nothing that was acknowledged",
+      MODEL_CRASH, 100, 600, 0 },
 };
 
 
@@ -134,19 +127,6 @@ test_crash_flags(uint64_t seed)
     };
 
     return MODEL_CRASH | flags[seed % 4];
-}
-
-
-static void
-test_crashes(void *data)
-{
-    test_worlds_t  *t = data;
-
-    ngx_uint_t  i;
-
-    for (i = 0; i < t->worlds; i++) {
-        test_world(test_seed + i, test_crash_flags(test_seed + i), t->ops);
-    }
 }
 
 
@@ -198,45 +178,35 @@ test_numbers(void)
 }
 
 
+/* each world is a process, so that it is the same when it runs alone */
+
 static void
-test_all_worlds(void)
+test_worlds(const test_worlds_t *worlds)
 {
-    ngx_uint_t     i;
-    const char    *wrong;
-    test_worlds_t  t;
+    ngx_uint_t      i, crash;
+    const char     *wrong;
+    test_worlds_t   t;
 
-    for (i = 0; i < sizeof(test_models) / sizeof(test_models[0]); i++) {
-        t = test_models[i];
-        t.worlds = t.worlds / TEST_SLOWER + 1;
+    t = *worlds;
+    crash = t.flags & MODEL_CRASH;
+    wrong = NULL;
 
-        wrong = stub_run(test_worlds, &t, 300);
-        test_report(t.title, wrong, t.flags, t.ops);
+    for (i = 0; i < t.worlds / TEST_SLOWER + 1 && wrong == NULL; i++) {
+        t.seed = test_seed + i;
+        t.flags = crash ? test_crash_flags(t.seed) : t.flags;
+        wrong = stub_run(test_world, &t, 60);
     }
 
-    t.worlds = 40 / TEST_SLOWER;
-    t.ops = 400;
-
-    wrong = stub_run(test_crashes, &t, 300);
-    test_report("a kill at any store loses nothing that was acknowledged",
-                wrong, test_crash_flags(stub->seed), t.ops);
-}
-
-
-static void
-test_one_world(void *data)
-{
-    char  **argv = data;
-
-    test_world(strtoul(argv[3], NULL, 0), strtoul(argv[2], NULL, 0),
-               strtoul(argv[4], NULL, 0));
+    test_report(t.title, wrong, t.flags, t.ops);
 }
 
 
 int
 main(int argc, char *argv[])
 {
-    size_t  i;
-    char   *seed;
+    size_t          i;
+    char           *seed;
+    test_worlds_t   t;
 
     stub_init();
 
@@ -250,8 +220,11 @@ main(int argc, char *argv[])
     test_seed = seed ? strtoul(seed, NULL, 0) : (uint64_t) time(NULL);
 
     if (argc == 5 && strcmp(argv[1], "world") == 0) {
-        test_report("one world", stub_run(test_one_world, argv, 3600),
-                    strtoul(argv[2], NULL, 0), strtoul(argv[4], NULL, 0));
+        t.flags = strtoul(argv[2], NULL, 0);
+        t.seed = strtoul(argv[3], NULL, 0);
+        t.ops = strtoul(argv[4], NULL, 0);
+        test_report("one world", stub_run(test_world, &t, 3600), t.flags,
+                    t.ops);
         test_numbers();
         return test_failed != 0;
     }
@@ -262,7 +235,10 @@ main(int argc, char *argv[])
 
     printf("# seed %lu\n", (unsigned long) test_seed);
 
-    test_all_worlds();
+    for (i = 0; i < sizeof(test_models) / sizeof(test_models[0]); i++) {
+        test_worlds(&test_models[i]);
+    }
+
     test_numbers();
 
     printf("1..%lu\n", (unsigned long) test_number);

@@ -582,6 +582,11 @@ model_was_read(model_op_t *op)
                       && (m.zone.cats.slots[slot].waiting
                           & model_bit(op->worker)),
                       "a poll waits in another's slot");
+
+            if (!in->bit && c->count == 0) {
+                in->pending = 0;
+            }
+
             in->bit = 1;
             in->slot = slot;
             continue;
@@ -828,8 +833,9 @@ model_result(model_op_t *op)
 static void
 model_hook(void)
 {
-    model_op_t  *outer;
-    ngx_uint_t   n;
+    model_op_t                    *outer;
+    ngx_uint_t                     n, dirty;
+    ngx_http_longpoll_zone_conf_t  conf;
 
     outer = m.op;
 
@@ -843,13 +849,27 @@ model_hook(void)
 
         model_sync(outer, 0, 0);
         outer->between += n;
+        conf = m.zone.conf;
+
+        /* what it has taken it is going to tell */
+
+        dirty = outer->kind == MODEL_DIRTY && !m.looking[outer->worker];
+
+        if (dirty) {
+            m.looking[outer->worker] = 1;
+        }
 
         while (n--) {
             model_act(outer->worker, outer->kind != MODEL_READ);
         }
 
+        if (dirty) {
+            m.looking[outer->worker] = 0;
+        }
+
         m.depth = 0;
         m.op = outer;
+        m.zone.conf = conf;
     }
 
     if (outer->kind == MODEL_DELETE && m.deleting == NULL) {
@@ -1418,7 +1438,7 @@ model_read(model_op_t *op)
 {
     size_t                    size;
     u_char                   *copy, *p;
-    ngx_uint_t                i, tries, half;
+    ngx_uint_t                i, n, tries, half;
     model_op_t               *outer;
     ngx_http_longpoll_msg_t  *msg;
 
@@ -1450,9 +1470,9 @@ model_read(model_op_t *op)
                 outer = m.op;
                 m.depth = 1;
 
-                do {
+                for (n = stub_skewed(1, 300); n; n--) {
                     model_act(op->worker, 0);
-                } while (!stub_once(5));
+                }
 
                 m.depth = 0;
                 m.op = outer;

@@ -1,0 +1,616 @@
+# What a zone keeps and for how long: buffer, ttl, inactive, delete_on_read,
+# eviction, and what "missed" says about all of them.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+
+no_long_string();
+log_level('notice');
+run_tests();
+
+__DATA__
+
+=== TEST: a category keeps its newest 250 events, if nothing else is said
+--- http_config
+    longpoll_zone zone=usual:2m;
+--- config
+    location = /events  { longpoll_subscribe usual; }
+    location = /publish { longpoll_publish   usual; }
+--- scenario
+my $cat = category();
+my $c = connection();
+my @ids = map { publish($cat, $_, conn => $c) } 1 .. 260;
+my $r = ask(category => $cat, since_time => 0);
+
+is_deeply([$r->data], [11 .. 260], 'the newest 250');
+is($r->missed, 1, 'the older ones were missed');
+is(status()->{events}, 250, 'events');
+
+
+
+=== TEST: buffer=3 keeps three, in each category for itself
+--- http_config
+    longpoll_zone zone=three:1m buffer=3;
+--- config
+    location = /events  { longpoll_subscribe three; }
+    location = /publish { longpoll_publish   three; }
+--- scenario
+my ($a, $b) = (category('a'), category('b'));
+my $before = status()->{events};
+
+publish($a, $_) for 1 .. 7;
+publish($b, $_) for 1 .. 2;
+
+is_deeply([ask(category => $a, since_time => 0)->data], [5 .. 7], 'a');
+is_deeply([ask(category => $b, since_time => 0)->data], [1 .. 2], 'b');
+is(status()->{events} - $before, 5, 'events');
+is(status()->{evicted}, 0, 'none of them was evicted for room');
+
+
+
+=== TEST: missed is exact behind a buffer that ran over
+--- http_config
+    longpoll_zone zone=exact:1m buffer=3;
+--- config
+    location = /events  { longpoll_subscribe exact; }
+    location = /publish { longpoll_publish   exact; }
+--- scenario
+my $cat = category();
+my @ids;
+
+for my $n (1 .. 5) {
+    push @ids, publish($cat, $n);
+    tick();
+}
+
+# 1 and 2 are gone
+
+for my $n (1 .. 4) {
+    my @data = (($n < 2 ? 3 : $n + 1) .. 5);
+    my $missed = $n < 2 ? 1 : 0;
+    my $ms = id_ms($ids[$n - 1]);
+
+    for my $args ([last_id => $ids[$n - 1]], [since_time => $ms],
+                  [since_time => $ms, last_id => $ids[$n - 1]])
+    {
+        my $r = ask(category => $cat, @$args);
+
+        is_deeply([$r->data], \@data, "behind event $n: $args->[0]");
+        is($r->missed, $missed, "missed: $missed");
+    }
+}
+
+my $r = ask(category => $cat, since_time => 0);
+is_deeply([$r->data], [3 .. 5], 'from the beginning');
+is($r->missed, 1, 'the first two are missed');
+
+like($r->body, qr/\}\],"missed":true\}$/, 'the key stands behind the events');
+
+
+
+=== TEST: nothing is missed where nothing was dropped
+--- http_config
+    longpoll_zone zone=whole:1m buffer=3;
+--- config
+    location = /events  { longpoll_subscribe whole; }
+    location = /publish { longpoll_publish   whole; }
+--- scenario
+my ($cat, $full) = (category(), category('full'));
+my @ids;
+
+for my $n (1 .. 3) {
+    push @ids, publish($cat, $n);
+    publish($full, $_) for 1 .. 5;
+}
+
+for my $args ([since_time => 0], [since_time => 1], [last_id => $ids[0]],
+              [since_time => id_ms($ids[0]) - 1], [since_time => 999_999_999_999])
+{
+    is(ask(category => $cat, @$args)->missed, 0, "@$args");
+}
+
+my $r = ask(category => category(), timeout => 1, since_time => 0);
+is($r->missed, 0, 'nor in a category that never was, whatever others lost');
+unlike($r->body, qr/missed/, 'the key is not there');
+
+is(ask(category => $cat, category => $full, since_time => 0)->missed, 1,
+   'a poll of both has missed what one of them lost');
+is(ask(category => $cat, category => $full, last_id => $ids[2])->missed, 1,
+   'from a cursor, too');
+is(ask(category => $cat, category => $full, since_time => 0,
+       timeout => 1)->kind, 'events', 'and is answered at once');
+
+
+
+=== TEST: a parked poll that loses events before it reads them is told
+--- http_config
+    longpoll_zone zone=burst:1m buffer=3;
+--- config
+    location = /events  { longpoll_subscribe burst; }
+    location = /publish { longpoll_publish   burst; }
+--- scenario
+my $cat = category();
+my @ids = (publish($cat, 0));
+my $p = poll(category => $cat, last_id => $ids[0]);
+
+wait_waiting(1);
+push @ids, publish_together($cat, 1 .. 10);
+
+my $r = $p->answer;
+my @got = $r->data;
+
+is_deeply(\@got, [$got[0] .. $got[-1]], 'what it gets is in order');
+is($r->missed, $got[0] > 1 ? 1 : 0, "missed, as it begins with $got[0]");
+
+
+
+=== TEST: a since_time of a real date before this life may have missed anything
+--- scenario
+my $cat = category();
+publish($cat, 1);
+
+my %missed = (1_000_000_000_000 => 1, 1_616_040_198_889 => 1,
+              999_999_999_999 => 0, 0 => 0);
+
+for my $since (sort { $a <=> $b } keys %missed) {
+    my $r = ask(category => $cat, since_time => $since);
+
+    is_deeply([$r->data], [1], "since_time=$since: the event");
+    is($r->missed, $missed{$since}, "missed: $missed{$since}");
+}
+
+my $r = ask(category => category(), since_time => 1_616_040_198_889,
+            timeout => 1);
+like($r->body, qr/^\{"timeout":"no events before timeout","timestamp":\d+,"missed":true\}$/,
+     'so a time-out says');
+
+
+
+=== TEST: an id of another life may have missed anything
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my $foreign = id_of_another_life(id_moved($id, -1));
+my $r = ask(category => $cat, last_id => $foreign);
+
+is_deeply([$r->data], [1], 'its millisecond counts as since_time');
+is($r->missed, 1, 'missed');
+
+$r = ask(category => $cat, last_id => id_of_another_life($id), timeout => 1);
+is($r->kind, 'timeout', 'of the same millisecond nothing is later');
+is($r->missed, 1, 'missed');
+
+
+
+=== TEST: missed answers are counted
+--- http_config
+    longpoll_zone zone=counted:1m buffer=1;
+--- config
+    location = /events  { longpoll_subscribe counted; }
+    location = /publish { longpoll_publish   counted; }
+--- scenario
+my $cat = category();
+my $before = status()->{missed};
+
+publish($cat, $_) for 1, 2;
+ask(category => $cat, since_time => 0) for 1 .. 3;
+ask(category => category(), since_time => 1_616_040_198_889, timeout => 1);
+is(status()->{missed} - $before, 4, 'three with events, one time-out');
+
+
+
+=== TEST: an event lives for its ttl, and not longer
+--- http_config
+    longpoll_zone zone=short:1m ttl=1s;
+--- config
+    location = /events  { longpoll_subscribe short; }
+    location = /publish { longpoll_publish   short; }
+--- scenario
+my $cat = category();
+my $before = status();
+my $id = publish($cat, 1);
+my $over = id_ms($id) + 1000;
+my ($seen, $unseen) = (0, 0);
+
+# asking all the time: given until the ttl is over, not after it
+
+wait_until {
+    my $asked = now_ms();
+    my $r = ask({ uri => '/events' }, category => $cat, since_time => 0,
+                timeout => 1);
+
+    if ($r->kind eq 'events') {
+        $seen++;
+        die "given after its ttl\n" if $asked > $over;
+
+    } else {
+        $unseen++;
+        die "gone before its ttl\n" if now_ms() < $over;
+        is($r->missed, 1, 'its loss is told');
+    }
+
+    $unseen;
+} 'the end of the event';
+
+cmp_ok($seen, '>', 3, "given $seen times while it lived");
+
+wait_status { $_->{events} == $before->{events}
+              && $_->{expired} - $before->{expired} == 1 } 'the figures follow';
+
+is(ask(category => $cat, last_id => $id, timeout => 1)->missed, 0,
+   'who has seen it has missed nothing');
+
+
+
+=== TEST: figures and memory follow a ttl without anybody asking
+--- http_config
+    longpoll_zone zone=alone:1m ttl=1s;
+--- config
+    location = /events  { longpoll_subscribe alone; }
+    location = /publish { longpoll_publish   alone; }
+--- scenario
+my $before = status();
+my $c = connection();
+
+publish(category("alone$_"), '"' . 'x' x 1000 . '"', conn => $c) for 1 .. 100;
+
+my $last = now_ms();
+my $full = status();
+
+cmp_ok($full->{events} - $before->{events}, '>', 0, 'there are events');
+wait_status { $_->{expired} - $before->{expired} == 100 } 'all expired';
+cmp_ok(now_ms() - $last, '<', 3500, 'within two seconds of their ttl');
+
+my $after = status();
+
+is($after->{events}, 0, 'no events');
+is($after->{categories}, 0, 'no categories');
+cmp_ok($after->{used}, '<', $full->{used}, 'the memory is back');
+
+
+
+=== TEST: of a category the expired events go and the younger ones stay
+--- http_config
+    longpoll_zone zone=younger:1m ttl=1s;
+--- config
+    location = /events  { longpoll_subscribe younger; }
+    location = /publish { longpoll_publish   younger; }
+--- scenario
+my $cat = category();
+my $old = publish($cat, '"old"');
+
+wait_until { now_ms() > id_ms($old) + 700 } 'some time';
+my $young = publish($cat, '"young"');
+wait_until { now_ms() > id_ms($old) + 1005 } 'the end of the old one';
+
+my $r = ask(category => $cat, since_time => 0);
+
+is_deeply([$r->data], ['young'], 'the young one');
+is($r->missed, 1, 'the old one is missed');
+is(ask(category => $cat, last_id => $old)->missed, 0,
+   'but not by who has seen it');
+
+
+
+=== TEST: a parked poll is woken by an event that is younger than its ttl
+--- http_config
+    longpoll_zone zone=woken:1m ttl=1s;
+--- config
+    location = /events  { longpoll_subscribe woken; }
+    location = /publish { longpoll_publish   woken; }
+--- scenario
+my $cat = category();
+my $p = poll(category => $cat, since_time => 0);
+
+wait_waiting(1);
+my $id = publish($cat, 1);
+my $r = $p->answer;
+
+is_deeply([$r->ids], [$id], 'the event');
+is($r->missed, 0, 'nothing is missed');
+
+
+
+=== TEST: a category that nobody uses for the time of inactive is forgotten
+--- http_config
+    longpoll_zone zone=idle:1m inactive=1s;
+--- config
+    location = /events  { longpoll_subscribe idle; }
+    location = /publish { longpoll_publish   idle; }
+--- scenario
+my ($idle, $asked, $waited) = map { category($_) } qw( idle asked waited );
+my %id = map { $_ => publish($_, 1) } $idle, $asked, $waited;
+my $p = poll(category => $waited, last_id => $id{$waited});
+
+wait_waiting(1);
+
+# nobody asks for the first; that it is gone shows in the figures
+
+wait_status {
+    ask(category => $asked, since_time => 0);
+    $_->{expired} == 1;
+} 'one event forgotten';
+
+is(status()->{categories}, 2, 'two categories are left');
+is_deeply([ask(category => $asked, since_time => 0)->ids], [$id{$asked}],
+          'the one that was polled');
+is_deeply([ask(category => $waited, since_time => 0)->ids], [$id{$waited}],
+          'the one that somebody waits on');
+
+my $r = ask(category => $idle, since_time => 1, timeout => 1);
+is($r->kind, 'timeout', 'nothing is left of the first');
+is($r->missed, 1, 'and that is told');
+
+
+
+=== TEST: an event over inactive is not given, forgotten yet or not
+--- http_config
+    longpoll_zone zone=quick:1m inactive=1s;
+--- config
+    location = /events  { longpoll_subscribe quick; }
+    location = /publish { longpoll_publish   quick; }
+--- scenario
+my @cats = map { category("q$_") } 1 .. 10;
+my @ids = map { publish($_, 1) } @cats;
+
+wait_until { now_ms() > id_ms($ids[-1]) + 1005 } 'the end of them';
+
+is(ask(category => $_, since_time => 0, timeout => 1)->kind, 'timeout', $_)
+    for @cats;
+
+
+
+=== TEST: publishing keeps a category from being forgotten
+--- http_config
+    longpoll_zone zone=busy:1m inactive=1s;
+--- config
+    location = /events  { longpoll_subscribe busy; }
+    location = /publish { longpoll_publish   busy; }
+--- scenario
+my $cat = category();
+my $first = publish($cat, 0);
+my $last = $first;
+
+for my $n (1 .. 4) {
+    wait_until { now_ms() > id_ms($last) + 500 } 'half the time';
+    $last = publish($cat, $n);
+}
+
+my $r = ask(category => $cat, since_time => 0);
+is_deeply([$r->data], [0 .. 4], 'all events, over two seconds');
+is($r->missed, 0, 'nothing missed');
+
+
+
+=== TEST: delete_on_read gives an event to the first that asks
+--- http_config
+    longpoll_zone zone=first:1m delete_on_read=on;
+--- config
+    location = /events  { longpoll_subscribe first; }
+    location = /publish { longpoll_publish   first; }
+--- scenario
+my $cat = category();
+my @ids = map { publish($cat, $_) } 1 .. 3;
+
+is_deeply([ask(category => $cat, since_time => 0)->ids], \@ids,
+          'the first gets all of them');
+
+my $r = ask(category => $cat, since_time => 0, timeout => 1);
+is($r->kind, 'timeout', 'the second none');
+is($r->missed, 0, 'and has missed nothing');
+wait_status { $_->{events} == 0 } 'the zone is empty';
+is(status()->{expired} + status()->{evicted}, 0, 'they did not expire');
+
+
+
+=== TEST: delete_on_read gives an event to everybody who waits for it
+--- http_config
+    longpoll_zone zone=all:1m delete_on_read=on;
+--- config
+    location = /events  { longpoll_subscribe all; }
+    location = /publish { longpoll_publish   all; }
+--- scenario
+my $cat = category();
+my @p = map { poll(category => $cat) } 1 .. 10;
+
+wait_waiting(10);
+my $id = publish($cat, 1);
+
+is_deeply([$_->answer->ids], [$id], 'one that waited') for @p;
+wait_status { $_->{events} == 0 } 'the zone is empty';
+
+my $r = ask(category => $cat, since_time => 0, timeout => 1);
+is($r->kind, 'timeout', 'later polls get nothing');
+is($r->missed, 0, 'and have missed nothing');
+
+
+
+=== TEST: delete_on_read leaves what a cursor or an answer's size left
+--- http_config
+    longpoll_zone zone=rest:1m delete_on_read=on;
+    longpoll_max_response_size 1k;
+--- config
+    location = /events  { longpoll_subscribe rest; }
+    location = /publish { longpoll_publish   rest; }
+--- scenario
+my $cat = category();
+my $text = 'x' x 300;
+my (@ids, @got);
+
+for (1 .. 9) {
+    push @ids, publish($cat, qq("$text"));
+    tick();
+}
+
+push @got, ask(category => $cat, since_time => 0)->ids while @got < 9;
+is_deeply(\@got, \@ids, 'every event once, asked for from the beginning');
+
+
+
+=== TEST: delete_on_read and a client that leaves before it is served
+--- http_config
+    longpoll_zone zone=leaves:1m delete_on_read=on;
+--- config
+    location = /events  { longpoll_subscribe leaves; }
+    location = /publish { longpoll_publish   leaves; }
+--- scenario
+my $cat = category();
+my $p = poll(category => $cat);
+
+wait_waiting(1);
+$p->close;
+wait_waiting(0);
+
+my $id = publish($cat, 1);
+is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
+          'the event waits for the next');
+
+
+
+=== TEST: without delete_on_read every poll gets every event
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+
+is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], "time $_")
+    for 1 .. 5;
+
+
+
+=== TEST: a full zone takes every event, and the oldest make room
+--- http_config
+    longpoll_zone zone=full:256k;
+--- config
+    location = /events  { longpoll_subscribe full; }
+    location = /publish { longpoll_publish   full; }
+--- scenario
+my @cats = map { category("full$_") } 0 .. 9;
+my $c = connection();
+my $text = 'x' x 1000;
+my @ids;
+
+for my $n (0 .. 999) {
+    push @ids, publish($cats[$n % 10], qq("$n $text"), conn => $c);
+}
+
+my $status = status();
+
+is($status->{published} - $status->{evicted} - $status->{expired},
+   $status->{events}, 'what is not there was evicted');
+cmp_ok($status->{evicted}, '>', 500, 'there was not room for all');
+cmp_ok($status->{events}, '>=', 100, 'but for a good many');
+cmp_ok($status->{used}, '<=', $status->{size}, 'used');
+
+my @left = sort map { ask(category => $_, since_time => 0)->ids } @cats;
+my @newest = @ids[-$status->{events} .. -1];
+
+is_deeply(\@left, \@newest, 'it is exactly the oldest that are gone');
+
+for my $n (0, 1, 9) {
+    is(ask(category => $cats[$n], since_time => 0)->missed, 1,
+       'the readers are told');
+    is(ask(category => $cats[$n], last_id => $ids[$n - 20])->missed, 0,
+       'not those who have seen them');
+}
+
+
+
+=== TEST: a cold category keeps its events beside a busy one
+--- http_config
+    longpoll_zone zone=cold:512k buffer=20;
+--- config
+    location = /events  { longpoll_subscribe cold; }
+    location = /publish { longpoll_publish   cold; }
+--- scenario
+my ($cold, $busy) = (category('cold'), category('busy'));
+my $c = connection();
+my @ids = map { publish($cold, $_, conn => $c) } 1 .. 5;
+my $text = 'x' x 2000;
+
+# more than the zone has, many times over
+
+publish($busy, qq("$_ $text"), conn => $c) for 1 .. 2000;
+
+my $r = ask(category => $cold, since_time => 0);
+
+is_deeply([$r->ids], \@ids, 'all of them');
+is($r->missed, 0, 'nothing missed');
+is(status()->{evicted}, 0, 'nothing evicted');
+is_deeply([map { /^(\d+)/ } ask(category => $busy, since_time => 0)->data],
+          [1981 .. 2000], 'the busy one has its newest');
+
+
+
+=== TEST: a large event makes room among many small ones
+--- http_config
+    longpoll_zone zone=mixed:512k;
+--- config
+    location = /events  { longpoll_subscribe mixed; }
+    location = /publish { longpoll_publish   mixed; }
+--- scenario
+my ($small, $large) = (category('small'), category('large'));
+my $c = connection();
+
+for (1 .. 20) {
+    publish("$small-$_", $_, conn => $c) for 1 .. 100;
+
+    my $id = publish($large, '"' . 'x' x 100_000 . '"', conn => $c);
+    my $body = ask(category => $large, since_time => id_ms($id) - 1)->body;
+
+    like(substr($body, -60), qr/"id":"$id"\}\]\}$/, "the large one, time $_");
+    is(length(($body =~ /"(x+)","id":"$id"/)[0]), 100_000, 'and whole');
+}
+
+
+
+=== TEST: more categories than there is room for, polled and published
+--- http_config
+    longpoll_zone zone=crowd:256k;
+--- config
+    location = /events  { longpoll_subscribe crowd; }
+    location = /publish { longpoll_publish   crowd; }
+--- scenario
+my $c = connection();
+my $cat = category('crowd');
+my $kept = category('kept');
+my $id = publish($kept, 1);
+
+# polls cost no event its place: not those that come and go
+
+ask({ conn => $c, method => 'HEAD' }, category => "$cat-$_") for 1 .. 2000;
+
+for (1 .. 2000) {
+    my $p = poll(category => "$cat-$_");
+    $p->close;
+}
+
+wait_waiting(0);
+is_deeply([ask(category => $kept, since_time => 0)->ids], [$id],
+          'an event beside 2000 polled categories');
+
+# a publish always finds a place
+
+publish("$cat-$_", $_, conn => $c) for 1 .. 2000;
+is_deeply([ask(category => "$cat-2000", since_time => 0)->data], [2000],
+          'the newest category has its event');
+
+
+
+=== TEST: more polls than there is room for categories all wait and all wake
+--- http_config
+    longpoll_zone zone=loose:128k;
+--- config
+    location = /events  { longpoll_subscribe loose; }
+    location = /publish { longpoll_publish   loose; }
+--- scenario
+my $cat = category('loose');
+my @p = map { my $n = $_; poll(map { (category => "$cat-$n-$_") } 1 .. 60) }
+        1 .. 30;
+
+wait_waiting(30);
+
+for my $n (1 .. 30) {
+    my $id = publish("$cat-$n-" . (1 + $n * 7 % 60), $n);
+    is_deeply([$p[$n - 1]->answer->ids], [$id], "poll $n of 60 categories");
+}
