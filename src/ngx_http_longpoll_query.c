@@ -38,6 +38,7 @@ typedef struct {
     u_char     *pos;        /* the next pair */
     u_char     *last;
     u_char     *buf;        /* the next decoded byte */
+    ngx_uint_t  plain;      /* nothing is to be decoded, and no ';' */
 
     /* the first of each that counts, len == 0: none */
     ngx_str_t   values[NGX_HTTP_LONGPOLL_QUERY_CATEGORY];
@@ -50,7 +51,8 @@ static void ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf);
 static ngx_uint_t ngx_http_longpoll_query_next(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
-static ngx_uint_t ngx_http_longpoll_query_name(u_char *p, u_char *last);
+static ngx_uint_t ngx_http_longpoll_query_name(u_char *start, u_char *last,
+    ngx_uint_t plain);
 static ngx_int_t ngx_http_longpoll_query_decode(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
 static u_char *ngx_http_longpoll_query_byte(u_char *p, u_char *last,
@@ -193,6 +195,9 @@ ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ctx->pos = args->data;
     ctx->last = args->data + args->len;
     ctx->buf = buf;
+    ctx->plain = memchr(args->data, '%', args->len) == NULL
+                 && memchr(args->data, '+', args->len) == NULL
+                 && memchr(args->data, ';', args->len) == NULL;
 
     for ( ;; ) {
         name = ngx_http_longpoll_query_next(ctx, &value);
@@ -243,16 +248,22 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
             continue;
         }
 
-        name = ngx_http_longpoll_query_name(p, eq);
+        name = ngx_http_longpoll_query_name(p, eq, ctx->plain);
 
-        if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES
-            || memchr(p, ';', end - p) != NULL)
-        {
+        if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES) {
             continue;
         }
 
         value->data = eq + 1;
         value->len = end - value->data;
+
+        if (ctx->plain) {
+            return name;
+        }
+
+        if (memchr(p, ';', end - p) != NULL) {
+            continue;
+        }
 
         if (ngx_http_longpoll_query_decode(ctx, value) == NGX_OK) {
             return name;
@@ -264,7 +275,7 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
 
 
 static ngx_uint_t
-ngx_http_longpoll_query_name(u_char *start, u_char *last)
+ngx_http_longpoll_query_name(u_char *start, u_char *last, ngx_uint_t plain)
 {
     u_char       c, *p;
     size_t       n;
@@ -281,7 +292,7 @@ ngx_http_longpoll_query_name(u_char *start, u_char *last)
         }
     }
 
-    if (memchr(start, '%', last - start) == NULL) {
+    if (plain) {
         return i;
     }
 

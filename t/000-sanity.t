@@ -8,7 +8,7 @@ run_tests();
 
 __DATA__
 
-=== TEST: a parked poll sees the event that arrives while it waits
+=== TEST 1: a parked poll sees the event that arrives while it waits
 --- scenario
 my $cat = category('farm');
 my $p = poll(category => $cat);
@@ -25,7 +25,7 @@ like($r->body,
 
 
 
-=== TEST: an event that is there is answered at once
+=== TEST 2: an event that is there is answered at once
 --- scenario
 my $cat = category('farm');
 my $id = publish($cat, '"oink"');
@@ -36,7 +36,7 @@ is(status()->{waiting}, 0, 'nothing was parked');
 
 
 
-=== TEST: a poll without events is answered by its time-out
+=== TEST 3: a poll without events is answered by its time-out
 --- scenario
 my $r = ask(category => category('farm'), timeout => 1);
 
@@ -46,7 +46,7 @@ like($r->body, qr/^\{"timeout":"no events before timeout","timestamp":\d{13}\}$/
 
 
 
-=== TEST: an event is for its own category alone
+=== TEST 4: an event is for its own category alone
 --- scenario
 my ($farm, $zoo) = (category('farm'), category('zoo'));
 my $p = poll(category => $zoo);
@@ -59,7 +59,7 @@ is_deeply([$p->answer->ids], [$id], 'what the poll asked for');
 
 
 
-=== TEST: configurations without the module's directives are as they were
+=== TEST 5: configurations without the module's directives are as they were
 --- http_config
 --- config
         location = /x { return 200 "nothing to see"; }
@@ -70,7 +70,7 @@ nothing to see
 
 
 
-=== TEST: the module's name is in the error log's configuration errors only
+=== TEST 6: the module's name is in the error log's configuration errors only
 --- scenario
 my $cat = category('farm');
 

@@ -9,7 +9,7 @@ run_tests();
 
 __DATA__
 
-=== TEST: longpoll_zone needs zone=
+=== TEST 1: longpoll_zone needs zone=
 --- http_config
     longpoll_zone buffer=10;
 --- must_die
@@ -19,7 +19,7 @@ longpoll_zone
 
 
 
-=== TEST: longpoll_zone needs an argument
+=== TEST 2: longpoll_zone needs an argument
 --- http_config
     longpoll_zone;
 --- must_die
@@ -29,7 +29,7 @@ invalid number of arguments in "longpoll_zone"
 
 
 
-=== TEST: a zone without a size is refused
+=== TEST 3: a zone without a size is refused
 --- http_config
     longpoll_zone zone=events;
 --- must_die
@@ -39,7 +39,7 @@ zone=events
 
 
 
-=== TEST: a zone with a size that is none is refused
+=== TEST 4: a zone with a size that is none is refused
 --- http_config
     longpoll_zone zone=events:many;
 --- must_die
@@ -49,7 +49,7 @@ zone=events:many
 
 
 
-=== TEST: a zone with a negative size is refused
+=== TEST 5: a zone with a negative size is refused
 --- http_config
     longpoll_zone zone=events:-1m;
 --- must_die
@@ -59,7 +59,7 @@ zone=events:-1m
 
 
 
-=== TEST: a zone without a name is refused
+=== TEST 6: a zone without a name is refused
 --- http_config
     longpoll_zone zone=:1m;
 --- must_die
@@ -69,7 +69,7 @@ zone
 
 
 
-=== TEST: a zone too small to be useful is refused
+=== TEST 7: a zone too small to be useful is refused
 --- http_config
     longpoll_zone zone=events:4k;
 --- must_die
@@ -79,7 +79,7 @@ too small
 
 
 
-=== TEST: a zone of no bytes is refused
+=== TEST 8: a zone of no bytes is refused
 --- http_config
     longpoll_zone zone=events:0;
 --- must_die
@@ -89,7 +89,7 @@ zone
 
 
 
-=== TEST: the same zone twice is refused
+=== TEST 9: the same zone twice is refused
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=events:1m buffer=10;
@@ -100,7 +100,7 @@ events
 
 
 
-=== TEST: the name of another module's zone is refused
+=== TEST 10: the name of another module's zone is refused
 --- http_config
     limit_req_zone $binary_remote_addr zone=events:1m rate=1r/s;
     longpoll_zone zone=events:1m;
@@ -111,7 +111,7 @@ events
 
 
 
-=== TEST: an unknown parameter of longpoll_zone is refused
+=== TEST 11: an unknown parameter of longpoll_zone is refused
 --- http_config
     longpoll_zone zone=events:1m colour=red;
 --- must_die
@@ -121,7 +121,7 @@ colour=red
 
 
 
-=== TEST: buffer=0 is refused
+=== TEST 12: buffer=0 is refused
 --- http_config
     longpoll_zone zone=events:1m buffer=0;
 --- must_die
@@ -131,7 +131,7 @@ buffer=0
 
 
 
-=== TEST: a negative buffer is refused
+=== TEST 13: a negative buffer is refused
 --- http_config
     longpoll_zone zone=events:1m buffer=-3;
 --- must_die
@@ -141,7 +141,7 @@ buffer=-3
 
 
 
-=== TEST: a buffer that is no number is refused
+=== TEST 14: a buffer that is no number is refused
 --- http_config
     longpoll_zone zone=events:1m buffer=10x;
 --- must_die
@@ -151,7 +151,7 @@ buffer=10x
 
 
 
-=== TEST: ttl=0 is refused
+=== TEST 15: ttl=0 is refused
 --- http_config
     longpoll_zone zone=events:1m ttl=0;
 --- must_die
@@ -161,7 +161,7 @@ ttl=0
 
 
 
-=== TEST: a ttl that is no time is refused
+=== TEST 16: a ttl that is no time is refused
 --- http_config
     longpoll_zone zone=events:1m ttl=soon;
 --- must_die
@@ -171,7 +171,7 @@ ttl=soon
 
 
 
-=== TEST: an inactive that is no time is refused
+=== TEST 17: an inactive that is no time is refused
 --- http_config
     longpoll_zone zone=events:1m inactive=never;
 --- must_die
@@ -181,7 +181,7 @@ inactive=never
 
 
 
-=== TEST: delete_on_read is on or off
+=== TEST 18: delete_on_read is on or off
 --- http_config
     longpoll_zone zone=events:1m delete_on_read=perhaps;
 --- must_die
@@ -191,7 +191,7 @@ delete_on_read=perhaps
 
 
 
-=== TEST: longpoll_subscribe needs a zone that is declared
+=== TEST 19: longpoll_subscribe needs a zone that is declared
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -203,7 +203,7 @@ other
 
 
 
-=== TEST: longpoll_publish needs a zone that is declared
+=== TEST 20: longpoll_publish needs a zone that is declared
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -215,7 +215,7 @@ other
 
 
 
-=== TEST: longpoll_status needs a zone that is declared
+=== TEST 21: longpoll_status needs a zone that is declared
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -227,7 +227,7 @@ other
 
 
 
-=== TEST: another module's zone is none of ours
+=== TEST 22: another module's zone is none of ours
 --- http_config
     limit_req_zone $binary_remote_addr zone=other:1m rate=1r/s;
 --- config
@@ -239,7 +239,7 @@ other
 
 
 
-=== TEST: longpoll_subscribe needs an argument
+=== TEST 23: longpoll_subscribe needs an argument
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -251,7 +251,7 @@ invalid number of arguments in "longpoll_subscribe"
 
 
 
-=== TEST: an unknown protocol is refused
+=== TEST 24: an unknown protocol is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -263,7 +263,7 @@ mqtt
 
 
 
-=== TEST: an unknown parameter of longpoll_subscribe is refused
+=== TEST 25: an unknown parameter of longpoll_subscribe is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -275,7 +275,7 @@ colour=red
 
 
 
-=== TEST: an unknown parameter of longpoll_publish is refused
+=== TEST 26: an unknown parameter of longpoll_publish is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -287,7 +287,7 @@ colour=red
 
 
 
-=== TEST: an unknown parameter of longpoll_status is refused
+=== TEST 27: an unknown parameter of longpoll_status is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -299,7 +299,7 @@ colour=red
 
 
 
-=== TEST: an unknown format of longpoll_status is refused
+=== TEST 28: an unknown format of longpoll_status is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -311,7 +311,7 @@ xml
 
 
 
-=== TEST: longpoll_subscribe twice in a location is refused
+=== TEST 29: longpoll_subscribe twice in a location is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -323,7 +323,7 @@ xml
 
 
 
-=== TEST: longpoll_publish twice in a location is refused
+=== TEST 30: longpoll_publish twice in a location is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -335,7 +335,7 @@ xml
 
 
 
-=== TEST: longpoll_status twice in a location is refused
+=== TEST 31: longpoll_status twice in a location is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -347,7 +347,7 @@ xml
 
 
 
-=== TEST: longpoll_max_timeout twice is refused
+=== TEST 32: longpoll_max_timeout twice is refused
 --- http_config
     longpoll_max_timeout 10s;
     longpoll_max_timeout 20s;
@@ -358,7 +358,7 @@ xml
 
 
 
-=== TEST: longpoll_max_response_size twice is refused
+=== TEST 33: longpoll_max_response_size twice is refused
 --- http_config
     longpoll_max_response_size 10k;
     longpoll_max_response_size 20k;
@@ -369,7 +369,7 @@ xml
 
 
 
-=== TEST: longpoll_error_status twice is refused
+=== TEST 34: longpoll_error_status twice is refused
 --- http_config
     longpoll_error_status 400;
     longpoll_error_status 400;
@@ -380,7 +380,7 @@ xml
 
 
 
-=== TEST: longpoll_drain twice is refused
+=== TEST 35: longpoll_drain twice is refused
 --- http_config
     longpoll_drain 1s;
     longpoll_drain 2s;
@@ -391,7 +391,7 @@ xml
 
 
 
-=== TEST: longpoll_max_timeout 0 is refused
+=== TEST 36: longpoll_max_timeout 0 is refused
 --- http_config
     longpoll_max_timeout 0;
 --- must_die
@@ -401,7 +401,7 @@ longpoll_max_timeout
 
 
 
-=== TEST: longpoll_max_timeout takes a time
+=== TEST 37: longpoll_max_timeout takes a time
 --- http_config
     longpoll_max_timeout long;
 --- must_die
@@ -411,7 +411,7 @@ longpoll_max_timeout
 
 
 
-=== TEST: longpoll_max_response_size takes a size
+=== TEST 38: longpoll_max_response_size takes a size
 --- http_config
     longpoll_max_response_size large;
 --- must_die
@@ -421,7 +421,7 @@ longpoll_max_timeout
 
 
 
-=== TEST: longpoll_drain takes a time
+=== TEST 39: longpoll_drain takes a time
 --- http_config
     longpoll_drain slowly;
 --- must_die
@@ -431,7 +431,7 @@ longpoll_max_timeout
 
 
 
-=== TEST: longpoll_error_status 201 is refused
+=== TEST 40: longpoll_error_status 201 is refused
 --- http_config
     longpoll_error_status 201;
 --- must_die
@@ -441,7 +441,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_error_status 399 is refused
+=== TEST 41: longpoll_error_status 399 is refused
 --- http_config
     longpoll_error_status 399;
 --- must_die
@@ -451,7 +451,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_error_status 500 is refused
+=== TEST 42: longpoll_error_status 500 is refused
 --- http_config
     longpoll_error_status 500;
 --- must_die
@@ -461,7 +461,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_error_status takes a number
+=== TEST 43: longpoll_error_status takes a number
 --- http_config
     longpoll_error_status teapot;
 --- must_die
@@ -471,7 +471,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_zone stands in http only
+=== TEST 44: longpoll_zone stands in http only
 --- http_config
 --- config
     longpoll_zone zone=events:1m;
@@ -482,7 +482,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_drain stands in http only
+=== TEST 45: longpoll_drain stands in http only
 --- http_config
 --- config
     longpoll_drain 1s;
@@ -493,7 +493,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_subscribe does not stand in server
+=== TEST 46: longpoll_subscribe does not stand in server
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -505,7 +505,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_publish does not stand in server
+=== TEST 47: longpoll_publish does not stand in server
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -517,7 +517,7 @@ longpoll_error_status
 
 
 
-=== TEST: longpoll_status does not stand in if
+=== TEST 48: longpoll_status does not stand in if
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -529,7 +529,7 @@ longpoll_error_status
 
 
 
-=== TEST: every directive in every place it may stand in
+=== TEST 49: every directive in every place it may stand in
 --- http_config
     longpoll_zone zone=everywhere:1m buffer=10 ttl=1h inactive=1d
                   delete_on_read=off;
@@ -575,7 +575,7 @@ is(get('/two')->status, 200, 'status of all');
 
 
 
-=== TEST: a zone may be declared behind its use
+=== TEST 50: a zone may be declared behind its use
 --- http_config
     server {
         listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
@@ -594,7 +594,7 @@ is_deeply([$r->ids], [$id], 'it works');
 
 
 
-=== TEST: the defaults: 120 seconds at most, errors are sent with 200
+=== TEST 51: the defaults: 120 seconds at most, errors are sent with 200
 --- request
 GET /events?category=farm&timeout=121
 --- error_code: 200
@@ -603,7 +603,7 @@ GET /events?category=farm&timeout=121
 
 
 
-=== TEST: longpoll_max_timeout of http holds for its servers
+=== TEST 52: longpoll_max_timeout of http holds for its servers
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 45s;
@@ -614,7 +614,7 @@ GET /events?category=farm&timeout=46
 
 
 
-=== TEST: longpoll_max_timeout in minutes counts its seconds
+=== TEST 53: longpoll_max_timeout in minutes counts its seconds
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 2m;
@@ -625,7 +625,7 @@ GET /events?category=farm
 
 
 
-=== TEST: the greatest timeout allowed is allowed
+=== TEST 54: the greatest timeout allowed is allowed
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 7s;
@@ -637,7 +637,7 @@ ok($p->parked, 'the poll waits');
 
 
 
-=== TEST: longpoll_error_status is the status of polling errors
+=== TEST 55: longpoll_error_status is the status of polling errors
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -654,7 +654,7 @@ Cache-Control: no-cache, no-store, must-revalidate
 
 
 
-=== TEST: longpoll_error_status leaves events and 405 alone
+=== TEST 56: longpoll_error_status leaves events and 405 alone
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -670,7 +670,7 @@ is(http('DELETE', '/events')->status, 405, 'another method');
 
 
 
-=== TEST: one location polls with GET and publishes with POST
+=== TEST 57: one location polls with GET and publishes with POST
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -685,7 +685,7 @@ is_deeply([$r->ids], [$id], 'published and polled');
 
 
 
-=== TEST: an if block polls and publishes as its location does
+=== TEST 58: an if block polls and publishes as its location does
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -704,7 +704,7 @@ is_deeply([$r->ids], [$id], 'published and polled');
 
 
 
-=== TEST: an if block with a zone of its own uses that one
+=== TEST 59: an if block with a zone of its own uses that one
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=ifzone:1m;
@@ -727,7 +727,7 @@ is_deeply([$r->ids], [$id], 'the event is in the zone of the if block');
 
 
 
-=== TEST: a limit_except block polls as its location does
+=== TEST 60: a limit_except block polls as its location does
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -745,7 +745,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], 'polled');
 
 
 
-=== TEST: limit_except refuses as everywhere in nginx
+=== TEST 61: limit_except refuses as everywhere in nginx
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -763,7 +763,7 @@ POST /events
 
 
 
-=== TEST: a nested location does not poll, as with proxy_pass
+=== TEST 62: a nested location does not poll, as with proxy_pass
 --- config
     location /events {
         longpoll_subscribe events;
@@ -776,7 +776,7 @@ GET /events/nested?category=farm&timeout=1&since_time=0
 
 
 
-=== TEST: two zones are two worlds
+=== TEST 63: two zones are two worlds
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=worlds:1m;
@@ -797,7 +797,7 @@ is_deeply([ask({ uri => '/other' }, category => $cat, since_time => 0)->data],
 
 
 
-=== TEST: nginx -t leaves a running zone as it is
+=== TEST 64: nginx -t leaves a running zone as it is
 --- http_config
     longpoll_zone zone=tested:1m;
 --- config
@@ -819,7 +819,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], 'events');
 
 
 
-=== TEST: a reload with a broken configuration leaves everything as it is
+=== TEST 65: a reload with a broken configuration leaves everything as it is
 --- http_config
     longpoll_zone zone=broken:1m buffer=5;
 --- config

@@ -10,7 +10,7 @@ run_tests();
 
 __DATA__
 
-=== TEST: the answer to a publish, to the byte
+=== TEST 1: the answer to a publish, to the byte
 --- request
 POST /publish
 {"category":"exact","data":"oink"}
@@ -24,7 +24,7 @@ Content-Length: 17
 
 
 
-=== TEST: no header of the answer comes twice
+=== TEST 2: no header of the answer comes twice
 --- scenario
 my $r = post('/publish', event(category(), 1));
 my %seen;
@@ -33,7 +33,7 @@ is_deeply([grep { $seen{$_}++ } $r->header_names], [], 'all names differ');
 
 
 
-=== TEST: Longpoll-Event-Id is a version 7 UUID of now, and the event's id
+=== TEST 3: Longpoll-Event-Id is a version 7 UUID of now, and the event's id
 --- scenario
 my $cat = category();
 my $before = now_ms();
@@ -49,7 +49,7 @@ cmp_ok($event->{timestamp}, '<=', $after, 'not after the answer');
 
 
 
-=== TEST: ids ascend and timestamps never go back
+=== TEST 4: ids ascend and timestamps never go back
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1 .. 50;
@@ -62,7 +62,7 @@ is_deeply([sort { $a <=> $b } map { $_->{timestamp} } @events],
 
 
 
-=== TEST: every kind of JSON value is stored as the text that came
+=== TEST 5: every kind of JSON value is stored as the text that came
 --- scenario
 my @values = (
     '"oink"', '""', '0', '-0', '1', '1.0', '1.10', '-1e5', '1E+2', '0.1e-7',
@@ -85,7 +85,7 @@ for my $value (@values) {
 
 
 
-=== TEST: line ends between tokens become spaces
+=== TEST 6: line ends between tokens become spaces
 --- scenario
 my $cat = category();
 
@@ -101,7 +101,7 @@ like(ask(category => $cat, since_time => 0)->body,
 
 
 
-=== TEST: blanks around the body's tokens are no part of the data
+=== TEST 7: blanks around the body's tokens are no part of the data
 --- scenario
 my $cat = category();
 
@@ -112,7 +112,7 @@ like(ask(category => $cat, since_time => 0)->body, qr/"data":\[1\],"id"/,
 
 
 
-=== TEST: the order of the keys does not matter, other keys are ignored
+=== TEST 8: the order of the keys does not matter, other keys are ignored
 --- scenario
 my $cat = category();
 my $r = post('/publish', qq({"x":null,"data":{"data":1,"category":2},)
@@ -124,7 +124,7 @@ like(ask(category => $cat, since_time => 0)->body,
 
 
 
-=== TEST: of duplicate keys the last counts
+=== TEST 9: of duplicate keys the last counts
 --- scenario
 my ($first, $last) = (category('first'), category('last'));
 
@@ -143,7 +143,7 @@ is_deeply([ask(category => $first, since_time => 0)->data], ['later'],
 
 
 
-=== TEST: keys count exactly as written
+=== TEST 10: keys count exactly as written
 --- request
 POST /publish
 {"Category":"farm","DATA":1}
@@ -153,7 +153,7 @@ POST /publish
 
 
 
-=== TEST: a category is what its escapes mean
+=== TEST 11: a category is what its escapes mean
 --- scenario
 my $cat = category();
 
@@ -171,7 +171,7 @@ is_deeply([ask(category => "$cat\"\\/\t", since_time => 0)->data], [3],
 
 
 
-=== TEST: an answer writes categories as Go's encoding/json does
+=== TEST 12: an answer writes categories as Go's encoding/json does
 --- scenario
 my $cat = category();
 
@@ -196,7 +196,7 @@ for my $i (0 .. $#names) {
 
 
 
-=== TEST: a category may have 1024 bytes
+=== TEST 13: a category may have 1024 bytes
 --- scenario
 my $cat = category();
 my $long = $cat . 'x' x (1024 - length $cat);
@@ -206,7 +206,7 @@ is_deeply([ask(category => $long, since_time => 0)->ids], [$id], 'published');
 
 
 
-=== TEST: a category of 1024 bytes may be escaped into more
+=== TEST 14: a category of 1024 bytes may be escaped into more
 --- scenario
 my $cat = category();
 my $n = (1024 - length $cat) >> 1;
@@ -217,7 +217,7 @@ is_deeply([ask(category => $cat . "\xc3\xa9" x $n, since_time => 0)->ids],
 
 
 
-=== TEST: a category of 1025 bytes is refused
+=== TEST 15: a category of 1025 bytes is refused
 --- request eval
 "POST /publish\n" . '{"category":"' . 'x' x 1025 . '","data":1}'
 --- error_code: 400
@@ -226,7 +226,7 @@ is_deeply([ask(category => $cat . "\xc3\xa9" x $n, since_time => 0)->ids],
 
 
 
-=== TEST: the 1024 are bytes, not characters, whichever way they are written
+=== TEST 16: the 1024 are bytes, not characters, whichever way they are written
 --- scenario
 for my $e ('\\u00e9', "\xc3\xa9") {
     my $r = post('/publish', event($e x 513, 1));
@@ -237,7 +237,7 @@ for my $e ('\\u00e9', "\xc3\xa9") {
 
 
 
-=== TEST: an empty category is refused
+=== TEST 17: an empty category is refused
 --- request
 POST /publish
 {"category":"","data":1}
@@ -247,7 +247,7 @@ POST /publish
 
 
 
-=== TEST: a missing category is refused, before the data is looked at
+=== TEST 18: a missing category is refused, before the data is looked at
 --- request
 POST /publish
 {}
@@ -261,7 +261,7 @@ X-Content-Type-Options: nosniff
 
 
 
-=== TEST: missing data is refused
+=== TEST 19: missing data is refused
 --- request
 POST /publish
 {"category":"farm"}
@@ -271,7 +271,7 @@ POST /publish
 
 
 
-=== TEST: data null is refused
+=== TEST 20: data null is refused
 --- request
 POST /publish
 {"category":"farm","data": null }
@@ -285,7 +285,7 @@ X-Content-Type-Options: nosniff
 
 
 
-=== TEST: an empty body is refused
+=== TEST 21: an empty body is refused
 --- request
 POST /publish
 --- more_headers
@@ -296,7 +296,7 @@ Content-Length: 0
 
 
 
-=== TEST: everything that is not one JSON object of the right kind is refused
+=== TEST 22: everything that is not one JSON object of the right kind is refused
 --- scenario
 my @bad = (
     ' ', 'x', '"category"', '5', 'true', '{', '{"category":"farm","data":1',
@@ -329,7 +329,7 @@ for my $body (@bad) {
 
 
 
-=== TEST: a body that is not UTF-8 is refused, wherever it is not
+=== TEST 23: a body that is not UTF-8 is refused, wherever it is not
 --- scenario
 my %bad = (
     'a lone continuation' => "\x80", 'a cut sequence' => "\xc3",
@@ -354,7 +354,7 @@ for my $what (sort keys %bad) {
 
 
 
-=== TEST: nesting is taken up to 100, and refused beyond
+=== TEST 24: nesting is taken up to 100, and refused beyond
 --- scenario
 my $cat = category();
 my $deep = '[' x 99 . ']' x 99;
@@ -375,7 +375,7 @@ for my $n (101, 100_000) {
 
 
 
-=== TEST: what was refused is not stored
+=== TEST 25: what was refused is not stored
 --- http_config
     longpoll_zone zone=refusals:1m;
 --- config
@@ -399,7 +399,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST: GET on a publish location is refused
+=== TEST 26: GET on a publish location is refused
 --- request
 GET /publish
 --- error_code: 405
@@ -413,7 +413,7 @@ Allow: .*\bPOST\b.*
 
 
 
-=== TEST: PUT with a body is refused, and the connection goes on
+=== TEST 27: PUT with a body is refused, and the connection goes on
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -428,7 +428,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [2],
 
 
 
-=== TEST: OPTIONS is answered with what is allowed
+=== TEST 28: OPTIONS is answered with what is allowed
 --- request
 OPTIONS /publish
 --- error_code: 204
@@ -438,7 +438,7 @@ Allow: .*\bPOST\b.*
 
 
 
-=== TEST: OPTIONS and add_header are CORS
+=== TEST 29: OPTIONS and add_header are CORS
 --- config
     location = /publish {
         longpoll_publish events;
@@ -454,7 +454,7 @@ for my $r (http('OPTIONS', '/publish'), post('/publish', event($cat, 1))) {
 
 
 
-=== TEST: the Content-Type of the body says nothing
+=== TEST 30: the Content-Type of the body says nothing
 --- scenario
 for my $type ('application/json', 'application/x-www-form-urlencoded',
               'text/plain', 'multipart/form-data; boundary=x', '')
@@ -467,7 +467,7 @@ for my $type ('application/json', 'application/x-www-form-urlencoded',
 
 
 
-=== TEST: a body may come in chunks
+=== TEST 31: a body may come in chunks
 --- scenario
 my $cat = category();
 
@@ -481,7 +481,7 @@ for my $size (1, 7, 10_000) {
 
 
 
-=== TEST: an empty body in chunks is refused
+=== TEST 32: an empty body in chunks is refused
 --- scenario
 my $r = post('/publish', '', chunked => 1);
 
@@ -490,7 +490,7 @@ is($r->status . ' ' . $r->body, '400 {"error": "Invalid POST body json."}',
 
 
 
-=== TEST: a body may come byte by byte
+=== TEST 33: a body may come byte by byte
 --- scenario
 my $cat = category();
 my $body = event($cat, '"slow"');
@@ -505,7 +505,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], ['slow'], 'whole');
 
 
 
-=== TEST: a body may be spilled to a file
+=== TEST 34: a body may be spilled to a file
 --- config
     location = /events { longpoll_subscribe events; }
     location = /publish {
@@ -537,7 +537,7 @@ for my $uri ('/publish', '/file', '/single') {
 
 
 
-=== TEST: an empty body that nginx keeps in a file is refused
+=== TEST 35: an empty body that nginx keeps in a file is refused
 --- config
     location = /publish {
         longpoll_publish events;
@@ -553,7 +553,7 @@ for my $chunked (0, 1) {
 
 
 
-=== TEST: an event may have 1 MB
+=== TEST 36: an event may have 1 MB
 --- http_config
     longpoll_zone zone=large:16m;
 --- config
@@ -579,7 +579,7 @@ for my $r ($p->answer, ask(category => $cat, since_time => 0)) {
 
 
 
-=== TEST: an event of up to a quarter of the zone is taken, a larger is refused
+=== TEST 37: an event of up to a quarter of the zone is taken, a larger is refused
 --- http_config
     longpoll_zone zone=quarter:1m;
 --- config
@@ -610,7 +610,7 @@ is($ids[-1], $id, 'less 256 bytes is taken');
 
 
 
-=== TEST: the exact size that is refused is found, and nothing breaks there
+=== TEST 38: the exact size that is refused is found, and nothing breaks there
 --- http_config
     longpoll_zone zone=exactly:1m;
 --- config
@@ -646,7 +646,7 @@ is(post('/publish', event($cat, '"' . 'x' x $refused . '"'))->status, 413,
 
 
 
-=== TEST: client_max_body_size is nginx's own, and so is its 413
+=== TEST 39: client_max_body_size is nginx's own, and so is its 413
 --- config
     location = /publish {
         longpoll_publish events;
@@ -664,7 +664,7 @@ client intended to send too large body
 
 
 
-=== TEST: client_max_body_size holds for chunks, too
+=== TEST 40: client_max_body_size holds for chunks, too
 --- config
     location = /publish {
         longpoll_publish events;
@@ -679,7 +679,7 @@ like($r->header('Content-Type'), qr{^text/html}, "with nginx's own page");
 
 
 
-=== TEST: error_page leaves the module's own errors alone
+=== TEST 41: error_page leaves the module's own errors alone
 --- config
     location = /publish {
         longpoll_publish events;
@@ -697,7 +697,7 @@ is($r->status . ' ' . $r->body,
 
 
 
-=== TEST: HTTP/1.0 publishes
+=== TEST 42: HTTP/1.0 publishes
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -711,7 +711,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], ['old'], 'stored');
 
 
 
-=== TEST: one connection publishes many times, errors between
+=== TEST 43: one connection publishes many times, errors between
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -729,7 +729,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [1 .. 20],
 
 
 
-=== TEST: pipelined publishes are all answered, in order
+=== TEST 44: pipelined publishes are all answered, in order
 --- scenario
 my $cat = category();
 my @ids = publish_together($cat, 1 .. 20);
@@ -739,7 +739,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], \@ids,
 
 
 
-=== TEST: Expect: 100-continue is answered
+=== TEST 45: Expect: 100-continue is answered
 --- scenario
 my $cat = category();
 my $body = event($cat, 1);
@@ -756,7 +756,7 @@ is($c->response->body, '{"success": true}', 'published');
 
 
 
-=== TEST: a client that leaves with half a body has published nothing
+=== TEST 46: a client that leaves with half a body has published nothing
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -772,7 +772,7 @@ ok($p->parked, 'there is no event');
 
 
 
-=== TEST: the access rules are nginx's
+=== TEST 47: the access rules are nginx's
 --- config
     location = /publish {
         longpoll_publish events;
@@ -789,7 +789,7 @@ access forbidden by rule
 
 
 
-=== TEST: auth_request decides before anything is stored
+=== TEST 48: auth_request decides before anything is stored
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish {
@@ -812,7 +812,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [2], 'stored');
 
 
 
-=== TEST: the publisher does not wait for slow readers
+=== TEST 49: the publisher does not wait for slow readers
 --- http_config
     longpoll_zone zone=slow:16m;
 --- config

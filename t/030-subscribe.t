@@ -10,7 +10,7 @@ run_tests();
 
 __DATA__
 
-=== TEST: the headers of an answer, all of them
+=== TEST 1: the headers of an answer, all of them
 --- scenario
 my $cat = category();
 publish($cat, '"oink"');
@@ -42,7 +42,7 @@ for my $kind (sort keys %answers) {
 
 
 
-=== TEST: an events answer, to the byte
+=== TEST 2: an events answer, to the byte
 --- scenario
 my $cat = category();
 my @ids = publish_together($cat, '"cool beans"', '{"a": [1, 2]}');
@@ -55,7 +55,7 @@ is(ask(category => $cat, since_time => 0)->body,
 
 
 
-=== TEST: a missing timeout is refused
+=== TEST 3: a missing timeout is refused
 --- request
 GET /events?category=farm
 --- response_body chomp
@@ -63,7 +63,7 @@ GET /events?category=farm
 
 
 
-=== TEST: without any arguments, the timeout is told first
+=== TEST 4: without any arguments, the timeout is told first
 --- request
 GET /events
 --- response_body chomp
@@ -71,7 +71,7 @@ GET /events
 
 
 
-=== TEST: a timeout is 1 to 120, in digits
+=== TEST 5: a timeout is 1 to 120, in digits
 --- scenario
 for my $timeout ('0', '-1', '121', '1.5', '1e1', '0x10', 'ten', '1 ', ' 1',
                  '+', '-', '--1', '++1', '1_0', '99999999999999999999',
@@ -85,7 +85,7 @@ for my $timeout ('0', '-1', '121', '1.5', '1e1', '0x10', 'ten', '1 ', ' 1',
 
 
 
-=== TEST: an empty or undecodable timeout is a missing one
+=== TEST 6: an empty or undecodable timeout is a missing one
 --- scenario
 for my $args ('timeout=', 'timeout', 'timeout=%', 'timeout=%1', 'timeout=%zz',
               'timeout=5%g0', 'Timeout=5', 'timeout%=5')
@@ -97,7 +97,7 @@ for my $args ('timeout=', 'timeout', 'timeout=%', 'timeout=%1', 'timeout=%zz',
 
 
 
-=== TEST: a timeout may have a sign, zeros in front, and percent signs
+=== TEST 7: a timeout may have a sign, zeros in front, and percent signs
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -110,7 +110,7 @@ for my $timeout ('5', '%2B5', '005', '%35', '%2b0005', '120', '1') {
 
 
 
-=== TEST: a plus sign is a blank, and a blank is no number
+=== TEST 8: a plus sign is a blank, and a blank is no number
 --- request
 GET /events?category=farm&timeout=+5
 --- response_body chomp
@@ -118,7 +118,7 @@ GET /events?category=farm&timeout=+5
 
 
 
-=== TEST: a missing category is refused
+=== TEST 9: a missing category is refused
 --- request
 GET /events?timeout=1
 --- response_body chomp
@@ -126,7 +126,7 @@ GET /events?timeout=1
 
 
 
-=== TEST: an empty, undecodable or too long category is refused
+=== TEST 10: an empty, undecodable or too long category is refused
 --- scenario
 for my $args ('category=', 'category', 'category=%', 'category=a%g1',
               'Category=a', 'category=' . 'x' x 1025,
@@ -139,7 +139,7 @@ for my $args ('category=', 'category', 'category=%', 'category=a%g1',
 
 
 
-=== TEST: a category of 1024 bytes is taken, escaped or not
+=== TEST 11: a category of 1024 bytes is taken, escaped or not
 --- scenario
 for my $byte ('x', '%79') {
     my $p = connection();
@@ -153,7 +153,7 @@ for my $byte ('x', '%79') {
 
 
 
-=== TEST: 64 categories are taken, 65 are refused
+=== TEST 12: 64 categories are taken, 65 are refused
 --- scenario
 my @cats = map { category("many$_") } 1 .. 65;
 my $r = ask(timeout => 1, map { (category => $_) } @cats);
@@ -168,7 +168,7 @@ is_deeply([$p->answer->ids], [$id], '64: the last of them wakes');
 
 
 
-=== TEST: the same category twice counts once
+=== TEST 13: the same category twice counts once
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -183,7 +183,7 @@ is_deeply([$p->answer->ids], [$id], 'so it does to a parked poll');
 
 
 
-=== TEST: a since_time that is no number is refused
+=== TEST 14: a since_time that is no number is refused
 --- scenario
 for my $since ('asdf', '1.5', '0x10', ' 1', '1e3', '9223372036854775808',
                '-9223372036854775809', '-', '1-1')
@@ -194,7 +194,7 @@ for my $since ('asdf', '1.5', '0x10', ' 1', '1e3', '9223372036854775808',
 
 
 
-=== TEST: a last_id that is no UUID is refused
+=== TEST 15: a last_id that is no UUID is refused
 --- scenario
 for my $id ('x', '7c17587a-3437-4861-bef7-8f29905589e', '0',
             '7c17587a-3437-4861-bef7-8f29905589e44',
@@ -209,7 +209,7 @@ for my $id ('x', '7c17587a-3437-4861-bef7-8f29905589e', '0',
 
 
 
-=== TEST: a last_id that is not the module's own needs a since_time
+=== TEST 16: a last_id that is not the module's own needs a since_time
 --- scenario
 for my $id ('7c17587a-3437-4861-bef7-8f29905589e4', 'x',
             '7c17587a-3437-1861-bef7-8f29905589e4')
@@ -221,7 +221,7 @@ for my $id ('7c17587a-3437-4861-bef7-8f29905589e4', 'x',
 
 
 
-=== TEST: of several mistakes the first in golongpoll's order is told
+=== TEST 17: of several mistakes the first in golongpoll's order is told
 --- scenario
 my @order = (
     'timeout=0&category=&since_time=x&last_id=x', 'Invalid or missing '
@@ -246,7 +246,7 @@ while (my ($args, $error) = splice @order, 0, 2) {
 
 
 
-=== TEST: of an argument given twice the first counts
+=== TEST 18: of an argument given twice the first counts
 --- scenario
 my $cat = category();
 my @ids;
@@ -268,7 +268,7 @@ is_deeply([get("/events?category=$cat&timeout=1&last_id=$ids[1]&"
 
 
 
-=== TEST: empty since_time and last_id count as left out
+=== TEST 19: empty since_time and last_id count as left out
 --- scenario
 my $cat = category();
 publish($cat, '"before"');
@@ -286,7 +286,7 @@ for my $args ('since_time=&last_id=', 'since_time&last_id', 'since_time=%zz',
 
 
 
-=== TEST: unknown and empty arguments are ignored
+=== TEST 20: unknown and empty arguments are ignored
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -296,7 +296,7 @@ is_deeply([$r->ids], [$id], 'the event');
 
 
 
-=== TEST: categories are decoded
+=== TEST 21: categories are decoded
 --- scenario
 my $cat = category();
 my %names = (
@@ -318,7 +318,7 @@ for my $written (sort keys %names) {
 
 
 
-=== TEST: argument names are decoded
+=== TEST 22: argument names are decoded
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -328,7 +328,7 @@ is_deeply([$r->ids], [$id], 'the event');
 
 
 
-=== TEST: since_time gives what is later, and not what is of that time
+=== TEST 23: since_time gives what is later, and not what is of that time
 --- scenario
 my $cat = category();
 my @ids;
@@ -353,7 +353,7 @@ ok($p->parked, 'nothing is later than the last');
 
 
 
-=== TEST: a since_time before 1970 is the beginning
+=== TEST 24: a since_time before 1970 is the beginning
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -369,7 +369,7 @@ for my $since ('0', '-0', '-1', '-1616040198889', '-9223372036854775808',
 
 
 
-=== TEST: without since_time only later events count
+=== TEST 25: without since_time only later events count
 --- scenario
 my $cat = category();
 
@@ -382,7 +382,7 @@ is_deeply([$p->answer->ids], [$id], 'the later one');
 
 
 
-=== TEST: a since_time in the future means now
+=== TEST 26: a since_time in the future means now
 --- scenario
 for my $since (now_ms() + 3_600_000, '9223372036854775807', 281474976710656) {
     my $cat = category();
@@ -398,7 +398,7 @@ for my $since (now_ms() + 3_600_000, '9223372036854775807', 281474976710656) {
 
 
 
-=== TEST: events of one millisecond are told apart by last_id
+=== TEST 27: events of one millisecond are told apart by last_id
 --- scenario
 # a client's write of ten publishes is read, and stored, in one go
 
@@ -438,7 +438,7 @@ for my $args ([since_time => $ms], [last_id => $ids[9]],
 
 
 
-=== TEST: with since_time, a last_id of another millisecond is unknown
+=== TEST 28: with since_time, a last_id of another millisecond is unknown
 --- scenario
 my $cat = category();
 my @ids;
@@ -459,7 +459,7 @@ is_deeply([ask(category => $cat, since_time => $ms, last_id => $ids[1])->data],
 
 
 
-=== TEST: last_id alone is enough, on a category that it never was in
+=== TEST 29: last_id alone is enough, on a category that it never was in
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
 
@@ -472,7 +472,7 @@ is_deeply([ask(category => $b, last_id => $id)->data], ['after'],
 
 
 
-=== TEST: an own id beyond the newest means now
+=== TEST 30: an own id beyond the newest means now
 --- scenario
 my $cat = category();
 my $id = publish($cat, '"before"');
@@ -486,7 +486,7 @@ cmp_ok(id_ms($next), '<', now_ms() + 1000, "and nobody's clock was moved");
 
 
 
-=== TEST: an own id between two events is a place, too
+=== TEST 31: an own id between two events is a place, too
 --- scenario
 my $cat = category();
 my @ids = (publish($cat, 1));
@@ -501,7 +501,7 @@ is_deeply([ask(category => $cat, last_id => id_moved($ids[0], -10))->ids],
 
 
 
-=== TEST: last_id is read in the forms that golongpoll's library takes
+=== TEST 32: last_id is read in the forms that golongpoll's library takes
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1, 2;
@@ -514,7 +514,7 @@ for my $form ($ids[0], uc $ids[0], $bare, "{$ids[0]}", "urn:uuid:$ids[0]") {
 
 
 
-=== TEST: a cursor followed to the end gives every event once
+=== TEST 33: a cursor followed to the end gives every event once
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1 .. 30;
@@ -527,7 +527,7 @@ for my $n (0 .. 29) {
 
 
 
-=== TEST: an event right behind a time-out answer is later than its timestamp
+=== TEST 34: an event right behind a time-out answer is later than its timestamp
 --- scenario
 for (1 .. 3) {
     my $cat = category();
@@ -542,7 +542,7 @@ for (1 .. 3) {
 
 
 
-=== TEST: a poll of several categories gets them in the order of the zone
+=== TEST 35: a poll of several categories gets them in the order of the zone
 --- scenario
 my @cats = map { category("c$_") } 0 .. 3;
 my @ids = map { publish($cats[$_ % 4], $_) } 0 .. 19;
@@ -558,7 +558,7 @@ is_deeply([$r->data], [17 .. 19], 'behind a cursor');
 
 
 
-=== TEST: any of several categories wakes a parked poll
+=== TEST 36: any of several categories wakes a parked poll
 --- scenario
 my @cats = map { category("c$_") } 0 .. 4;
 
@@ -572,7 +572,7 @@ for my $cat (@cats) {
 
 
 
-=== TEST: longpoll_max_response_size limits an answer; the rest comes next
+=== TEST 37: longpoll_max_response_size limits an answer; the rest comes next
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -604,7 +604,7 @@ cmp_ok($answers, '>', 4, "in $answers answers");
 
 
 
-=== TEST: an event larger than the limit is sent alone
+=== TEST 38: an event larger than the limit is sent alone
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -628,7 +628,7 @@ for my $n (0 .. 2) {
 
 
 
-=== TEST: an answer is never cut inside a millisecond
+=== TEST 39: an answer is never cut inside a millisecond
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -668,7 +668,7 @@ cmp_ok($answers, '>', 1, "in $answers answers");
 
 
 
-=== TEST: HEAD answers at once, with GET's headers and without a body
+=== TEST 40: HEAD answers at once, with GET's headers and without a body
 --- scenario
 my $cat = category();
 publish($cat, '"oink"');
@@ -689,7 +689,7 @@ is($head->header('Content-Type'), 'application/json', 'Content-Type');
 
 
 
-=== TEST: HEAD checks the arguments
+=== TEST 41: HEAD checks the arguments
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -704,7 +704,7 @@ is(ask({ method => 'HEAD' }, category => 'farm', timeout => 1)->status, 200,
 
 
 
-=== TEST: the connection goes on behind a HEAD
+=== TEST 42: the connection goes on behind a HEAD
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -718,7 +718,7 @@ for (1 .. 3) {
 
 
 
-=== TEST: HEAD takes nothing from a delete_on_read zone
+=== TEST 43: HEAD takes nothing from a delete_on_read zone
 --- http_config
     longpoll_zone zone=once:1m delete_on_read=on;
 --- config
@@ -734,7 +734,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST: other methods are refused
+=== TEST 44: other methods are refused
 --- scenario
 my $c = connection();
 
@@ -751,7 +751,7 @@ for my $method (qw( POST PUT DELETE PATCH TRACK )) {
 
 
 
-=== TEST: OPTIONS is answered with what is allowed
+=== TEST 45: OPTIONS is answered with what is allowed
 --- request
 OPTIONS /events
 --- error_code: 204
@@ -761,7 +761,7 @@ Allow: .*\bGET\b.*
 
 
 
-=== TEST: OPTIONS on a location that does both allows both
+=== TEST 46: OPTIONS on a location that does both allows both
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -779,7 +779,7 @@ like($r->body, qr/^\{"error": "Invalid HTTP Method\. [^"]+"\}$/, 'in JSON');
 
 
 
-=== TEST: OPTIONS with a body leaves the connection usable
+=== TEST 47: OPTIONS with a body leaves the connection usable
 --- scenario
 my $c = connection();
 
@@ -789,7 +789,7 @@ is($c->request('GET', '/pid')->response->status, 200, 'the next request');
 
 
 
-=== TEST: an SSI include shows what is there, and takes nothing
+=== TEST 48: an SSI include shows what is there, and takes nothing
 --- http_config
     longpoll_zone zone=ssi:1m delete_on_read=on;
 --- config
@@ -820,7 +820,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST: add_after_body shows what is there
+=== TEST 49: add_after_body shows what is there
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -842,7 +842,7 @@ like(get('/page.html')->body,
 
 
 
-=== TEST: headers that X-Accel-Redirect brought are replaced, not doubled
+=== TEST 50: headers that X-Accel-Redirect brought are replaced, not doubled
 --- config
     location = /events  { internal; longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -872,7 +872,7 @@ is($r->header('X-Content-Type-Options'), 'nosniff', 'nosniff');
 
 
 
-=== TEST: a redirected poll waits like any other
+=== TEST 51: a redirected poll waits like any other
 --- config
     location = /events  { internal; longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -893,7 +893,7 @@ is_deeply([$p->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST: a poll through nginx as a proxy
+=== TEST 52: a poll through nginx as a proxy
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -918,7 +918,7 @@ pass('and forgotten when its client goes');
 
 
 
-=== TEST: gzip works, for polls that waited and polls that did not
+=== TEST 53: gzip works, for polls that waited and polls that did not
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -948,7 +948,7 @@ for my $r ($p->answer, ask({ @gzip }, category => $cat, since_time => 0)) {
 
 
 
-=== TEST: the access rules and passwords are nginx's
+=== TEST 54: the access rules and passwords are nginx's
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -972,7 +972,7 @@ is_deeply([$r->ids], [$id], 'with');
 
 
 
-=== TEST: limit_conn counts parked polls
+=== TEST 55: limit_conn counts parked polls
 --- http_config
     longpoll_zone zone=events:1m;
     limit_conn_zone $server_name zone=conns:1m;
@@ -998,7 +998,7 @@ wait_until {
 
 
 
-=== TEST: auth_request in front of a poll that waits
+=== TEST 56: auth_request in front of a poll that waits
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1016,7 +1016,7 @@ is_deeply([$p->answer->ids], [$id], 'woken');
 
 
 
-=== TEST: error_page leaves the module's own errors alone
+=== TEST 57: error_page leaves the module's own errors alone
 --- config
     location = /events {
         longpoll_subscribe events;

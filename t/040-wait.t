@@ -11,7 +11,7 @@ run_tests();
 
 __DATA__
 
-=== TEST: an event wakes a parked poll without waiting for anything else
+=== TEST 1: an event wakes a parked poll without waiting for anything else
 --- scenario
 my $cat = category();
 my $p = poll(category => $cat, timeout => 100);
@@ -26,7 +26,7 @@ cmp_ok($p->answer->at - $published, '<', 0.9,
 
 
 
-=== TEST: one event wakes everybody who waits for its category, nobody else
+=== TEST 2: one event wakes everybody who waits for its category, nobody else
 --- scenario
 my ($cat, $other) = (category(), category('other'));
 my @p = map { poll(category => $cat) } 1 .. 40;
@@ -44,7 +44,7 @@ ok($q->parked, 'the other waits on');
 
 
 
-=== TEST: a woken poll has the event that woke it and none before
+=== TEST 3: a woken poll has the event that woke it and none before
 --- scenario
 my $cat = category();
 my @p;
@@ -58,7 +58,7 @@ for my $n (1 .. 5) {
 
 
 
-=== TEST: of several events in one go a parked poll gets them all, in order
+=== TEST 4: of several events in one go a parked poll gets them all, in order
 --- scenario
 my $cat = category();
 my $p = poll(category => $cat);
@@ -72,7 +72,7 @@ is_deeply(\@got, \@ids, 'through the cursor, none left out');
 
 
 
-=== TEST: polls with different cursors on one category each get their own
+=== TEST 5: polls with different cursors on one category each get their own
 --- scenario
 my $cat = category();
 my @ids = map { tick(); publish($cat, $_) } 1 .. 3;
@@ -89,7 +89,7 @@ is_deeply([ask(category => $cat, last_id => $ids[0])->ids], [@ids[1 .. 3]],
 
 
 
-=== TEST: many polls, each on several categories
+=== TEST 6: many polls, each on several categories
 --- scenario
 my @cats = map { category("m$_") } 0 .. 9;
 my @p = map { my $n = $_; poll(map { (category => $cats[($n + $_) % 10]) }
@@ -110,7 +110,7 @@ ok($p[$_]->parked, "poll $_ waits on")
 
 
 
-=== TEST: a time-out is answered between 100 and 50 ms before its second
+=== TEST 7: a time-out is answered between 100 and 50 ms before its second
 --- scenario
 my @p = map { poll(category => category(), timeout => 1 + $_ % 2) } 1 .. 60;
 my @took;
@@ -138,7 +138,7 @@ cmp_ok($last - $first, '>', 10, 'they do not all return together');
 
 
 
-=== TEST: a timeout of two seconds is not one of one
+=== TEST 8: a timeout of two seconds is not one of one
 --- scenario
 my $p = poll(category => category(), timeout => 2);
 
@@ -147,7 +147,7 @@ cmp_ok($p->took, '<', 2, 'at most');
 
 
 
-=== TEST: each time-out counts its own time, not a neighbour's
+=== TEST 9: each time-out counts its own time, not a neighbour's
 --- scenario
 my $cat = category();
 my $long = poll(category => $cat, timeout => 3);
@@ -161,7 +161,7 @@ is_deeply([$long->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST: a time-out answer's timestamp is a time of now
+=== TEST 10: a time-out answer's timestamp is a time of now
 --- scenario
 my $before = now_ms();
 my $r = ask(category => category(), timeout => 1);
@@ -171,7 +171,7 @@ cmp_ok($r->timestamp, '<=', now_ms(), 'not from the future');
 
 
 
-=== TEST: a time-out answer does not go back behind the poll's own cursor
+=== TEST 11: a time-out answer does not go back behind the poll's own cursor
 --- scenario
 my $cat = category();
 my $since = now_ms() + 600_000;
@@ -187,7 +187,7 @@ is_deeply([ask(category => $cat, since_time => $r->timestamp)->ids], [$id],
 
 
 
-=== TEST: a client that leaves with FIN is forgotten at once
+=== TEST 12: a client that leaves with FIN is forgotten at once
 --- scenario
 my $before = status()->{disconnected};
 my $cat = category('fin');
@@ -203,7 +203,7 @@ like(wait_log('access.log', qr{GET /events\?category=$cat}),
 
 
 
-=== TEST: a client that leaves with RST is forgotten at once
+=== TEST 13: a client that leaves with RST is forgotten at once
 --- scenario
 my $before = status()->{disconnected};
 my $cat = category('rst');
@@ -219,7 +219,7 @@ like(wait_log('access.log', qr{GET /events\?category=$cat}),
 
 
 
-=== TEST: a client that has only closed its sending half is gone, too
+=== TEST 14: a client that has only closed its sending half is gone, too
 --- scenario
 my $p = poll(category => category(), timeout => 100);
 
@@ -230,7 +230,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST: a client that leaves behind a pipelined request is forgotten
+=== TEST 15: a client that leaves behind a pipelined request is forgotten
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -244,7 +244,7 @@ pass('forgotten');
 
 
 
-=== TEST: clients that leave take nothing from those that stay
+=== TEST 16: clients that leave take nothing from those that stay
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat) } 1 .. 30;
@@ -258,7 +258,7 @@ is_deeply([$p[$_ * 3 + 2]->answer->ids], [$id], 'woken') for 0 .. 9;
 
 
 
-=== TEST: a client that leaves in the instant of the event harms nobody
+=== TEST 17: a client that leaves in the instant of the event harms nobody
 --- scenario
 for (1 .. 20) {
     my $cat = category();
@@ -280,7 +280,7 @@ for (1 .. 20) {
 
 
 
-=== TEST: a connection polls again and again
+=== TEST 18: a connection polls again and again
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -297,7 +297,7 @@ for my $n (1 .. 20) {
 
 
 
-=== TEST: a time-out leaves the connection usable
+=== TEST 19: a time-out leaves the connection usable
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -310,7 +310,7 @@ is_deeply([ask({ conn => $c }, category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST: a request behind a parked poll is answered after it
+=== TEST 20: a request behind a parked poll is answered after it
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -329,7 +329,7 @@ like($c->response->body, qr/^\d+$/, 'then the third');
 
 
 
-=== TEST: pipelined polls wait one after the other
+=== TEST 21: pipelined polls wait one after the other
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -345,7 +345,7 @@ for my $n (1 .. 3) {
 
 
 
-=== TEST: Connection: close is honoured
+=== TEST 22: Connection: close is honoured
 --- scenario
 my $cat = category();
 my $p = poll({ headers => [ 'Connection: close' ] }, category => $cat);
@@ -357,7 +357,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST: HTTP/1.0 polls
+=== TEST 23: HTTP/1.0 polls
 --- scenario
 my $cat = category();
 my $p = poll({ version => '1.0' }, category => $cat);
@@ -372,7 +372,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST: HTTP/1.0 with keep-alive polls twice
+=== TEST 24: HTTP/1.0 with keep-alive polls twice
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -387,7 +387,7 @@ for my $n (1, 2) {
 
 
 
-=== TEST: the body of a poll is discarded, never run as the next request
+=== TEST 25: the body of a poll is discarded, never run as the next request
 --- scenario
 my $cat = category();
 my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -411,7 +411,7 @@ is(scalar(grep { /smuggled/ } <$log>), 0, 'nor in the log');
 
 
 
-=== TEST: a poll whose body is still on its way is refused
+=== TEST 26: a poll whose body is still on its way is refused
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -432,7 +432,7 @@ ok($c->closed, 'and the connection is closed without another answer');
 
 
 
-=== TEST: a refused method with a body leaves the connection usable
+=== TEST 27: a refused method with a body leaves the connection usable
 --- scenario
 my $c = connection();
 my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -444,7 +444,7 @@ like($c->request('GET', '/pid')->response->body, qr/^\d+$/,
 
 
 
-=== TEST: a slow reader gets a large answer whole, and so do the others
+=== TEST 28: a slow reader gets a large answer whole, and so do the others
 --- http_config
     longpoll_zone zone=readers:16m;
 --- config
@@ -473,7 +473,7 @@ ok($p[$_]->answer->body eq $body, "reader $_ has the same bytes") for 0 .. 4;
 
 
 
-=== TEST: a poll parked by one location does not care about another
+=== TEST 29: a poll parked by one location does not care about another
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /short   { longpoll_subscribe events; longpoll_max_timeout 5s; }
@@ -489,7 +489,7 @@ is_deeply([$_->answer->ids], [$id], 'both wake') for @p;
 
 
 
-=== TEST: one event wakes the pollers of two answer sizes, each with its own
+=== TEST 30: one event wakes the pollers of two answer sizes, each with its own
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /small   {
@@ -521,7 +521,7 @@ for my $pair (['/events', $large], ['/small', $small]) {
 
 
 
-=== TEST: keepalive_timeout and send_timeout do not end a parked poll
+=== TEST 31: keepalive_timeout and send_timeout do not end a parked poll
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -546,7 +546,7 @@ is_deeply([$p->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST: polls come back after each event, and the figures stay right
+=== TEST 32: polls come back after each event, and the figures stay right
 --- http_config
     longpoll_zone zone=figures:1m;
 --- config

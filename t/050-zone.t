@@ -11,7 +11,7 @@ run_tests();
 
 __DATA__
 
-=== TEST: a category keeps its newest 250 events, if nothing else is said
+=== TEST 1: a category keeps its newest 250 events, if nothing else is said
 --- http_config
     longpoll_zone zone=usual:2m;
 --- config
@@ -29,7 +29,7 @@ is(status()->{events}, 250, 'events');
 
 
 
-=== TEST: buffer=3 keeps three, in each category for itself
+=== TEST 2: buffer=3 keeps three, in each category for itself
 --- http_config
     longpoll_zone zone=three:1m buffer=3;
 --- config
@@ -49,7 +49,7 @@ is(status()->{evicted}, 0, 'none of them was evicted for room');
 
 
 
-=== TEST: missed is exact behind a buffer that ran over
+=== TEST 3: missed is exact behind a buffer that ran over
 --- http_config
     longpoll_zone zone=exact:1m buffer=3;
 --- config
@@ -89,7 +89,7 @@ like($r->body, qr/\}\],"missed":true\}$/, 'the key stands behind the events');
 
 
 
-=== TEST: nothing is missed where nothing was dropped
+=== TEST 4: nothing is missed where nothing was dropped
 --- http_config
     longpoll_zone zone=whole:1m buffer=3;
 --- config
@@ -123,7 +123,7 @@ is(ask(category => $cat, category => $full, since_time => 0,
 
 
 
-=== TEST: a parked poll that loses events before it reads them is told
+=== TEST 5: a parked poll that loses events before it reads them is told
 --- http_config
     longpoll_zone zone=burst:1m buffer=3;
 --- config
@@ -145,7 +145,7 @@ is($r->missed, $got[0] > 1 ? 1 : 0, "missed, as it begins with $got[0]");
 
 
 
-=== TEST: a since_time of a real date before this life may have missed anything
+=== TEST 6: a since_time of a real date before this life may have missed anything
 --- scenario
 my $cat = category();
 publish($cat, 1);
@@ -167,7 +167,7 @@ like($r->body, qr/^\{"timeout":"no events before timeout","timestamp":\d+,"misse
 
 
 
-=== TEST: an id of another life may have missed anything
+=== TEST 7: an id of another life may have missed anything
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -183,7 +183,7 @@ is($r->missed, 1, 'missed');
 
 
 
-=== TEST: missed answers are counted
+=== TEST 8: missed answers are counted
 --- http_config
     longpoll_zone zone=counted:1m buffer=1;
 --- config
@@ -200,7 +200,7 @@ is(status()->{missed} - $before, 4, 'three with events, one time-out');
 
 
 
-=== TEST: an event lives for its ttl, and not longer
+=== TEST 9: an event lives for its ttl, and not longer
 --- http_config
     longpoll_zone zone=short:1m ttl=1s;
 --- config
@@ -243,7 +243,7 @@ is(ask(category => $cat, last_id => $id, timeout => 1)->missed, 0,
 
 
 
-=== TEST: figures and memory follow a ttl without anybody asking
+=== TEST 10: figures and memory follow a ttl without anybody asking
 --- http_config
     longpoll_zone zone=alone:1m ttl=1s;
 --- config
@@ -270,7 +270,7 @@ cmp_ok($after->{used}, '<', $full->{used}, 'the memory is back');
 
 
 
-=== TEST: of a category the expired events go and the younger ones stay
+=== TEST 11: of a category the expired events go and the younger ones stay
 --- http_config
     longpoll_zone zone=younger:1m ttl=1s;
 --- config
@@ -293,7 +293,7 @@ is(ask(category => $cat, last_id => $old)->missed, 0,
 
 
 
-=== TEST: a parked poll is woken by an event that is younger than its ttl
+=== TEST 12: a parked poll is woken by an event that is younger than its ttl
 --- http_config
     longpoll_zone zone=woken:1m ttl=1s;
 --- config
@@ -312,7 +312,7 @@ is($r->missed, 0, 'nothing is missed');
 
 
 
-=== TEST: a category that nobody uses for the time of inactive is forgotten
+=== TEST 13: a category that nobody uses for the time of inactive is forgotten
 --- http_config
     longpoll_zone zone=idle:1m inactive=1s;
 --- config
@@ -344,7 +344,7 @@ is($r->missed, 1, 'and that is told');
 
 
 
-=== TEST: an event over inactive is not given, forgotten yet or not
+=== TEST 14: an event over inactive is not given, forgotten yet or not
 --- http_config
     longpoll_zone zone=quick:1m inactive=1s;
 --- config
@@ -361,7 +361,7 @@ is(ask(category => $_, since_time => 0, timeout => 1)->kind, 'timeout', $_)
 
 
 
-=== TEST: publishing keeps a category from being forgotten
+=== TEST 15: publishing keeps a category from being forgotten
 --- http_config
     longpoll_zone zone=busy:1m inactive=1s;
 --- config
@@ -383,7 +383,7 @@ is($r->missed, 0, 'nothing missed');
 
 
 
-=== TEST: delete_on_read gives an event to the first that asks
+=== TEST 16: delete_on_read gives an event to the first that asks
 --- http_config
     longpoll_zone zone=first:1m delete_on_read=on;
 --- config
@@ -404,7 +404,7 @@ is(status()->{expired} + status()->{evicted}, 0, 'they did not expire');
 
 
 
-=== TEST: delete_on_read gives an event to everybody who waits for it
+=== TEST 17: delete_on_read gives an event to everybody who waits for it
 --- http_config
     longpoll_zone zone=all:1m delete_on_read=on;
 --- config
@@ -426,7 +426,7 @@ is($r->missed, 0, 'and have missed nothing');
 
 
 
-=== TEST: delete_on_read leaves what a cursor or an answer's size left
+=== TEST 18: delete_on_read leaves what a cursor or an answer's size left
 --- http_config
     longpoll_zone zone=rest:1m delete_on_read=on;
     longpoll_max_response_size 1k;
@@ -448,7 +448,7 @@ is_deeply(\@got, \@ids, 'every event once, asked for from the beginning');
 
 
 
-=== TEST: delete_on_read and a client that leaves before it is served
+=== TEST 19: delete_on_read and a client that leaves before it is served
 --- http_config
     longpoll_zone zone=leaves:1m delete_on_read=on;
 --- config
@@ -468,7 +468,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST: without delete_on_read every poll gets every event
+=== TEST 20: without delete_on_read every poll gets every event
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -478,7 +478,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], "time $_")
 
 
 
-=== TEST: a full zone takes every event, and the oldest make room
+=== TEST 21: a full zone takes every event, and the oldest make room
 --- http_config
     longpoll_zone zone=full:256k;
 --- config
@@ -516,7 +516,7 @@ for my $n (0, 1, 9) {
 
 
 
-=== TEST: a cold category keeps its events beside a busy one
+=== TEST 22: a cold category keeps its events beside a busy one
 --- http_config
     longpoll_zone zone=cold:512k buffer=20;
 --- config
@@ -542,7 +542,7 @@ is_deeply([map { /^(\d+)/ } ask(category => $busy, since_time => 0)->data],
 
 
 
-=== TEST: a large event makes room among many small ones
+=== TEST 23: a large event makes room among many small ones
 --- http_config
     longpoll_zone zone=mixed:512k;
 --- config
@@ -564,7 +564,7 @@ for (1 .. 20) {
 
 
 
-=== TEST: more categories than there is room for, polled and published
+=== TEST 24: more categories than there is room for, polled and published
 --- http_config
     longpoll_zone zone=crowd:256k;
 --- config
@@ -597,7 +597,7 @@ is_deeply([ask(category => "$cat-2000", since_time => 0)->data], [2000],
 
 
 
-=== TEST: more polls than there is room for categories all wait and all wake
+=== TEST 25: more polls than there is room for categories all wait and all wake
 --- http_config
     longpoll_zone zone=loose:128k;
 --- config

@@ -45,6 +45,12 @@
 #endif
 
 
+#define TEST_MUTANT_WORLDS   100
+#define TEST_MUTANT_OPS      600
+#define TEST_MUTANT_HITS     300
+#define TEST_MUTANT_SECONDS  (5 * TEST_SLOWER)
+
+
 typedef struct {
     const char  *title;
     ngx_uint_t   flags;
@@ -79,6 +85,14 @@ test_world(void *data)
 
     stub_hook = t->flags & MODEL_BETWEEN ? model_hook : NULL;
     stub_crash_seed = t->flags & MODEL_CRASH ? t->seed : 0;
+
+    if (t->flags & MODEL_CRASH) {
+        model_crash_empty_log();
+
+        if (t->flags & MODEL_CROWDED) {
+            (void) model_pin_all();
+        }
+    }
 
     while (stub->op < t->ops) {
         model_act(MODEL_NOBODY, 1);
@@ -163,9 +177,11 @@ test_report(const char *title, const char *wrong, ngx_uint_t flags,
 static void
 test_numbers(void)
 {
-    printf("# %lu ops, %lu of them between holds, %lu reads, %lu messages\n",
-           (unsigned long) stub->ops, (unsigned long) stub->between,
-           (unsigned long) stub->reads, (unsigned long) stub->messages);
+    printf("# %lu ops, %lu further holds, %lu ops between, %lu reads, "
+           "%lu messages\n",
+           (unsigned long) stub->ops, (unsigned long) stub->holds,
+           (unsigned long) stub->between, (unsigned long) stub->reads,
+           (unsigned long) stub->messages);
     printf("# %lu dropped, %lu emergencies, %lu missed, %lu falsely, "
            "%lu invalid, %lu declined\n",
            (unsigned long) stub->dropped, (unsigned long) stub->emergencies,
@@ -198,6 +214,104 @@ test_worlds(const test_worlds_t *worlds)
     }
 
     test_report(t.title, wrong, t.flags, t.ops);
+}
+
+
+/*
+ * mutations
+ */
+
+
+/* ends well where the mutation is not noticed */
+
+static void
+test_mutant(void *data)
+{
+    ngx_uint_t     i;
+    test_worlds_t  t;
+
+    stub_plain = data;
+
+    for (i = 0; i < TEST_MUTANT_WORLDS; i++) {
+        t.seed = stub_plain->seed + i;
+        t.flags = test_crash_flags(t.seed);
+        t.ops = TEST_MUTANT_OPS;
+
+        test_world(&t);
+
+        if (stub_plain_ops > TEST_MUTANT_HITS) {
+            return;
+        }
+    }
+}
+
+
+static int
+test_by_place(const void *a, const void *b)
+{
+    int                  rc;
+    const stub_site_t   *one, *two;
+
+    one = *(stub_site_t **) a;
+    two = *(stub_site_t **) b;
+
+    rc = strcmp(one->file, two->file);
+
+    return rc ? rc : (int) (one->line - two->line);
+}
+
+
+static void
+test_mutations(void)
+{
+    ngx_uint_t    i, n, tried, caught;
+    const char   *file;
+    stub_site_t  *site, *sites[STUB_SITES];
+
+    n = 0;
+
+    for (i = 0; i < STUB_SITES; i++) {
+        if (stub->sites[i].file) {
+            sites[n++] = &stub->sites[i];
+        }
+    }
+
+    qsort(sites, n, sizeof(stub_site_t *), test_by_place);
+
+    tried = caught = 0;
+
+    for (i = 0; i < n; i++) {
+        site = sites[i];
+        file = strrchr(site->file, '/');
+        file = file ? file + 1 : site->file;
+
+        if (site->seed == 0) {
+            printf("# never killed at: %s:%lu\n", file,
+                   (unsigned long) site->line);
+            continue;
+        }
+
+        tried++;
+
+        if (stub_run(test_mutant, site, TEST_MUTANT_SECONDS)) {
+            caught++;
+
+        } else {
+            printf("# survives as a plain store: %s:%lu (seed %lu)\n", file,
+                   (unsigned long) site->line, (unsigned long) site->seed);
+        }
+
+        if (getenv("STORE_VERBOSE")) {
+            printf("# %s:%lu: %s\n", file, (unsigned long) site->line,
+                   stub->wrong);
+        }
+    }
+
+    printf("# %lu journaled stores, %lu tried, %lu caught\n",
+           (unsigned long) n, (unsigned long) tried, (unsigned long) caught);
+
+    test_report("each journaled store is journaled for a reason",
+                n && caught == n ? NULL : "some are not noticed", 0, 0);
 }
 
 
@@ -240,6 +354,7 @@ main(int argc, char *argv[])
     }
 
     test_numbers();
+    test_mutations();
 
     printf("1..%lu\n", (unsigned long) test_number);
 

@@ -161,6 +161,7 @@ typedef struct {
     ngx_uint_t                 between;     /* ops of others */
     ngx_uint_t                 done;        /* no longer on its way */
     uint64_t                   visible;     /* at the beginning */
+    uint64_t                   idle;        /* then, a bit for each category */
     uint64_t                   second;      /* then */
     uint64_t                   last_id;     /* before the last hold */
     uint64_t                   clock;       /* then */
@@ -224,6 +225,10 @@ typedef struct {
     ngx_uint_t                 depth;
     model_op_t                *op;
     model_op_t                *deleting;
+
+    /* in place of random ops, before the lock of that number */
+    void                     (*script)(void);
+    ngx_uint_t                 script_lock;
 
     uint64_t                   small;       /* bytes of most messages */
     ngx_uint_t                 every;       /* ops between checks */

@@ -62,7 +62,6 @@ model_begin(model_op_t *op)
     op->serial = ++m.serial;
     op->locks = 0;
     op->between = 0;
-    op->done = 0;
     op->rc = NGX_OK;
     op->visible = m.sh->visible;
     op->second = m.sh->second;
@@ -91,8 +90,17 @@ model_begin(model_op_t *op)
 
     if (op->kind == MODEL_READ) {
 
+        op->idle = 0;
+
         for (i = 0; i < op->rd.ncats; i++) {
-            op->cats[i] = m.cats[op->which[i]].cat;
+            c = &m.cats[op->which[i]];
+
+            op->cats[i] = c->cat;
+            op->idle |= (uint64_t) model_idle(op->which[i], op->now, 1) << i;
+
+            /* when is not known, others may come between */
+
+            c->used_max = ngx_max(c->used_max, op->now);
         }
     }
 
@@ -120,6 +128,7 @@ model_call(model_op_t *op)
     number = op->worker == MODEL_NOBODY ? NGX_HTTP_LONGPOLL_NO_WORKER
                                         : m.workers[op->worker];
     op->locks = 0;
+    op->done = 0;
 
     switch (op->kind) {
 
@@ -462,7 +471,7 @@ model_read_between(model_op_t *op, uint64_t seen, model_msg_t **found,
 static void
 model_was_read(model_op_t *op)
 {
-    uint64_t                   seen, used;
+    uint64_t                   seen;
     uint32_t                   slot;
     ngx_uint_t                 i, n, cut;
     model_cat_t               *c;
@@ -518,7 +527,7 @@ model_was_read(model_op_t *op)
         stub_must(m.conf.ttl == 0
                   || model_ms(rd->msgs[i].id) + m.conf.ttl > op->clock,
                   "a message over its ttl is given");
-        stub_must(!model_idle(op->which[rd->msgs[i].cat], op->now, 1),
+        stub_must(!(op->idle >> rd->msgs[i].cat & 1),
                   "a message of an inactive category is given");
     }
 
@@ -544,9 +553,8 @@ model_was_read(model_op_t *op)
         stub_must(op->between || c->count <= m.conf.buffer,
                   "more than buffer messages after a read");
 
-        used = ngx_max(c->used_max, op->now);
-        c->used_max = used;
         c->used_min = ngx_max(c->used_min, op->now);
+        c->used_max = ngx_max(c->used_max, op->now);
     }
 
     if (op->rc == NGX_OK) {
@@ -828,14 +836,53 @@ model_result(model_op_t *op)
  */
 
 
-/* before every lock: other workers */
+/* ops of other workers come between the lock holds of outer */
+
+static void
+model_between(model_op_t *outer, ngx_uint_t n)
+{
+    ngx_uint_t                     dirty;
+    ngx_http_longpoll_zone_conf_t  conf;
+
+    m.depth = 1;
+    conf = m.zone.conf;
+
+    model_sync(outer, 0, 0);
+    outer->between += n;
+
+    /* what it has taken it is going to tell */
+
+    dirty = outer->kind == MODEL_DIRTY && !m.looking[outer->worker];
+
+    if (dirty) {
+        m.looking[outer->worker] = 1;
+    }
+
+    while (n--) {
+        if (m.script) {
+            m.script();
+
+        } else {
+            model_act(outer->worker, outer->kind != MODEL_READ);
+        }
+    }
+
+    if (dirty) {
+        m.looking[outer->worker] = 0;
+    }
+
+    m.depth = 0;
+    m.op = outer;
+    m.zone.conf = conf;
+}
+
+
+/* before every lock */
 
 static void
 model_hook(void)
 {
-    model_op_t                    *outer;
-    ngx_uint_t                     n, dirty;
-    ngx_http_longpoll_zone_conf_t  conf;
+    model_op_t  *outer;
 
     outer = m.op;
 
@@ -843,33 +890,16 @@ model_hook(void)
         return;
     }
 
-    if (stub_once(outer->locks++ ? 2 : 16)) {
-        m.depth = 1;
-        n = 1 + stub_below(3);
+    outer->locks++;
+    stub->holds += (outer->locks > 1);
 
-        model_sync(outer, 0, 0);
-        outer->between += n;
-        conf = m.zone.conf;
-
-        /* what it has taken it is going to tell */
-
-        dirty = outer->kind == MODEL_DIRTY && !m.looking[outer->worker];
-
-        if (dirty) {
-            m.looking[outer->worker] = 1;
+    if (m.script) {
+        if (outer->locks == m.script_lock) {
+            model_between(outer, 1);
         }
 
-        while (n--) {
-            model_act(outer->worker, outer->kind != MODEL_READ);
-        }
-
-        if (dirty) {
-            m.looking[outer->worker] = 0;
-        }
-
-        m.depth = 0;
-        m.op = outer;
-        m.zone.conf = conf;
+    } else if (stub_once(outer->locks > 1 ? 2 : 16)) {
+        model_between(outer, 1 + stub_below(3));
     }
 
     if (outer->kind == MODEL_DELETE && m.deleting == NULL) {
@@ -1200,11 +1230,82 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
 }
 
 
+static void
+model_clean(void *data)
+{
+    (void) ngx_http_longpoll_log_clean(&m.zone.log);
+}
+
+
+/*
+ * An empty log begins again at its front: nothing of the zone's needs that, so
+ * it is asked for.  It then begins anywhere.
+ */
+
+static void
+model_crash_empty_log(void)
+{
+    uint64_t    k, pos;
+    ngx_uint_t  done;
+
+    pos = 16 + stub_below(m.sh->log.size / 16 - 1) * 16;
+
+    k = 0;
+
+    do {
+        m.sh->log.head = pos;
+        m.sh->log.tail = pos;
+
+        done = model_call_and_kill(model_clean, NULL, k++);
+        model_recover();
+
+        stub_must(m.sh->log.head == m.sh->log.tail
+                  && m.sh->log.head == (done ? m.sh->log.size : pos),
+                  "an empty log is killed and has messages");
+    } while (!done);
+
+    m.sh->log.head = pos;
+    m.sh->log.tail = pos;
+}
+
+
+/* from the first store to the last, each time from the same memory */
+
+static void
+model_kill_everywhere(model_op_t *op)
+{
+    uint64_t  k;
+
+    for (k = 0; /* void */ ; k += 1 + stub_below(1 + k / 150)) {
+
+        memcpy(m.mem, m.copy, m.mem_size);
+
+        if (model_call_and_kill(model_call_data, op, k)) {
+            break;
+        }
+
+        stub->kills++;
+
+        model_recover();
+        model_after_kill(op, 0);
+        model_unapply();
+    }
+}
+
+
+/*
+ * What happens next must not depend on how often the op is killed: a mutation
+ * is looked for in the world that is known to come by.
+ */
+
 static int
 model_crash_op(model_op_t *op)
 {
-    uint64_t    k;
-    ngx_uint_t  keep;
+    uint64_t    keep, state;
+    ngx_uint_t  done;
+
+    keep = stub_once(12) ? stub_skewed(0, 100) : STUB_NEVER;
+    state = stub_random_state;
 
     model_begin(op);
     memcpy(m.copy, m.mem, m.mem_size);
@@ -1212,42 +1313,35 @@ model_crash_op(model_op_t *op)
     if (stub_plain) {
         stub_plain_hit = 0;
         model_call(op);
-
-        if (!stub_plain_hit) {
-            goto done;
-        }
-
-        memcpy(m.mem, m.copy, m.mem_size);
+        stub_plain_ops += stub_plain_hit;
     }
 
-    for (k = 0; /* void */ ; k += 1 + stub_below(1 + k / 150)) {
+    if (stub_plain == NULL || stub_plain_hit) {
+        model_kill_everywhere(op);
+    }
 
-        op->done = 0;
+    stub_random_state = state;
 
-        if (model_call_and_kill(model_call_data, op, k)) {
-            break;
-        }
+    if (keep != STUB_NEVER) {
+        memcpy(m.mem, m.copy, m.mem_size);
 
-        stub->kills++;
-        keep = stub_once(300);
+        done = model_call_and_kill(model_call_data, op, keep);
 
-        model_recover();
-        model_after_kill(op, keep);
+        if (!done) {
+            stub->kills++;
 
-        if (keep) {
+            model_recover();
+            model_after_kill(op, 1);
+
             if (op->worker != MODEL_NOBODY) {
                 (void) model_bury(op->worker, model_plain_op);
             }
 
             model_check();
+
             return 0;
         }
-
-        model_unapply();
-        memcpy(m.mem, m.copy, m.mem_size);
     }
-
-done:
 
     model_sync(op, 0, 1);
     model_result(op);
@@ -1360,15 +1454,20 @@ model_some_cats(model_op_t *op)
 
     n = 1;
 
-    if (stub_once(3)) {
+    if ((m.flags & MODEL_CROWDED) && stub_once(8)) {
+        n = 1 + stub_below(63);
+
+    } else if (stub_once(3)) {
         n = 1 + stub_skewed(0, stub_once(20) ? 63 : 5);
-        n = ngx_min(n, m.ncats);
     }
+
+    n = ngx_min(n, m.ncats);
 
     op->rd.ncats = 0;
 
     while (op->rd.ncats < n) {
-        op->which[op->rd.ncats] = model_some_cat();
+        op->which[op->rd.ncats] = n > 8 ? stub_below(m.ncats)
+                                        : model_some_cat();
 
         for (i = 0; op->which[i] != op->which[op->rd.ncats]; i++) {
             /* void */
@@ -1580,40 +1679,54 @@ model_gauge(ngx_uint_t worker, ngx_int_t n)
 }
 
 
+/* 1: it is parked, or was answered */
+
 static int
-model_park(ngx_uint_t worker)
+model_park_op(model_op_t *op)
 {
     ngx_uint_t     i;
-    model_op_t     op;
     model_park_t  *park;
-
-    model_set_read(&op, worker);
-    model_some_cursor(&op.cursor);
 
     for (i = 0; i < MODEL_PARKS && m.parks[i].busy; i++) { /* void */ }
 
-    if (i == MODEL_PARKS || worker == MODEL_NOBODY || stub_once(4)) {
-        op.rd.mode = NGX_HTTP_LONGPOLL_READ_LAST;
-        return model_read(&op);
+    if (i == MODEL_PARKS || op->worker == MODEL_NOBODY) {
+        op->rd.mode = NGX_HTTP_LONGPOLL_READ_LAST;
+        return model_read(op);
     }
 
-    if (!model_read(&op)) {
+    if (!model_read(op)) {
         return 0;
     }
 
-    if (op.rc != NGX_AGAIN) {
+    if (op->rc != NGX_AGAIN || op->rd.mode != NGX_HTTP_LONGPOLL_READ_PARK) {
         return 1;
     }
 
     park = &m.parks[i];
     park->busy = 1;
-    park->worker = worker;
-    park->id = op.rd.cursor.id;
-    park->ncats = op.rd.ncats;
-    ngx_memcpy(park->cats, op.which, op.rd.ncats * sizeof(uint32_t));
+    park->worker = op->worker;
+    park->id = op->rd.cursor.id;
+    park->ncats = op->rd.ncats;
+    ngx_memcpy(park->cats, op->which, op->rd.ncats * sizeof(uint32_t));
 
-    return model_gauge(worker, 1)
-           && model_settle(worker, park->cats, park->ncats, 1);
+    return model_gauge(op->worker, 1)
+           && model_settle(op->worker, park->cats, park->ncats, 1);
+}
+
+
+static int
+model_park(ngx_uint_t worker)
+{
+    model_op_t  op;
+
+    model_set_read(&op, worker);
+    model_some_cursor(&op.cursor);
+
+    if (stub_once(4)) {
+        op.rd.mode = NGX_HTTP_LONGPOLL_READ_LAST;
+    }
+
+    return model_park_op(&op);
 }
 
 
@@ -1794,6 +1907,56 @@ model_drain(ngx_uint_t worker)
     }
 
     return 1;
+}
+
+
+/* polls wait in all slots, and no category has messages: c0 gets one */
+
+static int
+model_pin_all(void)
+{
+    uint32_t    n, i;
+    model_op_t  op;
+
+    n = ngx_min(m.zone.cats.sh->nslots, m.ncats - 1);
+
+    for (i = 1; i <= n; i++) {
+        model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+        op.n = 0;
+        model_add(&op, i, 1);
+
+        if (!model_op(&op)) {
+            return 0;
+        }
+
+        model_set_read(&op, 0);
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.ncats = 1;
+        op.which[0] = i;
+        op.costs[0] = 1;
+
+        if (!model_read(&op) || !model_settle(0, &i, 1, 1)) {
+            return 0;
+        }
+
+        model_set(&op, MODEL_DELETE, MODEL_NOBODY, i);
+
+        if (!model_op(&op)) {
+            return 0;
+        }
+    }
+
+    model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+    op.n = 0;
+    model_add(&op, 0, 1);
+
+    if (!model_op(&op)) {
+        return 0;
+    }
+
+    return model_bury(0, model_op);
 }
 
 

@@ -56,6 +56,7 @@ typedef struct {
     /* what was done */
     uint64_t      ops;
     uint64_t      between;      /* of these, between lock holds of another */
+    uint64_t      holds;        /* more than one for an op */
     uint64_t      reads;
     uint64_t      messages;
     uint64_t      kills;
@@ -83,6 +84,7 @@ static jmp_buf         stub_killed;
 
 static stub_site_t    *stub_plain;          /* the site that is not journaled */
 static ngx_uint_t      stub_plain_hit;
+static ngx_uint_t      stub_plain_ops;      /* that hit it */
 static uint64_t        stub_crash_seed;
 
 static ngx_uint_t      stub_no_memory;      /* the next allocations fail */

@@ -460,6 +460,7 @@ text_id(void)
     text_parse("[0198c0de00017abc9123456789abcdef]", NGX_ERROR, 0, 0);
     text_parse("URN:UUID:" TEXT_V7, NGX_ERROR, 0, 0);
     text_parse("urn-uuid:" TEXT_V7, NGX_ERROR, 0, 0);
+    text_parse("urn:uuid;" TEXT_V7, NGX_ERROR, 0, 0);
     text_parse("urn:uuid:{0198c0de00017abc9123456789abcde}", NGX_ERROR, 0, 0);
     text_parse(" " TEXT_V7, NGX_ERROR, 0, 0);
     text_parse(TEXT_V7 "\n", NGX_ERROR, 0, 0);

@@ -315,12 +315,12 @@ sub worker_pids {
 
 # reload(): HUP, until the new workers serve and the old ones are gone;
 # reload(leaving => 1) returns the pids of the old ones and does not wait for
-# them to go
+# them to go; workers => how many there will be, if that has changed
 
 sub reload {
     my (%o) = @_;
 
-    my $n = $Test::Nginx::Util::Workers;
+    my $n = $o{workers} || $Test::Nginx::Util::Workers;
     my @old = worker_pids();
     my %old = map { $_ => 1 } @old;
 
@@ -366,29 +366,25 @@ sub conf_test {
     return ($? >> 8, $said);
 }
 
-# a keep-alive connection that this worker has accepted: others are opened,
-# and held meanwhile, until one fits
+# spread($n): $n keep-alive connections on every worker, as { pid => [...] };
+# accepting is uneven, so more are opened, and held meanwhile, until it fits
 
-sub on_worker {
-    my ($pid, %o) = @_;
+sub spread {
+    my ($n, %o) = @_;
 
-    my (@held, $found);
+    my @pids = worker_pids();
+    my %on = map { $_ => [] } @pids;
 
     wait_until {
         my @batch = map { connection(%o) } 1 .. 8;
 
         $_->request('GET', '/pid') for @batch;
+        push @{ $on{ $_->response->body } }, $_ for @batch;
 
-        for my $c (@batch) {
-            $found ||= $c if $c->response->body == $pid;
-        }
+        !grep { @{ $on{$_} } < $n } @pids;
+    } "$n connections on each of @pids";
 
-        push @held, @batch;
-        splice @held, 0, 8 if @held > 160;
-        $found;
-    } "a connection on worker $pid";
-
-    return $found;
+    return { map { $_ => [ @{ $on{$_} }[0 .. $n - 1] ] } @pids };
 }
 
 

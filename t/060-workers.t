@@ -1,0 +1,686 @@
+# Several workers: waking across them, order and completeness under load,
+# reload, quit, and a worker that is killed.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+
+no_long_string();
+master_on();
+workers(2);
+worker_connections(1024);
+log_level('notice');
+run_tests();
+
+__DATA__
+
+=== TEST 1: a publish on one worker wakes a poll on the other, and on its own
+--- scenario
+my $on = spread(3);
+my @pids = sort keys %$on;
+
+is(scalar @pids, 2, 'two workers');
+
+for my $from (@pids) {
+    for my $to (@pids) {
+        my $which = $from == $to ? 'its own' : 'the other';
+        my @took;
+
+        for (1 .. 15) {
+            my $cat = category();
+            my $p = poll({ conn => $on->{$to}[0] }, category => $cat);
+
+            wait_waiting(1);
+            my $at = Time::HiRes::time();
+            my $id = publish($cat, 1, conn => $on->{$from}[1]);
+
+            is_deeply([$p->answer->ids], [$id], "$which worker");
+            push @took, $p->answer->at - $at;
+        }
+
+        # the look at everything comes once a second
+
+        @took = sort { $a <=> $b } @took;
+        cmp_ok($took[7], '<', 0.1, 'by a wake-up, not by the look at all');
+    }
+}
+
+
+
+=== TEST 2: what one worker has stored the other gives at once
+--- scenario
+my ($a, $b) = values %{ spread(1) };
+
+for my $n (1 .. 200) {
+    my $cat = category();
+    my $id = publish($cat, $n, conn => $a->[0]);
+    my $r = ask({ conn => $b->[0] }, category => $cat, since_time => 0);
+
+    die "event $n is not there\n" unless join('', $r->ids) eq $id;
+}
+
+pass('200 times');
+
+
+
+=== TEST 3: the figures are the zone's, whichever worker is asked
+--- http_config
+    longpoll_zone zone=whoever:1m;
+--- config
+    location = /events  { longpoll_subscribe whoever; }
+    location = /publish { longpoll_publish   whoever; }
+--- scenario
+my $on = spread(8);
+my $cat = category();
+my @p = map { poll({ conn => $_ }, category => $cat) }
+        map { @{$_}[0 .. 5] } values %$on;
+
+wait_waiting(12);
+publish(category(), 1);
+
+my @bodies = map { $_->[6]->request('GET', '/status')->response->body }
+             values %$on;
+
+is($bodies[0], $bodies[1], 'both say the same');
+like($bodies[0], qr/"waiting":12,"published":\d/, 'twelve wait, six on each');
+
+
+
+=== TEST 4: 200 parked polls are woken by one event
+--- scenario
+my $on = spread(102);
+my $cat = category();
+my @conns = map { @{$_}[0 .. 99] } values %$on;
+my @p = map { poll({ conn => $_ }, category => $cat) } @conns;
+
+wait_waiting(200);
+
+my $before = status();
+my $at = Time::HiRes::time();
+my $id = publish($cat, '"oink"');
+my $woken = 0;
+
+drive { $woken == 200 } map {
+    [ $_, sub { $woken += join('', $_[0]->ids) eq $id } ]
+} @conns;
+
+is($woken, 200, 'all of them, with that event');
+cmp_ok(Time::HiRes::time() - $at, '<', 2, 'in no time');
+wait_waiting(0);
+is(status()->{delivered} - $before->{delivered}, 200, 'delivered');
+
+
+
+=== TEST 5: a burst of 3,000 events, read while four publish: none lost, none twice
+--- http_config
+    longpoll_zone zone=burst:8m buffer=4000;
+--- config
+    location = /events  { longpoll_subscribe burst; }
+    location = /publish { longpoll_publish   burst; }
+--- scenario
+my $on = spread(4);
+my @pids = keys %$on;
+my $cat = category();
+my $first = publish($cat, '{"p":0,"n":0}');
+my (@given, @read, @missed, @pairs);
+
+# two publishers and two readers on each worker; a publisher sends the next
+# event when the last one is answered, a reader follows its cursor
+
+for my $p (1 .. 4) {
+    my $c = $on->{ $pids[$p % 2] }[$p > 2 ? 0 : 1];
+    my $n = 0;
+    my $next = sub {
+        $n++;
+        $c->request('POST', '/publish',
+                    body => event($cat, qq({"p":$p,"n":$n}))) if $n <= 750;
+    };
+
+    $next->();
+    push @pairs, [ $c, sub {
+        my ($r) = @_;
+        die 'publish: ', $r->body if $r->status != 200;
+        push @given, $r->header('Longpoll-Event-Id');
+        $next->();
+    } ];
+}
+
+for my $s (0 .. 3) {
+    my $c = $on->{ $pids[$s % 2] }[$s > 1 ? 2 : 3];
+    my $seen = $read[$s] = [];
+    my $next = sub {
+        my $last = @$seen ? $seen->[-1] : { id => $first,
+                                            timestamp => id_ms($first) };
+
+        poll({ conn => $c }, category => $cat, last_id => $last->{id},
+             $s % 3 ? (since_time => $last->{timestamp}) : ());
+    };
+
+    $next->();
+    push @pairs, [ $c, sub {
+        my ($r) = @_;
+        $missed[$s] += $r->missed;
+        push @$seen, $r->events;
+        $next->() if @$seen < 3000;
+    } ];
+}
+
+drive { @given == 3000 && !grep { @$_ < 3000 } @read } @pairs;
+
+for my $s (0 .. 3) {
+    my @events = @{ $read[$s] };
+    my @ids = map { $_->{id} } @events;
+    my (%n, $wrong);
+
+    is(scalar @events, 3000, "reader $s: 3,000 events");
+    is_deeply(\@ids, [sort @given], 'each that was published, in order of ids');
+    is_deeply([map { $_->{timestamp} } @events],
+              [sort { $a <=> $b } map { $_->{timestamp} } @events],
+              'timestamps never go back');
+
+    for (map { $_->{data} } @events) {
+        $wrong++ if $_->{n} != ++$n{ $_->{p} };
+    }
+
+    is($wrong, undef, "and in each publisher's own order");
+    is($missed[$s], 0, 'nothing was missed');
+}
+
+
+
+=== TEST 6: an event around and behind a time-out answer is never lost
+--- scenario
+# 100 polls at a time; half of the events come at a random moment around the
+# time-out, the others as soon as it has been answered
+
+my $seed = $ENV{LONGPOLL_SEED} || int time;
+my ($lost, $late, $woken, $tries) = (0, 0, 0, 0);
+
+diag("LONGPOLL_SEED=$seed");
+srand $seed;
+
+for my $round (1 .. 4) {
+    my (@plan, @pairs, %poll, %pub);
+    my $done = 0;
+    my $start = Time::HiRes::time();
+
+    for my $n (1 .. 100) {
+        my ($c, $pub) = (connection(), connection());
+        my $cat = category();
+        my $published = 0;
+        my $publish = sub {
+            $pub->request('POST', '/publish', body => event($cat, $n))
+                unless $published++;
+        };
+
+        push @plan, [ $start + 0.88 + rand 0.09, $publish ] if $n % 2;
+        $tries++;
+
+        poll({ conn => $c }, category => $cat, timeout => 1);
+
+        push @pairs, [ $c, sub {
+            my ($r) = @_;
+
+            if ($r->kind eq 'events') {
+                $woken++ unless $poll{$n};
+                $lost++ if join(',', $r->data) ne $n;
+                return $done++;
+            }
+
+            # a second time-out is a loss: the event was published
+
+            if ($poll{$n}++) {
+                $lost++;
+                return $done++;
+            }
+
+            $late++;
+            $publish->() unless $n % 2;
+            poll({ conn => $c }, category => $cat, timeout => 3,
+                 since_time => $r->timestamp);
+        } ], [ $pub, sub { $_[0]->status == 200 or die } ];
+    }
+
+    @plan = sort { $a->[0] <=> $b->[0] } @plan;
+
+    drive {
+        while (@plan and $plan[0][0] <= Time::HiRes::time()) {
+            (shift @plan)->[1]->();
+        }
+        $done == 100;
+    } @pairs;
+}
+
+is($lost, 0, "none of $tries is lost");
+cmp_ok($late, '>=', 200, "$late came behind a time-out answer");
+cmp_ok($woken, '>', 0, "$woken before it");
+
+
+
+=== TEST 7: a reload answers all of 300 parked polls, and nothing is lost
+--- scenario
+my $cat = category();
+my @ids = map { publish($cat, $_) } 1 .. 100;
+my $on = spread(150);
+my @conns = map { @$_ } values %$on;
+
+for my $c (@conns) {
+    poll({ conn => $c }, category => $cat, last_id => $ids[-1],
+         timeout => 100);
+}
+
+wait_waiting(300);
+
+my $before = status();
+my @old = reload(leaving => 1);
+my (@answers, %at);
+
+drive { @answers == 300 } map {
+    [ $_, sub { push @answers, $_[0] } ]
+} @conns;
+
+wait_gone(@old);
+
+is(scalar(grep { $_->body =~ /^\{"timeout":"no events before timeout","timestamp":\d{13}\}$/ }
+          @answers), 300, 'all have a time-out answer');
+is(scalar(grep { ($_->header('Connection') || '') eq 'close' } @answers), 300,
+   'and Connection: close');
+
+my @at = sort { $a <=> $b } map { $_->at } @answers;
+cmp_ok($at[-1] - $at[0], '>', 0.4, 'they are spread over the second of drain');
+cmp_ok($at[-1] - $at[0], '<', 1.5, 'and no longer');
+
+is_deeply([ask(category => $cat, since_time => 0)->ids], \@ids,
+          'the buffer is whole');
+
+my $after = status();
+is($after->{$_}, $before->{$_}, $_) for qw( events published categories );
+is($after->{waiting}, 0, 'waiting');
+
+# the clients go on from where they were
+
+my @p = map { poll(category => $cat, since_time => $_->timestamp,
+                   last_id => $ids[-1]) } @answers[0 .. 19];
+wait_waiting(20);
+push @ids, publish($cat, 101);
+is_deeply([$_->answer->ids], [$ids[-1]], 'from where they were') for @p;
+
+
+
+=== TEST 8: a poll of a leaving worker is still woken, by whichever worker
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_drain 30s;
+--- scenario
+my $cat = category();
+my @conns = map { @$_ } values %{ spread(5) };
+my @p = map { poll({ conn => $_ }, category => $cat) } @conns;
+
+wait_waiting(10);
+my @old = reload(leaving => 1);
+
+# the old workers have had time to see that they are leaving
+
+wait_until { (grep { $_->parked } @p) < 10 } 'the first of them drained';
+
+my @waiting = grep { $_->parked } @p;
+my $id = publish($cat, 1);
+my $woken = 0;
+
+for my $p (@waiting) {
+    my $r = $p->answer;
+
+    # one may just have been drained
+
+    $woken += $r->kind eq 'events' && join('', $r->ids) eq $id;
+    is($r->header('Connection'), 'close', 'Connection');
+}
+
+cmp_ok($woken, '>=', @waiting - 1, "$woken of " . @waiting . ' were woken');
+cmp_ok($woken, '>', 3, 'most of them');
+wait_gone(@old);
+
+
+
+=== TEST 9: longpoll_drain 0 answers at once
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_drain 0;
+--- scenario
+my $cat = category();
+my @conns = map { @$_ } values %{ spread(20) };
+
+poll({ conn => $_ }, category => $cat) for @conns;
+wait_waiting(40);
+
+my @answers;
+my @old = reload(leaving => 1);
+
+drive { @answers == 40 } map { [ $_, sub { push @answers, $_[0] } ] } @conns;
+
+is(scalar(grep { $_->kind eq 'timeout' } @answers), 40, 'time-out answers');
+
+my @at = sort { $a <=> $b } map { $_->at } @answers;
+cmp_ok($at[-1] - $at[0], '<', 0.4, 'all together');
+wait_gone(@old);
+
+
+
+=== TEST 10: worker_shutdown_timeout ends a longer drain, with answers
+--- main_config
+    worker_shutdown_timeout 1s;
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_drain 60s;
+--- scenario
+my $cat = category();
+my @conns = map { @$_ } values %{ spread(20) };
+
+poll({ conn => $_ }, category => $cat) for @conns;
+wait_waiting(40);
+
+my @answers;
+my $at = Time::HiRes::time();
+my @old = reload(leaving => 1);
+
+drive { @answers == 40 } map { [ $_, sub { push @answers, $_[0] } ] } @conns;
+
+is(scalar(grep { $_->kind eq 'timeout' } @answers), 40, 'time-out answers');
+cmp_ok($answers[-1]->at - $at, '<', 2, 'within the time');
+wait_gone(@old);
+
+
+
+=== TEST 11: a poll that comes to a leaving worker does not wait there
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_drain 2s;
+--- scenario
+# a keep-alive connection whose next request nginx has already read: a publish
+# with half a body, and a poll pipelined behind it
+
+my ($pid, $conns) = each %{ spread(2) };
+my ($c, $hold) = @$conns;
+my $cat = category();
+my $body = event($cat, 1);
+
+$c->send("POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: "
+         . length($body) . "\r\n\r\n" . substr $body, 0, 10);
+
+my @old = reload(leaving => 1);
+
+$c->send(substr($body, 10)
+         . "GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n\r\n");
+
+my $r = $c->response;
+is($r->body, '{"success": true}', 'the publish is done');
+
+if (($r->header('Connection') || '') eq 'close') {
+    ok($c->closed, 'and was the last request');
+
+} else {
+    $r = $c->response;
+    is($r->kind, 'timeout', 'the poll is answered at once');
+}
+
+wait_gone(@old);
+is_deeply([ask(category => $cat, since_time => 0)->data], [1], 'stored');
+
+
+
+=== TEST 12: a reload gives a zone its new parameters, and it keeps its events
+--- http_config
+    longpoll_zone zone=changing:1m buffer=5;
+--- config
+    location = /events  { longpoll_subscribe changing; }
+    location = /publish { longpoll_publish   changing; }
+--- scenario
+my ($cat, $later) = (category(), category('later'));
+my @ids = map { publish($cat, $_) } 1 .. 5;
+
+change_conf { s/buffer=5/buffer=3/ };
+reload();
+is_deeply([ask(category => $cat, since_time => 0)->data], [3 .. 5],
+          'a smaller buffer');
+publish($later, $_) for 1 .. 5;
+is_deeply([ask(category => $later, since_time => 0)->data], [3 .. 5],
+          'for new events, too');
+
+change_conf { s/buffer=3/buffer=8/ };
+reload();
+publish($cat, $_) for 6 .. 10;
+is_deeply([ask(category => $cat, since_time => 0)->data], [3 .. 10],
+          'a larger buffer');
+
+change_conf { s/buffer=8/buffer=8 ttl=1s/ };
+reload();
+wait_status { $_->{events} == 0 } 'a ttl ends all';
+
+change_conf { s/ttl=1s/delete_on_read=on/ };
+reload();
+publish($cat, 11);
+is_deeply([ask(category => $cat, since_time => 0)->data], [11], 'read');
+is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
+   'deleted on read');
+
+
+
+=== TEST 13: counters go on over a reload
+--- http_config
+    longpoll_zone zone=counters:1m buffer=2;
+--- config
+    location = /events  { longpoll_subscribe counters; }
+    location = /publish { longpoll_publish   counters; }
+--- scenario
+my $cat = category();
+
+publish($cat, $_) for 1 .. 5;
+ask(category => $cat, since_time => 0);
+ask(category => category(), timeout => 1);
+post('/publish', 'x');
+
+my $before = status();
+reload();
+my $after = status();
+
+is($after->{$_}, $before->{$_}, $_)
+    for qw( size categories events published delivered timeouts missed evicted
+            expired refused );
+cmp_ok($after->{published}, '>=', 5, 'published at all');
+cmp_ok($after->{missed}, '>=', 1, 'missed at all');
+
+
+
+=== TEST 14: from two workers to four, to one, and back, with polls waiting
+--- scenario
+my $cat = category();
+my $last = publish($cat, 0);
+my $was = 2;
+
+for my $n (4, 1, 2) {
+    my @p = map { poll(category => $cat, last_id => $last) } 1 .. 20;
+
+    wait_waiting(20);
+    change_conf { s/worker_processes  $was/worker_processes  $n/ };
+    reload(workers => $n);
+
+    is($_->answer->kind, 'timeout', "answered on the way to $n workers")
+        for @p;
+
+    @p = map { poll(category => $cat, last_id => $last) } 1 .. 20;
+    wait_waiting(20);
+    $last = publish($cat, $n);
+    is_deeply([$_->answer->ids], [$last], "woken by $n workers") for @p;
+    $was = $n;
+}
+
+
+
+=== TEST 15: reload upon reload, while polls come and go
+--- scenario
+my $cat = category();
+my (@ids, @got);
+
+for my $n (1 .. 5) {
+    my @p = map { poll(category => $cat, @got ? (last_id => $got[-1])
+                                              : (since_time => 0)) } 1 .. 10;
+
+    wait_waiting(10);
+
+    my @old = reload(leaving => 1);
+    push @ids, publish($cat, $n);
+
+    my @answers = map { $_->answer } @p;
+    my ($events) = grep { $_->kind eq 'events' } @answers;
+
+    push @got, $events ? $events->ids
+                       : ask(category => $cat, @got ? (last_id => $got[-1])
+                                                    : (since_time => 0))->ids;
+    wait_gone(@old);
+}
+
+is_deeply(\@got, \@ids, 'every event once, over five reloads');
+
+
+
+=== TEST 16: quit answers the parked polls before nginx goes
+--- scenario
+my $cat = category();
+my @conns = map { @$_ } values %{ spread(25) };
+
+publish($cat, 1);
+poll({ conn => $_ }, category => $cat) for @conns;
+wait_waiting(50);
+
+my $master = master_pid();
+my @answers;
+kill QUIT => $master;
+
+drive { @answers == 50 } map { [ $_, sub { push @answers, $_[0] } ] } @conns;
+
+is(scalar(grep { $_->kind eq 'timeout' } @answers), 50, 'time-out answers');
+is(scalar(grep { ($_->header('Connection') || '') eq 'close' } @answers), 50,
+   'and Connection: close');
+wait_until { !kill 0, $master } 'the end of nginx';
+
+
+
+=== TEST 17: a fast shutdown drops its clients and leaves no alert
+--- scenario
+my $cat = category();
+my @p = map { poll(category => $cat) } 1 .. 20;
+
+wait_waiting(20);
+
+my $master = master_pid();
+kill TERM => $master;
+wait_until { !kill 0, $master } 'the end of nginx';
+ok($_->conn->closed, 'dropped') for @p;
+
+
+
+=== TEST 18: a worker that is killed takes its own polls with it, no more
+--- scenario
+my $on = spread(12);
+my ($victim, $other) = keys %$on;
+my ($cat, $lost) = (category(), category('lost'));
+my @ids = map { publish($cat, $_) } 1 .. 20;
+
+my @gone = map { poll({ conn => $_ }, category => $lost) }
+           @{ $on->{$victim} }[0 .. 9];
+my @stay = map { poll({ conn => $_ }, category => $cat, last_id => $ids[-1]) }
+           @{ $on->{$other} }[0 .. 9];
+
+wait_waiting(20);
+
+kill KILL => $victim;
+my $at = Time::HiRes::time();
+push @ids, publish($cat, 21, conn => $on->{$other}[10]);
+
+is_deeply([$_->answer->ids], [$ids[-1]], 'a poll on the other worker')
+    for @stay;
+cmp_ok(Time::HiRes::time() - $at, '<', 2, 'at once');
+ok($_->conn->closed, 'a poll on the killed one is cut off') for @gone;
+
+wait_until { (grep { $_ != $victim } worker_pids()) == 2 } 'a new worker';
+wait_waiting(0);
+
+is_deeply([ask(category => $cat, since_time => 0)->ids], \@ids,
+          'nothing acknowledged is lost');
+
+my $new = spread(2);
+my @conns = map { @$_ } values %$new;
+my @p = map { poll({ conn => $_ }, category => $cat) } @conns;
+wait_waiting(4);
+my $id = publish($cat, 22);
+is_deeply([$_->answer->ids], [$id], 'the new worker takes part') for @p;
+--- alert chomp
+worker process \d+ exited on signal 9
+
+
+
+=== TEST 19: workers are killed one after the other under load, nothing is lost
+--- http_config
+    longpoll_zone zone=killed:4m buffer=20000;
+--- config
+    location = /events  { longpoll_subscribe killed; }
+    location = /publish { longpoll_publish   killed; }
+--- scenario
+my $cat = category();
+my (@acknowledged, $kills);
+
+for my $round (1 .. 8) {
+    my @conns = map { @$_ } values %{ spread(2) };
+    my ($victim) = (worker_pids())[$round % 2];
+    my $stop = @acknowledged + 150;
+    my $killed;
+
+    my $send = sub {
+        $_[0]->request('POST', '/publish', body => event($cat, $round));
+    };
+
+    $send->($_) for @conns;
+
+    eval {
+        drive { @acknowledged >= $stop } map {
+            my $c = $_;
+            [ $c, sub {
+                push @acknowledged, $_[0]->header('Longpoll-Event-Id');
+
+                if (!$killed and @acknowledged > $stop - 100) {
+                    kill KILL => $victim;
+                    $killed = 1;
+                    $kills++;
+                }
+
+                eval { $send->($c) };
+            } ]
+        } @conns;
+        1;
+    } or die $@;
+
+    wait_until {
+        my @now = worker_pids();
+        @now == 2 && !grep { $_ == $victim } @now;
+    } 'a new worker';
+}
+
+my (%got, $last);
+
+for ( ;; ) {
+    my $r = ask(category => $cat, timeout => 1,
+                $last ? (last_id => $last) : (since_time => 0));
+
+    last if $r->kind eq 'timeout';
+    is($r->missed, 0, 'nothing is missed');
+    $got{$_}++ for $r->ids;
+    $last = ($r->ids)[-1];
+}
+
+is(scalar(grep { !$got{$_} } @acknowledged), 0,
+   'of ' . @acknowledged . " acknowledged events none is lost, over $kills kills");
+is(scalar(grep { $_ > 1 } values %got), 0, 'none is there twice');
+cmp_ok(scalar(keys %got), '<=', @acknowledged + 2 * $kills,
+       'there are no more than were sent');
+--- alert chomp
+worker process \d+ exited on signal 9
