@@ -260,6 +260,10 @@ ngx_http_longpoll_notify_alive(void)
 
     alive = 0;
 
+    if (ngx_http_longpoll_notify_table == NULL) {
+        return 0;
+    }
+
     for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
         owner = ngx_http_longpoll_notify_table[i].owner;
 

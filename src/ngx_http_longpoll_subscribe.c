@@ -411,7 +411,10 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
 
     rc = ngx_http_longpoll_subscribe_read(&sr, ctx->zone, ctx, cursor,
                                           llcf->max_response_size,
-                                          NGX_HTTP_LONGPOLL_READ_LAST, &bytes);
+                                          r == r->main
+                                          ? NGX_HTTP_LONGPOLL_READ_LAST
+                                          : NGX_HTTP_LONGPOLL_READ_PEEK,
+                                          &bytes);
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -1310,7 +1310,9 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
     if (!walk->begun && !found) {
 
-        if (rd->mode != NGX_HTTP_LONGPOLL_READ_LAST) {
+        if (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
+            || rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE)
+        {
             ngx_http_longpoll_zone_register(z, rd, walk->now);
             return NGX_AGAIN;
         }
@@ -1812,7 +1814,9 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    if (z->sh->conf.delete_on_read) {
+    if (z->sh->conf.delete_on_read
+        && walk->rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK)
+    {
         ngx_http_longpoll_zone_take(z, walk);
     }
 

@@ -164,7 +164,8 @@ typedef struct {
 typedef enum {
     NGX_HTTP_LONGPOLL_READ_PARK = 0,    /* a new poll: read, or register */
     NGX_HTTP_LONGPOLL_READ_WAKE,        /* for those parked here: the same */
-    NGX_HTTP_LONGPOLL_READ_LAST         /* read, or a time-out's time */
+    NGX_HTTP_LONGPOLL_READ_LAST,        /* read, or a time-out's time */
+    NGX_HTTP_LONGPOLL_READ_PEEK         /* the same, and takes nothing */
 } ngx_http_longpoll_read_e;
 
 
@@ -185,7 +186,7 @@ typedef struct {
     ngx_http_longpoll_msg_t         *msgs;
     ngx_uint_t                       nmsgs;
     ngx_uint_t                       missed;
-    uint64_t                         timestamp; /* of a time-out, LAST */
+    uint64_t                         timestamp; /* of a time-out: LAST, PEEK */
     uint32_t                        *slots;     /* of ncats, PARK and WAKE: the
                                                    slot that holds the interest,
                                                    NGX_HTTP_LONGPOLL_CAT_NONE
@@ -246,7 +247,7 @@ ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 /*
  * Reads behind rd->cursor, oldest first, up to rd->limit, at least one, never
  * cut inside a ms.  Where there is nothing, PARK and WAKE register the worker's
- * interest under the same lock hold, and LAST finds the time of a time-out
+ * interest under the same lock hold, LAST and PEEK find the time of a time-out
  * answer, with which no later message shares its ms.
  *
  * The memory of msgs belongs to the zone's code, one per process: it holds

@@ -96,9 +96,12 @@ Test::Nginx::Util::add_block_preprocessor(sub {
     $block->set_value(http_config => $http);
     $block->set_value(config => $config);
 
-    # looked at when this block's nginx has quit
+    # looked at when this block's nginx has quit; with TEST_NGINX_USE_HUP it
+    # does not, and what its workers leave stands in the next block's log
 
-    unless (defined $block->alert or defined $block->no_shutdown_error_log) {
+    unless ($Test::Nginx::Util::UseHup or defined $block->alert
+            or defined $block->no_shutdown_error_log)
+    {
         $block->set_value(no_shutdown_error_log =>
                           "[alert]\n[crit]\n[emerg]");
     }

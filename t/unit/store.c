@@ -145,6 +145,553 @@ test_crash_flags(uint64_t seed)
 
 
 /*
+ * cases by hand
+ */
+
+
+static void
+test_zone(size_t size, ngx_uint_t ncats, uint64_t buffer, ngx_uint_t flags)
+{
+    ngx_http_longpoll_zone_conf_t  conf;
+
+    ngx_memzero(&conf, sizeof(conf));
+    conf.buffer = buffer;
+
+    stub_random_state = test_seed;
+    model_world(test_seed, flags|MODEL_PLAIN, size, ncats, &conf);
+}
+
+
+static void
+test_do(model_op_e kind, ngx_uint_t worker, uint32_t cat)
+{
+    model_op_t  op;
+
+    model_set(&op, kind, worker, cat);
+    stub_must(model_op(&op), "a plain op is killed");
+}
+
+
+static void
+test_publish(uint32_t cat, ngx_uint_t n, uint64_t len)
+{
+    model_op_t  op;
+
+    model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+
+    for (op.n = 0; n; n--) {
+        model_add(&op, cat, len);
+    }
+
+    stub_must(model_op(&op) && op.rc == NGX_OK, "a publish fails");
+}
+
+
+static void
+test_configure(uint64_t ttl, uint64_t inactive, uint64_t delete_on_read)
+{
+    model_op_t  op;
+
+    model_set(&op, MODEL_CONFIGURE, MODEL_NOBODY, 0);
+
+    op.conf.buffer = m.conf.buffer;
+    op.conf.ttl = ttl;
+    op.conf.inactive = inactive;
+    op.conf.delete_on_read = delete_on_read;
+
+    (void) model_op(&op);
+}
+
+
+/* reads one category behind id, 0: from the beginning */
+
+static ngx_int_t
+test_read(ngx_http_longpoll_read_e mode, ngx_uint_t worker, uint32_t cat,
+    uint64_t id, uint64_t limit)
+{
+    model_op_t  op;
+
+    model_set_read(&op, worker);
+
+    ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+    op.cursor.fresh = (mode != NGX_HTTP_LONGPOLL_READ_WAKE);
+    op.cursor.beginning = (id == 0);
+    op.cursor.id = id;
+
+    op.rd.mode = mode;
+    op.rd.limit = limit;
+    op.rd.ncats = 1;
+    op.which[0] = cat;
+    op.costs[0] = 0;
+
+    (void) model_read(&op);
+
+    return op.rc;
+}
+
+
+static void
+test_exact_end(void *data)
+{
+    uint64_t    end, need, max, fixed;
+    ngx_uint_t  i, hits;
+
+    test_zone(64 * 1024, 3, 250, 0);
+
+    fixed = model_need(0, 0);
+    hits = 0;
+
+    for (i = 0; i < 6000; i++) {
+        end = m.sh->log.size - m.sh->log.head % m.sh->log.size;
+        max = m.size / 4 - 64;
+
+        need = 64 + 16 * stub_below(100);
+
+        if (end >= fixed + 16 && end <= max && !stub_once(3)) {
+            need = end;
+            hits++;
+        }
+
+        test_publish(0, 1, need - sizeof(ngx_http_longpoll_msg_sh_t)
+                           - m.cats[0].cat.name.len);
+
+        stub_must(need != end || m.sh->log.head % m.sh->log.size == 0
+                  || i == 0 || end > max, "a record does not end at the end");
+
+        if (stub_once(3)) {
+            test_publish(1 + stub_below(2), 1, 1 + stub_below(300));
+        }
+
+        (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                         stub_below(3), 0, 1024 * 1024);
+    }
+
+    stub_must(hits > 100, "it happened %lu times", (unsigned long) hits);
+
+    model_check();
+    model_end();
+}
+
+
+static void
+test_many_cats(void *data)
+{
+    uint32_t    n, max;
+    ngx_uint_t  i;
+
+    test_zone(1024 * 1024, 30000, 250, 0);
+
+    for (n = 0; n < 30000; n++) {
+        m.now += stub_once(10);
+        test_publish(n, 1, 1);
+    }
+
+    max = ngx_http_longpoll_cat_max_full(&m.zone.cats);
+
+    stub_must(m.full == max, "%lu categories live, not %u",
+              (unsigned long) m.full, max);
+
+    for (n = 30000 - 64; n < 30000; n++) {
+        stub_must(m.cats[n].count == 1, "a young category is forgotten");
+        stub_must(test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, n, 0,
+                            1024) == NGX_OK, "it is not read");
+    }
+
+    for (i = 0; i < 1000; i++) {
+        (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                         stub_below(30000), stub_below(2) * m.last_id / 2,
+                         1024);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+/* half of the categories have a message, then polls want all slots */
+
+static void
+test_polls(void *data)
+{
+    uint32_t    n;
+    ngx_uint_t  i, w, live;
+    model_op_t  op;
+
+    test_zone(64 * 1024, 1000, 250, 0);
+
+    for (n = 0; n < 90; n++) {
+        test_publish(n, 1, 20);
+    }
+
+    live = m.nlive;
+
+    for (i = 0; i < MODEL_PARKS; i++) {
+        model_set_read(&op, i % MODEL_WORKERS);
+
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.limit = 1024 * 1024;
+
+        for (op.rd.ncats = 0; op.rd.ncats < 64; op.rd.ncats++) {
+            op.which[op.rd.ncats] = (i * 64 + op.rd.ncats) % 1000;
+            op.costs[op.rd.ncats] = 0;
+        }
+
+        stub_must(model_park_op(&op) && op.rc == NGX_AGAIN, "not parked");
+    }
+
+    stub_must(m.nlive == live, "polls have cost a message its place");
+    stub_must(m.loose[0] && m.loose[1] && m.loose[2], "no poll is loose");
+    model_check();
+
+    for (n = 0; n < 1000; n += 1 + stub_below(10)) {
+        test_publish(n, 1, 20);
+
+        if (stub_once(20)) {
+            for (w = 0; w < MODEL_WORKERS; w++) {
+                (void) model_drain(w);
+            }
+        }
+    }
+
+    for (w = 0; w < MODEL_WORKERS; w++) {
+        (void) model_drain(w);
+        (void) model_bury(w, model_op);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+/* scripts: what another worker does between two lock holds */
+
+static uint32_t  test_script_cat;
+
+
+static void
+test_script_delete(void)
+{
+    test_do(MODEL_DELETE, MODEL_NOBODY, test_script_cat);
+}
+
+
+static void
+test_script_publish(void)
+{
+    test_publish(0, 3, 100);
+    test_publish(1, 1, 100);
+}
+
+
+static void
+test_script_huge(void)
+{
+    test_publish(1, 1, m.size / 4 - 200);
+    test_publish(1, 1, m.size / 4 - 200);
+}
+
+
+static void
+test_script_take(void)
+{
+    test_configure(0, 0, !m.conf.delete_on_read);
+}
+
+
+static void
+test_script_idle(void)
+{
+    m.now += 100000;
+    test_do(MODEL_TICK, MODEL_NOBODY, 0);
+}
+
+
+static void
+test_script_read(void)
+{
+    (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                     test_script_cat, 0, 1024 * 1024);
+}
+
+
+static void
+test_script_unwatch(void)
+{
+    test_do(MODEL_TICK, MODEL_NOBODY, 0);
+
+    if (m.parks[0].busy) {
+        (void) model_leave(&m.parks[0]);
+    }
+}
+
+
+static void
+test_fill(ngx_uint_t n)
+{
+    for ( /* void */ ; n; n -= 100) {
+        m.now++;
+        test_publish(0, 100, 10);
+    }
+}
+
+
+/* a read of a few thousand messages, from the middle, behind and before it */
+
+static void
+test_holds(void *data)
+{
+    uint64_t    id;
+    ngx_uint_t  i, lock;
+
+    static void  (*scripts[])(void) = {
+        test_script_publish, test_script_delete, test_script_huge,
+        test_script_take, test_script_idle
+    };
+
+    for (i = 0; i < 5 * 6 * 4; i++) {
+        lock = 1 + i / 5 % 6;
+
+        test_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_IDLE);
+        test_configure(0, i % 5 == 4 ? 5000 : 0, 0);
+        test_fill(5000);
+
+        test_script_cat = 0;
+        id = m.all[i / 30 * 1600]->id;
+
+        m.script = scripts[i % 5];
+        m.script_lock = lock;
+        stub_hook = model_hook;
+
+        (void) test_read(i & 1 ? NGX_HTTP_LONGPOLL_READ_LAST
+                               : NGX_HTTP_LONGPOLL_READ_PARK, 0, 0, id,
+                         1024 * 1024);
+
+        stub_hook = NULL;
+
+        model_check();
+        model_end();
+    }
+}
+
+
+/* publishes, deletes, ticks and forgetting in several holds */
+
+static void
+test_long(void *data)
+{
+    ngx_uint_t  i, lock;
+    model_op_t  op;
+
+    static void  (*scripts[])(void) = {
+        test_script_publish, test_script_delete, test_script_huge,
+        test_script_take, test_script_read, test_script_unwatch
+    };
+
+    for (i = 0; i < 6 * 5 * 5; i++) {
+        lock = 1 + i / 6 % 5;
+
+        test_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_TAKE);
+        test_configure(0, 0, stub_below(2));
+        test_fill(3500);
+        test_script_cat = 0;
+
+        model_set_read(&op, 0);
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.ncats = 1;
+        op.which[0] = 0;
+        (void) model_park_op(&op);
+
+        m.script = scripts[i % 6];
+        m.script_lock = lock;
+        stub_hook = model_hook;
+
+        switch (i / 30) {
+
+        case 0:
+        case 1:
+            test_do(MODEL_DELETE, 1, 0);
+            break;
+
+        case 2:
+            test_publish(2, 1, m.size / 4 - 200);
+            test_publish(2, 1, m.size / 4 - 200);
+            break;
+
+        case 3:
+            test_publish(2, 1000, 200);
+            test_publish(2, 1000, 200);
+            break;
+
+        case 4:
+            stub_hook = NULL;
+            test_configure(1, 0, m.conf.delete_on_read);
+            stub_hook = model_hook;
+            m.now += 10000;
+            test_do(MODEL_TICK, 1, 0);
+        }
+
+        stub_hook = NULL;
+        m.script = NULL;
+
+        test_publish(0, 1, 10);
+        (void) model_drain(0);
+
+        model_check();
+        model_end();
+    }
+}
+
+
+/* large answers, overwritten while they are copied */
+
+static void
+test_torn(void *data)
+{
+    uint64_t    torn;
+    ngx_uint_t  i;
+
+    test_zone(1024 * 1024, 4, 250, MODEL_BETWEEN);
+    m.small = 20000;
+
+    torn = stub->torn;
+
+    for (i = 0; i < 4000 || stub->torn - torn < 50; i++) {
+        stub_must(i < 100000, "answers are hardly ever overwritten");
+
+        (void) model_publish(MODEL_NOBODY);
+        m.now += stub_below(3);
+
+        (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                         stub_below(4), stub_once(2) ? 0 : m.last_id / 2,
+                         stub_once(2) ? 300000 : 1024 * 1024);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+/* within two seconds, without a poll or a publish */
+
+static void
+test_ticks(void *data)
+{
+    uint32_t    n;
+    ngx_uint_t  i;
+
+    for (i = 0; i < 20; i++) {
+        test_zone(256 * 1024, 300, 250, MODEL_IDLE);
+        test_configure(i & 1 ? 3000 : 0, i & 1 ? 0 : 5000, 0);
+
+        for (n = 0; n < 1000; n++) {
+            m.now++;
+            test_publish(stub_below(300), 1, 30);
+        }
+
+        m.now += 6000;
+        test_publish(300 - 1, 1, 30);
+
+        test_do(MODEL_TICK, MODEL_NOBODY, 0);
+        m.now += 1000;
+        test_do(MODEL_TICK, MODEL_NOBODY, 0);
+
+        stub_must(m.nlive == 1, "%lu messages live on",
+                  (unsigned long) m.nlive);
+
+        test_do(MODEL_STATUS, MODEL_NOBODY, 0);
+        model_check();
+        model_end();
+    }
+}
+
+
+static void
+test_views(void *data)
+{
+    u_char                    *addr, random[24];
+    ngx_http_longpoll_zone_t   z, old;
+
+    ngx_memzero(&z, sizeof(z));
+    ngx_memzero(random, sizeof(random));
+
+    z.size = 32 * 1024;
+    addr = calloc(1, z.size);
+
+    stub_must(ngx_http_longpoll_zone_init(&z, addr, z.size / 2, 0, random, 1)
+              == NGX_DECLINED, "a zone of half the memory is made");
+    free(addr);
+
+    test_zone(64 * 1024, 10, 250, 0);
+    test_publish(1, 10, 100);
+
+    old = m.zone;
+    ngx_memzero(&m.zone, sizeof(m.zone));
+    m.zone.mutex = old.mutex;
+    m.zone.size = m.size;
+
+    model_zone_init(1);
+    test_publish(1, 10, 100);
+    (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 0, 1 << 20);
+    model_check();
+
+    ngx_memzero(&m.zone, sizeof(m.zone));
+    m.zone.size = m.size;
+    ngx_http_longpoll_zone_inherit(&m.zone, &old);
+
+    test_publish(1, 100, 100);
+    (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 0, 1 << 20);
+    model_check();
+    model_end();
+}
+
+
+/* as many as may be, of one category and of as many as there may be */
+
+static void
+test_batches(void *data)
+{
+    ngx_uint_t  i;
+    model_op_t  op;
+
+    test_zone(256 * 1024, 1000, 5000, 0);
+
+    test_publish(0, 1000, 10);
+    test_publish(1, 1000, 10);
+
+    for (i = 380; i < 390; i++) {
+        model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+
+        for (op.n = 0; op.n < i; /* void */ ) {
+            model_add(&op, op.n, 10);
+        }
+
+        stub_must(model_op(&op), "killed");
+    }
+
+    model_check();
+    model_end();
+}
+
+
+static const test_case_t  test_cases[] = {
+
+    { "a record may end exactly at the end of the log", test_exact_end },
+    { "30,000 categories of one message go through 1 MB", test_many_cats },
+    { "polls in all slots cost no message its place", test_polls },
+    { "a read in many holds bears anything between them", test_holds },
+    { "so do a publish, a delete and a tick", test_long },
+    { "an answer that is copied outside the lock is whole", test_torn },
+    { "what is over its time is gone after two ticks", test_ticks },
+    { "1,000 messages are published at once in a small zone", test_batches },
+    { "a zone can be viewed anew", test_views },
+};
+
+
+/*
  * TAP
  */
 
@@ -348,6 +895,11 @@ main(int argc, char *argv[])
     }
 
     printf("# seed %lu\n", (unsigned long) test_seed);
+
+    for (i = 0; i < sizeof(test_cases) / sizeof(test_cases[0]); i++) {
+        test_report(test_cases[i].title,
+                    stub_run(test_cases[i].run, NULL, 60 * TEST_SLOWER), 0, 0);
+    }
 
     for (i = 0; i < sizeof(test_models) / sizeof(test_models[0]); i++) {
         test_worlds(&test_models[i]);

@@ -1152,7 +1152,7 @@ model_why(model_op_t *op, model_msg_t *msg, uint64_t older, ngx_uint_t killed)
              * cleaning does not always bring it together in one piece.
              */
 
-            stub->emergencies += (why == 0);
+            stub->emergencies += (why == 0 && !killed);
             why |= MODEL_ROOM;
         }
     }
