@@ -60,7 +60,7 @@ help:               ## this list
 # and that finds more.
 
 build/unit/text:   UNIT = id query json wire
-build/unit/store:  UNIT = hash id log cat zone
+build/unit/store:  UNIT = hash id log cat zone zone_read zone_check
 build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
 
 UNIT_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \

@@ -33,114 +33,34 @@
  * Long work is cut: a lock hold does about NGX_HTTP_LONGPOLL_ZONE_STEPS steps,
  * then the call lets go and comes again.  Functions that may run out of steps
  * return NGX_BUSY; what they did so far is sound.
- *
- * A reader sees ids up to visible only, brings the category it touches up to
- * date first (inactive, expired, over buffer), and therefore knows exactly
- * whether it missed something: slot->dropped is behind its cursor.
  */
 
 
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_inner.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_STEPS   1000     /* in a lock hold */
-#define NGX_HTTP_LONGPOLL_ZONE_FEW     32       /* by the way */
+#define NGX_HTTP_LONGPOLL_ZONE_FEW     32       /* steps, by the way */
 #define NGX_HTTP_LONGPOLL_ZONE_ROUNDS  64       /* then without a bound */
 #define NGX_HTTP_LONGPOLL_ZONE_SAMPLE  16       /* slots, for a victim */
-#define NGX_HTTP_LONGPOLL_ZONE_COPY    32768    /* bytes, under the lock */
-#define NGX_HTTP_LONGPOLL_ZONE_SLICE   262144   /* the same, when all else
-                                                   failed */
-#define NGX_HTTP_LONGPOLL_ZONE_TRIES   2        /* to copy outside the lock */
 
-
-#define ngx_http_longpoll_zone_msg(z, ref)                                    \
-    ((ngx_http_longpoll_msg_sh_t *) ngx_http_longpoll_log_rec(&(z)->log, ref))
-
-#define ngx_http_longpoll_zone_ref(z, msg)                                    \
-    ngx_http_longpoll_log_ref(&(z)->log, msg)
 
 /* the living may have so much of the log: what is left pays for cleaning */
 
 #define ngx_http_longpoll_zone_limit(z)                                       \
     ((z)->log.sh->size / 20 * 17)
 
-#define ngx_http_longpoll_zone_owed(msg)                                      \
-    ((uint64_t *) ((u_char *) (msg) + sizeof(ngx_http_longpoll_msg_sh_t)))
-
-#define ngx_http_longpoll_zone_bit(worker)  ((uint64_t) 1 << (worker))
-
-
-/* a category on a reader's way */
-
-typedef struct {
-    uint32_t                      slot;
-    uint64_t                      seen;         /* id: cursor, or last given */
-
-    /* the next to give, once placed; 0: no more */
-    uint32_t                      next;
-    uint64_t                      next_pos;
-    ngx_uint_t                    placed;
-
-    /* two walkers that look for the place, from both ends */
-    uint32_t                      back;
-    uint64_t                      back_pos;
-    uint32_t                      fore;
-    uint64_t                      fore_pos;
-} ngx_http_longpoll_zone_way_t;
-
-
-typedef struct {
-    ngx_http_longpoll_read_t     *rd;
-    ngx_uint_t                    begun;
-    ngx_uint_t                    holds;
-    uint64_t                      upto;
-    uint64_t                      bytes;        /* as the limit counts */
-    uint64_t                      data;         /* bytes of data alone */
-    uint64_t                      now;
-    ngx_uint_t                    sited;        /* messages with a pos */
-    ngx_http_longpoll_zone_way_t  ways[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
-} ngx_http_longpoll_zone_walk_t;
-
-
-/* what a read gives out stands here, until the next one */
-
-typedef struct {
-    ngx_http_longpoll_msg_t      *msgs;
-    ngx_uint_t                    max;
-    u_char                       *copy;
-    size_t                        size;
-    ngx_uint_t                    copied;
-    uint64_t                      min_pos;
-    ngx_uint_t                    tries;
-    size_t                        wanted;       /* of copy */
-} ngx_http_longpoll_zone_scratch_t;
-
 
 static void ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z,
     u_char *addr, size_t size, uint64_t *log_size);
-static void ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z);
-static void ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z);
-static uint64_t ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z,
-    uint64_t now);
-
 static void ngx_http_longpoll_zone_move(void *data,
     ngx_http_longpoll_rec_sh_t *from, uint32_t to);
-static void ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost);
-static void ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z,
-    uint32_t slot);
-static ngx_uint_t ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z,
-    uint32_t slot, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z,
-    uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
 static void ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
 static uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
     ngx_uint_t full, ngx_uint_t pinned);
 static void ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
-
 static uint64_t ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg);
 static ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
@@ -157,46 +77,10 @@ static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now);
 static uint64_t ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t first);
-static ngx_int_t ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z,
-    uint32_t slot, ngx_uint_t *steps);
-
-static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk);
-static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cursor_t *cursor, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot);
-static void ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_read_t *rd, uint64_t now);
-static uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, ngx_http_longpoll_cat_t *cat, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_way_t *way, ngx_uint_t *steps);
-static ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t *steps);
-static ngx_uint_t ngx_http_longpoll_zone_full(
-    ngx_http_longpoll_zone_walk_t *walk, uint64_t id, uint64_t bytes);
-static void ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t i,
-    ngx_http_longpoll_msg_sh_t *msg);
-static ngx_int_t ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk);
-static void ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk);
-static void ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk);
-static ngx_int_t ngx_http_longpoll_zone_grow(
-    ngx_http_longpoll_zone_walk_t *walk);
-static ngx_uint_t ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z,
-    uint32_t ref, uint64_t pos, uint32_t slot);
 static void ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t worker);
 static void ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t worker, uint64_t now);
-
-
-static ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
 
 
 /*
@@ -361,7 +245,7 @@ ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
  */
 
 
-static void
+void
 ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 {
     ngx_shmtx_lock(z->mutex);
@@ -372,7 +256,7 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 }
 
 
-static void
+void
 ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z)
 {
     ngx_shmtx_unlock(z->mutex);
@@ -417,9 +301,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
 }
 
 
-/* the later of the wall clock and the last time given: it never goes back */
-
-static uint64_t
+uint64_t
 ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
     return ngx_max(now, ngx_http_longpoll_id_ms(z->sh->last_id));
@@ -479,9 +361,7 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
 }
 
 
-/* lost: somebody may have wanted it */
-
-static void
+void
 ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost)
 {
@@ -549,9 +429,7 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* a slot that nothing is known of is free */
-
-static void
+void
 ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
@@ -566,9 +444,7 @@ ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot)
 }
 
 
-/* whether nobody published to it, polled it or waits for it for too long */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint64_t now)
 {
@@ -582,9 +458,7 @@ ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z, uint32_t slot,
 }
 
 
-/* drops all messages; gives the slot back if nobody waits */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_atomic_t *counter, ngx_uint_t *steps)
 {
@@ -1161,7 +1035,7 @@ ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z, uint32_t slot,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
@@ -1187,270 +1061,8 @@ ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
 
 /*
- * reading
+ * interest
  */
-
-
-ngx_int_t
-ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_read_t *rd, uint64_t now)
-{
-    ngx_int_t                          rc;
-    ngx_http_longpoll_zone_walk_t      walk;
-    ngx_http_longpoll_zone_scratch_t  *scratch;
-
-    scratch = &ngx_http_longpoll_zone_scratch;
-
-    walk.rd = rd;
-    walk.now = now;
-    walk.begun = 0;
-
-    rd->missed = rd->cursor.lost;
-
-    rd->nmsgs = 0;
-
-    if (scratch->size == 0 && ngx_http_longpoll_zone_grow(&walk) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    for ( ;; ) {
-        ngx_http_longpoll_zone_lock(z);
-        rc = ngx_http_longpoll_zone_read_hold(z, &walk);
-        ngx_http_longpoll_zone_unlock(z);
-
-        switch (rc) {
-
-        case NGX_BUSY:
-            break;
-
-        case NGX_DECLINED:
-            if (ngx_http_longpoll_zone_grow(&walk) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            break;
-
-        default:
-            rd->msgs = scratch->msgs;
-            return rc;
-        }
-    }
-}
-
-
-/*
- * One lock hold of a read.
- *
- * NGX_OK        done
- * NGX_AGAIN     nothing there
- * NGX_BUSY      out of steps: go on in another hold
- * NGX_DECLINED  the scratch memory is too small
- */
-
-static ngx_int_t
-ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk)
-{
-    uint64_t                       t;
-    uint32_t                       slot;
-    ngx_int_t                      rc;
-    ngx_uint_t                     i, found, steps;
-    ngx_http_longpoll_read_t      *rd;
-    ngx_http_longpoll_cat_sh_t    *cat;
-    ngx_http_longpoll_zone_way_t  *way;
-
-    rd = walk->rd;
-    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-
-    ngx_http_longpoll_zone_arrive(z, &rd->cursor, walk->now);
-
-    if (!walk->begun) {
-        rd->nmsgs = 0;
-        rd->missed = rd->cursor.lost;
-    }
-
-    found = 0;
-
-    for (i = 0; i < rd->ncats; i++) {
-        way = &walk->ways[i];
-
-        if (!walk->begun) {
-            way->seen = rd->cursor.id;
-            way->placed = 0;
-            way->back = 0;
-            way->fore = 0;
-        }
-
-        rc = ngx_http_longpoll_zone_touch(z, &rd->cats[i], walk->now, &steps,
-                                          &slot);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        if (ngx_http_longpoll_cat_missed(&z->cats, slot, rd->cats[i].hash,
-                                         way->seen, rd->cursor.beginning))
-        {
-            rd->missed = 1;
-        }
-
-        way->slot = slot;
-
-        if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
-            continue;
-        }
-
-        cat = &z->cats.slots[slot];
-
-        if (cat->last
-            && ngx_http_longpoll_zone_msg(z, cat->last)->id > way->seen)
-        {
-            found = 1;
-        }
-    }
-
-    if (!walk->begun && !found) {
-
-        if (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
-            || rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE)
-        {
-            ngx_http_longpoll_zone_register(z, rd, walk->now);
-            return NGX_AGAIN;
-        }
-
-        /*
-         * What is published later must be later than this answer, whatever the
-         * wall clock does meanwhile.  A ms that is over costs the clock nothing.
-         */
-
-        t = ngx_http_longpoll_zone_clock(z, walk->now);
-
-        if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
-            t--;
-        }
-
-        if (z->sh->last_id < ngx_http_longpoll_id_last_of(t)) {
-            ngx_http_longpoll_put(z->sh->last_id,
-                                  ngx_http_longpoll_id_last_of(t));
-        }
-
-        rd->timestamp = t;
-
-        return NGX_AGAIN;
-    }
-
-    if (!walk->begun) {
-        walk->begun = 1;
-        walk->holds = 0;
-        walk->upto = z->sh->visible;
-        walk->bytes = 0;
-        walk->data = 0;
-        walk->sited = 0;
-        ngx_http_longpoll_zone_scratch.min_pos = (uint64_t) -1;
-        ngx_http_longpoll_zone_scratch.copied = 0;
-    }
-
-    walk->holds++;
-
-    return ngx_http_longpoll_zone_collect(z, walk, &steps);
-}
-
-
-/* nobody is told of, or moves, a time that has not come */
-
-static void
-ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cursor_t *cursor, uint64_t now)
-{
-    if (!cursor->fresh) {
-        return;
-    }
-
-    cursor->fresh = 0;
-
-    if (cursor->now
-        || (cursor->exact && cursor->id > z->sh->last_id)
-        || ngx_http_longpoll_id_ms(cursor->id)
-           > ngx_http_longpoll_zone_clock(z, now))
-    {
-        cursor->id = z->sh->visible;
-    }
-}
-
-
-/* finds a category and brings it up to date */
-
-static ngx_int_t
-ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot)
-{
-    uint32_t                      n;
-    uint64_t                      clock, age;
-    ngx_http_longpoll_cat_sh_t   *c;
-    ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-    *slot = NGX_HTTP_LONGPOLL_CAT_NONE;
-
-    n = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
-
-    if (n == NGX_HTTP_LONGPOLL_CAT_NONE) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_longpoll_zone_inactive(z, n, now)) {
-        return ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
-                                             steps);
-    }
-
-    c = &z->cats.slots[n];
-    age = now > c->used ? now - c->used : 0;
-
-    if (age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
-                                 : 1000))
-    {
-        ngx_http_longpoll_put(c->used, now);
-    }
-
-    if (sh->conf.ttl) {
-        clock = ngx_http_longpoll_zone_clock(z, now);
-
-        while (c->first) {
-            msg = ngx_http_longpoll_zone_msg(z, c->first);
-
-            if (ngx_http_longpoll_id_ms(msg->id) + sh->conf.ttl > clock) {
-                break;
-            }
-
-            if (*steps == 0) {
-                return NGX_BUSY;
-            }
-
-            (*steps)--;
-
-            ngx_http_longpoll_zone_drop(z, msg, 1);
-            ngx_http_longpoll_zone_count(z, expired, 1);
-        }
-    }
-
-    *slot = n;
-
-    return ngx_http_longpoll_zone_cap(z, n, steps);
-}
-
-
-static void
-ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_read_t *rd, uint64_t now)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < rd->ncats; i++) {
-        rd->slots[i] = ngx_http_longpoll_zone_watch(z, rd->worker,
-                                                    &rd->cats[i], now);
-    }
-}
 
 
 /*
@@ -1459,7 +1071,7 @@ ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
  * it is loose: a publish to a category without messages tells its worker.
  */
 
-static uint32_t
+uint32_t
 ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
 {
@@ -1527,509 +1139,6 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
     return slot;
 }
-
-
-/*
- * Finds the first message behind way->seen from both ends of the category at
- * once; there is one.
- */
-
-static ngx_int_t
-ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_way_t *way, ngx_uint_t *steps)
-{
-    ngx_http_longpoll_cat_sh_t  *cat;
-    ngx_http_longpoll_msg_sh_t  *back, *fore;
-
-    cat = &z->cats.slots[way->slot];
-
-    if (!ngx_http_longpoll_zone_stands(z, way->back, way->back_pos, way->slot))
-    {
-        way->back = cat->last;
-    }
-
-    if (!ngx_http_longpoll_zone_stands(z, way->fore, way->fore_pos, way->slot))
-    {
-        way->fore = cat->first;
-    }
-
-    for ( ;; ) {
-        fore = ngx_http_longpoll_zone_msg(z, way->fore);
-
-        if (fore->id > way->seen) {
-            way->next = way->fore;
-            break;
-        }
-
-        back = ngx_http_longpoll_zone_msg(z, way->back);
-
-        if (back->prev == 0
-            || ngx_http_longpoll_zone_msg(z, back->prev)->id <= way->seen)
-        {
-            way->next = way->back;
-            break;
-        }
-
-        if (*steps == 0) {
-            way->back_pos = ngx_http_longpoll_log_pos(&z->log, way->back);
-            way->fore_pos = ngx_http_longpoll_log_pos(&z->log, way->fore);
-            return NGX_BUSY;
-        }
-
-        (*steps)--;
-
-        way->fore = fore->next;
-        way->back = back->prev;
-    }
-
-    way->placed = 1;
-    way->back = 0;
-    way->fore = 0;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t *steps)
-{
-    uint64_t                       bytes;
-    ngx_uint_t                     i, best;
-    ngx_http_longpoll_read_t      *rd;
-    ngx_http_longpoll_cat_sh_t    *cat;
-    ngx_http_longpoll_msg_sh_t    *msg, *first;
-    ngx_http_longpoll_zone_way_t  *way;
-
-    rd = walk->rd;
-
-    /* what is taken away, or copied at last, is so in one hold */
-
-    if (z->sh->conf.delete_on_read
-        || ngx_http_longpoll_zone_scratch.tries
-           >= NGX_HTTP_LONGPOLL_ZONE_TRIES)
-    {
-        *steps = (ngx_uint_t) -1;
-    }
-
-    for (i = 0; i < rd->ncats; i++) {
-        way = &walk->ways[i];
-
-        if (way->placed
-            && way->next
-            && !ngx_http_longpoll_zone_stands(z, way->next, way->next_pos,
-                                              way->slot))
-        {
-            way->placed = 0;
-        }
-
-        if (way->placed) {
-            continue;
-        }
-
-        if (way->slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            cat = &z->cats.slots[way->slot];
-
-            if (cat->last
-                && ngx_http_longpoll_zone_msg(z, cat->last)->id > way->seen)
-            {
-                if (ngx_http_longpoll_zone_place(z, way, steps) != NGX_OK) {
-                    goto busy;
-                }
-
-                continue;
-            }
-        }
-
-        way->placed = 1;
-        way->next = 0;
-    }
-
-    for ( ;; ) {
-        first = NULL;
-        best = 0;
-
-        for (i = 0; i < rd->ncats; i++) {
-            way = &walk->ways[i];
-
-            if (way->next == 0) {
-                continue;
-            }
-
-            msg = ngx_http_longpoll_zone_msg(z, way->next);
-
-            if (msg->id <= walk->upto && (!first || msg->id < first->id)) {
-                first = msg;
-                best = i;
-            }
-        }
-
-        if (first == NULL) {
-            break;
-        }
-
-        bytes = rd->costs[best] + first->data_len;
-
-        if (ngx_http_longpoll_zone_full(walk, first->id, bytes)) {
-            break;
-        }
-
-        if (rd->nmsgs == ngx_http_longpoll_zone_scratch.max) {
-
-            if (*steps > NGX_HTTP_LONGPOLL_ZONE_STEPS) {
-                walk->begun = 0;
-
-            } else {
-                ngx_http_longpoll_zone_site(z, walk);
-            }
-
-            return NGX_DECLINED;
-        }
-
-        if (*steps == 0) {
-            goto busy;
-        }
-
-        (*steps)--;
-
-        walk->bytes += bytes;
-        ngx_http_longpoll_zone_give(z, walk, best, first);
-    }
-
-    return ngx_http_longpoll_zone_copy(z, walk);
-
-busy:
-
-    ngx_http_longpoll_zone_site(z, walk);
-
-    return NGX_BUSY;
-}
-
-
-/*
- * Whether an answer ends before the message of id.  It may go over the limit
- * for the sake of its only ms; of several it gives up the last.
- */
-
-static ngx_uint_t
-ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_walk_t *walk, uint64_t id,
-    uint64_t bytes)
-{
-    size_t                     limit;
-    uint64_t                   ms;
-    ngx_uint_t                 n;
-    ngx_http_longpoll_msg_t   *msgs;
-    ngx_http_longpoll_read_t  *rd;
-
-    rd = walk->rd;
-    limit = rd->limit;
-
-    if (ngx_http_longpoll_zone_scratch.tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES) {
-        limit = ngx_min(limit, NGX_HTTP_LONGPOLL_ZONE_SLICE);
-    }
-
-    if (rd->nmsgs == 0 || walk->bytes + bytes <= limit) {
-        return 0;
-    }
-
-    msgs = ngx_http_longpoll_zone_scratch.msgs;
-    ms = ngx_http_longpoll_id_ms(id);
-    n = rd->nmsgs;
-
-    while (n && ngx_http_longpoll_id_ms(msgs[n - 1].id) == ms) {
-        n--;
-    }
-
-    if (n == 0) {
-        return 0;
-    }
-
-    rd->nmsgs = n;
-
-    return 1;
-}
-
-
-static void
-ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t i,
-    ngx_http_longpoll_msg_sh_t *msg)
-{
-    size_t                         offset;
-    ngx_http_longpoll_msg_t       *m;
-    ngx_http_longpoll_zone_way_t  *way;
-
-    offset = sizeof(ngx_http_longpoll_msg_sh_t) + msg->rec.name_len;
-
-    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
-        offset += sizeof(uint64_t);
-    }
-
-    m = &ngx_http_longpoll_zone_scratch.msgs[walk->rd->nmsgs++];
-
-    m->id = msg->id;
-    m->cat = i;
-    m->data.len = msg->data_len;
-    m->data.data = (u_char *) msg + offset;
-    m->pos = ngx_http_longpoll_zone_ref(z, msg);
-
-    walk->data += msg->data_len;
-
-    way = &walk->ways[i];
-    way->seen = msg->id;
-    way->next = msg->next;
-}
-
-
-/*
- * The end of a read.  Small answers are copied here and now, large ones by the
- * caller, who then asks whether they were overwritten meanwhile.
- */
-
-static ngx_int_t
-ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk)
-{
-    u_char                            *p;
-    ngx_uint_t                         i, must;
-    ngx_http_longpoll_msg_t           *msg;
-    ngx_http_longpoll_zone_scratch_t  *scratch;
-
-    scratch = &ngx_http_longpoll_zone_scratch;
-
-    must = z->sh->conf.delete_on_read
-           || scratch->tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES;
-
-    if (must && walk->data > scratch->size) {
-        scratch->wanted = walk->data;
-        walk->begun = 0;
-        return NGX_DECLINED;
-    }
-
-    if (walk->data > scratch->size
-        || (!must
-            && (walk->holds > 1 || walk->data > NGX_HTTP_LONGPOLL_ZONE_COPY)))
-    {
-        ngx_http_longpoll_zone_site(z, walk);
-        return NGX_OK;
-    }
-
-    if (z->sh->conf.delete_on_read
-        && walk->rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK)
-    {
-        ngx_http_longpoll_zone_take(z, walk);
-    }
-
-    p = scratch->copy;
-
-    for (i = 0; i < walk->rd->nmsgs; i++) {
-        msg = &scratch->msgs[i];
-
-        ngx_memcpy(p, msg->data.data, msg->data.len);
-        msg->data.data = p;
-        p += msg->data.len;
-    }
-
-    scratch->copied = 1;
-
-    return NGX_OK;
-}
-
-
-/*
- * delete_on_read.  Parked polls of several workers may be owed the same
- * message: it goes when the last worker has paid.  A new poll's it is at once,
- * if it is owed to nobody.  A dropped record keeps its bytes until the lock is
- * let go.
- */
-
-static void
-ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk)
-{
-    uint32_t                     ref;
-    uint64_t                    *owed;
-    ngx_uint_t                   i, wake;
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    wake = walk->rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE
-           && walk->rd->worker != NGX_HTTP_LONGPOLL_NO_WORKER;
-
-    for (i = 0; i < walk->rd->nmsgs; i++) {
-        ref = (uint32_t) ngx_http_longpoll_zone_scratch.msgs[i].pos;
-        msg = ngx_http_longpoll_zone_msg(z, ref);
-        owed = ngx_http_longpoll_zone_owed(msg);
-
-        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED)
-            || (*owed == 0 && !wake))
-        {
-            ngx_http_longpoll_zone_drop(z, msg, 0);
-            continue;
-        }
-
-        if (wake) {
-            ngx_http_longpoll_put(*owed, *owed
-                          | ngx_http_longpoll_zone_bit(walk->rd->worker));
-        }
-
-        ngx_http_longpoll_put(msg->rec.bits,
-                              msg->rec.bits | NGX_HTTP_LONGPOLL_MSG_TAKEN);
-    }
-
-    for (i = 0; i < walk->rd->ncats; i++) {
-
-        if (walk->ways[i].slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_settle(z, walk->ways[i].slot);
-        }
-    }
-}
-
-
-/*
- * Before the lock is let go: where things stand, so that it can be seen later
- * whether they still do.
- */
-
-static void
-ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_walk_t *walk)
-{
-    uint32_t                           ref;
-    ngx_uint_t                         i;
-    ngx_http_longpoll_msg_t           *msg;
-    ngx_http_longpoll_zone_way_t      *way;
-    ngx_http_longpoll_zone_scratch_t  *scratch;
-
-    scratch = &ngx_http_longpoll_zone_scratch;
-
-    for (i = walk->sited; i < walk->rd->nmsgs; i++) {
-        msg = &scratch->msgs[i];
-        ref = (uint32_t) msg->pos;
-
-        msg->pos = ngx_http_longpoll_log_pos(&z->log, ref);
-        scratch->min_pos = ngx_min(scratch->min_pos, msg->pos);
-    }
-
-    walk->sited = walk->rd->nmsgs;
-
-    for (i = 0; i < walk->rd->ncats; i++) {
-        way = &walk->ways[i];
-
-        if (way->placed && way->next) {
-            way->next_pos = ngx_http_longpoll_log_pos(&z->log, way->next);
-        }
-    }
-}
-
-
-static ngx_int_t
-ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_walk_t *walk)
-{
-    u_char                            *copy;
-    ngx_uint_t                         max;
-    ngx_http_longpoll_msg_t           *msgs;
-    ngx_http_longpoll_zone_scratch_t  *scratch;
-
-    scratch = &ngx_http_longpoll_zone_scratch;
-
-    if (scratch->size == 0 || scratch->wanted > scratch->size) {
-        scratch->wanted = ngx_max(scratch->wanted,
-                                  NGX_HTTP_LONGPOLL_ZONE_COPY);
-
-        copy = ngx_alloc(scratch->wanted, ngx_cycle->log);
-        if (copy == NULL) {
-            return NGX_ERROR;
-        }
-
-        if (scratch->copy) {
-            ngx_free(scratch->copy);
-        }
-
-        scratch->copy = copy;
-        scratch->size = scratch->wanted;
-    }
-
-    if (scratch->max == 0 || walk->rd->nmsgs == scratch->max) {
-        max = scratch->max ? scratch->max * 2 : NGX_HTTP_LONGPOLL_ZONE_STEPS;
-
-        msgs = ngx_alloc(max * sizeof(ngx_http_longpoll_msg_t),
-                         ngx_cycle->log);
-        if (msgs == NULL) {
-            return NGX_ERROR;
-        }
-
-        if (scratch->msgs) {
-            ngx_memcpy(msgs, scratch->msgs,
-                       scratch->max * sizeof(ngx_http_longpoll_msg_t));
-            ngx_free(scratch->msgs);
-        }
-
-        scratch->msgs = msgs;
-        scratch->max = max;
-    }
-
-    return NGX_OK;
-}
-
-
-/* whether the message of ref, which stood at pos, is still there and alive */
-
-static ngx_uint_t
-ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z, uint32_t ref,
-    uint64_t pos, uint32_t slot)
-{
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    if (ref == 0 || slot == NGX_HTTP_LONGPOLL_CAT_NONE
-        || pos < z->sh->log.tail)
-    {
-        return 0;
-    }
-
-    msg = ngx_http_longpoll_zone_msg(z, ref);
-
-    return msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE && msg->slot == slot;
-}
-
-
-ngx_uint_t
-ngx_http_longpoll_zone_read_valid(ngx_http_longpoll_zone_t *z)
-{
-    uint64_t                           tail;
-    ngx_http_longpoll_zone_scratch_t  *scratch;
-
-    scratch = &ngx_http_longpoll_zone_scratch;
-
-    /* writers move the tail first, then write where it was */
-
-    ngx_memory_barrier();
-    tail = *(volatile uint64_t *) &z->sh->log.tail;
-
-    if (scratch->copied || scratch->min_pos >= tail) {
-        scratch->tries = 0;
-
-        /* a large answer does not keep its memory */
-
-        if (scratch->size > NGX_HTTP_LONGPOLL_ZONE_SLICE) {
-            ngx_free(scratch->copy);
-            scratch->copy = NULL;
-            scratch->size = 0;
-        }
-
-        scratch->wanted = 0;
-
-        return 1;
-    }
-
-    scratch->tries++;
-
-    return 0;
-}
-
-
-/*
- * interest
- */
 
 
 void
@@ -2452,203 +1561,4 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_unlock(z);
 
     } while (more);
-}
-
-
-/*
- * Everything is where the head of this file says it is.
- */
-
-
-#define ngx_http_longpoll_zone_must(condition, text)                          \
-    if (!(condition)) {                                                       \
-        return text;                                                          \
-    }
-
-
-static const char *
-ngx_http_longpoll_zone_check_log(ngx_http_longpoll_zone_t *z)
-{
-    uint64_t                      pos, end, n, live, events;
-    ngx_http_longpoll_log_sh_t   *log;
-    ngx_http_longpoll_rec_sh_t   *rec;
-    ngx_http_longpoll_msg_sh_t   *msg;
-
-    log = z->log.sh;
-    live = 0;
-    events = 0;
-
-    ngx_http_longpoll_zone_must(log->tail <= log->head
-                                && log->head <= log->tail + log->size,
-                                "head and tail");
-
-    for (pos = log->tail; pos < log->head; pos += n) {
-        rec = (ngx_http_longpoll_rec_sh_t *) (z->log.base + pos % log->size);
-        n = ngx_http_longpoll_log_bytes(rec);
-        end = log->size - pos % log->size;
-
-        ngx_http_longpoll_zone_must(n && n <= end && pos + n <= log->head,
-                                    "a record's size");
-
-        if (rec->state != NGX_HTTP_LONGPOLL_LOG_LIVE) {
-            continue;
-        }
-
-        msg = (ngx_http_longpoll_msg_sh_t *) rec;
-
-        ngx_http_longpoll_zone_must(msg->slot < z->sh->cats.fresh
-                                    && z->cats.slots[msg->slot].hash[0],
-                                    "a living message's slot");
-        ngx_http_longpoll_zone_must(sizeof(ngx_http_longpoll_msg_sh_t)
-                                    + rec->name_len
-                                    + (uint64_t) msg->data_len <= n,
-                                    "a message's lengths");
-        live += n;
-        events++;
-    }
-
-    ngx_http_longpoll_zone_must(live == log->live, "bytes of the living");
-    ngx_http_longpoll_zone_must(events == z->sh->events, "number of messages");
-
-    return NULL;
-}
-
-
-static ngx_uint_t
-ngx_http_longpoll_zone_check_ref(ngx_http_longpoll_zone_t *z, uint32_t ref)
-{
-    uint64_t                     pos;
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    if (ref == 0 || ref - 1 >= z->log.sh->size / NGX_HTTP_LONGPOLL_LOG_UNIT) {
-        return 0;
-    }
-
-    pos = ngx_http_longpoll_log_pos(&z->log, ref);
-    msg = ngx_http_longpoll_zone_msg(z, ref);
-
-    return pos < z->log.sh->head
-           && msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE
-           && msg->id <= z->sh->visible;
-}
-
-
-static const char *
-ngx_http_longpoll_zone_check_ages(ngx_http_longpoll_zone_t *z)
-{
-    uint32_t                     ref, older;
-    uint64_t                     id, n;
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    id = 0;
-    n = 0;
-    older = 0;
-
-    for (ref = z->sh->oldest; ref; ref = msg->newer) {
-        ngx_http_longpoll_zone_must(ngx_http_longpoll_zone_check_ref(z, ref),
-                                    "a ref in the list by age");
-        msg = ngx_http_longpoll_zone_msg(z, ref);
-
-        ngx_http_longpoll_zone_must(msg->older == older && msg->id > id
-                                    && n < z->sh->events,
-                                    "the list by age");
-        id = msg->id;
-        older = ref;
-        n++;
-    }
-
-    ngx_http_longpoll_zone_must(z->sh->newest == older && n == z->sh->events,
-                                "the end of the list by age");
-    return NULL;
-}
-
-
-static const char *
-ngx_http_longpoll_zone_check_slot(ngx_http_longpoll_zone_t *z, uint32_t slot)
-{
-    uint32_t                     ref, prev;
-    uint64_t                     id, n;
-    ngx_http_longpoll_cat_sh_t  *cat;
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    cat = &z->cats.slots[slot];
-    id = 0;
-    n = 0;
-    prev = 0;
-
-    for (ref = cat->first; ref; ref = msg->next) {
-        ngx_http_longpoll_zone_must(ngx_http_longpoll_zone_check_ref(z, ref),
-                                    "a ref in a category");
-        msg = ngx_http_longpoll_zone_msg(z, ref);
-
-        ngx_http_longpoll_zone_must(msg->prev == prev && msg->id > id
-                                    && msg->slot == slot && n < cat->count,
-                                    "a category's list");
-        id = msg->id;
-        prev = ref;
-        n++;
-    }
-
-    ngx_http_longpoll_zone_must(cat->last == prev && n == cat->count,
-                                "the end of a category's list");
-    ngx_http_longpoll_zone_must(ngx_http_longpoll_cat_find(&z->cats, cat->hash)
-                                == slot,
-                                "a slot's place in its bucket");
-    return NULL;
-}
-
-
-const char *
-ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
-{
-    uint32_t                      n, events, claimed, full, active, left;
-    const char                   *wrong;
-    ngx_http_longpoll_cat_sh_t   *cat;
-    ngx_http_longpoll_cats_sh_t  *cats;
-
-    cats = &z->sh->cats;
-    events = claimed = full = active = 0;
-
-    ngx_http_longpoll_zone_must(z->sh->journal.n == 0 && !z->sh->busy,
-                                "unfinished business");
-
-    wrong = ngx_http_longpoll_zone_check_log(z);
-
-    if (wrong == NULL) {
-        wrong = ngx_http_longpoll_zone_check_ages(z);
-    }
-
-    for (n = 0; wrong == NULL && n < cats->fresh; n++) {
-        cat = &z->cats.slots[n];
-
-        if (cat->hash[0]) {
-            wrong = ngx_http_longpoll_zone_check_slot(z, n);
-
-            claimed++;
-            events += cat->count;
-            full += (cat->count != 0);
-            active += (cat->count || cat->waiting);
-        }
-    }
-
-    if (wrong) {
-        return wrong;
-    }
-
-    left = cats->fresh - claimed;
-
-    for (n = cats->free; n && left; n = z->cats.slots[n - 1].next) {
-        ngx_http_longpoll_zone_must(n <= cats->fresh
-                                    && z->cats.slots[n - 1].hash[0] == 0,
-                                    "the list of free slots");
-        left--;
-    }
-
-    ngx_http_longpoll_zone_must(n == 0 && left == 0, "number of free slots");
-    ngx_http_longpoll_zone_must(events == z->sh->events,
-                                "messages of all categories");
-    ngx_http_longpoll_zone_must(claimed == cats->claimed && full == cats->full
-                                && active == cats->active,
-                                "numbers of categories");
-    return NULL;
 }

@@ -2,8 +2,7 @@
 /*
  * store.c: the unit tests of the store.
  *
- * The store's files (src/ngx_http_longpoll_{id,hash,log,cat,zone}.c) over plain
- * memory.  Three machines, and some cases by hand:
+ * The store's files over plain memory.  Three machines, and some cases by hand:
  *
  *   model     random calls, their answers compared with plain arrays'
  *             (store_model.h says what is compared)
@@ -18,13 +17,14 @@
  *     cc -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter \
  *        -DNGX_HTTP_LONGPOLL_STEPS=1 -Isrc -IN/src/core -IN/src/event \
  *        -IN/src/os/unix -IN/objs -o store t/unit/store.c \
- *        src/ngx_http_longpoll_{id,hash,log,cat,zone}.c
+ *        src/ngx_http_longpoll_{id,hash,log,cat,zone*}.c
  *
  * and, for the sanitizers, -O1 -g -fsanitize=address,undefined.
  *
  *     store [SEED]                    all tests, as TAP
  *     store soak SECONDS [SEED]       model and crash with ever new seeds
- *     store world FLAGS SEED OPS      one world again, as a failure names it
+ *     store case N [SEED]             one case again, as a failure names it
+ *     store world FLAGS SEED OPS      one world again, the same
  *     store mutate [SEED]             only the mutations
  *
  * STORE_SEED is a seed too.  STORE_ABORT=1 aborts where a test fails, for a
@@ -481,7 +481,7 @@ test_holds(void *data)
 static void
 test_long(void *data)
 {
-    ngx_uint_t  i, lock;
+    ngx_uint_t  i, k, lock;
     model_op_t  op;
 
     static void  (*scripts[])(void) = {
@@ -522,8 +522,15 @@ test_long(void *data)
             break;
 
         case 3:
-            test_publish(2, 1000, 200);
-            test_publish(2, 1000, 200);
+
+
+            /* 16 bytes more for each with delete_on_read */
+
+            for (k = 0; k < 5; k++) {
+                test_publish(2, 950, 256 - model_need(2, 0)
+                                     + (m.conf.delete_on_read ? 8 : 0));
+            }
+
             break;
 
         case 4:
@@ -764,6 +771,21 @@ test_worlds(const test_worlds_t *worlds)
 }
 
 
+static void
+test_one_case(ngx_uint_t i)
+{
+    const char  *wrong;
+
+    wrong = stub_run(test_cases[i].run, NULL, 60 * TEST_SLOWER);
+    test_report(test_cases[i].title, wrong, 0, 0);
+
+    if (wrong) {
+        printf("# again: store case %lu %lu\n", (unsigned long) i,
+               (unsigned long) test_seed);
+    }
+}
+
+
 /*
  * mutations
  */
@@ -890,6 +912,17 @@ main(int argc, char *argv[])
         return test_failed != 0;
     }
 
+    if (argc >= 3 && strcmp(argv[1], "case") == 0) {
+        i = strtoul(argv[2], NULL, 0);
+        test_seed = argc == 4 ? strtoul(argv[3], NULL, 0) : test_seed;
+
+        if (i < sizeof(test_cases) / sizeof(test_cases[0])) {
+            test_one_case(i);
+        }
+
+        return test_failed != 0;
+    }
+
     if (argc == 2) {
         test_seed = strtoul(argv[1], NULL, 0);
     }
@@ -897,8 +930,7 @@ main(int argc, char *argv[])
     printf("# seed %lu\n", (unsigned long) test_seed);
 
     for (i = 0; i < sizeof(test_cases) / sizeof(test_cases[0]); i++) {
-        test_report(test_cases[i].title,
-                    stub_run(test_cases[i].run, NULL, 60 * TEST_SLOWER), 0, 0);
+        test_one_case(i);
     }
 
     for (i = 0; i < sizeof(test_models) / sizeof(test_models[0]); i++) {

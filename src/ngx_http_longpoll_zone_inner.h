@@ -1,0 +1,77 @@
+
+/*
+ * ngx_http_longpoll_zone_inner.h: what the files of the zone share.
+ *
+ *     zone.c         making, the lock, what everything is made of, publishing,
+ *                    interest, time
+ *     zone_read.c    reading
+ *     zone_check.c   a walk over everything, for tests
+ *
+ * Every function here is called with the lock held, but for the one that takes
+ * it.  Those that count steps do no more of them than *steps, take off what
+ * they did, and return NGX_BUSY when something is left: the caller lets go of
+ * the lock and comes again.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_INNER_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_INNER_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_zone.h"
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_STEPS  1000      /* in a lock hold */
+
+
+#define ngx_http_longpoll_zone_msg(z, ref)                                    \
+    ((ngx_http_longpoll_msg_sh_t *) ngx_http_longpoll_log_rec(&(z)->log, ref))
+
+#define ngx_http_longpoll_zone_ref(z, msg)                                    \
+    ngx_http_longpoll_log_ref(&(z)->log, msg)
+
+#define ngx_http_longpoll_zone_owed(msg)                                      \
+    ((uint64_t *) ((u_char *) (msg) + sizeof(ngx_http_longpoll_msg_sh_t)))
+
+#define ngx_http_longpoll_zone_bit(worker)  ((uint64_t) 1 << (worker))
+
+
+/* takes the lock, and recovers what a dead process left */
+void ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z);
+void ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z);
+
+/* the later of the wall clock and the last time given: it never goes back */
+uint64_t ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z,
+    uint64_t now);
+
+/* drops a message; lost: somebody may have wanted it */
+void ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost);
+
+/* a slot that nothing is known of becomes free */
+void ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot);
+
+/* whether nobody published to it, polled it or waits for it for too long */
+ngx_uint_t ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, uint64_t now);
+
+/*
+ * Drops all messages, counting them; gives the slot back if nobody waits.
+ * NGX_OK or NGX_BUSY.
+ */
+ngx_int_t ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
+
+/* drops what is over the category's buffer; NGX_OK or NGX_BUSY */
+ngx_int_t ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_uint_t *steps);
+
+/*
+ * Registers the worker's interest in a category.  The slot, or
+ * NGX_HTTP_LONGPOLL_CAT_NONE: it is loose.
+ */
+uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_cat_t *cat, uint64_t now);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_INNER_H_INCLUDED_ */
