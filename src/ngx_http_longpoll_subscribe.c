@@ -855,7 +855,7 @@ ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
             if (cat) {
                 ngx_http_longpoll_wait_wake(wait, cat);
 
-            } else if (z->sh->conf.delete_on_read) {
+            } else if (z->sh->owing) {
 
                 /* the worker may owe what nobody waits for any more */
 
@@ -990,7 +990,7 @@ ngx_http_longpoll_subscribe_told(ngx_http_longpoll_wait_t *wait,
         answer->bytes = NULL;
     }
 
-    if (z->sh->conf.delete_on_read) {
+    if (z->sh->owing) {
         ngx_http_longpoll_zone_paid(z, ngx_http_longpoll_notify_worker(),
                                     cat->hash);
     }

@@ -55,6 +55,8 @@ static void ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z,
 static void ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_zone_move(void *data,
     ngx_http_longpoll_rec_sh_t *from, uint32_t to);
+static void ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z,
+    uint32_t slot);
 static void ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
 static uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
@@ -439,8 +441,21 @@ ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot)
     if (cat->count == 0 && cat->waiting == 0
         && cat->dropped == 0 && cat->shared == 0)
     {
-        ngx_http_longpoll_cat_free(&z->cats, slot);
+        ngx_http_longpoll_zone_free(z, slot);
     }
+}
+
+
+/* whatever was to be deleted of the category is gone with it */
+
+static void
+ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    if (z->sh->delete_slot == slot + 1) {
+        ngx_http_longpoll_put(z->sh->delete_slot, 0);
+    }
+
+    ngx_http_longpoll_cat_free(&z->cats, slot);
 }
 
 
@@ -482,11 +497,7 @@ ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
     if (cat->waiting == 0) {
 
-        if (z->sh->delete_slot == slot + 1) {
-            ngx_http_longpoll_put(z->sh->delete_slot, 0);
-        }
-
-        ngx_http_longpoll_cat_free(&z->cats, slot);
+        ngx_http_longpoll_zone_free(z, slot);
     }
 
     return NGX_OK;
@@ -637,25 +648,29 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
     sh = z->sh;
     *wake = 0;
-    need = 0;
-    ncats = 0;
-
-    for (i = 0; i < n; i++) {
-        ncats = ngx_max(ncats, msgs[i].cat + 1);
-        need += ngx_http_longpoll_zone_need(z, &cats[msgs[i].cat], &msgs[i]);
-    }
-
-    if (need > z->size / 4
-        || ncats > ngx_http_longpoll_cat_max_full(&z->cats))
-    {
-        return NGX_DECLINED;
-    }
 
     for (round = 0; /* void */ ; round++) {
         steps = round < NGX_HTTP_LONGPOLL_ZONE_ROUNDS
                 ? NGX_HTTP_LONGPOLL_ZONE_STEPS : (ngx_uint_t) -1;
+        need = 0;
+        ncats = 0;
 
         ngx_http_longpoll_zone_lock(z);
+
+        /* what a message needs goes by the zone's parameters */
+
+        for (i = 0; i < n; i++) {
+            ncats = ngx_max(ncats, msgs[i].cat + 1);
+            need += ngx_http_longpoll_zone_need(z, &cats[msgs[i].cat],
+                                                &msgs[i]);
+        }
+
+        if (need > z->size / 4
+            || ncats > ngx_http_longpoll_cat_max_full(&z->cats))
+        {
+            ngx_http_longpoll_zone_unlock(z);
+            return NGX_DECLINED;
+        }
 
         if (ngx_http_longpoll_zone_room(z, &cats[msgs[0].cat], need, now,
                                         &steps)
@@ -855,8 +870,19 @@ ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    return ngx_http_longpoll_zone_forget(z, victim,
-                                         &z->sh->counters.evicted, steps);
+    if (ngx_http_longpoll_zone_forget(z, victim, &z->sh->counters.evicted,
+                                      steps)
+        != NGX_OK)
+    {
+        /* whoever comes next goes on with this one: one goes, and not many */
+
+        ngx_http_longpoll_put(z->cats.slots[victim].used, 0);
+        ngx_http_longpoll_put(z->sh->cats.hand, victim);
+
+        return NGX_BUSY;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -1105,7 +1131,7 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
             victim = ngx_http_longpoll_zone_victim(z, 0, 0);
 
             if (victim != NGX_HTTP_LONGPOLL_CAT_NONE) {
-                ngx_http_longpoll_cat_free(&z->cats, victim);
+                ngx_http_longpoll_zone_free(z, victim);
             }
         }
 

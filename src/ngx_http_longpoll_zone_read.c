@@ -57,6 +57,7 @@ typedef struct {
     ngx_http_longpoll_read_t     *rd;
     ngx_uint_t                    begun;
     ngx_uint_t                    holds;
+    uint64_t                      take;         /* delete_on_read */
     uint64_t                      upto;
     uint64_t                      bytes;        /* as the limit counts */
     uint64_t                      data;         /* bytes of data alone */
@@ -126,6 +127,7 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
     walk.rd = rd;
     walk.now = now;
     walk.begun = 0;
+    walk.take = 0;
 
     rd->missed = rd->cursor.lost;
 
@@ -185,6 +187,13 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
     ngx_http_longpoll_zone_arrive(z, &rd->cursor, walk->now);
+
+    /* a reload may change this between two holds */
+
+    if (walk->take != z->sh->conf.delete_on_read) {
+        walk->take = z->sh->conf.delete_on_read;
+        walk->begun = 0;
+    }
 
     if (!walk->begun) {
         rd->nmsgs = 0;
@@ -452,7 +461,7 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
 
     /* what is taken away, or copied at last, is so in one hold */
 
-    if (z->sh->conf.delete_on_read
+    if (walk->take
         || ngx_http_longpoll_zone_scratch.tries
            >= NGX_HTTP_LONGPOLL_ZONE_TRIES)
     {
@@ -644,7 +653,15 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
 
     scratch = &ngx_http_longpoll_zone_scratch;
 
-    must = z->sh->conf.delete_on_read
+    if (walk->rd->nmsgs == 0) {
+
+        /* all of it went while the place was looked for */
+
+        walk->begun = 0;
+        return NGX_BUSY;
+    }
+
+    must = walk->take
            || scratch->tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES;
 
     if (must && walk->data > scratch->size) {
@@ -661,7 +678,7 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    if (z->sh->conf.delete_on_read
+    if (walk->take
         && walk->rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK)
     {
         ngx_http_longpoll_zone_take(z, walk);

@@ -33,5 +33,6 @@ const char *
 __lsan_default_suppressions(void)
 {
     return "leak:ngx_create_pool\n"
-           "leak:ngx_event_process_init\n";
+           "leak:ngx_event_process_init\n"
+           "leak:ngx_regex_malloc\n";
 }

@@ -69,6 +69,7 @@ typedef struct {
 static ngx_uint_t  test_number;
 static ngx_uint_t  test_failed;
 static uint64_t    test_seed;
+static ngx_uint_t  test_zones;
 
 
 /*
@@ -157,7 +158,7 @@ test_zone(size_t size, ngx_uint_t ncats, uint64_t buffer, ngx_uint_t flags)
     ngx_memzero(&conf, sizeof(conf));
     conf.buffer = buffer;
 
-    stub_random_state = test_seed;
+    stub_random_state = test_seed + ++test_zones;
     model_world(test_seed, flags|MODEL_PLAIN, size, ncats, &conf);
 }
 
@@ -489,7 +490,7 @@ test_long(void *data)
         test_script_take, test_script_read, test_script_unwatch
     };
 
-    for (i = 0; i < 6 * 5 * 5; i++) {
+    for (i = 0; i < 4 * 6 * 5 * 5; i++) {
         lock = 1 + i / 6 % 5;
 
         test_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_TAKE);
@@ -503,13 +504,16 @@ test_long(void *data)
         op.cursor.now = 1;
         op.rd.ncats = 1;
         op.which[0] = 0;
-        (void) model_park_op(&op);
+
+        if (stub_once(2)) {
+            (void) model_park_op(&op);
+        }
 
         m.script = scripts[i % 6];
         m.script_lock = lock;
         stub_hook = model_hook;
 
-        switch (i / 30) {
+        switch (i / 30 % 5) {
 
         case 0:
         case 1:
@@ -550,6 +554,93 @@ test_long(void *data)
         model_check();
         model_end();
     }
+}
+
+
+/* kills in what takes several holds of the lock */
+
+static void
+test_long_kills(void *data)
+{
+    ngx_uint_t  i;
+    model_op_t  op;
+
+    for (i = 0; i < 10; i++) {
+        test_zone(512 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_TAKE|MODEL_IDLE);
+        test_configure(0, 0, i & 1);
+        test_fill(2200);
+
+        model_set_read(&op, 0);
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.ncats = 1;
+        op.which[0] = 0;
+
+        if (i & 2) {
+            (void) model_park_op(&op);
+        }
+
+        switch (i % 5) {
+
+        case 0:
+        case 1:
+            model_set(&op, MODEL_DELETE, 1, 0);
+            break;
+
+        case 2:
+        case 3:
+            test_configure(i % 5 == 2 ? 1 : 0, i % 5 == 3 ? 1 : 0, i & 1);
+            m.now += 10000;
+            model_set(&op, MODEL_TICK, 1, 0);
+            break;
+
+        default:
+            test_publish(1, 1, m.size / 4 - 200);
+            model_set(&op, MODEL_PUBLISH, 1, 0);
+            op.n = 0;
+            model_add(&op, 1, m.size / 4 - 200);
+        }
+
+        m.flags |= MODEL_CRASH;
+        (void) model_op(&op);
+        m.flags &= ~MODEL_CRASH;
+
+        test_publish(0, 1, 10);
+        model_check();
+        model_end();
+    }
+}
+
+
+/* categories of more messages than one lock hold drops, and no slot left */
+
+static void
+test_forget(void *data)
+{
+    uint32_t    n, max;
+    ngx_uint_t  i;
+
+    test_zone(1024 * 1024, 2000, 20000, 0);
+
+    max = ngx_http_longpoll_cat_max_full(&m.zone.cats);
+
+    for (n = 0; n < max; n++) {
+        m.now += 10;
+
+        for (i = n < 64 && n % 16 == 0 ? 1500 : 1; i; i -= ngx_min(i, 100)) {
+            test_publish(n, ngx_min(i, 100), 1);
+        }
+    }
+
+    for ( /* void */ ; n < 2000; n++) {
+        m.now += 10;
+        test_publish(n, 1, 1);
+        stub_must(m.full == max, "%lu categories live", (unsigned long) m.full);
+    }
+
+    model_check();
+    model_end();
 }
 
 
@@ -691,6 +782,8 @@ static const test_case_t  test_cases[] = {
     { "polls in all slots cost no message its place", test_polls },
     { "a read in many holds bears anything between them", test_holds },
     { "so do a publish, a delete and a tick", test_long },
+    { "and a kill, too", test_long_kills },
+    { "a category goes as a whole where its slot is needed", test_forget },
     { "an answer that is copied outside the lock is whole", test_torn },
     { "what is over its time is gone after two ticks", test_ticks },
     { "1,000 messages are published at once in a small zone", test_batches },
