@@ -101,84 +101,6 @@ ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q, ngx_str_t *args,
 }
 
 
-ngx_int_t
-ngx_http_longpoll_query_parse_rest(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_uint_t max_timeout, u_char *errbuf,
-    ngx_str_t *error)
-{
-    ngx_http_longpoll_query_ctx_t  ctx;
-
-    ngx_http_longpoll_query_read(NULL, &ctx, args, buf);
-
-    return ngx_http_longpoll_query_check(q, &ctx, max_timeout, errbuf, error);
-}
-
-
-ngx_int_t
-ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_str_t *error)
-{
-    ngx_http_longpoll_query_ctx_t  ctx;
-
-    q->ncats = 0;
-
-    ngx_http_longpoll_query_read(q, &ctx, args, buf);
-
-    if (ctx.wrong) {
-        *error = *ctx.wrong;
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_longpoll_query_values(ngx_http_longpoll_query_t *q, ngx_str_t *values,
-    ngx_uint_t n, u_char separator, ngx_str_t *error)
-{
-    u_char      *p, *last, *end;
-    ngx_str_t    name, *wrong;
-    ngx_uint_t   i;
-
-    q->ncats = 0;
-    wrong = NULL;
-
-    for (i = 0; i < n && wrong == NULL; i++) {
-
-        p = values[i].data;
-        last = p + values[i].len;
-
-        while (p < last && wrong == NULL) {
-
-            end = separator ? ngx_strlchr(p, last, separator) : NULL;
-            if (end == NULL) {
-                end = last;
-            }
-
-            name.data = p;
-            name.len = end - p;
-
-            if (name.len) {
-                wrong = ngx_http_longpoll_query_add(q, &name, NULL);
-            }
-
-            p = (end < last) ? end + 1 : last;
-        }
-    }
-
-    if (wrong || q->ncats == 0) {
-        q->ncats = 0;
-        *error = ngx_http_longpoll_query_bad_category;
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-/* q is NULL where category arguments do not count */
-
 static void
 ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf)
@@ -208,10 +130,7 @@ ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
 
         if (name == NGX_HTTP_LONGPOLL_QUERY_CATEGORY) {
 
-            if (q) {
-                ctx->wrong = ngx_http_longpoll_query_add(q, &value,
-                                                         ctx->wrong);
-            }
+            ctx->wrong = ngx_http_longpoll_query_add(q, &value, ctx->wrong);
 
         } else if (ctx->values[name].len == 0) {
             ctx->values[name] = value;

@@ -42,7 +42,8 @@ typedef struct {
 
 /*
  * Reads args (without the '?').  The caller has set q->cats, and nothing else
- * of q; buf has room for args->len bytes and takes what had to be decoded;
+ * of q; buf has room for args->len bytes and takes what had to be decoded, and
+ * may be NULL where there is neither '%' nor '+' in args;
  * max_timeout is in seconds.  The same category twice counts once.
  *
  * NGX_OK     q is filled
@@ -52,36 +53,6 @@ typedef struct {
  *            Of q only cats and ncats are defined (what was read of them).
  */
 ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_uint_t max_timeout, u_char *errbuf,
-    ngx_str_t *error);
-
-/*
- * Reads only the category arguments (status, and whoever needs no more).
- *
- * NGX_OK     q->cats and q->ncats are set (which may be 0), nothing else
- * NGX_ERROR  *error is set, to a static string
- */
-ngx_int_t ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_str_t *error);
-
-/*
- * Takes the categories from the n values of longpoll_category, which are not
- * decoded; each is split at the separator, unless that is 0.  Empty ones are
- * dropped, the same one twice counts once.
- *
- * NGX_OK     q->cats and q->ncats (1 or more) are set, nothing else
- * NGX_ERROR  none, too many, a long one, or one that is not UTF-8: q->ncats is
- *            0 and *error the text about the category (polling)
- */
-ngx_int_t ngx_http_longpoll_query_values(ngx_http_longpoll_query_t *q,
-    ngx_str_t *values, ngx_uint_t n, u_char separator, ngx_str_t *error);
-
-/*
- * As ..._query_parse(), but the categories are there already, from
- * ..._query_values(); category arguments do not count, and q->ncats == 0 is
- * the error about the category, told at its place in the order.
- */
-ngx_int_t ngx_http_longpoll_query_parse_rest(ngx_http_longpoll_query_t *q,
     ngx_str_t *args, u_char *buf, ngx_uint_t max_timeout, u_char *errbuf,
     ngx_str_t *error);
 

@@ -1016,6 +1016,7 @@ model_may_go(model_op_t *op, model_msg_t *msg, ngx_uint_t killed)
 
     case MODEL_READ:
         return m.conf.delete_on_read && model_has(op, msg->cat)
+               && op->rd.mode != NGX_HTTP_LONGPOLL_READ_PEEK
                && (killed || model_was_given(op, msg->id))
                && (!msg->owes
                    || (msg->owed == 0

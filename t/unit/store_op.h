@@ -473,7 +473,7 @@ model_was_read(model_op_t *op)
 {
     uint64_t                   seen;
     uint32_t                   slot;
-    ngx_uint_t                 i, n, cut;
+    ngx_uint_t                 i, n, cut, take;
     model_cat_t               *c;
     model_msg_t              **found;
     model_interest_t          *in;
@@ -531,7 +531,9 @@ model_was_read(model_op_t *op)
                   "a message of an inactive category is given");
     }
 
-    for (i = 0; i < rd->nmsgs && m.conf.delete_on_read; i++) {
+    take = m.conf.delete_on_read && rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK;
+
+    for (i = 0; i < rd->nmsgs && take; i++) {
         n = model_index(rd->msgs[i].id);
 
         if (!m.all[n]->dead) {
@@ -561,7 +563,9 @@ model_was_read(model_op_t *op)
         return;
     }
 
-    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST) {
+    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
+        || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK)
+    {
         stub_must(rd->timestamp
                   == op->clock - (model_ms(seen) < op->clock),
                   "a time-out answer of another time");
@@ -1688,7 +1692,9 @@ model_park_op(model_op_t *op)
 
     for (i = 0; i < MODEL_PARKS && m.parks[i].busy; i++) { /* void */ }
 
-    if (i == MODEL_PARKS || op->worker == MODEL_NOBODY) {
+    if ((i == MODEL_PARKS || op->worker == MODEL_NOBODY)
+        && op->rd.mode == NGX_HTTP_LONGPOLL_READ_PARK)
+    {
         op->rd.mode = NGX_HTTP_LONGPOLL_READ_LAST;
         return model_read(op);
     }
@@ -1721,8 +1727,12 @@ model_park(ngx_uint_t worker)
     model_set_read(&op, worker);
     model_some_cursor(&op.cursor);
 
-    if (stub_once(4)) {
+    switch (stub_below(8)) {
+    case 0:
         op.rd.mode = NGX_HTTP_LONGPOLL_READ_LAST;
+        break;
+    case 1:
+        op.rd.mode = NGX_HTTP_LONGPOLL_READ_PEEK;
     }
 
     return model_park_op(&op);

@@ -234,6 +234,9 @@ text_query_line(ngx_http_longpoll_query_t *q)
     } else if (q->has_id) {
         strcat(text_got, " uuid");
     }
+
+    text_ok(q->has_since || q->since_time == 0, "no since_time is 0");
+    text_ok(q->own_id || (q->id == 0 && q->life == 0), "no id is 0");
 }
 
 
@@ -781,122 +784,6 @@ text_query_limits(void)
 
 
 static void
-text_query_calls(void)
-{
-    u_char                     *p, *buf;
-    ngx_str_t                   args, error, values[4];
-    ngx_uint_t                  i;
-    ngx_http_longpoll_cat_t     cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
-    ngx_http_longpoll_query_t   q;
-
-    q.cats = cats;
-
-    args.data = NULL;
-    args.len = 0;
-    text_ok(ngx_http_longpoll_query_categories(&q, &args, NULL, &error)
-            == NGX_OK && q.ncats == 0, "no query, no categories");
-
-    args.len = sizeof("category=a&category=%62&category=") - 1;
-    args.data = text_piece("category=a&category=%62&category=", args.len);
-    p = text_piece(NULL, args.len);
-    text_ok(ngx_http_longpoll_query_categories(&q, &args, p, &error)
-            == NGX_OK && q.ncats == 2
-            && q.cats[0].name.len == 1 && q.cats[0].name.data[0] == 'a'
-            && q.cats[1].name.len == 1 && q.cats[1].name.data[0] == 'b',
-            "two categories");
-
-    args.len = sizeof("category=%ff") - 1;
-    args.data = text_piece("category=%ff", args.len);
-    text_ok(ngx_http_longpoll_query_categories(&q, &args, p, &error)
-            == NGX_ERROR && error.len == sizeof(TEXT_BAD_CATEGORY) - 8
-            && memcmp(error.data, &TEXT_BAD_CATEGORY[7], error.len) == 0,
-            "a bad one");
-    text_end("categories alone are read without a timeout");
-
-    ngx_str_set(&values[0], "a,b,,a");
-    ngx_str_set(&values[1], "");
-    ngx_str_set(&values[2], ",");
-    ngx_str_set(&values[3], "%63+,");
-
-    text_ok(ngx_http_longpoll_query_values(&q, values, 4, ',', &error)
-            == NGX_OK && q.ncats == 3, "split");
-    sprintf(text_got, "%.*s|%.*s|%.*s", (int) q.cats[0].name.len,
-            q.cats[0].name.data, (int) q.cats[1].name.len, q.cats[1].name.data,
-            (int) q.cats[2].name.len, q.cats[2].name.data);
-    text_is("values", values[0].data, 0, "a|b|%63+");
-
-    text_ok(ngx_http_longpoll_query_values(&q, values, 4, 0, &error)
-            == NGX_OK && q.ncats == 3, "not split");
-    text_ok(q.cats[0].name.len == 6 && q.cats[1].name.len == 1
-            && q.cats[2].name.len == 5, "whole");
-    text_end("values are split at the separator, deduplicated, not decoded");
-
-    text_ok(ngx_http_longpoll_query_values(&q, values + 1, 1, 0, &error)
-            == NGX_ERROR && q.ncats == 0, "nothing");
-    text_ok(ngx_http_longpoll_query_values(&q, values + 1, 2, ',', &error)
-            == NGX_ERROR && q.ncats == 0, "nothing remains");
-    text_ok(ngx_http_longpoll_query_values(&q, NULL, 0, ',', &error)
-            == NGX_ERROR && q.ncats == 0, "no values");
-
-    values[1].data = text_fill('x', 1025);
-    values[1].len = 1024;
-    text_ok(ngx_http_longpoll_query_values(&q, values, 2, ',', &error)
-            == NGX_OK && q.ncats == 3, "1024");
-    values[1].len = 1025;
-    text_ok(ngx_http_longpoll_query_values(&q, values, 2, ',', &error)
-            == NGX_ERROR && q.ncats == 0, "1025");
-
-    ngx_str_set(&values[1], "a\xff");
-    text_ok(ngx_http_longpoll_query_values(&q, values, 2, ',', &error)
-            == NGX_ERROR && q.ncats == 0, "not UTF-8");
-
-    values[0].data = p = text_piece(NULL, 130);
-    for (i = 0; i < 130; i += 2) {
-        p[i] = (u_char) ('0' + i / 2);
-        p[i + 1] = 0x01;
-    }
-    values[0].len = 128;
-    text_ok(ngx_http_longpoll_query_values(&q, values, 1, 0x01, &error)
-            == NGX_OK && q.ncats == 64, "64");
-    values[0].len = 129;
-    text_ok(ngx_http_longpoll_query_values(&q, values, 1, 0x01, &error)
-            == NGX_ERROR && q.ncats == 0
-            && error.len == sizeof(TEXT_BAD_CATEGORY) - 8, "65");
-    text_end("values that are none, too many, long or no UTF-8 are the error");
-
-    args.len = sizeof("category=%ff&" TEXT_T "&since_time=x") - 1;
-    args.data = text_piece("category=%ff&" TEXT_T "&since_time=x", args.len);
-    buf = text_piece(NULL, args.len);
-    p = text_piece(NULL, NGX_HTTP_LONGPOLL_QUERY_ERROR);
-
-    q.ncats = 0;
-    text_ok(ngx_http_longpoll_query_parse_rest(&q, &args, buf, 9, p, &error)
-            == NGX_ERROR && error.len == sizeof(TEXT_BAD_CATEGORY) - 8,
-            "no category is told before since_time");
-    q.ncats = 2;
-    text_ok(ngx_http_longpoll_query_parse_rest(&q, &args, buf, 9, p, &error)
-            == NGX_ERROR && error.len == sizeof(TEXT_BAD_SINCE) - 8,
-            "the category argument is not seen");
-    args.len -= 2;
-    text_ok(ngx_http_longpoll_query_parse_rest(&q, &args, buf, 9, p, &error)
-            == NGX_OK && q.ncats == 2 && q.timeout == 9 && !q.has_since,
-            "taken");
-
-    q.ncats = 0;
-    text_ok(ngx_http_longpoll_query_parse_rest(&q, &args, buf, 8, p, &error)
-            == NGX_ERROR && error.data == p && error.len
-               == sizeof("Invalid or missing 'timeout' arg.  Must be 1-8.") - 1
-            && memcmp(p, "Invalid or missing 'timeout' arg.  Must be 1-8.",
-                      error.len) == 0,
-            "timeout is told first, and names the limit");
-    text_ok(ngx_http_longpoll_query_parse_rest(&q, &args, buf,
-                                               (ngx_uint_t) -1, p, &error)
-            == NGX_ERROR, "the largest limit");
-    text_end("with categories given the rest is checked in the same order");
-}
-
-
-static void
 text_query_random(void)
 {
     char                *p;
@@ -984,7 +871,6 @@ text_query_all(void)
     text_queries(text_query_order, "of several errors the first is told");
     text_queries(text_query_utf8, "a category is UTF-8");
     text_query_limits();
-    text_query_calls();
     text_query_random();
 }
 
@@ -1084,6 +970,12 @@ static text_case_t  text_json_escapes[] = {
       "[\\ef\\bf\\bd\\f0\\9f\\90\\b7] data=1" },
     { "{\"category\":\"\\udc37\\ud83d\",\"data\":1}",
       "[\\ef\\bf\\bd\\ef\\bf\\bd] data=1" },
+    { "{\"category\":\"\\udbffx\\udc00\\udfff\",\"data\":1}",
+      "[\\ef\\bf\\bdx\\ef\\bf\\bd\\ef\\bf\\bd] data=1" },
+    { "{\"category\":\"\\ud83d\\udbff\\ud83d\\ue000\",\"data\":1}",
+      "[\\ef\\bf\\bd\\ef\\bf\\bd\\ef\\bf\\bd\\ee\\80\\80] data=1" },
+    { "{\"category\":\"\\ud83dxudc37\",\"data\":1}",
+      "[\\ef\\bf\\bdxudc37] data=1" },
     { "{\"category\":\"x\xc3\xa9\\u0079\xf0\x9f\x90\xb7\",\"data\":1}",
       "[x\\c3\\a9y\\f0\\9f\\90\\b7] data=1" },
     { NULL, NULL }
@@ -1680,6 +1572,7 @@ text_wire_names(void)
 {
     u_char      *p, b[4];
     size_t       len;
+    ngx_str_t    name;
     ngx_uint_t   round, i, c;
 
     text_wire_name(text_lit("farm"), "farm");
@@ -1710,6 +1603,17 @@ text_wire_names(void)
     }
 
     text_end("a name is escaped as Go does it");
+
+    for (i = 0; i < 3; i++) {
+        name.data = text_piece("\xe2\x80\xa8", i);
+        name.len = i;
+        len = ngx_http_longpoll_wire_name_len(&name);
+        p = text_piece(NULL, len);
+        text_ok(len == i && ngx_http_longpoll_wire_name(p, &name) == p + i,
+                "a cut separator");
+    }
+
+    text_end("a name that ends too early is not read beyond its end");
 
     for (round = 0; round < text_rounds && text_good; round++) {
         p = (u_char *) text_got + MODEL_LINE / 2;
@@ -1806,6 +1710,13 @@ text_wire_events(void)
 
         for (i = 0; i < n; i++) {
             ms = (text_random() >> 16) >> text_below(48);
+
+            if (text_below(3) == 0) {
+                ms = text_below(2) ? 1000000000000ULL : 10000000000000ULL;
+                ms -= text_below(3);
+                ms++;
+            }
+
             msgs[i].id = ngx_http_longpoll_id(ms, text_random() & 0xffff);
             msgs[i].cat = text_below(3);
 

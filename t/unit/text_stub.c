@@ -98,7 +98,7 @@ text_stub_reset(void)
 }
 
 
-u_char * ngx_cdecl
+u_char *
 ngx_sprintf(u_char *buf, const char *fmt, ...)
 {
     va_list  args;
