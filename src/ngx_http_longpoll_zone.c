@@ -76,7 +76,10 @@ static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
 static uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now);
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now,
+    uint64_t first);
+static uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
 static uint64_t ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t first);
 static void ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z,
@@ -685,7 +688,8 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(sh->busy, 1);
 
     for (i = 0; i < n; i++) {
-        ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i], now);
+        ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i], now,
+                                      i ? msgs[0].id : (uint64_t) -1);
     }
 
     ngx_http_longpoll_put(sh->visible, sh->last_id);
@@ -928,9 +932,12 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
 }
 
 
+/* first: the id from which on all is of this publish */
+
 static void
 ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now)
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now,
+    uint64_t first)
 {
     u_char                          *p;
     uint32_t                         slot, ref;
@@ -975,8 +982,8 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
 
     if (sh->conf.delete_on_read) {
         m->rec.bits = NGX_HTTP_LONGPOLL_MSG_OWED;
-        *ngx_http_longpoll_zone_owed(m) = c->waiting
-                                          | (c->count ? 0 : sh->loose);
+        *ngx_http_longpoll_zone_owed(m) = ngx_http_longpoll_zone_waits(z, c,
+                                                                       first);
         p += sizeof(uint64_t);
     }
 
@@ -1015,26 +1022,34 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * Tells the workers that wait for the category; first is the id from which on
- * all is new.  A category that had no messages may be waited for loosely.
+ * The workers that wait for a category; one that had no messages before this
+ * publish may be waited for loosely.
  */
+
+static uint64_t
+ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_sh_t *cat, uint64_t first)
+{
+    if (cat->first == 0
+        || ngx_http_longpoll_zone_msg(z, cat->first)->id >= first)
+    {
+        return cat->waiting | z->sh->loose;
+    }
+
+    return cat->waiting;
+}
+
+
+/* tells the workers that wait for the category */
 
 static uint64_t
 ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint64_t first)
 {
-    uint64_t                     workers, left, bit, sum;
-    ngx_uint_t                   i, word;
-    ngx_http_longpoll_cat_sh_t  *cat;
+    uint64_t    workers, left, bit, sum;
+    ngx_uint_t  i, word;
 
-    cat = &z->cats.slots[slot];
-    workers = cat->waiting;
-
-    if (z->sh->loose
-        && ngx_http_longpoll_zone_msg(z, cat->first)->id >= first)
-    {
-        workers |= z->sh->loose;
-    }
+    workers = ngx_http_longpoll_zone_waits(z, &z->cats.slots[slot], first);
 
     word = slot / 64;
     bit = ngx_http_longpoll_zone_bit(slot % 64);

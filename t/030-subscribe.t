@@ -487,7 +487,32 @@ cmp_ok(id_ms($next), '<', now_ms() + 1000, "and nobody's clock was moved");
 
 
 
-=== TEST 31: an own id between two events is a place, too
+=== TEST 31: an own id beyond the newest, of the millisecond that is now
+--- scenario
+# the event comes in the turn of the polls, so it is of the millisecond of one
+# of them, and its own id is a smaller one
+
+my $cat = category();
+my $id = publish($cat, '"before"');
+my ($pub, @c) = connections(41);
+my @p;
+
+$id =~ s/-7...-/-7fff-/;
+
+in_one_turn {
+    my $ahead = now_ms() - id_ms($id);
+
+    push @p, poll({ conn => $_ }, category => $cat,
+                  last_id => id_moved($id, $ahead++)) for @c;
+    $pub->request('POST', '/publish', body => event($cat, '"after"'));
+};
+
+is($pub->response->status, 200, 'published');
+is_deeply([$_->answer->data], ['after'], 'everybody is given it') for @p;
+
+
+
+=== TEST 32: an own id between two events is a place, too
 --- scenario
 my $cat = category();
 my @ids = (publish($cat, 1));
@@ -502,7 +527,7 @@ is_deeply([ask(category => $cat, last_id => id_moved($ids[0], -10))->ids],
 
 
 
-=== TEST 32: last_id is read in the forms that golongpoll's library takes
+=== TEST 33: last_id is read in the forms that golongpoll's library takes
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1, 2;
@@ -515,7 +540,7 @@ for my $form ($ids[0], uc $ids[0], $bare, "{$ids[0]}", "urn:uuid:$ids[0]") {
 
 
 
-=== TEST 33: a cursor followed to the end gives every event once
+=== TEST 34: a cursor followed to the end gives every event once
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1 .. 30;
@@ -528,7 +553,7 @@ for my $n (0 .. 29) {
 
 
 
-=== TEST 34: an event right behind a time-out answer is later than its timestamp
+=== TEST 35: an event right behind a time-out answer is later than its timestamp
 --- scenario
 for (1 .. 3) {
     my $cat = category();
@@ -543,7 +568,7 @@ for (1 .. 3) {
 
 
 
-=== TEST 35: a poll of several categories gets them in the order of the zone
+=== TEST 36: a poll of several categories gets them in the order of the zone
 --- scenario
 my @cats = map { category("c$_") } 0 .. 3;
 my @ids = map { publish($cats[$_ % 4], $_) } 0 .. 19;
@@ -559,7 +584,7 @@ is_deeply([$r->data], [17 .. 19], 'behind a cursor');
 
 
 
-=== TEST 36: any of several categories wakes a parked poll
+=== TEST 37: any of several categories wakes a parked poll
 --- scenario
 my @cats = map { category("c$_") } 0 .. 4;
 
@@ -573,7 +598,7 @@ for my $cat (@cats) {
 
 
 
-=== TEST 37: longpoll_max_response_size limits an answer; the rest comes next
+=== TEST 38: longpoll_max_response_size limits an answer; the rest comes next
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -605,7 +630,7 @@ cmp_ok($answers, '>', 4, "in $answers answers");
 
 
 
-=== TEST 38: an event larger than the limit is sent alone
+=== TEST 39: an event larger than the limit is sent alone
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -629,7 +654,7 @@ for my $n (0 .. 2) {
 
 
 
-=== TEST 39: an answer is never cut inside a millisecond
+=== TEST 40: an answer is never cut inside a millisecond
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -672,7 +697,7 @@ cmp_ok($answers, '>', 1, "in $answers answers");
 
 
 
-=== TEST 40: HEAD answers at once, with GET's headers and without a body
+=== TEST 41: HEAD answers at once, with GET's headers and without a body
 --- scenario
 my $cat = category();
 publish($cat, '"oink"');
@@ -693,7 +718,7 @@ is($head->header('Content-Type'), 'application/json', 'Content-Type');
 
 
 
-=== TEST 41: HEAD checks the arguments
+=== TEST 42: HEAD checks the arguments
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -708,7 +733,7 @@ is(ask({ method => 'HEAD' }, category => 'farm', timeout => 1)->status, 200,
 
 
 
-=== TEST 42: the connection goes on behind a HEAD
+=== TEST 43: the connection goes on behind a HEAD
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -722,7 +747,7 @@ for (1 .. 3) {
 
 
 
-=== TEST 43: HEAD takes nothing from a delete_on_read zone
+=== TEST 44: HEAD takes nothing from a delete_on_read zone
 --- http_config
     longpoll_zone zone=once:1m delete_on_read=on;
 --- config
@@ -738,7 +763,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 44: other methods are refused
+=== TEST 45: other methods are refused
 --- scenario
 my $c = connection();
 
@@ -755,7 +780,7 @@ for my $method (qw( POST PUT DELETE PATCH TRACK )) {
 
 
 
-=== TEST 45: OPTIONS is answered with what is allowed
+=== TEST 46: OPTIONS is answered with what is allowed
 --- request
 OPTIONS /events
 --- error_code: 204
@@ -765,7 +790,7 @@ Allow: .*\bGET\b.*
 
 
 
-=== TEST 46: OPTIONS on a location that does both allows both
+=== TEST 47: OPTIONS on a location that does both allows both
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -783,7 +808,7 @@ like($r->body, qr/^\{"error": "Invalid HTTP Method\. [^"]+"\}$/, 'in JSON');
 
 
 
-=== TEST 47: OPTIONS with a body leaves the connection usable
+=== TEST 48: OPTIONS with a body leaves the connection usable
 --- scenario
 my $c = connection();
 
@@ -793,7 +818,7 @@ is($c->request('GET', '/pid')->response->status, 200, 'the next request');
 
 
 
-=== TEST 48: an SSI include shows what is there, and takes nothing
+=== TEST 49: an SSI include shows what is there, and takes nothing
 --- http_config
     longpoll_zone zone=ssi:1m delete_on_read=on;
 --- config
@@ -824,7 +849,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 49: add_after_body shows what is there
+=== TEST 50: add_after_body shows what is there
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -846,7 +871,7 @@ like(get('/page.html')->body,
 
 
 
-=== TEST 50: headers that X-Accel-Redirect brought are replaced, not doubled
+=== TEST 51: headers that X-Accel-Redirect brought are replaced, not doubled
 --- config
     location = /events  { internal; longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -876,7 +901,7 @@ is($r->header('X-Content-Type-Options'), 'nosniff', 'nosniff');
 
 
 
-=== TEST 51: a redirected poll waits like any other
+=== TEST 52: a redirected poll waits like any other
 --- config
     location = /events  { internal; longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -897,7 +922,7 @@ is_deeply([$p->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST 52: a poll through nginx as a proxy
+=== TEST 53: a poll through nginx as a proxy
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -922,7 +947,7 @@ pass('and forgotten when its client goes');
 
 
 
-=== TEST 53: gzip works, for polls that waited and polls that did not
+=== TEST 54: gzip works, for polls that waited and polls that did not
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -952,7 +977,7 @@ for my $r ($p->answer, ask({ @gzip }, category => $cat, since_time => 0)) {
 
 
 
-=== TEST 54: the access rules and passwords are nginx's
+=== TEST 55: the access rules and passwords are nginx's
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -976,7 +1001,7 @@ is_deeply([$r->ids], [$id], 'with');
 
 
 
-=== TEST 55: limit_conn counts parked polls
+=== TEST 56: limit_conn counts parked polls
 --- http_config
     longpoll_zone zone=events:1m;
     limit_conn_zone $server_name zone=conns:1m;
@@ -1002,7 +1027,7 @@ wait_until {
 
 
 
-=== TEST 56: auth_request in front of a poll that waits
+=== TEST 57: auth_request in front of a poll that waits
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1020,7 +1045,7 @@ is_deeply([$p->answer->ids], [$id], 'woken');
 
 
 
-=== TEST 57: error_page leaves the module's own errors alone
+=== TEST 58: error_page leaves the module's own errors alone
 --- config
     location = /events {
         longpoll_subscribe events;

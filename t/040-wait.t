@@ -89,7 +89,55 @@ is_deeply([ask(category => $cat, last_id => $ids[0])->ids], [@ids[1 .. 3]],
 
 
 
-=== TEST 6: many polls, each on several categories
+=== TEST 6: a poll that comes between two events is given the second alone
+--- scenario
+for (1 .. 5) {
+    my $cat = category();
+    my @c = connections(4);
+    my $first = poll({ conn => $c[0] }, category => $cat);
+    my $between;
+
+    wait_waiting(1);
+
+    in_one_turn {
+        $c[1]->request('POST', '/publish', body => event($cat, 1));
+        $between = poll({ conn => $c[2] }, category => $cat);
+        $c[3]->request('POST', '/publish', body => event($cat, 2));
+    };
+
+    is_deeply([$first->answer->data], [1, 2], 'who waited before both');
+    is_deeply([$between->answer->data], [2], 'who came between them');
+}
+
+
+
+=== TEST 7: an event and the poll for it, in one turn of the loop
+--- scenario
+for my $order (0, 1) {
+    my $cat = category();
+    my @c = connections(2);
+    my $p;
+
+    in_one_turn {
+        my @send = (sub { $p = poll({ conn => $c[0] }, category => $cat) },
+                    sub { $c[1]->request('POST', '/publish',
+                                         body => event($cat, 1)) });
+        $_->() for $order ? reverse @send : @send;
+    };
+
+    is($c[1]->response->status, 200, 'published');
+
+    if ($order) {
+        wait_waiting(1);
+        ok($p->parked, 'the poll came later, and waits');
+    } else {
+        is_deeply([$p->answer->data], [1], 'the poll came before, and has it');
+    }
+}
+
+
+
+=== TEST 8: many polls, each on several categories
 --- scenario
 my @cats = map { category("m$_") } 0 .. 9;
 my @p = map { my $n = $_; poll(map { (category => $cats[($n + $_) % 10]) }
@@ -110,7 +158,7 @@ ok($p[$_]->parked, "poll $_ waits on")
 
 
 
-=== TEST 7: a time-out is answered between 100 and 50 ms before its second
+=== TEST 9: a time-out is answered between 100 and 50 ms before its second
 --- scenario
 my @p = map { poll(category => category(), timeout => 1 + $_ % 2) } 1 .. 60;
 my @took;
@@ -138,7 +186,7 @@ cmp_ok($last - $first, '>', 10, 'they do not all return together');
 
 
 
-=== TEST 8: a timeout of two seconds is not one of one
+=== TEST 10: a timeout of two seconds is not one of one
 --- scenario
 my $p = poll(category => category(), timeout => 2);
 
@@ -147,7 +195,7 @@ cmp_ok($p->took, '<', 2, 'at most');
 
 
 
-=== TEST 9: each time-out counts its own time, not a neighbour's
+=== TEST 11: each time-out counts its own time, not a neighbour's
 --- scenario
 my $cat = category();
 my $long = poll(category => $cat, timeout => 3);
@@ -161,7 +209,7 @@ is_deeply([$long->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST 10: a time-out answer's timestamp is a time of now
+=== TEST 12: a time-out answer's timestamp is a time of now
 --- scenario
 my $before = now_ms();
 my $r = ask(category => category(), timeout => 1);
@@ -171,7 +219,7 @@ cmp_ok($r->timestamp, '<=', now_ms(), 'not from the future');
 
 
 
-=== TEST 11: a time-out answer does not go back behind the poll's own cursor
+=== TEST 13: a time-out answer does not go back behind the poll's own cursor
 --- scenario
 my $cat = category();
 my $since = now_ms() + 600_000;
@@ -187,7 +235,7 @@ is_deeply([ask(category => $cat, since_time => $r->timestamp)->ids], [$id],
 
 
 
-=== TEST 12: a client that leaves with FIN is forgotten at once
+=== TEST 14: a client that leaves with FIN is forgotten at once
 --- scenario
 my $before = status()->{disconnected};
 my $cat = category('fin');
@@ -203,7 +251,7 @@ like(wait_log('access.log', qr{GET /events\?category=$cat}),
 
 
 
-=== TEST 13: a client that leaves with RST is forgotten at once
+=== TEST 15: a client that leaves with RST is forgotten at once
 --- scenario
 my $before = status()->{disconnected};
 my $cat = category('rst');
@@ -219,7 +267,7 @@ like(wait_log('access.log', qr{GET /events\?category=$cat}),
 
 
 
-=== TEST 14: a client that has only closed its sending half is gone, too
+=== TEST 16: a client that has only closed its sending half is gone, too
 --- scenario
 my $p = poll(category => category(), timeout => 100);
 
@@ -230,7 +278,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST 15: a client that leaves behind a pipelined request is forgotten
+=== TEST 17: a client that leaves behind a pipelined request is forgotten
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -244,7 +292,7 @@ pass('forgotten');
 
 
 
-=== TEST 16: clients that leave take nothing from those that stay
+=== TEST 18: clients that leave take nothing from those that stay
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat) } 1 .. 30;
@@ -258,7 +306,7 @@ is_deeply([$p[$_ * 3 + 2]->answer->ids], [$id], 'woken') for 0 .. 9;
 
 
 
-=== TEST 17: a client that leaves in the instant of the event harms nobody
+=== TEST 19: a client that leaves in the instant of the event harms nobody
 --- scenario
 for (1 .. 20) {
     my $cat = category();
@@ -280,7 +328,7 @@ for (1 .. 20) {
 
 
 
-=== TEST 18: a connection polls again and again
+=== TEST 20: a connection polls again and again
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -297,7 +345,7 @@ for my $n (1 .. 20) {
 
 
 
-=== TEST 19: a time-out leaves the connection usable
+=== TEST 21: a time-out leaves the connection usable
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -310,7 +358,7 @@ is_deeply([ask({ conn => $c }, category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 20: a request behind a parked poll is answered after it
+=== TEST 22: a request behind a parked poll is answered after it
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -329,7 +377,7 @@ like($c->response->body, qr/^\d+$/, 'then the third');
 
 
 
-=== TEST 21: pipelined polls wait one after the other
+=== TEST 23: pipelined polls wait one after the other
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -345,7 +393,7 @@ for my $n (1 .. 3) {
 
 
 
-=== TEST 22: Connection: close is honoured
+=== TEST 24: Connection: close is honoured
 --- scenario
 my $cat = category();
 my $p = poll({ headers => [ 'Connection: close' ] }, category => $cat);
@@ -357,7 +405,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST 23: HTTP/1.0 polls
+=== TEST 25: HTTP/1.0 polls
 --- scenario
 my $cat = category();
 my $p = poll({ version => '1.0' }, category => $cat);
@@ -372,7 +420,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST 24: HTTP/1.0 with keep-alive polls twice
+=== TEST 26: HTTP/1.0 with keep-alive polls twice
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -387,7 +435,7 @@ for my $n (1, 2) {
 
 
 
-=== TEST 25: the body of a poll is discarded, never run as the next request
+=== TEST 27: the body of a poll is discarded, never run as the next request
 --- scenario
 my $cat = category();
 my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -411,7 +459,7 @@ is(scalar(grep { /smuggled/ } <$log>), 0, 'nor in the log');
 
 
 
-=== TEST 26: a poll whose body is still on its way is refused
+=== TEST 28: a poll whose body is still on its way is refused
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -432,7 +480,7 @@ ok($c->closed, 'and the connection is closed without another answer');
 
 
 
-=== TEST 27: a refused method with a body leaves the connection usable
+=== TEST 29: a refused method with a body leaves the connection usable
 --- scenario
 my $c = connection();
 my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -444,7 +492,7 @@ like($c->request('GET', '/pid')->response->body, qr/^\d+$/,
 
 
 
-=== TEST 28: a slow reader gets a large answer whole, and so do the others
+=== TEST 30: a slow reader gets a large answer whole, and so do the others
 --- http_config
     longpoll_zone zone=readers:16m;
 --- config
@@ -473,7 +521,7 @@ ok($p[$_]->answer->body eq $body, "reader $_ has the same bytes") for 0 .. 4;
 
 
 
-=== TEST 29: a poll parked by one location does not care about another
+=== TEST 31: a poll parked by one location does not care about another
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /short   { longpoll_subscribe events; longpoll_max_timeout 5s; }
@@ -489,7 +537,7 @@ is_deeply([$_->answer->ids], [$id], 'both wake') for @p;
 
 
 
-=== TEST 30: one event wakes the pollers of two answer sizes, each with its own
+=== TEST 32: one event wakes the pollers of two answer sizes, each with its own
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /small   {
@@ -521,7 +569,7 @@ for my $pair (['/events', $large], ['/small', $small]) {
 
 
 
-=== TEST 31: keepalive_timeout and send_timeout do not end a parked poll
+=== TEST 33: keepalive_timeout and send_timeout do not end a parked poll
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -546,7 +594,7 @@ is_deeply([$p->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST 32: polls come back after each event, and the figures stay right
+=== TEST 34: polls come back after each event, and the figures stay right
 --- http_config
     longpoll_zone zone=figures:1m;
 --- config

@@ -394,41 +394,170 @@ wait_gone(@old);
 === TEST 11: a poll that comes to a leaving worker does not wait there
 --- http_config
     longpoll_zone zone=events:1m;
-    longpoll_drain 2s;
+    longpoll_drain 0;
 --- scenario
-# a keep-alive connection whose next request nginx has already read: a publish
-# with half a body, and a poll pipelined behind it
+# half of its head is there when the reload comes
 
-my ($pid, $conns) = each %{ spread(2) };
-my ($c, $hold) = @$conns;
+my ($half, $canary, $third) = @{ (values %{ spread(3) })[0] };
 my $cat = category();
-my $body = event($cat, 1);
+my $request = "GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n\r\n";
 
-$c->send("POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: "
-         . length($body) . "\r\n\r\n" . substr $body, 0, 10);
+poll({ conn => $canary }, category => $cat);
+wait_waiting(1);
+$half->send(substr $request, 0, 30);
+is($third->request('GET', '/pid')->response->status, 200, 'it has been read');
 
 my @old = reload(leaving => 1);
 
-$c->send(substr($body, 10)
-         . "GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n\r\n");
+is($canary->response->kind, 'timeout', 'the worker is leaving');
+$half->send(substr $request, 30);
 
-my $r = $c->response;
-is($r->body, '{"success": true}', 'the publish is done');
+my $r = $half->response;
 
-if (($r->header('Connection') || '') eq 'close') {
-    ok($c->closed, 'and was the last request');
+is($r->kind, 'timeout', 'the poll is answered at once');
+is($r->header('Connection'), 'close', 'Connection');
+ok($half->closed, 'and its connection closed');
+wait_gone(@old);
 
-} else {
-    $r = $c->response;
-    is($r->kind, 'timeout', 'the poll is answered at once');
+
+
+=== TEST 12: a publish that a leaving worker has half of is done
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_drain 0;
+--- scenario
+my ($half, $canary, $third) = @{ (values %{ spread(3) })[0] };
+my $cat = category();
+my $body = event($cat, 1);
+
+poll({ conn => $canary }, category => category());
+wait_waiting(1);
+$half->send("POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: "
+            . length($body) . "\r\n\r\n" . substr $body, 0, 10);
+is($third->request('GET', '/pid')->response->status, 200, 'it has been read');
+
+my @old = reload(leaving => 1);
+my $p = poll(category => $cat);
+
+is($canary->response->kind, 'timeout', 'the worker is leaving');
+$half->send(substr $body, 10);
+is($half->response->body, '{"success": true}', 'published');
+is_deeply([$p->answer->data], [1], 'and a poll on a new worker is woken');
+wait_gone(@old);
+
+
+
+=== TEST 13: one wake-up for several events, and answers of two sizes
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /small   {
+        longpoll_subscribe events;
+        longpoll_max_response_size 1k;
+    }
+    location = /publish { longpoll_publish   events; }
+--- scenario
+my $on = spread(4);
+my ($here, $there) = keys %$on;
+my $cat = category();
+my $text = 'x' x 600;
+my @uris = qw( /events /small /events /small );
+my (@p, @ids);
+
+for my $n (0 .. 3) {
+    push @p, poll({ conn => $on->{$there}[$n], uri => $uris[$n] },
+                  category => $cat);
+    wait_waiting($n + 1);
 }
 
-wait_gone(@old);
-is_deeply([ask(category => $cat, since_time => 0)->data], [1], 'stored');
+# the other worker sees them all at once
+
+in_one_turn {
+    for (1 .. 5) {
+        push @ids, publish($cat, qq("$text"), conn => $on->{$here}[0]);
+        tick();
+    }
+} $there;
+
+for my $n (0 .. 3) {
+    my @want = $n % 2 ? $ids[0] : @ids;
+
+    is_deeply([$p[$n]->answer->ids], \@want, "$uris[$n] has what it may have");
+}
 
 
 
-=== TEST 12: a reload gives a zone its new parameters, and it keeps its events
+=== TEST 14: delete_on_read gives an event to those who wait on every worker
+--- http_config
+    longpoll_zone zone=once:1m delete_on_read=on;
+--- config
+    location = /events  { longpoll_subscribe once; }
+    location = /publish { longpoll_publish   once; }
+--- scenario
+my @conns = map { @$_ } values %{ spread(5) };
+
+for (1 .. 20) {
+    my $cat = category();
+    my @p = map { poll({ conn => $_ }, category => $cat) } @conns;
+
+    wait_waiting(10);
+
+    my $id = publish($cat, 1);
+    my $got = grep { join('', $_->answer->ids) eq $id } @p;
+
+    is($got, 10, 'all ten have it');
+    wait_status { $_->{events} == 0 } 'and it is gone';
+}
+
+# those of a stopped worker still have theirs, when others have had it
+
+my $on = spread(2);
+my ($a, $b) = keys %$on;
+my $cat = category();
+my @p = map { poll({ conn => $on->{$_}[0] }, category => $cat) } $a, $b;
+my $id;
+
+wait_waiting(2);
+
+in_one_turn {
+    $id = publish($cat, 1, conn => $on->{$a}[1]);
+    is_deeply([$p[0]->answer->ids], [$id], 'the one worker has given it');
+} $b;
+
+is_deeply([$p[1]->answer->ids], [$id], 'the other gives it later');
+wait_status { $_->{events} == 0 } 'and it is gone';
+
+
+
+=== TEST 15: delete_on_read and a worker that is killed while it owes an event
+--- http_config
+    longpoll_zone zone=owed:1m delete_on_read=on;
+--- config
+    location = /events  { longpoll_subscribe owed; }
+    location = /publish { longpoll_publish   owed; }
+--- scenario
+my $on = spread(2);
+my ($here, $victim) = keys %$on;
+my $cat = category();
+my @p = map { poll({ conn => $on->{$_}[0] }, category => $cat) }
+        $here, $victim;
+my $id;
+
+wait_waiting(2);
+kill STOP => $victim;
+wait_until { state($victim) eq 'T' } 'the worker stopped';
+$id = publish($cat, 1, conn => $on->{$here}[1]);
+is_deeply([$p[0]->answer->ids], [$id], 'the living one has it');
+kill KILL => $victim;
+ok($p[1]->conn->closed, 'the other is cut off');
+wait_until { !grep { $_ == $victim } worker_pids() } 'its end';
+wait_status { $_->{events} == 0 } 'nobody owes it any more';
+wait_status { $_->{waiting} == 0 } 'and nobody waits';
+--- alert chomp
+worker process \d+ exited on signal 9
+
+
+
+=== TEST 16: a reload gives a zone its new parameters, and it keeps its events
 --- http_config
     longpoll_zone zone=changing:1m buffer=5;
 --- config
@@ -465,7 +594,7 @@ is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
 
 
 
-=== TEST 13: counters go on over a reload
+=== TEST 17: counters go on over a reload
 --- http_config
     longpoll_zone zone=counters:1m buffer=2;
 --- config
@@ -491,7 +620,7 @@ cmp_ok($after->{missed}, '>=', 1, 'missed at all');
 
 
 
-=== TEST 14: from two workers to four, to one, and back, with polls waiting
+=== TEST 18: from two workers to four, to one, and back, with polls waiting
 --- scenario
 my $cat = category();
 my $last = publish($cat, 0);
@@ -516,7 +645,7 @@ for my $n (4, 1, 2) {
 
 
 
-=== TEST 15: reload upon reload, while polls come and go
+=== TEST 19: reload upon reload, while polls come and go
 --- scenario
 my $cat = category();
 my (@ids, @got);
@@ -543,7 +672,7 @@ is_deeply(\@got, \@ids, 'every event once, over five reloads');
 
 
 
-=== TEST 16: quit answers the parked polls before nginx goes
+=== TEST 20: quit answers the parked polls before nginx goes
 --- scenario
 my $cat = category();
 my @conns = map { @$_ } values %{ spread(25) };
@@ -565,7 +694,7 @@ wait_until { !kill 0, $master } 'the end of nginx';
 
 
 
-=== TEST 17: a fast shutdown drops its clients and leaves no alert
+=== TEST 21: a fast shutdown drops its clients and leaves no alert
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat) } 1 .. 20;
@@ -579,7 +708,7 @@ ok($_->conn->closed, 'dropped') for @p;
 
 
 
-=== TEST 18: a worker that is killed takes its own polls with it, no more
+=== TEST 22: a worker that is killed takes its own polls with it, no more
 --- scenario
 my $on = spread(12);
 my ($victim, $other) = keys %$on;
@@ -619,7 +748,7 @@ worker process \d+ exited on signal 9
 
 
 
-=== TEST 19: workers are killed one after the other under load, nothing is lost
+=== TEST 23: workers are killed one after the other under load, nothing is lost
 --- http_config
     longpoll_zone zone=killed:4m buffer=20000;
 --- config

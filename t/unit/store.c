@@ -91,7 +91,7 @@ test_world(void *data)
         model_crash_empty_log();
 
         if (t->flags & MODEL_CROWDED) {
-            (void) model_pin_all();
+            model_pin_all();
         }
     }
 
@@ -204,11 +204,11 @@ test_configure(uint64_t ttl, uint64_t inactive, uint64_t delete_on_read)
 }
 
 
-/* reads one category behind id, 0: from the beginning */
+/* reads a category, and the next ones, behind id, 0: from the beginning */
 
 static ngx_int_t
 test_read(ngx_http_longpoll_read_e mode, ngx_uint_t worker, uint32_t cat,
-    uint64_t id, uint64_t limit)
+    ngx_uint_t n, uint64_t id, uint64_t limit)
 {
     model_op_t  op;
 
@@ -221,9 +221,11 @@ test_read(ngx_http_longpoll_read_e mode, ngx_uint_t worker, uint32_t cat,
 
     op.rd.mode = mode;
     op.rd.limit = limit;
-    op.rd.ncats = 1;
-    op.which[0] = cat;
-    op.costs[0] = 0;
+
+    for (op.rd.ncats = 0; op.rd.ncats < n; op.rd.ncats++) {
+        op.which[op.rd.ncats] = cat + op.rd.ncats;
+        op.costs[op.rd.ncats] = 0;
+    }
 
     (void) model_read(&op);
 
@@ -264,7 +266,7 @@ test_exact_end(void *data)
         }
 
         (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
-                         stub_below(3), 0, 1024 * 1024);
+                         stub_below(3), 1, 0, 1024 * 1024);
     }
 
     stub_must(hits > 100, "it happened %lu times", (unsigned long) hits);
@@ -294,14 +296,14 @@ test_many_cats(void *data)
 
     for (n = 30000 - 64; n < 30000; n++) {
         stub_must(m.cats[n].count == 1, "a young category is forgotten");
-        stub_must(test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, n, 0,
-                            1024) == NGX_OK, "it is not read");
+        stub_must(test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, n, 1,
+                            0, 1024) == NGX_OK, "it is not read");
     }
 
     for (i = 0; i < 1000; i++) {
         (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
-                         stub_below(30000), stub_below(2) * m.last_id / 2,
-                         1024);
+                         stub_below(30000), 1,
+                         stub_below(2) * m.last_id / 2, 1024);
     }
 
     model_check();
@@ -381,6 +383,7 @@ test_script_delete(void)
 static void
 test_script_publish(void)
 {
+    test_publish(1, 1, 100);
     test_publish(0, 3, 100);
     test_publish(1, 1, 100);
 }
@@ -391,6 +394,33 @@ test_script_huge(void)
 {
     test_publish(1, 1, m.size / 4 - 200);
     test_publish(1, 1, m.size / 4 - 200);
+}
+
+
+/* once around the log, in records of the same size */
+
+static void
+test_script_lap(void)
+{
+    ngx_uint_t  n;
+
+    for (n = m.sh->log.size / model_need(0, 10) / 100; n; n--) {
+        test_publish(0, 100, 10);
+    }
+}
+
+
+/* others come and go, again and again, until the living have been moved */
+
+static void
+test_script_move(void)
+{
+    ngx_uint_t  n;
+
+    for (n = m.sh->log.size / model_need(0, 10) / 100; n; n--) {
+        test_publish(2, 100, 10);
+        test_do(MODEL_DELETE, MODEL_NOBODY, 2);
+    }
 }
 
 
@@ -413,7 +443,7 @@ static void
 test_script_read(void)
 {
     (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
-                     test_script_cat, 0, 1024 * 1024);
+                     test_script_cat, 1, 0, 1024 * 1024);
 }
 
 
@@ -448,26 +478,26 @@ test_holds(void *data)
 
     static void  (*scripts[])(void) = {
         test_script_publish, test_script_delete, test_script_huge,
-        test_script_take, test_script_idle
+        test_script_take, test_script_idle, test_script_lap, test_script_move
     };
 
-    for (i = 0; i < 5 * 6 * 4; i++) {
-        lock = 1 + i / 5 % 6;
+    for (i = 0; i < 7 * 6 * 4; i++) {
+        lock = 1 + i / 7 % 6;
 
         test_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_IDLE);
-        test_configure(0, i % 5 == 4 ? 5000 : 0, 0);
+        test_configure(0, i % 7 == 4 ? 5000 : 0, 0);
         test_fill(5000);
 
         test_script_cat = 0;
-        id = m.all[i / 30 * 1600]->id;
+        id = m.all[i / 42 * 1600]->id;
 
-        m.script = scripts[i % 5];
+        m.script = scripts[i % 7];
         m.script_lock = lock;
         stub_hook = model_hook;
 
         (void) test_read(i & 1 ? NGX_HTTP_LONGPOLL_READ_LAST
-                               : NGX_HTTP_LONGPOLL_READ_PARK, 0, 0, id,
-                         1024 * 1024);
+                               : NGX_HTTP_LONGPOLL_READ_PARK, 0, 0,
+                         1 + (i & 1), id, 1024 * 1024);
 
         stub_hook = NULL;
 
@@ -664,7 +694,7 @@ test_torn(void *data)
         m.now += stub_below(3);
 
         (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
-                         stub_below(4), stub_once(2) ? 0 : m.last_id / 2,
+                         stub_below(4), 1, stub_once(2) ? 0 : m.last_id / 2,
                          stub_once(2) ? 300000 : 1024 * 1024);
     }
 
@@ -733,7 +763,8 @@ test_views(void *data)
 
     model_zone_init(1);
     test_publish(1, 10, 100);
-    (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 0, 1 << 20);
+    (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 1, 0,
+                     1 << 20);
     model_check();
 
     ngx_memzero(&m.zone, sizeof(m.zone));
@@ -741,7 +772,8 @@ test_views(void *data)
     ngx_http_longpoll_zone_inherit(&m.zone, &old);
 
     test_publish(1, 100, 100);
-    (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 0, 1 << 20);
+    (void) test_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 1, 0,
+                     1 << 20);
     model_check();
     model_end();
 }

@@ -220,6 +220,8 @@ typedef struct {
     uint64_t                   waiting[MODEL_WORKERS];
     ngx_uint_t                 invalid;     /* reads, one after another */
 
+    ngx_uint_t                 immortal;    /* after each kill all is as it
+                                               was */
     uint64_t                   serial;      /* of ops */
     uint64_t                   pass;        /* of model_diff() */
     ngx_uint_t                 depth;
@@ -785,7 +787,8 @@ model_need(uint32_t n, uint64_t len)
 {
     return ngx_align(sizeof(ngx_http_longpoll_msg_sh_t)
                      + (m.conf.delete_on_read ? sizeof(uint64_t) : 0)
-                     + m.cats[n].cat.name.len + len, NGX_HTTP_LONGPOLL_LOG_UNIT);
+                     + m.cats[n].cat.name.len + len,
+                     NGX_HTTP_LONGPOLL_LOG_UNIT);
 }
 
 
@@ -814,8 +817,8 @@ model_same(ngx_http_longpoll_msg_sh_t *msg, uint32_t n, uint32_t uid,
 
 
 /*
- * What a publish stored becomes a part of m.all, for now; some of it may be gone
- * already, if it alone is more than buffer.
+ * What a publish stored becomes a part of m.all, for now; some of it may be
+ * gone already, if it alone is more than buffer.
  */
 
 static void

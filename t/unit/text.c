@@ -457,6 +457,10 @@ text_id(void)
     text_parse("0198c0de00001-7abc-9123-456789abcdef", NGX_ERROR, 0, 0);
     text_parse("0198c0de-0001-7abc091230456789abcdef", NGX_ERROR, 0, 0);
     text_parse("0198c0de0-001-7abc-9123-456789abcdef", NGX_ERROR, 0, 0);
+    text_parse("00000000-0000-0000-0000-00000000000g", NGX_ERROR, 0, 0);
+    text_parse("0000000g-0000-7000-8000-000000000000", NGX_ERROR, 0, 0);
+    text_parse("00000000-0000 0000-0000-000000000000", NGX_ERROR, 0, 0);
+    text_parse("00000000-0000-7000-8000/000000000000", NGX_ERROR, 0, 0);
     text_parse("-198c0de00017abc9123456789abcdef", NGX_ERROR, 0, 0);
     text_parse("{0198c0de-0001-7abc-9123-456789abcdef)", NGX_ERROR, 0, 0);
     text_parse("(0198c0de-0001-7abc-9123-456789abcdef}", NGX_ERROR, 0, 0);
@@ -763,7 +767,7 @@ text_query_limits(void)
     text_query_is(p, end + 1025 - p, TEXT_BAD_CATEGORY);
     text_end("a bad category is told before too many");
 
-    /* a second is a thousand times what it takes */
+    /* some 10 ms; the bound is for valgrind on a slow machine */
 
     t = clock();
 
@@ -778,7 +782,7 @@ text_query_limits(void)
     text_query(p, end - p);
     text_ok(text_got[0] == 't', "the last of 64, 50,000 times");
 
-    text_ok(clock() - t < CLOCKS_PER_SEC, "in less than a second");
+    text_ok(clock() - t < 9 * CLOCKS_PER_SEC, "in less than nine seconds");
     text_end("thousands of categories cost a look at each");
 }
 
@@ -1318,7 +1322,7 @@ text_json_memory(void)
     text_ok(rc == NGX_ERROR && error.len == 0, "an unfinished string");
     text_end("no memory is an error without a text, and nothing worse");
 
-    /* some 40 ms without sanitizers */
+    /* some 200 ms; the bound is for valgrind on a slow machine */
 
     t = clock();
 
@@ -1338,7 +1342,7 @@ text_json_memory(void)
     rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
     text_ok(rc == NGX_OK && item.data.len == (8 << 20) + 2, "8 MB of '\\'");
 
-    text_ok(clock() - t < 5 * CLOCKS_PER_SEC, "in less than five seconds");
+    text_ok(clock() - t < 60 * CLOCKS_PER_SEC, "in less than a minute");
     text_end("large bodies are read in place");
 }
 

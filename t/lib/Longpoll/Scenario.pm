@@ -340,6 +340,50 @@ sub wait_gone {
     wait_until { !grep { $old{$_} } worker_pids() } 'the old workers gone';
 }
 
+# in_one_turn { ... } @pids: stops these workers (or all) while the block sends,
+# so that they find all of it in one turn of their loops, in the order in which
+# it was sent; on connections, that is, which they have accepted before
+
+sub in_one_turn (&@) {
+    my ($send, @pids) = @_;
+
+    @pids = worker_pids() unless @pids;
+    @pids = (master_pid()) unless @pids;        # with master_process off
+
+    kill STOP => @pids;
+
+    my $sent = eval {
+        for my $pid (@pids) {
+            wait_until { state($pid) eq 'T' } "worker $pid stopped";
+        }
+
+        $send->();
+        1;
+    };
+    my $why = $@;
+
+    kill CONT => @pids;
+    die $why unless $sent;
+}
+
+sub state {
+    my ($pid) = @_;
+
+    open my $in, '<', "/proc/$pid/stat" or return '';
+    return <$in> =~ /\) (\S) / ? $1 : '';
+}
+
+# connections that have been accepted, and wait for the next request
+
+sub connections {
+    my ($n) = @_;
+
+    my @c = map { connection() } 1 .. $n;
+
+    $_->request('GET', '/pid')->response for @c;
+    return @c;
+}
+
 # changes the configuration that a reload will read
 
 sub change_conf (&) {
