@@ -86,12 +86,15 @@ ngx_http_longpoll_publish_body(ngx_http_request_t *r)
 
     if (ngx_http_longpoll_json_parse(&item, body.data, body.len, r->pool,
                                      &error)
-        != NGX_OK)
+        == NGX_OK)
     {
+        rc = ngx_http_longpoll_publish_store(r, ctx, &item);
+
+    } else if (error.len) {
         rc = ngx_http_longpoll_publish_refuse(r, ctx, NGX_HTTP_BAD_REQUEST,
                                               &error);
     } else {
-        rc = ngx_http_longpoll_publish_store(r, ctx, &item);
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_http_finalize_request(r, rc);

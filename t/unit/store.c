@@ -89,6 +89,7 @@ test_world(void *data)
 
     if (t->flags & MODEL_CRASH) {
         model_crash_empty_log();
+        model_crash_newest();
 
         if (t->flags & MODEL_CROWDED) {
             model_pin_all();

@@ -163,6 +163,7 @@ typedef struct {
     uint64_t                   visible;     /* at the beginning */
     uint64_t                   idle;        /* then, a bit for each category */
     uint64_t                   second;      /* then */
+    uint64_t                   published;   /* then */
     uint64_t                   last_id;     /* before the last hold */
     uint64_t                   clock;       /* then */
     uint64_t                   bound;       /* of a delete */

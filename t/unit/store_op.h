@@ -65,6 +65,7 @@ model_begin(model_op_t *op)
     op->rc = NGX_OK;
     op->visible = m.sh->visible;
     op->second = m.sh->second;
+    op->published = m.sh->counters.published;
     op->bound = m.sh->visible;
 
     op->need = 0;
@@ -252,6 +253,9 @@ model_published(model_op_t *op)
     }
 
     stub_must(m.sh->visible == id, "a publish is not visible");
+    stub_must(op->between
+              || m.sh->counters.published == op->published + op->n,
+              "published is wrong");
     stub_must(m.sh->log.live * 20 <= m.sh->log.size * 17,
               "more lives than should");
 
@@ -2003,6 +2007,42 @@ model_time(void)
     } else {
         m.now -= stub_skewed(0, 5000);
     }
+}
+
+
+/*
+ * The newest message moves only in a zone so small that the largest publish
+ * needs nearly half of the log: one in the middle, alone, is in the way.
+ */
+
+static void
+model_crash_newest(void)
+{
+    uint64_t    size;
+    model_op_t  op;
+
+    size = m.sh->log.size;
+
+    if (size / 100 * 46 > m.zone.size / 4) {
+        return;
+    }
+
+    m.immortal = 1;
+
+    m.sh->log.head = size / 5 * 2 / 16 * 16;
+    m.sh->log.tail = m.sh->log.head;
+
+    model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+    op.n = 0;
+    model_add(&op, 0, size / 5);
+    (void) model_op(&op);
+
+    model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+    op.n = 0;
+    model_add(&op, 1, size / 100 * 45 - 200);
+    (void) model_op(&op);
+
+    m.immortal = 0;
 }
 
 
