@@ -809,7 +809,10 @@ for ( ;; ) {
 is(scalar(grep { !$got{$_} } @acknowledged), 0,
    'of ' . @acknowledged . " acknowledged events none is lost, over $kills kills");
 is(scalar(grep { $_ > 1 } values %got), 0, 'none is there twice');
-cmp_ok(scalar(keys %got), '<=', @acknowledged + 2 * $kills,
+
+# at the end of a round each connection may have one whose answer is not read
+
+cmp_ok(scalar(keys %got), '<=', @acknowledged + 4 * $kills,
        'there are no more than were sent');
 --- alert chomp
 worker process \d+ exited on signal 9
