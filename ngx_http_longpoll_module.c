@@ -451,15 +451,24 @@ ngx_http_longpoll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (clcf->noname && conf->subscribe == NULL && conf->publish == NULL) {
+    if (clcf->noname
+        && conf->subscribe == NULL && conf->publish == NULL && !conf->status)
+    {
         conf->subscribe = prev->subscribe;
         conf->publish = prev->publish;
+        conf->status = prev->status;
+        conf->status_zone = prev->status_zone;
+        conf->status_format = prev->status_format;
     }
 
-    if (clcf->lmt_excpt && clcf->handler == NULL
-        && (conf->subscribe || conf->publish))
-    {
-        clcf->handler = ngx_http_longpoll_handler;
+    if (clcf->lmt_excpt && clcf->handler == NULL) {
+
+        if (conf->status) {
+            clcf->handler = ngx_http_longpoll_status_handler;
+
+        } else if (conf->subscribe || conf->publish) {
+            clcf->handler = ngx_http_longpoll_handler;
+        }
     }
 
     return NGX_CONF_OK;

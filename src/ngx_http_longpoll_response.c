@@ -269,6 +269,10 @@ ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
         }
     }
 
+    /* nothing here has a date or a tag that a condition could be about */
+
+    r->disable_not_modified = 1;
+
     ngx_http_clear_accept_ranges(r);
     ngx_http_clear_last_modified(r);
     ngx_http_clear_etag(r);

@@ -366,6 +366,15 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
 
     since = q->since_time < 0 ? 0 : (uint64_t) q->since_time;
 
+    /*
+     * Clients keep their last_id while time-out answers move their since_time
+     * on: then it is that which says what they have seen.
+     */
+
+    if (q->own_id && since > ngx_http_longpoll_id_ms(q->id)) {
+        cursor->lost = 0;
+    }
+
     if (since < NGX_HTTP_LONGPOLL_REAL_DATE) {
         cursor->beginning = 1;
 

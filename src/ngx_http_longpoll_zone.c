@@ -106,9 +106,9 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
         return NGX_OK;
     }
 
-    /* the largest publish needs a quarter of the zone, and the log is shared */
+    /* the largest publish needs a quarter of the zone, and it is not alone */
 
-    if (log_size < z->size / 2) {
+    if (log_size < z->size / 5 * 2) {
         return NGX_DECLINED;
     }
 

@@ -833,3 +833,20 @@ pass('answered');
 ok($_->answer->body =~ /"data":"x{10}/ && length($_->answer->body) > 2_000_000,
    'and the readers get it whole') for @p;
 --- log_level: notice
+
+
+
+=== TEST 50: conditions of a request do not hide that it was done
+--- scenario
+my $cat = category();
+
+for my $header ('If-Match: "x"', 'If-None-Match: *',
+                'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT')
+{
+    my $r = http('POST', '/publish', body => event($cat, 1),
+                 headers => [$header]);
+
+    is($r->status, 200, "$header: published");
+    is(http('GET', "/events?timeout=5&since_time=0&category=$cat",
+            headers => [$header])->status, 200, "$header: polled");
+}

@@ -6,6 +6,7 @@ use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 
 no_long_string();
+worker_connections(128);
 run_tests();
 
 __DATA__
@@ -489,26 +490,43 @@ cmp_ok(id_ms($next), '<', now_ms() + 1000, "and nobody's clock was moved");
 
 === TEST 31: an own id beyond the newest, of the millisecond that is now
 --- scenario
-# the event comes in the turn of the polls, so it is of the millisecond of one
-# of them, and its own id is a smaller one
+# a poll whose last_id is ahead of everything in its own millisecond, and right
+# behind it an event: the event's id is the smaller one; tried until it is so
 
-my $cat = category();
-my $id = publish($cat, '"before"');
-my ($pub, @c) = connections(41);
-my @p;
+my $newest = publish(category(), '"before"');
+my @c = connections(40);
+my $hits = 0;
 
-$id =~ s/-7...-/-7fff-/;
+$newest =~ s/-7...-/-7fff-/;
 
-in_one_turn {
-    my $ahead = now_ms() - id_ms($id);
+wait_until {
+    my @cats = map { category() } 1 .. 20;
+    my $ahead = now_ms() - id_ms($newest);
+    my @last = map { id_moved($newest, $ahead + $_) } 1 .. 20;
+    my @p;
 
-    push @p, poll({ conn => $_ }, category => $cat,
-                  last_id => id_moved($id, $ahead++)) for @c;
-    $pub->request('POST', '/publish', body => event($cat, '"after"'));
-};
+    in_one_turn {
+        for my $n (0 .. 19) {
+            push @p, poll({ conn => $c[$n] }, category => $cats[$n],
+                          last_id => $last[$n]);
+            $c[20 + $n]->request('POST', '/publish',
+                                 body => event($cats[$n], $n));
+        }
+    };
 
-is($pub->response->status, 200, 'published');
-is_deeply([$_->answer->data], ['after'], 'everybody is given it') for @p;
+    for my $n (0 .. 19) {
+        my $id = $c[20 + $n]->response->header('Longpoll-Event-Id');
+
+        die "poll $n is not given its event\n"
+            unless join('', $p[$n]->answer->ids) eq $id;
+        $hits++ if id_ms($id) == id_ms($last[$n]);
+    }
+
+    $hits;
+} 'a poll and an event in one millisecond';
+
+pass('the event is given all the same');
+--- log_level: notice
 
 
 
@@ -1059,3 +1077,21 @@ my $r = get('/events?category=farm');
 is($r->status, 404, 'the error status');
 is($r->kind, 'error', 'the JSON');
 is(post('/events', '')->kind, 'error', '405');
+
+
+
+=== TEST 58: a last_id of another life is lost, unless since_time has moved on
+--- scenario
+my $cat = category();
+my $id = id_of_another_life(publish($cat, 1));
+my $ms = id_ms($id);
+
+is(ask(category => $cat, timeout => 1, last_id => $id)->missed, 1, 'alone');
+is(ask(category => $cat, timeout => 1, last_id => $id,
+       since_time => $ms)->missed, 1, 'with its own ms');
+
+my $r = ask(category => $cat, timeout => 1, last_id => $id,
+            since_time => $ms + 1);
+
+is($r->kind, 'timeout', 'behind it there is nothing');
+is($r->missed, 0, 'with a later time of this life, as clients of before go on');

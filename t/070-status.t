@@ -283,3 +283,23 @@ for my $n (reverse 0 .. 9) {
 }
 
 is(status()->{waiting}, 0, 'none');
+
+
+
+=== TEST 12: an if block, or limit_except, changes nothing of a status location
+--- http_config
+    longpoll_zone zone=one:1m;
+    longpoll_zone zone=two:1m;
+--- config
+    location = /s {
+        longpoll_status one;
+        if ($arg_x) { set $y 1; }
+        limit_except GET { allow all; }
+    }
+--- scenario
+my $plain = get('/s')->body;
+
+like($plain, qr/"one":/, 'the zone');
+unlike($plain, qr/"two":/, 'and no other');
+is(get('/s?x=1')->body, $plain, 'the same with the if');
+is(http('OPTIONS', '/s')->status, 204, 'OPTIONS behind limit_except');

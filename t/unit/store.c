@@ -25,7 +25,6 @@
  *     store soak SECONDS [SEED]       model and crash with ever new seeds
  *     store case N [SEED]             one case again, as a failure names it
  *     store world FLAGS SEED OPS      one world again, the same
- *     store mutate [SEED]             only the mutations
  *
  * STORE_SEED is a seed too.  STORE_ABORT=1 aborts where a test fails, for a
  * debugger.  Every test runs in a child, so that one that dies or hangs is a
@@ -39,7 +38,7 @@
 
 
 #if (__SANITIZE_ADDRESS__)
-#define TEST_SLOWER  6
+#define TEST_SLOWER  3
 #else
 #define TEST_SLOWER  1
 #endif
@@ -1010,6 +1009,54 @@ test_mutations(void)
 }
 
 
+/* ever new worlds; ends at the first that goes wrong */
+
+static void
+test_soak(time_t until)
+{
+    ngx_uint_t     i, n;
+    const char    *wrong;
+    test_worlds_t  t;
+
+    for (n = 0; time(NULL) < until; n++) {
+
+        for (i = 0; i < sizeof(test_models) / sizeof(test_models[0]); i++) {
+            t = test_models[i];
+            t.seed = test_seed + n;
+
+            if (t.flags & MODEL_CRASH) {
+                t.flags = test_crash_flags(t.seed);
+            }
+
+            wrong = stub_run(test_world, &t, 120 * TEST_SLOWER);
+
+            if (wrong) {
+                test_report(t.title, wrong, t.flags, t.ops);
+                return;
+            }
+        }
+
+        for (i = 0; i < sizeof(test_cases) / sizeof(test_cases[0])
+                    && n % 20 == 0; i++)
+        {
+            test_seed += 1000000;
+            wrong = stub_run(test_cases[i].run, NULL, 120 * TEST_SLOWER);
+
+            if (wrong) {
+                test_report(test_cases[i].title, wrong, 0, 0);
+                printf("# again: store case %lu %lu\n", (unsigned long) i,
+                       (unsigned long) test_seed);
+                return;
+            }
+
+            test_seed -= 1000000;
+        }
+    }
+
+    test_report("nothing is found", NULL, 0, 0);
+}
+
+
 int
 main(int argc, char *argv[])
 {
@@ -1045,6 +1092,16 @@ main(int argc, char *argv[])
         if (i < sizeof(test_cases) / sizeof(test_cases[0])) {
             test_one_case(i);
         }
+
+        return test_failed != 0;
+    }
+
+    if (argc >= 3 && strcmp(argv[1], "soak") == 0) {
+        test_seed = argc == 4 ? strtoul(argv[3], NULL, 0) : test_seed;
+        printf("# seed %lu\n", (unsigned long) test_seed);
+
+        test_soak(time(NULL) + strtoul(argv[2], NULL, 0));
+        test_numbers();
 
         return test_failed != 0;
     }
