@@ -2011,38 +2011,43 @@ model_time(void)
 
 
 /*
- * The newest message moves only in a zone so small that the largest publish
- * needs nearly half of the log: one in the middle, alone, is in the way.
+ * The newest message seldom stands at the tail, so it is put there: the log is
+ * cleaned when it is the only one.
  */
 
 static void
 model_crash_newest(void)
 {
-    uint64_t    size;
+    uint64_t    k;
+    ngx_uint_t  done;
     model_op_t  op;
-
-    size = m.sh->log.size;
-
-    if (size / 100 * 46 > m.zone.size / 4) {
-        return;
-    }
 
     m.immortal = 1;
 
-    m.sh->log.head = size / 5 * 2 / 16 * 16;
-    m.sh->log.tail = m.sh->log.head;
-
     model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
     op.n = 0;
-    model_add(&op, 0, size / 5);
-    (void) model_op(&op);
-
-    model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
-    op.n = 0;
-    model_add(&op, 1, size / 100 * 45 - 200);
+    model_add(&op, 0, 100);
     (void) model_op(&op);
 
     m.immortal = 0;
+
+    while (ngx_http_longpoll_log_pos(&m.zone.log, m.sh->newest)
+           != m.sh->log.tail)
+    {
+        model_clean(NULL);
+    }
+
+    memcpy(m.copy, m.mem, m.mem_size);
+
+    k = 0;
+
+    do {
+        memcpy(m.mem, m.copy, m.mem_size);
+
+        done = model_call_and_kill(model_clean, NULL, k++);
+        model_recover();
+        model_check();
+    } while (!done);
 }
 
 
