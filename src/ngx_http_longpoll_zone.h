@@ -88,6 +88,10 @@ typedef struct {
 
 
 typedef struct {
+    /* written without the lock: each in cache lines of its own */
+    ngx_http_longpoll_worker_sh_t    workers[NGX_HTTP_LONGPOLL_WORKERS];
+    ngx_http_longpoll_counters_t     counters;
+
     /* never change */
     uint64_t                         life;      /* see id */
     uint64_t                         born;      /* ms */
@@ -118,9 +122,6 @@ typedef struct {
     ngx_http_longpoll_log_sh_t       log;
     ngx_http_longpoll_cats_sh_t      cats;
     ngx_http_longpoll_journal_sh_t   journal;
-
-    ngx_http_longpoll_counters_t     counters;
-    ngx_http_longpoll_worker_sh_t    workers[NGX_HTTP_LONGPOLL_WORKERS];
 } ngx_http_longpoll_zone_sh_t;
 
 

@@ -522,8 +522,8 @@ wait_until {
         $hits++ if id_ms($id) == id_ms($last[$n]);
     }
 
-    $hits;
-} 'a poll and an event in one millisecond';
+    $hits >= 10;
+} 'polls and events in one millisecond';
 
 pass('the event is given all the same');
 --- log_level: notice
@@ -995,7 +995,24 @@ for my $r ($p->answer, ask({ @gzip }, category => $cat, since_time => 0)) {
 
 
 
-=== TEST 55: the access rules and passwords are nginx's
+=== TEST 55: conditions and ranges mean nothing to an answer
+--- scenario
+my $cat = category();
+publish($cat, 1);
+
+for my $header ('If-Match: "x"', 'If-None-Match: *', 'Range: bytes=0-3',
+                'If-Modified-Since: Thu, 01 Dec 2033 16:00:00 GMT',
+                'If-Unmodified-Since: Thu, 01 Dec 1994 16:00:00 GMT')
+{
+    my $r = ask({ headers => [ $header ] }, category => $cat, since_time => 0);
+
+    is($r->status, 200, $header);
+    is_deeply([$r->data], [1], 'the whole answer');
+}
+
+
+
+=== TEST 56: the access rules and passwords are nginx's
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1019,7 +1036,7 @@ is_deeply([$r->ids], [$id], 'with');
 
 
 
-=== TEST 56: limit_conn counts parked polls
+=== TEST 57: limit_conn counts parked polls
 --- http_config
     longpoll_zone zone=events:1m;
     limit_conn_zone $server_name zone=conns:1m;
@@ -1045,7 +1062,7 @@ wait_until {
 
 
 
-=== TEST 57: auth_request in front of a poll that waits
+=== TEST 58: auth_request in front of a poll that waits
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1063,7 +1080,7 @@ is_deeply([$p->answer->ids], [$id], 'woken');
 
 
 
-=== TEST 58: error_page leaves the module's own errors alone
+=== TEST 59: error_page leaves the module's own errors alone
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1080,7 +1097,7 @@ is(post('/events', '')->kind, 'error', '405');
 
 
 
-=== TEST 58: a last_id of another life is lost, unless since_time has moved on
+=== TEST 60: a last_id of another life is lost, unless since_time has moved on
 --- scenario
 my $cat = category();
 my $id = id_of_another_life(publish($cat, 1));

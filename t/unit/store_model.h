@@ -1041,13 +1041,18 @@ model_may_go(model_op_t *op, model_msg_t *msg, ngx_uint_t killed)
 }
 
 
+/* sure: not where a publish may have needed the slot more */
+
 static ngx_uint_t
-model_pinned(uint32_t n)
+model_pinned(uint32_t n, ngx_uint_t sure)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < MODEL_WORKERS; i++) {
-        if (m.cats[n].interest[i].bit) {
+        if (m.cats[n].interest[i].bit
+            && !(sure && (m.looking[i]
+                          || m.sh->workers[m.workers[i]].look_all)))
+        {
             return 1;
         }
     }
@@ -1065,7 +1070,7 @@ model_idle(uint32_t n, uint64_t now, ngx_uint_t must)
     c = &m.cats[n];
     used = must ? c->used_max : c->used_min;
 
-    return m.conf.inactive && !model_pinned(n)
+    return m.conf.inactive && !model_pinned(n, !must)
            && now + (must ? 0 : m.lag) >= used + m.conf.inactive;
 }
 

@@ -739,7 +739,7 @@ model_status(model_op_t *op)
     }
 
     for (n = 0; n < m.ncats; n++) {
-        active += (m.cats[n].count || model_pinned(n));
+        active += (m.cats[n].count || model_pinned(n, 0));
     }
 
     used = m.size - ngx_min(m.size, model_limit() - m.live);
