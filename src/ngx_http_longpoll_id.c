@@ -12,8 +12,8 @@
  *      high   mmmmmmmm mmmm 7ccc       m ms, 7 version, c counter 15..4
  *      low    vlll llllllllllll        v variant and counter 3..0, l life
  *
- * Printing is on the path of every event of every answer, so it is a table
- * look-up for each byte; reading happens once in a poll and is plain.
+ * Printing is on the path of every event of every answer, reading on that of
+ * every poll: both look a table up for each byte and have no branches in it.
  */
 
 
@@ -24,8 +24,8 @@
     ngx_cpymem(p, &ngx_http_longpoll_id_hex[((word) >> (shift) & 0xff) * 2], 2)
 
 
-static ngx_int_t ngx_http_longpoll_id_word(u_char **pos, ngx_uint_t hyphens,
-    uint64_t *word);
+static ngx_inline u_char *ngx_http_longpoll_id_word(u_char *p, ngx_uint_t n,
+    uint64_t *word, ngx_uint_t *bad);
 
 
 static const u_char  ngx_http_longpoll_id_hex[] =
@@ -98,7 +98,7 @@ ngx_int_t
 ngx_http_longpoll_id_parse(u_char *p, size_t len, uint64_t *id, uint64_t *life)
 {
     uint64_t    high, low;
-    ngx_uint_t  plain;
+    ngx_uint_t  bad;
 
     if (len == 34 || len == 38) {
 
@@ -123,13 +123,28 @@ ngx_http_longpoll_id_parse(u_char *p, size_t len, uint64_t *id, uint64_t *life)
         return NGX_ERROR;
     }
 
-    plain = (len == 32);
+    high = 0;
+    low = 0;
+    bad = 0;
 
-    /* hyphens stand in front of the digits 8 and 12, and of 0 and 4 */
+    if (len == 32) {
+        p = ngx_http_longpoll_id_word(p, 16, &high, &bad);
+        (void) ngx_http_longpoll_id_word(p, 16, &low, &bad);
 
-    if (ngx_http_longpoll_id_word(&p, plain ? 0 : 0x1100, &high) != NGX_OK
-        || ngx_http_longpoll_id_word(&p, plain ? 0 : 0x0011, &low) != NGX_OK)
-    {
+    } else {
+
+        if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') {
+            return NGX_ERROR;
+        }
+
+        p = ngx_http_longpoll_id_word(p, 8, &high, &bad) + 1;
+        p = ngx_http_longpoll_id_word(p, 4, &high, &bad) + 1;
+        p = ngx_http_longpoll_id_word(p, 4, &high, &bad) + 1;
+        p = ngx_http_longpoll_id_word(p, 4, &low, &bad) + 1;
+        (void) ngx_http_longpoll_id_word(p, 12, &low, &bad);
+    }
+
+    if (bad > 15) {
         return NGX_ERROR;
     }
 
@@ -144,34 +159,19 @@ ngx_http_longpoll_id_parse(u_char *p, size_t len, uint64_t *id, uint64_t *life)
 }
 
 
-static ngx_int_t
-ngx_http_longpoll_id_word(u_char **pos, ngx_uint_t hyphens, uint64_t *word)
+/* appends n digits to the word; *bad exceeds 15 when one of them is none */
+
+static ngx_inline u_char *
+ngx_http_longpoll_id_word(u_char *p, ngx_uint_t n, uint64_t *word,
+    ngx_uint_t *bad)
 {
-    u_char       *p;
-    uint64_t      w;
-    ngx_uint_t    i, bad;
+    u_char  *last, digit;
 
-    p = *pos;
-    w = 0;
-    bad = 0;
-
-    for (i = 0; i < 16; i += 2) {
-
-        if (hyphens >> i & 1) {
-            bad |= (*p++ != '-') << 4;
-        }
-
-        bad |= ngx_http_longpoll_id_digits[p[0]]
-               | ngx_http_longpoll_id_digits[p[1]];
-
-        w = w << 8 | ngx_http_longpoll_id_digits[p[0]] << 4
-            | ngx_http_longpoll_id_digits[p[1]];
-
-        p += 2;
+    for (last = p + n; p < last; p++) {
+        digit = ngx_http_longpoll_id_digits[*p];
+        *bad |= digit;
+        *word = *word << 4 | digit;
     }
 
-    *pos = p;
-    *word = w;
-
-    return bad > 15 ? NGX_ERROR : NGX_OK;
+    return p;
 }

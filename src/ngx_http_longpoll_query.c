@@ -117,9 +117,10 @@ ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ctx->pos = args->data;
     ctx->last = args->data + args->len;
     ctx->buf = buf;
-    ctx->plain = memchr(args->data, '%', args->len) == NULL
-                 && memchr(args->data, '+', args->len) == NULL
-                 && memchr(args->data, ';', args->len) == NULL;
+    ctx->plain = memchr(args->data, ';', args->len) == NULL
+                 && (buf == NULL
+                     || (memchr(args->data, '%', args->len) == NULL
+                         && memchr(args->data, '+', args->len) == NULL));
 
     for ( ;; ) {
         name = ngx_http_longpoll_query_next(ctx, &value);
@@ -447,8 +448,9 @@ ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
 static ngx_int_t
 ngx_http_longpoll_query_number(ngx_str_t *value, int64_t *n)
 {
-    u_char    *p, *last;
-    uint64_t   limit, u, digit;
+    u_char      *p, *last;
+    uint64_t     limit, u;
+    ngx_uint_t   digit;
 
     if (value->len == 0) {
         return NGX_ERROR;
@@ -472,13 +474,15 @@ ngx_http_longpoll_query_number(ngx_str_t *value, int64_t *n)
 
     for (u = 0; p < last; p++) {
 
-        if (*p < '0' || *p > '9') {
+        digit = (u_char) (*p - '0');
+
+        if (digit > 9) {
             return NGX_ERROR;
         }
 
-        digit = *p - '0';
-
-        if (u > 922337203685477580ULL || u * 10 > limit - digit) {
+        if (u >= 922337203685477580ULL
+            && (u > 922337203685477580ULL || u * 10 > limit - digit))
+        {
             return NGX_ERROR;
         }
 

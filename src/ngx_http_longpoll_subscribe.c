@@ -40,6 +40,8 @@
 
 #define NGX_HTTP_LONGPOLL_SUBSCRIBE_DRAIN   10      /* ms between two lots */
 
+#define NGX_HTTP_LONGPOLL_SUBSCRIBE_HEAP    (4 * 1024 * 1024)
+
 
 /* what a poll is, beyond being a waiter */
 
@@ -128,6 +130,9 @@ static void ngx_http_longpoll_subscribe_forget(ngx_uint_t worker);
 static void ngx_http_longpoll_subscribe_closing(void);
 static void ngx_http_longpoll_subscribe_drain(ngx_event_t *ev);
 static ngx_uint_t ngx_http_longpoll_subscribe_count(void);
+static ngx_http_longpoll_worker_sh_t *ngx_http_longpoll_subscribe_worker(
+    ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_subscribe_heap(ngx_log_t *log);
 
 
 ngx_http_longpoll_notify_handlers_t  ngx_http_longpoll_subscribe_handlers = {
@@ -174,6 +179,10 @@ ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle)
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
 
     ngx_http_longpoll_subscribe_zones = &lmcf->mentions;
+
+    if (lmcf->mentions.nelts) {
+        ngx_http_longpoll_subscribe_heap(cycle->log);
+    }
 
     for (i = 0; i < lmcf->mentions.nelts; i++) {
         z = ngx_http_longpoll_subscribe_zone(i);
@@ -456,6 +465,7 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t            *z;
     ngx_http_longpoll_shared_t          *bytes;
     ngx_http_longpoll_loc_conf_t        *llcf;
+    ngx_http_longpoll_worker_sh_t       *worker;
     ngx_http_longpoll_subscribe_read_t   sr;
 
     z = ctx->zone;
@@ -514,8 +524,10 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     cln->handler = ngx_http_longpoll_subscribe_cleanup;
     cln->data = poll;
 
-    if (ngx_http_longpoll_notify_worker() < NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
-        z->sh->workers[ngx_http_longpoll_notify_worker()].waiting++;
+    worker = ngx_http_longpoll_subscribe_worker(z);
+
+    if (worker) {
+        worker->waiting++;
     }
 
     /* a FIN may have come with the request */
@@ -576,14 +588,17 @@ ngx_http_longpoll_subscribe_cleanup(void *data)
 static void
 ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll)
 {
-    ngx_http_request_t  *r;
+    ngx_http_request_t             *r;
+    ngx_http_longpoll_worker_sh_t  *worker;
 
     r = poll->waiter.request;
 
     ngx_http_longpoll_wait_leave(&poll->waiter);
 
-    if (ngx_http_longpoll_notify_worker() < NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
-        poll->zone->sh->workers[ngx_http_longpoll_notify_worker()].waiting--;
+    worker = ngx_http_longpoll_subscribe_worker(poll->zone);
+
+    if (worker) {
+        worker->waiting--;
     }
 
     r->read_event_handler = ngx_http_block_reading;
@@ -728,11 +743,22 @@ ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_shared_t *bytes,
     ngx_uint_t nmsgs, uint64_t last)
 {
+    ngx_http_longpoll_worker_sh_t  *worker;
+
     ctx->result = NGX_HTTP_LONGPOLL_EVENTS;
     ctx->nevents = nmsgs;
     ctx->last_id = last;
 
-    ngx_http_longpoll_zone_count(ctx->zone, delivered, nmsgs);
+    /* in the middle of a fan-out no other worker's cache line is touched */
+
+    worker = ngx_http_longpoll_subscribe_worker(ctx->zone);
+
+    if (worker) {
+        worker->delivered += nmsgs;
+
+    } else {
+        ngx_http_longpoll_zone_count(ctx->zone, delivered, nmsgs);
+    }
 
     if (bytes->missed) {
         ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
@@ -1160,4 +1186,40 @@ ngx_http_longpoll_subscribe_count(void)
     }
 
     return n;
+}
+
+
+/* what the zone has of this worker; NULL: it has no number */
+
+static ngx_http_longpoll_worker_sh_t *
+ngx_http_longpoll_subscribe_worker(ngx_http_longpoll_zone_t *z)
+{
+    ngx_uint_t  worker;
+
+    worker = ngx_http_longpoll_notify_worker();
+
+    return worker < NGX_HTTP_LONGPOLL_NOTIFY_MAX ? &z->sh->workers[worker]
+                                                 : NULL;
+}
+
+
+/*
+ * Answered polls free their pools by the thousand, and their clients' next
+ * polls want the same memory a moment later.  glibc would give it back to the
+ * system in between and have each page faulted in anew.  How much free memory
+ * it keeps follows the largest mapped block that was ever freed: twice that
+ * size (mallopt(3), M_MMAP_THRESHOLD).  Where malloc() is another, nothing
+ * happens here.
+ */
+
+static void
+ngx_http_longpoll_subscribe_heap(ngx_log_t *log)
+{
+    void  *p;
+
+    p = ngx_alloc(NGX_HTTP_LONGPOLL_SUBSCRIBE_HEAP, log);
+
+    if (p) {
+        ngx_free(p);
+    }
 }

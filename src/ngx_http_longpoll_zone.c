@@ -1538,6 +1538,7 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st)
 {
     uint64_t                      left;
+    ngx_uint_t                    i;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
@@ -1555,6 +1556,10 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
 
     for (left = alive; left; left &= left - 1) {
         st->waiting += sh->workers[__builtin_ctzll(left)].waiting;
+    }
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
+        st->counters.delivered += sh->workers[i].delivered;
     }
 
     ngx_http_longpoll_zone_unlock(z);

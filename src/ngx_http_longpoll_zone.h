@@ -62,7 +62,7 @@ typedef struct {
 
 typedef struct {
     ngx_atomic_t                     published;         /* messages */
-    ngx_atomic_t                     delivered;
+    ngx_atomic_t                     delivered;         /* beside workers' */
     ngx_atomic_t                     expired;
     ngx_atomic_t                     evicted;
     ngx_atomic_t                     timeouts;          /* answers */
@@ -75,6 +75,8 @@ typedef struct {
 typedef struct {
     /* written by the worker alone */
     ngx_atomic_t                     waiting;   /* parked polls */
+    ngx_atomic_t                     delivered; /* messages, by all who had the
+                                                   number: never goes back */
 
     /* under the lock */
     uint64_t                         known;     /* to forget_worker */
@@ -83,7 +85,7 @@ typedef struct {
     /* set by anyone, taken by the worker */
     ngx_atomic_t                     look_all;
 
-    uint64_t                         spare[4];  /* one cache line */
+    uint64_t                         spare[3];  /* one cache line */
 } ngx_http_longpoll_worker_sh_t;
 
 
@@ -309,7 +311,8 @@ void ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
 ngx_uint_t ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z,
     uint64_t now);
 
-/* alive is the set of workers whose gauges count */
+/* alive is the set of workers whose gauges count; counters.delivered is that of
+ * all */
 void ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st);
 

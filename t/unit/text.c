@@ -252,6 +252,13 @@ text_query(const u_char *in, size_t len)
     args.data = text_piece(in, len);
     args.len = len;
     buf = text_piece(NULL, len);
+
+    /* whoever knows that nothing is escaped may give none */
+
+    if (len % 2 && !memchr(in, '%', len) && !memchr(in, '+', len)) {
+        buf = NULL;
+    }
+
     errbuf = text_piece(NULL, NGX_HTTP_LONGPOLL_QUERY_ERROR);
     q.cats = (void *) text_piece(NULL, NGX_HTTP_LONGPOLL_MAX_CATEGORIES
                                        * sizeof(ngx_http_longpoll_cat_t));
