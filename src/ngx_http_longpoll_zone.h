@@ -29,10 +29,15 @@
 #define NGX_HTTP_LONGPOLL_WORKERS    64
 #define NGX_HTTP_LONGPOLL_NO_WORKER  NGX_HTTP_LONGPOLL_WORKERS
 
-/* a message in the log, 40 bytes; then, if OWED, 8 more; the name; the data */
+/*
+ * A message in the log: 40 bytes; 8 more if OWED; 16 more if KEYED, which are
+ * the hash of the publish's idempotency key, the last 16 bits of them how many
+ * messages came behind this one; the name; the data.
+ */
 
 #define NGX_HTTP_LONGPOLL_MSG_OWED   0x01   /* the workers that owe it */
 #define NGX_HTTP_LONGPOLL_MSG_TAKEN  0x02   /* somebody was given it */
+#define NGX_HTTP_LONGPOLL_MSG_KEYED  0x04
 
 typedef struct {
     ngx_http_longpoll_rec_sh_t       rec;
@@ -237,15 +242,19 @@ void ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
 
 /*
  * Stores n messages, all or none, each under cats[msgs->cat], where no name
- * stands twice; their ids are set.  *wake becomes the set of workers to notify.
+ * stands twice and the first message's is the first; their ids are set.  *wake
+ * becomes the set of workers to notify.  An idempotency key (NULL: none) is
+ * looked for in the first category, whose messages are walked for that.
  *
  * NGX_OK        stored, and seen by every read that begins now
+ * NGX_DONE      nothing is stored: what the key stands for still is, and the
+ *               last message's id is what it was then
  * NGX_DECLINED  together they need more than a quarter of the zone, or more
  *               categories than it can have
  */
 ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
-    uint64_t now, uint64_t *wake);
+    ngx_str_t *key, uint64_t now, uint64_t *wake);
 
 /*
  * Reads behind rd->cursor, oldest first, up to rd->limit, at least one, never
