@@ -197,8 +197,12 @@ ngx_http_longpoll_query_given(ngx_http_longpoll_query_t *q,
         last = p + given->values[i].len;
 
         for ( /* void */ ; p < last; p = end + 1) {
-            end = given->separator == -1 ? NULL
-                                         : memchr(p, given->separator, last - p);
+            end = NULL;
+
+            if (given->separator != -1) {
+                end = memchr(p, given->separator, last - p);
+            }
+
             if (end == NULL) {
                 end = last;
             }

@@ -1121,7 +1121,8 @@ static text_case_t  text_json_bad[] = {
 
 static text_case_t  text_json_arrays[] = {
     { "[" TEXT_D "1}]", "[farm] data=1" },
-    { " [ " TEXT_D "1} , " TEXT_D "[2]}\n]\n", "[farm] data=1[farm] data=[2\\5d" },
+    { " [ " TEXT_D "1} , " TEXT_D "[2]}\n]\n",
+      "[farm] data=1[farm] data=[2\\5d" },
     { "[" TEXT_D "1},{\"data\":{\"category\":1},\"category\":\"b\"}]",
       "[farm] data=1[b] data={\"category\":1}" },
     { "[{\"data\":\"],\",\"category\":\"a\\n\"}]", "[a\\0a] data=\"\\5d,\"" },
