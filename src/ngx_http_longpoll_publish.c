@@ -182,6 +182,10 @@ ngx_http_longpoll_publish_read(ngx_http_request_t *r, ngx_str_t *body)
         len += ngx_buf_size(cl->buf);
     }
 
+    if (len == 0) {
+        return NGX_OK;
+    }
+
     b = r->request_body->bufs->buf;
 
     if (!b->in_file && ngx_buf_size(b) == len) {

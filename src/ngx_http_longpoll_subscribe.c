@@ -875,6 +875,7 @@ static void
 ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
 {
     uint64_t                       hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
+    uint64_t                       number, hash[2];
     ngx_uint_t                     i, n, worker;
     ngx_http_longpoll_wait_t      *wait;
     ngx_http_longpoll_wait_cat_t  *cat;
@@ -906,6 +907,13 @@ ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
 
     if (ngx_http_longpoll_zone_look_all(z, worker)) {
         ngx_http_longpoll_wait_wake_all(wait);
+    }
+
+    if (ngx_http_longpoll_zone_question(z, worker, &number, hash)) {
+        cat = ngx_http_longpoll_wait_find(wait, hash);
+
+        ngx_http_longpoll_zone_answer(z, worker, number,
+                                      cat ? cat->polls : 0);
     }
 }
 

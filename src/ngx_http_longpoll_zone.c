@@ -1599,6 +1599,151 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
 
 
 void
+ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now,
+    ngx_http_longpoll_category_status_t *st)
+{
+    uint32_t                     slot;
+    ngx_int_t                    rc;
+    ngx_uint_t                   steps;
+    ngx_http_longpoll_cat_sh_t  *c;
+
+    ngx_memzero(st, sizeof(ngx_http_longpoll_category_status_t));
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        rc = ngx_http_longpoll_zone_touch(z, cat, now, 0, &steps, &slot);
+
+        if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            c = &z->cats.slots[slot];
+
+            if (c->count) {
+                st->events = c->count;
+                st->first_id = ngx_http_longpoll_zone_msg(z, c->first)->id;
+                st->last_id = ngx_http_longpoll_zone_msg(z, c->last)->id;
+            }
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_ask(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now)
+{
+    uint64_t                      number;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    number = 0;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (!sh->open || now < sh->asked
+        || now >= sh->asked + NGX_HTTP_LONGPOLL_ZONE_OPEN)
+    {
+        number = sh->question + 1;
+
+        ngx_http_longpoll_put(sh->open, 1);
+        ngx_http_longpoll_put(sh->asked, now);
+        ngx_http_longpoll_put(sh->about[0], cat->hash[0]);
+        ngx_http_longpoll_put(sh->about[1], cat->hash[1]);
+        ngx_http_longpoll_put(sh->question, number);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return number;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_question(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t *number, uint64_t hash[2])
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
+        || sh->workers[worker].answered == sh->question)
+    {
+        return 0;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    *number = sh->question;
+    hash[0] = sh->about[0];
+    hash[1] = sh->about[1];
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return 1;
+}
+
+
+void
+ngx_http_longpoll_zone_answer(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t number, ngx_uint_t n)
+{
+    ngx_http_longpoll_put(z->sh->workers[worker].answer, n);
+    ngx_memory_barrier();
+    ngx_http_longpoll_put(z->sh->workers[worker].answered, number);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_answers(ngx_http_longpoll_zone_t *z, uint64_t number,
+    uint64_t alive, uint64_t *n)
+{
+    uint64_t                        left;
+    ngx_int_t                       rc;
+    ngx_http_longpoll_worker_sh_t  *w;
+
+    if (z->sh->question != number) {
+        return NGX_DECLINED;
+    }
+
+    rc = NGX_OK;
+    *n = 0;
+
+    for (left = alive; left; left &= left - 1) {
+        w = &z->sh->workers[__builtin_ctzll(left)];
+
+        if (w->answered == number) {
+            ngx_memory_barrier();
+            *n += w->answer;
+
+        } else {
+            rc = NGX_AGAIN;
+        }
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z, uint64_t number)
+{
+    ngx_http_longpoll_zone_lock(z);
+
+    if (z->sh->question == number) {
+        ngx_http_longpoll_put(z->sh->open, 0);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
 ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
 {

@@ -90,7 +90,11 @@ typedef struct {
     /* set by anyone, taken by the worker */
     ngx_atomic_t                     look_all;
 
-    uint64_t                         spare[3];  /* one cache line */
+    /* its answer to a question: how many polls of that category it has */
+    ngx_atomic_t                     answered;  /* which question */
+    ngx_atomic_t                     answer;
+
+    uint64_t                         spare;     /* one cache line */
 } ngx_http_longpoll_worker_sh_t;
 
 
@@ -109,6 +113,12 @@ typedef struct {
     uint64_t                         owing;     /* it was delete_on_read once */
 
     uint64_t                         loose;     /* workers with loose > 0 */
+
+    /* the question at hand */
+    ngx_atomic_t                     question;  /* its number, 0: none yet */
+    ngx_atomic_t                     open;      /* it is not settled */
+    uint64_t                         asked;     /* ms */
+    uint64_t                         about[2];  /* hash of a category */
 
     /* what has been given out, and what readers may see */
     uint64_t                         last_id;
@@ -210,6 +220,13 @@ typedef struct {
     uint64_t                         waiting;
     ngx_http_longpoll_counters_t     counters;
 } ngx_http_longpoll_zone_status_t;
+
+
+typedef struct {
+    uint64_t                         events;
+    uint64_t                         first_id;  /* where there are events */
+    uint64_t                         last_id;
+} ngx_http_longpoll_category_status_t;
 
 
 /*
@@ -324,6 +341,37 @@ ngx_uint_t ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z,
  * all */
 void ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st);
+
+/* of one category; looking does not count as use */
+void ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now,
+    ngx_http_longpoll_category_status_t *st);
+
+/*
+ * How many polls are parked for a category, only the workers know.  Whoever
+ * wants to know asks, notifies them all, comes again until they have answered,
+ * and settles the question.  There is one at a time; after
+ * NGX_HTTP_LONGPOLL_ZONE_OPEN ms another one may take its place.
+ *
+ * ask       its number; 0: another one is open, try later
+ * question  whether this worker has one to answer: number and hash
+ * answer    answers it
+ * answers   NGX_OK        *n is the sum of the answers of alive
+ *           NGX_AGAIN     some are still to come; *n is that of the others
+ *           NGX_DECLINED  another one has taken its place, *n is as it was
+ */
+#define NGX_HTTP_LONGPOLL_ZONE_OPEN  200
+
+uint64_t ngx_http_longpoll_zone_ask(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now);
+ngx_uint_t ngx_http_longpoll_zone_question(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t *number, uint64_t hash[2]);
+void ngx_http_longpoll_zone_answer(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t number, ngx_uint_t n);
+ngx_int_t ngx_http_longpoll_zone_answers(ngx_http_longpoll_zone_t *z,
+    uint64_t number, uint64_t alive, uint64_t *n);
+void ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z,
+    uint64_t number);
 
 /* forgets the messages of a category */
 void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,

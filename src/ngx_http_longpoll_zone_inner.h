@@ -97,6 +97,14 @@ uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_cat_t *cat, uint64_t now);
 
 /*
+ * Finds a category and brings it up to date: NGX_OK and *slot, which may be
+ * NGX_HTTP_LONGPOLL_CAT_NONE; or NGX_BUSY.
+ */
+ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
+    ngx_uint_t *steps, uint32_t *slot);
+
+/*
  * Looks for a key among the messages of a category, behind key->ref.
  *
  * NGX_OK        it is there: key->last_id

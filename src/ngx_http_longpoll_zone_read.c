@@ -85,9 +85,6 @@ static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot);
 static void ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, uint64_t now);
 static ngx_int_t ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
@@ -212,8 +209,8 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
             way->fore = 0;
         }
 
-        rc = ngx_http_longpoll_zone_touch(z, &rd->cats[i], walk->now, &steps,
-                                          &slot);
+        rc = ngx_http_longpoll_zone_touch(z, &rd->cats[i], walk->now, 1,
+                                          &steps, &slot);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -309,12 +306,10 @@ ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* finds a category and brings it up to date */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot)
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
+    ngx_uint_t *steps, uint32_t *slot)
 {
     uint32_t                      n;
     uint64_t                      clock, age;
@@ -339,8 +334,9 @@ ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
     c = &z->cats.slots[n];
     age = now > c->used ? now - c->used : 0;
 
-    if (age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
-                                 : 1000))
+    if (use
+        && age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
+                                    : 1000))
     {
         ngx_http_longpoll_put(c->used, now);
     }
