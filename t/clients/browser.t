@@ -163,7 +163,7 @@ my @kinds = (
     '"<img src=x onerror=\"document.title = 1\"> &amp; &lt;b&gt;"',
 );
 
-my ($browser, $server, $window, $allowed);
+my ($browser, $server, $window, @others);
 my $serial = 0;
 
 
@@ -237,6 +237,15 @@ sub as_page_reads {
 }
 
 
+# a second window, for the part that asks for it
+
+sub other_window {
+    push @others, $browser->new_window;
+    $others[-1]->open($server->url('/page.html'));
+    return $others[-1];
+}
+
+
 # One part of the test: a page of its own, at the end of which nothing may be
 # wrong on its console but what is allowed, and nobody be left waiting.
 
@@ -244,28 +253,23 @@ sub part {
     my ($title, $code, %o) = @_;
 
     note($title);
-    $allowed = $o{allowed} // qr/^(?!)/;
 
-    my @more;
-    my $done = eval {
+    eval {
         $window->open($server->url('/page.html'));
         $window->console;
-        @more = $code->($title);
+        $code->($title);
         1;
-    };
+    } or fail("$title: it ran to its end") or diag($@);
 
-    fail("$title: it ran to its end") or diag($@) unless $done;
-
-    my @wrong = eval {
-        map { $_->{message} }
-        grep { $_->{level} eq 'SEVERE' and $_->{message} !~ $allowed }
-        map { $_->console } $window, grep { ref } @more;
-    };
+    my $allowed = $o{allowed} // qr/^(?!)/;
+    my @wrong = grep { $_ !~ $allowed }
+                map { $_->{message} } grep { $_->{level} eq 'SEVERE' }
+                map { $_->console } $window, @others;
 
     is_deeply(\@wrong, [], "$title: nothing is wrong on the console");
 
     eval {
-        $_->close for grep { ref } @more;
+        $_->close for splice @others;
         $window->open('about:blank');
         $server->wait_waiting(0);
         1;
@@ -375,9 +379,8 @@ part 'many events over two reloads' => sub {
     my ($title) = @_;
     my $cat = category();
     my $n = 1500;
-    my $other = $browser->new_window;
+    my $other = other_window();
 
-    $other->open($server->url('/page.html'));
     listen_in($_, 'a', category => $cat) for $window, $other;
     $server->wait_waiting(2);
 
@@ -417,7 +420,6 @@ part 'many events over two reloads' => sub {
     }
 
     $server->wait_gone(@old);
-    return $other;
 };
 
 
@@ -713,9 +715,8 @@ part 'workers that are killed' => sub {
 part 'two windows' => sub {
     my ($title) = @_;
     my $cat = category();
-    my $other = $browser->new_window;
+    my $other = other_window();
 
-    $other->open($server->url('/page.html'));
     listen_in($_, 'a', category => $cat) for $window, $other;
 
     for my $n (1 .. 10) {
@@ -728,8 +729,6 @@ part 'two windows' => sub {
     is_deeply(data($_, 'a'), [ 1 .. 10 ], "$title: each has every event")
         for $window, $other;
     is_deeply(ids($other, 'a'), ids($window, 'a'), "$title: the same ones");
-
-    return $other;
 };
 
 }

@@ -35,7 +35,8 @@ package Longpoll::Browser;
 #
 # The profile is new and lies in a temporary directory that goes with the
 # browser.  Chromium's sandbox is on, but for root, whom it does not serve.
-# Windows that are not in front run as if they were.
+# Windows that are not in front run as if they were, and a page that was left is
+# gone: it is not kept for the way back, where its polls would go on.
 
 use strict;
 use warnings;
@@ -67,6 +68,7 @@ my @switches = qw(
     --disable-dev-shm-usage
     --disable-domain-reliability
     --disable-extensions
+    --disable-features=BackForwardCache
     --disable-gpu
     --disable-renderer-backgrounding
     --disable-sync
