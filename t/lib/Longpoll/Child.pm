@@ -31,7 +31,7 @@ use IO::Select ();
 use POSIX qw( :sys_wait_h setsid );
 use Time::HiRes qw( time sleep );
 
-our $Patience = 10;             # seconds to end gently, and again for the rest
+our $Patience = 3;              # seconds to end gently, and again for the rest
 
 my $serial = 0;
 my %living;
