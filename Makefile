@@ -10,7 +10,8 @@ MAKEFLAGS += --no-print-directory
 PORT = 8080
 T =
 
-.PHONY: all help check test unit plain hup asan run bench clean build-unit
+.PHONY: all help check test unit plain hup asan clients run bench clean \
+	build-unit
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -39,6 +40,10 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/deps build test asan
 	@tools/test asan -- $(T)
+
+clients: all        ## t/clients/*.t, golongpoll's own clients; T=... for some
+	@tools/deps clients
+	@tools/test clients -- $(T)
 
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
