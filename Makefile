@@ -6,20 +6,21 @@
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; the test files of plain, hup and asan (all, if none is named)
+# the demo's port; the test files of plain, hup, asan and matrix (all, if none
+# is named)
 PORT = 8080
 T =
 
-.PHONY: all help check test unit plain hup asan clients run bench clean \
-	build-unit
+.PHONY: all help check test unit plain hup asan clients matrix smoke run bench \
+	clean build-unit
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
-test:               ## all that a landing needs: check, unit, plain, hup, asan
-	@tools/deps build check test asan
-	@tools/test build check unit plain hup asan
+test:               ## for a landing: check unit plain hup clients asan smoke
+	@tools/deps build check test asan clients run
+	@tools/test build check unit plain hup clients asan smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -42,8 +43,16 @@ asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/test asan -- $(T)
 
 clients: all        ## t/clients/*.t, golongpoll's own clients; T=... for some
-	@tools/deps clients
+	@tools/deps clients run
 	@tools/test clients -- $(T)
+
+matrix:             ## t/*.t, on nginx 1.22, 1.26 and the newest, also static
+	@tools/deps build test asan
+	@tools/test matrix -- $(T)
+
+smoke:              ## a few of t/*.t on the newer of these
+	@tools/deps build test asan
+	@tools/test smoke
 
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
