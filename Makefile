@@ -6,19 +6,21 @@
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; the test files of plain, hup and asan (all, if none is named)
+# the demo's port; the test files of plain, hup, clients and asan (all, if none
+# is named)
 PORT = 8080
 T =
 
-.PHONY: all help check test unit plain hup asan run bench clean build-unit
+.PHONY: all help check test unit plain hup clients asan run bench clean
+.PHONY: build-unit
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
-test:               ## all that a landing needs: check, unit, plain, hup, asan
-	@tools/deps build check test asan
-	@tools/test build check unit plain hup asan
+test:               ## all that a landing needs: all from check to asan
+	@tools/deps build check test clients asan
+	@tools/test build check unit plain hup clients asan
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -35,6 +37,10 @@ plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
 hup: all            ## t/*.t, one nginx that is reloaded from block to block
 	@tools/deps test
 	@tools/test hup -- $(T)
+
+clients: all        ## t/clients/*.t, client libraries as they are published
+	@tools/deps clients
+	@tools/test clients -- $(T)
 
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/deps build test asan

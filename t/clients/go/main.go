@@ -61,7 +61,9 @@ func run() int {
 	signal.Notify(ended, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-ended
-		s.master.Process.Signal(syscall.SIGTERM)
+		if master := s.master; master != nil {
+			master.Process.Signal(syscall.SIGTERM)
+		}
 		os.RemoveAll(s.prefix)
 		os.Exit(1)
 	}()
@@ -78,6 +80,8 @@ func run() int {
 	cases = append(cases, floodCases()...)
 	cases = append(cases, aCase{
 		"nginx has logged no alert", func(t *trial) {
+			t.stop()
+			t.restart()
 			for _, line := range t.alerts() {
 				t.failf("%s", line)
 			}

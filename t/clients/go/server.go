@@ -122,6 +122,9 @@ func newServer(nginx string, modules []string) (*server, error) {
 
 	head := ""
 	for _, module := range modules {
+		if module, err = filepath.Abs(module); err != nil {
+			return nil, err
+		}
 		head += "load_module " + module + ";\n"
 	}
 	if os.Getuid() == 0 {
@@ -198,10 +201,17 @@ func (s *server) start() error {
 	return errors.New("nginx does not answer")
 }
 
-// stop ends nginx as TERM does, with whoever is parked there.
+// stop ends nginx as TERM does, with whoever is parked there.  Workers of an
+// older configuration may go first: older versions of nginx call it an alert
+// if TERM cuts connections of one that is on its way out.
 func (s *server) stop() {
 	if s.master == nil {
 		return
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end) &&
+		s.children() > 2; {
+
+		time.Sleep(5 * time.Millisecond)
 	}
 	s.master.Process.Signal(syscall.SIGTERM)
 	select {
@@ -211,6 +221,21 @@ func (s *server) stop() {
 		<-s.exited
 	}
 	s.master = nil
+}
+
+// children are the processes whose parent is the master: proc(5), field 4.
+func (s *server) children() int {
+	n := 0
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		_, fields, _ := strings.Cut(string(text), ") ")
+		if f := strings.Fields(fields); len(f) > 1 &&
+			f[1] == strconv.Itoa(s.master.Process.Pid) {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *server) remove() {
