@@ -349,21 +349,23 @@ func both(l library) []aCase {
 			p.nothing(s)
 		})
 
-	promise("a poll that a reload sends away comes back", func(p person) {
-		o := p.options()
-		s := p.open(o)
-		p.waiting(1)
+	promise("a poll that a reload sends away is answered, and comes back",
+		func(p person) {
+			o := p.options()
+			s := p.open(o)
+			p.waiting(1)
 
-		before := p.figures().Timeouts
-		p.reload()
-		p.eventually(func() bool {
-			z := p.figures()
-			return z.Timeouts == before+1 && z.Waiting == 1
-		}, "it is sent away, and waits again")
-		p.publish(o, "there you are")
-		p.gets(s, o.category, "there you are")
-		p.nothing(s)
-	})
+			before := p.figures().Timeouts
+			p.reload()
+			p.eventually(func() bool {
+				z := p.figures()
+				return z.Timeouts == before+1 && z.Waiting == 1
+			}, "it is sent away, and waits again")
+			p.is(s.wire.answered(), 1, "answers")
+			p.publish(o, "there you are")
+			p.gets(s, o.category, "there you are")
+			p.nothing(s)
+		})
 
 	promise("the server goes and comes back, the client goes on",
 		func(p person) {
@@ -375,6 +377,11 @@ func both(l library) []aCase {
 			p.waiting(1)
 
 			p.stop()
+			p.finally(func() {
+				if p.master == nil {
+					p.start()
+				}
+			})
 			p.ok(p.complaint(s) != "", "the poll is cut")
 			text := p.complaint(s)
 			p.ok(strings.Contains(text, "refused"), "gone: %s", text)

@@ -52,13 +52,16 @@ type library interface {
 	send(o options, data any) error
 }
 
-// wire is a transport whose connections can be cut, and that notes which
-// workers have answered.
+// wire is a transport whose connections can be cut, and that notes how many
+// answers there were, and which workers gave them.  (Where a connection ends
+// without an answer, Go's transport asks again on its own: nobody else would
+// notice.)
 type wire struct {
 	http.Transport
 	lock    sync.Mutex
 	conns   []net.Conn
 	gone    bool
+	answers int
 	workers map[string]bool
 }
 
@@ -96,7 +99,14 @@ func (w *wire) cut() {
 func (w *wire) note(header http.Header) {
 	w.lock.Lock()
 	defer w.lock.Unlock()
+	w.answers++
 	w.workers[header.Get("X-Worker")] = true
+}
+
+func (w *wire) answered() int {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return w.answers
 }
 
 func (w *wire) addTo(workers map[string]bool) {
