@@ -34,7 +34,7 @@ pid              nginx.pid;
 error_log        error.log notice;
 
 events {
-    worker_connections 2048;
+    worker_connections 512;
 }
 
 http {
