@@ -11,8 +11,8 @@ MAKEFLAGS += --no-print-directory
 PORT = 8080
 T =
 
-.PHONY: all help check test unit plain hup clients asan run bench clean
-.PHONY: build-unit
+.PHONY: all help check test unit plain hup clients asan run bench clean \
+	build-unit
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -38,7 +38,7 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 	@tools/deps test
 	@tools/test hup -- $(T)
 
-clients: all        ## t/clients/*.t, client libraries as they are published
+clients: all        ## t/clients/*.t, clients that others wrote; T=... for some
 	@tools/deps clients
 	@tools/test clients -- $(T)
 

@@ -2,21 +2,23 @@
 /*
  * ngx_http_longpoll_module.c: directives, and what nginx calls.
  *
- *   configuration   zones are mentioned (subscribe, publish, status) and
- *                   declared (longpoll_zone), in any order; at the end of http
- *                   every mention must have been declared
+ *   configuration   zones are mentioned (subscribe, publish, delete, status)
+ *                   and declared (longpoll_zone), in any order; at the end of
+ *                   http every mention must have been declared
  *   init_zone       makes the zone, or finds it again after a reload; changes
  *                   nothing that a live zone says, for the reload may still
  *                   fail
  *   init_module     the reload has succeeded: new parameters
  *   init_process    a worker gets a number and looks after its polls
  *
- * A location that both subscribes and publishes has one handler, which goes by
- * the method.
+ * A location that subscribes, publishes and deletes has one handler, which goes
+ * by the method.
  */
 
 
 #include "src/ngx_http_longpoll_http.h"
+#include "src/ngx_http_longpoll_category.h"
+#include "src/ngx_http_longpoll_delete.h"
 #include "src/ngx_http_longpoll_notify.h"
 #include "src/ngx_http_longpoll_publish.h"
 #include "src/ngx_http_longpoll_response.h"
@@ -55,6 +57,8 @@ static char *ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_longpoll_publish(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_longpoll_delete(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_longpoll_use(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_longpoll_loc_conf_t *llcf, ngx_http_longpoll_zone_t **zone);
 static char *ngx_http_longpoll_status(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -91,6 +95,21 @@ static ngx_command_t  ngx_http_longpoll_commands[] = {
     { ngx_string("longpoll_publish"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_1MORE,
       ngx_http_longpoll_publish,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("longpoll_delete"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_TAKE1,
+      ngx_http_longpoll_delete,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("longpoll_category"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+                        |NGX_CONF_1MORE,
+      ngx_http_longpoll_category,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -168,7 +187,7 @@ ngx_module_t  ngx_http_longpoll_module = {
 };
 
 
-/* what a location allows: subscribing, publishing, both */
+/* what a location allows: 1 subscribing, 2 publishing, 4 deleting */
 
 typedef struct {
     ngx_str_t  allow;
@@ -177,6 +196,8 @@ typedef struct {
 
 static ngx_http_longpoll_methods_t  ngx_http_longpoll_methods[] = {
 
+    { ngx_null_string, ngx_null_string },
+
     { ngx_string("GET, HEAD, OPTIONS"),
       ngx_string("Invalid HTTP Method. Only GET allowed.") },
 
@@ -184,7 +205,19 @@ static ngx_http_longpoll_methods_t  ngx_http_longpoll_methods[] = {
       ngx_string("Invalid HTTP Method. Only POST allowed.") },
 
     { ngx_string("GET, HEAD, POST, OPTIONS"),
-      ngx_string("Invalid HTTP Method. Only GET and POST allowed.") }
+      ngx_string("Invalid HTTP Method. Only GET and POST allowed.") },
+
+    { ngx_string("POST, DELETE, OPTIONS"),
+      ngx_string("Invalid HTTP Method. Only POST and DELETE allowed.") },
+
+    { ngx_string("GET, HEAD, POST, DELETE, OPTIONS"),
+      ngx_string("Invalid HTTP Method. Only GET, POST and DELETE allowed.") },
+
+    { ngx_string("POST, DELETE, OPTIONS"),
+      ngx_string("Invalid HTTP Method. Only POST and DELETE allowed.") },
+
+    { ngx_string("GET, HEAD, POST, DELETE, OPTIONS"),
+      ngx_string("Invalid HTTP Method. Only GET, POST and DELETE allowed.") }
 };
 
 
@@ -205,11 +238,13 @@ ngx_http_longpoll_handler(ngx_http_request_t *r)
         return ngx_http_longpoll_publish_handler(r);
     }
 
-    methods = ngx_http_longpoll_methods;
-
-    if (llcf->publish) {
-        methods += llcf->subscribe ? 2 : 1;
+    if (llcf->remove && (r->method & (NGX_HTTP_DELETE|NGX_HTTP_POST))) {
+        return ngx_http_longpoll_delete_handler(r);
     }
+
+    methods = &ngx_http_longpoll_methods[(llcf->subscribe != NULL)
+                                         | (llcf->publish != NULL) << 1
+                                         | (llcf->remove != NULL) << 2];
 
     if (r->method != NGX_HTTP_OPTIONS) {
         ctx = ngx_http_longpoll_ctx(r);
@@ -428,6 +463,7 @@ ngx_http_longpoll_create_loc_conf(ngx_conf_t *cf)
     llcf->max_timeout = NGX_CONF_UNSET_MSEC;
     llcf->max_response_size = NGX_CONF_UNSET_SIZE;
     llcf->error_status = NGX_CONF_UNSET_UINT;
+    llcf->category = NGX_CONF_UNSET_PTR;
 
     return llcf;
 }
@@ -447,15 +483,20 @@ ngx_http_longpoll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->error_status, prev->error_status,
                               NGX_HTTP_OK);
 
+    ngx_conf_merge_ptr_value(conf->category, prev->category, NULL);
+
     /* as proxy_pass is: nginx itself hands on no content handler */
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->noname
-        && conf->subscribe == NULL && conf->publish == NULL && !conf->status)
+        && conf->subscribe == NULL && conf->publish == NULL
+        && conf->remove == NULL && !conf->status)
     {
         conf->subscribe = prev->subscribe;
         conf->publish = prev->publish;
+        conf->format = prev->format;
+        conf->remove = prev->remove;
         conf->status = prev->status;
         conf->status_zone = prev->status_zone;
         conf->status_format = prev->status_format;
@@ -466,7 +507,7 @@ ngx_http_longpoll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (conf->status) {
             clcf->handler = ngx_http_longpoll_status_handler;
 
-        } else if (conf->subscribe || conf->publish) {
+        } else if (conf->subscribe || conf->publish || conf->remove) {
             clcf->handler = ngx_http_longpoll_handler;
         }
     }
@@ -743,17 +784,39 @@ ngx_http_longpoll_publish(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_longpoll_loc_conf_t *llcf = conf;
 
-    ngx_str_t  *value;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     value = cf->args->elts;
 
-    if (cf->args->nelts > 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\"", &value[2]);
-        return NGX_CONF_ERROR;
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "format=auto") == 0) {
+            llcf->format = NGX_HTTP_LONGPOLL_FORMAT_AUTO;
+
+        } else if (ngx_strcmp(value[i].data, "format=json") == 0) {
+            llcf->format = NGX_HTTP_LONGPOLL_FORMAT_JSON;
+
+        } else if (ngx_strcmp(value[i].data, "format=text") == 0) {
+            llcf->format = NGX_HTTP_LONGPOLL_FORMAT_TEXT;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
     }
 
     return ngx_http_longpoll_use(cf, cmd, llcf, &llcf->publish);
+}
+
+
+static char *
+ngx_http_longpoll_delete(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    return ngx_http_longpoll_use(cf, cmd, llcf, &llcf->remove);
 }
 
 
@@ -802,9 +865,9 @@ ngx_http_longpoll_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
-    if (llcf->subscribe || llcf->publish) {
-        return "is incompatible with \"longpoll_subscribe\" "
-               "and \"longpoll_publish\"";
+    if (llcf->subscribe || llcf->publish || llcf->remove) {
+        return "is incompatible with \"longpoll_subscribe\", "
+               "\"longpoll_publish\" and \"longpoll_delete\"";
     }
 
     value = cf->args->elts;

@@ -44,6 +44,15 @@ typedef struct {
 } ngx_http_longpoll_cat_t;
 
 
+/* categories that the configuration names */
+
+typedef struct {
+    ngx_str_t            *values;
+    ngx_uint_t            n;
+    ngx_int_t             separator;    /* that cuts them up, -1: none */
+} ngx_http_longpoll_given_t;
+
+
 /* a message, going in or coming out; the bytes belong to somebody else */
 
 typedef struct {
@@ -63,7 +72,8 @@ typedef enum {
     NGX_HTTP_LONGPOLL_CLOSING,
     NGX_HTTP_LONGPOLL_GONE,
     NGX_HTTP_LONGPOLL_ERROR,
-    NGX_HTTP_LONGPOLL_PUBLISHED
+    NGX_HTTP_LONGPOLL_PUBLISHED,
+    NGX_HTTP_LONGPOLL_DELETED
 } ngx_http_longpoll_result_e;
 
 

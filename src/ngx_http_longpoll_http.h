@@ -17,6 +17,10 @@
 #include <ngx_http.h>
 
 
+#define NGX_HTTP_LONGPOLL_FORMAT_AUTO        0
+#define NGX_HTTP_LONGPOLL_FORMAT_JSON        1
+#define NGX_HTTP_LONGPOLL_FORMAT_TEXT        2
+
 #define NGX_HTTP_LONGPOLL_STATUS_JSON        0
 #define NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS  1
 
@@ -42,8 +46,18 @@ typedef struct {
 
 
 typedef struct {
+    ngx_array_t                      values;    /* ngx_http_complex_value_t */
+    ngx_int_t                        separator; /* -1: none */
+} ngx_http_longpoll_category_conf_t;
+
+
+typedef struct {
     ngx_http_longpoll_zone_t        *subscribe;
     ngx_http_longpoll_zone_t        *publish;
+    ngx_http_longpoll_zone_t        *remove;    /* longpoll_delete */
+
+    ngx_uint_t                       format;    /* of what is published */
+    ngx_http_longpoll_category_conf_t  *category;   /* NULL: the request's */
 
     ngx_uint_t                       status;    /* a status location */
     ngx_http_longpoll_zone_t        *status_zone;   /* NULL: all */

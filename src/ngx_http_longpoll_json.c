@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_json.c: a publish body -> category and the span of data.
+ * ngx_http_longpoll_json.c: a publish body -> categories and the spans of data.
  *
  * Owns what a publish body may be.  yajl says whether the text is JSON, and
  * where its keys and brackets are; all else is read off the text itself:
@@ -10,17 +10,22 @@
  *                 |                 |                | end of the object
  *                 behind a key      behind a key     end of its value
  *
- *      _parse    _walk       _utf8, _yajl (_open, _key, _close)
- *                _category   _value, _decode
- *                _value      of data
+ *      _parse    _walk       _utf8, _yajl (_map, _array, _key, _close)
+ *                              _item     of each object that closes
+ *                                _category   _value, _decode
+ *                                _value      of data
+ *      _data     _walk       the value in an array of its own
  *
  * Rules:
  *
  *   - The span of a value starts behind its key's blanks and colon.  yajl is
  *     asked for no strings and numbers, so it copies none; where one ends is
  *     found afterwards, in text that is known to be good.
- *   - yajl is told to stop at the end of the object, and the rest is looked at
- *     here: an unfinished string behind the value it takes for end of input.
+ *   - yajl is told to stop at the end of the object or array, and the rest is
+ *     looked at here: an unfinished string behind the value it takes for end of
+ *     input.
+ *   - Of an array yajl tells nothing of numbers, strings and the like; so the
+ *     text between its objects must be a comma, or something else stands there.
  *   - yajl takes \v and \f for blanks, and strings with surrogates and
  *     overlong forms for UTF-8: both are refused before it sees them.
  *   - A lone \ud800 in a category is U+FFFD, as in Go.
@@ -46,42 +51,71 @@
 #define NGX_HTTP_LONGPOLL_JSON_HEAD   16
 
 
-typedef struct {
-    /* the walk */
-    yajl_handle   yajl;
-    u_char       *body;
-    ngx_uint_t    depth;
-    unsigned      in_data:1;        /* the value at hand is that of data */
+/* the shortest good object: an array has no more of them than fit */
 
-    /* what it found, or NULL */
-    u_char       *category;         /* behind the key */
-    u_char       *data;             /* behind the key */
-    u_char       *data_end;         /* behind the value, where it nests */
-    u_char       *end;              /* behind the object */
+#define NGX_HTTP_LONGPOLL_JSON_SHORTEST                                       \
+    (sizeof("{\"category\":\"c\",\"data\":1}") - 1)
+
+
+typedef enum {
+    NGX_HTTP_LONGPOLL_JSON_OBJECT = 0,
+    NGX_HTTP_LONGPOLL_JSON_ARRAY,       /* of objects */
+    NGX_HTTP_LONGPOLL_JSON_VALUE        /* in an array that was put around */
+} ngx_http_longpoll_json_e;
+
+
+typedef struct {
+    ngx_http_longpoll_json_e   kind;
+
+    /* the walk */
+    yajl_handle                yajl;
+    u_char                    *body;
+    u_char                    *last;
+    ngx_uint_t                 depth;
+    ngx_uint_t                 deepest;
+    ngx_uint_t                 level;       /* depth of an object's inside */
+    unsigned                   in_data:1;   /* the value at hand is data's */
+    unsigned                   wrong:1;     /* not what is looked for */
+
+    /* of the object at hand, or NULL */
+    u_char                    *category;    /* behind the key */
+    u_char                    *data;        /* behind the key */
+    u_char                    *data_end;    /* behind the value, if it nests */
+
+    /* what it found */
+    ngx_http_longpoll_item_t  *items;
+    ngx_uint_t                 n;
+    ngx_uint_t                 max;         /* of items */
+    u_char                    *next;        /* where the next object begins */
+    u_char                    *end;         /* behind everything */
+    ngx_str_t                 *error;       /* the first of an object */
 
     /* memory */
-    ngx_pool_t   *pool;
-    u_char       *free;             /* in the arena */
-    jmp_buf       failed;
-    u_char        arena[NGX_HTTP_LONGPOLL_JSON_ARENA]
+    ngx_pool_t                *pool;
+    u_char                    *free;        /* in the arena */
+    jmp_buf                    failed;
+    u_char                     arena[NGX_HTTP_LONGPOLL_JSON_ARENA]
                       __attribute__((aligned(NGX_HTTP_LONGPOLL_JSON_HEAD)));
 } ngx_http_longpoll_json_ctx_t;
 
 
 static ngx_int_t ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx,
     u_char *body, size_t len);
-static ngx_int_t ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx,
-    size_t len);
-static int ngx_http_longpoll_json_open(void *data);
+static ngx_int_t ngx_http_longpoll_json_yajl(
+    ngx_http_longpoll_json_ctx_t *ctx);
+static int ngx_http_longpoll_json_map(void *data);
+static int ngx_http_longpoll_json_array(void *data);
 static int ngx_http_longpoll_json_close(void *data);
 static int ngx_http_longpoll_json_key(void *data, const unsigned char *key,
     size_t len);
+static void ngx_http_longpoll_json_item(ngx_http_longpoll_json_ctx_t *ctx,
+    u_char *end);
 static void *ngx_http_longpoll_json_alloc(void *data, size_t size);
 static void *ngx_http_longpoll_json_realloc(void *data, void *p, size_t size);
 static void ngx_http_longpoll_json_free(void *data, void *p);
 
 static ngx_int_t ngx_http_longpoll_json_category(
-    ngx_http_longpoll_json_ctx_t *ctx, ngx_str_t *category);
+    ngx_http_longpoll_json_ctx_t *ctx, ngx_str_t *category, u_char *end);
 static u_char *ngx_http_longpoll_json_blanks(u_char *p, u_char *last);
 static void ngx_http_longpoll_json_value(ngx_str_t *value, u_char *p,
     u_char *last, u_char *end);
@@ -100,120 +134,171 @@ static yajl_callbacks  ngx_http_longpoll_json_callbacks = {
     NULL,                                  /* double */
     NULL,                                  /* number */
     NULL,                                  /* string */
-    ngx_http_longpoll_json_open,           /* start map */
+    ngx_http_longpoll_json_map,            /* start map */
     ngx_http_longpoll_json_key,            /* map key */
     ngx_http_longpoll_json_close,          /* end map */
-    ngx_http_longpoll_json_open,           /* start array */
+    ngx_http_longpoll_json_array,          /* start array */
     ngx_http_longpoll_json_close           /* end array */
 };
 
 
-static ngx_str_t  ngx_http_longpoll_json_bad_body = ngx_string(
+ngx_str_t  ngx_http_longpoll_json_bad_body = ngx_string(
     "Invalid POST body json.");
-static ngx_str_t  ngx_http_longpoll_json_bad_category = ngx_string(
+ngx_str_t  ngx_http_longpoll_json_bad_category = ngx_string(
     "Invalid or missing 'category' arg, must be 1-1024 characters long.");
 static ngx_str_t  ngx_http_longpoll_json_bad_data = ngx_string(
     "Invalid or missing 'data' arg, must be non-nil.");
+static ngx_str_t  ngx_http_longpoll_json_no_memory = ngx_null_string;
 
 
 ngx_int_t
-ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t *item, u_char *body,
-    size_t len, ngx_pool_t *pool, ngx_str_t *error)
+ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t **items, ngx_uint_t *n,
+    ngx_http_longpoll_item_t *one, u_char *body, size_t len, ngx_pool_t *pool,
+    ngx_str_t *error)
 {
-    ngx_int_t                     rc;
-    ngx_str_t                     category, data;
-    ngx_http_longpoll_json_ctx_t  ctx;
+    u_char                        *p;
+    ngx_http_longpoll_json_ctx_t   ctx;
 
+    p = ngx_http_longpoll_json_blanks(body, body + len);
+
+    ctx.kind = NGX_HTTP_LONGPOLL_JSON_OBJECT;
+    ctx.items = one;
+    ctx.max = 1;
     ctx.pool = pool;
 
-    rc = ngx_http_longpoll_json_walk(&ctx, body, len);
+    if (p < body + len && *p == '[') {
+        ctx.kind = NGX_HTTP_LONGPOLL_JSON_ARRAY;
+        ctx.max = ngx_min(len / NGX_HTTP_LONGPOLL_JSON_SHORTEST + 1,
+                          NGX_HTTP_LONGPOLL_MAX_MESSAGES);
+        ctx.items = ngx_palloc(pool,
+                               ctx.max * sizeof(ngx_http_longpoll_item_t));
+        if (ctx.items == NULL) {
+            ngx_str_null(error);
+            return NGX_ERROR;
+        }
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_json_category(&ctx, &category);
-    }
-
-    switch (rc) {
-
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        *error = ngx_http_longpoll_json_bad_category;
-        return NGX_ERROR;
-
-    case NGX_ABORT:
-        ngx_str_null(error);
-        return NGX_ERROR;
-
-    default: /* NGX_ERROR */
+    } else if (p == body + len || *p != '{') {
         *error = ngx_http_longpoll_json_bad_body;
         return NGX_ERROR;
     }
 
-    if (ctx.data) {
-        ngx_http_longpoll_json_value(&data, ctx.data, ctx.end, ctx.data_end);
-    }
-
-    if (ctx.data == NULL || data.data[0] == 'n') {
-        *error = ngx_http_longpoll_json_bad_data;
+    if (ngx_http_longpoll_json_walk(&ctx, p, body + len - p) != NGX_OK) {
+        *error = *ctx.error;
         return NGX_ERROR;
     }
 
-    item->category = category;
-    item->data = data;
+    *items = ctx.items;
+    *n = ctx.n;
 
     return NGX_OK;
 }
 
 
-/* NGX_ERROR: the body is not one object of JSON; NGX_ABORT: no memory */
+ngx_int_t
+ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
+    ngx_pool_t *pool, ngx_str_t *error)
+{
+    u_char                        *p, *last;
+    ngx_http_longpoll_json_ctx_t   ctx;
+
+    last = body + len;
+    p = ngx_http_longpoll_json_blanks(body, last);
+
+    ctx.kind = NGX_HTTP_LONGPOLL_JSON_VALUE;
+    ctx.items = NULL;
+    ctx.max = 0;
+    ctx.pool = pool;
+
+    if (p == last) {
+        *error = ngx_http_longpoll_json_bad_body;
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_longpoll_json_walk(&ctx, p, last - p) != NGX_OK) {
+        *error = *ctx.error;
+        return NGX_ERROR;
+    }
+
+    ngx_http_longpoll_json_value(data, p, last,
+                                 *p == '{' || *p == '[' ? ctx.data_end : NULL);
+
+    p = data->data + data->len;
+
+    if (ngx_http_longpoll_json_blanks(p, last) != last) {
+
+        /* a second one */
+
+        *error = ngx_http_longpoll_json_bad_body;
+        return NGX_ERROR;
+    }
+
+    if (data->data[0] == 'n') {
+        *error = ngx_http_longpoll_json_bad_data;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* body has no blanks in front; NGX_ERROR: ctx->error says why */
 
 static ngx_int_t
 ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body,
     size_t len)
 {
-    u_char  *last;
-
-    last = body + len;
-    body = ngx_http_longpoll_json_blanks(body, last);
-    len = last - body;
-
-    if (len == 0 || *body != '{'
-        || memchr(body, '\v', len) != NULL
-        || memchr(body, '\f', len) != NULL
-        || !ngx_http_longpoll_json_utf8(body, len))
-    {
-        return NGX_ERROR;
-    }
-
     ctx->body = body;
+    ctx->last = body + len;
     ctx->depth = 0;
+    ctx->deepest = NGX_HTTP_LONGPOLL_JSON_DEPTH
+                   + (ctx->kind == NGX_HTTP_LONGPOLL_JSON_VALUE);
+    ctx->level = (ctx->kind == NGX_HTTP_LONGPOLL_JSON_OBJECT) ? 1 : 2;
     ctx->in_data = 0;
+    ctx->wrong = 0;
     ctx->category = NULL;
     ctx->data = NULL;
     ctx->data_end = NULL;
+    ctx->n = 0;
+    ctx->next = body;
     ctx->end = NULL;
+    ctx->error = NULL;
     ctx->free = ctx->arena;
 
-    if (ngx_http_longpoll_json_yajl(ctx, len) != NGX_OK) {
-        return NGX_ABORT;
+    if (ctx->kind == NGX_HTTP_LONGPOLL_JSON_ARRAY) {
+        ctx->next = ngx_http_longpoll_json_blanks(body + 1, ctx->last);
     }
 
-    if (ctx->end == NULL
-        || ngx_http_longpoll_json_blanks(ctx->end, last) != last)
+    if (memchr(body, '\v', len) != NULL
+        || memchr(body, '\f', len) != NULL
+        || !ngx_http_longpoll_json_utf8(body, len))
     {
+        ctx->error = &ngx_http_longpoll_json_bad_body;
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    if (ngx_http_longpoll_json_yajl(ctx) != NGX_OK) {
+        ctx->error = &ngx_http_longpoll_json_no_memory;
+        return NGX_ERROR;
+    }
+
+    if (ctx->wrong
+        || ctx->end == NULL
+        || ngx_http_longpoll_json_blanks(ctx->end, ctx->last) != ctx->last)
+    {
+        ctx->error = &ngx_http_longpoll_json_bad_body;
+    }
+
+    return ctx->error ? NGX_ERROR : NGX_OK;
 }
 
 
-/* NGX_OK: ctx->end says whether there is an object; NGX_ERROR: no memory */
+/* NGX_OK: ctx->end says whether it is good; NGX_ERROR: no memory */
 
 static ngx_int_t
-ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx, size_t len)
+ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx)
 {
+    size_t            len;
+    ngx_uint_t        value;
     yajl_alloc_funcs  funcs;
 
     funcs.malloc = ngx_http_longpoll_json_alloc;
@@ -225,10 +310,26 @@ ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx, size_t len)
         return NGX_ERROR;
     }
 
+    value = (ctx->kind == NGX_HTTP_LONGPOLL_JSON_VALUE);
+    len = ctx->last - ctx->body;
+
     ctx->yajl = yajl_alloc(&ngx_http_longpoll_json_callbacks, &funcs, ctx);
 
     (void) yajl_config(ctx->yajl, yajl_dont_validate_strings, 1);
-    (void) yajl_parse(ctx->yajl, ctx->body, len);
+
+    if (value) {
+        (void) yajl_parse(ctx->yajl, (u_char *) "[", 1);
+    }
+
+    if (yajl_parse(ctx->yajl, ctx->body, len) == yajl_status_ok && value
+        && ctx->depth == 1)
+    {
+        (void) yajl_parse(ctx->yajl, (u_char *) "]", 1);
+
+        if (ctx->depth == 0) {
+            ctx->end = ctx->last;
+        }
+    }
 
     yajl_free(ctx->yajl);
 
@@ -237,11 +338,44 @@ ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx, size_t len)
 
 
 static int
-ngx_http_longpoll_json_open(void *data)
+ngx_http_longpoll_json_map(void *data)
+{
+    u_char                        *p;
+    ngx_http_longpoll_json_ctx_t  *ctx = data;
+
+    ctx->depth++;
+
+    if (ctx->depth == ctx->level) {
+        ctx->in_data = 0;
+        ctx->category = NULL;
+        ctx->data = NULL;
+        ctx->data_end = NULL;
+
+        p = ctx->body + yajl_get_bytes_consumed(ctx->yajl) - 1;
+
+        if (ctx->kind == NGX_HTTP_LONGPOLL_JSON_ARRAY && p != ctx->next) {
+            ctx->wrong = 1;
+        }
+    }
+
+    return ctx->depth <= ctx->deepest;
+}
+
+
+static int
+ngx_http_longpoll_json_array(void *data)
 {
     ngx_http_longpoll_json_ctx_t  *ctx = data;
 
-    return ++ctx->depth <= NGX_HTTP_LONGPOLL_JSON_DEPTH;
+    ctx->depth++;
+
+    if (ctx->depth == ctx->level
+        && ctx->kind != NGX_HTTP_LONGPOLL_JSON_VALUE)
+    {
+        ctx->wrong = 1;
+    }
+
+    return ctx->depth <= ctx->deepest && !ctx->wrong;
 }
 
 
@@ -253,22 +387,47 @@ ngx_http_longpoll_json_close(void *data)
 
     ctx->depth--;
 
-    if (ctx->depth > 1) {
+    p = ctx->body + yajl_get_bytes_consumed(ctx->yajl);
+
+    if (ctx->depth > ctx->level) {
         return 1;
     }
 
-    p = ctx->body + yajl_get_bytes_consumed(ctx->yajl);
+    if (ctx->kind == NGX_HTTP_LONGPOLL_JSON_VALUE) {
 
-    if (ctx->depth == 0) {
-        ctx->end = p;
-        return 0;
+        if (ctx->depth == 1 && ctx->data_end == NULL) {
+            ctx->data_end = p;
+        }
+
+        return ctx->depth;
     }
 
-    if (ctx->in_data) {
-        ctx->data_end = p;
+    if (ctx->depth == ctx->level) {
+
+        if (ctx->in_data) {
+            ctx->data_end = p;
+        }
+
+        return 1;
     }
 
-    return 1;
+    if (ctx->depth == ctx->level - 1) {
+        ngx_http_longpoll_json_item(ctx, p);
+
+        if (ctx->depth) {
+            return !ctx->wrong;
+        }
+    }
+
+    /* all is over; in front of the end of an array stands no comma */
+
+    if (ctx->kind == NGX_HTTP_LONGPOLL_JSON_ARRAY && ctx->next != NULL) {
+        ctx->wrong = 1;
+    }
+
+    ctx->end = p;
+
+    return 0;
 }
 
 
@@ -278,7 +437,7 @@ ngx_http_longpoll_json_key(void *data, const unsigned char *key, size_t len)
     u_char                        *p;
     ngx_http_longpoll_json_ctx_t  *ctx = data;
 
-    if (ctx->depth != 1) {
+    if (ctx->depth != ctx->level) {
         return 1;
     }
 
@@ -296,6 +455,73 @@ ngx_http_longpoll_json_key(void *data, const unsigned char *key, size_t len)
     }
 
     return 1;
+}
+
+
+/* an object is complete: what it says, or its error */
+
+static void
+ngx_http_longpoll_json_item(ngx_http_longpoll_json_ctx_t *ctx, u_char *end)
+{
+    u_char                    *p;
+    ngx_str_t                 *error;
+    ngx_http_longpoll_item_t   item;
+
+    error = NULL;
+    ngx_memzero(&item, sizeof(ngx_http_longpoll_item_t));
+
+    switch (ngx_http_longpoll_json_category(ctx, &item.category, end)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        error = &ngx_http_longpoll_json_bad_category;
+        break;
+
+    case NGX_ABORT:
+        longjmp(ctx->failed, 1);
+
+    default: /* NGX_ERROR */
+        ctx->wrong = 1;
+        return;
+    }
+
+    if (error == NULL) {
+
+        if (ctx->data) {
+            p = ngx_http_longpoll_json_blanks(ctx->data, end);
+            p = ngx_http_longpoll_json_blanks(p + 1, end);
+
+            ngx_http_longpoll_json_value(&item.data, p, end, ctx->data_end);
+        }
+
+        if (ctx->data == NULL || item.data.data[0] == 'n') {
+            error = &ngx_http_longpoll_json_bad_data;
+        }
+    }
+
+    if (ctx->error == NULL) {
+        ctx->error = error;
+    }
+
+    if (ctx->n < ctx->max) {
+        ctx->items[ctx->n] = item;
+    }
+
+    if (++ctx->n > NGX_HTTP_LONGPOLL_MAX_MESSAGES) {
+        ctx->wrong = 1;
+    }
+
+    /* behind a comma there must be an object, and nothing else in between */
+
+    ctx->next = NULL;
+
+    p = ngx_http_longpoll_json_blanks(end, ctx->last);
+
+    if (p < ctx->last && *p == ',') {
+        ctx->next = ngx_http_longpoll_json_blanks(p + 1, ctx->last);
+    }
 }
 
 
@@ -377,20 +603,23 @@ ngx_http_longpoll_json_free(void *data, void *p)
 
 static ngx_int_t
 ngx_http_longpoll_json_category(ngx_http_longpoll_json_ctx_t *ctx,
-    ngx_str_t *category)
+    ngx_str_t *category, u_char *end)
 {
+    u_char  *p;
+
     if (ctx->category == NULL) {
         return NGX_DECLINED;
     }
 
-    ngx_http_longpoll_json_value(category, ctx->category, ctx->end, NULL);
+    p = ngx_http_longpoll_json_blanks(ctx->category, end);
+    p = ngx_http_longpoll_json_blanks(p + 1, end);
 
-    if (category->data[0] != '"') {
+    if (*p != '"') {
         return NGX_ERROR;
     }
 
-    category->data++;
-    category->len -= 2;
+    category->data = p + 1;
+    category->len = ngx_http_longpoll_json_string(p, end) - p - 2;
 
     if (memchr(category->data, '\\', category->len) != NULL) {
         return ngx_http_longpoll_json_decode(category, ctx->pool);
@@ -420,18 +649,14 @@ ngx_http_longpoll_json_blanks(u_char *p, u_char *last)
 
 
 /*
- * The span of the value behind a key that ends at p, in good JSON that ends at
- * last.  end is needed for a value that nests; of such a one without end only
- * the start is right.
+ * The span of the value that begins at p, in good JSON that ends at last.  end
+ * is needed for a value that nests.
  */
 
 static void
 ngx_http_longpoll_json_value(ngx_str_t *value, u_char *p, u_char *last,
     u_char *end)
 {
-    p = ngx_http_longpoll_json_blanks(p, last);
-    p = ngx_http_longpoll_json_blanks(p + 1, last);
-
     value->data = p;
 
     if (end) {
@@ -441,7 +666,7 @@ ngx_http_longpoll_json_value(ngx_str_t *value, u_char *p, u_char *last,
         p = ngx_http_longpoll_json_string(p, last);
 
     } else {
-        while (*p != ',' && *p != '}'
+        while (p < last && *p != ',' && *p != '}'
                && ngx_http_longpoll_json_blanks(p, last) == p)
         {
             p++;

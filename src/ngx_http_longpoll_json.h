@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_json.h: a publish body -> category and the span of data.
+ * ngx_http_longpoll_json.h: a publish body -> categories and the spans of data.
  *
  * The only file that sees yajl.
  */
@@ -26,22 +26,36 @@ typedef struct {
 
 /*
  * Reads the body (one contiguous piece, not changed): one object of category
- * and data.  Memory comes from pool: only when a category holds escapes, or
- * when yajl needs more than a small arena on the stack.
+ * and data, or an array of 1 to NGX_HTTP_LONGPOLL_MAX_MESSAGES of them.  Memory
+ * comes from pool: for an array, when a category holds escapes, or when yajl
+ * needs more than a small arena on the stack.
  *
- * NGX_OK     item is filled
+ * NGX_OK     *items (of which one may be one) and *n are set
  * NGX_ERROR  *error is set to the text between the quotes of {"error": "..."},
- *            a static string; item is not touched.  error->len is 0 when pool
- *            had no memory: that is no mistake of the publisher's (500).
+ *            a static string.  error->len is 0 when pool had no memory: that is
+ *            no mistake of the publisher's (500).
  *
  * Checked in this order: the body's JSON as a whole (UTF-8, depth, nothing
- * behind the object, a category that is a string), category, data.
+ * behind it, an array's length, categories that are strings), then for each
+ * object category, data.
  *
  * Sources: CONTRACT section 3; golongpoll getLongPollPublishHandler; RFC 8259;
  * RFC 3629 for UTF-8.
  */
-ngx_int_t ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t *item,
-    u_char *body, size_t len, ngx_pool_t *pool, ngx_str_t *error);
+ngx_int_t ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t **items,
+    ngx_uint_t *n, ngx_http_longpoll_item_t *one, u_char *body, size_t len,
+    ngx_pool_t *pool, ngx_str_t *error);
+
+/*
+ * Reads a body that is one JSON value of any kind but null; *data becomes its
+ * span.  Memory, return codes and errors are those of ..._parse().
+ */
+ngx_int_t ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body,
+    size_t len, ngx_pool_t *pool, ngx_str_t *error);
+
+/* what a publish without a category is told, and one that is not UTF-8 */
+extern ngx_str_t  ngx_http_longpoll_json_bad_category;
+extern ngx_str_t  ngx_http_longpoll_json_bad_body;
 
 /*
  * Whether text is UTF-8 as RFC 3629 has it: no overlong forms, no surrogates,

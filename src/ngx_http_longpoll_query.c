@@ -48,7 +48,10 @@ typedef struct {
 
 
 static void ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
-    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf);
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf,
+    ngx_http_longpoll_given_t *given);
+static void ngx_http_longpoll_query_given(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_given_t *given);
 static ngx_uint_t ngx_http_longpoll_query_next(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
 static ngx_uint_t ngx_http_longpoll_query_name(u_char *start, u_char *last,
@@ -89,52 +92,128 @@ static ngx_str_t  ngx_http_longpoll_query_bad_id = ngx_string(
 
 ngx_int_t
 ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q, ngx_str_t *args,
-    u_char *buf, ngx_uint_t max_timeout, u_char *errbuf, ngx_str_t *error)
+    u_char *buf, ngx_http_longpoll_given_t *given, ngx_uint_t max_timeout,
+    u_char *errbuf, ngx_str_t *error)
 {
     ngx_http_longpoll_query_ctx_t  ctx;
 
-    q->ncats = 0;
-
-    ngx_http_longpoll_query_read(q, &ctx, args, buf);
+    ngx_http_longpoll_query_read(q, &ctx, args, buf, given);
 
     return ngx_http_longpoll_query_check(q, &ctx, max_timeout, errbuf, error);
 }
 
 
+ngx_int_t
+ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
+    ngx_str_t *error)
+{
+    ngx_http_longpoll_query_ctx_t  ctx;
+
+    ngx_http_longpoll_query_read(q, &ctx, args, buf, given);
+
+    if (ctx.wrong == NULL) {
+        return NGX_OK;
+    }
+
+    *error = *ctx.wrong;
+
+    return ctx.wrong == &ngx_http_longpoll_query_too_many ? NGX_DECLINED
+                                                          : NGX_ERROR;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_query_escaped(ngx_str_t *args)
+{
+    return args->len
+           && (memchr(args->data, '%', args->len) != NULL
+               || memchr(args->data, '+', args->len) != NULL);
+}
+
+
 static void
 ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
-    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf)
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf,
+    ngx_http_longpoll_given_t *given)
 {
     ngx_str_t   value;
     ngx_uint_t  name;
 
-    ngx_memzero(ctx, sizeof(ngx_http_longpoll_query_ctx_t));
+    q->ncats = 0;
 
-    if (args->len == 0) {
-        return;
-    }
+    ngx_memzero(ctx, sizeof(ngx_http_longpoll_query_ctx_t));
 
     ctx->pos = args->data;
     ctx->last = args->data + args->len;
     ctx->buf = buf;
-    ctx->plain = memchr(args->data, ';', args->len) == NULL
-                 && (buf == NULL
-                     || (memchr(args->data, '%', args->len) == NULL
-                         && memchr(args->data, '+', args->len) == NULL));
+
+    if (args->len) {
+        ctx->plain = memchr(args->data, ';', args->len) == NULL
+                     && (buf == NULL
+                         || !ngx_http_longpoll_query_escaped(args));
+    }
 
     for ( ;; ) {
         name = ngx_http_longpoll_query_next(ctx, &value);
 
         if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES) {
-            return;
+            break;
         }
 
-        if (name == NGX_HTTP_LONGPOLL_QUERY_CATEGORY) {
+        if (name != NGX_HTTP_LONGPOLL_QUERY_CATEGORY) {
 
+            if (ctx->values[name].len == 0) {
+                ctx->values[name] = value;
+            }
+
+        } else if (given == NULL) {
             ctx->wrong = ngx_http_longpoll_query_add(q, &value, ctx->wrong);
+        }
+    }
 
-        } else if (ctx->values[name].len == 0) {
-            ctx->values[name] = value;
+    if (given) {
+        ngx_http_longpoll_query_given(q, ctx, given);
+    }
+
+    if (q->ncats == 0 && ctx->wrong == NULL) {
+        ctx->wrong = &ngx_http_longpoll_query_bad_category;
+    }
+}
+
+
+/* what is empty does not count */
+
+static void
+ngx_http_longpoll_query_given(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_given_t *given)
+{
+    u_char      *p, *last, *end;
+    ngx_str_t    value;
+    ngx_uint_t   i;
+
+    for (i = 0; i < given->n; i++) {
+        p = given->values[i].data;
+        last = p + given->values[i].len;
+
+        for ( /* void */ ; p < last; p = end + 1) {
+            end = NULL;
+
+            if (given->separator != -1) {
+                end = memchr(p, given->separator, last - p);
+            }
+
+            if (end == NULL) {
+                end = last;
+            }
+
+            value.data = p;
+            value.len = end - p;
+
+            if (value.len) {
+                ctx->wrong = ngx_http_longpoll_query_add(q, &value,
+                                                         ctx->wrong);
+            }
         }
     }
 }
@@ -384,11 +463,6 @@ ngx_http_longpoll_query_check(ngx_http_longpoll_query_t *q,
 
     if (ctx->wrong) {
         *error = *ctx->wrong;
-        return NGX_ERROR;
-    }
-
-    if (q->ncats == 0) {
-        *error = ngx_http_longpoll_query_bad_category;
         return NGX_ERROR;
     }
 

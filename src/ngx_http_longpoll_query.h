@@ -41,7 +41,8 @@ typedef struct {
 
 
 /*
- * Reads args (without the '?').  The caller has set q->cats, and nothing else
+ * Reads args (without the '?').  Where categories are given (NULL: not), those
+ * in args do not count.  The caller has set q->cats, and nothing else
  * of q; buf has room for args->len bytes and takes what had to be decoded, and
  * may be NULL where there is neither '%' nor '+' in args;
  * max_timeout is in seconds.  The same category twice counts once.
@@ -53,8 +54,22 @@ typedef struct {
  *            Of q only cats and ncats are defined (what was read of them).
  */
 ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_uint_t max_timeout, u_char *errbuf,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
+    ngx_uint_t max_timeout, u_char *errbuf, ngx_str_t *error);
+
+/*
+ * The same of the categories alone.
+ *
+ * NGX_OK        q->cats, q->ncats
+ * NGX_ERROR     there is none, or a bad one: *error
+ * NGX_DECLINED  there are too many: *error
+ */
+ngx_int_t ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
     ngx_str_t *error);
+
+/* whether buf must be there */
+ngx_uint_t ngx_http_longpoll_query_escaped(ngx_str_t *args);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_QUERY_H_INCLUDED_ */

@@ -8,13 +8,24 @@
  * _total, a metric's zones stand together under its HELP and TYPE.
  *
  * Zone names need no escaping: the configuration refuses those that would.
+ *
+ * With ?category= the JSON also has that category's figures in each zone.  How
+ * many polls wait for it only the workers know; so the request asks them, and
+ * looks every ms until they have answered, for a second at most.
  */
 
 
 #include "ngx_http_longpoll_status.h"
+#include "ngx_http_longpoll_id.h"
 #include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_wire.h"
 #include "ngx_http_longpoll_zone.h"
+
+
+#define NGX_HTTP_LONGPOLL_STATUS_LOOK      1        /* ms */
+#define NGX_HTTP_LONGPOLL_STATUS_PATIENCE  1000
 
 
 #define ngx_http_longpoll_status_gauge(name)                                  \
@@ -34,17 +45,51 @@ typedef struct {
 
 
 typedef struct {
-    ngx_http_longpoll_zone_t         *zone;
-    ngx_http_longpoll_zone_status_t   status;
+    ngx_http_longpoll_zone_t             *zone;
+    ngx_http_longpoll_zone_status_t       status;
+
+    /* of a category */
+    ngx_http_longpoll_cat_t               cat;
+    uint64_t                              question; /* 0: to be asked */
+    ngx_uint_t                            counted;
+    uint64_t                              waiting;
+    ngx_http_longpoll_category_status_t   category;
 } ngx_http_longpoll_status_zone_t;
 
 
+/* a request for the status */
+
+typedef struct {
+    ngx_http_request_t                   *request;
+    ngx_array_t                           zones;
+    ngx_str_t                             category; /* len 0: none */
+    ngx_msec_t                            start;
+    ngx_event_t                           look;
+} ngx_http_longpoll_status_t;
+
+
+static ngx_int_t ngx_http_longpoll_status_category(ngx_http_request_t *r,
+    ngx_http_longpoll_status_t *st);
 static ngx_int_t ngx_http_longpoll_status_zones(ngx_http_request_t *r,
     ngx_array_t *zones);
+static ngx_int_t ngx_http_longpoll_status_ask(ngx_http_request_t *r,
+    ngx_http_longpoll_status_t *st);
+static void ngx_http_longpoll_status_look_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_longpoll_status_answers(
+    ngx_http_longpoll_status_t *st);
+static void ngx_http_longpoll_status_cleanup(void *data);
+static ngx_int_t ngx_http_longpoll_status_send(ngx_http_request_t *r,
+    ngx_http_longpoll_status_t *st);
+static size_t ngx_http_longpoll_status_len(ngx_http_longpoll_status_t *st);
 static uint64_t ngx_http_longpoll_status_value(
     ngx_http_longpoll_status_zone_t *zone,
     ngx_http_longpoll_status_item_t *item);
-static u_char *ngx_http_longpoll_status_json(u_char *p, ngx_array_t *zones);
+static u_char *ngx_http_longpoll_status_json(u_char *p,
+    ngx_http_longpoll_status_t *st);
+static u_char *ngx_http_longpoll_status_json_category(u_char *p,
+    ngx_http_longpoll_status_zone_t *zone);
+static u_char *ngx_http_longpoll_status_json_id(u_char *p, const char *key,
+    ngx_http_longpoll_status_zone_t *zone, uint64_t id);
 static u_char *ngx_http_longpoll_status_prometheus(u_char *p,
     ngx_array_t *zones);
 
@@ -120,14 +165,8 @@ static ngx_str_t  ngx_http_longpoll_status_text =
 ngx_int_t
 ngx_http_longpoll_status_handler(ngx_http_request_t *r)
 {
-    size_t                            len;
-    ngx_int_t                         rc;
-    ngx_str_t                         body;
-    ngx_uint_t                        i;
-    ngx_array_t                       zones;
-    ngx_http_longpoll_loc_conf_t     *llcf;
-    ngx_http_longpoll_status_zone_t  *zone;
-    ngx_http_longpoll_status_item_t  *item;
+    ngx_int_t                    rc;
+    ngx_http_longpoll_status_t  *st;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_longpoll_response_method(r,
@@ -140,45 +179,68 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (ngx_http_longpoll_status_zones(r, &zones) != NGX_OK) {
+    st = ngx_pcalloc(r->pool, sizeof(ngx_http_longpoll_status_t));
+    if (st == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* an upper bound for both formats */
-
-    len = sizeof("{\"version\":\"\",\"zones\":{}}")
-          + sizeof(NGX_HTTP_LONGPOLL_VERSION);
-    zone = zones.elts;
-
-    for (item = ngx_http_longpoll_status_items; item->json; item++) {
-        len += sizeof("# HELP  \n# TYPE  \n") + 2 * ngx_strlen(item->metric)
-               + ngx_strlen(item->type) + ngx_strlen(item->help);
-
-        for (i = 0; i < zones.nelts; i++) {
-            len += zone[i].zone->name.len + ngx_strlen(item->metric)
-                   + sizeof("{zone=\"\"} \n") + NGX_INT64_LEN + 8;
-        }
+    rc = ngx_http_longpoll_status_category(r, st);
+    if (rc != NGX_OK) {
+        return rc == NGX_DONE ? NGX_OK : rc;
     }
 
-    body.data = ngx_pnalloc(r->pool, len);
-    if (body.data == NULL) {
+    if (ngx_http_longpoll_status_zones(r, &st->zones) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    if (st->category.len == 0) {
+        return ngx_http_longpoll_status_send(r, st);
+    }
+
+    return ngx_http_longpoll_status_ask(r, st);
+}
+
+
+/* NGX_OK, NGX_DONE when an error was answered, or what to finalize with */
+
+static ngx_int_t
+ngx_http_longpoll_status_category(ngx_http_request_t *r,
+    ngx_http_longpoll_status_t *st)
+{
+    u_char                        *buf;
+    ngx_int_t                      rc;
+    ngx_str_t                      value, error;
+    ngx_http_longpoll_cat_t        cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+    ngx_http_longpoll_query_t      q;
+    ngx_http_longpoll_loc_conf_t  *llcf;
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    if (llcf->status_format == NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS) {
-        body.len = ngx_http_longpoll_status_prometheus(body.data, &zones)
-                   - body.data;
-
-        return ngx_http_longpoll_response_text(r,
-                                               &ngx_http_longpoll_status_text,
-                                               &body);
+    if (llcf->status_format != NGX_HTTP_LONGPOLL_STATUS_JSON
+        || ngx_http_arg(r, (u_char *) "category", 8, &value) != NGX_OK
+        || value.len == 0)
+    {
+        return NGX_OK;
     }
 
-    body.len = ngx_http_longpoll_status_json(body.data, &zones) - body.data;
+    buf = ngx_pnalloc(r->pool, r->args.len);
+    if (buf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
-    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+    q.cats = cats;
+
+    if (ngx_http_longpoll_query_categories(&q, &r->args, buf, NULL, &error)
+        != NGX_OK)
+    {
+        rc = ngx_http_longpoll_response_error(r, NGX_HTTP_BAD_REQUEST, &error);
+
+        return rc == NGX_OK ? NGX_DONE : rc;
+    }
+
+    st->category = cats[0].name;
+
+    return NGX_OK;
 }
 
 
@@ -216,11 +278,230 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones)
             return NGX_ERROR;
         }
 
+        ngx_memzero(zone, sizeof(ngx_http_longpoll_status_zone_t));
+
         zone->zone = mention[i].zone;
         ngx_http_longpoll_zone_status(zone->zone, alive, &zone->status);
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_status_ask(ngx_http_request_t *r,
+    ngx_http_longpoll_status_t *st)
+{
+    ngx_uint_t                        i;
+    ngx_http_cleanup_t               *cln;
+    ngx_http_longpoll_status_zone_t  *zone;
+
+    zone = st->zones.elts;
+
+    for (i = 0; i < st->zones.nelts; i++) {
+        zone[i].cat.name = st->category;
+
+        ngx_http_longpoll_zone_name(zone[i].zone, &zone[i].cat);
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_longpoll_status_cleanup;
+    cln->data = st;
+
+    st->request = r;
+    st->start = ngx_current_msec;
+    st->look.handler = ngx_http_longpoll_status_look_handler;
+    st->look.data = st;
+    st->look.log = r->connection->log;
+
+    r->main->count++;
+
+    ngx_add_timer(&st->look, NGX_HTTP_LONGPOLL_STATUS_LOOK);
+
+    (void) ngx_http_longpoll_status_answers(st);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_longpoll_status_look_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                        i;
+    ngx_connection_t                 *c;
+    ngx_http_request_t               *r;
+    ngx_http_longpoll_status_t       *st;
+    ngx_http_longpoll_status_zone_t  *zone;
+
+    st = ev->data;
+    r = st->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (!ngx_http_longpoll_status_answers(st)
+        && ngx_current_msec - st->start < NGX_HTTP_LONGPOLL_STATUS_PATIENCE)
+    {
+        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_STATUS_LOOK);
+        return;
+    }
+
+    zone = st->zones.elts;
+
+    for (i = 0; i < st->zones.nelts; i++) {
+        ngx_http_longpoll_zone_category(zone[i].zone, &zone[i].cat,
+                                        ngx_http_longpoll_now(),
+                                        &zone[i].category);
+    }
+
+    ngx_http_finalize_request(r, ngx_http_longpoll_status_send(r, st));
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* asks, or looks for answers; returns whether all are there */
+
+static ngx_uint_t
+ngx_http_longpoll_status_answers(ngx_http_longpoll_status_t *st)
+{
+    uint64_t                          alive;
+    ngx_int_t                         rc;
+    ngx_uint_t                        i, all;
+    ngx_http_longpoll_status_zone_t  *zone;
+
+    all = 1;
+    alive = ngx_http_longpoll_notify_alive();
+    zone = st->zones.elts;
+
+    for (i = 0; i < st->zones.nelts; i++) {
+
+        if (zone[i].counted) {
+            continue;
+        }
+
+        if (zone[i].question) {
+            rc = ngx_http_longpoll_zone_answers(zone[i].zone,
+                                                zone[i].question, alive,
+                                                &zone[i].waiting);
+            if (rc == NGX_OK) {
+                zone[i].counted = 1;
+                ngx_http_longpoll_zone_settled(zone[i].zone,
+                                               zone[i].question);
+                continue;
+            }
+
+            if (rc == NGX_DECLINED) {
+                zone[i].question = 0;
+            }
+        }
+
+        if (zone[i].question == 0) {
+            zone[i].question = ngx_http_longpoll_zone_ask(zone[i].zone,
+                                                     &zone[i].cat,
+                                                     ngx_http_longpoll_now());
+            if (zone[i].question) {
+                ngx_http_longpoll_notify_wake(alive);
+            }
+        }
+
+        all = 0;
+    }
+
+    return all;
+}
+
+
+/* answered, or its client gone: others may ask */
+
+static void
+ngx_http_longpoll_status_cleanup(void *data)
+{
+    ngx_http_longpoll_status_t *st = data;
+
+    ngx_uint_t                        i;
+    ngx_http_longpoll_status_zone_t  *zone;
+
+    zone = st->zones.elts;
+
+    for (i = 0; i < st->zones.nelts; i++) {
+
+        if (zone[i].question && !zone[i].counted) {
+            ngx_http_longpoll_zone_settled(zone[i].zone, zone[i].question);
+        }
+    }
+
+    if (st->look.timer_set) {
+        ngx_del_timer(&st->look);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_status_send(ngx_http_request_t *r,
+    ngx_http_longpoll_status_t *st)
+{
+    ngx_str_t                      body;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    body.data = ngx_pnalloc(r->pool, ngx_http_longpoll_status_len(st));
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    if (llcf->status_format == NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS) {
+        body.len = ngx_http_longpoll_status_prometheus(body.data, &st->zones)
+                   - body.data;
+
+        return ngx_http_longpoll_response_text(r,
+                                               &ngx_http_longpoll_status_text,
+                                               &body);
+    }
+
+    body.len = ngx_http_longpoll_status_json(body.data, st) - body.data;
+
+    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+}
+
+
+/* an upper bound for both formats */
+
+static size_t
+ngx_http_longpoll_status_len(ngx_http_longpoll_status_t *st)
+{
+    size_t                            len;
+    ngx_uint_t                        i;
+    ngx_http_longpoll_status_zone_t  *zone;
+    ngx_http_longpoll_status_item_t  *item;
+
+    len = sizeof("{\"version\":\"\",\"zones\":{}}")
+          + sizeof(NGX_HTTP_LONGPOLL_VERSION);
+    zone = st->zones.elts;
+
+    for (item = ngx_http_longpoll_status_items; item->json; item++) {
+        len += sizeof("# HELP  \n# TYPE  \n") + 2 * ngx_strlen(item->metric)
+               + ngx_strlen(item->type) + ngx_strlen(item->help);
+
+        for (i = 0; i < st->zones.nelts; i++) {
+            len += zone[i].zone->name.len + ngx_strlen(item->metric)
+                   + sizeof("{zone=\"\"} \n") + NGX_INT64_LEN + 8;
+        }
+    }
+
+    if (st->category.len) {
+        len += st->zones.nelts
+               * (sizeof(",\"category\":{\"name\":\"\",\"events\":,"
+                         "\"waiting\":,\"first_id\":\"\",\"last_id\":\"\"}")
+                  + ngx_http_longpoll_wire_name_len(&st->category)
+                  + 2 * NGX_INT64_LEN + 2 * NGX_HTTP_LONGPOLL_ID_LEN);
+    }
+
+    return len;
 }
 
 
@@ -233,18 +514,18 @@ ngx_http_longpoll_status_value(ngx_http_longpoll_status_zone_t *zone,
 
 
 static u_char *
-ngx_http_longpoll_status_json(u_char *p, ngx_array_t *zones)
+ngx_http_longpoll_status_json(u_char *p, ngx_http_longpoll_status_t *st)
 {
     ngx_uint_t                        i;
     ngx_http_longpoll_status_zone_t  *zone;
     ngx_http_longpoll_status_item_t  *item;
 
-    zone = zones->elts;
+    zone = st->zones.elts;
 
     p = ngx_sprintf(p, "{\"version\":\"%s\",\"zones\":{",
                     NGX_HTTP_LONGPOLL_VERSION);
 
-    for (i = 0; i < zones->nelts; i++) {
+    for (i = 0; i < st->zones.nelts; i++) {
         p = ngx_sprintf(p, "%s\"%V\":{", i ? "," : "", &zone[i].zone->name);
 
         for (item = ngx_http_longpoll_status_items; item->json; item++) {
@@ -254,11 +535,52 @@ ngx_http_longpoll_status_json(u_char *p, ngx_array_t *zones)
                             ngx_http_longpoll_status_value(&zone[i], item));
         }
 
+        if (st->category.len) {
+            p = ngx_http_longpoll_status_json_category(p, &zone[i]);
+        }
+
         *p++ = '}';
     }
 
     *p++ = '}';
     *p++ = '}';
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_longpoll_status_json_category(u_char *p,
+    ngx_http_longpoll_status_zone_t *zone)
+{
+    p = ngx_cpymem(p, ",\"category\":{\"name\":\"",
+                   sizeof(",\"category\":{\"name\":\"") - 1);
+    p = ngx_http_longpoll_wire_name(p, &zone->cat.name);
+    p = ngx_sprintf(p, "\",\"events\":%uL,\"waiting\":%uL",
+                    zone->category.events, zone->waiting);
+    p = ngx_http_longpoll_status_json_id(p, "first_id", zone,
+                                         zone->category.first_id);
+    p = ngx_http_longpoll_status_json_id(p, "last_id", zone,
+                                         zone->category.last_id);
+    *p++ = '}';
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_longpoll_status_json_id(u_char *p, const char *key,
+    ngx_http_longpoll_status_zone_t *zone, uint64_t id)
+{
+    p = ngx_sprintf(p, ",\"%s\":", key);
+
+    if (id == 0) {
+        return ngx_cpymem(p, "null", 4);
+    }
+
+    *p++ = '"';
+    p = ngx_http_longpoll_id_print(p, id, zone->zone->sh->life);
+    *p++ = '"';
 
     return p;
 }

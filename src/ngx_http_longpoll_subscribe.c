@@ -22,6 +22,7 @@
 
 
 #include "ngx_http_longpoll_subscribe.h"
+#include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_wait.h"
@@ -292,6 +293,7 @@ ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
     ngx_uint_t                     i;
     ngx_http_longpoll_cat_t        cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
     ngx_http_longpoll_query_t      q;
+    ngx_http_longpoll_given_t      given;
     ngx_http_longpoll_loc_conf_t  *llcf;
     u_char                         text[NGX_HTTP_LONGPOLL_QUERY_ERROR];
 
@@ -299,12 +301,14 @@ ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
 
     buf = NULL;
 
+    rc = ngx_http_longpoll_category_given(r, &given);
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     /* only what is escaped takes memory */
 
-    if (r->args.len
-        && (memchr(r->args.data, '%', r->args.len)
-            || memchr(r->args.data, '+', r->args.len)))
-    {
+    if (ngx_http_longpoll_query_escaped(&r->args)) {
         buf = ngx_pnalloc(r->pool, r->args.len);
         if (buf == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -314,6 +318,7 @@ ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
     q.cats = cats;
 
     if (ngx_http_longpoll_query_parse(&q, &r->args, buf,
+                                      rc == NGX_OK ? &given : NULL,
                                       llcf->max_timeout / 1000, text, &error)
         != NGX_OK)
     {
@@ -870,6 +875,7 @@ static void
 ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
 {
     uint64_t                       hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
+    uint64_t                       number, hash[2];
     ngx_uint_t                     i, n, worker;
     ngx_http_longpoll_wait_t      *wait;
     ngx_http_longpoll_wait_cat_t  *cat;
@@ -901,6 +907,13 @@ ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
 
     if (ngx_http_longpoll_zone_look_all(z, worker)) {
         ngx_http_longpoll_wait_wake_all(wait);
+    }
+
+    if (ngx_http_longpoll_zone_question(z, worker, &number, hash)) {
+        cat = ngx_http_longpoll_wait_find(wait, hash);
+
+        ngx_http_longpoll_zone_answer(z, worker, number,
+                                      cat ? cat->polls : 0);
     }
 }
 

@@ -64,7 +64,8 @@ static ngx_str_t  ngx_http_longpoll_variable_results[] = {
     ngx_string("closing"),
     ngx_string("gone"),
     ngx_string("error"),
-    ngx_string("published")
+    ngx_string("published"),
+    ngx_string("deleted")
 };
 
 
@@ -216,7 +217,7 @@ ngx_http_longpoll_variable_event_id(ngx_http_request_t *r,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
-    if (ctx == NULL || ctx->nevents == 0) {
+    if (ctx == NULL || ctx->last_id == 0) {
         v->not_found = 1;
         return NGX_OK;
     }

@@ -131,6 +131,7 @@ ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
         link->cat = cat;
         link->w = w;
         ngx_queue_insert_tail(&cat->parked, &link->queue);
+        cat->polls++;
     }
 
     w->nlinks = n;
@@ -397,11 +398,9 @@ ngx_http_longpoll_wait_unlink(ngx_http_longpoll_wait_t *wait,
     cat = link->cat;
 
     ngx_queue_remove(&link->queue);
+    cat->polls--;
 
-    if (!cat->ready
-        && ngx_queue_empty(&cat->parked)
-        && ngx_queue_empty(&cat->waking))
-    {
+    if (!cat->ready && cat->polls == 0) {
         ngx_http_longpoll_wait_free(wait, cat);
     }
 }
@@ -469,7 +468,7 @@ ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
 
         wait->told(wait, cat);
 
-        if (ngx_queue_empty(&cat->parked)) {
+        if (cat->polls == 0) {
             ngx_http_longpoll_wait_free(wait, cat);
         }
     }

@@ -51,6 +51,7 @@ struct ngx_http_longpoll_wait_cat_s {
     ngx_queue_t                       parked;
     ngx_queue_t                       waking;
     ngx_http_longpoll_wait_cat_t     *ready_next;
+    ngx_uint_t                        polls;    /* in both queues */
     uint32_t                          slot;     /* the owner's */
     unsigned                          ready:1;
     unsigned                          loose:1;  /* the owner's */

@@ -17,6 +17,7 @@
  *
  * A publish
  *
+ *     known     is the idempotency key in its category?    if it has one
  *     room      expire a little, evict the oldest while the living are over
  *               85 % of the log, pay for some cleaning       own steps each
  *     busy = 1
@@ -64,7 +65,8 @@ static uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
 static void ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
 static uint64_t ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg);
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
+    ngx_http_longpoll_zone_key_t *key);
 static ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
     ngx_uint_t *steps);
@@ -76,8 +78,8 @@ static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
 static uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now,
-    uint64_t first);
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
+    ngx_http_longpoll_zone_key_t *key, uint64_t now, uint64_t first);
 static uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
 static uint64_t ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z,
@@ -642,15 +644,24 @@ ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
 ngx_int_t
 ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
-    uint64_t now, uint64_t *wake)
+    ngx_str_t *name, uint64_t now, uint64_t *wake)
 {
-    uint32_t                      slot;
-    uint64_t                      need;
-    ngx_uint_t                    i, ncats, round, steps;
-    ngx_http_longpoll_zone_sh_t  *sh;
+    uint32_t                       slot;
+    uint64_t                       need;
+    ngx_int_t                      rc;
+    ngx_uint_t                     i, ncats, round, steps;
+    ngx_http_longpoll_zone_sh_t   *sh;
+    ngx_http_longpoll_zone_key_t   key;
 
     sh = z->sh;
     *wake = 0;
+
+    if (name) {
+        ngx_http_longpoll_hash(key.hash, sh->key, name->data, name->len);
+        key.hash[1] = (key.hash[1] & ~0xffffULL) | (n - 1);
+        key.slot = NGX_HTTP_LONGPOLL_CAT_NONE;
+        key.ref = 0;
+    }
 
     for (round = 0; /* void */ ; round++) {
         steps = round < NGX_HTTP_LONGPOLL_ZONE_ROUNDS
@@ -665,7 +676,24 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
         for (i = 0; i < n; i++) {
             ncats = ngx_max(ncats, msgs[i].cat + 1);
             need += ngx_http_longpoll_zone_need(z, &cats[msgs[i].cat],
-                                                &msgs[i]);
+                                                &msgs[i],
+                                                name && i == 0 ? &key : NULL);
+        }
+
+        if (name) {
+            rc = ngx_http_longpoll_zone_known(z, cats, &key, now, &steps);
+
+            if (rc == NGX_OK) {
+                ngx_http_longpoll_zone_unlock(z);
+
+                msgs[n - 1].id = key.last_id;
+                return NGX_DONE;
+            }
+
+            if (rc == NGX_BUSY) {
+                ngx_http_longpoll_zone_unlock(z);
+                continue;
+            }
         }
 
         if (need > z->size / 4
@@ -688,7 +716,8 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(sh->busy, 1);
 
     for (i = 0; i < n; i++) {
-        ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i], now,
+        ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i],
+                                      name && i == 0 ? &key : NULL, now,
                                       i ? msgs[0].id : (uint64_t) -1);
     }
 
@@ -712,21 +741,22 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 }
 
 
+#define ngx_http_longpoll_zone_bits(z, key)                                   \
+    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_OWED : 0)          \
+     | ((key) ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0))
+
+
 /* bytes of a message in the log */
 
 static uint64_t
 ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg)
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
+    ngx_http_longpoll_zone_key_t *key)
 {
-    uint64_t  n;
-
-    n = sizeof(ngx_http_longpoll_msg_sh_t) + cat->name.len + msg->data.len;
-
-    if (z->sh->conf.delete_on_read) {
-        n += sizeof(uint64_t);
-    }
-
-    return ngx_align(n, NGX_HTTP_LONGPOLL_LOG_UNIT);
+    return ngx_align(ngx_http_longpoll_zone_front(
+                                         ngx_http_longpoll_zone_bits(z, key))
+                     + cat->name.len + msg->data.len,
+                     NGX_HTTP_LONGPOLL_LOG_UNIT);
 }
 
 
@@ -936,8 +966,8 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
 
 static void
 ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, uint64_t now,
-    uint64_t first)
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
+    ngx_http_longpoll_zone_key_t *key, uint64_t now, uint64_t first)
 {
     u_char                          *p;
     uint32_t                         slot, ref;
@@ -960,7 +990,7 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(sh->last_id, msg->id);
     ngx_http_longpoll_put(c->used, now);
 
-    need = ngx_http_longpoll_zone_need(z, cat, msg);
+    need = ngx_http_longpoll_zone_need(z, cat, msg, key);
     m = ngx_http_longpoll_log_reserve(&z->log, need, &head);
     ref = ngx_http_longpoll_zone_ref(z, m);
 
@@ -968,7 +998,7 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
 
     m->rec.units = (uint32_t) (need / NGX_HTTP_LONGPOLL_LOG_UNIT);
     m->rec.state = NGX_HTTP_LONGPOLL_LOG_LIVE;
-    m->rec.bits = 0;
+    m->rec.bits = ngx_http_longpoll_zone_bits(z, key);
     m->rec.name_len = (uint16_t) cat->name.len;
     m->data_len = (uint32_t) msg->data.len;
     m->slot = slot;
@@ -978,15 +1008,17 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     m->newer = 0;
     m->older = sh->newest;
 
-    p = (u_char *) m + sizeof(ngx_http_longpoll_msg_sh_t);
-
-    if (sh->conf.delete_on_read) {
-        m->rec.bits = NGX_HTTP_LONGPOLL_MSG_OWED;
+    if (m->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
         *ngx_http_longpoll_zone_owed(m) = ngx_http_longpoll_zone_waits(z, c,
                                                                        first);
-        p += sizeof(uint64_t);
     }
 
+    if (key) {
+        ngx_memcpy(ngx_http_longpoll_zone_key(m), key->hash,
+                   sizeof(key->hash));
+    }
+
+    p = (u_char *) m + ngx_http_longpoll_zone_front(m->rec.bits);
     p = ngx_cpymem(p, cat->name.data, cat->name.len);
     ngx_memcpy(p, msg->data.data, msg->data.len);
 
@@ -1560,6 +1592,151 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
         st->counters.delivered += sh->workers[i].delivered;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now,
+    ngx_http_longpoll_category_status_t *st)
+{
+    uint32_t                     slot;
+    ngx_int_t                    rc;
+    ngx_uint_t                   steps;
+    ngx_http_longpoll_cat_sh_t  *c;
+
+    ngx_memzero(st, sizeof(ngx_http_longpoll_category_status_t));
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        rc = ngx_http_longpoll_zone_touch(z, cat, now, 0, &steps, &slot);
+
+        if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            c = &z->cats.slots[slot];
+
+            if (c->count) {
+                st->events = c->count;
+                st->first_id = ngx_http_longpoll_zone_msg(z, c->first)->id;
+                st->last_id = ngx_http_longpoll_zone_msg(z, c->last)->id;
+            }
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_ask(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now)
+{
+    uint64_t                      number;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    number = 0;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (!sh->open || now < sh->asked
+        || now >= sh->asked + NGX_HTTP_LONGPOLL_ZONE_OPEN)
+    {
+        number = sh->question + 1;
+
+        ngx_http_longpoll_put(sh->open, 1);
+        ngx_http_longpoll_put(sh->asked, now);
+        ngx_http_longpoll_put(sh->about[0], cat->hash[0]);
+        ngx_http_longpoll_put(sh->about[1], cat->hash[1]);
+        ngx_http_longpoll_put(sh->question, number);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return number;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_question(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t *number, uint64_t hash[2])
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
+        || sh->workers[worker].answered == sh->question)
+    {
+        return 0;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    *number = sh->question;
+    hash[0] = sh->about[0];
+    hash[1] = sh->about[1];
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return 1;
+}
+
+
+void
+ngx_http_longpoll_zone_answer(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t number, ngx_uint_t n)
+{
+    ngx_http_longpoll_put(z->sh->workers[worker].answer, n);
+    ngx_memory_barrier();
+    ngx_http_longpoll_put(z->sh->workers[worker].answered, number);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_answers(ngx_http_longpoll_zone_t *z, uint64_t number,
+    uint64_t alive, uint64_t *n)
+{
+    uint64_t                        left;
+    ngx_int_t                       rc;
+    ngx_http_longpoll_worker_sh_t  *w;
+
+    if (z->sh->question != number) {
+        return NGX_DECLINED;
+    }
+
+    rc = NGX_OK;
+    *n = 0;
+
+    for (left = alive; left; left &= left - 1) {
+        w = &z->sh->workers[__builtin_ctzll(left)];
+
+        if (w->answered == number) {
+            ngx_memory_barrier();
+            *n += w->answer;
+
+        } else {
+            rc = NGX_AGAIN;
+        }
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z, uint64_t number)
+{
+    ngx_http_longpoll_zone_lock(z);
+
+    if (z->sh->question == number) {
+        ngx_http_longpoll_put(z->sh->open, 0);
     }
 
     ngx_http_longpoll_zone_unlock(z);

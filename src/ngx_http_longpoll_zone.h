@@ -29,10 +29,15 @@
 #define NGX_HTTP_LONGPOLL_WORKERS    64
 #define NGX_HTTP_LONGPOLL_NO_WORKER  NGX_HTTP_LONGPOLL_WORKERS
 
-/* a message in the log, 40 bytes; then, if OWED, 8 more; the name; the data */
+/*
+ * A message in the log: 40 bytes; 8 more if OWED; 16 more if KEYED, which are
+ * the hash of the publish's idempotency key, the last 16 bits of them how many
+ * messages came behind this one; the name; the data.
+ */
 
 #define NGX_HTTP_LONGPOLL_MSG_OWED   0x01   /* the workers that owe it */
 #define NGX_HTTP_LONGPOLL_MSG_TAKEN  0x02   /* somebody was given it */
+#define NGX_HTTP_LONGPOLL_MSG_KEYED  0x04
 
 typedef struct {
     ngx_http_longpoll_rec_sh_t       rec;
@@ -85,7 +90,11 @@ typedef struct {
     /* set by anyone, taken by the worker */
     ngx_atomic_t                     look_all;
 
-    uint64_t                         spare[3];  /* one cache line */
+    /* its answer to a question: how many polls of that category it has */
+    ngx_atomic_t                     answered;  /* which question */
+    ngx_atomic_t                     answer;
+
+    uint64_t                         spare;     /* one cache line */
 } ngx_http_longpoll_worker_sh_t;
 
 
@@ -104,6 +113,12 @@ typedef struct {
     uint64_t                         owing;     /* it was delete_on_read once */
 
     uint64_t                         loose;     /* workers with loose > 0 */
+
+    /* the question at hand */
+    ngx_atomic_t                     question;  /* its number, 0: none yet */
+    ngx_atomic_t                     open;      /* it is not settled */
+    uint64_t                         asked;     /* ms */
+    uint64_t                         about[2];  /* hash of a category */
 
     /* what has been given out, and what readers may see */
     uint64_t                         last_id;
@@ -207,6 +222,13 @@ typedef struct {
 } ngx_http_longpoll_zone_status_t;
 
 
+typedef struct {
+    uint64_t                         events;
+    uint64_t                         first_id;  /* where there are events */
+    uint64_t                         last_id;
+} ngx_http_longpoll_category_status_t;
+
+
 /*
  * Makes a zone in size bytes of zeroed memory at addr (or takes the one that
  * is there: exists), for a configured total of z->size; random gives 24 bytes
@@ -237,15 +259,19 @@ void ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
 
 /*
  * Stores n messages, all or none, each under cats[msgs->cat], where no name
- * stands twice; their ids are set.  *wake becomes the set of workers to notify.
+ * stands twice and the first message's is the first; their ids are set.  *wake
+ * becomes the set of workers to notify.  An idempotency key (NULL: none) is
+ * looked for in the first category, whose messages are walked for that.
  *
  * NGX_OK        stored, and seen by every read that begins now
+ * NGX_DONE      nothing is stored: what the key stands for still is, and the
+ *               last message's id is what it was then
  * NGX_DECLINED  together they need more than a quarter of the zone, or more
  *               categories than it can have
  */
 ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
-    uint64_t now, uint64_t *wake);
+    ngx_str_t *key, uint64_t now, uint64_t *wake);
 
 /*
  * Reads behind rd->cursor, oldest first, up to rd->limit, at least one, never
@@ -315,6 +341,37 @@ ngx_uint_t ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z,
  * all */
 void ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st);
+
+/* of one category; looking does not count as use */
+void ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now,
+    ngx_http_longpoll_category_status_t *st);
+
+/*
+ * How many polls are parked for a category, only the workers know.  Whoever
+ * wants to know asks, notifies them all, comes again until they have answered,
+ * and settles the question.  There is one at a time; after
+ * NGX_HTTP_LONGPOLL_ZONE_OPEN ms another one may take its place.
+ *
+ * ask       its number; 0: another one is open, try later
+ * question  whether this worker has one to answer: number and hash
+ * answer    answers it
+ * answers   NGX_OK        *n is the sum of the answers of alive
+ *           NGX_AGAIN     some are still to come; *n is that of the others
+ *           NGX_DECLINED  another one has taken its place, *n is as it was
+ */
+#define NGX_HTTP_LONGPOLL_ZONE_OPEN  200
+
+uint64_t ngx_http_longpoll_zone_ask(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now);
+ngx_uint_t ngx_http_longpoll_zone_question(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t *number, uint64_t hash[2]);
+void ngx_http_longpoll_zone_answer(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t number, ngx_uint_t n);
+ngx_int_t ngx_http_longpoll_zone_answers(ngx_http_longpoll_zone_t *z,
+    uint64_t number, uint64_t alive, uint64_t *n);
+void ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z,
+    uint64_t number);
 
 /* forgets the messages of a category */
 void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,

@@ -63,7 +63,7 @@ ngx_http_longpoll_zone_check_log(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_zone_must(msg->slot < z->sh->cats.fresh
                                     && z->cats.slots[msg->slot].hash[0],
                                     "a living message's slot");
-        ngx_http_longpoll_zone_must(sizeof(ngx_http_longpoll_msg_sh_t)
+        ngx_http_longpoll_zone_must(ngx_http_longpoll_zone_front(rec->bits)
                                     + rec->name_len
                                     + (uint64_t) msg->data_len <= n,
                                     "a message's lengths");

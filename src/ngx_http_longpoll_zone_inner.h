@@ -33,7 +33,30 @@
 #define ngx_http_longpoll_zone_owed(msg)                                      \
     ((uint64_t *) ((u_char *) (msg) + sizeof(ngx_http_longpoll_msg_sh_t)))
 
+#define ngx_http_longpoll_zone_key(msg)                                       \
+    (ngx_http_longpoll_zone_owed(msg)                                         \
+     + (((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) != 0))
+
+/* bytes in front of the name */
+#define ngx_http_longpoll_zone_front(bits)                                    \
+    (sizeof(ngx_http_longpoll_msg_sh_t)                                       \
+     + ((bits) & NGX_HTTP_LONGPOLL_MSG_OWED ? sizeof(uint64_t) : 0)           \
+     + ((bits) & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 * sizeof(uint64_t) : 0))
+
 #define ngx_http_longpoll_zone_bit(worker)  ((uint64_t) 1 << (worker))
+
+
+/* an idempotency key on its way through a category */
+
+typedef struct {
+    uint64_t                      hash[2];      /* the last 16 bits of it are
+                                                   n - 1 */
+    uint32_t                      slot;
+    uint32_t                      ref;          /* the last one looked at, which
+                                                   stood at pos; 0: none */
+    uint64_t                      pos;
+    uint64_t                      last_id;      /* of the publish it was in */
+} ngx_http_longpoll_zone_key_t;
 
 
 /* takes the lock, and recovers what a dead process left */
@@ -72,6 +95,25 @@ ngx_int_t ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z,
  */
 uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_cat_t *cat, uint64_t now);
+
+/*
+ * Finds a category and brings it up to date: NGX_OK and *slot, which may be
+ * NGX_HTTP_LONGPOLL_CAT_NONE; or NGX_BUSY.
+ */
+ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
+    ngx_uint_t *steps, uint32_t *slot);
+
+/*
+ * Looks for a key among the messages of a category, behind key->ref.
+ *
+ * NGX_OK        it is there: key->last_id
+ * NGX_DECLINED  it is not
+ * NGX_BUSY
+ */
+ngx_int_t ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_zone_key_t *key,
+    uint64_t now, ngx_uint_t *steps);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_INNER_H_INCLUDED_ */

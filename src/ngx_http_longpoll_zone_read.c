@@ -85,9 +85,6 @@ static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot);
 static void ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, uint64_t now);
 static ngx_int_t ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
@@ -212,8 +209,8 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
             way->fore = 0;
         }
 
-        rc = ngx_http_longpoll_zone_touch(z, &rd->cats[i], walk->now, &steps,
-                                          &slot);
+        rc = ngx_http_longpoll_zone_touch(z, &rd->cats[i], walk->now, 1,
+                                          &steps, &slot);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -309,12 +306,10 @@ ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* finds a category and brings it up to date */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot)
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
+    ngx_uint_t *steps, uint32_t *slot)
 {
     uint32_t                      n;
     uint64_t                      clock, age;
@@ -339,8 +334,9 @@ ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
     c = &z->cats.slots[n];
     age = now > c->used ? now - c->used : 0;
 
-    if (age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
-                                 : 1000))
+    if (use
+        && age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
+                                    : 1000))
     {
         ngx_http_longpoll_put(c->used, now);
     }
@@ -611,22 +607,17 @@ ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t i,
     ngx_http_longpoll_msg_sh_t *msg)
 {
-    size_t                         offset;
     ngx_http_longpoll_msg_t       *m;
     ngx_http_longpoll_zone_way_t  *way;
-
-    offset = sizeof(ngx_http_longpoll_msg_sh_t) + msg->rec.name_len;
-
-    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
-        offset += sizeof(uint64_t);
-    }
 
     m = &ngx_http_longpoll_zone_scratch.msgs[walk->rd->nmsgs++];
 
     m->id = msg->id;
     m->cat = i;
     m->data.len = msg->data_len;
-    m->data.data = (u_char *) msg + offset;
+    m->data.data = (u_char *) msg
+                   + ngx_http_longpoll_zone_front(msg->rec.bits)
+                   + msg->rec.name_len;
     m->pos = ngx_http_longpoll_zone_ref(z, msg);
 
     walk->data += msg->data_len;
@@ -853,6 +844,87 @@ ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z, uint32_t ref,
     msg = ngx_http_longpoll_zone_msg(z, ref);
 
     return msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE && msg->slot == slot;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_zone_key_t *key,
+    uint64_t now, ngx_uint_t *steps)
+{
+    uint32_t                      slot, ref;
+    uint64_t                      born, *known;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE
+        || ngx_http_longpoll_zone_inactive(z, slot, now))
+    {
+        return NGX_DECLINED;
+    }
+
+    if (slot == key->slot
+        && ngx_http_longpoll_zone_stands(z, key->ref, key->pos, slot))
+    {
+        ref = ngx_http_longpoll_zone_msg(z, key->ref)->next;
+
+    } else {
+        ref = z->cats.slots[slot].first;
+        key->ref = 0;
+    }
+
+    key->slot = slot;
+
+    /* of one over its ttl, or being deleted, only the bytes are still there */
+
+    born = 0;
+
+    if (sh->conf.ttl) {
+        born = ngx_http_longpoll_zone_clock(z, now);
+        born = born > sh->conf.ttl ? born - sh->conf.ttl + 1 : 0;
+    }
+
+    for ( /* void */ ; ref; ref = msg->next) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        if (*steps == 0) {
+
+            if (key->ref) {
+                key->pos = ngx_http_longpoll_log_pos(&z->log, key->ref);
+            }
+
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        key->ref = ref;
+
+        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
+            || ngx_http_longpoll_id_ms(msg->id) < born
+            || (sh->delete_slot == slot + 1 && msg->id <= sh->delete_id))
+        {
+            continue;
+        }
+
+        known = ngx_http_longpoll_zone_key(msg);
+
+        if (known[0] == key->hash[0]
+            && (known[1] | 0xffff) == (key->hash[1] | 0xffff))
+        {
+            key->last_id = msg->id + (known[1] & 0xffff);
+            return NGX_OK;
+        }
+    }
+
+    if (key->ref) {
+        key->pos = ngx_http_longpoll_log_pos(&z->log, key->ref);
+    }
+
+    return NGX_DECLINED;
 }
 
 

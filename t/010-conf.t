@@ -537,21 +537,27 @@ longpoll_error_status
     longpoll_max_response_size 10k;
     longpoll_error_status 400;
     longpoll_drain 500ms;
+    longpoll_category $arg_a;
 --- config
     longpoll_max_timeout 90s;
     longpoll_max_response_size 20k;
     longpoll_error_status 404;
+    longpoll_category $arg_a $arg_b "separator=;";
 
     location = /events {
         longpoll_subscribe everywhere;
-        longpoll_publish everywhere;
+        longpoll_publish everywhere format=auto;
+        longpoll_delete everywhere;
+        longpoll_category $arg_a $arg_b;
         longpoll_max_timeout 80s;
         longpoll_max_response_size 30k;
         longpoll_error_status 499;
 
         if ($arg_if) {
             longpoll_subscribe everywhere;
-            longpoll_publish everywhere;
+            longpoll_publish everywhere format=json;
+            longpoll_delete everywhere;
+            longpoll_category $arg_c separator=.;
             longpoll_max_timeout 70s;
             longpoll_max_response_size 40k;
             longpoll_error_status 422;
@@ -839,3 +845,194 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], \@ids,
           'all five events');
 --- alert chomp
 colour=red
+
+
+
+=== TEST 66: longpoll_category needs a value
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_category; }
+--- must_die
+--- error_log
+[emerg]
+invalid number of arguments in "longpoll_category"
+
+
+
+=== TEST 67: a separator is no value
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_category separator=,; }
+--- must_die
+--- error_log
+[emerg]
+"longpoll_category" must have a value
+
+
+
+=== TEST 68: a separator is one character
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_category $arg_a separator=ab; }
+--- must_die
+--- error_log
+[emerg]
+invalid parameter "separator=ab"
+
+
+
+=== TEST 69: a separator is not empty
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_category $arg_a separator=; }
+--- must_die
+--- error_log
+[emerg]
+invalid parameter "separator="
+
+
+
+=== TEST 70: there is one separator
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_category $arg_a separator=, separator=.; }
+--- must_die
+--- error_log
+[emerg]
+invalid parameter "separator=."
+
+
+
+=== TEST 71: longpoll_category twice in one block
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_category $arg_a; longpoll_category $arg_b; }
+--- must_die
+--- error_log
+[emerg]
+"longpoll_category" directive is duplicate
+
+
+
+=== TEST 72: longpoll_category with an unknown variable
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_category $nothing_like_it; }
+--- must_die
+--- error_log
+[emerg]
+unknown "nothing_like_it" variable
+
+
+
+=== TEST 73: longpoll_publish with an unknown format
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_publish events format=xml; }
+--- must_die
+--- error_log
+[emerg]
+invalid parameter "format=xml"
+
+
+
+=== TEST 74: longpoll_delete of an unknown zone
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_delete nowhere; }
+--- must_die
+--- error_log
+[emerg]
+unknown zone "nowhere" in "longpoll_delete"
+
+
+
+=== TEST 75: longpoll_delete twice in one block
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_delete events; longpoll_delete events; }
+--- must_die
+--- error_log
+[emerg]
+"longpoll_delete" directive is duplicate
+
+
+
+=== TEST 76: longpoll_delete takes nothing else
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_delete events all; }
+--- must_die
+--- error_log
+[emerg]
+invalid number of arguments in "longpoll_delete"
+
+
+
+=== TEST 77: longpoll_delete beside longpoll_status
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_delete events; longpoll_status all; }
+--- must_die
+--- error_log
+[emerg]
+is incompatible with "longpoll_subscribe", "longpoll_publish" and "longpoll_delete"
+
+
+
+=== TEST 78: longpoll_status beside longpoll_delete
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /a { longpoll_status all; longpoll_delete events; }
+--- must_die
+--- error_log
+[emerg]
+is incompatible with "longpoll_status"
+
+
+
+=== TEST 79: if and limit_except blocks delete, and read bodies, as their location
+--- config
+        location = /events { longpoll_subscribe events; }
+        location = /if {
+            longpoll_category $arg_c;
+            longpoll_publish events format=json;
+            longpoll_delete events;
+
+            if ($arg_if) {
+                set $nothing "";
+            }
+        }
+        location = /limit {
+            longpoll_category $arg_c;
+            longpoll_publish events format=json;
+            longpoll_delete events;
+
+            limit_except GET {
+                allow all;
+            }
+        }
+--- scenario
+for my $uri ('/if?if=1', '/limit?') {
+    my $cat = category();
+
+    is(post("$uri&c=$cat", '[1]')->status, 200, "$uri: publish");
+    is_deeply([ask(category => $cat, since_time => 0)->data], [[1]],
+              "$uri: as JSON");
+    is(http('DELETE', "$uri&c=$cat")->status, 200, "$uri: delete");
+    is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
+       "$uri: gone");
+}

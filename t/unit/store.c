@@ -242,7 +242,7 @@ test_exact_end(void *data)
 
     test_zone(64 * 1024, 3, 250, 0);
 
-    fixed = model_need(0, 0);
+    fixed = model_need(0, 0, 0);
     hits = 0;
 
     for (i = 0; i < 6000; i++) {
@@ -405,7 +405,7 @@ test_script_lap(void)
 {
     ngx_uint_t  n;
 
-    for (n = m.sh->log.size / model_need(0, 10) / 100; n; n--) {
+    for (n = m.sh->log.size / model_need(0, 10, 0) / 100; n; n--) {
         test_publish(0, 100, 10);
     }
 }
@@ -418,7 +418,7 @@ test_script_move(void)
 {
     ngx_uint_t  n;
 
-    for (n = m.sh->log.size / model_need(0, 10) / 100; n; n--) {
+    for (n = m.sh->log.size / model_need(0, 10, 0) / 100; n; n--) {
         test_publish(2, 100, 10);
         test_do(MODEL_DELETE, MODEL_NOBODY, 2);
     }
@@ -562,7 +562,7 @@ test_long(void *data)
             /* 16 bytes more for each with delete_on_read */
 
             for (k = 0; k < 5; k++) {
-                test_publish(2, 950, 256 - model_need(2, 0)
+                test_publish(2, 950, 256 - model_need(2, 0, 0)
                                      + (m.conf.delete_on_read ? 8 : 0));
             }
 
@@ -863,10 +863,11 @@ test_numbers(void)
            (unsigned long) stub->between, (unsigned long) stub->reads,
            (unsigned long) stub->messages);
     printf("# %lu dropped, %lu emergencies, %lu missed, %lu falsely, "
-           "%lu invalid, %lu declined\n",
+           "%lu invalid, %lu declined, %lu known\n",
            (unsigned long) stub->dropped, (unsigned long) stub->emergencies,
            (unsigned long) stub->missed, (unsigned long) stub->false_missed,
-           (unsigned long) stub->torn, (unsigned long) stub->declined);
+           (unsigned long) stub->torn, (unsigned long) stub->declined,
+           (unsigned long) stub->known);
     printf("# %lu kills, %lu kills in recovery, %lu times life went on\n",
            (unsigned long) stub->kills, (unsigned long) stub->rekills,
            (unsigned long) stub->lives);

@@ -62,6 +62,8 @@ typedef struct {
     uint32_t                   uid;         /* which bytes */
     uint32_t                   len;
     uint32_t                   bytes;       /* in the log */
+    uint32_t                   key;         /* 0: none */
+    uint32_t                   behind;      /* how many of its publish */
     uint64_t                   owed;
     unsigned                   owes:1;      /* there is an owed */
     unsigned                   taken:1;
@@ -147,6 +149,7 @@ typedef struct {
     uint32_t                   uids[NGX_HTTP_LONGPOLL_MAX_MESSAGES];
     ngx_http_longpoll_cat_t    cats[NGX_HTTP_LONGPOLL_MAX_MESSAGES];
     ngx_http_longpoll_msg_t    msgs[NGX_HTTP_LONGPOLL_MAX_MESSAGES];
+    ngx_uint_t                 key;         /* 0: none */
     uint64_t                   need;
     ngx_uint_t                 distinct;
 
@@ -784,10 +787,11 @@ model_index(uint64_t id)
 /* bytes of a message in the log */
 
 static uint64_t
-model_need(uint32_t n, uint64_t len)
+model_need(uint32_t n, uint64_t len, ngx_uint_t keyed)
 {
     return ngx_align(sizeof(ngx_http_longpoll_msg_sh_t)
                      + (m.conf.delete_on_read ? sizeof(uint64_t) : 0)
+                     + (keyed ? 2 * sizeof(uint64_t) : 0)
                      + m.cats[n].cat.name.len + len,
                      NGX_HTTP_LONGPOLL_LOG_UNIT);
 }
@@ -805,6 +809,10 @@ model_same(ngx_http_longpoll_msg_sh_t *msg, uint32_t n, uint32_t uid,
 
     if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
         p += sizeof(uint64_t);
+    }
+
+    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
+        p += 2 * sizeof(uint64_t);
     }
 
     stub_must(m.zone.cats.slots[msg->slot].hash[0] == c->cat.hash[0]
@@ -850,7 +858,9 @@ model_come(model_op_t *op, ngx_uint_t killed)
         msg->len = op->msgs[i].data.len;
         msg->owes = m.conf.delete_on_read;
         msg->fresh = 1;
-        msg->bytes = model_need(msg->cat, msg->len);
+        msg->key = i ? 0 : op->key;
+        msg->behind = op->n - 1 - i;
+        msg->bytes = model_need(msg->cat, msg->len, msg->key);
     }
 
     while (i--) {
@@ -862,7 +872,10 @@ model_come(model_op_t *op, ngx_uint_t killed)
 
             stub_must(msg->bytes == ngx_http_longpoll_log_bytes(&s->rec)
                       && msg->owes == ((s->rec.bits
-                                        & NGX_HTTP_LONGPOLL_MSG_OWED) != 0),
+                                        & NGX_HTTP_LONGPOLL_MSG_OWED) != 0)
+                      && (msg->key != 0) == ((s->rec.bits
+                                              & NGX_HTTP_LONGPOLL_MSG_KEYED)
+                                             != 0),
                       "a message takes more than it needs");
 
             msg->owed = msg->owes ? *(uint64_t *) (s + 1) : 0;

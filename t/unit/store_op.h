@@ -75,7 +75,8 @@ model_begin(model_op_t *op)
         op->distinct = 0;
 
         for (i = 0; i < op->n; i++) {
-            op->need += model_need(op->which[i], op->msgs[i].data.len);
+            op->need += model_need(op->which[i], op->msgs[i].data.len,
+                                   i == 0 && op->key);
 
             c = &m.cats[op->which[i]];
 
@@ -120,6 +121,7 @@ model_begin(model_op_t *op)
 static void
 model_call(model_op_t *op)
 {
+    ngx_str_t                  key;
     ngx_uint_t                 number;
     model_cat_t               *c;
     ngx_http_longpoll_zone_t  *z;
@@ -134,7 +136,10 @@ model_call(model_op_t *op)
     switch (op->kind) {
 
     case MODEL_PUBLISH:
+        key.data = (u_char *) "key";
+        key.len = op->key;
         op->rc = ngx_http_longpoll_zone_publish(z, op->cats, op->msgs, op->n,
+                                                op->key ? &key : NULL,
                                                 op->now, &op->wake);
         break;
 
@@ -217,6 +222,46 @@ model_owes(model_op_t *op, uint32_t cat, uint64_t bit)
 }
 
 
+/* what an idempotency key should have found, or not */
+
+static void
+model_keyed(model_op_t *op)
+{
+    ngx_uint_t    i;
+    model_msg_t  *msg, *first;
+
+    first = NULL;
+
+    for (i = 0; op->key && i < m.nall && first == NULL; i++) {
+        msg = m.all[i];
+
+        if (msg->cat == op->which[0] && msg->key == op->key
+            && !msg->dead
+            && (op->rc != NGX_OK || msg->id < op->msgs[0].id)
+            && !(m.conf.ttl && model_ms(msg->id) + m.conf.ttl
+                               <= model_clock(op->now)))
+        {
+            first = msg;
+        }
+    }
+
+    if (op->between) {
+        return;
+    }
+
+    if (op->rc == NGX_DONE) {
+        stub_must(first && op->msgs[op->n - 1].id == first->id + first->behind
+                  && op->wake == 0 && m.came == 0,
+                  "a key is known that should not be, or for another publish");
+        stub->known++;
+
+    } else if (op->rc == NGX_OK) {
+        stub_must(first == NULL || model_idle(op->which[0], op->now, 1),
+                  "a key is not known that should be");
+    }
+}
+
+
 static void
 model_published(model_op_t *op)
 {
@@ -229,11 +274,17 @@ model_published(model_op_t *op)
     big = op->need > m.size / 4
           || op->distinct > ngx_http_longpoll_cat_max_full(&m.zone.cats);
 
-    if (op->between == 0) {
+    if (op->between == 0 && op->rc != NGX_DONE) {
         stub_must((op->rc == NGX_DECLINED) == big,
                   "publishing %lu of %lu bytes returns %ld",
                   (unsigned long) op->need, (unsigned long) m.size,
                   (long) op->rc);
+    }
+
+    model_keyed(op);
+
+    if (op->rc == NGX_DONE) {
+        return;
     }
 
     if (op->rc != NGX_OK) {
@@ -1407,6 +1458,7 @@ model_set(model_op_t *op, model_op_e kind, ngx_uint_t worker, uint32_t cat)
     op->now = m.now;
     op->worker = worker;
     op->cat = cat;
+    op->key = 0;
 }
 
 
@@ -1459,6 +1511,7 @@ model_publish(ngx_uint_t worker)
 
     model_set(&op, MODEL_PUBLISH, worker, 0);
     op.n = 0;
+    op.key = stub_once(3) ? 1 + stub_below(3) : 0;
 
     if (stub_once(8)) {
         n = 1 + stub_skewed(0, 20);

@@ -68,6 +68,7 @@ typedef struct {
     uint64_t      false_missed;
     uint64_t      torn;         /* answers said to be invalid */
     uint64_t      declined;
+    uint64_t      known;            /* idempotency keys */
 } stub_shared_t;
 
 

@@ -263,7 +263,8 @@ text_query(const u_char *in, size_t len)
     q.cats = (void *) text_piece(NULL, NGX_HTTP_LONGPOLL_MAX_CATEGORIES
                                        * sizeof(ngx_http_longpoll_cat_t));
 
-    if (ngx_http_longpoll_query_parse(&q, &args, buf, TEXT_MAX, errbuf, &error)
+    if (ngx_http_longpoll_query_parse(&q, &args, buf, NULL, TEXT_MAX, errbuf,
+                                      &error)
         == NGX_OK)
     {
         text_query_line(&q);
@@ -285,25 +286,63 @@ text_json(const u_char *in, size_t len)
 {
     u_char                    *body;
     ngx_str_t                  error;
-    ngx_http_longpoll_item_t   item;
+    ngx_uint_t                 i, n;
+    ngx_http_longpoll_item_t   one, *item;
 
     body = text_piece(in, len);
 
-    if (ngx_http_longpoll_json_parse(&item, body, len, NULL, &error) == NGX_OK)
+    if (ngx_http_longpoll_json_parse(&item, &n, &one, body, len, NULL, &error)
+        == NGX_OK)
     {
         text_got[0] = '\0';
-        model_show(text_got, "[", item.category.data, item.category.len, "]");
-        model_show(text_got, " data=", item.data.data, item.data.len, "");
 
-        if (item.data.data < body
-            || item.data.data + item.data.len > body + len)
-        {
-            text_say("data is not in the body", in, len, "", "");
+        for (i = 0; i < n; i++) {
+            model_show(text_got, "[", item[i].category.data,
+                       item[i].category.len, "]");
+            model_show(text_got, " data=", item[i].data.data,
+                       item[i].data.len, "");
+
+            if (item[i].data.data < body
+                || item[i].data.data + item[i].data.len > body + len)
+            {
+                text_say("data is not in the body", in, len, "", "");
+            }
         }
 
     } else {
         sprintf(text_got, "error: %.*s", (int) error.len, error.data);
     }
+
+    if (memcmp(body, in, len) != 0) {
+        text_say("the body was changed", in, len, "", "");
+    }
+
+    text_drop(1);
+    text_stub_reset();
+}
+
+
+/* the body as the data itself, against the model */
+
+static void
+text_data(const u_char *in, size_t len)
+{
+    u_char     *body;
+    ngx_str_t   data, error;
+
+    body = text_piece(in, len);
+
+    if (ngx_http_longpoll_json_data(&data, body, len, NULL, &error) == NGX_OK)
+    {
+        text_got[0] = '\0';
+        model_show(text_got, "data=", data.data, data.len, "");
+
+    } else {
+        sprintf(text_got, "error: %.*s", (int) error.len, error.data);
+    }
+
+    model_data(text_model_line, in, len);
+    text_is("data, the model's", in, len, text_model_line);
 
     if (memcmp(body, in, len) != 0) {
         text_say("the body was changed", in, len, "", "");
@@ -1025,7 +1064,6 @@ static text_case_t  text_json_bad[] = {
     { "5", TEXT_BAD_JSON },
     { "\"a\"", TEXT_BAD_JSON },
     { "[]", TEXT_BAD_JSON },
-    { "[" TEXT_D "1}]", TEXT_BAD_JSON },
     { "category=a", TEXT_BAD_JSON },
     { "{", TEXT_BAD_JSON },
     { "}", TEXT_BAD_JSON },
@@ -1078,6 +1116,52 @@ static text_case_t  text_json_bad[] = {
     { TEXT_D "1}\f", TEXT_BAD_JSON },
     { TEXT_D "\xc2\xa0" "1}", TEXT_BAD_JSON },
     { "\xef\xbb\xbf" TEXT_D "1}", TEXT_BAD_JSON },
+    { NULL, NULL }
+};
+
+static text_case_t  text_json_arrays[] = {
+    { "[" TEXT_D "1}]", "[farm] data=1" },
+    { " [ " TEXT_D "1} , " TEXT_D "[2]}\n]\n",
+      "[farm] data=1[farm] data=[2\\5d" },
+    { "[" TEXT_D "1},{\"data\":{\"category\":1},\"category\":\"b\"}]",
+      "[farm] data=1[b] data={\"category\":1}" },
+    { "[{\"data\":\"],\",\"category\":\"a\\n\"}]", "[a\\0a] data=\"\\5d,\"" },
+    { "[[]]", TEXT_BAD_JSON },
+    { "[ ]", TEXT_BAD_JSON },
+    { "[1]", TEXT_BAD_JSON },
+    { "[1," TEXT_D "1}]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1},1]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1},null," TEXT_D "1}]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1},\"a\"]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1},[" TEXT_D "1}]]", TEXT_BAD_JSON },
+    { "[[" TEXT_D "1}]]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1},]", TEXT_BAD_JSON },
+    { "[," TEXT_D "1}]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1}" TEXT_D "1}]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1}", TEXT_BAD_JSON },
+    { "[" TEXT_D "1}}", TEXT_BAD_JSON },
+    { "[" TEXT_D "1}]]", TEXT_BAD_JSON },
+    { "[" TEXT_D "1}] 1", TEXT_BAD_JSON },
+    { "[" TEXT_D "1}," TEXT_D "null},{}]", TEXT_NO_DATA },
+    { "[" TEXT_D "1},{}," TEXT_D "null}]", TEXT_NO_NAME },
+    { "[{},{}," TEXT_D "null}", TEXT_BAD_JSON },
+    { "[{},{},{\"category\":1}]", TEXT_BAD_JSON },
+    { NULL, NULL }
+};
+
+static text_case_t  text_data_cases[] = {
+    { "1", NULL }, { " 1 ", NULL }, { "-1.5e7\n", NULL }, { "\"a\"", NULL },
+    { "\"\\\"\"", NULL }, { "null", NULL }, { " null ", NULL },
+    { "nul", NULL }, { "true", NULL }, { "false", NULL }, { "[]", NULL },
+    { "{}", NULL }, { "[1,[2]] ", NULL }, { "{\"a\":[{}]}", NULL },
+    { "", NULL }, { " ", NULL }, { "1 2", NULL }, { "1,2", NULL },
+    { "[1],[2]", NULL }, { "1,[2]", NULL }, { "[1],2", NULL }, { "1]", NULL },
+    { "]", NULL }, { "[", NULL }, { "[]]", NULL }, { "]1[", NULL },
+    { "],[", NULL }, { "1],[1", NULL }, { "\"a", NULL }, { "\"a\"b", NULL },
+    { "\"a\",\"b\"", NULL }, { "{}{}", NULL }, { "{},", NULL },
+    { ",{}", NULL }, { "oink", NULL }, { "01", NULL }, { "1.", NULL },
+    { "\"\xc3\xa9\"", NULL }, { "\"\xc3\"", NULL }, { "\v1", NULL },
+    { "nully", NULL }, { "{\"category\":1,\"data\":null}", NULL },
     { NULL, NULL }
 };
 
@@ -1134,6 +1218,46 @@ text_repeat(const char *before, const char *what, ngx_uint_t n,
     *len = p - start;
 
     return start;
+}
+
+
+static void
+text_datas(void)
+{
+    u_char       *p, *close;
+    size_t        len;
+    ngx_uint_t    i;
+    text_case_t  *c;
+
+    for (c = text_data_cases; c->in; c++) {
+        text_data((u_char *) c->in, strlen(c->in));
+    }
+
+    for (i = 99; i <= 102; i++) {
+        p = text_repeat("", "[", i, "", &len);
+        close = text_repeat("", "]", i, "", &len);
+        p = text_repeat((char *) p, (char *) close, 1, "", &len);
+        text_data(p, len);
+        text_ok((text_got[0] == 'd') == (i <= 100), "depth");
+        text_drop(3);
+    }
+
+    text_end("a body of its own is any one value but null");
+
+    for (i = 999; i <= 1001; i++) {
+        p = text_repeat("[", TEXT_D "1},", i - 1, TEXT_D "1}]", &len);
+        text_json_is(p, len, i > 1000 ? TEXT_BAD_JSON : NULL);
+        text_ok((text_got[0] == '[') == (i <= 1000), "objects in an array");
+        text_drop(1);
+    }
+
+    p = text_repeat("[", "{},", 5000, "{}]", &len);
+    text_json_is(p, len, TEXT_BAD_JSON);
+    p = text_repeat("[", "{},", 999, "{}]", &len);
+    text_json_is(p, len, TEXT_NO_NAME);
+    text_drop(2);
+
+    text_end("an array of 1,000 is taken, of 1,001 refused");
 }
 
 
@@ -1271,6 +1395,17 @@ text_json_parts(void)
 }
 
 
+static ngx_int_t
+text_json_one(ngx_http_longpoll_item_t *one, u_char *p, size_t len,
+    ngx_str_t *error)
+{
+    ngx_uint_t                 n;
+    ngx_http_longpoll_item_t  *items;
+
+    return ngx_http_longpoll_json_parse(&items, &n, one, p, len, NULL, error);
+}
+
+
 static void
 text_json_memory(void)
 {
@@ -1279,28 +1414,26 @@ text_json_memory(void)
     clock_t                    t;
     ngx_int_t                  rc;
     ngx_str_t                  error;
-    ngx_uint_t                 i, n;
-    ngx_http_longpoll_item_t   item;
+    ngx_uint_t                 i, n, nitems;
+    ngx_http_longpoll_item_t   item, *items;
 
     static const char  plain[] = TEXT_D "{\"a\":[1,\"\\n\"]}}";
     static const char  both[] = "{\"category\":\"\\u0061\",\"data\":1}";
 
     p = text_piece(plain, sizeof(plain) - 1);
-    rc = ngx_http_longpoll_json_parse(&item, p, sizeof(plain) - 1, NULL,
-                                      &error);
+    rc = text_json_one(&item, p, sizeof(plain) - 1, &error);
     text_ok(rc == NGX_OK && text_stub_allocs == 0, "no pool memory");
     text_ok(item.category.data == p + 13, "the category is in the body");
 
     p = text_piece(both, sizeof(both) - 1);
-    rc = ngx_http_longpoll_json_parse(&item, p, sizeof(both) - 1, NULL,
-                                      &error);
+    rc = text_json_one(&item, p, sizeof(both) - 1, &error);
     text_ok(rc == NGX_OK && text_stub_allocs == 1 && text_stub_bytes == 6,
             "one piece for a category with escapes");
     text_stub_reset();
 
     p = text_repeat("{\"category\":\"", "\\u0061", 100000, "\",\"data\":1}",
                     &len);
-    rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
+    rc = text_json_one(&item, p, len, &error);
     text_ok(rc == NGX_ERROR && error.len == sizeof(TEXT_NO_NAME) - 8
             && text_stub_peak <= 1024, "a long category takes 1,024 bytes");
     text_end("memory is taken for a category with escapes only");
@@ -1309,7 +1442,7 @@ text_json_memory(void)
                     "\":1}", &len);
 
     text_stub_reset();
-    rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
+    rc = text_json_one(&item, p, len, &error);
     n = text_stub_allocs;
     text_ok(rc == NGX_OK && n > 3, "a long key with escapes");
     text_ok(text_stub_bytes <= 6, "yajl's memory goes back at once");
@@ -1317,7 +1450,7 @@ text_json_memory(void)
     for (i = 0; i < n; i++) {
         text_stub_reset();
         text_stub_left = i;
-        rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
+        rc = text_json_one(&item, p, len, &error);
         text_ok(rc == NGX_ERROR && error.len == 0, "an allocation fails");
     }
 
@@ -1325,8 +1458,22 @@ text_json_memory(void)
 
     p = text_repeat(TEXT_D "\"", "x", 100000, "", &len);
     text_stub_left = 0;
-    rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
+    rc = text_json_one(&item, p, len, &error);
     text_ok(rc == NGX_ERROR && error.len == 0, "an unfinished string");
+
+    p = text_repeat("[", "{\"category\":\"\\u0061\",\"data\":1},", 9,
+                    TEXT_D "1}]", &len);
+
+    for (i = 0; i < 12; i++) {
+        text_stub_reset();
+        text_stub_left = i;
+        rc = ngx_http_longpoll_json_parse(&items, &nitems, &item, p, len, NULL,
+                                          &error);
+        text_ok(i < 10 ? rc == NGX_ERROR && error.len == 0
+                       : rc == NGX_OK && nitems == 10, "an array's memory");
+    }
+
+    text_stub_reset();
     text_end("no memory is an error without a text, and nothing worse");
 
     /* some 200 ms; the bound is for valgrind on a slow machine */
@@ -1336,17 +1483,17 @@ text_json_memory(void)
     p = text_repeat(TEXT_D "\"", "abcdefg\\\"\\\\\xc3\xa9", 1 << 20, "\"}",
                     &len);
     text_stub_reset();
-    rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
+    rc = text_json_one(&item, p, len, &error);
     text_ok(rc == NGX_OK && item.data.len == (13 << 20) + 2
             && text_stub_allocs == 0, "13 MB of string");
 
     p = text_repeat(TEXT_D "[", "{\"a\":[1,2.5]},", 1 << 20, "1]}", &len);
-    rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
+    rc = text_json_one(&item, p, len, &error);
     text_ok(rc == NGX_OK && item.data.len == (14 << 20) + 3
             && text_stub_allocs == 0, "14 MB of objects");
 
     p = text_repeat(TEXT_D "\"", "\\\\", 4 << 20, "\"}", &len);
-    rc = ngx_http_longpoll_json_parse(&item, p, len, NULL, &error);
+    rc = text_json_one(&item, p, len, &error);
     text_ok(rc == NGX_OK && item.data.len == (8 << 20) + 2, "8 MB of '\\'");
 
     text_ok(clock() - t < 60 * CLOCKS_PER_SEC, "in less than a minute");
@@ -1354,20 +1501,18 @@ text_json_memory(void)
 }
 
 
-static void
-text_json_random(void)
+#define text_any(a)  a[text_below(sizeof(a) / sizeof(char *))]
+
+static const char   *text_json_blanks[] = { "", "", "", " ", "\n", "\t \r\n" };
+
+
+/* an object, good or not; returns its length */
+
+static size_t
+text_json_object(char *p)
 {
-    size_t               len, n;
-    ngx_uint_t           round, i, at, taken;
-    static u_char        in[32768], out[32768];
-    static const char   *tokens[] = {
-        "{", "}", "[", "]", "{", "}", "[", "]", ",", ",", ":", " ", "\n",
-        "\"", "\"a\"", "\"\\\"", "\\", "\"category\":", "\"data\":",
-        "\"categ\\u006fry\":\"b\"", "\"category\":\"c\"", "\"data\":[1,2]",
-        "\"\\ud83d\\udc37\"", "\"\\ud800\"", "\\u", "\"\xc3\xa9\"", "\xe2\x80",
-        "null", "true", "false", "0", "-1", "1.5", "2e9", "1.", "-", "x", "\v",
-        "\f", "{\"data\":", "{\"category\":\"d\",\"data\":", "\"e\":"
-    };
+    size_t               len;
+    ngx_uint_t           i, n, at;
     static const char   *values[] = {
         "1", "-0.5e-7", "null", "true", "false", "\"\"", "\"a\\\\\"",
         "\"\\\"}\"", "[]", "{}", "[1,[2,{\"data\":3}]]", "\"\\ud83d\\udc37\"",
@@ -1377,13 +1522,41 @@ text_json_random(void)
         "category", "category", "data", "data", "d\\u0061ta", "x", "",
         "c\\u0061tegor\\u0079", "Data", "\xc3\xa9"
     };
-    static const char   *blanks[] = { "", "", "", " ", "\n", "\t \r\n" };
     static const char   *names[] = {
         "\"a\"", "\"\\n\\u00e9\"", "\"\\ud800\"", "\"\xe2\x82\xac\"", "\"\"",
         "\"\\ud83d\\udc37\\\"\"", "5", "\"b\"", "\"c\"", "\"d\""
     };
 
-#define text_any(a)  a[text_below(sizeof(a) / sizeof(char *))]
+    len = sprintf(p, "%s{", text_any(text_json_blanks));
+
+    for (i = 0, n = text_below(6); i < n; i++) {
+        at = text_below(2) ? i * 2 % 4
+                           : text_below(sizeof(keys) / sizeof(char *));
+        len += sprintf(p + len, "%s%s\"%s\"%s:%s%s%s", i ? "," : "",
+                       text_any(text_json_blanks), keys[at],
+                       text_any(text_json_blanks), text_any(text_json_blanks),
+                       keys[at][0] == 'c' ? text_any(names) : text_any(values),
+                       text_any(text_json_blanks));
+    }
+
+    return len + sprintf(p + len, "}%s", text_any(text_json_blanks));
+}
+
+
+static void
+text_json_random(void)
+{
+    size_t               len, n;
+    ngx_uint_t           round, i, at, taken, array;
+    static u_char        in[32768], out[32768];
+    static const char   *tokens[] = {
+        "{", "}", "[", "]", "{", "}", "[", "]", ",", ",", ":", " ", "\n",
+        "\"", "\"a\"", "\"\\\"", "\\", "\"category\":", "\"data\":",
+        "\"categ\\u006fry\":\"b\"", "\"category\":\"c\"", "\"data\":[1,2]",
+        "\"\\ud83d\\udc37\"", "\"\\ud800\"", "\\u", "\"\xc3\xa9\"", "\xe2\x80",
+        "null", "true", "false", "0", "-1", "1.5", "2e9", "1.", "-", "x", "\v",
+        "\f", "{\"data\":", "{\"category\":\"d\",\"data\":", "\"e\":"
+    };
 
     taken = 0;
 
@@ -1391,20 +1564,19 @@ text_json_random(void)
         len = 0;
 
         if (text_below(3)) {
-            len += sprintf((char *) in, "%s{", text_any(blanks));
+            array = text_below(2);
 
-            for (i = 0, n = text_below(6); i < n; i++) {
-                at = text_below(2) ? i * 2 % 4
-                                   : text_below(sizeof(keys) / sizeof(char *));
-                len += sprintf((char *) in + len, "%s%s\"%s\"%s:%s%s%s",
-                               i ? "," : "", text_any(blanks), keys[at],
-                               text_any(blanks), text_any(blanks),
-                               keys[at][0] == 'c' ? text_any(names)
-                                                  : text_any(values),
-                               text_any(blanks));
+            if (array) {
+                len += sprintf((char *) in, "%s[", text_any(text_json_blanks));
             }
 
-            len += sprintf((char *) in + len, "}%s", text_any(blanks));
+            for (i = 0, n = array ? text_below(4) : 1; i < n; i++) {
+                len += sprintf((char *) in + len, "%s", i ? "," : "");
+                len += text_json_object((char *) in + len);
+            }
+
+            len += sprintf((char *) in + len, "%s%s", array ? "]" : "",
+                           text_any(text_json_blanks));
 
         } else {
             for (n = text_below(30); n; n--) {
@@ -1436,6 +1608,7 @@ text_json_random(void)
             }
         }
 
+        text_data(in, len);
         text_json_is(in, len, NULL);
 
         taken += (text_got[0] == '[');
@@ -1532,7 +1705,9 @@ text_json_all(void)
     text_jsons(text_json_category,
                "a category that is no string is bad JSON, none is its error");
     text_jsons(text_json_data, "null or no data is an error");
-    text_jsons(text_json_bad, "what is not one object of JSON is refused");
+    text_jsons(text_json_bad, "what is not an object of JSON is refused");
+    text_jsons(text_json_arrays, "an array gives each of its objects");
+    text_datas();
     text_jsons(text_json_behind, "behind the object stand only blanks");
     text_jsons(text_json_utf8, "a body that is not UTF-8 is refused");
     text_json_limits();

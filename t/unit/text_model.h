@@ -707,9 +707,57 @@ model_value(model_json_t *m, const unsigned char *p, int depth, int top)
 }
 
 
+#define MODEL_BAD_JSON  "error: Invalid POST body json."
+#define MODEL_NO_DATA                                                         \
+    "error: Invalid or missing 'data' arg, must be non-nil."
+
+
+/*
+ * One object of a body, at p; adds to line, or sets it to the first error.
+ * Returns the place behind it, NULL if the whole body is bad.
+ */
+
+static const unsigned char *
+model_item(char *line, model_json_t *m, const unsigned char *p, int depth)
+{
+    m->category = m->data = 0;
+    m->name.data = NULL;
+    m->name.len = 0;
+
+    if (p == m->last || *p != '{') {
+        return NULL;
+    }
+
+    p = model_value(m, p, depth, 1);
+
+    if (p == NULL || m->category == 2) {
+        p = NULL;
+
+    } else if (strncmp(line, "error", 5) == 0) {
+        /* void */
+
+    } else if (m->category == 0 || m->name.len == 0 || m->name.len > 1024) {
+        strcpy(line, "error: Invalid or missing 'category' arg, must be "
+                     "1-1024 characters long.");
+
+    } else if (m->data != 1) {
+        strcpy(line, MODEL_NO_DATA);
+
+    } else {
+        model_show(line, "[", m->name.data, m->name.len, "]");
+        model_show(line, " data=", m->span.data, m->span.len, "");
+    }
+
+    free(m->name.data);
+
+    return p;
+}
+
+
 static void
 model_json(char *line, const unsigned char *body, size_t len)
 {
+    int                   n;
     model_json_t          m;
     const unsigned char  *p;
 
@@ -720,29 +768,58 @@ model_json(char *line, const unsigned char *body, size_t len)
 
     p = model_blank(&m, body);
 
-    if (p == m.last || *p != '{' || !model_utf8(body, len)) {
+    if (!model_utf8(body, len)) {
         p = NULL;
 
-    } else {
-        p = model_value(&m, p, 0, 1);
-    }
-
-    if (p == NULL || model_blank(&m, p) != m.last || m.category == 2) {
-        strcpy(line, "error: Invalid POST body json.");
-
-    } else if (m.category == 0 || m.name.len == 0 || m.name.len > 1024) {
-        strcpy(line, "error: Invalid or missing 'category' arg, must be "
-                     "1-1024 characters long.");
-
-    } else if (m.data != 1) {
-        strcpy(line, "error: Invalid or missing 'data' arg, must be non-nil.");
+    } else if (p == m.last || *p != '[') {
+        p = model_item(line, &m, p, 0);
 
     } else {
-        model_show(line, "[", m.name.data, m.name.len, "]");
-        model_show(line, " data=", m.span.data, m.span.len, "");
+
+        for (n = 0; p; n++) {
+            p = model_blank(&m, p + 1);
+            p = model_item(line, &m, p, 1);
+            p = p ? model_blank(&m, p) : p;
+
+            if (p == NULL || p == m.last || *p != ',') {
+                break;
+            }
+        }
+
+        p = (p && p < m.last && *p == ']' && n < 1000) ? p + 1 : NULL;
     }
 
-    free(m.name.data);
+    if (p == NULL || model_blank(&m, p) != m.last) {
+        strcpy(line, MODEL_BAD_JSON);
+    }
+}
+
+
+/* a body that is the data itself */
+
+static void
+model_data(char *line, const unsigned char *body, size_t len)
+{
+    model_json_t          m;
+    const unsigned char  *p, *start;
+
+    memset(&m, 0, sizeof(m));
+
+    line[0] = '\0';
+    m.last = body + len;
+
+    start = model_blank(&m, body);
+    p = model_utf8(body, len) ? model_value(&m, start, 0, 0) : NULL;
+
+    if (p == NULL || model_blank(&m, p) != m.last) {
+        strcpy(line, MODEL_BAD_JSON);
+
+    } else if (*start == 'n') {
+        strcpy(line, MODEL_NO_DATA);
+
+    } else {
+        model_show(line, "data=", start, p - start, "");
+    }
 }
 
 

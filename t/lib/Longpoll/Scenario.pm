@@ -206,12 +206,12 @@ sub wait_until (&$) {
     return 1;
 }
 
-# the status of the one zone, or of the named
+# the status of the one zone, or of the named, perhaps with arguments
 
 sub status {
-    my ($zone) = @_;
+    my ($zone, @args) = @_;
 
-    my $zones = get('/status')->json->{zones};
+    my $zones = get('/status?' . query(@args))->json->{zones};
     my @names = sort keys %$zones;
 
     if (!defined $zone) {

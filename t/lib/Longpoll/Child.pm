@@ -1,0 +1,216 @@
+package Longpoll::Child;
+
+# A program that runs beside a test and never outlives it.
+#
+#     my $child = Longpoll::Child->start(
+#         [ $program, @arguments ],
+#         env => { NAME => value },     # beside the test's own
+#         log => $file,                 # for what it prints; appended to
+#         dir => $dir,                  # removed if the test dies, see below
+#     );
+#     $child->pid; $child->alive; $child->signal('HUP');
+#     $child->end;                      # returns when all of it is gone
+#
+# Between the two stands a keeper, a process that reads from a pipe whose other
+# end only the test holds.  When the test asks for it, or is gone, for whatever
+# reason (kill -9 is one), the keeper ends the program and all that the program
+# started, and is gone itself.  A test that was killed leaves its directory to
+# the keeper, too.
+#
+# The program leads a session of its own.  What it started is what belongs to
+# that session, or descends from it, or has our mark in its environment: so
+# processes that became daemons are found as well.  All of them are ended by
+# pid, nothing by name.
+
+use strict;
+use warnings;
+
+use File::Path qw( remove_tree );
+use IO::Handle ();
+use IO::Select ();
+use POSIX qw( :sys_wait_h setsid );
+use Time::HiRes qw( time sleep );
+
+our $Patience = 3;              # seconds to end gently, and again for the rest
+
+my $serial = 0;
+my %living;
+
+
+sub start {
+    my ($class, $command, %o) = @_;
+
+    pipe my $asked, my $ask or die "pipe: $!\n";
+    pipe my $told, my $tell or die "pipe: $!\n";
+
+    my $keeper = fork // die "fork: $!\n";
+
+    if ($keeper == 0) {
+        # a keeper that held the pipes of others would keep these from ending
+
+        close $_->{ask} for values %living;
+        close $ask;
+        close $told;
+        %living = ();
+
+        eval { keep($command, $asked, $tell, %o); 1 } or warn $@;
+        POSIX::_exit(0);
+    }
+
+    close $asked;
+    close $tell;
+
+    my $self = bless { ask => $ask, keeper => $keeper }, $class;
+    my $said = join '', <$told>;
+
+    $living{$keeper} = $self;
+
+    # its pid, and in front or behind why it was not started
+
+    if ($said !~ /\A(\d+)\n\z/) {
+        $self->end;
+        die "$command->[0]: did not start: $said\n";
+    }
+
+    $self->{pid} = $1;
+
+    return $self;
+}
+
+sub pid { $_[0]{pid} }
+sub alive { kill 0, $_[0]{pid} }
+sub signal { kill $_[1], $_[0]{pid} }
+
+
+# closing the pipe is the asking; a later keeper may still hold it, so say it
+
+sub end {
+    my ($self) = @_;
+
+    return unless delete $living{ $self->{keeper} };
+
+    local ($?, $!);
+    local $SIG{PIPE} = 'IGNORE';
+
+    syswrite $self->{ask}, 'e';
+    close $self->{ask};
+    waitpid $self->{keeper}, 0;
+}
+
+END {
+    $_->end for values %living;
+}
+
+
+# the keeper
+
+sub keep {
+    my ($command, $asked, $tell, %o) = @_;
+
+    $SIG{$_} = 'IGNORE' for qw( INT TERM HUP PIPE );
+    $SIG{CHLD} = 'DEFAULT';
+
+    open STDIN, '<', '/dev/null' or die "/dev/null: $!\n";
+    open STDOUT, '>>', $o{log} // '/dev/null' or die "$o{log}: $!\n";
+    open STDERR, '>&', \*STDOUT or die "stderr: $!\n";
+
+    my $mark = join '-', 'longpoll', $$, ++$serial, int(1e6 * time);
+    my $pid = fork // die "fork: $!\n";
+
+    if ($pid == 0) {
+        $SIG{$_} = 'DEFAULT' for qw( INT TERM HUP PIPE );
+        setsid();
+
+        $ENV{$_} = $o{env}{$_} for keys %{ $o{env} || {} };
+        $ENV{LONGPOLL_CHILD} = $mark;
+
+        { exec { $command->[0] } @$command }
+
+        $tell->print("$!\n");
+        $tell->flush;
+        POSIX::_exit(127);
+    }
+
+    # exec closes the program's end of this pipe
+
+    $tell->print("$pid\n");
+    close $tell;
+
+    # reaps the program if it ends by itself
+
+    my $select = IO::Select->new($asked);
+
+    until ($select->can_read(0.05)) {
+        waitpid $pid, WNOHANG;
+    }
+
+    my $dead = !sysread $asked, my $byte, 1;
+
+    end_all($pid, $mark);
+    remove_tree($o{dir}) if $dead and defined $o{dir};
+}
+
+
+sub end_all {
+    my ($pid, $mark) = @_;
+
+    my $gently = time + $Patience;
+    my $rest = $gently + $Patience;
+    my @left = started_by($pid, $mark);
+
+    kill TERM => $pid if @left;
+
+    while (@left and time < $rest) {
+        # what has lost its leader has nobody else to end it
+
+        kill KILL => @left if time > $gently or !grep { $_ == $pid } @left;
+
+        sleep 0.02;
+        @left = started_by($pid, $mark);
+    }
+}
+
+
+# what is still there of the program's; its session is numbered like itself
+
+sub started_by {
+    my ($leader, $mark) = @_;
+
+    1 while waitpid(-1, WNOHANG) > 0;
+
+    my $ours = qr/(?:^|\0)LONGPOLL_CHILD=\Q$mark\E\0/;
+    my (%ppid, %ours);
+
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        my ($pid, $state, $ppid, $session) = slurp($stat)
+            =~ /^(\d+) \(.*\) (\S) (\d+) \d+ (\d+) /s or next;
+
+        next if $state eq 'Z' or $pid == $$;
+
+        $ppid{$pid} = $ppid;
+        $ours{$pid} = 1 if $session == $leader
+            or slurp("/proc/$pid/environ") =~ $ours;
+    }
+
+    my $more = 1;
+
+    while ($more) {
+        my @born = grep { !$ours{$_} and $ours{ $ppid{$_} } } keys %ppid;
+
+        $ours{$_} = 1 for @born;
+        $more = @born;
+    }
+
+    return keys %ours;
+}
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $in, '<', $file or return '';
+    local $/;
+    return scalar(<$in>) // '';
+}
+
+
+1;

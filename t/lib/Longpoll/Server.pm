@@ -1,0 +1,388 @@
+package Longpoll::Server;
+
+# A whole nginx for a test: a master and two workers, a prefix of its own in a
+# temporary directory, and a free port of 127.0.0.1.
+#
+#     my $server = Longpoll::Server->start(
+#         http => "longpoll_zone zone=events:1m;\n",        # inside http
+#         server => "location = /events { ... }\n",         # inside server
+#         files => {
+#             'html/index.html' => \$text,                  # a text, or
+#             'html/client.js'  => '/a/file/to/copy',
+#         },
+#         workers => 2,
+#     );
+#
+# `location = /status` with the figures of all zones is always there, and so is
+# `location /`, which serves the files below html/, not to be cached.  Relative
+# paths of the configuration stand behind the prefix.
+#
+#     $server->url('/page.html')            http://127.0.0.1:PORT/page.html
+#     $server->publish($category, $json)    the event's id; dies when refused;
+#                                           both in characters, not bytes
+#     $server->waiting                      parked polls, of all zones
+#     $server->status($zone)                its figures, as a hash
+#     $server->wait_waiting($n)             until so many are parked
+#     $server->reload                       HUP, until the old workers are gone
+#     $server->reload(leaving => 1)         until new ones are there; the pids
+#                                           of the old ones
+#     $server->wait_gone(@pids)             until these workers are gone
+#     $server->stop, $server->start_again   the zones begin empty, as ever
+#     $server->workers                      their pids
+#     $server->alerts                       such lines of the error log
+#     $server->end                          happens by itself when the test ends
+#
+# The nginx is TEST_NGINX_BINARY, or the first in PATH, and loads
+# TEST_NGINX_LOAD_MODULES; without either it loads the module in build/.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use Encode qw( encode );
+use Exporter qw( import );
+use File::Basename qw( dirname );
+use File::Copy qw( copy );
+use File::Path qw( make_path );
+use File::Temp qw( tempdir );
+use HTTP::Tiny ();
+use IO::Socket::INET ();
+use JSON::PP ();
+use Time::HiRes qw( time sleep );
+
+use Longpoll::Child ();
+
+our @EXPORT_OK = qw( wait_until );
+our $Patience = 15;
+
+my $root = abs_path(dirname(__FILE__) . '/../../..');
+
+
+sub start {
+    my ($class, %o) = @_;
+
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    my $self = bless {
+        %o,
+        dir  => $dir,
+        http_client => HTTP::Tiny->new(timeout => $Patience, keep_alive => 0,
+                                       proxy => undef, http_proxy => undef),
+    }, $class;
+
+    $self->lay_out;
+
+    # somebody else may take the port before nginx does
+
+    my $port = $ENV{TEST_NGINX_PORT} || 1984;
+
+    for my $try (1 .. 5) {
+        $self->{port} = $port = free_port($port + 1);
+        $self->write_conf;
+        return $self if eval { $self->start_again; 1 };
+        die $@ if $self->log !~ /Address already in use/ or $try == 5;
+    }
+}
+
+
+sub free_port {
+    my ($port) = @_;
+
+    $port++ until $port > 65535
+        or IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:$port",
+                                 ReuseAddr => 1);
+
+    return $port;
+}
+
+
+# root's workers are somebody else, who must get at the files
+
+sub lay_out {
+    my ($self) = @_;
+
+    my $dir = $self->{dir};
+    my $files = $self->{files} || {};
+    my $umask = umask 022;
+
+    chmod 0755, $dir or die "$dir: $!\n";
+    make_path("$dir/html", "$dir/tmp");
+
+    for my $name (keys %$files) {
+        my $file = "$dir/$name";
+
+        make_path(dirname($file));
+
+        if (ref $files->{$name}) {
+            spew($file, ${ $files->{$name} });
+        } else {
+            copy($files->{$name}, $file) or die "$files->{$name}: $!\n";
+            chmod 0644, $file or die "$file: $!\n";
+        }
+    }
+
+    umask $umask;
+}
+
+
+sub write_conf {
+    my ($self) = @_;
+
+    my $user = '';
+
+    if ($> == 0) {
+        my ($name) = grep { defined getpwnam $_ } qw( www-data nobody );
+        my $group = getgrgid((getpwnam $name)[3]);
+        $user = "user $name $group;";
+    }
+
+    my $load = join '', map { "load_module $_;\n" } modules();
+    my $workers = $self->{workers} || 2;
+
+    $self->{conf} = <<"_EOC_";
+$load$user
+daemon           off;
+worker_processes $workers;
+pid              nginx.pid;
+error_log        error.log notice;
+
+events {
+    worker_connections 1024;
+}
+
+http {
+    access_log   off;
+    default_type text/plain;
+    types {
+        text/html       html;
+        text/css        css;
+        text/javascript js;
+    }
+
+    client_body_temp_path tmp/body;
+    proxy_temp_path       tmp/proxy;
+    fastcgi_temp_path     tmp/fastcgi;
+    uwsgi_temp_path       tmp/uwsgi;
+    scgi_temp_path        tmp/scgi;
+
+$self->{http}
+    server {
+        listen  127.0.0.1:$self->{port};
+        charset utf-8;
+
+        location = /status { longpoll_status all; }
+        location / {
+            root html;
+            add_header Cache-Control no-store;
+        }
+$self->{server}
+    }
+}
+_EOC_
+
+    spew("$self->{dir}/nginx.conf", $self->{conf});
+}
+
+sub modules {
+    return split ' ', $ENV{TEST_NGINX_LOAD_MODULES}
+        if defined $ENV{TEST_NGINX_LOAD_MODULES};
+
+    return if defined $ENV{TEST_NGINX_BINARY};
+    return "$root/build/ngx_http_longpoll_module.so";
+}
+
+sub nginx {
+    return $ENV{TEST_NGINX_BINARY} if defined $ENV{TEST_NGINX_BINARY};
+
+    my ($nginx) = grep { -x } map { "$_/nginx" }
+                  split(/:/, $ENV{PATH}), '/usr/sbin';
+    return $nginx // 'nginx';
+}
+
+
+sub start_again {
+    my ($self) = @_;
+
+    my $dir = $self->{dir};
+
+    $self->{child} = Longpoll::Child->start(
+        [ nginx(), '-p', "$dir/", '-c', 'nginx.conf', '-e', 'error.log' ],
+        log => "$dir/error.log", dir => $dir);
+
+    # whatever answers: is it ours?
+
+    my $up = eval {
+        wait_until('nginx answers', sub {
+            die "it ended\n" unless $self->{child}->alive;
+            $self->get('/status')->{success};
+        });
+    };
+
+    return if $up and $self->{child}->alive;
+
+    my $why = $@;
+    $self->stop;
+    die "nginx did not start: $why", $self->log;
+}
+
+sub stop {
+    my ($self) = @_;
+
+    $self->{child}->end;
+}
+
+sub end { $_[0]->stop }
+
+
+sub port { $_[0]{port} }
+sub dir { $_[0]{dir} }
+sub url { "http://127.0.0.1:$_[0]{port}" . ($_[1] // '/') }
+
+sub log {
+    my ($self) = @_;
+
+    open my $in, '<', "$self->{dir}/error.log" or return '';
+    return join '', <$in>;
+}
+
+sub alerts {
+    my ($self) = @_;
+
+    return grep { /\[(?:alert|crit|emerg)\]/ } split /^/, $self->log;
+}
+
+
+# requests, as HTTP::Tiny answers them
+
+sub get {
+    my ($self, $uri) = @_;
+
+    return $self->{http_client}->get($self->url($uri));
+}
+
+sub publish {
+    my ($self, $category, $json, %o) = @_;
+
+    my $name = JSON::PP->new->allow_nonref->encode($category);
+    my $answer = $self->{http_client}->post(
+        $self->url($o{uri} // '/publish'),
+        { content => encode('UTF-8', qq({"category":$name,"data":$json})) });
+
+    die "publish: $answer->{status} $answer->{content}\n"
+        unless $answer->{content} eq '{"success": true}';
+
+    return $answer->{headers}{'longpoll-event-id'};
+}
+
+sub zones {
+    my ($self) = @_;
+
+    my $answer = $self->get('/status');
+
+    die "status: $answer->{status} $answer->{content}\n"
+        unless $answer->{success};
+
+    return JSON::PP->new->utf8->decode($answer->{content})->{zones};
+}
+
+sub status {
+    my ($self, $zone) = @_;
+
+    return $self->zones->{$zone} // die "no zone $zone\n";
+}
+
+sub waiting {
+    my ($self) = @_;
+
+    my $sum = 0;
+    $sum += $_->{waiting} for values %{ $self->zones };
+
+    return $sum;
+}
+
+
+# processes
+
+sub workers {
+    my ($self) = @_;
+
+    my @pids;
+
+    for my $file (glob '/proc/[0-9]*/stat') {
+        open my $in, '<', $file or next;
+        my ($pid, $state, $ppid) = (<$in> // '')
+            =~ /^(\d+) \(.*\) (\S) (\d+) / or next;
+
+        push @pids, $pid if $ppid == $self->{child}->pid and $state ne 'Z';
+    }
+
+    return sort { $a <=> $b } @pids;
+}
+
+sub reload {
+    my ($self, %o) = @_;
+
+    my %old = map { $_ => 1 } $self->workers;
+
+    $self->{child}->signal('HUP');
+
+    wait_until('new workers', sub {
+        keys %old == grep { !$old{$_} } $self->workers;
+    });
+
+    return keys %old if $o{leaving};
+
+    $self->wait_gone(keys %old);
+}
+
+sub wait_gone {
+    my ($self, @pids) = @_;
+
+    my %old = map { $_ => 1 } @pids;
+
+    wait_until('the old workers gone', sub {
+        !grep { $old{$_} } $self->workers;
+    });
+}
+
+sub wait_waiting {
+    my ($self, $n) = @_;
+
+    my $waiting = 'unknown';
+
+    eval {
+        wait_until("$n waiting", sub {
+            ($waiting = $self->waiting) == $n;
+        });
+
+    } or die $@ =~ /^never came/ ? "never came: $n waiting; $waiting are\n"
+                                 : $@;
+}
+
+
+# wait_until($what, sub { ... }): until it is true, or it dies
+
+sub wait_until {
+    my ($what, $true, $patience) = @_;
+
+    my $end = time + ($patience // $Patience);
+
+    until ($true->()) {
+        die "never came: $what\n" if time > $end;
+        sleep 0.005;
+    }
+
+    return 1;
+}
+
+
+sub spew {
+    my ($file, $text) = @_;
+
+    open my $out, '>:encoding(UTF-8)', $file or die "$file: $!\n";
+    print $out $text;
+    close $out or die "$file: $!\n";
+}
+
+
+1;
