@@ -38,13 +38,13 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 	@tools/deps test
 	@tools/test hup -- $(T)
 
+clients: all        ## t/clients/*.t, golongpoll's clients, a browser; T=...
+	@tools/deps clients run
+	@tools/test clients -- $(T)
+
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/deps build test asan
 	@tools/test asan -- $(T)
-
-clients: all        ## t/clients/*.t, golongpoll's own clients; T=... for some
-	@tools/deps clients run
-	@tools/test clients -- $(T)
 
 matrix:             ## t/*.t, on nginx 1.22, 1.26 and the newest, also static
 	@tools/deps build test asan

@@ -171,8 +171,11 @@ my $serial = 0;
 # asks nobody else for them.
 
 sub client_js {
-    my $go = Longpoll::Browser::program('go')
-        or return (undef, 'there is no go to fetch it');
+    my $tool = abs_path(dirname(abs_path(__FILE__)) . '/../../tools/go');
+
+    chomp(my $go = `'$tool' 1.16`);
+    return (undef, 'there is no go to fetch it') if $? or $go eq '';
+
     my $dir = tempdir(CLEANUP => 1);
     my $said = '';
 
