@@ -50,6 +50,13 @@ post('/publish', '[' . join(',', map { event($_, "\"$_\"") } @cats) . ']');
 
 is_deeply([$p->answer->data], \@cats, 'one event of each');
 
+post('/publish', '[' . join(',', map { event($_, "\"$_\"") } @cats[0, 1, 1, 2, 0])
+                 . ']');
+is_deeply([ask(category => $_, since_time => 0)->data], [($_) x 3], $_)
+    for @cats[0, 1];
+is_deeply([ask(category => $cats[2], since_time => 0)->data],
+          [($cats[2]) x 2], $cats[2]);
+
 
 
 === TEST 4: 1,000 events are an array, 1,001 are not
