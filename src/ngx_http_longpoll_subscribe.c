@@ -455,7 +455,10 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
 }
 
 
-/* reads, or parks: one lock hold decides */
+/*
+ * Reads, or parks: one lock hold decides.  Most polls of a fan-out that come
+ * back need none: nothing has happened since, and others wait here already.
+ */
 
 static ngx_int_t
 ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
@@ -470,15 +473,28 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t            *z;
     ngx_http_longpoll_shared_t          *bytes;
     ngx_http_longpoll_loc_conf_t        *llcf;
+    ngx_http_longpoll_wait_cat_t        *cat;
     ngx_http_longpoll_worker_sh_t       *worker;
     ngx_http_longpoll_subscribe_read_t   sr;
 
     z = ctx->zone;
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    rc = ngx_http_longpoll_subscribe_read(&sr, z, ctx, cursor,
-                                          llcf->max_response_size,
-                                          NGX_HTTP_LONGPOLL_READ_PARK, &bytes);
+    cat = ngx_http_longpoll_wait_find(z->data, ctx->cats->hash);
+
+    if (ctx->ncats == 1 && cat && !cat->loose
+        && ngx_http_longpoll_zone_newest(z, cursor))
+    {
+        sr.slots[0] = cat->slot;
+        rc = NGX_AGAIN;
+
+    } else {
+        rc = ngx_http_longpoll_subscribe_read(&sr, z, ctx, cursor,
+                                              llcf->max_response_size,
+                                              NGX_HTTP_LONGPOLL_READ_PARK,
+                                              &bytes);
+    }
+
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -291,6 +291,15 @@ ngx_int_t ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, uint64_t now);
 
 /*
+ * Whether a new poll's cursor is at the newest place of all, so that a read
+ * would find nothing and miss nothing.  Takes no lock, which is right for a
+ * category in which the worker has an interest already: whatever is published
+ * from now on is marked for it.
+ */
+ngx_uint_t ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor);
+
+/*
  * Whether the bytes used since the read were the messages'.  If not, forget
  * them and read again; after a few times it always holds.
  */

@@ -159,6 +159,22 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 }
 
 
+ngx_uint_t
+ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor)
+{
+    if (!cursor->exact || cursor->lost
+        || cursor->id != *(volatile uint64_t *) &z->sh->visible)
+    {
+        return 0;
+    }
+
+    cursor->fresh = 0;
+
+    return 1;
+}
+
+
 /*
  * One lock hold of a read.
  *
