@@ -622,3 +622,33 @@ is($after->{published} - $before->{published}, 11, 'published');
 is($after->{waiting}, 0, 'waiting');
 is($after->{missed} - $before->{missed}, 0, 'missed');
 is($after->{disconnected} - $before->{disconnected}, 0, 'disconnected');
+
+
+
+=== TEST 35: beside one that waits, another gets at once what is behind its cursor
+--- scenario
+my ($cat, $other) = (category(), category('other'));
+my @ids = map { publish($cat, $_) } 1 .. 3;
+my $p = poll(category => $cat, last_id => $ids[2]);
+
+wait_waiting(1);
+
+for my $i (0, 1) {
+    my $r = ask(category => $cat, last_id => $ids[$i], timeout => 5);
+
+    is_deeply([$r->data], [$i + 2 .. 3], "behind the $i.");
+    is_deeply([ask(category => $cat, since_time => id_ms($ids[$i]), timeout => 5,
+                   last_id => $ids[$i])->data], [$i + 2 .. 3],
+              'with since_time');
+}
+
+my $q = poll(category => $cat, last_id => $ids[2]);
+
+wait_waiting(2);
+publish($other, 1);
+
+my $third = poll(category => $cat, last_id => $ids[2]);
+
+wait_waiting(3);
+publish($cat, 4);
+is_deeply([$_->answer->data], [4], 'those at the newest wait') for $p, $q, $third;
