@@ -60,6 +60,8 @@ ngx_http_longpoll_zone_check_log(ngx_http_longpoll_zone_t *z)
 
         msg = (ngx_http_longpoll_msg_sh_t *) rec;
 
+        ngx_http_longpoll_zone_must(n >= sizeof(ngx_http_longpoll_msg_sh_t),
+                                    "a message's size");
         ngx_http_longpoll_zone_must(msg->slot < z->sh->cats.fresh
                                     && z->cats.slots[msg->slot].hash[0],
                                     "a living message's slot");
