@@ -10,16 +10,19 @@ MAKEFLAGS += --no-print-directory
 PORT = 8080
 T =
 
-.PHONY: all help check test unit plain hup asan clients run bench clean \
-	build-unit
+# of each fuzz target
+SECONDS = 30
+
+.PHONY: all help check test unit plain hup asan fuzz clients run bench clean \
+	build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
-test:               ## all that a landing needs: check, unit, plain, hup, asan
-	@tools/deps build check test asan
-	@tools/test build check unit plain hup asan
+test:               ## all that a landing needs: check, unit, plain, hup, asan, fuzz
+	@tools/deps build check test asan fuzz
+	@tools/test build check unit plain hup asan fuzz
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -40,6 +43,10 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/deps build test asan
 	@tools/test asan -- $(T)
+
+fuzz:               ## t/fuzz/*.c, half a minute each; SECONDS=n T=query for more
+	@tools/deps build fuzz
+	@SECONDS=$(SECONDS) tools/test fuzz -- $(T)
 
 clients: all        ## t/clients/*.t, golongpoll's own clients; T=... for some
 	@tools/deps clients
@@ -65,8 +72,9 @@ help:               ## this list
 # and that finds more.
 
 build/unit/text:   UNIT = id query json wire
-build/unit/store:  UNIT = hash id log cat zone zone_read zone_check
-build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
+build/unit/store:  UNIT = hash id sound log cat zone zone_read zone_check
+build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
+	-DNGX_HTTP_LONGPOLL_DEBUG=1
 
 UNIT_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	-fsanitize=address,undefined -fno-sanitize-recover -Isrc \
@@ -84,3 +92,30 @@ build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*) Makefile
 	@echo "compiling $@"
 	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -o $@ $< \
 	    $(wildcard t/unit/$*_*.c) $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl
+
+
+# The fuzz targets: libFuzzer is clang's.  The stubs are those of the unit
+# programs.
+
+build/fuzz/query:  FUZZ = id query json
+build/fuzz/body:   FUZZ = json
+build/fuzz/wire:   FUZZ = id json wire
+build/fuzz/zone build/fuzz/walk: FUZZ = hash id sound log cat zone zone_read \
+	zone_check
+build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
+build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
+build/fuzz/query build/fuzz/body build/fuzz/wire: STUB = t/unit/text_stub.c
+
+FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer -Wno-unused-function
+
+targets := $(patsubst t/%.c,build/%,$(wildcard t/fuzz/*.c))
+
+build-fuzz: all $(targets)
+
+$(targets): | all
+
+build/fuzz/%: t/fuzz/%.c $(wildcard src/* t/fuzz/*.h t/unit/*) Makefile
+	@mkdir -p build/fuzz
+	@echo "compiling $@"
+	@clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(STUB) \
+	    $(FUZZ:%=src/ngx_http_longpoll_%.c) -lyajl
