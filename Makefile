@@ -11,16 +11,19 @@ MAKEFLAGS += --no-print-directory
 PORT = 8080
 T =
 
-.PHONY: all help check test unit plain hup asan clients matrix smoke run bench \
-	clean build-unit
+# of each fuzz target
+SECONDS = 30
+
+.PHONY: all help check test unit plain hup asan fuzz clients matrix smoke run \
+	bench clean build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
-test:               ## for a landing: check unit plain hup clients asan smoke
-	@tools/deps build check test asan clients run
-	@tools/test build check unit plain hup clients asan smoke
+test:               ## for a landing: check to asan, fuzz, smoke
+	@tools/deps build check test asan clients run fuzz
+	@tools/test build check unit plain hup clients asan fuzz smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -45,6 +48,10 @@ clients: all        ## t/clients/*.t, golongpoll's clients, a browser; T=...
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/deps build test asan
 	@tools/test asan -- $(T)
+
+fuzz:               ## t/fuzz/*.c, half a minute each; SECONDS=n T=query for more
+	@tools/deps build fuzz
+	@SECONDS=$(SECONDS) tools/test fuzz -- $(T)
 
 matrix:             ## t/*.t, on nginx 1.22, 1.26 and the newest, also static
 	@tools/deps build test asan
@@ -74,8 +81,9 @@ help:               ## this list
 # and that finds more.
 
 build/unit/text:   UNIT = id query json wire
-build/unit/store:  UNIT = hash id log cat zone zone_read zone_check
-build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
+build/unit/store:  UNIT = hash id sound log cat zone zone_read zone_check
+build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
+	-DNGX_HTTP_LONGPOLL_DEBUG=1
 
 UNIT_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	-fsanitize=address,undefined -fno-sanitize-recover -Isrc \
@@ -93,3 +101,30 @@ build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*) Makefile
 	@echo "compiling $@"
 	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -o $@ $< \
 	    $(wildcard t/unit/$*_*.c) $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl
+
+
+# The fuzz targets: libFuzzer is clang's.  The stubs are those of the unit
+# programs.
+
+build/fuzz/query:  FUZZ = id query json
+build/fuzz/body:   FUZZ = json
+build/fuzz/wire:   FUZZ = id json wire
+build/fuzz/zone build/fuzz/walk: FUZZ = hash id sound log cat zone zone_read \
+	zone_check
+build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
+build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
+build/fuzz/query build/fuzz/body build/fuzz/wire: STUB = t/unit/text_stub.c
+
+FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer -Wno-unused-function
+
+targets := $(patsubst t/%.c,build/%,$(wildcard t/fuzz/*.c))
+
+build-fuzz: all $(targets)
+
+$(targets): | all
+
+build/fuzz/%: t/fuzz/%.c $(wildcard src/* t/fuzz/*.h t/unit/*) Makefile
+	@mkdir -p build/fuzz
+	@echo "compiling $@"
+	@clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(STUB) \
+	    $(FUZZ:%=src/ngx_http_longpoll_%.c) -lyajl

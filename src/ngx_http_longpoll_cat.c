@@ -28,6 +28,7 @@ ngx_http_longpoll_cat_find(ngx_http_longpoll_cats_t *cats,
     n = cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
 
     while (n) {
+        ngx_http_longpoll_cat_sound(cats, n);
         cat = &cats->slots[n - 1];
 
         if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
@@ -63,6 +64,8 @@ ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
     } else {
         return NGX_HTTP_LONGPOLL_CAT_NONE;
     }
+
+    ngx_http_longpoll_cat_sound(cats, n);
 
     cat = &cats->slots[n - 1];
     bucket = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
@@ -123,6 +126,7 @@ ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
     }
 
     while (*prev != n + 1) {
+        ngx_http_longpoll_cat_sound(cats, *prev);
         prev = &cats->slots[*prev - 1].next;
     }
 

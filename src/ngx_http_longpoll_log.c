@@ -126,6 +126,11 @@ ngx_http_longpoll_log_clean(ngx_http_longpoll_log_t *log)
     rec = ngx_http_longpoll_log_at(log, sh->tail);
     n = ngx_http_longpoll_log_bytes(rec);
 
+    ngx_http_longpoll_sound_step();
+    ngx_http_longpoll_sound(n && n <= sh->size - sh->tail % sh->size
+                            && n <= sh->head - sh->tail,
+                            "a record's size");
+
     if (rec->state != NGX_HTTP_LONGPOLL_LOG_LIVE) {
         ngx_http_longpoll_put(sh->tail, sh->tail + n);
         return 0;

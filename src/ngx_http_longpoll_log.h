@@ -26,6 +26,7 @@
 
 
 #include "ngx_http_longpoll_journal.h"
+#include "ngx_http_longpoll_sound.h"
 
 
 #define NGX_HTTP_LONGPOLL_LOG_UNIT  16
@@ -68,6 +69,10 @@ typedef struct {
     u_char                          *base;
     ngx_http_longpoll_log_move_pt    move;
     void                            *data;      /* of move */
+
+#if (NGX_HTTP_LONGPOLL_DEBUG)
+    uint64_t                         size;      /* what sh->size must be */
+#endif
 } ngx_http_longpoll_log_t;
 
 

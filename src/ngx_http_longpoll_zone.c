@@ -187,6 +187,10 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->log.move = ngx_http_longpoll_zone_move;
     z->log.data = z;
 
+#if (NGX_HTTP_LONGPOLL_DEBUG)
+    z->log.size = *log_size;
+#endif
+
     z->cats.sh = &z->sh->cats;
     z->cats.journal = &z->sh->journal;
 
@@ -257,8 +261,11 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 {
     ngx_shmtx_lock(z->mutex);
 
+    ngx_http_longpoll_zone_sound(z);
+
     if (z->sh->journal.n || z->sh->busy || z->sh->delete_slot) {
         ngx_http_longpoll_zone_recover(z);
+        ngx_http_longpoll_zone_sound(z);
     }
 }
 
@@ -280,6 +287,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
     sh = z->sh;
 
     ngx_http_longpoll_journal_undo(&sh->journal);
+    ngx_http_longpoll_zone_sound(z);
 
     if (sh->busy) {
 
@@ -334,6 +342,8 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
     sh = z->sh;
     j = &sh->journal;
     msg = (ngx_http_longpoll_msg_sh_t *) from;
+
+    ngx_http_longpoll_sound(msg->slot < sh->cats.nslots, "a message's slot");
     cat = &z->cats.slots[msg->slot];
 
     if (msg->prev) {
@@ -381,6 +391,9 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
     cats = &sh->cats;
     j = &sh->journal;
     cat = &z->cats.slots[msg->slot];
+
+    ngx_http_longpoll_sound(msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE,
+                            "a dead message in a list");
 
     if (lost && cat->dropped < msg->id) {
         ngx_http_longpoll_set(j, cat->dropped, msg->id);
@@ -441,6 +454,7 @@ ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
 
+    ngx_http_longpoll_cat_sound(&z->cats, slot + 1);
     cat = &z->cats.slots[slot];
 
     if (cat->count == 0 && cat->waiting == 0
@@ -566,6 +580,8 @@ ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
          && seen < NGX_HTTP_LONGPOLL_ZONE_SAMPLE;
          i++)
     {
+        ngx_http_longpoll_sound_step();
+
         n = cats->hand < cats->fresh ? cats->hand : 0;
         ngx_http_longpoll_put(cats->hand, n + 1);
 
@@ -1377,6 +1393,8 @@ ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
             sum = __builtin_ctzll(summary[i]);
             word = i * 64 + sum;
 
+            ngx_http_longpoll_sound(word < z->words, "a summary's bit");
+
             (void) __sync_fetch_and_and(&summary[i],
                                         ~ngx_http_longpoll_zone_bit(sum));
             slots = __sync_fetch_and_and(&dirty[word], 0);
@@ -1390,6 +1408,8 @@ ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
             ngx_http_longpoll_zone_lock(z);
 
             for ( /* void */ ; slots; slots &= slots - 1) {
+                ngx_http_longpoll_cat_sound(&z->cats, word * 64
+                                            + __builtin_ctzll(slots) + 1);
                 cat = &z->cats.slots[word * 64 + __builtin_ctzll(slots)];
 
                 if (cat->hash[0]) {

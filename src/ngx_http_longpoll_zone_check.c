@@ -60,6 +60,8 @@ ngx_http_longpoll_zone_check_log(ngx_http_longpoll_zone_t *z)
 
         msg = (ngx_http_longpoll_msg_sh_t *) rec;
 
+        ngx_http_longpoll_zone_must(n >= sizeof(ngx_http_longpoll_msg_sh_t),
+                                    "a message's size");
         ngx_http_longpoll_zone_must(msg->slot < z->sh->cats.fresh
                                     && z->cats.slots[msg->slot].hash[0],
                                     "a living message's slot");
@@ -173,6 +175,8 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
     cats = &z->sh->cats;
     events = claimed = full = active = 0;
 
+    ngx_http_longpoll_zone_sound(z);
+
     ngx_http_longpoll_zone_must(z->sh->journal.n == 0 && !z->sh->busy,
                                 "unfinished business");
 
@@ -216,3 +220,139 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
                                 "numbers of categories");
     return NULL;
 }
+
+
+#if (NGX_HTTP_LONGPOLL_DEBUG)
+
+static void ngx_http_longpoll_zone_sound_journal(ngx_http_longpoll_zone_t *z);
+
+
+/*
+ * What whoever takes the lock relies on.  In the midst of a step only the
+ * journal holds; it is asked again when that is undone.
+ */
+
+void
+ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t                      unit;
+    ngx_http_longpoll_log_sh_t   *log;
+    ngx_http_longpoll_cats_sh_t  *cats;
+
+    log = z->log.sh;
+    cats = &z->sh->cats;
+    unit = NGX_HTTP_LONGPOLL_LOG_UNIT;
+
+    /* far more than any hold needs */
+
+    ngx_http_longpoll_sound_left = 1000000 + 8 * z->log.size;
+
+    ngx_http_longpoll_zone_sound_journal(z);
+
+    ngx_http_longpoll_sound(log->size == z->log.size
+                            && cats->nslots
+                               == (ngx_http_longpoll_cat_sh_t *) z->cats.tombs
+                                  - z->cats.slots
+                            && cats->nbuckets
+                               == (ngx_http_longpoll_tomb_sh_t *)
+                                  z->cats.buckets - z->cats.tombs,
+                            "sizes that never change");
+
+    if (z->sh->journal.n) {
+        return;
+    }
+
+    ngx_http_longpoll_sound(log->head % unit == 0 && log->tail % unit == 0
+                            && log->head < (uint64_t) 1 << 62
+                            && log->tail <= log->head
+                            && log->head - log->tail <= log->size,
+                            "head and tail");
+    ngx_http_longpoll_sound(log->live <= log->head - log->tail
+                            && log->credit <= (int64_t) log->size
+                            && log->credit >= -(int64_t) log->size * 256,
+                            "the log's accounts");
+    ngx_http_longpoll_sound(cats->fresh <= cats->nslots
+                            && cats->free <= cats->fresh
+                            && cats->claimed <= cats->fresh
+                            && cats->full <= cats->claimed,
+                            "the slots' accounts");
+    ngx_http_longpoll_sound(z->sh->delete_slot <= cats->fresh,
+                            "the slot that is deleted from");
+    ngx_http_longpoll_sound((z->sh->oldest == 0) == (z->sh->newest == 0),
+                            "the ends of the list by age");
+}
+
+
+/* it undoes only words of the zone */
+
+static void
+ngx_http_longpoll_zone_sound_journal(ngx_http_longpoll_zone_t *z)
+{
+    int64_t                          first, last;
+    ngx_uint_t                       i;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    j = &z->sh->journal;
+
+    first = (u_char *) z->sh - (u_char *) j;
+    last = z->log.base + z->log.size - (u_char *) j - sizeof(uint64_t);
+
+    ngx_http_longpoll_sound(j->n <= NGX_HTTP_LONGPOLL_JOURNAL_MAX,
+                            "the journal's length");
+
+    for (i = 0; i < j->n; i++) {
+        ngx_http_longpoll_sound(j->undo[i].offset >= first
+                                && j->undo[i].offset <= last
+                                && j->undo[i].offset % 8 == 0
+                                && (j->undo[i].offset < 0
+                                    || j->undo[i].offset
+                                       >= (int64_t) sizeof(*j)),
+                                "a word in the journal");
+    }
+}
+
+
+ngx_http_longpoll_msg_sh_t *
+ngx_http_longpoll_zone_msg(ngx_http_longpoll_zone_t *z, uint32_t ref)
+{
+    uint64_t                     place, n;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    place = (uint64_t) (ref - 1) * NGX_HTTP_LONGPOLL_LOG_UNIT;
+
+    ngx_http_longpoll_sound_step();
+    ngx_http_longpoll_sound(ref && place + sizeof(ngx_http_longpoll_msg_sh_t)
+                                   <= z->log.size,
+                            "a ref");
+
+    msg = ngx_http_longpoll_zone_at(z, ref);
+    n = ngx_http_longpoll_log_bytes(&msg->rec);
+
+    ngx_http_longpoll_sound(place + n <= z->log.size
+                            && ngx_http_longpoll_zone_front(msg->rec.bits)
+                               + msg->rec.name_len + (uint64_t) msg->data_len
+                               <= n,
+                            "a message's lengths");
+    ngx_http_longpoll_sound(msg->slot < z->sh->cats.nslots,
+                            "a message's slot");
+    return msg;
+}
+
+
+/* a walk along ids that rise comes to an end */
+
+void
+ngx_http_longpoll_zone_sound_order(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    ngx_http_longpoll_sound(msg->prev == 0
+                            || ngx_http_longpoll_zone_msg(z, msg->prev)->id
+                               < msg->id,
+                            "the order of a category");
+    ngx_http_longpoll_sound(msg->next == 0
+                            || ngx_http_longpoll_zone_msg(z, msg->next)->id
+                               > msg->id,
+                            "the order of a category");
+}
+
+#endif

@@ -24,8 +24,28 @@
 #define NGX_HTTP_LONGPOLL_ZONE_STEPS  1000      /* in a lock hold */
 
 
-#define ngx_http_longpoll_zone_msg(z, ref)                                    \
+#define ngx_http_longpoll_zone_at(z, ref)                                     \
     ((ngx_http_longpoll_msg_sh_t *) ngx_http_longpoll_log_rec(&(z)->log, ref))
+
+
+/* in a debug build: header, message, and the ids of a message's neighbours */
+
+#if (NGX_HTTP_LONGPOLL_DEBUG)
+
+void ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z);
+ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_msg(
+    ngx_http_longpoll_zone_t *z, uint32_t ref);
+void ngx_http_longpoll_zone_sound_order(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
+#else
+
+#define ngx_http_longpoll_zone_sound(z)
+#define ngx_http_longpoll_zone_msg(z, ref)  ngx_http_longpoll_zone_at(z, ref)
+#define ngx_http_longpoll_zone_sound_order(z, msg)
+
+#endif
+
 
 #define ngx_http_longpoll_zone_ref(z, msg)                                    \
     ngx_http_longpoll_log_ref(&(z)->log, msg)

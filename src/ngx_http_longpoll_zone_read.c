@@ -446,6 +446,9 @@ ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
+        ngx_http_longpoll_zone_sound_order(z, fore);
+        ngx_http_longpoll_zone_sound_order(z, back);
+
         way->fore = fore->next;
         way->back = back->prev;
     }
@@ -525,6 +528,9 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
             }
 
             msg = ngx_http_longpoll_zone_msg(z, way->next);
+
+            ngx_http_longpoll_sound(msg->id <= z->sh->visible,
+                                    "a message that is not visible");
 
             if (msg->id <= walk->upto && (!first || msg->id < first->id)) {
                 first = msg;
@@ -625,6 +631,8 @@ ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
 {
     ngx_http_longpoll_msg_t       *m;
     ngx_http_longpoll_zone_way_t  *way;
+
+    ngx_http_longpoll_zone_sound_order(z, msg);
 
     m = &ngx_http_longpoll_zone_scratch.msgs[walk->rd->nmsgs++];
 
@@ -916,6 +924,8 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
         }
 
         (*steps)--;
+
+        ngx_http_longpoll_zone_sound_order(z, msg);
 
         key->ref = ref;
 

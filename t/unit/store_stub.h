@@ -76,6 +76,11 @@ static stub_shared_t  *stub;
 
 static uint64_t        stub_random_state;
 
+/* chance is what stands here, until it ends (t/fuzz/zone.c) */
+
+static const u_char   *stub_bytes;
+static const u_char   *stub_bytes_last;
+
 static ngx_uint_t      stub_held;           /* the mutex */
 static void          (*stub_hook)(void);    /* before every lock */
 
@@ -118,7 +123,19 @@ stub_random(void)
 static uint64_t
 stub_below(uint64_t n)
 {
-    return stub_random() % n;
+    uint64_t  x, left;
+
+    if (stub_bytes == stub_bytes_last) {
+        return stub_random() % n;
+    }
+
+    x = 0;
+
+    for (left = n - 1; left && stub_bytes < stub_bytes_last; left >>= 8) {
+        x = x << 8 | *stub_bytes++;
+    }
+
+    return x % n;
 }
 
 
@@ -127,7 +144,7 @@ stub_below(uint64_t n)
 static ngx_uint_t
 stub_once(uint64_t n)
 {
-    return stub_random() % n == 0;
+    return stub_below(n) == 0;
 }
 
 

@@ -1,0 +1,126 @@
+
+/*
+ * zone.c: calls of a live zone, as the bytes choose them.
+ *
+ * The model of the store's unit test (t/unit/store_model.h), with the bytes in
+ * place of chance: the first says what world it is, then each choice takes as
+ * many as it needs.  Every answer is compared with the model's and every call
+ * leaves a sound zone.  Beside the calls of the model there are reads with any
+ * 64 bits as the cursor.
+ */
+
+
+#include "fuzz.h"
+
+#include "../unit/store_model.h"
+#include "../unit/store_op.h"
+
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    size_t  i;
+
+    setenv("STORE_ABORT", "1", 1);
+    stub_init();
+
+    for (i = 0; i < MODEL_PATTERN; i++) {
+        model_pattern[i] = (u_char) stub_random();
+    }
+
+    return 0;
+}
+
+
+static uint64_t
+zone_any(void)
+{
+    return stub_below((uint64_t) 1 << 32) << 32
+           | stub_below((uint64_t) 1 << 32);
+}
+
+
+/* a cursor as no client should send it */
+
+static void
+zone_read(void)
+{
+    ngx_uint_t  bits;
+    model_op_t  op;
+
+    model_set_read(&op, MODEL_NOBODY);
+
+    bits = stub_below(64);
+
+    ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+    op.cursor.id = zone_any();
+    op.cursor.fresh = 1;
+    op.cursor.now = (bits >> 1) & 1;
+    op.cursor.exact = (bits >> 2) & 1;
+    op.cursor.lost = (bits >> 3) & 1;
+    op.cursor.beginning = (bits >> 4) & 1;
+
+    op.rd.mode = bits & 32 ? NGX_HTTP_LONGPOLL_READ_LAST
+                           : NGX_HTTP_LONGPOLL_READ_PEEK;
+    op.rd.limit = bits & 1 ? zone_any() >> 1 : stub_below(65536);
+
+    (void) model_read(&op);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const u_char *data, size_t size)
+{
+    ngx_uint_t   flags;
+    const char  *wrong;
+
+    static const ngx_uint_t  worlds[] = {
+        0, MODEL_CROWDED, MODEL_TAKE, MODEL_IDLE, MODEL_CROWDED|MODEL_IDLE,
+        MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE, MODEL_BETWEEN,
+        MODEL_BETWEEN|MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE
+    };
+
+    if (size == 0) {
+        return 0;
+    }
+
+    flags = worlds[data[0] % 8];
+
+    stub_bytes = data + 1;
+    stub_bytes_last = data + size;
+    stub_hook = NULL;
+    stub_held = 0;
+    stub_steps = 0;
+
+    model_random_world(1, flags);
+
+    stub_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
+
+    /* nothing of the input before is remembered */
+
+    (void) ngx_http_longpoll_zone_read_valid(&m.zone);
+
+    while (stub_bytes < stub_bytes_last) {
+
+        if (stub_once(8)) {
+            zone_read();
+
+        } else {
+            model_act(MODEL_NOBODY, 1);
+        }
+
+        stub_hook = NULL;
+        wrong = ngx_http_longpoll_zone_check(&m.zone);
+        stub_must(wrong == NULL, "the zone is not sound: %s", wrong);
+        stub_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
+    }
+
+    stub_hook = NULL;
+    model_check();
+    model_end();
+
+    return 0;
+}
