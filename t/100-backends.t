@@ -146,3 +146,11 @@ my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
           . 'long."}';
 
 is(get('/events?timeout=2&category=user:', at(8080))->body, $bad, 'refused');
+
+
+
+=== TEST 9: auth_basic: without it a name is only what the client says
+--- recipe: user
+--- cut: auth_basic .*
+--- scenario
+shell('user');

@@ -258,6 +258,7 @@ sub shell {
         my ($command, $prints) = @$_;
         my $got = `{ $command } 2>/dev/null`;
 
+        $command =~ s/\\?\s+/ /g;
         is(same_always($got), same_always($prints), "$name: $command");
     }
 }
