@@ -75,7 +75,22 @@ is(get('/events?timeout=2&category=farm', at(8080))->status, 500, 'it is down');
 
 
 
-=== TEST 4: X-Accel-Redirect: the application says where to go on
+=== TEST 4: auth_request: of several headers the first counts, or all do
+--- recipe: auth-request
+--- scenario
+my ($a, $b) = (category('a'), category('b'));
+my $app = app("return (200, ['X-Categories: $a', 'X-Categories: $b'], '')");
+my ($minor) = `$Test::Nginx::Util::NginxBinary -v 2>&1` =~ m{nginx/1\.(\d+)};
+
+publish($a, 1, at(8081));
+publish($b, 2, at(8081));
+publish(" $b", 3, at(8081));
+is_deeply([get('/events?timeout=2&since_time=0', at(8080))->data],
+          $minor < 23 ? [1] : [1, 3], 'as the page says');
+
+
+
+=== TEST 5: X-Accel-Redirect: the application says where to go on
 --- recipe: accel
 --- scenario
 my $app = app_answering('accel');
@@ -86,7 +101,7 @@ is(get('/polls?category=user-17&timeout=2&since_time=0', at(8080))->status, 404,
 
 
 
-=== TEST 5: X-Accel-Redirect: what it makes of bodies, headers and names
+=== TEST 6: X-Accel-Redirect: what it makes of bodies, headers and names
 --- recipe: accel
 --- scenario
 my $cat = category() . '-a&b/c,d';
@@ -112,7 +127,7 @@ is($r->header('Content-Type'), 'application/json', 'Content-Type');
 
 
 
-=== TEST 6: X-Accel-Redirect: the configuration names the category
+=== TEST 7: X-Accel-Redirect: the configuration names the category
 --- recipe: accel-category
 --- scenario
 my $app = app('return (200, ["X-Accel-Redirect: /polls?$r->{args}",'
@@ -124,7 +139,25 @@ is(get('/my/events?timeout=2&nobody=1&category=user-17', at(8080))->kind,
 
 
 
-=== TEST 7: auth_basic: a category for each user
+=== TEST 8: X-Accel-Redirect: a publish that the application lets pass
+--- recipe: accel-publish
+--- scenario
+my $app = app_answering('accel-publish');
+my $large = 'x' x 300_000;
+
+shell('accel-publish');
+is(($app->seen)[0]{body}, 'hello', 'the application sees it');
+is(post('/say', $large, at(8080))->status, 200, 'a large one');
+is_deeply([ask({ at(8081) }, category => 'room-5', since_time => 0)->data],
+          ['hello', $large], 'is stored whole');
+
+$app->end;
+$app = app('return (403, [], "no")');
+is(post('/say', 'x', at(8080))->status, 403, 'one that it does not let pass');
+
+
+
+=== TEST 9: auth_basic: a category for each user
 --- recipe: user
 --- scenario
 shell('user');
@@ -138,7 +171,7 @@ is(get('/events?timeout=2&category=user:ann', at(8080))->status, 401,
 
 
 
-=== TEST 8: auth_basic: without the password it is no open door
+=== TEST 10: auth_basic: without the password it is no open door
 --- recipe: user
 --- cut: auth_basic .*
 --- scenario
@@ -149,7 +182,7 @@ is(get('/events?timeout=2&category=user:', at(8080))->body, $bad, 'refused');
 
 
 
-=== TEST 9: auth_basic: without it a name is only what the client says
+=== TEST 11: auth_basic: without it a name is only what the client says
 --- recipe: user
 --- cut: auth_basic .*
 --- scenario

@@ -36,12 +36,12 @@ my $app = app('return (403, [], "no\n")');
 forget();
 is(http($_, '/orders', at(8080))->status, 403, $_) for qw( GET PUT DELETE );
 
-my $p = poll({ at(8080) }, category => 'orders');
+my $p = poll({ at(8081) }, category => 'orders');
 
 wait_waiting(1);
 is(post('/orders', '[1]', at(8080))->status, 403, 'a POST');
 is_deeply([$p->answer->data], [[1]], 'is published all the same');
-is(scalar(ask({ at(8080) }, category => 'orders', since_time => 0)->events), 1,
+is(scalar(ask({ at(8081) }, category => 'orders', since_time => 0)->events), 1,
    'and nothing else');
 is(post('/ordered', '[1]', at(8080))->status, 404, 'not for clients');
 
@@ -56,7 +56,7 @@ my $large = '"' . 'x' x 300_000 . '"';
 forget();
 is(post('/orders', 'oink', at(8080))->status, 200, 'not JSON: nobody sees it');
 is(post('/orders', $large, at(8080))->body, length $large, 'large');
-is_deeply([ask({ at(8080) }, category => 'orders', since_time => 0)->data],
+is_deeply([ask({ at(8081) }, category => 'orders', since_time => 0)->data],
           ['x' x 300_000], 'published whole');
 
 
@@ -80,7 +80,7 @@ my $app = app('return ($r->{body} eq "no" ? 403 : 200, [], "thanks\n")');
 shell('njs');
 is(post('/orders', 'no', at(8080))->status, 403, 'refused by the application');
 is(get('/orders', at(8080))->body, "thanks\n", 'a GET');
-is(scalar(ask({ at(8080) }, category => 'orders', since_time => 0)->events), 1,
+is(scalar(ask({ at(8081) }, category => 'orders', since_time => 0)->events), 1,
    'neither is published');
 
 
@@ -95,7 +95,7 @@ my $app = app('return ($r->{body} eq "no" ? 403 : 200, [], "thanks\n")');
 shell('lua');
 is(post('/orders', 'no', at(8080))->status, 403, 'refused by the application');
 is(get('/orders', at(8080))->body, "thanks\n", 'a GET');
-is(scalar(ask({ at(8080) }, category => 'orders', since_time => 0)->events), 1,
+is(scalar(ask({ at(8081) }, category => 'orders', since_time => 0)->events), 1,
    'neither is published');
 
 

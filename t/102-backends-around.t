@@ -110,6 +110,11 @@ cmp_ok($in{shard1}, '>', 0, 'shard1');
 cmp_ok($in{shard2}, '>', 0, 'shard2');
 is($in{shard1} + $in{shard2}, 20, 'no other');
 
+my $id = get("/events/$topics[0]?timeout=2&since_time=0", at(8080))->json
+             ->{events}[0]{id};
+is(get("/events/chat-other?timeout=1&last_id=$id", at(8080))->missed, 1,
+   'an id of one zone is strange to another');
+
 my $p = poll({ at(8080), uri => '/events/chat-park' });
 
 wait_waiting(1);

@@ -45,9 +45,9 @@ sub start {
 
     my $end = time + $Patience;
 
-    until (IO::Socket::INET->new("127.0.0.1:$port")) {
+    until (-e "$dir/seen") {
         die 'the application did not start: ', slurp("$dir/log"), "\n"
-            if time > $end or !$self->{child}->alive;
+            if time > $end + 1 or !$self->{child}->alive;
         sleep 0.01;
     }
 
@@ -79,9 +79,20 @@ sub serve {
     my ($port, $perl, $seen) = @_;
 
     my $answer = eval "sub { my (\$r) = \@_; $perl }" or die $@;
-    my $listen = IO::Socket::INET->new(Listen => 64, ReuseAddr => 1,
-                                       LocalAddr => "127.0.0.1:$port")
-        or die "port $port: $@\n";
+    my $end = time + $Patience;
+    my $listen;
+
+    # somebody's connection may have the port for a moment
+
+    until ($listen = IO::Socket::INET->new(Listen => 64, ReuseAddr => 1,
+                                           LocalAddr => "127.0.0.1:$port"))
+    {
+        die "port $port: $@\n" if time > $end;
+        sleep 0.05;
+    }
+
+    open my $empty, '>', $seen or die "$seen: $!\n";
+    close $empty;
 
     $SIG{PIPE} = 'IGNORE';
 
