@@ -155,8 +155,8 @@ my $uri = "https://127.0.0.1:$o{port}/events?category=$cat&timeout=2"
           . '&since_time=0';
 
 publish($cat, 1, at(8081));
-unlike(scalar `curl -skiH 'Accept-Encoding: gzip' '$uri'`, qr/content-encoding/i,
-       'a small answer is not packed');
+unlike(scalar `curl -skiH 'Accept-Encoding: gzip' '$uri'`,
+       qr/content-encoding/i, 'a small answer is not packed');
 publish($cat, '"' . 'x' x 2000 . '"', at(8081));
 like(scalar `curl -sko /dev/null -D - -H 'Accept-Encoding: gzip' '$uri'`,
      qr/content-encoding: gzip/i, 'a larger one is');

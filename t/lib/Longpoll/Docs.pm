@@ -24,12 +24,12 @@ package Longpoll::Docs;
 #
 # A scenario has these words more:
 #
-#     at(8080)               the arguments for a request to that port of the page
-#     app($perl)             starts an application on port 8000; see Longpoll::App
+#     at(8080)               for a request to that port of the page
+#     app($perl)             starts an application on port 8000, a Longpoll::App
 #     app_answering($name)   one that gives the page's answer to everything
 #     shell($name)           runs the commands of the page, and checks that they
 #                            print what the page says, but for times and ids
-#     shell_line($name, $n)  one of them, as it is run
+#     forget()               forgets all categories of the page's commands
 #     file($path)            where a file of the page is now
 #
 # What the page does not have, and a block without a mark, dies here.
@@ -38,7 +38,6 @@ use strict;
 use warnings;
 
 use Cwd qw( abs_path );
-use Exporter qw( import );
 use File::Basename qw( dirname basename );
 use File::Temp qw( tempdir );
 use Test::More ();
@@ -47,8 +46,6 @@ use Test::Nginx::Util ();
 
 use Longpoll::App ();
 use Longpoll::Scenario ();
-
-our @EXPORT_OK = qw( has_module marks recipe );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $page = "$root/docs/backends.md";
@@ -59,6 +56,7 @@ my $modules = '/usr/lib/nginx/modules';
 my @ports = qw( 8080 8081 8000 8443 8090 );
 my %port = map { $ports[$_] => $_ + 1 } 0 .. $#ports;
 my $a_port = join '|', @ports;
+my $a_path = qr{/(?:etc/nginx|run|var/log/nginx)/};
 
 my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir or die "$dir: $!\n";
@@ -128,7 +126,7 @@ sub here {
 
     $text =~ s/\blisten (?=\d+[ ;])/listen 127.0.0.1:/g;
     $text =~ s/\b($a_port)\b/\$TEST_NGINX_RAND_PORT_$port{$1}/g;
-    $text =~ s{(?:/etc/nginx|/run|/var/log/nginx)/([\w.-]+)}{$dir/$1}g;
+    $text =~ s{$a_path}{$dir/}g;
     $text =~ s{\bmodules/}{$modules/}g;
 
     return $text;
@@ -233,20 +231,12 @@ sub shell_pairs {
         my ($command, $prints) = /^\$ ((?:[^\n]*\\\n)*[^\n]*\n)(.*)/s
             or die "shell $name: no command: $_\n";
 
-        my $file = file('x');
-        $file =~ s{/x$}{};
-
         $command =~ s/\b($a_port)\b/rand_port($port{$1})/ge;
-        $command =~ s{(?:/etc/nginx|/run|/var/log/nginx)/}{$file/}g;
+        $command =~ s{$a_path}{$dir/}g;
         push @pairs, [$command, $prints];
     }
 
     return @pairs;
-}
-
-sub shell_line {
-    my ($name, $n) = @_;
-    return (shell_pairs($name))[$n][0];
 }
 
 sub shell {
