@@ -14,7 +14,7 @@ for my $file (glob 't/10*-backends*.t') {
 }
 
 for my $name (Longpoll::Docs::marks('recipe')) {
-    ok($tests =~ /^--- recipe: .*(?<!\S)\Q$name\E(?!\S)/m,
+    ok($tests =~ /^--- recipe(?:: | eval\n).*(?<![\w-])\Q$name\E(?![\w-])/m,
        "a test runs the recipe $name");
 }
 
