@@ -96,6 +96,17 @@ ngx_http_longpoll_publish_handler(ngx_http_request_t *r)
     ctx->result = NGX_HTTP_LONGPOLL_ERROR;
     ctx->zone = llcf->publish;
 
+    if (r->request_body && r->request_body_no_buffering) {
+
+        /* proxy_request_buffering off: what is left here is a part of it */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "longpoll: the request body was passed on unbuffered, "
+                      "and cannot be published any more");
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     r->request_body_in_single_buf = 1;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_longpoll_publish_body);

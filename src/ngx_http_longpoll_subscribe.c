@@ -252,9 +252,9 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
     ctx->result = NGX_HTTP_LONGPOLL_ERROR;
     ctx->zone = llcf->subscribe;
 
-    if (r->discard_body) {
+    if (r->discard_body || r->reading_body) {
 
-        /* nginx is busy reading it, and would not see the client go */
+        /* it is still on its way, and hides when the client goes */
 
         r->keepalive = 0;
 

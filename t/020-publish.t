@@ -850,3 +850,31 @@ for my $header ('If-Match: "x"', 'If-None-Match: *',
     is(http('GET', "/events?timeout=5&since_time=0&category=$cat",
             headers => [$header])->status, 200, "$header: polled");
 }
+
+
+
+=== TEST 51: a body that was passed on unbuffered is refused, not stored in part
+--- config
+        location = /events  { longpoll_subscribe events; }
+        location @publish {
+            longpoll_category unbuffered;
+            longpoll_publish  events;
+        }
+        location = /say {
+            proxy_request_buffering off;
+            proxy_http_version      1.1;
+            proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/application;
+        }
+        location = /application {
+            client_max_body_size 0;
+            add_header X-Accel-Redirect @publish;
+            return 200;
+        }
+--- scenario
+is(post('/say', 'x' x 300_000)->status, 500, 'a large one');
+is(post('/say', 'x' x 300_000, chunked => 1)->status, 500, 'a chunked one');
+is(post('/say', 'whole')->status, 200, 'one that came with its headers');
+is_deeply([ask(category => 'unbuffered', since_time => 0)->data], ['whole'],
+          'only that is stored');
+--- error_log
+longpoll: the request body was passed on unbuffered

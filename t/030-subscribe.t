@@ -1112,3 +1112,27 @@ my $r = ask(category => $cat, timeout => 1, last_id => $id,
 
 is($r->kind, 'timeout', 'behind it there is nothing');
 is($r->missed, 0, 'with a later time of this life, as clients of before go on');
+
+
+
+=== TEST 61: X-Accel-Redirect: a body that a proxy did not wait for
+--- config
+        location = /events { longpoll_subscribe events; }
+        location = /mine {
+            proxy_request_buffering off;
+            proxy_http_version      1.1;
+            proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/application;
+        }
+        location = /application {
+            add_header X-Accel-Redirect "/events?category=unbuffered&timeout=9";
+            return 200;
+        }
+--- scenario
+my $c = connection();
+
+$c->send("POST /mine HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello");
+
+my $r = $c->response;
+
+is($r->status, 400, 'status');
+is($r->body, '{"error": "The body of a poll must come with it."}', 'words');

@@ -1,0 +1,189 @@
+# docs/backends.md: who hears what.  The configurations, the commands and what
+# these print come out of the page.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+use Longpoll::Docs;
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: the ground: what is published is there
+--- recipe: ground
+--- scenario
+shell('ground');
+is(get('/status', at(8081))->status, 200, 'the status is there');
+
+
+
+=== TEST 2: auth_request: the application names the categories
+--- recipe: auth-request
+--- scenario
+my $app = app_answering('auth-request');
+
+shell('auth-request');
+
+my ($seen) = grep { $_->{path} eq '/auth' } $app->seen;
+
+is($seen->{method}, 'GET', 'it is asked by GET');
+is($seen->{headers}{'x-original-uri'},
+   '/events?timeout=30&since_time=0&category=user-18', 'it is told for what');
+
+my $p = poll({ at(8080) });
+
+wait_waiting(1);
+publish('user-18', 1, at(8081));
+publish('user-17', 2, at(8081));
+is_deeply([$p->answer->data], [2], 'a parked poll hears its own');
+
+
+
+=== TEST 3: auth_request: who is not let in, and an application that is down
+--- recipe: auth-request
+--- scenario
+my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
+          . 'long."}';
+my $app = app(<<'_APP_');
+    my ($want) = ($r->{headers}{cookie} || '') =~ /want=(\w+)/;
+
+    return (200, [], '') if $want eq 'none';
+    return (200, ['X-Categories: '], '') if $want eq 'empty';
+    return (200, ['X-Categories: ,,'], '') if $want eq 'commas';
+    return ($want, ['WWW-Authenticate: Basic realm="x"'], 'no') if $want;
+_APP_
+
+for (['none', 200, $bad], ['empty', 200, $bad], ['commas', 200, $bad],
+     [401, 401], [403, 403], [404, 500], [302, 500])
+{
+    my ($want, $status, $body) = @$_;
+    my $r = get('/events?timeout=2&category=farm&categories=farm', at(8080),
+                headers => ["Cookie: want=$want", 'X-Categories: farm']);
+
+    is($r->status, $status, "$want: status");
+    is($r->body, $body, "$want: body") if defined $body;
+    is($r->header('WWW-Authenticate'), 'Basic realm="x"', 'WWW-Authenticate')
+        if $want eq '401';
+}
+
+is(get('/auth', at(8080))->status, 404, '/auth is not for clients');
+
+$app->end;
+is(get('/events?timeout=2&category=farm', at(8080))->status, 500, 'it is down');
+
+
+
+=== TEST 4: auth_request: of several headers the first counts, or all do
+--- recipe: auth-request
+--- scenario
+my ($a, $b) = (category('a'), category('b'));
+my $app = app("return (200, ['X-Categories: $a', 'X-Categories: $b'], '')");
+my ($minor) = `$Test::Nginx::Util::NginxBinary -v 2>&1` =~ m{nginx/1\.(\d+)};
+
+publish($a, 1, at(8081));
+publish($b, 2, at(8081));
+publish(" $b", 3, at(8081));
+is_deeply([get('/events?timeout=2&since_time=0', at(8080))->data],
+          $minor < 23 ? [1] : [1, 3], 'as the page says');
+
+
+
+=== TEST 5: X-Accel-Redirect: the application says where to go on
+--- recipe: accel
+--- scenario
+my $app = app_answering('accel');
+
+shell('accel');
+is(get('/polls?category=user-17&timeout=2&since_time=0', at(8080))->status, 404,
+   '/polls is not for clients');
+
+
+
+=== TEST 6: X-Accel-Redirect: what it makes of bodies, headers and names
+--- recipe: accel
+--- scenario
+my $cat = category() . '-a&b/c,d';
+my $app = app('return (200, ["X-Accel-Redirect: /polls?timeout=30&category='
+              . escape($cat) . '", "Expires: tomorrow", "Pragma: x",'
+              . ' "Content-Type: text/html", "X-Mine: 1", "ETag: \"x\"",'
+              . ' "Last-Modified: Sat, 21 Nov 2026 02:38:06 GMT"], "no")');
+my $c = connection(at(8080));
+
+$c->request('PUT', '/my/events', body => 'x' x 100_000);
+wait_waiting(1);
+publish($cat, 1, at(8081));
+
+my $r = $c->response;
+
+is_deeply([$r->data], [1], 'a PUT with a body waits and hears');
+is(join(' ', $r->header_names), 'Cache-Control Connection Content-Length '
+   . 'Content-Type Date Expires Pragma Server X-Content-Type-Options',
+   'the headers of a poll');
+is($r->header('Expires'), '0', 'Expires');
+is($r->header('Pragma'), 'no-cache', 'Pragma');
+is($r->header('Content-Type'), 'application/json', 'Content-Type');
+
+
+
+=== TEST 7: X-Accel-Redirect: the configuration names the category
+--- recipe: accel-category
+--- scenario
+my $app = app('return (200, ["X-Accel-Redirect: /polls?$r->{args}",'
+              . ' $r->{args} =~ /nobody/ ? () : "X-Category: user-17"], "")');
+
+shell('accel-category');
+is(get('/my/events?timeout=2&nobody=1&category=user-17', at(8080))->kind,
+   'error', 'without the header nobody gets in');
+
+
+
+=== TEST 8: X-Accel-Redirect: a publish that the application lets pass
+--- recipe: accel-publish
+--- scenario
+my $app = app_answering('accel-publish');
+my $large = 'x' x 300_000;
+
+shell('accel-publish');
+is(($app->seen)[0]{body}, 'hello', 'the application sees it');
+is(post('/say', $large, at(8080))->status, 200, 'a large one');
+is_deeply([ask({ at(8081) }, category => 'room-5', since_time => 0)->data],
+          ['hello', $large], 'is stored whole');
+
+$app->end;
+$app = app('return (403, [], "no")');
+is(post('/say', 'x', at(8080))->status, 403, 'one that it does not let pass');
+
+
+
+=== TEST 9: auth_basic: a category for each user
+--- recipe: user
+--- scenario
+shell('user');
+
+my $bob = 'Authorization: Basic Ym9iOm90aGVy';
+
+is(get('/events?timeout=2&since_time=0&category=user:ann', at(8080),
+       headers => [$bob])->kind, 'timeout', 'not for others');
+is(get('/events?timeout=2&category=user:ann', at(8080))->status, 401,
+   'nobody without a password');
+
+
+
+=== TEST 10: auth_basic: without the password it is no open door
+--- recipe: user
+--- cut: auth_basic .*
+--- scenario
+my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
+          . 'long."}';
+
+is(get('/events?timeout=2&category=user:', at(8080))->body, $bad, 'refused');
+
+
+
+=== TEST 11: auth_basic: without it a name is only what the client says
+--- recipe: user
+--- cut: auth_basic .*
+--- scenario
+shell('user');

@@ -1,0 +1,154 @@
+# docs/backends.md: what its section on security says, tried with line ends and
+# empty values; and that no recipe of the page goes untested.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+use Longpoll::Docs;
+
+my $tests = '';
+
+for my $file (glob 't/10*-backends*.t') {
+    open my $in, '<', $file or die "$file: $!\n";
+    $tests .= join '', <$in>;
+}
+
+for my $name (Longpoll::Docs::marks('recipe')) {
+    ok($tests =~ /^--- recipe(?:: | eval\n).*(?<![\w-])\Q$name\E(?![\w-])/m,
+       "a test runs the recipe $name");
+}
+
+ok($tests =~ /shell\('\Q$_\E'\)/, "a test runs the commands $_")
+    for Longpoll::Docs::marks('shell');
+
+ok($tests =~ /app_answering\('\Q$_\E'\)/, "a test gives the answer $_")
+    for Longpoll::Docs::marks('answer');
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a category with line ends splits no header, no log, no JSON
+--- recipe: log
+--- config
+        location = /shown {
+            add_header X-Category $longpoll_category always;
+            longpoll_subscribe events;
+        }
+--- scenario
+my $cat = category() . "\r\nX-Evil: 1\r\n\r\n\tx";
+
+publish($cat =~ s/\r/\\r/gr =~ s/\n/\\n/gr =~ s/\t/\\t/gr, 1, at(8081));
+
+for (['/shown', get('/shown?timeout=2&since_time=0&category=' . escape($cat))],
+     ['/events', get('/events?timeout=2&since_time=0&category=' . escape($cat),
+                     at(8080))])
+{
+    my ($name, $r) = @$_;
+
+    is($r->header('X-Evil'), undef, "$name: no header");
+    is(($r->events)[0]{category}, $cat, "$name: the event");
+    unlike($r->body, qr/[\r\n\t]/, "$name: escaped");
+}
+
+is(get('/shown?timeout=1&category=' . escape($cat))->header('X-Category'),
+   $cat =~ s/\r/%0D/gr =~ s/\n/%0A/gr =~ s/\t/%09/gr, '$longpoll_category');
+
+my $log = file('push.log');
+
+wait_until {
+    open my $in, '<', $log or die "$log: $!\n";
+    grep { /^200 events "[^"]*%0D%0AX-Evil: 1%0D%0A%0D%0A%09x"$/ } <$in>;
+} 'one line of the log';
+
+pass('the log');
+
+
+
+=== TEST 2: auth_request: line ends of a client do not reach the application
+--- recipe: auth-request
+--- scenario
+my $app = app_answering('auth-request');
+my $evil = '%0d%0aX-Evil:%201%0d%0a';
+
+forget();
+is(get("/events?timeout=1&category=$evil&x=$evil", at(8080))->kind, 'timeout',
+   'the poll');
+
+my ($seen) = $app->seen;
+
+is($seen->{headers}{'x-evil'}, undef, 'no header');
+is($seen->{headers}{'x-original-uri'},
+   "/events?timeout=1&category=$evil&x=$evil", 'as the client wrote it');
+
+
+
+=== TEST 3: X-Accel-Redirect: line ends in an address are data
+--- recipe: accel
+--- scenario
+my $app = app('return (200, ["X-Accel-Redirect: /polls?timeout=2&since_time=0'
+              . '&category=a%0D%0AX-Evil:1"], "")');
+
+publish('a\r\nX-Evil:1', 1, at(8081));
+
+my $r = get('/my/events', at(8080));
+
+is(($r->events)[0]{category}, "a\r\nX-Evil:1", 'the event');
+is($r->header('X-Evil'), undef, 'no header');
+
+
+
+=== TEST 4: X-Accel-Redirect: line ends that the application unescapes
+--- recipe: accel-category
+--- scenario
+# HTTP itself ends the header there, so that it is another header
+
+my $app = app('return (200, ["X-Accel-Redirect: /polls?$r->{args}",'
+              . ' "X-Category: a\r\nX-Evil: 1"], "")');
+
+my $r = get('/my/events?timeout=1&category=b', at(8080));
+
+is($r->kind, 'timeout', 'it polls');
+is($r->header('X-Evil'), undef, 'and nothing of it is passed on');
+
+
+
+=== TEST 5: a category in the path has no line ends
+--- recipe: zones
+--- scenario
+is(get("/events/$_?timeout=1", at(8080))->status, 404, $_)
+    for 'a%0D%0Ab', '%0Aa', 'a%0D', 'a%0A%0A';
+is(get('/events/a%00?timeout=1', at(8080))->status, 400, 'nginx refuses a nul');
+
+# to a regular expression the last line end may stand behind "$"
+
+post('/publish/chat-nl%0A', 'x', at(8080));
+is_deeply([get('/events/chat-nl?timeout=2&since_time=0', at(8080))->data],
+          ['x'], 'one at the very end is not part of the name');
+
+
+
+=== TEST 6: a name with line ends in it is only a name
+--- recipe: user
+--- cut: auth_basic .*
+--- scenario
+# "a\r\nX-Evil:1:x" in base64; without auth_basic nobody checks it
+
+my $r = get('/events?timeout=1', at(8080),
+            headers => ['Authorization: Basic YQ0KWC1FdmlsOjE6eA==']);
+
+is($r->status, 200, 'status');
+is($r->header('X-Evil'), undef, 'no header');
+
+
+
+=== TEST 7: publishing to what the configuration names, empty, is refused
+--- recipe: cors
+--- scenario
+my $app = app('return (200, [], "")');
+my $r = post('/say?category=x', '{"category":"x","data":1}', at(8080));
+
+is($r->status, 400, 'status');
+is($r->body, '{"error": "Invalid or missing \'category\' arg, must be 1-1024 '
+             . 'characters long."}', 'words');

@@ -1,0 +1,281 @@
+package Longpoll::Docs;
+
+# Runs what docs/backends.md shows, as it stands there.
+#
+# In the page every fenced block that is run has a mark, in a comment of its own
+# line right above it:
+#
+#     <!-- recipe: NAME -->       a configuration, for the http block
+#     <!-- main: NAME -->         one for the top of nginx.conf
+#     <!-- file: /etc/nginx/X --> a file that a configuration names
+#     <!-- answer: NAME -->       what an application answers, as HTTP has it
+#     <!-- shell: NAME -->        commands behind `$ `, and what they print
+#
+# A test's block then says
+#
+#     --- recipe: auth-request
+#
+# for its http_config: the page's recipe "ground", which all others stand on,
+# and those that are named.  A `main:` of the same name comes with it.  Only
+# these are put in the place of others: ports, the paths of files and sockets
+# (into a directory of this file's own), modules/ (Debian's directory).
+#
+# With `--- cut: PATTERN` the lines that match it are left out.
+#
+# A scenario has these words more:
+#
+#     at(8080)               for a request to that port of the page
+#     app($perl)             starts an application on port 8000, a Longpoll::App
+#     app_answering($name)   one that gives the page's answer to everything
+#     shell($name)           runs the commands of the page, and checks that they
+#                            print what the page says, but for times and ids
+#     forget()               forgets all categories of the page's commands
+#     file($path)            where a file of the page is now
+#
+# What the page does not have, and a block without a mark, dies here.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname basename );
+use File::Temp qw( tempdir );
+use Test::More ();
+
+use Test::Nginx::Util ();
+
+use Longpoll::App ();
+use Longpoll::Scenario ();
+
+my $root = abs_path(dirname(__FILE__) . '/../../..');
+my $page = "$root/docs/backends.md";
+my $modules = '/usr/lib/nginx/modules';
+
+# the page's ports, by the number of the random port that stands for them
+
+my @ports = qw( 8080 8081 8000 8443 8090 );
+my %port = map { $ports[$_] => $_ + 1 } 0 .. $#ports;
+my $a_port = join '|', @ports;
+my $a_path = qr{/(?:etc/nginx|run|var/log/nginx)/};
+
+my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+chmod 0755, $dir or die "$dir: $!\n";
+
+my %blocks = read_page();
+
+write_file($_, $blocks{file}{$_}) for keys %{ $blocks{file} };
+
+
+sub read_page {
+    my (%found, $mark, $fence, @text);
+
+    open my $in, '<', $page or die "$page: $!\n";
+
+    while (my $line = <$in>) {
+        if (defined $fence) {
+            if ($line ne "```\n") {
+                push @text, $line;
+                next;
+            }
+
+            my ($kind, $name) = @$mark;
+
+            die "$page:$.: $kind $name is there twice\n"
+                if exists $found{$kind}{$name};
+
+            $found{$kind}{$name} = join '', @text;
+            ($fence, $mark, @text) = ();
+
+        } elsif ($line =~ /^```(\w*)$/) {
+            die "$page:$.: a block without a mark above it\n" unless $mark;
+            $fence = $1;
+
+        } elsif ($line =~ /^<!-- (recipe|main|file|answer|shell): (\S+) -->$/) {
+            $mark = [$1, $2];
+
+        } elsif ($mark) {
+            die "$page:$.: no block behind the mark '@$mark'\n";
+        }
+    }
+
+    die "$page: the last block has no end\n" if defined $fence;
+    return %found;
+}
+
+
+sub block {
+    my ($kind, $name) = @_;
+
+    return $blocks{$kind}{$name} // die "$page has no $kind '$name'\n";
+}
+
+sub marks { return sort keys %{ $blocks{ $_[0] } || {} } }
+
+
+sub recipe {
+    my ($name) = @_;
+
+    return here(block('recipe', $name));
+}
+
+# what stands in the place of ports and paths; a port of the page is a name
+# that Test::Nginx puts the number in the place of
+
+sub here {
+    my ($text) = @_;
+
+    $text =~ s/\blisten (?=\d+[ ;])/listen 127.0.0.1:/g;
+    $text =~ s/\b($a_port)\b/\$TEST_NGINX_RAND_PORT_$port{$1}/g;
+    $text =~ s{$a_path}{$dir/}g;
+    $text =~ s{\bmodules/}{$modules/}g;
+
+    return $text;
+}
+
+sub write_file {
+    my ($path, $text) = @_;
+
+    open my $out, '>', file($path) or die file($path) . ": $!\n";
+    print $out $text;
+    close $out or die file($path) . ": $!\n";
+}
+
+sub file { return "$dir/" . basename($_[0]) }
+
+# whether this nginx can load a module of Debian's; another than the packaged
+# one cannot
+
+sub has_module {
+    my (@names) = @_;
+
+    return 0 if grep { !-e "$modules/$_.so" } @names;
+
+    my $conf = "$dir/load.conf";
+    my $load = join '', map { "load_module $modules/$_.so;\n" } @names;
+
+    open my $out, '>', $conf or die "$conf: $!\n";
+    print $out "$load pid $dir/load.pid; events {} http { access_log off; }\n";
+    close $out;
+
+    return system("$Test::Nginx::Util::NginxBinary -t -p $dir -c $conf"
+                  . " -e $dir/load.log >/dev/null 2>&1") == 0;
+}
+
+
+# With TEST_NGINX_USE_HUP the zone still holds what the page's commands have
+# published in another block.
+
+my $forget = "        location = /forget { longpoll_delete events; }\n";
+
+sub categories {
+    my $text = join '', values %{ $blocks{shell} };
+    my %seen = map { $_ => 1 } $text =~ /"category":"([^"]+)"/g;
+
+    return sort keys %seen;
+}
+
+Test::Nginx::Util::add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    return unless defined $block->recipe;
+
+    my @names = split ' ', $block->recipe;
+
+    unshift @names, 'ground' if $names[0] ne 'ground';
+
+    my $http = join "\n", '    keepalive_requests 100000;',
+               map { recipe($_) } @names;
+
+    if (defined $block->cut) {
+        chomp(my $cut = $block->cut);
+        $http =~ s/^\s*$cut\n//mg or die $block->name, ": nothing to cut\n";
+    }
+
+    $block->set_value(http_config => $http);
+    $block->set_value(config => ($block->config // '') . $forget);
+
+    my @main = map { here($blocks{main}{$_} // '') } @names;
+    $block->set_value(main_config => join '', @main) if grep { length } @main;
+});
+
+
+package Longpoll::Scenario;
+
+our $UUID7;
+
+sub at { return (port => rand_port($port{ $_[0] })) }
+
+sub app { return Longpoll::App->start(rand_port($port{8000}), @_) }
+
+sub app_answering {
+    my ($name) = @_;
+
+    my ($head, $body) = split /^\n/m, Longpoll::Docs::block('answer', $name), 2;
+    my ($line, @headers) = split /\n/, $head;
+    my ($status) = $line =~ m{^HTTP/1\.1 (\d+) } or die "answer $name: $line\n";
+
+    return app(sprintf 'return (%d, [%s], %s)', $status,
+               join(', ', map { "'$_'" } @headers), "q(" . ($body // '') . ")");
+}
+
+sub file { return Longpoll::Docs::file(@_) }
+
+# pairs of a command and what it prints; a command may go on in a second line
+
+sub shell_pairs {
+    my ($name) = @_;
+
+    my @pairs;
+
+    for (split /^(?=\$ )/m, Longpoll::Docs::block('shell', $name)) {
+        my ($command, $prints) = /^\$ ((?:[^\n]*\\\n)*[^\n]*\n)(.*)/s
+            or die "shell $name: no command: $_\n";
+
+        $command =~ s/\b($a_port)\b/rand_port($port{$1})/ge;
+        $command =~ s{$a_path}{$dir/}g;
+        push @pairs, [$command, $prints];
+    }
+
+    return @pairs;
+}
+
+sub shell {
+    my ($name) = @_;
+
+    forget();
+
+    for (shell_pairs($name)) {
+        my ($command, $prints) = @$_;
+        my $got = `{ $command } 2>/dev/null`;
+
+        $command =~ s/\\?\s+/ /g;
+        is(same_always($got), same_always($prints), "$name: $command");
+    }
+}
+
+sub forget {
+    my $r = post('/forget?' . query(map { (category => $_) }
+                                    Longpoll::Docs::categories()), '');
+
+    die 'forget: ', $r->body, "\n" if $r->body ne '{"success": true}';
+}
+
+# curl keeps the CRs, and a body's last line has no end
+
+sub same_always {
+    my ($text) = @_;
+
+    $text =~ s/\r//g;
+    $text =~ s/\n+\z//;
+    $text =~ s/$UUID7/ID/g;
+    $text =~ s/\b17\d{11}\b/TIME/g;
+    $text =~ s/\d\.\d{3}\b/SECONDS/g;
+    $text =~ s{^Server: \S+}{Server: nginx}mg;
+    $text =~ s{nginx/[\d.]+}{nginx}g;
+    $text =~ s{^Date: .*}{Date: now}mg;
+
+    return $text;
+}
+
+
+1;
