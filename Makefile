@@ -10,16 +10,16 @@ MAKEFLAGS += --no-print-directory
 PORT = 8080
 T =
 
-.PHONY: all help check test unit plain hup asan clients run bench clean \
-	build-unit
+.PHONY: all help check test unit plain hup asan chaos soak clients run bench \
+	clean build-unit
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
-test:               ## all that a landing needs: check, unit, plain, hup, asan
+test:               ## all that a landing needs: the next six
 	@tools/deps build check test asan
-	@tools/test build check unit plain hup asan
+	@tools/test build check unit plain hup asan chaos
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -40,6 +40,14 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/deps build test asan
 	@tools/test asan -- $(T)
+
+chaos: all          ## a minute of storm: kills, reloads, odd clients; SEED=...
+	@tools/deps build test
+	@tools/test chaos
+
+soak: all           ## the same for ten minutes, or SECONDS=...
+	@tools/deps build test
+	@tools/test soak
 
 clients: all        ## t/clients/*.t, golongpoll's own clients; T=... for some
 	@tools/deps clients
