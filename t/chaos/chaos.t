@@ -34,6 +34,13 @@ my @worlds = (
     { name => 'large', zone => '64m', conf => ['buffer=100000'], cats => 6,
       size => 3000, oracle => { buffer => 100000 } },
 
+    # here nobody is woken by the next event if not by this one
+
+    { name => 'quiet', zone => '1m', conf => ['buffer=1000'], cats => 20,
+      size => 300, oracle => { buffer => 1000 },
+      per_second => { publish => 8, burst => 0.05, again => 1, probe => 2,
+                      leave => 4, kill => 1.2 } },
+
     { name => 'buffer', zone => '8m', cats => 6, size => 1000,
       conf => ['buffer=30', 'buffer=20', 'buffer=60'],
       oracle => { buffer => 20 } },
@@ -42,12 +49,12 @@ my @worlds = (
       cats => 6, size => 2000, oracle => { buffer => 40 } },
 
     { name => 'ttl', zone => '8m', cats => 6, size => 500,
-      conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 5,
+      conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 7,
       oracle => { buffer => 10000, ttl => [1, 2] } },
 
     { name => 'inactive', zone => '8m', cats => 30, size => 500,
       conf => ['buffer=10000 inactive=2s', 'buffer=10000 inactive=3s'],
-      oracle => { buffer => 10000, inactive => [2, 3] }, settles => 7,
+      oracle => { buffer => 10000, inactive => [2, 3] }, settles => 9,
       per_second => { publish => 20 } },
 
     { name => 'read', zone => '8m', cats => 6, size => 500,
@@ -118,7 +125,7 @@ sub round {
             my $world = shift @left;
 
             $slot = 30 if $slot > 30;
-            $slot -= $world->{settles} // 3.5;
+            $slot -= $world->{settles} // 4.5;
             $slot = 2 if $slot < 2;
 
             if (my $why = missing($world)) {

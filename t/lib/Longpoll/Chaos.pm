@@ -462,6 +462,9 @@ sub published {
             $f->{owed} ||= [ time, $self->{lost}, $pub ];
         }
 
+    } elsif ($r->status == 413) {
+        $oracle->refused($pub);
+
     } else {
         $oracle->landed($pub);
         $oracle->fail(answers => 'a publish: ' . $r->status . ' ' . $r->body);
@@ -625,7 +628,10 @@ sub poll {
 
     $conn = $f->{conn} = $self->connect if !$conn or $conn->{closed};
 
-    $f->{timeout} = $self->{last_round} ? 1 : 1 + ++$f->{polls} % 3;
+    # the long ones are for wake-ups that never come: at its time-out a poll
+    # looks anyway
+
+    $f->{timeout} = $self->{short} ? 1 : (1, 5, 10)[++$f->{polls} % 3];
     delete $f->{owed};
     $self->{oracle}->ask($f);
     $self->request($conn, sub { $self->heard($f, @_) },
@@ -918,6 +924,7 @@ sub settle {
         !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
     }) or return;
 
+    $self->{short} = 1;
     $self->do_publish({ cats => [$_], sizes => [10] })
         for sort keys %{ { map { $_ => 1 }
                            map { @{ $_->{cats} } } @{ $self->{followers} } } };
@@ -940,6 +947,7 @@ sub settle {
 
     my $before = $self->status or return;
     my $there = $self->census;
+    $oracle->arrays;
     return if $self->failed;
 
     $self->close($_) for values %{ $self->{fds} };

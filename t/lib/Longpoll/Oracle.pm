@@ -12,7 +12,7 @@ package Longpoll::Oracle;
 #     );
 #
 #     $oracle->publish($cats, $sizes, $key)  a publish, to be sent: its body
-#     $oracle->sent($pub), ->stored($pub, $id), ->broken($pub)
+#     $oracle->sent($pub), ->stored($pub, $id), ->broken($pub), ->refused($pub)
 #     $oracle->delete($cat)                  a delete that is being sent
 #     $oracle->deleted($delete, $answered)
 #     $oracle->ask($reader)                  a poll that is being sent
@@ -169,6 +169,21 @@ sub stored {
         $e->{last_acked} = $now;
         $self->used($e->{cat}, $now);
     }
+}
+
+# one that needs more than a quarter of the zone, which must never be seen
+
+sub refused {
+    my ($self, $pub) = @_;
+
+    my $bytes = 0;
+    $bytes += $_->{bytes} for @{ $pub->{events} };
+
+    $self->landed($pub);
+    delete $_->{sent} for @{ $pub->{events} };
+
+    $self->fail(answers => "a publish that needs $bytes bytes was refused")
+        if $bytes <= $self->{zone} / 4;
 }
 
 sub broken {
@@ -479,11 +494,16 @@ sub complete {
         for my $e (@{ $cat->{events} }) {
             next if !defined $e->{sent};
 
-            # of an array only the last one's id was told
+            # of an array only the last one's id was told: the others are of
+            # the same ms, or not long before
 
             my @ids = keys %{ $e->{ids} };
-            push @ids, $e->{pub}{id}
-                if !@ids and defined $e->{acked} and defined $e->{pub}{id};
+            my $early;
+
+            if (!@ids and defined $e->{acked} and defined $e->{pub}{id}) {
+                @ids = $e->{pub}{id};
+                $early = ms_place(id_ms(@ids) - 2, 0);
+            }
 
             next if !@ids or grep { $got->{$_} } @ids;
 
@@ -494,7 +514,8 @@ sub complete {
 
             for my $id (@ids) {
                 next if $id le $start or $id gt $end;
-                next if grep { $id gt $_->[0] and $id le $_->[1] }
+                next if grep { $id gt $_->[0]
+                               and ($early // $id) le $_->[1] }
                         @{ $reader->{missed} };
                 next if $self->may_be_deleted($e);
                 next if $self->{read} and $self->may_be_read($reader, $e);
@@ -505,6 +526,27 @@ sub complete {
                 return;
             }
         }
+    }
+}
+
+# at the end: an array is there as a whole, or not at all
+
+sub arrays {
+    my ($self) = @_;
+
+    my %seen;
+
+    for my $pub (map { $_->{pub} } @{ $self->{events} }) {
+        next if $seen{$pub}++ or !defined $pub->{at};
+
+        my @events = @{ $pub->{events} };
+        my $known = grep { %{ $_->{ids} } } @events;
+
+        next if !$known or $known == @events
+            or grep { $self->may_be_gone($_) } @events;
+
+        $self->fail(whole => "of an array of " . @events . " only $known came,"
+                             . " event $events[0]{n} and on");
     }
 }
 
