@@ -221,6 +221,7 @@ _EOC_
 
     $self->{port} = $self->{server}->port;
     $self->{empty} = $self->{server}->status('events');
+    $self->{oracle}{room} = $self->{empty}{size} - $self->{empty}{used};
 }
 
 sub run {

@@ -5,7 +5,8 @@ package Longpoll::Oracle;
 # answered, and complains of what was not promised.
 #
 #     my $oracle = Longpoll::Oracle->new(
-#         zone => $bytes, buffer => $n,     # the smallest that it ever had
+#         zone => $bytes, room => $bytes,   # for events; may be set later
+#         buffer => $n,                     # the smallest that it ever had
 #         ttl => [$least, $most],           # seconds; so inactive
 #         read => 1,                        # delete_on_read
 #         loose => 1,                       # categories may be forgotten
@@ -274,9 +275,9 @@ sub may_be_dropped {
             or !$cat->{polls} and $now - $cat->{used} > $least->[0] - 1;
     }
 
-    # 85 % of the log, which is 78 % of the zone or more
+    # the living may have the room; a tenth for what does not fit together
 
-    return 1 if $self->{bytes} - $e->{before} > 0.6 * $self->{zone};
+    return 1 if $self->{bytes} - $e->{before} > 0.9 * $self->{room};
     return 1 if $self->{names} > $self->{zone} / 512 * 0.7;
 
     # what was not there before it may have come behind it
