@@ -7,6 +7,8 @@
 #     WORLD=a,b   only these
 #     SHRINK=n    how many seconds to look for a shorter failure, 60; 0: not
 #     LANES=n     how many worlds at once, 2
+#     CHAOS_SLACK=n   seconds over every promised time, 0.6; slow machines need
+#                     more
 #
 # A failure is run again with ever fewer steps.  Processes are not as
 # repeatable as steps, so what is printed at the end failed at least once, and
@@ -222,10 +224,12 @@ sub one {
 
     my $count = $chaos->{count};
 
-    printf "# %s: %.1f s, %d of %d steps, %d publishes, %d deliveries; %s\n",
+    printf "# %s: %.1f s, %d of %d steps, %d publishes, %d deliveries, "
+           . "%d deaths, %d of them with the lock\n",
         $name, time - $begin, $chaos->{steps} // 0, scalar @$steps,
         scalar @{ $chaos->{all} }, $chaos->{oracle}{delivered},
-        join ' ', map { "$_ $count->{$_}" } sort keys %$count;
+        $chaos->{deaths} // 0, $chaos->{locked} // 0;
+    print '# ', join(' ', map { "$_ $count->{$_}" } sort keys %$count), "\n";
 
     shrink($world, $seed, $steps, $seconds, \@failures) if @failures;
     exit 0;

@@ -1100,7 +1100,12 @@ my @known = (
 sub errors {
     my ($self) = @_;
 
-    for my $line (split /^/, $self->{server}->log) {
+    my $log = $self->{server}->log;
+
+    $self->{deaths} = () = $log =~ /exited on signal 9/g;
+    $self->{locked} = () = $log =~ /was locked by/g;
+
+    for my $line (split /^/, $log) {
         next if $line =~ /\[(?:notice|info|debug)\]/;
         next if grep { $line =~ $_ } @known;
 

@@ -37,7 +37,14 @@ use warnings;
 
 use Time::HiRes qw( time );
 
-my $uuid = qr/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/;
+my $hex = qr/[0-9a-f]/;
+my $uuid = qr/$hex{8}-$hex{4}-7$hex{3}-[89ab]$hex{3}-$hex{12}/;
+
+# the two answers, to the byte
+
+my $timeout = qr/\{"timeout":"no events before timeout","timestamp":(\d+)\}/;
+my $event = qr/\{"timestamp":(\d+),"category":"([^"]*)",
+               "data":("(\d+):\d+:[a-z]*"),"id":"($uuid)"\}/x;
 
 
 sub new {
@@ -375,7 +382,7 @@ sub answer {
         and $reader->{must_miss};
 
     if ($kind eq 'timeout') {
-        if ($body !~ /\A\{"timeout":"no events before timeout","timestamp":(\d+)\}\z/) {
+        if ($body !~ /\A$timeout\z/) {
             $self->fail(whole => "$who: $body");
             return;
         }
@@ -394,7 +401,7 @@ sub answer {
     my $last = $cursor;
     my %got;
 
-    while ($body =~ /\G,?\{"timestamp":(\d+),"category":"([^"]*)","data":("(\d+):\d+:[a-z]*"),"id":"($uuid)"\}/gc) {
+    while ($body =~ /\G,?$event/gc) {
         my ($timestamp, $name, $data, $n, $id) = ($1, $2, $3, $4, $5);
         my $e = $self->{events}[$n];
 
