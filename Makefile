@@ -14,16 +14,16 @@ T =
 # of each fuzz target
 SECONDS = 30
 
-.PHONY: all help check test unit plain hup asan fuzz clients matrix smoke run \
-	bench clean build-unit build-fuzz
+.PHONY: all help check test unit plain hup asan fuzz chaos soak clients matrix \
+	smoke run bench clean build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
-test:               ## for a landing: check to asan, fuzz, smoke
+test:               ## for a landing: check to chaos, smoke
 	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit plain hup clients asan fuzz smoke
+	@tools/test build check unit plain hup clients asan fuzz chaos smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -60,6 +60,14 @@ matrix:             ## t/*.t, on nginx 1.22, 1.26 and the newest, also static
 smoke:              ## a few of t/*.t on the newer of these
 	@tools/deps build test asan
 	@tools/test smoke
+
+chaos: all          ## a minute of storm: kills, reloads, odd clients; SEED=...
+	@tools/deps build test
+	@tools/test chaos
+
+soak: all           ## the same for ten minutes, or SECONDS=...
+	@tools/deps build test
+	@tools/test soak
 
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run

@@ -1,0 +1,295 @@
+# A random run against a whole nginx: clients that publish, poll, follow, leave
+# and read slowly, while workers are killed, stopped and reloaded.  What they
+# may see says t/lib/Longpoll/Oracle.pm; what is done, t/lib/Longpoll/Chaos.pm.
+#
+#     SEED=n      the same steps again; printed by every run
+#     SECONDS=n   how long, 60; over 60 in rounds, each with a seed of its own
+#     WORLD=a,b   only these
+#     SHRINK=n    how many seconds to look for a shorter failure, 60; 0: not
+#     LANES=n     how many worlds at once, 2
+#     CHAOS_SLACK=n   seconds over every promised time, 0.6; slow machines need
+#                     more
+#
+# A failure is run again with ever fewer steps.  Processes are not as
+# repeatable as steps, so what is printed at the end failed at least once, and
+# whatever was left out by mistake was there in the list of all steps.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use File::Path qw( make_path );
+use IO::Select ();
+use Time::HiRes qw( time );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Chaos ();
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my $dying = "$root/build/chaos/ngx_http_longpoll_module.so";
+
+# settles: seconds from the end of the storm to the end of the world
+
+my @worlds = (
+    { name => 'large', zone => '64m', conf => ['buffer=100000'], cats => 6,
+      size => 3000, oracle => { buffer => 100000 } },
+
+    # here nobody is woken by the next event if not by this one
+
+    { name => 'quiet', zone => '1m', conf => ['buffer=1000'], cats => 20,
+      size => 300, oracle => { buffer => 1000 },
+      per_second => { publish => 8, burst => 0.05, again => 1, probe => 2,
+                      leave => 4, kill => 1.2 } },
+
+    { name => 'buffer', zone => '8m', cats => 6, size => 1000,
+      conf => ['buffer=30', 'buffer=20', 'buffer=60'],
+      oracle => { buffer => 20 } },
+
+    { name => 'tiny', zone => '64k', conf => ['buffer=1000', 'buffer=40'],
+      cats => 6, size => 2000, oracle => { buffer => 40 } },
+
+    { name => 'ttl', zone => '8m', cats => 6, size => 500,
+      conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 7,
+      oracle => { buffer => 10000, ttl => [1, 2] } },
+
+    { name => 'inactive', zone => '8m', cats => 30, size => 500,
+      conf => ['buffer=10000 inactive=2s', 'buffer=10000 inactive=3s'],
+      oracle => { buffer => 10000, inactive => [2, 3] }, settles => 9,
+      per_second => { publish => 20 } },
+
+    { name => 'read', zone => '8m', cats => 6, size => 500,
+      conf => ['buffer=10000 delete_on_read=on'],
+      oracle => { buffer => 10000, read => 1 } },
+
+    { name => 'many', zone => '128k', conf => ['buffer=20'], cats => 400,
+      size => 100, oracle => { buffer => 20, loose => 1 },
+      per_second => { publish => 150 } },
+
+    { name => 'dies', zone => '64m', conf => ['buffer=100000'], cats => 6,
+      size => 3000, oracle => { buffer => 100000 }, dies => 1 },
+
+    { name => 'dies-tiny', zone => '64k', cats => 6, size => 2000,
+      conf => ['buffer=1000', 'buffer=40'], oracle => { buffer => 40 },
+      dies => 1 },
+);
+
+my %promises = (
+    lost    => 'what was acknowledged came, or was told as missed',
+    twice   => 'nothing came twice',
+    order   => 'everything came in its order',
+    whole   => 'nothing came that was not to come',
+    missed  => 'missed was told only where something was',
+    key     => 'a key stood for one event',
+    woken   => 'who waited was answered in time',
+    publish => 'no publish waited',
+    answers => 'every answer made sense',
+    figures => 'the figures agree with the model, and end at nothing',
+    workers => 'old workers went in time',
+    log     => 'the error log holds nothing else',
+);
+
+$| = 1;
+one(@ARGV) if @ARGV;
+
+my $end = time + ($ENV{SECONDS} || 60);
+my $seed = $ENV{SEED} || 1 + int(rand(2 ** 31));
+my $lanes = $ENV{LANES} || 2;
+my $port = $ENV{TEST_NGINX_PORT} || 1984;
+my %wanted = map { $_ => 1 } split /[\s,]+/, $ENV{WORLD} // '';
+my ($tests, $failed) = (0, 0);
+
+@worlds = grep { $wanted{ $_->{name} } } @worlds if %wanted;
+die "no such world: $ENV{WORLD}\n" unless @worlds;
+
+do {
+    print "# SEED=$seed\n";
+    round();
+    $seed++;
+} while (time < $end - 20);
+
+print "1..$tests\n";
+exit($failed ? 1 : 0);
+
+
+# What is left of the time, over all worlds; what begins later can have more.
+
+sub round {
+    my @left = sort { ($b->{settles} // 0) <=> ($a->{settles} // 0) } @worlds;
+    my %running;
+    my $in = IO::Select->new;
+
+    while (@left or %running) {
+        while (@left and keys %running < $lanes) {
+            my $rows = @left / $lanes;
+            my $slot = ($end - time) / ($rows < 1 ? 1 : $rows);
+            my $world = shift @left;
+
+            $slot = 30 if $slot > 30;
+            $slot -= $world->{settles} // 4.5;
+            $slot = 2 if $slot < 2;
+
+            if (my $why = missing($world)) {
+                $tests++;
+                print "ok $tests - $world->{name} # SKIP $why\n";
+                next;
+            }
+
+            my ($lane) = grep { my $n = $_; !grep { $_->[1] == $n }
+                                values %running } 0 .. $lanes - 1;
+
+            local $ENV{TEST_NGINX_PORT} = $port + 50 * $lane;
+
+            open my $out, '-|', $^X, $0, $world->{name}, $seed, $slot
+                or die "$^X: $!\n";
+            $in->add($out);
+            $running{$out} = [$world->{name}, $lane];
+        }
+
+        for my $out ($in->can_read) {
+            relay($out) and next;
+
+            my $name = $running{$out}[0];
+
+            $in->remove($out);
+            delete $running{$out};
+            close $out and next;
+            $tests++;
+            $failed++;
+            print "not ok $tests - $name: came to its end ($?)\n";
+        }
+    }
+}
+
+# a line of a world; false: that was all
+
+sub relay {
+    my ($out) = @_;
+
+    my $line = '';
+
+    # unbuffered: select must see what is left
+
+    until ($line =~ /\n/) {
+        sysread $out, $line, 1, length $line or return 0;
+    }
+
+    if ($line =~ s/^(not )?ok - //) {
+        $tests++;
+        $failed++ if $1;
+        $line = ($1 // '') . "ok $tests - $line";
+    }
+
+    print $line;
+    return 1;
+}
+
+sub missing {
+    my ($world) = @_;
+
+    return unless $world->{dies};
+    return 'the nginx that is asked for has its module inside'
+        if defined $ENV{TEST_NGINX_BINARY}
+            and !defined $ENV{TEST_NGINX_LOAD_MODULES};
+    return 'not built: build/chaos' unless -e $dying;
+    return;
+}
+
+
+# one world, in a process of its own
+
+sub one {
+    my ($name, $seed, $seconds) = @_;
+
+    my ($world) = grep { $_->{name} eq $name } @worlds;
+
+    $world->{module} = $dying if $world->{dies};
+
+    my $steps = Longpoll::Chaos::schedule($seed, $world, $seconds);
+    my $chaos = Longpoll::Chaos->new($world);
+    my $begin = time;
+    my @failures = $chaos->run($steps, $seconds);
+    my %failed;
+
+    push @{ $failed{ $_->{promise} } }, $_ for @failures;
+
+    for my $promise (sort keys %promises) {
+        my @some = @{ $failed{$promise} || [] };
+
+        print @some ? 'not ' : '', "ok - $name: $promises{$promise}\n";
+        splice @some, 5 if @some > 5;
+        printf "# %.3f s: %s\n", $_->{at}, $_->{text} for @some;
+    }
+
+    my $count = $chaos->{count};
+
+    printf "# %s: %.1f s, %d of %d steps, %d publishes, %d deliveries, "
+           . "%d deaths, %d of them with the lock\n",
+        $name, time - $begin, $chaos->{steps} // 0, scalar @$steps,
+        scalar @{ $chaos->{all} }, $chaos->{oracle}{delivered},
+        $chaos->{deaths} // 0, $chaos->{locked} // 0;
+    print '# ', join(' ', map { "$_ $count->{$_}" } sort keys %$count), "\n";
+
+    shrink($world, $seed, $steps, $seconds, \@failures) if @failures;
+    exit 0;
+}
+
+# leaves out ever smaller pieces for as long as it still fails
+
+sub shrink {
+    my ($world, $seed, $steps, $seconds, $failures) = @_;
+
+    my $until = time + ($ENV{SHRINK} // 60);
+    my %promise = map { $_->{promise} => 1 } @$failures;
+    my $last = $failures->[-1]{at};
+    my $runs = 0;
+
+    my $fails = sub {
+        my ($some) = @_;
+        my @again = Longpoll::Chaos->new($world)->run($some, $seconds);
+
+        $runs++;
+        return grep { $promise{ $_->{promise} } } @again;
+    };
+
+    # what came later, whole kinds of steps, then pieces
+
+    $steps = [ grep { $_->[0] <= $last } @$steps ];
+    $seconds = $last + 1.5 if $seconds > $last + 1.5;
+
+    for my $kind (sort keys %{ { map { $_->[1] => 1 } @$steps } }) {
+        last if time > $until;
+
+        my @some = grep { $_->[1] ne $kind } @$steps;
+        $steps = \@some if $fails->(\@some);
+    }
+
+    for (my $n = 2; $n <= @$steps and time < $until; $n *= 2) {
+        my $size = int(@$steps / $n) || 1;
+
+        for (my $from = @$steps - $size; $from >= 0 and time < $until;
+             $from -= $size)
+        {
+            my @some = @$steps;
+            splice @some, $from, $size;
+            $steps = \@some if $fails->(\@some);
+        }
+    }
+
+    make_path("$root/build/chaos");
+    my $file = "build/chaos/failed-$seed-$world->{name}";
+
+    open my $out, '>', "$root/$file" or die "$file: $!\n";
+    print $out "$_->{promise}: $_->{text}\n" for @$failures;
+    print $out Longpoll::Chaos::shown($_), "\n" for @$steps;
+    close $out;
+
+    print "# SEED=$seed WORLD=$world->{name}: ", scalar @$steps,
+          " steps still fail after $runs runs, see $file\n";
+
+    my @shown = @$steps;
+    splice @shown, 20 if @shown > 20;
+    print '# ', Longpoll::Chaos::shown($_), "\n" for @shown;
+    print "# ...\n" if @shown < @$steps;
+}

@@ -1,0 +1,1118 @@
+package Longpoll::Chaos;
+
+# A storm over one nginx: a schedule of steps, made from a seed before anything
+# begins, that can be run again, whole or in part.
+#
+#     my $steps = Longpoll::Chaos::schedule($seed, $world, $seconds);
+#     my @failures = Longpoll::Chaos->new($world)->run($steps, $seconds);
+#     Longpoll::Chaos::shown($step)            a step as a line of text
+#
+# A step is [second, what, { ... }]; everything in it that chooses among what
+# there is at that moment (a worker, an event) is a number from 0 to 1.  A world
+# says what the zone is like and how often each kind of step comes:
+#
+#     { name => 'tiny', zone => '64k', conf => [ 'buffer=50', ... ],
+#       workers => [1 .. 4], cats => 6, size => 300, per_second => { ... },
+#       oracle => { what Longpoll::Oracle is told }, dies => 1 }
+#
+# conf holds all parameters that the zone may have, a reload takes one of them.
+# With dies the module is the one of build/chaos, and workers die at a chosen
+# store (tools/die.c).
+#
+# One process, one loop: whatever is ready is read, whatever is due is done, and
+# what waits too long is found on the way.  Time in which a worker was stopped,
+# or this loop did not turn, is no one's fault and is added to every limit.
+
+use strict;
+use warnings;
+
+use Errno qw( EINTR );
+use File::Temp qw( tempdir );
+use Socket qw( SOL_SOCKET SO_RCVBUF );
+use Time::HiRes qw( time sleep );
+
+use Longpoll::Client ();
+use Longpoll::Oracle ();
+use Longpoll::Server qw( wait_until );
+
+our $Slack = $ENV{CHAOS_SLACK} || 0.6;   # seconds more than promised
+
+my $publishers = 6;
+my $most_followers = 16;
+
+
+# the schedule
+
+my %often = (
+    publish => 60, burst => 1, again => 2, probe => 8, slow => 0.5,
+    follow => 0.7, leave => 2, delete => 0.7, reload => 0.3, broken => 0.15,
+    kill => 0.8, stop => 0.4, status => 2, die => 0,
+);
+
+sub schedule {
+    my ($seed, $world, $seconds) = @_;
+
+    my %rate = (%often, %{ $world->{per_second} || {} });
+    my $salt = unpack '%32C*', $world->{name};
+    my @steps;
+
+    $rate{die} = 2, $rate{kill} = 0.2 if $world->{dies};
+
+    for my $what (sort keys %rate) {
+        next unless $rate{$what};
+
+        # each kind has numbers of its own: the others do not move when one
+        # comes more often
+
+        srand($seed * 1000 + $salt + unpack '%32C*', $what);
+
+        for (my $t = gap($rate{$what}); $t < $seconds;
+             $t += gap($rate{$what}))
+        {
+            push @steps, [ $t, $what, details($world, $what) ];
+        }
+    }
+
+    # somebody listens from the beginning
+
+    srand($seed * 1000 + $salt);
+    push @steps, map {
+        [ 0, 'follow', { %{ details($world, 'follow') }, start => 'zero' } ]
+    } 1 .. 8;
+
+    return [ sort { $a->[0] <=> $b->[0] or $a->[1] cmp $b->[1] } @steps ];
+}
+
+sub gap { -log(1 - rand) / $_[0] }
+sub pick { $_[int rand @_] }
+
+sub some_cats {
+    my ($world, $most) = @_;
+
+    my %cats = map { int(rand $world->{cats}) => 1 } 1 .. 1 + int rand $most;
+    return [ map { "c$_" } sort keys %cats ];
+}
+
+sub details {
+    my ($world, $what) = @_;
+
+    my $size = sub { int $world->{size} * rand() ** 3 };
+    my %o;
+
+    if ($what eq 'publish' or $what eq 'burst') {
+        my $n = rand() < 0.1 ? 1 + int rand 20 : 1;
+
+        $o{times} = 25 if $what eq 'burst';
+        $o{cats} = [ map { 'c' . int rand $world->{cats} } 1 .. $n ];
+        $o{sizes} = [ map { $size->() } 1 .. $n ];
+        $o{keyed} = rand() < 0.3 ? 1 : 0;
+
+    } elsif ($what eq 'probe' or $what eq 'slow') {
+        $o{cats} = some_cats($world, 3);
+        $o{from} = $what eq 'slow' ? 'zero'
+                 : pick(qw( zero zero since id both now future life old ));
+        $o{which} = rand;
+        $o{wait} = $what eq 'slow' ? 0.2 + 0.6 * rand : 0;
+
+    } elsif ($what eq 'follow') {
+        $o{cats} = some_cats($world, 4);
+        $o{start} = pick(qw( zero now id ));
+        $o{style} = pick(qw( id both golongpoll ));
+        $o{few} = rand() < 0.3 ? 1 : 0;
+        $o{which} = rand;
+
+    } elsif ($what eq 'leave') {
+        $o{which} = rand;
+        $o{how} = pick(qw( close reset half_close ));
+        $o{back} = 0.3 * rand;
+
+    } elsif ($what eq 'delete') {
+        $o{cat} = 'c' . int rand $world->{cats};
+
+    } elsif ($what eq 'reload') {
+        $o{conf} = int rand @{ $world->{conf} };
+        $o{workers} = pick(@{ $world->{workers} || [1 .. 4] });
+
+    } elsif ($what eq 'kill') {
+        $o{which} = rand;
+        $o{behind} = pick(0, 3);
+        $o{after} = 0.002 * rand;
+
+    } elsif ($what eq 'stop') {
+        $o{which} = rand;
+        $o{for} = 0.02 + 0.13 * rand;
+
+    } elsif ($what eq 'die') {
+        $o{stores} = 1 + int 400 * rand() ** 2;
+
+    } elsif ($what eq 'again') {
+        $o{which} = rand;
+    }
+
+    return \%o;
+}
+
+sub shown {
+    my ($step) = @_;
+    my ($t, $what, $o) = @$step;
+
+    return sprintf '%7.3f %-8s', $t, $what
+        . join '', map {
+            my $v = $o->{$_};
+            $v = '[' . join(' ', @$v) . ']' if ref $v;
+            $v = sprintf '%.4f', $v if $v =~ /^\d*\.\d{5}/;
+            " $_=$v";
+        } sort keys %$o;
+}
+
+
+# a world
+
+sub new {
+    my ($class, $world) = @_;
+
+    my ($bytes) = $world->{zone} =~ /^(\d+)/;
+    $bytes *= $world->{zone} =~ /m$/ ? 1 << 20 : 1 << 10;
+
+    my $self = bless {
+        world => $world, fds => {}, rin => '', timers => [], idle => [],
+        queue => [], followers => [], probes => {}, names => 0, lost => 0,
+        leaving => [], keyed => [], all => [], count => {},
+        oracle => Longpoll::Oracle->new(zone => $bytes,
+                                        %{ $world->{oracle} }),
+    }, $class;
+
+    $self->{conf} = $world->{conf}[0];
+
+    if ($world->{dies}) {
+        $self->{bomb} = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1)
+                        . '/die';
+        $self->arm(0);
+    }
+
+    return $self;
+}
+
+sub http {
+    my ($self) = @_;
+    return "longpoll_zone zone=events:$self->{world}{zone} $self->{conf};\n";
+}
+
+sub start {
+    my ($self) = @_;
+
+    # the environment reaches nginx when it starts, and the configuration
+    # whenever it is written
+
+    local $ENV{LONGPOLL_DIE} = $self->{bomb} if $self->{bomb};
+
+    $self->{server} = Longpoll::Server->start(
+        http => $self->http, workers => 3, server => <<'_EOC_');
+        location = /events {
+            longpoll_subscribe events;
+            longpoll_publish events;
+            longpoll_delete events;
+        }
+        location = /few {
+            longpoll_subscribe events;
+            longpoll_max_response_size 2k;
+        }
+_EOC_
+
+    $self->{port} = $self->{server}->port;
+    $self->{empty} = $self->{server}->status('events');
+    $self->{oracle}{room} = $self->{empty}{size} - $self->{empty}{used};
+}
+
+sub run {
+    my ($self, $steps, $seconds) = @_;
+
+    local $ENV{TEST_NGINX_LOAD_MODULES} = $self->{world}{module}
+        if defined $self->{world}{module};
+    local $SIG{PIPE} = 'IGNORE';
+
+    my $done = eval {
+        $self->start;
+        $self->storm($steps, $seconds);
+        $self->settle unless $self->failed;
+        1;
+    };
+
+    $self->{oracle}->fail(answers => "the test itself: $@") unless $done;
+    $self->errors if $self->{server};
+    $self->{server}->end if $self->{server};
+
+    return $self->{oracle}->failures;
+}
+
+sub failed { scalar $_[0]{oracle}->failures }
+
+sub storm {
+    my ($self, $steps, $seconds) = @_;
+
+    my $begin = time;
+
+    $self->{oracle}{begun} = $begin;
+
+    for my $step (@$steps) {
+        my ($t, $what, $o) = @$step;
+
+        $self->turn($begin + $t - time) while time < $begin + $t;
+        last if $self->failed;
+
+        my $do = "do_$what";
+        $self->{count}{$what}++;
+        $self->{steps}++;
+        $self->$do($o);
+    }
+
+    $self->turn(0.01) while time < $begin + $seconds and !$self->failed;
+}
+
+
+# the loop
+
+sub turn {
+    my ($self, $most) = @_;
+
+    my $now = time;
+
+    # this process was not there
+
+    $self->{lost} += $now - $self->{turned} - 0.1
+        if $self->{turned} and $now - $self->{turned} > 0.1;
+    $self->{turned} = $now;
+
+    my @timers = sort { $a->[0] <=> $b->[0] } @{ $self->{timers} };
+
+    while (@timers and $timers[0][0] <= $now) {
+        my $timer = shift @timers;
+        $self->{timers} = [ grep { $_ != $timer } @{ $self->{timers} } ];
+        $timer->[1]->();
+    }
+
+    $most = 0.01 if $most > 0.01;
+    $most = 0 if $most < 0;
+
+    my $n = select my $rout = $self->{rin}, undef, undef, $most;
+
+    if ($n > 0) {
+        for my $fd (keys %{ $self->{fds} }) {
+            next unless vec $rout, $fd, 1;
+            my $conn = $self->{fds}{$fd} or next;
+            $self->ready($conn);
+        }
+    }
+
+    if (!$self->{looked} or $now - $self->{looked} > 0.05) {
+        $self->{looked} = $now;
+        $self->overdue($now);
+    }
+}
+
+sub later {
+    my ($self, $seconds, $do) = @_;
+    push @{ $self->{timers} }, [ time + $seconds, $do ];
+}
+
+
+# connections: { client, on => what is done with the answer, or without one }
+
+sub connect {
+    my ($self, %o) = @_;
+
+    my $client = Longpoll::Client->new(port => $self->{port});
+
+    if ($o{small}) {
+        setsockopt $client->sock, SOL_SOCKET, SO_RCVBUF, pack 'i', 16384;
+    }
+
+    my $conn = { client => $client, fd => fileno $client->sock };
+
+    $self->watch($conn);
+    return $conn;
+}
+
+sub watch {
+    my ($self, $conn) = @_;
+
+    $self->{fds}{ $conn->{fd} } = $conn;
+    vec($self->{rin}, $conn->{fd}, 1) = 1;
+}
+
+sub unwatch {
+    my ($self, $conn) = @_;
+
+    delete $self->{fds}{ $conn->{fd} };
+    vec($self->{rin}, $conn->{fd}, 1) = 0;
+}
+
+sub close {
+    my ($self, $conn, $how) = @_;
+
+    return if $conn->{closed}++;
+
+    $self->unwatch($conn);
+    $how ||= 'close';
+    $conn->{client}->$how;
+    $conn->{client}->close if $how eq 'half_close';
+}
+
+sub request {
+    my ($self, $conn, $on, @request) = @_;
+
+    $conn->{on} = $on;
+    $conn->{at} = time;
+    $conn->{lost} = $self->{lost};
+
+    eval { $conn->{client}->request(@request); 1 }
+        or $self->later(0, sub { $self->gone($conn) });
+}
+
+sub ready {
+    my ($self, $conn) = @_;
+
+    my $client = $conn->{client};
+
+    $client->fill(0.001);
+
+    if (my $r = $client->parsed) {
+        my $on = delete $conn->{on};
+
+        $self->close($conn)
+            if ($r->header('Connection') // '') eq 'close' or $client->{eof};
+        $on->($r, $conn) if $on;
+
+    } elsif ($client->{eof}) {
+        $self->gone($conn);
+    }
+}
+
+sub gone {
+    my ($self, $conn) = @_;
+
+    my $on = delete $conn->{on};
+
+    $self->close($conn);
+    $on->(undef, $conn) if $on;
+}
+
+# how long it has waited, but for what was nobody's fault
+
+sub waited {
+    my ($self, $at, $lost) = @_;
+    return time - $at - ($self->{lost} - $lost);
+}
+
+
+# publishing
+
+sub publish {
+    my ($self, $pub) = @_;
+
+    push @{ $self->{queue} }, $pub;
+    $self->send_next;
+}
+
+sub send_next {
+    my ($self) = @_;
+
+    while (@{ $self->{queue} }
+           and ($self->{busy} // 0) < $publishers)
+    {
+        my $pub = shift @{ $self->{queue} };
+        my $conn = pop @{ $self->{idle} };
+
+        $conn = $self->connect if !$conn or $conn->{closed};
+        $self->{busy}++;
+        $conn->{pub} = $pub;
+
+        $self->{oracle}->sent($pub);
+        $self->request($conn, sub { $self->published($pub, @_) },
+            POST => '/events', body => $pub->{body},
+            headers => [ defined $pub->{key}
+                         ? "Idempotency-Key: $pub->{key}" : () ]);
+    }
+}
+
+sub published {
+    my ($self, $pub, $r, $conn) = @_;
+
+    my $oracle = $self->{oracle};
+
+    $self->{busy}--;
+    delete $conn->{pub};
+    push @{ $self->{idle} }, $conn unless $conn->{closed};
+
+    if (!$r) {
+        $oracle->broken($pub);
+
+        # only a key makes asking again safe
+
+        $self->later(0.02, sub { $self->publish($pub) })
+            if defined $pub->{key} and $pub->{tries} < 20;
+
+    } elsif ($r->status == 200 and $r->body eq '{"success": true}') {
+        $oracle->stored($pub, $r->header('Longpoll-Event-Id'));
+        push @{ $self->{all} }, $pub;
+        push @{ $self->{keyed} }, $pub if defined $pub->{key};
+
+        for my $f (@{ $self->{followers} }) {
+            next unless $f->{conn} and $f->{conn}{on};
+            next unless grep { $f->{has}{ $_->{cat} } } @{ $pub->{events} };
+            $f->{owed} ||= [ time, $self->{lost}, $pub ];
+        }
+
+    } elsif ($r->status == 413) {
+        $oracle->refused($pub);
+
+    } else {
+        $oracle->landed($pub);
+        $oracle->fail(answers => 'a publish: ' . $r->status . ' ' . $r->body);
+    }
+
+    $self->send_next;
+}
+
+sub do_publish {
+    my ($self, $o) = @_;
+
+    for (1 .. $o->{times} // 1) {
+        my $key = $o->{keyed} ? 'key-' . ++$self->{keys} : undef;
+
+        $self->publish($self->{oracle}->publish($o->{cats}, $o->{sizes},
+                                                $key));
+    }
+}
+
+sub do_burst { $_[0]->do_publish($_[1]) }
+
+sub do_again {
+    my ($self, $o) = @_;
+
+    my $keyed = $self->{keyed};
+
+    $self->publish($keyed->[ $o->{which} * @$keyed ]) if @$keyed;
+}
+
+sub do_delete {
+    my ($self, $o) = @_;
+
+    my $d = $self->{oracle}->delete($o->{cat});
+    my $conn = $self->connect;
+
+    $self->request($conn, sub {
+        my ($r) = @_;
+
+        $self->{oracle}->deleted($d, $r ? 1 : 0);
+        $self->{oracle}->fail(answers => 'a delete: ' . $r->body)
+            if $r and $r->body ne '{"success": true}';
+        $self->close($conn);
+    }, DELETE => "/events?category=$o->{cat}");
+}
+
+
+# polling: where a cursor stands, and how a client says so
+
+sub place {
+    my ($self, $reader, $from, $which) = @_;
+
+    my $all = $self->{all};
+    my $ms = int(1000 * time);
+    my $pub = @$all ? $all->[ $which * @$all ] : undef;
+    my ($cursor, $query);
+
+    $from = 'now' if !$pub and $from =~ /^(?:since|id|both|life)$/;
+
+    if ($from eq 'zero') {
+        ($cursor, $query) = ('', 'since_time=0');
+    } elsif ($from eq 'now') {
+        ($cursor, $query) = (undef, '');
+    } elsif ($from eq 'future') {
+        ($cursor, $query) = (undef, 'since_time=' . ($ms + 1e9));
+    } elsif ($from eq 'old') {
+        ($cursor, $query) = ('', 'since_time=' . 1e12);
+        $reader->{must_miss} = 1;
+    } else {
+        my $id = $pub->{id};
+        my $at = Longpoll::Oracle::id_ms($id);
+
+        if ($from eq 'id') {
+            ($cursor, $query) = ($id, "last_id=$id");
+        } elsif ($from eq 'both') {
+            ($cursor, $query) = ($id, "since_time=$at&last_id=$id");
+        } elsif ($from eq 'since') {
+            ($cursor, $query) = (Longpoll::Oracle::ms_place($at, 'g'),
+                                 "since_time=$at");
+        } else {
+            $id =~ s/([0-9a-f]{12})$/substr($1, 0, 6) . sprintf '%06x',
+                hex(substr $1, 6) ^ 0xffffff/e;
+            ($cursor, $query) = (Longpoll::Oracle::ms_place($at, 'g'),
+                                 "last_id=$id");
+            $reader->{must_miss} = 1;
+        }
+    }
+
+    $reader->{start} = $reader->{cursor} = $reader->{asked} = $cursor;
+    return $query;
+}
+
+sub poll_uri {
+    my ($reader, $query, $timeout) = @_;
+
+    return ($reader->{few} ? '/few?' : '/events?')
+           . join('&', (map { "category=$_" } @{ $reader->{cats} }),
+                  "timeout=$timeout", length $query ? $query : ());
+}
+
+
+# a poll from somewhere, once; a slow one lets the answer wait
+
+sub do_probe {
+    my ($self, $o) = @_;
+
+    my $reader = { cats => $o->{cats}, got => {}, missed => [], once => 1,
+                   name => 'probe ' . ++$self->{names} . " ($o->{from})" };
+    my $query = $self->place($reader, $o->{from}, $o->{which});
+    my $conn = $self->connect(small => $o->{wait});
+
+    $self->{probes}{ $conn->{fd} } = $conn;
+    $conn->{limit} = $o->{wait} ? 5 : 2;
+    $conn->{who} = $reader->{name};
+    $self->{oracle}->ask($reader);
+
+    $self->request($conn, sub {
+        my ($r) = @_;
+
+        delete $self->{probes}{ $conn->{fd} };
+
+        if ($r) {
+            $self->{oracle}->answer($reader, $r);
+            $self->{oracle}->complete($reader);
+        } else {
+            $self->{oracle}->lost_poll($reader);
+        }
+
+        $self->close($conn);
+    }, GET => poll_uri($reader, $query, 1));
+
+    if ($o->{wait}) {
+        $self->unwatch($conn);
+        $self->later($o->{wait}, sub { $self->watch($conn) });
+    }
+}
+
+sub do_slow { $_[0]->do_probe($_[1]) }
+
+
+# a client that goes on and on
+
+sub do_follow {
+    my ($self, $o) = @_;
+
+    return if @{ $self->{followers} } >= $most_followers;
+
+    my $f = { cats => $o->{cats}, has => { map { $_ => 1 } @{ $o->{cats} } },
+              got => {}, missed => [], style => $o->{style},
+              few => $o->{few}, name => 'follower ' . ++$self->{names}
+                                        . " ($o->{start}, $o->{style})" };
+
+    push @{ $self->{followers} }, $f;
+    $f->{query} = $self->place($f, $o->{start}, $o->{which});
+    $self->poll($f);
+}
+
+sub poll {
+    my ($self, $f) = @_;
+
+    my $conn = $f->{conn};
+
+    $conn = $f->{conn} = $self->connect if !$conn or $conn->{closed};
+
+    # the long ones are for wake-ups that never come: at its time-out a poll
+    # looks anyway
+
+    $f->{timeout} = $self->{short} ? 1 : (1, 5, 10)[++$f->{polls} % 3];
+    delete $f->{owed};
+    $self->{oracle}->ask($f);
+    $self->request($conn, sub { $self->heard($f, @_) },
+                   GET => poll_uri($f, $f->{query}, $f->{timeout}));
+}
+
+sub heard {
+    my ($self, $f, $r, $conn) = @_;
+
+    my $oracle = $self->{oracle};
+
+    if (!$r) {
+        $oracle->lost_poll($f);
+        $self->later(0.01, sub { $self->poll($f) });
+        return;
+    }
+
+    my $kind = $oracle->answer($f, $r) or return;
+    my $took = $r->at - $f->{sent};
+
+    $oracle->fail(answers => "$f->{name}: a time-out of $f->{timeout} s"
+                             . " after $took s")
+        if $kind eq 'timeout' and !$conn->{closed}
+            and $took < $f->{timeout} - 0.15;
+
+    if ($kind eq 'timeout' and $self->{last_round}
+        and $f->{sent} > $self->{last_round})
+    {
+        $f->{done} = 1;
+        return;
+    }
+
+    $self->aim($f, $kind);
+    $self->poll($f);
+}
+
+# the next cursor, in one of three styles
+
+sub aim {
+    my ($self, $f, $kind) = @_;
+
+    my $id = $f->{last_id};
+
+    if (!defined $id) {
+        # a start from some event's id stays there
+
+        return if $kind eq 'timeout' and $f->{query} =~ /last_id/;
+
+        $f->{query} = "since_time=$f->{timestamp}";
+        $f->{asked} = Longpoll::Oracle::ms_place($f->{timestamp}, 'g');
+        return;
+    }
+
+    my $at = Longpoll::Oracle::id_ms($id);
+
+    $f->{asked} = $id;
+    $f->{query} = $f->{style} eq 'id' ? "last_id=$id"
+                                      : "since_time=$at&last_id=$id";
+
+    if ($kind eq 'timeout' and $f->{style} eq 'golongpoll') {
+        $f->{query} = "since_time=$f->{timestamp}&last_id=$id";
+        $f->{asked} = Longpoll::Oracle::ms_place($f->{timestamp}, 0)
+            if $f->{timestamp} != $at;
+    }
+}
+
+sub do_leave {
+    my ($self, $o) = @_;
+
+    my @there = grep { $_->{conn} and $_->{conn}{on} }
+                @{ $self->{followers} };
+    my $f = $there[ $o->{which} * @there ] or return;
+
+    delete $f->{conn}{on};
+    $self->{oracle}->lost_poll($f);
+    $self->close($f->{conn}, $o->{how});
+    $self->later($o->{back}, sub { $self->poll($f) });
+}
+
+
+# what happens to nginx
+
+sub workers { $_[0]{server}->workers }
+
+sub do_kill {
+    my ($self, $o) = @_;
+
+    my @pids = $self->workers;
+    my $pid = $pids[ $o->{which} * @pids ] or return;
+
+    # with something on its way
+
+    $self->do_publish({ cats => ["c$o->{behind}"], sizes => [100],
+                        times => $publishers });
+
+    sleep $o->{after};
+    kill KILL => $pid;
+}
+
+sub do_stop {
+    my ($self, $o) = @_;
+
+    my @pids = $self->workers;
+    my $pid = $pids[ $o->{which} * @pids ] or return;
+    my $begin = time;
+
+    kill STOP => $pid;
+
+    $self->later($o->{for}, sub {
+        kill CONT => $pid;
+        $self->{lost} += time - $begin;
+    });
+}
+
+# the next but n stores of whatever worker does it
+
+sub arm {
+    my ($self, $n) = @_;
+
+    open my $out, -e $self->{bomb} ? '+<' : '+>', $self->{bomb}
+        or die "$self->{bomb}: $!\n";
+    syswrite $out, pack 'Q', $n;
+}
+
+sub do_die {
+    my ($self, $o) = @_;
+    $self->arm($o->{stores});
+}
+
+sub do_reload {
+    my ($self, $o) = @_;
+
+    my $server = $self->{server};
+    my $world = $self->{world};
+
+    $self->{conf} = $world->{conf}[ $o->{conf} ];
+    $server->{http} = $self->http;
+    $server->{workers} = $o->{workers};
+    $server->write_conf;
+    $self->hup;
+}
+
+sub hup {
+    my ($self) = @_;
+
+    my @old = $self->workers;
+
+    push @{ $self->{leaving} }, { pids => \@old, at => time,
+                                  lost => $self->{lost} };
+    $self->{server}{child}->signal('HUP');
+}
+
+# the file stays broken until the next reload; nginx goes on as it was
+
+sub do_broken {
+    my ($self) = @_;
+
+    my $server = $self->{server};
+
+    local $server->{http} = $self->http . "chaos_broken;\n";
+    $server->write_conf;
+    $server->{child}->signal('HUP');
+}
+
+sub do_status {
+    my ($self) = @_;
+
+    my $conn = $self->connect;
+
+    $self->request($conn, sub {
+        my ($r) = @_;
+        $self->close($conn);
+        $self->figures($r->json->{zones}{events}) if $r;
+    }, GET => '/status');
+}
+
+# counters never go back
+
+sub figures {
+    my ($self, $now) = @_;
+
+    my $was = $self->{figures} || $now;
+
+    for (qw( published delivered timeouts missed evicted expired refused
+             disconnected ))
+    {
+        $self->{oracle}->fail(figures =>
+                              "$_ went from $was->{$_} to $now->{$_}")
+            if $now->{$_} < $was->{$_};
+    }
+
+    $self->{figures} = $now;
+}
+
+
+# who waits too long
+
+sub overdue {
+    my ($self, $now) = @_;
+
+    my $oracle = $self->{oracle};
+
+    for my $conn (values %{ $self->{fds} }) {
+        next unless $conn->{on};
+
+        my $waited = $self->waited($conn->{at}, $conn->{lost});
+
+        $oracle->fail(publish => sprintf 'one waits for %.2f s', $waited)
+            if $conn->{pub} and $waited > 2 + $Slack;
+        $oracle->fail(woken => sprintf '%s waits for %.2f s', $conn->{who},
+                                       $waited)
+            if $conn->{limit} and $waited > $conn->{limit} + $Slack;
+    }
+
+    for my $f (@{ $self->{followers} }) {
+        next unless $f->{conn} and $f->{conn}{on};
+
+        my $waited = $self->waited($f->{conn}{at}, $f->{conn}{lost});
+
+        $oracle->fail(woken => sprintf '%s waits for %.2f s, not %d',
+                               $f->{name}, $waited, $f->{timeout})
+            if $waited > $f->{timeout} + 1 + $Slack;
+
+        next unless $f->{owed};
+
+        my ($at, $lost, $pub) = @{ $f->{owed} };
+        my $for = $self->waited($at, $lost);
+
+        next if $for <= 1 + $Slack;
+
+        delete $f->{owed};
+
+        next if defined $f->{asked} and $pub->{id} le $f->{asked};
+        next if grep { !$f->{has}{ $_->{cat} } or $oracle->may_be_gone($_) }
+                @{ $pub->{events} };
+
+        $oracle->fail(woken => sprintf '%s, parked for %.2f s, does not see '
+                                       . '%s after %.2f s',
+                               $f->{name}, $waited, $pub->{id}, $for);
+    }
+
+    # a second after the drain, which is one, too
+
+    for my $old (@{ $self->{leaving} }) {
+        next if $self->waited($old->{at}, $old->{lost}) <= 2 + 2 * $Slack;
+
+        my %now = map { $_ => 1 } $self->workers;
+        my @still = grep { $now{$_} } @{ $old->{pids} };
+
+        $oracle->fail(workers => "still there: @still") if @still;
+        $old->{done} = 1;
+    }
+
+    @{ $self->{leaving} } = grep { !$_->{done} } @{ $self->{leaving} };
+}
+
+
+# after the storm
+
+sub until {
+    my ($self, $what, $seconds, $true) = @_;
+
+    my $end = time + $seconds;
+    my $lost = $self->{lost};
+
+    until ($true->()) {
+        $self->turn(0.01);
+        return 0 if $self->failed;
+
+        if (time > $end + $self->{lost} - $lost) {
+            $self->{oracle}->fail(woken => "never came: $what");
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+sub settle {
+    my ($self) = @_;
+
+    my $oracle = $self->{oracle};
+    my $world = $self->{world};
+
+    $self->arm(0) if $self->{bomb};
+
+    # every follower reads to the end
+
+    $self->until('the answers to all publishes', 5, sub {
+        !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
+    }) or return;
+
+    $self->{short} = 1;
+    $self->do_publish({ cats => [$_], sizes => [10] })
+        for sort keys %{ { map { $_ => 1 }
+                           map { @{ $_->{cats} } } @{ $self->{followers} } } };
+
+    $self->until('the last publishes', 5, sub {
+        !$self->{busy} and !@{ $self->{queue} };
+    }) or return;
+
+    $self->{last_round} = time;
+
+    $self->until('every follower at the end', 20, sub {
+        !%{ $self->{probes} }
+            and !grep { !$_->{done} } @{ $self->{followers} };
+    }) or return;
+
+    $oracle->complete($_) for @{ $self->{followers} };
+    return if $self->failed;
+
+    # the census: what is there
+
+    my $before = $self->status or return;
+    my $there = $self->census;
+    $oracle->arrays;
+    return if $self->failed;
+
+    $self->close($_) for values %{ $self->{fds} };
+
+    my $st = $self->figure('nobody waits', 3, sub { $_[0]{waiting} == 0 });
+    return if $self->failed;
+
+    my $timed = $oracle->{ttl} || $oracle->{inactive};
+    my $bytes = 0;
+    $bytes += $oracle->{by_id}{$_}{bytes} for keys %{ $there->{got} };
+
+    if (!$timed) {
+        $oracle->fail(figures => "$before->{events} events are counted, "
+                                 . keys(%{ $there->{got} }) . ' are there')
+            if $before->{events} != keys %{ $there->{got} };
+
+        my $used = $before->{used} - $self->{empty}{used};
+
+        $oracle->fail(figures => "used is $used, the events need $bytes")
+            if $used != $bytes;
+    }
+
+    # each as often as it was acknowledged, or not, but might be there
+
+    my $least = grep { $_->{acked} } @{ $oracle->{events} };
+    my $most = 0;
+    $most += $_->{sends} for values %{ $oracle->{cats} };
+
+    $oracle->fail(figures => "$st->{published} published, not $least to $most")
+        if $st->{published} < $least or $st->{published} > $most;
+
+    # by themselves, or deleted
+
+    if (!$timed) {
+        my @names = sort keys %{ $oracle->{cats} };
+
+        while (my @some = splice @names, 0, 64) {
+            my $uri = '/events?' . join '&', map { "category=$_" } @some;
+            my $r = $self->{server}{http_client}->request(
+                                     DELETE => $self->{server}->url($uri));
+            $oracle->fail(answers => "delete: $r->{status}")
+                if !$r->{success};
+        }
+    }
+
+    my $wait = ($oracle->{ttl} || $oracle->{inactive} || [0, 0])->[1] + 3;
+
+    $self->figure('an empty zone', $wait, sub {
+        $_[0]{events} == 0 and $_[0]{categories} == 0
+            and $_[0]{used} == $self->{empty}{used};
+    });
+
+    # nobody is left that should not be
+
+    eval {
+        wait_until('the workers of one configuration', sub {
+            my @now = $self->workers;
+            @now == $self->{server}{workers};
+        }, 4);
+    } or $oracle->fail(workers => "$self->{server}{workers} are wanted, there"
+                                  . ' are ' . join ' ', $self->workers);
+}
+
+sub status {
+    my ($self) = @_;
+
+    my $st = eval { $self->{server}->status('events') };
+
+    $self->{oracle}->fail(answers => "status: $@") unless $st;
+    $self->figures($st) if $st;
+    return $st;
+}
+
+sub figure {
+    my ($self, $what, $seconds, $true) = @_;
+
+    my $end = time + $seconds + $Slack;
+
+    for ( ;; ) {
+        my $st = $self->status or return;
+        return $st if $true->($st);
+
+        if (time > $end) {
+            $self->{oracle}->fail(figures => "$what: never came, but "
+                . join ' ', map { "$_=$st->{$_}" }
+                            qw( waiting events categories used ));
+            return $st;
+        }
+
+        sleep 0.02;
+    }
+}
+
+# everything that a newcomer is given
+
+sub census {
+    my ($self) = @_;
+
+    my @names = sort keys %{ $self->{oracle}{cats} };
+    my $sum = { got => {} };
+    my $left = 0;
+
+    while (my @some = splice @names, 0, 64) {
+        my $f = { cats => \@some, got => {}, missed => [], start => '',
+                  cursor => '', asked => '', query => 'since_time=0',
+                  style => 'both', name => 'the census', has => {} };
+        my $conn = $self->connect;
+        my $next;
+
+        $left++;
+        $next = sub {
+            my ($r) = @_;
+            my $kind;
+
+            $kind = $self->{oracle}->answer($f, $r) if $r;
+            $self->aim($f, $kind) if $kind;
+
+            if (!$r or !$kind or $kind eq 'timeout') {
+                $self->{oracle}->complete($f) if $kind;
+                $sum->{got}{$_} = 1 for keys %{ $f->{got} };
+                $left--;
+                undef $next;
+                return;
+            }
+
+            $self->{oracle}->ask($f);
+            $self->request($conn, $next, GET => poll_uri($f, $f->{query}, 1));
+        };
+
+        $self->{oracle}->ask($f);
+        $self->request($conn, $next, GET => poll_uri($f, $f->{query}, 1));
+    }
+
+    $self->until('the census', 10, sub { !$left });
+    return $sum;
+}
+
+
+# the error log has nothing but what was done to nginx
+
+my @known = (
+    qr/worker process \d+ exited on signal 9/,
+    qr/shared memory zone "events" was locked by \d+/,
+    qr/unknown directive "chaos_broken"/,
+    qr/open socket #\d+ left in connection/,
+    qr/a client request body is buffered to a temporary file/,
+);
+
+sub errors {
+    my ($self) = @_;
+
+    my $log = $self->{server}->log;
+
+    $self->{deaths} = () = $log =~ /exited on signal 9/g;
+    $self->{locked} = () = $log =~ /was locked by/g;
+
+    for my $line (split /^/, $log) {
+        next if $line =~ /\[(?:notice|info|debug)\]/;
+        next if grep { $line =~ $_ } @known;
+
+        chomp $line;
+        $self->{oracle}->fail(log => $line);
+    }
+}
+
+
+1;

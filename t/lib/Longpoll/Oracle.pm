@@ -1,0 +1,572 @@
+package Longpoll::Oracle;
+
+# What clients of one zone may see, whatever happens to its workers: a model
+# that is told of every publish, delete and poll when it is sent and when it is
+# answered, and complains of what was not promised.
+#
+#     my $oracle = Longpoll::Oracle->new(
+#         zone => $bytes, room => $bytes,   # for events; may be set later
+#         buffer => $n,                     # the smallest that it ever had
+#         ttl => [$least, $most],           # seconds; so inactive
+#         read => 1,                        # delete_on_read
+#         loose => 1,                       # categories may be forgotten
+#     );
+#
+#     $oracle->publish($cats, $sizes, $key)  a publish, to be sent: its body
+#     $oracle->sent($pub), ->stored($pub, $id), ->broken($pub), ->refused($pub)
+#     $oracle->delete($cat)                  a delete that is being sent
+#     $oracle->deleted($delete, $answered)
+#     $oracle->ask($reader)                  a poll that is being sent
+#     $oracle->answer($reader, $response)    its answer; moves its cursor
+#     $oracle->lost_poll($reader)            its connection ended
+#     $oracle->complete($reader)             its cursor went from its start on:
+#                                            has it all?
+#     $oracle->fail($promise, $text)
+#     $oracle->failures                      { promise, text, at }, ...
+#
+# A reader is { cats => [names], cursor => see below, ... }.  A cursor is a text
+# that compares with ids: '' is the beginning, an id that id, NAME-0 and NAME-g
+# the begin and end of a ms.  undef is now, whenever that was.
+#
+# What cannot be known (a publish whose connection broke; whether something was
+# already dropped) is given the benefit: what may have been there may come, and
+# what may be gone may be missing.  It is given to nothing else.
+
+use strict;
+use warnings;
+
+use Time::HiRes qw( time );
+
+my $hex = qr/[0-9a-f]/;
+my $uuid = qr/$hex{8}-$hex{4}-7$hex{3}-[89ab]$hex{3}-$hex{12}/;
+
+# the two answers, to the byte
+
+my $timeout = qr/\{"timeout":"no events before timeout","timestamp":(\d+)\}/;
+my $event = qr/\{"timestamp":(\d+),"category":"([^"]*)",
+               "data":("(\d+):\d+:[a-z]*"),"id":"($uuid)"\}/x;
+
+
+sub new {
+    my ($class, %o) = @_;
+
+    return bless { %o, begun => time, events => [], cats => {}, by_id => {},
+                   bytes => 0, flight => 0, failures => [], names => 0,
+                   delivered => 0 }, $class;
+}
+
+sub fail {
+    my ($self, $promise, $text) = @_;
+
+    push @{ $self->{failures} },
+        { promise => $promise, text => $text, at => time - $self->{begun} };
+}
+
+sub failures { @{ $_[0]{failures} } }
+
+sub cat {
+    my ($self, $name) = @_;
+
+    return $self->{cats}{$name} ||= do {
+        $self->{names}++;
+        { name => $name, events => [], deletes => [], used => 0,
+          gone => 0, polls => 0, sends => 0, acks => 0 };
+    };
+}
+
+
+# ids and places
+
+sub id_ms { hex(substr($_[0], 0, 8)) * 65536 + hex substr($_[0], 9, 4) }
+
+sub ms_place {
+    my ($ms, $side) = @_;
+
+    my $hex = sprintf '%012x', $ms;
+    return substr($hex, 0, 8) . '-' . substr($hex, 8) . "-$side";
+}
+
+
+# publishing
+
+sub publish {
+    my ($self, $cats, $sizes, $key) = @_;
+
+    my @events;
+
+    for my $i (0 .. $#$cats) {
+        my $n = @{ $self->{events} };
+        my $data = sprintf '"%d:%d:%s"', $n, $sizes->[$i],
+                           chr(97 + $n % 26) x $sizes->[$i];
+        my $cat = $self->cat($cats->[$i]);
+        my $e = { n => $n, cat => $cats->[$i], data => $data, ids => {} };
+
+        # a record of the log, see docs/internals/zone.md
+
+        my $bytes = 40 + length($cats->[$i]) + length($data);
+        $bytes += 16 if defined $key and $i == 0;
+        $bytes += 8 if $self->{read};
+        $e->{bytes} = ($bytes + 15) & ~15;
+
+        push @{ $self->{events} }, $e;
+        push @{ $cat->{events} }, $e;
+        push @events, $e;
+    }
+
+    my @json = map { qq({"category":"$_->{cat}","data":$_->{data}}) } @events;
+    my $body = @json > 1 ? '[' . join(',', @json) . ']' : $json[0];
+    my $pub = { events => \@events, key => $key, body => $body, tries => 0 };
+
+    $_->{pub} = $pub for @events;
+
+    return $pub;
+}
+
+sub sent {
+    my ($self, $pub) = @_;
+
+    my $now = time;
+
+    $pub->{tries}++;
+    $pub->{at} = $now;
+
+    for my $e (@{ $pub->{events} }) {
+        $e->{sent} //= $now;
+        $e->{last_sent} = $now;
+        $e->{before} //= $self->{bytes} - $self->{flight};
+        $e->{earlier} //= $self->cat($e->{cat})->{acks};
+        $self->cat($e->{cat})->{sends}++;
+        $self->{bytes} += $e->{bytes};
+        $self->{flight} += $e->{bytes};
+        $self->used($e->{cat}, $now);
+    }
+}
+
+sub landed {
+    my ($self, $pub) = @_;
+
+    $self->{flight} -= $_->{bytes} for @{ $pub->{events} };
+}
+
+sub stored {
+    my ($self, $pub, $id) = @_;
+
+    my $now = time;
+    my $last = $pub->{events}[-1];
+
+    $self->landed($pub);
+
+    if (!defined $id or $id !~ /^$uuid$/) {
+        $self->fail(answers => 'a publish was given the id '
+                               . ($id // 'none'));
+        return;
+    }
+
+    # a key stands for the first id while that event is there
+
+    $self->fail(key => "$pub->{key}: $pub->{id} became $id")
+        if defined $pub->{id} and $pub->{id} ne $id
+            and !$self->may_be_gone($pub->{events}[0]);
+
+    $pub->{id} = $id;
+    $self->known($last, $id);
+
+    for my $e (@{ $pub->{events} }) {
+        $self->cat($e->{cat})->{acks}++ unless defined $e->{acked};
+        $e->{acked} //= $now;
+        $e->{last_acked} = $now;
+        $self->used($e->{cat}, $now);
+    }
+}
+
+# one that needs more than a quarter of the zone, which must never be seen
+
+sub refused {
+    my ($self, $pub) = @_;
+
+    my $bytes = 0;
+    $bytes += $_->{bytes} for @{ $pub->{events} };
+
+    $self->landed($pub);
+    delete $_->{sent} for @{ $pub->{events} };
+
+    $self->fail(answers => "a publish that needs $bytes bytes was refused")
+        if $bytes <= $self->{zone} / 4;
+}
+
+sub broken {
+    my ($self, $pub) = @_;
+
+    $self->landed($pub);
+    $_->{open} = 1 for @{ $pub->{events} };
+}
+
+
+# an event has one id, unless the first of its array was dropped, by which a key
+# is known, and the key used again
+
+sub known {
+    my ($self, $e, $id) = @_;
+
+    return if $e->{ids}{$id};
+
+    my $other = $self->{by_id}{$id};
+
+    $self->fail(order => "$id is $other->{data} and $e->{data}") if $other;
+    $self->fail(twice => "event $e->{n} is " . join ' and ', $id,
+                         keys %{ $e->{ids} })
+        if %{ $e->{ids} } and !$self->may_be_gone($e->{pub}{events}[0]);
+
+    $e->{ids}{$id} = 1;
+    $self->{by_id}{$id} = $e;
+}
+
+
+# deleting
+
+sub delete {
+    my ($self, $name) = @_;
+
+    my $d = { sent => time, cat => $name };
+
+    push @{ $self->cat($name)->{deletes} }, $d;
+    $self->used($name, time);
+
+    return $d;
+}
+
+sub deleted {
+    my ($self, $d, $answered) = @_;
+
+    $d->{end} = time;
+    $d->{sure} = $answered;
+}
+
+sub may_be_deleted {
+    my ($self, $e) = @_;
+
+    for my $d (@{ $self->{cats}{ $e->{cat} }{deletes} }) {
+        return 1 if !defined $d->{end} or $e->{sent} <= $d->{end};
+    }
+
+    return 0;
+}
+
+
+# somebody was there: a category that nobody uses is forgotten
+
+sub used {
+    my ($self, $name, $now) = @_;
+
+    my $least = $self->{inactive} or return;
+    my $cat = $self->cat($name);
+
+    $cat->{gone} = $now
+        if $cat->{used} and !$cat->{polls}
+            and $now - $cat->{used} > $least->[0] - 1;
+    $cat->{used} = $now;
+}
+
+
+# whether the zone may have dropped an event, which is then told as missed
+
+sub may_be_dropped {
+    my ($self, $e, $now) = @_;
+
+    return 1 if $self->{ttl} and $now - $e->{sent} > $self->{ttl}[0] - 0.1;
+
+    if (my $least = $self->{inactive}) {
+        my $cat = $self->{cats}{ $e->{cat} };
+
+        return 1 if $e->{sent} <= $cat->{gone}
+            or !$cat->{polls} and $now - $cat->{used} > $least->[0] - 1;
+    }
+
+    # the living may have the room; a tenth for what does not fit together
+
+    return 1 if $self->{bytes} - $e->{before} > 0.9 * $self->{room};
+    return 1 if $self->{names} > $self->{zone} / 512 * 0.7;
+
+    # what was not there before it may have come behind it
+
+    my $cat = $self->{cats}{ $e->{cat} };
+
+    return $cat->{sends} - $e->{earlier} > $self->{buffer};
+}
+
+sub may_be_gone {
+    my ($self, $e) = @_;
+
+    return $self->{read} || $self->may_be_deleted($e)
+        || $self->may_be_dropped($e, time);
+}
+
+sub may_miss {
+    my ($self, $reader, $cursor, $now) = @_;
+
+    return 1 if $self->{loose} and $cursor ne '';
+
+    for my $name (@{ $reader->{cats} }) {
+        for my $e (@{ $self->cat($name)->{events} }) {
+            next if !defined $e->{sent};
+            next if %{ $e->{ids} } and !grep { $_ gt $cursor }
+                                       keys %{ $e->{ids} };
+            return 1 if $self->may_be_dropped($e, $now);
+        }
+    }
+
+    return 0;
+}
+
+
+# polling
+
+sub ask {
+    my ($self, $reader) = @_;
+
+    $reader->{sent} = time;
+
+    for (@{ $reader->{cats} }) {
+        $self->used($_, $reader->{sent});
+        $self->cat($_)->{polls}++;
+    }
+}
+
+sub lost_poll {
+    my ($self, $reader) = @_;
+
+    my $now = time;
+
+    for (@{ $reader->{cats} }) {
+        my $cat = $self->cat($_);
+
+        $cat->{polls}--;
+        $cat->{used} = $now;
+        $cat->{left} = $now if !$reader->{answered};
+    }
+
+    $reader->{answered} = 0;
+}
+
+# 'events', 'timeout', or nothing: it made no sense
+
+sub answer {
+    my ($self, $reader, $r) = @_;
+
+    my $now = time;
+    my $body = $r->body;
+    my $cursor = $reader->{cursor};
+    my $who = $reader->{name};
+
+    $reader->{answered} = 1;
+    $self->lost_poll($reader);
+
+    if ($r->status != 200
+        or $body !~ /\A\{"(events|timeout)":/)
+    {
+        $self->fail(answers => "$who: " . $r->status . " $body");
+        return;
+    }
+
+    my $kind = $1;
+    my $missed = $body =~ s/,"missed":true\}\z/}/;
+    my @events;
+
+    $self->fail(missed => "$who was told, behind " . ($cursor // 'now')
+                          . ' of ' . join ' ', @{ $reader->{cats} })
+        if $missed and !$reader->{must_miss}
+            and !$self->may_miss($reader, $reader->{asked} // ms_place(
+                                 1000 * $reader->{sent} - 1000, 0), $now);
+
+    $self->fail(lost => "$who was not told missed") if !$missed
+        and $reader->{must_miss};
+
+    if ($kind eq 'timeout') {
+        if ($body !~ /\A$timeout\z/) {
+            $self->fail(whole => "$who: $body");
+            return;
+        }
+
+        $reader->{timestamp} = $1;
+        $self->ended($reader, $cursor, ms_place($1, 'g'), $missed, {});
+        return $kind;
+    }
+
+    if ($body !~ /\A\{"events":\[/g) {
+        $self->fail(whole => "$who: $body");
+        return;
+    }
+
+    my %cats = map { $_ => 1 } @{ $reader->{cats} };
+    my $last = $cursor;
+    my %got;
+
+    while ($body =~ /\G,?$event/gc) {
+        my ($timestamp, $name, $data, $n, $id) = ($1, $2, $3, $4, $5);
+        my $e = $self->{events}[$n];
+
+        if (!$e or !defined $e->{sent} or $e->{data} ne $data
+            or $e->{cat} ne $name or id_ms($id) != $timestamp)
+        {
+            $self->fail(whole => "$who: $name $timestamp $id "
+                                 . substr $data, 0, 100);
+            next;
+        }
+
+        $self->fail(whole => "$who: event $n of another category")
+            if !$cats{$name};
+        $self->fail(twice => "$who: event $n, $id again")
+            if $reader->{got}{$id} or $got{$id};
+        $self->fail($last eq $id ? 'twice' : 'order',
+                    "$who: event $n, $id behind $last")
+            if defined $last and $id le $last;
+        $self->fail(whole => "$who: event $n, $id was there before")
+            if !defined $cursor and defined $e->{last_acked}
+                and $e->{last_acked} < $reader->{sent}
+                and $e->{last_sent} < $reader->{sent};
+
+        $self->known($e, $id);
+        $self->outlived($reader, $e, $id, $timestamp);
+
+        $e->{had} = 1;
+        $got{$id} = 1;
+        $last = $id;
+        $self->{delivered}++;
+    }
+
+    if (substr($body, pos $body) ne ']}' or !%got) {
+        $self->fail(whole => "$who: ..." . substr $body, pos $body, 200);
+        return;
+    }
+
+    $reader->{last_id} = $last;
+    $self->ended($reader, $cursor, $last, $missed, \%got);
+
+    return $kind;
+}
+
+sub outlived {
+    my ($self, $reader, $e, $id, $timestamp) = @_;
+
+    $self->fail(whole => "$reader->{name}: $id is over its ttl")
+        if $self->{ttl}
+            and $timestamp + 1000 * $self->{ttl}[1] + 20
+                < 1000 * $reader->{sent};
+
+    for my $d (@{ $self->{cats}{ $e->{cat} }{deletes} }) {
+        $self->fail(whole => "$reader->{name}: $id was deleted")
+            if $d->{sure} and $d->{end} < $reader->{sent}
+                and !$e->{open} and defined $e->{last_acked}
+                and $e->{last_acked} < $d->{sent}
+                and $e->{last_sent} < $d->{sent};
+    }
+}
+
+sub ended {
+    my ($self, $reader, $from, $to, $missed, $got) = @_;
+
+    # from now on: what it was given first is the first it can know of
+
+    if (!defined $from) {
+        $from = (sort keys %$got)[0] // $to;
+        $reader->{start} = $from;
+    }
+
+    $reader->{got}{$_} = 1 for keys %$got;
+
+    # who asks for all there is, is not told of categories long forgotten
+
+    push @{ $reader->{missed} }, [$from, $to]
+        if $missed or $self->{loose} and $from eq '';
+
+    # a cursor of the client's own that never moves would be behind what the
+    # answer said
+
+    $reader->{cursor} = $to if !defined $reader->{cursor}
+        or $to gt $reader->{cursor};
+}
+
+
+# of what was there when its last poll was sent, up to its cursor
+
+sub complete {
+    my ($self, $reader) = @_;
+
+    my $start = $reader->{start} // return;
+    my $end = $reader->{cursor} // return;
+    my $got = $reader->{got};
+
+    for my $name (@{ $reader->{cats} }) {
+        my $cat = $self->cat($name);
+
+        for my $e (@{ $cat->{events} }) {
+            next if !defined $e->{sent};
+
+            # of an array only the last one's id was told: the others are of
+            # the same ms, or not long before
+
+            my @ids = keys %{ $e->{ids} };
+            my $early;
+
+            if (!@ids and defined $e->{acked} and defined $e->{pub}{id}) {
+                @ids = $e->{pub}{id};
+                $early = ms_place(id_ms(@ids) - 2, 0);
+            }
+
+            next if !@ids or grep { $got->{$_} } @ids;
+
+            # what was not yet told to be there, it need not have seen
+
+            next if $reader->{once}
+                and !(defined $e->{acked} and $e->{acked} < $reader->{sent});
+
+            for my $id (@ids) {
+                next if $id le $start or $id gt $end;
+                next if grep { $id gt $_->[0]
+                               and ($early // $id) le $_->[1] }
+                        @{ $reader->{missed} };
+                next if $self->may_be_deleted($e);
+                next if $self->{read} and $self->may_be_read($reader, $e);
+
+                $self->fail(lost => sprintf
+                    '%s never had event %d of %s, %s, %.3f s', $reader->{name},
+                    $e->{n}, $name, $id, $e->{sent} - $self->{begun});
+                return;
+            }
+        }
+    }
+}
+
+# at the end: an array is there as a whole, or not at all
+
+sub arrays {
+    my ($self) = @_;
+
+    my %seen;
+
+    for my $pub (map { $_->{pub} } @{ $self->{events} }) {
+        next if $seen{$pub}++ or !defined $pub->{at};
+
+        my @events = @{ $pub->{events} };
+        my $known = grep { %{ $_->{ids} } } @events;
+
+        next if !$known or $known == @events
+            or grep { $self->may_be_gone($_) } @events;
+
+        $self->fail(whole => "of an array of " . @events . " only $known came,"
+                             . " event $events[0]{n} and on");
+    }
+}
+
+# delete_on_read: somebody else had it, or was on the way to
+
+sub may_be_read {
+    my ($self, $reader, $e) = @_;
+
+    my $cat = $self->{cats}{ $e->{cat} };
+
+    return $e->{had} || ($cat->{left} // 0) >= $e->{sent};
+}
+
+
+1;
