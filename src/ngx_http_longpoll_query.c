@@ -54,8 +54,8 @@ static void ngx_http_longpoll_query_given(ngx_http_longpoll_query_t *q,
     ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_given_t *given);
 static ngx_uint_t ngx_http_longpoll_query_next(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
-static ngx_uint_t ngx_http_longpoll_query_name(u_char *start, u_char *last,
-    ngx_uint_t plain);
+static ngx_uint_t ngx_http_longpoll_query_plain(u_char *p, u_char *last);
+static ngx_uint_t ngx_http_longpoll_query_name(u_char *start, u_char *last);
 static ngx_int_t ngx_http_longpoll_query_decode(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
 static u_char *ngx_http_longpoll_query_byte(u_char *p, u_char *last,
@@ -241,13 +241,26 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
             ctx->pos = end;
         }
 
+        if (ctx->plain) {
+            name = ngx_http_longpoll_query_plain(p, end);
+
+            if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES) {
+                continue;
+            }
+
+            value->data = p + ngx_http_longpoll_query_names[name].len + 1;
+            value->len = end - value->data;
+
+            return name;
+        }
+
         eq = memchr(p, '=', end - p);
 
         if (eq == NULL || eq + 1 == end) {
             continue;
         }
 
-        name = ngx_http_longpoll_query_name(p, eq, ctx->plain);
+        name = ngx_http_longpoll_query_name(p, eq);
 
         if (name == NGX_HTTP_LONGPOLL_QUERY_NAMES) {
             continue;
@@ -255,10 +268,6 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
 
         value->data = eq + 1;
         value->len = end - value->data;
-
-        if (ctx->plain) {
-            return name;
-        }
 
         if (memchr(p, ';', end - p) != NULL) {
             continue;
@@ -273,27 +282,48 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
 }
 
 
+/* the name of a pair that has a value, where nothing is to be decoded */
+
 static ngx_uint_t
-ngx_http_longpoll_query_name(u_char *start, u_char *last, ngx_uint_t plain)
+ngx_http_longpoll_query_plain(u_char *p, u_char *last)
+{
+    size_t       len;
+    ngx_uint_t   i;
+
+    if (p == last) {
+        return NGX_HTTP_LONGPOLL_QUERY_NAMES;
+    }
+
+    /* no two begin alike */
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
+
+        if (*p == ngx_http_longpoll_query_names[i].data[0]) {
+            len = ngx_http_longpoll_query_names[i].len;
+
+            if ((size_t) (last - p) > len + 1
+                && p[len] == '='
+                && ngx_memcmp(p, ngx_http_longpoll_query_names[i].data, len)
+                   == 0)
+            {
+                return i;
+            }
+
+            break;
+        }
+    }
+
+    return NGX_HTTP_LONGPOLL_QUERY_NAMES;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_query_name(u_char *start, u_char *last)
 {
     u_char       c, *p;
     size_t       n;
     ngx_str_t   *name;
     ngx_uint_t   i;
-
-    for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
-        name = &ngx_http_longpoll_query_names[i];
-
-        if (name->len == (size_t) (last - start)
-            && ngx_memcmp(name->data, start, name->len) == 0)
-        {
-            return i;
-        }
-    }
-
-    if (plain) {
-        return i;
-    }
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
 
