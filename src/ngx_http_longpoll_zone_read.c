@@ -483,6 +483,8 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
         *steps = (ngx_uint_t) -1;
     }
 
+    /* all of them first: if this hold breaks off, what is placed is sited */
+
     for (i = 0; i < rd->ncats; i++) {
         way = &walk->ways[i];
 
@@ -493,6 +495,10 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
         {
             way->placed = 0;
         }
+    }
+
+    for (i = 0; i < rd->ncats; i++) {
+        way = &walk->ways[i];
 
         if (way->placed) {
             continue;
