@@ -15,6 +15,7 @@ use Test::More ();
 
 use Test::Nginx::Util ();
 use Longpoll::Client;
+use Longpoll::Workers qw( accepts workers_of );
 
 our $Name = '';
 
@@ -297,25 +298,12 @@ sub nginx_is_up {
 
 sub worker_pids {
     my $master = master_pid() or return;
-    my @pids;
-
-    for my $file (glob '/proc/[0-9]*/stat') {
-        open my $in, '<', $file or next;
-        my $line = <$in>;
-
-        # pid (comm) state ppid
-
-        next unless defined $line
-            and $line =~ /^(\d+) \(.*\) (\S) (\d+) /;
-        push @pids, $1 if $3 == $master and $2 ne 'Z';
-    }
-
-    return sort { $a <=> $b } @pids;
+    return workers_of($master);
 }
 
-# reload(): HUP, until the new workers serve and the old ones are gone;
-# reload(leaving => 1) returns the pids of the old ones and does not wait for
-# them to go; workers => how many there will be, if that has changed
+# reload(): HUP, until the new workers are there and the old ones gone;
+# reload(leaving => 1) returns the pids of the old ones as soon as they take
+# nothing new; workers => how many there will be, if that has changed
 
 sub reload {
     my (%o) = @_;
@@ -327,7 +315,7 @@ sub reload {
     kill HUP => master_pid();
 
     wait_until { (grep { !$old{$_} } worker_pids()) == $n } 'new workers';
-    wait_until { !$old{ get('/pid')->body } } 'a new worker serving';
+    wait_until { !accepts(@old) } 'the old workers leaving';
 
     return @old if $o{leaving};
 

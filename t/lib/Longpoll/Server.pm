@@ -24,8 +24,9 @@ package Longpoll::Server;
 #     $server->status($zone)                its figures, as a hash
 #     $server->wait_waiting($n)             until so many are parked
 #     $server->reload                       HUP, until the old workers are gone
-#     $server->reload(leaving => 1)         until new ones are there; the pids
-#                                           of the old ones
+#     $server->reload(leaving => 1)         until new ones are there, and the
+#                                           old ones take nothing new; the pids
+#                                           of these
 #     $server->wait_gone(@pids)             until these workers are gone
 #     $server->stop, $server->start_again   the zones begin empty, as ever
 #     $server->workers                      their pids
@@ -51,6 +52,7 @@ use JSON::PP ();
 use Time::HiRes qw( time sleep );
 
 use Longpoll::Child ();
+use Longpoll::Workers qw( accepts workers_of );
 
 our @EXPORT_OK = qw( wait_until );
 our $Patience = 15;
@@ -64,6 +66,7 @@ sub start {
     my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
     my $self = bless {
+        workers => 2,
         %o,
         dir  => $dir,
         http_client => HTTP::Tiny->new(timeout => $Patience, keep_alive => 0,
@@ -137,12 +140,11 @@ sub write_conf {
     }
 
     my $load = join '', map { "load_module $_;\n" } modules();
-    my $workers = $self->{workers} || 2;
 
     $self->{conf} = <<"_EOC_";
 $load$user
 daemon           off;
-worker_processes $workers;
+worker_processes $self->{workers};
 pid              nginx.pid;
 error_log        error.log notice;
 
@@ -306,33 +308,25 @@ sub waiting {
 sub workers {
     my ($self) = @_;
 
-    my @pids;
-
-    for my $file (glob '/proc/[0-9]*/stat') {
-        open my $in, '<', $file or next;
-        my ($pid, $state, $ppid) = (<$in> // '')
-            =~ /^(\d+) \(.*\) (\S) (\d+) / or next;
-
-        push @pids, $pid if $ppid == $self->{child}->pid and $state ne 'Z';
-    }
-
-    return sort { $a <=> $b } @pids;
+    return workers_of($self->{child}->pid);
 }
 
 sub reload {
     my ($self, %o) = @_;
 
-    my %old = map { $_ => 1 } $self->workers;
+    my @old = $self->workers;
+    my %old = map { $_ => 1 } @old;
 
     $self->{child}->signal('HUP');
 
     wait_until('new workers', sub {
-        keys %old == grep { !$old{$_} } $self->workers;
+        $self->{workers} == grep { !$old{$_} } $self->workers;
     });
+    wait_until('the old workers leaving', sub { !accepts(@old) });
 
-    return keys %old if $o{leaving};
+    return @old if $o{leaving};
 
-    $self->wait_gone(keys %old);
+    $self->wait_gone(@old);
 }
 
 sub wait_gone {
