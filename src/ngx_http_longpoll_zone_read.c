@@ -300,7 +300,11 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* nobody is told of, or moves, a time that has not come */
+/*
+ * Nobody is told of, or moves, a time that has not come.  Nor one that is not
+ * over: what is published later in that ms comes to those who wait, as with
+ * golongpoll.
+ */
 
 static void
 ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
@@ -313,9 +317,10 @@ ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
     cursor->fresh = 0;
 
     if (cursor->now
-        || (cursor->exact && cursor->id > z->sh->last_id)
-        || ngx_http_longpoll_id_ms(cursor->id)
-           > ngx_http_longpoll_zone_clock(z, now))
+        || (cursor->exact
+            ? cursor->id > z->sh->last_id
+            : ngx_http_longpoll_id_ms(cursor->id)
+              >= ngx_http_longpoll_zone_clock(z, now)))
     {
         cursor->id = z->sh->visible;
     }

@@ -399,7 +399,41 @@ for my $since (now_ms() + 3_600_000, '9223372036854775807', 281474976710656) {
 
 
 
-=== TEST 27: events of one millisecond are told apart by last_id
+=== TEST 27: who waits since this very millisecond is given what comes in it
+--- scenario
+my @c = connections(40);
+my $hits = 0;
+
+wait_until {
+    my @cats = map { category() } 1 .. 20;
+    my $now = now_ms();
+    my @p;
+
+    in_one_turn {
+        for my $n (0 .. 19) {
+            push @p, poll({ conn => $c[$n] }, category => $cats[$n],
+                          since_time => $now + $n);
+            $c[20 + $n]->request('POST', '/publish',
+                                 body => event($cats[$n], $n));
+        }
+    };
+
+    for my $n (0 .. 19) {
+        my $id = $c[20 + $n]->response->header('Longpoll-Event-Id');
+
+        die "poll $n is not given its event\n"
+            unless join('', $p[$n]->answer->ids) eq $id;
+        $hits++ if id_ms($id) == $now + $n;
+    }
+
+    $hits >= 10;
+} 'polls and events in one millisecond';
+
+pass('the event is given all the same');
+
+
+
+=== TEST 28: events of one millisecond are told apart by last_id
 --- scenario
 # a client's write of five publishes is read, and stored, in one go
 
@@ -440,7 +474,7 @@ for my $args ([since_time => $ms], [last_id => $ids[4]],
 
 
 
-=== TEST 28: with since_time, a last_id of another millisecond is unknown
+=== TEST 29: with since_time, a last_id of another millisecond is unknown
 --- scenario
 my $cat = category();
 my @ids;
@@ -461,7 +495,7 @@ is_deeply([ask(category => $cat, since_time => $ms, last_id => $ids[1])->data],
 
 
 
-=== TEST 29: last_id alone is enough, on a category that it never was in
+=== TEST 30: last_id alone is enough, on a category that it never was in
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
 
@@ -474,7 +508,7 @@ is_deeply([ask(category => $b, last_id => $id)->data], ['after'],
 
 
 
-=== TEST 30: an own id beyond the newest means now
+=== TEST 31: an own id beyond the newest means now
 --- scenario
 my $cat = category();
 my $id = publish($cat, '"before"');
@@ -488,7 +522,7 @@ cmp_ok(id_ms($next), '<', now_ms() + 1000, "and nobody's clock was moved");
 
 
 
-=== TEST 31: an own id beyond the newest, of the millisecond that is now
+=== TEST 32: an own id beyond the newest, of the millisecond that is now
 --- scenario
 # a poll whose last_id is ahead of everything in its own millisecond, and right
 # behind it an event: the event's id is the smaller one; tried until it is so
@@ -530,7 +564,7 @@ pass('the event is given all the same');
 
 
 
-=== TEST 32: an own id between two events is a place, too
+=== TEST 33: an own id between two events is a place, too
 --- scenario
 my $cat = category();
 my @ids = (publish($cat, 1));
@@ -545,7 +579,7 @@ is_deeply([ask(category => $cat, last_id => id_moved($ids[0], -10))->ids],
 
 
 
-=== TEST 33: last_id is read in the forms that golongpoll's library takes
+=== TEST 34: last_id is read in the forms that golongpoll's library takes
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1, 2;
@@ -558,7 +592,7 @@ for my $form ($ids[0], uc $ids[0], $bare, "{$ids[0]}", "urn:uuid:$ids[0]") {
 
 
 
-=== TEST 34: a cursor followed to the end gives every event once
+=== TEST 35: a cursor followed to the end gives every event once
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1 .. 30;
@@ -571,7 +605,7 @@ for my $n (0 .. 29) {
 
 
 
-=== TEST 35: an event right behind a time-out answer is later than its timestamp
+=== TEST 36: an event right behind a time-out answer is later than its timestamp
 --- scenario
 for (1 .. 3) {
     my $cat = category();
@@ -586,7 +620,7 @@ for (1 .. 3) {
 
 
 
-=== TEST 36: a poll of several categories gets them in the order of the zone
+=== TEST 37: a poll of several categories gets them in the order of the zone
 --- scenario
 my @cats = map { category("c$_") } 0 .. 3;
 my @ids = map { publish($cats[$_ % 4], $_) } 0 .. 19;
@@ -602,7 +636,7 @@ is_deeply([$r->data], [17 .. 19], 'behind a cursor');
 
 
 
-=== TEST 37: any of several categories wakes a parked poll
+=== TEST 38: any of several categories wakes a parked poll
 --- scenario
 my @cats = map { category("c$_") } 0 .. 4;
 
@@ -616,7 +650,7 @@ for my $cat (@cats) {
 
 
 
-=== TEST 38: longpoll_max_response_size limits an answer; the rest comes next
+=== TEST 39: longpoll_max_response_size limits an answer; the rest comes next
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -648,7 +682,7 @@ cmp_ok($answers, '>', 4, "in $answers answers");
 
 
 
-=== TEST 39: an event larger than the limit is sent alone
+=== TEST 40: an event larger than the limit is sent alone
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -672,7 +706,7 @@ for my $n (0 .. 2) {
 
 
 
-=== TEST 40: an answer is never cut inside a millisecond
+=== TEST 41: an answer is never cut inside a millisecond
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -715,7 +749,7 @@ cmp_ok($answers, '>', 1, "in $answers answers");
 
 
 
-=== TEST 41: HEAD answers at once, with GET's headers and without a body
+=== TEST 42: HEAD answers at once, with GET's headers and without a body
 --- scenario
 my $cat = category();
 publish($cat, '"oink"');
@@ -736,7 +770,7 @@ is($head->header('Content-Type'), 'application/json', 'Content-Type');
 
 
 
-=== TEST 42: HEAD checks the arguments
+=== TEST 43: HEAD checks the arguments
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -751,7 +785,7 @@ is(ask({ method => 'HEAD' }, category => 'farm', timeout => 1)->status, 200,
 
 
 
-=== TEST 43: the connection goes on behind a HEAD
+=== TEST 44: the connection goes on behind a HEAD
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -765,7 +799,7 @@ for (1 .. 3) {
 
 
 
-=== TEST 44: HEAD takes nothing from a delete_on_read zone
+=== TEST 45: HEAD takes nothing from a delete_on_read zone
 --- http_config
     longpoll_zone zone=once:1m delete_on_read=on;
 --- config
@@ -781,7 +815,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 45: other methods are refused
+=== TEST 46: other methods are refused
 --- scenario
 my $c = connection();
 
@@ -798,7 +832,7 @@ for my $method (qw( POST PUT DELETE PATCH TRACK )) {
 
 
 
-=== TEST 46: OPTIONS is answered with what is allowed
+=== TEST 47: OPTIONS is answered with what is allowed
 --- request
 OPTIONS /events
 --- error_code: 204
@@ -808,7 +842,7 @@ Allow: .*\bGET\b.*
 
 
 
-=== TEST 47: OPTIONS on a location that does both allows both
+=== TEST 48: OPTIONS on a location that does both allows both
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -826,7 +860,7 @@ like($r->body, qr/^\{"error": "Invalid HTTP Method\. [^"]+"\}$/, 'in JSON');
 
 
 
-=== TEST 48: OPTIONS with a body leaves the connection usable
+=== TEST 49: OPTIONS with a body leaves the connection usable
 --- scenario
 my $c = connection();
 
@@ -836,7 +870,7 @@ is($c->request('GET', '/pid')->response->status, 200, 'the next request');
 
 
 
-=== TEST 49: an SSI include shows what is there, and takes nothing
+=== TEST 50: an SSI include shows what is there, and takes nothing
 --- http_config
     longpoll_zone zone=ssi:1m delete_on_read=on;
 --- config
@@ -867,7 +901,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 50: add_after_body shows what is there
+=== TEST 51: add_after_body shows what is there
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -889,7 +923,7 @@ like(get('/page.html')->body,
 
 
 
-=== TEST 51: headers that X-Accel-Redirect brought are replaced, not doubled
+=== TEST 52: headers that X-Accel-Redirect brought are replaced, not doubled
 --- config
     location = /events  { internal; longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -919,7 +953,7 @@ is($r->header('X-Content-Type-Options'), 'nosniff', 'nosniff');
 
 
 
-=== TEST 52: a redirected poll waits like any other
+=== TEST 53: a redirected poll waits like any other
 --- config
     location = /events  { internal; longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -940,7 +974,7 @@ is_deeply([$p->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST 53: a poll through nginx as a proxy
+=== TEST 54: a poll through nginx as a proxy
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -965,7 +999,7 @@ pass('and forgotten when its client goes');
 
 
 
-=== TEST 54: gzip works, for polls that waited and polls that did not
+=== TEST 55: gzip works, for polls that waited and polls that did not
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -995,7 +1029,7 @@ for my $r ($p->answer, ask({ @gzip }, category => $cat, since_time => 0)) {
 
 
 
-=== TEST 55: conditions and ranges mean nothing to an answer
+=== TEST 56: conditions and ranges mean nothing to an answer
 --- scenario
 my $cat = category();
 publish($cat, 1);
@@ -1012,7 +1046,7 @@ for my $header ('If-Match: "x"', 'If-None-Match: *', 'Range: bytes=0-3',
 
 
 
-=== TEST 56: the access rules and passwords are nginx's
+=== TEST 57: the access rules and passwords are nginx's
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1036,7 +1070,7 @@ is_deeply([$r->ids], [$id], 'with');
 
 
 
-=== TEST 57: limit_conn counts parked polls
+=== TEST 58: limit_conn counts parked polls
 --- http_config
     longpoll_zone zone=events:1m;
     limit_conn_zone $server_name zone=conns:1m;
@@ -1062,7 +1096,7 @@ wait_until {
 
 
 
-=== TEST 58: auth_request in front of a poll that waits
+=== TEST 59: auth_request in front of a poll that waits
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1080,7 +1114,7 @@ is_deeply([$p->answer->ids], [$id], 'woken');
 
 
 
-=== TEST 59: error_page leaves the module's own errors alone
+=== TEST 60: error_page leaves the module's own errors alone
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1097,7 +1131,7 @@ is(post('/events', '')->kind, 'error', '405');
 
 
 
-=== TEST 60: a last_id of another life is lost, unless since_time has moved on
+=== TEST 61: a last_id of another life is lost, unless since_time has moved on
 --- scenario
 my $cat = category();
 my $id = id_of_another_life(publish($cat, 1));
@@ -1115,7 +1149,7 @@ is($r->missed, 0, 'with a later time of this life, as clients of before go on');
 
 
 
-=== TEST 61: X-Accel-Redirect: a body that a proxy did not wait for
+=== TEST 62: X-Accel-Redirect: a body that a proxy did not wait for
 --- config
         location = /events { longpoll_subscribe events; }
         location = /mine {

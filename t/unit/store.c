@@ -369,6 +369,46 @@ test_polls(void *data)
 }
 
 
+/* who waits since this ms is given what comes in it, but not what has come */
+
+static void
+test_same_ms(void *data)
+{
+    uint64_t    seen;
+    model_op_t  op;
+
+    test_zone(64 * 1024, 1000, 250, 0);
+    test_publish(0, 1, 20);
+
+    seen = m.visible;
+
+    model_set_read(&op, 0);
+    ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+
+    op.cursor.fresh = 1;
+    op.cursor.id = ngx_http_longpoll_id_last_of(m.now);
+    op.rd.limit = 1024;
+    op.rd.ncats = 1;
+    op.which[0] = 0;
+    op.costs[0] = 0;
+
+    stub_must(model_park_op(&op) && op.rc == NGX_AGAIN, "not parked");
+    stub_must(op.rd.cursor.id == seen, "the cursor stands elsewhere");
+
+    test_publish(0, 1, 20);
+
+    stub_must(model_ms(m.visible) == model_ms(seen), "not in the same ms");
+    stub_must(test_read(NGX_HTTP_LONGPOLL_READ_WAKE, 0, 0, 1,
+                        op.rd.cursor.id, 1024)
+              == NGX_OK, "who waits is not given it");
+
+    stub_must(test_read(NGX_HTTP_LONGPOLL_READ_PEEK, 0, 0, 1,
+                        ngx_http_longpoll_id_last_of(m.now), 1024)
+              == NGX_AGAIN, "what had come is given");
+    model_end();
+}
+
+
 /* scripts: what another worker does between two lock holds */
 
 static uint32_t  test_script_cat;
@@ -813,6 +853,7 @@ static const test_case_t  test_cases[] = {
     { "a record may end exactly at the end of the log", test_exact_end },
     { "30,000 categories of one message go through 1 MB", test_many_cats },
     { "polls in all slots cost no message its place", test_polls },
+    { "who waits in a ms is given what comes in it", test_same_ms },
     { "a read in many holds bears anything between them", test_holds },
     { "so do a publish, a delete and a tick", test_long },
     { "and a kill, too", test_long_kills },

@@ -438,8 +438,9 @@ model_arrived(model_op_t *op)
                   "a cursor has moved");
 
     } else if (cursor->fresh
-               && (cursor->now || (cursor->exact && cursor->id > op->last_id)
-                   || model_ms(cursor->id) > op->clock))
+               && (cursor->now
+                   || (cursor->exact ? cursor->id > op->last_id
+                                     : model_ms(cursor->id) >= op->clock)))
     {
         stub_must(op->rd.cursor.id == m.visible,
                   "a cursor from now on begins elsewhere");
