@@ -20,10 +20,6 @@ static ngx_int_t ngx_http_longpoll_delete_categories(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx);
 
 
-static ngx_str_t  ngx_http_longpoll_delete_success =
-    ngx_string("{\"success\": true}");
-
-
 ngx_int_t
 ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
 {
@@ -61,8 +57,7 @@ ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
 
     ctx->result = NGX_HTTP_LONGPOLL_DELETED;
 
-    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK,
-                                           &ngx_http_longpoll_delete_success);
+    return ngx_http_longpoll_response_success(r);
 }
 
 

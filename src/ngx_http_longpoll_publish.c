@@ -66,9 +66,6 @@ static ngx_int_t ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_uint_t status, ngx_str_t *error);
 
 
-static ngx_str_t  ngx_http_longpoll_publish_success =
-    ngx_string("{\"success\": true}");
-
 static ngx_str_t  ngx_http_longpoll_publish_too_large =
     ngx_string("Event too large, must need at most a quarter of the zone.");
 
@@ -582,8 +579,7 @@ ngx_http_longpoll_publish_stored(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK,
-                                           &ngx_http_longpoll_publish_success);
+    return ngx_http_longpoll_response_success(r);
 }
 
 

@@ -109,6 +109,17 @@ ngx_http_longpoll_response_json(ngx_http_request_t *r, ngx_uint_t status,
 
 
 ngx_int_t
+ngx_http_longpoll_response_success(ngx_http_request_t *r)
+{
+    ngx_str_t  body;
+
+    ngx_str_set(&body, "{\"success\": true}");
+
+    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+}
+
+
+ngx_int_t
 ngx_http_longpoll_response_text(ngx_http_request_t *r, ngx_str_t *type,
     ngx_str_t *body)
 {

@@ -44,6 +44,9 @@ ngx_int_t ngx_http_longpoll_response_text(ngx_http_request_t *r,
 /* headers alone, as a poll's events would have (HEAD) */
 ngx_int_t ngx_http_longpoll_response_head(ngx_http_request_t *r);
 
+/* {"success": true} */
+ngx_int_t ngx_http_longpoll_response_success(ngx_http_request_t *r);
+
 /* {"error": "text"} */
 ngx_int_t ngx_http_longpoll_response_error(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *text);

@@ -104,6 +104,8 @@ static void ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static ngx_int_t ngx_http_longpoll_zone_grow(
     ngx_http_longpoll_zone_walk_t *walk);
+static uint64_t ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z,
+    uint32_t ref);
 static ngx_uint_t ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z,
     uint32_t ref, uint64_t pos, uint32_t slot);
 
@@ -444,8 +446,8 @@ ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
         }
 
         if (*steps == 0) {
-            way->back_pos = ngx_http_longpoll_log_pos(&z->log, way->back);
-            way->fore_pos = ngx_http_longpoll_log_pos(&z->log, way->fore);
+            way->back_pos = ngx_http_longpoll_zone_pos(z, way->back);
+            way->fore_pos = ngx_http_longpoll_zone_pos(z, way->fore);
             return NGX_BUSY;
         }
 
@@ -796,7 +798,7 @@ ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
         msg = &scratch->msgs[i];
         ref = (uint32_t) msg->pos;
 
-        msg->pos = ngx_http_longpoll_log_pos(&z->log, ref);
+        msg->pos = ngx_http_longpoll_zone_pos(z, ref);
         scratch->min_pos = ngx_min(scratch->min_pos, msg->pos);
     }
 
@@ -806,7 +808,7 @@ ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
         way = &walk->ways[i];
 
         if (way->placed && way->next) {
-            way->next_pos = ngx_http_longpoll_log_pos(&z->log, way->next);
+            way->next_pos = ngx_http_longpoll_zone_pos(z, way->next);
         }
     }
 }
@@ -859,6 +861,21 @@ ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_walk_t *walk)
     }
 
     return NGX_OK;
+}
+
+
+/* where a message stands that is there: only then has it a place */
+
+static uint64_t
+ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
+{
+    uint64_t  pos;
+
+    pos = ngx_http_longpoll_log_pos(&z->log, ref);
+
+    ngx_http_longpoll_sound(pos < z->log.sh->head, "a message out of the log");
+
+    return pos;
 }
 
 
@@ -928,7 +945,7 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
         if (*steps == 0) {
 
             if (key->ref) {
-                key->pos = ngx_http_longpoll_log_pos(&z->log, key->ref);
+                key->pos = ngx_http_longpoll_zone_pos(z, key->ref);
             }
 
             return NGX_BUSY;
@@ -958,7 +975,7 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
     }
 
     if (key->ref) {
-        key->pos = ngx_http_longpoll_log_pos(&z->log, key->ref);
+        key->pos = ngx_http_longpoll_zone_pos(z, key->ref);
     }
 
     return NGX_DECLINED;
