@@ -15,7 +15,7 @@ T =
 SECONDS = 30
 
 .PHONY: all help check test unit plain hup asan fuzz chaos soak clients matrix \
-	smoke run bench clean build-unit build-fuzz
+	smoke run bench holds clean build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -76,6 +76,10 @@ run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 bench: all          ## the benchmark
 	@bench/run
 
+holds: all          ## how long the store holds its lock, measured
+	@$(MAKE) -s build/holds
+	@build/holds
+
 clean:              ## removes build/ and what the tests left
 	@rm -rf build t/servroot*
 
@@ -88,15 +92,18 @@ help:               ## this list
 # named NAME_x.c belongs to NAME.  They run under the sanitizers: they are small,
 # and that finds more.
 
+STORE = hash id sound log cat zone zone_read zone_check
+
 build/unit/text:   UNIT = id query json wire
-build/unit/store:  UNIT = hash id sound log cat zone zone_read zone_check
+build/unit/store:  UNIT = $(STORE)
 build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1
 
-UNIT_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
-	-fsanitize=address,undefined -fno-sanitize-recover -Isrc \
+C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 	$(foreach d,src/core src/event src/event/modules src/os/unix src/http \
 		src/http/modules src/http/v2 objs,-Ibuild/nginx/$d)
+UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
+	-fno-sanitize-recover
 
 programs := build/unit/text build/unit/store
 
@@ -111,14 +118,20 @@ build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*) Makefile
 	    $(wildcard t/unit/$*_*.c) $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl
 
 
+# The store as it is in nginx, without sanitizers and checks.
+
+build/holds: bench/holds.c $(wildcard src/*) Makefile
+	@echo "compiling $@"
+	@$(CC) $(C_FLAGS) -O2 -o $@ $< $(STORE:%=src/ngx_http_longpoll_%.c)
+
+
 # The fuzz targets: libFuzzer is clang's.  The stubs are those of the unit
 # programs.
 
 build/fuzz/query:  FUZZ = id query json
 build/fuzz/body:   FUZZ = json
 build/fuzz/wire:   FUZZ = id json wire
-build/fuzz/zone build/fuzz/walk: FUZZ = hash id sound log cat zone zone_read \
-	zone_check
+build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
 build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
 build/fuzz/query build/fuzz/body build/fuzz/wire: STUB = t/unit/text_stub.c

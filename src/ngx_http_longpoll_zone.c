@@ -41,8 +41,17 @@
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_FEW     32       /* steps, by the way */
-#define NGX_HTTP_LONGPOLL_ZONE_ROUNDS  64       /* then without a bound */
 #define NGX_HTTP_LONGPOLL_ZONE_SAMPLE  16       /* slots, for a victim */
+
+
+/*
+ * After so many holds a publish is not making way: others take what it clears.
+ * It then goes on without a bound.
+ */
+
+#define ngx_http_longpoll_zone_rounds(z)                                      \
+    (64 + 4 * (z)->log.sh->size / NGX_HTTP_LONGPOLL_LOG_UNIT                  \
+          / NGX_HTTP_LONGPOLL_ZONE_STEPS)
 
 
 /* the living may have so much of the log: what is left pays for cleaning */
@@ -680,7 +689,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     }
 
     for (round = 0; /* void */ ; round++) {
-        steps = round < NGX_HTTP_LONGPOLL_ZONE_ROUNDS
+        steps = round < ngx_http_longpoll_zone_rounds(z)
                 ? NGX_HTTP_LONGPOLL_ZONE_STEPS : (ngx_uint_t) -1;
         need = 0;
         ncats = 0;

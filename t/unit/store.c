@@ -44,6 +44,7 @@
 #endif
 
 
+#define TEST_HOLD_DROPS      1000
 #define TEST_MUTANT_WORLDS   100
 #define TEST_MUTANT_OPS      600
 #define TEST_MUTANT_TRIES    5
@@ -778,6 +779,68 @@ test_ticks(void *data)
 }
 
 
+/*
+ * A message that takes the place of a hundred thousand: whatever it costs, it
+ * costs in small holds.  Too many for the model, so only the zone is here.
+ */
+
+static uint64_t  test_bound_evicted;
+
+
+static void
+test_bound_hook(void)
+{
+    uint64_t  evicted;
+
+    evicted = m.sh->counters.evicted;
+
+    stub_must(evicted - test_bound_evicted <= TEST_HOLD_DROPS,
+              "%lu messages are dropped in one hold",
+              (unsigned long) (evicted - test_bound_evicted));
+
+    test_bound_evicted = evicted;
+    stub->holds++;
+}
+
+
+static void
+test_bound(void *data)
+{
+    uint64_t                 wake, n, holds;
+    ngx_http_longpoll_cat_t  cat;
+    ngx_http_longpoll_msg_t  msg;
+
+    static u_char  bytes[8 * 1024 * 1024];
+
+    test_zone(32 * 1024 * 1024, 10, 10000000, 0);
+
+    ngx_memzero(&msg, sizeof(msg));
+    msg.data.data = bytes;
+    cat = m.cats[0].cat;
+
+    for (n = 0; m.sh->counters.evicted == 0; n++) {
+        msg.data.len = 1;
+        stub_must(ngx_http_longpoll_zone_publish(&m.zone, &cat, &msg, 1, NULL,
+                                                 m.now, &wake)
+                  == NGX_OK, "a small one is refused");
+    }
+
+    test_bound_evicted = m.sh->counters.evicted;
+    holds = stub->holds;
+    stub_hook = test_bound_hook;
+
+    msg.data.len = m.size / 4 - 1024;
+    stub_must(ngx_http_longpoll_zone_publish(&m.zone, &cat, &msg, 1, NULL,
+                                             m.now, &wake)
+              == NGX_OK, "a large one is refused");
+
+    test_bound_hook();
+
+    stub_must(stub->holds - holds > 64, "it took only %lu holds",
+              (unsigned long) (stub->holds - holds));
+}
+
+
 static void
 test_views(void *data)
 {
@@ -857,6 +920,7 @@ static const test_case_t  test_cases[] = {
     { "a read in many holds bears anything between them", test_holds },
     { "so do a publish, a delete and a tick", test_long },
     { "and a kill, too", test_long_kills },
+    { "a large publish drops a thousand in one hold, at most", test_bound },
     { "a category goes as a whole where its slot is needed", test_forget },
     { "an answer that is copied outside the lock is whole", test_torn },
     { "what is over its time is gone after two ticks", test_ticks },

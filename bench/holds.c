@@ -1,0 +1,699 @@
+
+/*
+ * holds.c: how long the store holds its lock.
+ *
+ * The store's files over plain memory, without nginx and without other
+ * processes: each time the lock is taken and let go is measured in the CPU time
+ * of this thread, less what the measuring itself takes.
+ *
+ *     holds               all cases, as a table in Markdown; microseconds
+ *     holds CASE...       these, by their numbers
+ *
+ * A case is a fixed sequence of calls, run RUNS times over from the same seed.
+ * The same hold is thus measured RUNS times, and the quickest counts: an
+ * interrupt or a cold cache that is somebody else's work does not make it long.
+ * `make holds` builds and runs it.
+ */
+
+
+#include <ngx_http_longpoll_zone.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+
+#define HOLDS_RUNS   5
+#define HOLDS_MAX    4000000
+#define HOLDS_EPOCH  1700000000000ULL
+
+#define HOLDS_KB     1024
+#define HOLDS_MB     (1024 * 1024)
+
+
+typedef struct {
+    const char  *title;
+    size_t       size;              /* of the zone */
+    uint64_t     buffer;
+    void       (*before)(void);     /* not measured */
+    void       (*run)(void);
+} holds_case_t;
+
+
+static ngx_log_t          holds_log;
+static ngx_cycle_t        holds_cycle;
+volatile ngx_cycle_t     *ngx_cycle = &holds_cycle;
+ngx_uint_t                ngx_pagesize = 4096;
+
+static ngx_http_longpoll_zone_t  holds_zone;
+static uint64_t                  holds_now;
+static uint64_t                  holds_chance;
+static u_char                   *holds_data;
+
+static ngx_uint_t                holds_on;
+static uint64_t                  holds_began;
+static uint64_t                  holds_clock;      /* what reading it takes */
+static uint32_t                 *holds_ns;
+static ngx_uint_t                holds_n;
+static ngx_uint_t                holds_again;
+static ngx_uint_t                holds_calls;
+static ngx_uint_t                holds_first;      /* hold of this call */
+static ngx_uint_t                holds_most;       /* of one call */
+
+
+static uint64_t
+holds_cpu(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+/*
+ * what the store uses of nginx
+ */
+
+
+void
+ngx_shmtx_lock(ngx_shmtx_t *mtx)
+{
+    if (holds_on) {
+        holds_began = holds_cpu();
+    }
+}
+
+
+void
+ngx_shmtx_unlock(ngx_shmtx_t *mtx)
+{
+    uint64_t  ns;
+
+    if (!holds_on) {
+        return;
+    }
+
+    ns = holds_cpu() - holds_began;
+    ns -= ngx_min(ns, holds_clock);
+
+    if (holds_n == HOLDS_MAX) {
+        fprintf(stderr, "too many holds\n");
+        exit(2);
+    }
+
+    holds_ns[holds_n] = holds_again ? ngx_min(holds_ns[holds_n], ns) : ns;
+    holds_n++;
+}
+
+
+void *
+ngx_alloc(size_t size, ngx_log_t *log)
+{
+    return malloc(size);
+}
+
+
+void
+ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
+    const char *fmt, ...)
+{
+}
+
+
+/*
+ * calls
+ */
+
+
+/* splitmix64 (S. Vigna), public domain */
+
+static uint64_t
+holds_below(uint64_t n)
+{
+    uint64_t  x;
+
+    x = (holds_chance += 0x9e3779b97f4a7c15ULL);
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+
+    return (x ^ x >> 31) % n;
+}
+
+
+static void
+holds_cat(ngx_http_longpoll_cat_t *cat, u_char *name, ngx_uint_t n)
+{
+    cat->name.data = name;
+    cat->name.len = sprintf((char *) name, "category-%lu", (unsigned long) n);
+
+    ngx_http_longpoll_zone_name(&holds_zone, cat);
+}
+
+
+static void
+holds_call(void)
+{
+    holds_most = ngx_max(holds_most, holds_n - holds_first);
+    holds_first = holds_n;
+    holds_calls++;
+}
+
+
+static void
+holds_publish_n(ngx_uint_t first, ngx_uint_t ncats, ngx_uint_t n, size_t len,
+    const char *key)
+{
+    uint64_t                  wake;
+    ngx_str_t                 word;
+    ngx_uint_t                i;
+    ngx_http_longpoll_cat_t   cats[NGX_HTTP_LONGPOLL_MAX_MESSAGES];
+    ngx_http_longpoll_msg_t   msgs[NGX_HTTP_LONGPOLL_MAX_MESSAGES];
+
+    static u_char  names[NGX_HTTP_LONGPOLL_MAX_MESSAGES][32];
+
+    for (i = 0; i < ncats; i++) {
+        holds_cat(&cats[i], names[i], first + i);
+    }
+
+    for (i = 0; i < n; i++) {
+        msgs[i].cat = i % ncats;
+        msgs[i].data.data = holds_data;
+        msgs[i].data.len = len;
+    }
+
+    if (key) {
+        word.data = (u_char *) key;
+        word.len = strlen(key);
+    }
+
+    if (ngx_http_longpoll_zone_publish(&holds_zone, cats, msgs, n,
+                                       key ? &word : NULL, holds_now, &wake)
+        == NGX_DECLINED)
+    {
+        fprintf(stderr, "a publish of %lu bytes is declined\n",
+                (unsigned long) len);
+        exit(2);
+    }
+
+    holds_call();
+}
+
+
+static void
+holds_publish(ngx_uint_t cat, size_t len)
+{
+    holds_publish_n(cat, 1, 1, len, NULL);
+}
+
+
+static void
+holds_read(ngx_http_longpoll_read_e mode, ngx_uint_t cat, uint64_t id,
+    size_t limit)
+{
+    size_t                    cost;
+    uint32_t                  slot;
+    u_char                    name[32];
+    ngx_http_longpoll_cat_t   c;
+    ngx_http_longpoll_read_t  rd;
+
+    holds_cat(&c, name, cat);
+    cost = 0;
+
+    ngx_memzero(&rd, sizeof(rd));
+
+    rd.mode = mode;
+    rd.cats = &c;
+    rd.ncats = 1;
+    rd.cursor.fresh = 1;
+    rd.cursor.id = id;
+    rd.cursor.beginning = (id == 0);
+    rd.limit = limit;
+    rd.costs = &cost;
+    rd.slots = &slot;
+
+    if (ngx_http_longpoll_zone_read(&holds_zone, &rd, holds_now) == NGX_ERROR) {
+        fprintf(stderr, "no memory\n");
+        exit(2);
+    }
+
+    holds_call();
+}
+
+
+/*
+ * cases
+ */
+
+
+static void
+holds_fill(ngx_uint_t ncats, size_t len)
+{
+    ngx_uint_t                        i;
+    ngx_http_longpoll_zone_status_t   st;
+
+    for (i = 0; i < 4 * holds_zone.size / (len + 60); i++) {
+        holds_now += i % 16 == 0;
+        holds_publish(i % ncats, len);
+    }
+
+    ngx_http_longpoll_zone_status(&holds_zone, 0, &st);
+
+    if (st.counters.evicted == 0) {
+        fprintf(stderr, "the zone is not full\n");
+        exit(2);
+    }
+}
+
+
+/* 250 in each of 1,000 */
+
+static void
+holds_some_100(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 250000; i++) {
+        holds_now += i % 16 == 0;
+        holds_publish(i % 1000, 100);
+    }
+}
+
+
+static void
+holds_full_100(void)
+{
+    holds_fill(1000, 100);
+}
+
+
+static void
+holds_full_10(void)
+{
+    holds_fill(1000, 10);
+}
+
+
+static void
+holds_full_cold(void)
+{
+    holds_fill(90000, 100);
+}
+
+
+static void
+holds_full_single(void)
+{
+    holds_fill(30000, 10);
+}
+
+
+static void
+holds_run_1k(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 300000; i++) {
+        holds_now += i % 16 == 0;
+        holds_publish(holds_below(1000), 100);
+    }
+}
+
+
+static void
+holds_run_cold(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 300000; i++) {
+        holds_now += i % 16 == 0;
+        holds_publish(holds_below(90000), 100);
+    }
+}
+
+
+/* a byte to a quarter of the zone, small ones oftener */
+
+static void
+holds_run_mix(void)
+{
+    size_t      len, quarter;
+    ngx_uint_t  i;
+
+    quarter = holds_zone.size / 4 - 4096;
+
+    for (i = 0; i < 100000; i++) {
+        holds_now++;
+        len = quarter >> holds_below(holds_zone.size > HOLDS_MB ? 23 : 17);
+        holds_publish(holds_below(1000), 1 + holds_below(len + 1));
+    }
+}
+
+
+static void
+holds_run_kb(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 100000; i++) {
+        holds_now++;
+        holds_publish(holds_below(1000), 1 + holds_below(64 * HOLDS_KB));
+    }
+}
+
+
+static void
+holds_run_huge(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 3; i++) {
+        holds_now++;
+        holds_publish(1, holds_zone.size / 4 - 4096);
+    }
+}
+
+
+static void
+holds_run_mb(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 300; i++) {
+        holds_now++;
+        holds_publish(holds_below(1000), HOLDS_MB);
+        holds_publish(holds_below(1000), 100);
+    }
+}
+
+
+static void
+holds_run_single(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 120000; i++) {
+        holds_now += i % 16 == 0;
+        holds_publish(i % 30000, 10);
+    }
+}
+
+
+static void
+holds_run_batch(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 300; i++) {
+        holds_now++;
+        holds_publish_n(i * 100, 1000, 1000, 100, NULL);
+    }
+}
+
+
+static void
+holds_one_long(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 100000; i++) {
+        holds_now += i % 16 == 0;
+        holds_publish_n(0, 1, 1, 100, i ? NULL : "the first");
+    }
+}
+
+
+static void
+holds_run_key(void)
+{
+    ngx_uint_t  i;
+    char        key[32];
+
+    for (i = 0; i < 20; i++) {
+        sprintf(key, "key-%lu", (unsigned long) i);
+        holds_now++;
+        holds_publish_n(0, 1, 1, 100, key);
+    }
+}
+
+
+static void
+holds_run_delete(void)
+{
+    u_char                   name[32];
+    ngx_http_longpoll_cat_t  cat;
+
+    holds_cat(&cat, name, 0);
+    ngx_http_longpoll_zone_delete(&holds_zone, &cat, holds_now);
+    holds_call();
+}
+
+
+static void
+holds_run_buffer(void)
+{
+    holds_zone.conf.buffer = 1;
+    ngx_http_longpoll_zone_configure(&holds_zone);
+    holds_call();
+
+    holds_publish(0, 100);
+    holds_read(NGX_HTTP_LONGPOLL_READ_PEEK, 0, 0, HOLDS_MB);
+}
+
+
+static void
+holds_run_expire(void)
+{
+    holds_zone.conf.ttl = 1000;
+    ngx_http_longpoll_zone_configure(&holds_zone);
+    holds_call();
+
+    holds_now += 10000;
+    (void) ngx_http_longpoll_zone_tick(&holds_zone, holds_now);
+    holds_call();
+}
+
+
+/* as many as a category keeps without a word about it */
+
+static void
+holds_run_catch_up(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 20000; i++) {
+        holds_read(NGX_HTTP_LONGPOLL_READ_PEEK, holds_below(1000), 0, HOLDS_MB);
+    }
+}
+
+
+static void
+holds_run_place(void)
+{
+    ngx_uint_t  i;
+    uint64_t    first;
+
+    first = ngx_http_longpoll_id_ms(holds_zone.sh->visible) - 6250;
+
+    for (i = 0; i < 300; i++) {
+        holds_read(NGX_HTTP_LONGPOLL_READ_PEEK, 0,
+                   ngx_http_longpoll_id(first + holds_below(6250), 0),
+                   HOLDS_KB);
+    }
+}
+
+
+static void
+holds_run_unknown(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 100000; i++) {
+        holds_read(NGX_HTTP_LONGPOLL_READ_PARK, 1000000 + i,
+                   holds_zone.sh->visible, HOLDS_MB);
+    }
+}
+
+
+static const holds_case_t  holds_cases[] = {
+
+    { "publish 100 B, 1,000 categories, full",
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_1k },
+
+    { "publish 100 B, 90,000 categories, full",
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_cold },
+
+    { "publish 10 B, 30,000 categories in 1 MB",
+      HOLDS_MB, 100000, holds_full_single, holds_run_single },
+
+    { "publish 1 B to 64 kB, full of 100 B",
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_kb },
+
+    { "publish 1 B to a quarter of 1 MB, full of 10 B",
+      HOLDS_MB, 100000, holds_full_10, holds_run_mix },
+
+    { "publish 1 MB and 100 B in turn, full of 10 B",
+      64 * HOLDS_MB, 100000, holds_full_10, holds_run_mb },
+
+    { "publish 16 MB, full of 10 B",
+      64 * HOLDS_MB, 100000, holds_full_10, holds_run_huge },
+
+    { "publish 1,000 at once to 1,000 categories, full",
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_batch },
+
+    { "publish with a new key behind 100,000",
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_key },
+
+    { "delete a category of 100,000",
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_delete },
+
+    { "buffer from 100,000 to 1, publish, poll",
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_buffer },
+
+    { "the second in which 100,000 expire",
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_expire },
+
+    { "poll, 250 x 100 B there",
+      64 * HOLDS_MB, 250, holds_some_100, holds_run_catch_up },
+
+    { "poll from anywhere in 100,000",
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_place },
+
+    { "polls of 100,000 unknown categories, full",
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_unknown },
+};
+
+
+static void
+holds_world(const holds_case_t *test)
+{
+    u_char       *mem;
+    u_char        random[24];
+    static char   mutex;
+
+    mem = mmap(NULL, test->size, PROT_READ|PROT_WRITE,
+               MAP_SHARED|MAP_ANONYMOUS|MAP_POPULATE, -1, 0);
+
+    if (mem == MAP_FAILED) {
+        perror("mmap");
+        exit(2);
+    }
+
+    ngx_memzero(&holds_zone, sizeof(holds_zone));
+    ngx_memzero(random, sizeof(random));
+
+    holds_now = HOLDS_EPOCH;
+    holds_chance = 1;
+
+    holds_zone.size = test->size;
+    holds_zone.conf.buffer = test->buffer;
+    holds_zone.mutex = (ngx_shmtx_t *) &mutex;
+
+    if (ngx_http_longpoll_zone_init(&holds_zone, mem, test->size, 0, random,
+                                    holds_now)
+        != NGX_OK)
+    {
+        fprintf(stderr, "no zone\n");
+        exit(2);
+    }
+
+    test->before();
+
+    holds_n = 0;
+    holds_calls = 0;
+    holds_first = 0;
+    holds_most = 0;
+
+    holds_on = 1;
+    test->run();
+    holds_on = 0;
+
+    if (munmap(mem, test->size) == -1) {
+        perror("munmap");
+        exit(2);
+    }
+}
+
+
+static int
+holds_cmp(const void *one, const void *two)
+{
+    uint32_t  a, b;
+
+    a = *(const uint32_t *) one;
+    b = *(const uint32_t *) two;
+
+    return (a > b) - (a < b);
+}
+
+
+static double
+holds_us(ngx_uint_t per_million)
+{
+    return holds_ns[(uint64_t) (holds_n - 1) * per_million / 1000000] / 1000.0;
+}
+
+
+static void
+holds_case(ngx_uint_t i)
+{
+    const holds_case_t  *test = &holds_cases[i];
+
+    for (holds_again = 0; holds_again < HOLDS_RUNS; holds_again++) {
+        holds_world(test);
+    }
+
+    qsort(holds_ns, holds_n, sizeof(uint32_t), holds_cmp);
+
+    printf("| %lu | %s | %lu | %lu | %.2f | %.2f | %.1f | **%.1f** |\n",
+           (unsigned long) i + 1, test->title, (unsigned long) holds_calls,
+           (unsigned long) holds_most, holds_us(500000), holds_us(990000),
+           holds_us(999900), holds_us(1000000));
+    fflush(stdout);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int         n;
+    uint64_t    ns;
+    ngx_uint_t  i;
+
+    holds_cycle.log = &holds_log;
+    holds_ns = malloc(HOLDS_MAX * sizeof(uint32_t));
+    holds_data = malloc(16 * HOLDS_MB);
+
+    if (holds_ns == NULL || holds_data == NULL) {
+        perror("malloc");
+        return 2;
+    }
+
+    memset(holds_data, 'x', 16 * HOLDS_MB);
+
+    holds_clock = (uint64_t) -1;
+
+    for (i = 0; i < 100000; i++) {
+        ns = holds_cpu();
+        ns = holds_cpu() - ns;
+        holds_clock = ngx_min(holds_clock, ns);
+    }
+
+    printf("| | what | calls | holds of one call, at most | median | 99 %% |"
+           " 99.99 %% | longest |\n|--|---|--:|--:|--:|--:|--:|--:|\n");
+
+    for (i = 0; i < sizeof(holds_cases) / sizeof(holds_cases[0]); i++) {
+
+        for (n = 1; n < argc && (ngx_uint_t) atoi(argv[n]) != i + 1; n++) {
+            /* void */
+        }
+
+        if (argc == 1 || n < argc) {
+            holds_case(i);
+        }
+    }
+
+    return 0;
+}
