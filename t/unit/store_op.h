@@ -349,11 +349,12 @@ model_published(model_op_t *op)
                           "worker %lu is not woken for c%u",
                           (unsigned long) w, op->which[i]);
 
-                in->pending = op->serial;
+                /* else a kill has cost the interest: it looks at all it has */
 
                 if (in->loose || (m.zone.cats.slots[slot].waiting
                                   & model_bit(w)))
                 {
+                    in->pending = op->serial;
                     model_owes(op, op->which[i], model_bit(w));
                 }
 
