@@ -375,10 +375,13 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
                                                ngx_http_longpoll_id_ms(q->id));
         }
 
+        cursor->since = ngx_http_longpoll_id_ms(cursor->id);
+
         return;
     }
 
     since = q->since_time < 0 ? 0 : (uint64_t) q->since_time;
+    cursor->since = since;
 
     /*
      * Clients keep their last_id while time-out answers move their since_time
@@ -582,7 +585,8 @@ failed:
 static void
 ngx_http_longpoll_subscribe_expire(ngx_http_longpoll_waiter_t *w)
 {
-    ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w), 0);
+    ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w),
+                                    ngx_exiting);
 }
 
 
@@ -789,11 +793,18 @@ ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
 }
 
 
+/*
+ * Who is sent away is told the place at which it stands, not what time it is:
+ * new workers may have another zone by now, of another size or in another
+ * nginx, in which events have been published that this poll never saw.
+ */
+
 static ngx_int_t
 ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd,
     ngx_uint_t closing)
 {
+    uint64_t   timestamp;
     ngx_str_t  body;
 
     body.data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN);
@@ -801,8 +812,13 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    body.len = ngx_http_longpoll_wire_timeout(body.data, rd->timestamp,
-                                              rd->missed)
+    timestamp = rd->timestamp;
+
+    if (closing && !rd->missed) {
+        timestamp = ngx_max(rd->cursor.since, ctx->zone->sh->born);
+    }
+
+    body.len = ngx_http_longpoll_wire_timeout(body.data, timestamp, rd->missed)
                - body.data;
 
     ctx->result = closing ? NGX_HTTP_LONGPOLL_CLOSING

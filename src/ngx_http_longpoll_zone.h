@@ -168,6 +168,9 @@ struct ngx_http_longpoll_zone_s {
 
 typedef struct {
     uint64_t                         id;        /* seen up to here */
+    uint64_t                         since;     /* ms: as a since_time the same
+                                                   place, whatever happens in
+                                                   between */
 
     /* of a new one, until the first read */
     unsigned                         fresh:1;

@@ -312,19 +312,23 @@ static void
 ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now)
 {
+    uint64_t  clock;
+
     if (!cursor->fresh) {
         return;
     }
 
     cursor->fresh = 0;
 
+    clock = ngx_http_longpoll_zone_clock(z, now);
+
     if (cursor->now
-        || (cursor->exact
-            ? cursor->id > z->sh->last_id
-            : ngx_http_longpoll_id_ms(cursor->id)
-              >= ngx_http_longpoll_zone_clock(z, now)))
+        || (cursor->exact ? cursor->id > z->sh->last_id
+                          : ngx_http_longpoll_id_ms(cursor->id) >= clock))
     {
         cursor->id = z->sh->visible;
+        cursor->since = ngx_max(ngx_http_longpoll_id_ms(cursor->id),
+                                clock - 1);
     }
 }
 

@@ -342,7 +342,95 @@ wait_gone(@old);
 
 
 
-=== TEST 9: longpoll_drain 0 answers at once
+=== TEST 9: who is sent away is told the place at which it stands
+--- http_config
+    longpoll_zone zone=place:1m;
+    longpoll_drain 0;
+--- config
+    location = /events  { longpoll_subscribe place; }
+    location = /publish { longpoll_publish   place; }
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my $ms = id_ms($id);
+
+tick();
+tick();
+
+my $before = now_ms();
+my @there = map { poll(category => $cat, @$_) }
+            [ since_time => $ms ], [ last_id => $id ],
+            [ since_time => $ms, last_id => $id ];
+my @now = map { poll(category => $cat, @$_) }
+          [], [ since_time => $before + 3_600_000 ];
+my $zero = poll(category => category(), since_time => 0);
+
+wait_waiting(6);
+my $after = now_ms();
+tick();
+
+my @old = reload(leaving => 1);
+
+is($_->answer->timestamp, $ms, 'behind the event') for @there;
+
+for my $p (@now) {
+    cmp_ok($p->answer->timestamp, '>=', $before - 1, 'when it came');
+    cmp_ok($p->answer->timestamp, '<=', $after, 'and not when it went');
+}
+
+cmp_ok($zero->answer->timestamp, '<=', $ms, 'from the beginning');
+cmp_ok($zero->answer->timestamp, '>', $ms - 1_000_000, 'of the zone');
+
+is_deeply([ask(category => $cat, since_time => $_->answer->timestamp,
+               timeout => 1)->kind], ['timeout'], 'nothing comes twice')
+    for $there[0], @now;
+wait_gone(@old);
+
+
+
+=== TEST 10: a reload with another size, and polls that are still on their way
+--- http_config
+    longpoll_zone zone=size:1m;
+    longpoll_drain 500ms;
+--- config
+    location = /events  { longpoll_subscribe size; }
+    location = /publish { longpoll_publish   size; }
+--- scenario
+my $cat = category();
+my $seen = publish($cat, '"in the old zone"');
+
+tick();
+
+my @polls = ([], [ since_time => id_ms($seen) ], [ last_id => $seen ],
+             [ since_time => id_ms($seen), last_id => $seen ],
+             [ timeout => 1 ]);
+my @p = map { poll(category => $cat, @$_) } @polls;
+
+wait_waiting(5);
+change_conf { s/size:1m/size:2m/ };
+
+my @old = reload(leaving => 1);
+my $id = publish($cat, '"in the new zone"');
+
+# none of them was there when it came, and each goes on as clients do
+
+for my $n (0 .. $#p) {
+    my %o = @{ $polls[$n] };
+
+    is($p[$n]->answer->kind, 'timeout', "poll $n is sent away");
+
+    my $r = ask(category => $cat, since_time => $p[$n]->answer->timestamp,
+                $o{last_id} ? (last_id => $o{last_id}) : ());
+
+    is_deeply([$r->ids], [$id], 'it has the event');
+    is($r->missed, 1, 'and knows that there may have been others');
+}
+
+wait_gone(@old);
+
+
+
+=== TEST 11: longpoll_drain 0 answers at once
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_drain 0;
@@ -366,7 +454,7 @@ wait_gone(@old);
 
 
 
-=== TEST 10: worker_shutdown_timeout ends a longer drain, with answers
+=== TEST 12: worker_shutdown_timeout ends a longer drain, with answers
 --- main_config
     worker_shutdown_timeout 1s;
 --- http_config
@@ -391,7 +479,7 @@ wait_gone(@old);
 
 
 
-=== TEST 11: a poll that comes to a leaving worker does not wait there
+=== TEST 13: a poll that comes to a leaving worker does not wait there
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_drain 0;
@@ -421,7 +509,7 @@ wait_gone(@old);
 
 
 
-=== TEST 12: a publish that a leaving worker has half of is done
+=== TEST 14: a publish that a leaving worker has half of is done
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_drain 0;
@@ -447,7 +535,7 @@ wait_gone(@old);
 
 
 
-=== TEST 13: one wake-up for several events, and answers of two sizes
+=== TEST 15: one wake-up for several events, and answers of two sizes
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /small   {
@@ -486,7 +574,7 @@ for my $n (0 .. 3) {
 
 
 
-=== TEST 14: delete_on_read gives an event to those who wait on every worker
+=== TEST 16: delete_on_read gives an event to those who wait on every worker
 --- http_config
     longpoll_zone zone=once:1m delete_on_read=on;
 --- config
@@ -528,7 +616,7 @@ wait_status { $_->{events} == 0 } 'and it is gone';
 
 
 
-=== TEST 15: delete_on_read and a worker that is killed while it owes an event
+=== TEST 17: delete_on_read and a worker that is killed while it owes an event
 --- http_config
     longpoll_zone zone=owed:1m delete_on_read=on;
 --- config
@@ -557,7 +645,7 @@ worker process \d+ exited on signal 9
 
 
 
-=== TEST 16: a reload gives a zone its new parameters, and it keeps its events
+=== TEST 18: a reload gives a zone its new parameters, and it keeps its events
 --- http_config
     longpoll_zone zone=changing:1m buffer=5;
 --- config
@@ -594,7 +682,7 @@ is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
 
 
 
-=== TEST 17: counters go on over a reload
+=== TEST 19: counters go on over a reload
 --- http_config
     longpoll_zone zone=counters:1m buffer=2;
 --- config
@@ -620,7 +708,7 @@ cmp_ok($after->{missed}, '>=', 1, 'missed at all');
 
 
 
-=== TEST 18: from two workers to four, to one, and back, with polls waiting
+=== TEST 20: from two workers to four, to one, and back, with polls waiting
 --- scenario
 my $cat = category();
 my $last = publish($cat, 0);
@@ -645,7 +733,7 @@ for my $n (4, 1, 2) {
 
 
 
-=== TEST 19: reload upon reload, while polls come and go
+=== TEST 21: reload upon reload, while polls come and go
 --- scenario
 my $cat = category();
 my (@ids, @got);
@@ -672,7 +760,7 @@ is_deeply(\@got, \@ids, 'every event once, over five reloads');
 
 
 
-=== TEST 20: quit answers the parked polls before nginx goes
+=== TEST 22: quit answers the parked polls before nginx goes
 --- scenario
 my $cat = category();
 my @conns = map { @$_ } values %{ spread(25) };
@@ -694,7 +782,7 @@ wait_until { !kill 0, $master } 'the end of nginx';
 
 
 
-=== TEST 21: a fast shutdown drops its clients and leaves no alert
+=== TEST 23: a fast shutdown drops its clients and leaves no alert
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat) } 1 .. 20;
@@ -708,7 +796,7 @@ ok($_->conn->closed, 'dropped') for @p;
 
 
 
-=== TEST 22: a worker that is killed takes its own polls with it, no more
+=== TEST 24: a worker that is killed takes its own polls with it, no more
 --- scenario
 my $on = spread(12);
 my ($victim, $other) = keys %$on;
@@ -748,7 +836,7 @@ worker process \d+ exited on signal 9
 
 
 
-=== TEST 23: workers are killed one after the other under load, nothing is lost
+=== TEST 25: workers are killed one after the other under load, nothing is lost
 --- http_config
     longpoll_zone zone=killed:4m buffer=20000;
 --- config

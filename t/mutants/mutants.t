@@ -1,0 +1,258 @@
+# Can the tests fail?  The module with one mistake put in, over and over: each
+# time a named part of the tests, which passes without it, must fail.
+#
+#     T='wake-up journal'     only the mutants in whose name one of these is
+#
+# It works on a copy, build/mutants/tree.  A mutant that no longer applies, or
+# does not compile, is a failure: then this file has to follow the sources.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use File::Path qw( make_path );
+use Time::HiRes qw( time );
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my $tree = "$root/build/mutants/tree";
+my $src = 'src/ngx_http_longpoll_';
+my $limit = 400;                    # seconds for one run of a part
+
+my @mutants = (
+    { name => 'a wake-up dropped',
+      file => 'publish.c',
+      from => 'ngx_http_longpoll_notify_wake(wake);', to => ';',
+      seen => 'plain t/040-wait.t' },
+
+    { name => 'a wake-up dropped, of other workers only',
+      file => 'notify.c',
+      from => 'if (__sync_lock_test_and_set(', to => 'if (0 && __sync_lock_test_and_set(',
+      seen => 'plain t/060-workers.t' },
+
+    { name => 'the mark of a wake-up not taken back',
+      file => 'notify.c',
+      from => '.notified, 0);', to => '.notified, 1);',
+      seen => 'plain t/060-workers.t' },
+
+    { name => 'no interest registered with the read',
+      file => 'zone_read.c',
+      from => 'ngx_http_longpoll_zone_register(z, rd, walk->now);',
+      to => 'for (i = 0; i < rd->ncats; i++) { rd->slots[i] = NGX_HTTP_LONGPOLL_CAT_NONE; }',
+      seen => 'plain t/040-wait.t' },
+
+    { name => 'an unlock missed',
+      file => 'zone.c',
+      from => "            if (rc == NGX_OK) {\n                ngx_http_longpoll_zone_unlock(z);",
+      to => "            if (rc == NGX_OK) {",
+      seen => 'unit' },
+
+    { name => 'an off-by-one at the wrap',
+      file => 'log.c',
+      from => 'gap >= n : gap >= end + n;', to => 'gap >= n : gap > end;',
+      seen => 'unit' },
+
+    { name => 'a journal entry left out',
+      file => 'log.c',
+      from => "    log->move(log->data, rec, ngx_http_longpoll_log_ref(log, to));\n"
+              . "    ngx_http_longpoll_set(log->journal, log->sh->tail, log->sh->tail + n);",
+      to => "    log->move(log->data, rec, ngx_http_longpoll_log_ref(log, to));\n"
+            . "    ngx_http_longpoll_put(log->sh->tail, log->sh->tail + n);",
+      seen => 'unit' },
+
+    { name => 'a tail moved too far',
+      file => 'log.c',
+      from => 'ngx_http_longpoll_put(sh->tail, sh->tail + n);',
+      to => 'ngx_http_longpoll_put(sh->tail, ngx_min(sh->tail + 2 * n, sh->head));',
+      seen => 'unit' },
+
+    { name => 'a publish visible before it is whole',
+      file => 'zone.c',
+      from => "    ngx_http_longpoll_put(sh->busy, 1);\n",
+      to => "    ngx_http_longpoll_put(sh->busy, 1);\n"
+            . "    ngx_http_longpoll_put(sh->visible, sh->last_id + n);\n",
+      seen => 'unit' },
+
+    { name => 'a time-out not taken off with its poll',
+      file => 'wait.c',
+      from => "    ngx_queue_remove(&w->queue);\n    w->wait->parked--;",
+      to => "    w->wait->parked--;",
+      seen => 'asan t/040-wait.t' },
+
+    { name => 'a poll not unlinked from its category',
+      file => 'wait.c',
+      from => "    ngx_queue_remove(&link->queue);\n    cat->polls--;",
+      to => "    cat->polls--;",
+      seen => 'asan t/040-wait.t' },
+
+    { name => 'the slice of a fan-out not continued',
+      file => 'wait.c',
+      from => 'ngx_post_event(ev, &ngx_posted_next_events);', to => ';',
+      seen => 'plain t/060-workers.t' },
+
+    { name => 'shared bytes let go once too often',
+      file => 'subscribe.c',
+      from => "    answer->bytes = bytes;\n    answer->zone = poll->zone;",
+      to => "    answer->bytes = bytes;\n    bytes->refs--;\n    answer->zone = poll->zone;",
+      seen => 'asan t/040-wait.t' },
+
+    { name => 'the dead still counted',
+      file => 'zone.c',
+      from => '            ngx_http_longpoll_put(w->waiting, 0);', to => '',
+      seen => 'plain t/060-workers.t' },
+
+    { name => 'the drain forgets to close',
+      file => 'subscribe.c',
+      from => "    if (closing) {\n        r->keepalive = 0;",
+      to => "    if (0 && closing) {\n        r->keepalive = 0;",
+      seen => 'plain t/060-workers.t' },
+
+    { name => 'a cursor that stands on its own event',
+      file => 'zone_read.c',
+      from => '&& ngx_http_longpoll_zone_msg(z, cat->last)->id > way->seen)',
+      to => '&& ngx_http_longpoll_zone_msg(z, cat->last)->id >= way->seen)',
+      seen => 'plain t/030-subscribe.t' },
+
+    { name => 'who waits since this ms is not told of it',
+      file => 'zone_read.c',
+      from => '              >= ngx_http_longpoll_zone_clock(z, now)))',
+      to => '              > ngx_http_longpoll_zone_clock(z, now)))',
+      seen => 'plain t/030-subscribe.t' },
+
+    { name => 'missed not told',
+      file => 'cat.c',
+      from => 'return cursor < dropped || (cursor < shared && !beginning);',
+      to => 'return 0;',
+      seen => 'plain t/050-zone.t' },
+
+    { name => 'the limit of the living ignored',
+      file => 'zone.c',
+      from => 'while (sh->log.live + need > ngx_http_longpoll_zone_limit(z)) {',
+      to => 'while (sh->log.live + need > sh->log.size) {',
+      seen => 'unit' },
+
+    { name => 'a publish that holds the lock to its end',
+      file => 'zone.c',
+      from => 'round < ngx_http_longpoll_zone_rounds(z)', to => 'round < 64',
+      seen => 'unit' },
+);
+
+$| = 1;
+
+my @words = split ' ', $ENV{T} // '';
+
+if (@words) {
+    my $wanted = join '|', map { quotemeta } @words;
+    @mutants = grep { $_->{name} =~ /$wanted/ } @mutants;
+    die "no such mutant: @words\n" unless @mutants;
+}
+
+my ($tests, $failed) = (0, 0);
+my %parts = map { $_->{seen} => 1 } @mutants;
+
+copy();
+
+for my $part (sort keys %parts) {
+    my ($passed, $said) = run($part);
+
+    report($passed, "without a mistake: $part", $passed ? () : $said);
+}
+
+mutate($_) for @mutants;
+
+print "1..$tests\n";
+exit($failed ? 1 : 0);
+
+
+# The sources; what was built there before is still good.
+
+sub copy {
+    make_path($tree);
+
+    for my $path (qw( Makefile config ngx_http_longpoll_module.c src t tools )) {
+        system('rm', '-rf', "$tree/$path") == 0
+            and system('cp', '-Rp', "$root/$path", "$tree/$path") == 0
+            or die "$path cannot be copied\n";
+    }
+
+    system('rm', '-rf', glob "$tree/t/servroot*");
+}
+
+# whether it passed, and what it said
+
+sub run {
+    my ($part) = @_;
+
+    # the module of the copy, and the nginx that is installed
+
+    delete local @ENV{qw( TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES T )};
+
+    my ($name, @files) = split ' ', $part;
+    my $said = `cd $tree && make -s 2>&1 && timeout --foreground $limit tools/test $name -- @files 2>&1`;
+
+    return ($? == 0, $said);
+}
+
+sub mutate {
+    my ($m) = @_;
+
+    my $file = "$src$m->{file}";
+    my $text = slurp("$root/$file");
+    my $start = time;
+    my $mutant = $text;
+    my $n = () = $mutant =~ /\Q$m->{from}/g;
+
+    if ($n != 1) {
+        return report(0, $m->{name},
+                      "$file has $n times what is to be changed");
+    }
+
+    $mutant =~ s/\Q$m->{from}\E/$m->{to}/;
+    spew("$tree/$file", $mutant);
+
+    my $compiler = `cd $tree && make -s 2>&1`;
+
+    if ($?) {
+        report(0, $m->{name}, "it does not compile: $compiler");
+
+    } else {
+        my ($passed, $said) = run($m->{seen});
+        my ($first) = $said =~ /^(not ok .*)/m;
+
+        ($first) = $said =~ /^(FAILED: .*)/m unless defined $first;
+
+        report(!$passed && defined $first, $m->{name},
+               $passed ? "$m->{seen} does not notice"
+                       : defined $first ? () : $said);
+
+        printf "# %s: %s (%d s)\n", $m->{seen}, $first, time - $start
+            if defined $first;
+    }
+
+    spew("$tree/$file", $text);
+}
+
+sub report {
+    my ($ok, $what, $why) = @_;
+
+    $tests++;
+    $failed++ unless $ok;
+    printf "%sok %d - %s\n", $ok ? '' : 'not ', $tests, $what;
+
+    print map { "# $_\n" } split /\n/, $why if defined $why;
+}
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $in, '<', $file or die "$file: $!\n";
+    return join '', <$in>;
+}
+
+sub spew {
+    my ($file, $text) = @_;
+
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out $text;
+    close $out or die "$file: $!\n";
+}
