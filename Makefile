@@ -15,7 +15,7 @@ T =
 SECONDS = 30
 
 .PHONY: all help check test unit plain hup asan fuzz chaos soak clients matrix \
-	smoke run bench holds clean build-unit build-fuzz
+	smoke storm mutants run bench holds clean build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -69,6 +69,14 @@ soak: all           ## the same for ten minutes, or SECONDS=...
 	@tools/deps build test
 	@tools/test soak
 
+storm: all          ## 30,000 clients at once, 1,000 reloads; T=...
+	@tools/deps build test
+	@tools/test storm -- $(T)
+
+mutants: all        ## mistakes put in on purpose, which the tests must see
+	@tools/deps build test asan
+	@tools/test mutants
+
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
 	@tools/run $(PORT)
@@ -120,7 +128,7 @@ build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*) Makefile
 
 # The store as it is in nginx, without sanitizers and checks.
 
-build/holds: bench/holds.c $(wildcard src/*) Makefile
+build/holds: bench/store/holds.c $(wildcard src/*) Makefile
 	@echo "compiling $@"
 	@$(CC) $(C_FLAGS) -O2 -o $@ $< $(STORE:%=src/ngx_http_longpoll_%.c)
 

@@ -37,8 +37,8 @@ my @mutants = (
 
     { name => 'no interest registered with the read',
       file => 'zone_read.c',
-      from => 'ngx_http_longpoll_zone_register(z, rd, walk->now);',
-      to => 'for (i = 0; i < rd->ncats; i++) { rd->slots[i] = NGX_HTTP_LONGPOLL_CAT_NONE; }',
+      from => 'rd->slots[i] = ngx_http_longpoll_zone_watch(z, rd->worker,',
+      to => 'rd->slots[i] = 1 ? NGX_HTTP_LONGPOLL_CAT_NONE : ngx_http_longpoll_zone_watch(z, rd->worker,',
       seen => 'plain t/040-wait.t' },
 
     { name => 'an unlock missed',
@@ -197,7 +197,7 @@ sub mutate {
     my ($m) = @_;
 
     my $file = "$src$m->{file}";
-    my $text = slurp("$root/$file");
+    my $text = slurp("$tree/$file");
     my $start = time;
     my $mutant = $text;
     my $n = () = $mutant =~ /\Q$m->{from}/g;

@@ -132,7 +132,8 @@ sub fill {
 
     unless ($sock->can('pending') && $sock->pending) {
         return if $seconds <= 0;
-        IO::Select->new($sock)->can_read($seconds) or return;
+        $! = 0;
+        IO::Select->new($sock)->can_read($seconds) or return $! == EINTR;
     }
 
     my $n = sysread $sock, $self->{buf}, 65536, length $self->{buf};

@@ -11,6 +11,7 @@ package Longpoll::Server;
 #             'html/client.js'  => '/a/file/to/copy',
 #         },
 #         workers => 2,
+#         connections => 1024,
 #     );
 #
 # `location = /status` with the figures of all zones is always there, and so is
@@ -67,6 +68,7 @@ sub start {
 
     my $self = bless {
         workers => 2,
+        connections => 1024,
         %o,
         dir  => $dir,
         http_client => HTTP::Tiny->new(timeout => $Patience, keep_alive => 0,
@@ -139,17 +141,23 @@ sub write_conf {
         $user = "user $name $group;";
     }
 
+    # a soft limit of open files that only grows: root's nginx may exceed it
+
+    my $files = $self->{connections} > 1024
+                ? "worker_rlimit_nofile ${\ ($self->{connections} + 100)};" : '';
+
     my $load = join '', map { "load_module $_;\n" } modules();
 
     $self->{conf} = <<"_EOC_";
 $load$user
 daemon           off;
 worker_processes $self->{workers};
+$files
 pid              nginx.pid;
 error_log        error.log notice;
 
 events {
-    worker_connections 1024;
+    worker_connections $self->{connections};
 }
 
 http {

@@ -4,13 +4,15 @@ package Longpoll::Workers;
 #
 #     workers_of($master)       the pids of its workers, in order
 #     accepts(@pids)            those that still take new connections
+#     memory(@pids)             kB that they have, zones and files aside, each
+#                               its share of what is shared
 
 use strict;
 use warnings;
 
 use Exporter qw( import );
 
-our @EXPORT_OK = qw( workers_of accepts );
+our @EXPORT_OK = qw( workers_of accepts memory );
 
 
 sub workers_of {
@@ -53,6 +55,22 @@ sub accepts {
     return grep {
         grep { $listening{readlink($_) // ''} } glob "/proc/$_/fd/*"
     } @pids;
+}
+
+sub memory {
+    my @pids = @_;
+
+    my $sum = 0;
+
+    for my $pid (@pids) {
+        open my $in, '<', "/proc/$pid/smaps_rollup" or next;
+
+        while (<$in>) {
+            $sum += $1 if /^Pss_Anon:\s+(\d+) kB/;
+        }
+    }
+
+    return $sum;
 }
 
 
