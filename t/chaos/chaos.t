@@ -29,6 +29,7 @@ use Longpoll::Chaos ();
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $dying = "$root/build/chaos/ngx_http_longpoll_module.so";
+my $clock = "$root/build/chaos/clock.so";
 
 # settles: seconds from the end of the storm to the end of the world
 
@@ -66,6 +67,18 @@ my @worlds = (
     { name => 'many', zone => '128k', conf => ['buffer=20'], cats => 400,
       size => 100, oracle => { buffer => 20, loose => 1 },
       per_second => { publish => 150 } },
+
+    { name => 'clock', zone => '64m', conf => ['buffer=100000'], cats => 6,
+      size => 1000, oracle => { buffer => 100000 }, clock => 1 },
+
+    { name => 'clock-ttl', zone => '8m', cats => 6, size => 500,
+      conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 7,
+      oracle => { buffer => 10000, ttl => [1, 2] }, clock => 1 },
+
+    { name => 'clock-inactive', zone => '8m', cats => 30, size => 500,
+      conf => ['buffer=10000 inactive=2s', 'buffer=10000 inactive=3s'],
+      oracle => { buffer => 10000, inactive => [2, 3] }, settles => 9,
+      per_second => { publish => 20 }, clock => 1 },
 
     { name => 'dies', zone => '64m', conf => ['buffer=100000'], cats => 6,
       size => 3000, oracle => { buffer => 100000 }, dies => 1 },
@@ -188,6 +201,7 @@ sub relay {
 sub missing {
     my ($world) = @_;
 
+    return 'not built: build/chaos/clock.so' if $world->{clock} and !-e $clock;
     return unless $world->{dies};
     return 'the nginx that is asked for has its module inside'
         if defined $ENV{TEST_NGINX_BINARY}
@@ -205,6 +219,7 @@ sub one {
     my ($world) = grep { $_->{name} eq $name } @worlds;
 
     $world->{module} = $dying if $world->{dies};
+    $world->{preload} = $clock;
 
     my $steps = Longpoll::Chaos::schedule($seed, $world, $seconds);
     my $chaos = Longpoll::Chaos->new($world);

@@ -13,11 +13,12 @@ package Longpoll::Chaos;
 #
 #     { name => 'tiny', zone => '64k', conf => [ 'buffer=50', ... ],
 #       workers => [1 .. 4], cats => 6, size => 300, per_second => { ... },
-#       oracle => { what Longpoll::Oracle is told }, dies => 1 }
+#       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1 }
 #
 # conf holds all parameters that the zone may have, a reload takes one of them.
 # With dies the module is the one of build/chaos, and workers die at a chosen
-# store (tools/die.c).
+# store (tools/die.c).  With clock nginx's wall clock is not the test's, and is
+# set forth and back by up to an hour (tools/clock.c).
 #
 # One process, one loop: whatever is ready is read, whatever is due is done, and
 # what waits too long is found on the way.  Time in which a worker was stopped,
@@ -46,7 +47,7 @@ my $most_followers = 16;
 my %often = (
     publish => 60, burst => 1, again => 2, probe => 8, slow => 0.5,
     follow => 0.7, leave => 2, delete => 0.7, reload => 0.3, broken => 0.15,
-    kill => 0.8, stop => 0.4, status => 2, die => 0,
+    kill => 0.8, stop => 0.4, status => 2, die => 0, clock => 0,
 );
 
 sub schedule {
@@ -57,6 +58,7 @@ sub schedule {
     my @steps;
 
     $rate{die} = 2, $rate{kill} = 0.2 if $world->{dies};
+    $rate{clock} = 0.7 if $world->{clock};
 
     for my $what (sort keys %rate) {
         next unless $rate{$what};
@@ -145,6 +147,10 @@ sub details {
     } elsif ($what eq 'die') {
         $o{stores} = 1 + int 400 * rand() ** 2;
 
+    } elsif ($what eq 'clock') {
+        $o{to} = pick(qw( forth back peak peak near ));
+        $o{by} = rand;
+
     } elsif ($what eq 'again') {
         $o{which} = rand;
     }
@@ -184,10 +190,16 @@ sub new {
 
     $self->{conf} = $world->{conf}[0];
 
+    $self->{dir} = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
     if ($world->{dies}) {
-        $self->{bomb} = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1)
-                        . '/die';
+        $self->{bomb} = "$self->{dir}/die";
         $self->arm(0);
+    }
+
+    if ($world->{clock}) {
+        $self->{clock} = "$self->{dir}/clock";
+        number($self->{clock}, 'q', 0);
     }
 
     return $self;
@@ -205,6 +217,8 @@ sub start {
     # whenever it is written
 
     local $ENV{LONGPOLL_DIE} = $self->{bomb} if $self->{bomb};
+    local $ENV{LONGPOLL_CLOCK} = $self->{clock} if $self->{clock};
+    local $ENV{LD_PRELOAD} = $self->{world}{preload} if $self->{clock};
 
     $self->{server} = Longpoll::Server->start(
         http => $self->http, workers => 3, server => <<'_EOC_');
@@ -751,15 +765,40 @@ sub do_stop {
 
 sub arm {
     my ($self, $n) = @_;
+    number($self->{bomb}, 'Q', $n);
+}
 
-    open my $out, -e $self->{bomb} ? '+<' : '+>', $self->{bomb}
-        or die "$self->{bomb}: $!\n";
-    syswrite $out, pack 'Q', $n;
+# 8 bytes that nginx has mapped
+
+sub number {
+    my ($file, $type, $n) = @_;
+
+    open my $out, -e $file ? '+<' : '+>', $file or die "$file: $!\n";
+    syswrite $out, pack $type, $n;
 }
 
 sub do_die {
     my ($self, $o) = @_;
     $self->arm($o->{stores});
+}
+
+# to where it was never, or to where it was, or to what the zone's clock says
+
+sub do_clock {
+    my ($self, $o) = @_;
+
+    my $oracle = $self->{oracle};
+    my $now = time;
+    my $ahead = $oracle->{clock}[-1]{ahead};
+
+    $ahead += 3600 * $o->{by} if $o->{to} eq 'forth';
+    $ahead -= 3600 * $o->{by} if $o->{to} eq 'back';
+    $ahead += 6 * $o->{by} - 3 if $o->{to} eq 'near';
+    $ahead = $oracle->clock_peak($now) - $now if $o->{to} eq 'peak';
+
+    $oracle->set_clock($ahead, sub {
+        number($self->{clock}, 'q', int 1e6 * $ahead);
+    });
 }
 
 sub do_reload {
@@ -918,6 +957,7 @@ sub settle {
     my $world = $self->{world};
 
     $self->arm(0) if $self->{bomb};
+    $self->do_clock({ to => 'peak' }) if $self->{clock};
 
     # every follower reads to the end
 

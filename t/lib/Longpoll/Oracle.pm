@@ -21,6 +21,11 @@ package Longpoll::Oracle;
 #     $oracle->lost_poll($reader)            its connection ended
 #     $oracle->complete($reader)             its cursor went from its start on:
 #                                            has it all?
+#     $oracle->set_clock($ahead, $set)       nginx's wall clock is set, so many
+#                                            seconds ahead of the test's; $set
+#                                            does it
+#     $oracle->clock_peak                    the latest that the zone's clock can
+#                                            ever have been, of the test's now
 #     $oracle->fail($promise, $text)
 #     $oracle->failures                      { promise, text, at }, ...
 #
@@ -35,6 +40,7 @@ package Longpoll::Oracle;
 use strict;
 use warnings;
 
+use List::Util qw( max min );
 use Time::HiRes qw( time );
 
 my $hex = qr/[0-9a-f]/;
@@ -52,7 +58,8 @@ sub new {
 
     return bless { %o, begun => time, events => [], cats => {}, by_id => {},
                    bytes => 0, flight => 0, failures => [], names => 0,
-                   delivered => 0 }, $class;
+                   delivered => 0, clock => [ { ahead => 0 } ], peak => 0,
+                   given => 0 }, $class;
 }
 
 sub fail {
@@ -84,6 +91,55 @@ sub ms_place {
 
     my $hex = sprintf '%012x', $ms;
     return substr($hex, 0, 8) . '-' . substr($hex, 8) . "-$side";
+}
+
+
+# Clocks.  Everything here is told in the test's own time, which nobody sets.
+# The zone's clock is the later of the wall clock and what it has given out; so
+# after a step back it stands still until the wall clock comes after it.
+
+sub set_clock {
+    my ($self, $ahead, $set) = @_;
+
+    my $was = $self->{clock}[-1];
+    my $begin = time;
+
+    $set->();
+
+    my $end = time;
+
+    # in between it was either of them
+
+    push @{ $self->{clock} }, { ahead => $ahead };
+    $was->{until} = $end;
+    $self->{peak} = max($self->{peak}, $end + $was->{ahead});
+
+    # to who asks next, nobody has been there for an hour: whether somebody is
+    # cannot be known of a poll that is just being answered
+
+    return if $ahead <= $was->{ahead};
+
+    $_->{gone} = $end for values %{ $self->{cats} };
+}
+
+sub clock_peak {
+    my ($self, $now) = @_;
+
+    return max($self->{peak}, $now + $self->{clock}[-1]{ahead},
+               $self->{given} / 1000);
+}
+
+# the earliest that it can have been at any time since then; $given: the last
+# ms that was known to have been given out
+
+sub clock_least {
+    my ($self, $since, $given) = @_;
+
+    my @ahead = map { $_->{ahead} }
+                grep { !defined $_->{until} or $_->{until} >= $since }
+                @{ $self->{clock} };
+
+    return max($since + min(@ahead), ($given // 0) / 1000);
 }
 
 
@@ -219,6 +275,7 @@ sub known {
 
     $e->{ids}{$id} = 1;
     $self->{by_id}{$id} = $e;
+    $self->{given} = max($self->{given}, id_ms($id));
 }
 
 
@@ -273,7 +330,9 @@ sub used {
 sub may_be_dropped {
     my ($self, $e, $now) = @_;
 
-    return 1 if $self->{ttl} and $now - $e->{sent} > $self->{ttl}[0] - 0.1;
+    return 1 if $self->{ttl}
+        and $self->clock_peak($now) - $self->born($e)
+            > $self->{ttl}[0] - 0.1;
 
     if (my $least = $self->{inactive}) {
         my $cat = $self->{cats}{ $e->{cat} };
@@ -292,6 +351,21 @@ sub may_be_dropped {
     my $cat = $self->{cats}{ $e->{cat} };
 
     return $cat->{sends} - $e->{earlier} > $self->{buffer};
+}
+
+# the earliest that its timestamp can be
+
+sub born {
+    my ($self, $e) = @_;
+
+    my @ms = map { id_ms($_) } keys %{ $e->{ids} };
+
+    # the others of an array come just before the last
+
+    @ms = id_ms($e->{pub}{id}) - 2 if !@ms and defined $e->{pub}{id};
+
+    return min(@ms) / 1000 if @ms;
+    return $self->clock_least($e->{sent});
 }
 
 sub may_be_gone {
@@ -325,6 +399,7 @@ sub ask {
     my ($self, $reader) = @_;
 
     $reader->{sent} = time;
+    $reader->{given} = $self->{given};
 
     for (@{ $reader->{cats} }) {
         $self->used($_, $reader->{sent});
@@ -376,7 +451,9 @@ sub answer {
                           . ' of ' . join ' ', @{ $reader->{cats} })
         if $missed and !$reader->{must_miss}
             and !$self->may_miss($reader, $reader->{asked} // ms_place(
-                                 1000 * $reader->{sent} - 1000, 0), $now);
+                      1000 * $self->clock_least($reader->{sent},
+                                                $reader->{given}) - 1000, 0),
+                      $now);
 
     $self->fail(lost => "$who was not told missed") if !$missed
         and $reader->{must_miss};
@@ -388,6 +465,7 @@ sub answer {
         }
 
         $reader->{timestamp} = $1;
+        $self->{given} = max($self->{given}, $1);
         $self->ended($reader, $cursor, ms_place($1, 'g'), $missed, {});
         return $kind;
     }
@@ -419,7 +497,8 @@ sub answer {
             if $reader->{got}{$id} or $got{$id};
         $self->fail($last eq $id ? 'twice' : 'order',
                     "$who: event $n, $id behind $last")
-            if defined $last and $id le $last;
+            if defined $last and $id le $last
+                and !$self->same_ms($reader, $last, $id, $e);
         $self->fail(whole => "$who: event $n, $id was there before")
             if !defined $cursor and defined $e->{last_acked}
                 and $e->{last_acked} < $reader->{sent}
@@ -445,13 +524,25 @@ sub answer {
     return $kind;
 }
 
+# who waits for what is later than a ms that is not over is given what comes in
+# it; and where the clock stands still no ms is ever over
+
+sub same_ms {
+    my ($self, $reader, $last, $id, $e) = @_;
+
+    return $last eq ms_place(id_ms($id), 'g')
+           && !(defined $e->{last_acked} && $e->{last_acked} < $reader->{sent}
+                && $e->{last_sent} < $reader->{sent});
+}
+
 sub outlived {
     my ($self, $reader, $e, $id, $timestamp) = @_;
 
     $self->fail(whole => "$reader->{name}: $id is over its ttl")
         if $self->{ttl}
             and $timestamp + 1000 * $self->{ttl}[1] + 20
-                < 1000 * $reader->{sent};
+                < 1000 * $self->clock_least($reader->{sent},
+                                            $reader->{given});
 
     for my $d (@{ $self->{cats}{ $e->{cat} }{deletes} }) {
         $self->fail(whole => "$reader->{name}: $id was deleted")
