@@ -34,56 +34,62 @@ my $clock = "$root/build/chaos/clock.so";
 # settles: seconds from the end of the storm to the end of the world
 
 my @worlds = (
-    { name => 'large', zone => '64m', conf => ['buffer=100000'], cats => 6,
+    { name => 'large', zone => ['64m'], conf => ['buffer=100000'], cats => 6,
       size => 3000, oracle => { buffer => 100000 } },
 
     # here nobody is woken by the next event if not by this one
 
-    { name => 'quiet', zone => '1m', conf => ['buffer=1000'], cats => 20,
+    { name => 'quiet', zone => ['1m'], conf => ['buffer=1000'], cats => 20,
       size => 300, oracle => { buffer => 1000 },
       per_second => { publish => 8, burst => 0.05, again => 1, probe => 2,
                       leave => 4, kill => 1.2 } },
 
-    { name => 'buffer', zone => '8m', cats => 6, size => 1000,
+    { name => 'buffer', zone => ['8m'], cats => 6, size => 1000,
       conf => ['buffer=30', 'buffer=20', 'buffer=60'],
       oracle => { buffer => 20 } },
 
-    { name => 'tiny', zone => '64k', conf => ['buffer=1000', 'buffer=40'],
+    { name => 'tiny', zone => ['64k'], conf => ['buffer=1000', 'buffer=40'],
       cats => 6, size => 2000, oracle => { buffer => 40 } },
 
-    { name => 'ttl', zone => '8m', cats => 6, size => 500,
+    { name => 'ttl', zone => ['8m'], cats => 6, size => 500,
       conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 7,
       oracle => { buffer => 10000, ttl => [1, 2] } },
 
-    { name => 'inactive', zone => '8m', cats => 30, size => 500,
+    { name => 'inactive', zone => ['8m'], cats => 30, size => 500,
       conf => ['buffer=10000 inactive=2s', 'buffer=10000 inactive=3s'],
       oracle => { buffer => 10000, inactive => [2, 3] }, settles => 9,
       per_second => { publish => 20 } },
 
-    { name => 'read', zone => '8m', cats => 6, size => 500,
+    { name => 'read', zone => ['8m'], cats => 6, size => 500,
       conf => ['buffer=10000 delete_on_read=on'],
       oracle => { buffer => 10000, read => 1 } },
 
-    { name => 'many', zone => '128k', conf => ['buffer=20'], cats => 400,
+    { name => 'many', zone => ['128k'], conf => ['buffer=20'], cats => 400,
       size => 100, oracle => { buffer => 20, loose => 1 },
       per_second => { publish => 150 } },
 
-    { name => 'clock', zone => '64m', conf => ['buffer=100000'], cats => 6,
+    # every other reload is the end of it
+
+    { name => 'size', zone => ['1m', '512k', '2m'], conf => ['buffer=300'],
+      cats => 6, size => 500, oracle => { buffer => 300 },
+      per_second => { reload => 0.5 } },
+
+    { name => 'clock', zone => ['64m'], conf => ['buffer=100000'], cats => 6,
       size => 1000, oracle => { buffer => 100000 }, clock => 1 },
 
-    { name => 'clock-ttl', zone => '8m', cats => 6, size => 500,
+    { name => 'clock-ttl', zone => ['8m'], cats => 6, size => 500,
       conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 7,
       oracle => { buffer => 10000, ttl => [1, 2] }, clock => 1 },
 
-    { name => 'clock-inactive', zone => '8m', cats => 30, size => 500,
+    { name => 'clock-inactive', zone => ['8m'], cats => 30, size => 500,
       conf => ['buffer=10000 inactive=2s', 'buffer=10000 inactive=3s'],
       oracle => { buffer => 10000, inactive => [2, 3] }, settles => 9,
       per_second => { publish => 20 }, clock => 1 },
 
-    { name => 'dies', zone => '64m', conf => ['buffer=100000'], cats => 6,
+    { name => 'dies', zone => ['64m'], conf => ['buffer=100000'], cats => 6,
       size => 3000, oracle => { buffer => 100000 }, dies => 1 },
 
-    { name => 'dies-tiny', zone => '64k', cats => 6, size => 2000,
+    { name => 'dies-tiny', zone => ['64k'], cats => 6, size => 2000,
       conf => ['buffer=1000', 'buffer=40'], oracle => { buffer => 40 },
       dies => 1 },
 );

@@ -11,11 +11,12 @@ package Longpoll::Chaos;
 # there is at that moment (a worker, an event) is a number from 0 to 1.  A world
 # says what the zone is like and how often each kind of step comes:
 #
-#     { name => 'tiny', zone => '64k', conf => [ 'buffer=50', ... ],
-#       workers => [1 .. 4], cats => 6, size => 300, per_second => { ... },
+#     { name => 'tiny', zone => ['64k'], conf => [ 'buffer=50', ... ],
+#       workers => [1 .. 8], cats => 6, size => 300, per_second => { ... },
 #       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1 }
 #
-# conf holds all parameters that the zone may have, a reload takes one of them.
+# zone and conf hold all sizes and parameters that the zone may have, a reload
+# takes one of each.
 # With dies the module is the one of build/chaos, and workers die at a chosen
 # store (tools/die.c).  With clock nginx's wall clock is not the test's, and is
 # set forth and back by up to an hour (tools/clock.c).
@@ -133,7 +134,13 @@ sub details {
 
     } elsif ($what eq 'reload') {
         $o{conf} = int rand @{ $world->{conf} };
-        $o{workers} = pick(@{ $world->{workers} || [1 .. 4] });
+        $o{zone} = int rand @{ $world->{zone} };
+        $o{workers} = pick(@{ $world->{workers} || [1 .. 8] });
+
+        # some before the last one's workers are gone, or even there
+
+        $o{times} = rand() < 0.3 ? 2 + int rand 3 : 1;
+        $o{pause} = 0.15 * rand;
 
     } elsif ($what eq 'kill') {
         $o{which} = rand;
@@ -177,8 +184,10 @@ sub shown {
 sub new {
     my ($class, $world) = @_;
 
-    my ($bytes) = $world->{zone} =~ /^(\d+)/;
-    $bytes *= $world->{zone} =~ /m$/ ? 1 << 20 : 1 << 10;
+    my ($bytes) = sort { $a <=> $b } map {
+        my ($n, $unit) = /^(\d+)([km])$/;
+        $n << ($unit eq 'm' ? 20 : 10);
+    } @{ $world->{zone} };
 
     my $self = bless {
         world => $world, fds => {}, rin => '', timers => [], idle => [],
@@ -189,6 +198,7 @@ sub new {
     }, $class;
 
     $self->{conf} = $world->{conf}[0];
+    $self->{zone} = $world->{zone}[0];
 
     $self->{dir} = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
@@ -207,7 +217,7 @@ sub new {
 
 sub http {
     my ($self) = @_;
-    return "longpoll_zone zone=events:$self->{world}{zone} $self->{conf};\n";
+    return "longpoll_zone zone=events:$self->{zone} $self->{conf};\n";
 }
 
 sub start {
@@ -233,9 +243,27 @@ sub start {
         }
 _EOC_
 
-    $self->{port} = $self->{server}->port;
-    $self->{empty} = $self->{server}->status('events');
-    $self->{oracle}{room} = $self->{empty}{size} - $self->{empty}{used};
+    my $server = $self->{server};
+
+    $self->{port} = $server->port;
+
+    # what an empty zone of each size needs, the first one's last
+
+    for my $zone (reverse @{ $self->{world}{zone} }) {
+        if ($zone ne $self->{zone}) {
+            $self->{zone} = $zone;
+            $server->{http} = $self->http;
+            $server->write_conf;
+            $server->reload;
+        }
+
+        my $st = $server->status('events');
+        my $room = $st->{size} - $st->{used};
+
+        $self->{empty}{ $st->{size} } = $st->{used};
+        $self->{oracle}{room} = $room
+            if $room < ($self->{oracle}{room} // $room + 1);
+    }
 }
 
 sub run {
@@ -806,12 +834,22 @@ sub do_reload {
 
     my $server = $self->{server};
     my $world = $self->{world};
+    my $zone = $world->{zone}[ $o->{zone} ];
+
+    if ($zone ne $self->{zone}) {
+        $self->{oracle}->life_ends;
+        $self->{ending} = [];
+    }
 
     $self->{conf} = $world->{conf}[ $o->{conf} ];
+    $self->{zone} = $zone;
     $server->{http} = $self->http;
     $server->{workers} = $o->{workers};
     $server->write_conf;
     $self->hup;
+
+    $self->later($o->{pause} * $_, sub { $self->hup })
+        for 1 .. ($o->{times} // 1) - 1;
 }
 
 sub hup {
@@ -821,7 +859,24 @@ sub hup {
 
     push @{ $self->{leaving} }, { pids => \@old, at => time,
                                   lost => $self->{lost} };
+    push @{ $self->{ending} }, @old if $self->{ending};
     $self->{server}{child}->signal('HUP');
+}
+
+# whether an earlier life is over: its workers are those that were there before
+# the configuration was read, and who was started in place of a killed one
+
+sub ended {
+    my ($self) = @_;
+
+    my $workers = $self->{server}{workers};
+    my %now = map { $_ => 1 } $self->workers;
+
+    return if keys %now != $workers or grep { $now{$_} } @{ $self->{ending} };
+
+    delete $self->{ending};
+    delete $self->{figures};
+    $self->{oracle}->life_ended;
 }
 
 # the file stays broken until the next reload; nginx goes on as it was
@@ -852,6 +907,8 @@ sub do_status {
 
 sub figures {
     my ($self, $now) = @_;
+
+    return if $self->{ending};
 
     my $was = $self->{figures} || $now;
 
@@ -913,6 +970,8 @@ sub overdue {
                                $f->{name}, $waited, $pub->{id}, $for);
     }
 
+    $self->ended if $self->{ending};
+
     # a second after the drain, which is one, too
 
     for my $old (@{ $self->{leaving} }) {
@@ -965,6 +1024,10 @@ sub settle {
         !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
     }) or return;
 
+    $self->until('the end of the last life', 10, sub {
+        !$self->{ending};
+    }) or return;
+
     $self->{short} = 1;
     $self->do_publish({ cats => [$_], sizes => [10] })
         for sort keys %{ { map { $_ => 1 }
@@ -1005,7 +1068,7 @@ sub settle {
                                  . keys(%{ $there->{got} }) . ' are there')
             if $before->{events} != keys %{ $there->{got} };
 
-        my $used = $before->{used} - $self->{empty}{used};
+        my $used = $before->{used} - $self->{empty}{ $before->{size} };
 
         $oracle->fail(figures => "used is $used, the events need $bytes")
             if $used != $bytes;
@@ -1013,7 +1076,9 @@ sub settle {
 
     # each as often as it was acknowledged, or not, but might be there
 
-    my $least = grep { $_->{acked} } @{ $oracle->{events} };
+    my $begun = $oracle->life_end;
+    my $least = grep { $_->{acked} and $_->{sent} > $begun }
+                @{ $oracle->{events} };
     my $most = 0;
     $most += $_->{sends} for values %{ $oracle->{cats} };
 
@@ -1038,7 +1103,7 @@ sub settle {
 
     $self->figure('an empty zone', $wait, sub {
         $_[0]{events} == 0 and $_[0]{categories} == 0
-            and $_[0]{used} == $self->{empty}{used};
+            and $_[0]{used} == $self->{empty}{ $_[0]{size} };
     });
 
     # nobody is left that should not be
@@ -1133,6 +1198,7 @@ my @known = (
     qr/worker process \d+ exited on signal 9/,
     qr/shared memory zone "events" was locked by \d+/,
     qr/unknown directive "chaos_broken"/,
+    qr/more than 64 workers, this one looks/,
     qr/open socket #\d+ left in connection/,
     qr/a client request body is buffered to a temporary file/,
 );

@@ -24,6 +24,9 @@ package Longpoll::Oracle;
 #     $oracle->set_clock($ahead, $set)       nginx's wall clock is set, so many
 #                                            seconds ahead of the test's; $set
 #                                            does it
+#     $oracle->life_ends, ->life_ended       a reload with another size: from its
+#                                            signal until the last worker of the
+#                                            old configuration is gone
 #     $oracle->clock_peak                    the latest that the zone's clock can
 #                                            ever have been, of the test's now
 #     $oracle->fail($promise, $text)
@@ -59,7 +62,7 @@ sub new {
     return bless { %o, begun => time, events => [], cats => {}, by_id => {},
                    bytes => 0, flight => 0, failures => [], names => 0,
                    delivered => 0, clock => [ { ahead => 0 } ], peak => 0,
-                   given => 0 }, $class;
+                   given => 0, lives => [] }, $class;
 }
 
 sub fail {
@@ -140,6 +143,44 @@ sub clock_least {
                 @{ $self->{clock} };
 
     return max($since + min(@ahead), ($given // 0) / 1000);
+}
+
+
+# Lives.  While a reload changes the zone's size there are two of them, and who
+# asks or publishes may come to either.  What was sent by then may be gone with
+# the old one; who comes from there with an id is told.
+
+sub life_ends {
+    my ($self) = @_;
+
+    push @{ $self->{lives} }, { begin => time };
+}
+
+# the old one's clock may have been a little ahead
+
+sub life_ended {
+    my ($self) = @_;
+
+    $_->{end} //= time + 0.05 for @{ $self->{lives} };
+}
+
+# what was sent before it may be of an earlier life; 0: all is of this one
+
+sub life_end {
+    my ($self, $life) = @_;
+
+    $life //= $self->{lives}[-1] or return 0;
+    return $life->{end} // 9e9;
+}
+
+# the life that may have ended while a poll, say, was on its way
+
+sub between_lives {
+    my ($self, $since) = @_;
+
+    my $life = $self->{lives}[-1];
+
+    return $life && $self->life_end >= $since ? $life : undef;
 }
 
 
@@ -296,7 +337,7 @@ sub deleted {
     my ($self, $d, $answered) = @_;
 
     $d->{end} = time;
-    $d->{sure} = $answered;
+    $d->{sure} = $answered && !$self->between_lives($d->{sent});
 }
 
 sub may_be_deleted {
@@ -330,6 +371,7 @@ sub used {
 sub may_be_dropped {
     my ($self, $e, $now) = @_;
 
+    return 1 if $e->{sent} <= $self->life_end;
     return 1 if $self->{ttl}
         and $self->clock_peak($now) - $self->born($e)
             > $self->{ttl}[0] - 0.1;
@@ -379,6 +421,8 @@ sub may_miss {
     my ($self, $reader, $cursor, $now) = @_;
 
     return 1 if $self->{loose} and $cursor ne '';
+    return 1 if $cursor ne '' and $self->{lives}[0]
+        and $cursor le ms_place(1000 * $self->life_end, 'g');
 
     for my $name (@{ $reader->{cats} }) {
         for my $e (@{ $self->cat($name)->{events} }) {
@@ -530,6 +574,11 @@ sub answer {
 sub same_ms {
     my ($self, $reader, $last, $id, $e) = @_;
 
+    # an id of another life stands for its ms
+
+    return 1 if $last =~ /^$uuid$/ and id_ms($last) == id_ms($id)
+        and substr($last, 20) ne substr($id, 20);
+
     return $last eq ms_place(id_ms($id), 'g')
            && !(defined $e->{last_acked} && $e->{last_acked} < $reader->{sent}
                 && $e->{last_sent} < $reader->{sent});
@@ -565,6 +614,20 @@ sub ended {
 
     $reader->{got}{$_} = 1 for keys %$got;
 
+    # a time is no name of a life: who comes with one from the old to the new
+    # is not told, nor who asks for all there is; and a since_time that is later
+    # than last_id is what counts
+
+    my $between = $self->between_lives($reader->{sent});
+
+    $reader->{untold} = $self->{lives}[-1]
+        if ($reader->{asked} // '') !~ /^$uuid$/
+            or $between and $reader->{once};
+
+    # and its clock says nothing of that of the other
+
+    $to = $from if $between and !%$got;
+
     # who asks for all there is, is not told of categories long forgotten
 
     push @{ $reader->{missed} }, [$from, $to]
@@ -586,6 +649,7 @@ sub complete {
     my $start = $reader->{start} // return;
     my $end = $reader->{cursor} // return;
     my $got = $reader->{got};
+    my $untold = $reader->{untold};
 
     for my $name (@{ $reader->{cats} }) {
         my $cat = $self->cat($name);
@@ -605,6 +669,7 @@ sub complete {
             }
 
             next if !@ids or grep { $got->{$_} } @ids;
+            next if $untold and $e->{sent} <= $self->life_end($untold);
 
             # what was not yet told to be there, it need not have seen
 
