@@ -20,12 +20,14 @@ use warnings;
 use Cwd qw( abs_path );
 use File::Basename qw( dirname );
 use File::Path qw( make_path );
+use File::Temp qw( tempdir );
 use IO::Select ();
 use Time::HiRes qw( time );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Chaos ();
+use Longpoll::Server ();
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $dying = "$root/build/chaos/ngx_http_longpoll_module.so";
@@ -67,6 +69,10 @@ my @worlds = (
     { name => 'many', zone => ['128k'], conf => ['buffer=20'], cats => 400,
       size => 100, oracle => { buffer => 20, loose => 1 },
       per_second => { publish => 150 } },
+
+    { name => 'h2', zone => ['8m'], conf => ['buffer=1000'], cats => 6,
+      size => 1000, oracle => { buffer => 1000 },
+      kinds => [qw( plain tls h2 h2 h2s )], per_second => { leave => 4 } },
 
     # every other reload is the end of it
 
@@ -208,12 +214,38 @@ sub missing {
     my ($world) = @_;
 
     return 'not built: build/chaos/clock.so' if $world->{clock} and !-e $clock;
+    return no_tls() if $world->{kinds};
     return unless $world->{dies};
     return 'the nginx that is asked for has its module inside'
         if defined $ENV{TEST_NGINX_BINARY}
             and !defined $ENV{TEST_NGINX_LOAD_MODULES};
     return 'not built: build/chaos' unless -e $dying;
     return;
+}
+
+
+sub no_tls {
+    return 'Perl has no IO::Socket::SSL' unless eval { require IO::Socket::SSL };
+    return 'there is no openssl to make a certificate' unless certificate();
+
+    my $nginx = Longpoll::Server::nginx();
+    my $has = `$nginx -V 2>&1`;
+
+    return 'this nginx has no TLS' if $has !~ /--with-http_ssl_module/;
+    return 'this nginx has no HTTP/2' if $has !~ /--with-http_v2_module/;
+    return;
+}
+
+# of our own, for as long as this runs
+
+sub certificate {
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    system('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1'
+           . " -nodes -days 2 -subj /CN=localhost -keyout $dir/key.pem"
+           . " -out $dir/cert.pem >/dev/null 2>&1") == 0 or return;
+
+    return ["$dir/cert.pem", "$dir/key.pem"];
 }
 
 
@@ -225,6 +257,7 @@ sub one {
     my ($world) = grep { $_->{name} eq $name } @worlds;
 
     $world->{module} = $dying if $world->{dies};
+    $world->{certificate} = certificate() if $world->{kinds};
     $world->{preload} = $clock;
 
     my $steps = Longpoll::Chaos::schedule($seed, $world, $seconds);

@@ -13,13 +13,18 @@ package Longpoll::Chaos;
 #
 #     { name => 'tiny', zone => ['64k'], conf => [ 'buffer=50', ... ],
 #       workers => [1 .. 8], cats => 6, size => 300, per_second => { ... },
-#       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1 }
+#       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1,
+#       kinds => [ 'plain', ... ], certificate => [ $file, $key ] }
 #
 # zone and conf hold all sizes and parameters that the zone may have, a reload
 # takes one of each.
 # With dies the module is the one of build/chaos, and workers die at a chosen
 # store (tools/die.c).  With clock nginx's wall clock is not the test's, and is
 # set forth and back by up to an hour (tools/clock.c).
+#
+# kinds says how probes and followers come: plain, tls, h2, or h2s, which is HTTP/2
+# over TLS.  Several of them share a connection then, and leave it one by one, or
+# break it for all.
 #
 # One process, one loop: whatever is ready is read, whatever is due is done, and
 # what waits too long is found on the way.  Time in which a worker was stopped,
@@ -30,10 +35,12 @@ use warnings;
 
 use Errno qw( EINTR );
 use File::Temp qw( tempdir );
+use POSIX ();
 use Socket qw( SOL_SOCKET SO_RCVBUF );
 use Time::HiRes qw( time sleep );
 
 use Longpoll::Client ();
+use Longpoll::H2 ();
 use Longpoll::Oracle ();
 use Longpoll::Server qw( wait_until );
 
@@ -41,6 +48,7 @@ our $Slack = $ENV{CHAOS_SLACK} || 0.6;   # seconds more than promised
 
 my $publishers = 6;
 my $most_followers = 16;
+my $most_streams = 6;
 
 
 # the schedule
@@ -116,6 +124,8 @@ sub details {
                  : pick(qw( zero zero since id both now future life old ));
         $o{which} = rand;
         $o{wait} = $what eq 'slow' ? 0.2 + 0.6 * rand : 0;
+        $o{kind} = pick(@{ $world->{kinds} }) if $world->{kinds};
+        $o{kind} = 'tls' if $o{wait} and ($o{kind} // '') =~ /h2/;
 
     } elsif ($what eq 'follow') {
         $o{cats} = some_cats($world, 4);
@@ -123,6 +133,7 @@ sub details {
         $o{style} = pick(qw( id both golongpoll ));
         $o{few} = rand() < 0.3 ? 1 : 0;
         $o{which} = rand;
+        $o{kind} = pick(@{ $world->{kinds} }) if $world->{kinds};
 
     } elsif ($what eq 'leave') {
         $o{which} = rand;
@@ -215,23 +226,7 @@ sub new {
     return $self;
 }
 
-sub http {
-    my ($self) = @_;
-    return "longpoll_zone zone=events:$self->{zone} $self->{conf};\n";
-}
-
-sub start {
-    my ($self) = @_;
-
-    # the environment reaches nginx when it starts, and the configuration
-    # whenever it is written
-
-    local $ENV{LONGPOLL_DIE} = $self->{bomb} if $self->{bomb};
-    local $ENV{LONGPOLL_CLOCK} = $self->{clock} if $self->{clock};
-    local $ENV{LD_PRELOAD} = $self->{world}{preload} if $self->{clock};
-
-    $self->{server} = Longpoll::Server->start(
-        http => $self->http, workers => 3, server => <<'_EOC_');
+my $locations = <<'_EOC_';
         location = /events {
             longpoll_subscribe events;
             longpoll_publish events;
@@ -243,9 +238,46 @@ sub start {
         }
 _EOC_
 
+sub http {
+    my ($self) = @_;
+    my $servers = '';
+
+    if ($self->{world}{kinds}) {
+        my ($file, $key) = @{ $self->{world}{certificate} };
+        my ($listen, $directive) = Longpoll::Server::http2();
+        my $tls = "ssl_certificate $file; ssl_certificate_key $key;";
+        my %ports = %{ $self->{ports} };
+
+        $servers = join '', map { "server {\n$_\n$locations}\n" }
+            "listen 127.0.0.1:$ports{tls} ssl; $tls",
+            "listen 127.0.0.1:$ports{h2} $listen; $directive",
+            "listen 127.0.0.1:$ports{h2s} ssl $listen; $directive $tls";
+    }
+
+    return "longpoll_zone zone=events:$self->{zone} $self->{conf};\n$servers";
+}
+
+sub start {
+    my ($self) = @_;
+
+    my $port = ($ENV{TEST_NGINX_PORT} || 1984) + 20;
+
+    $self->{ports}{$_} = $port = Longpoll::Server::free_port($port + 1)
+        for qw( tls h2 h2s );
+
+    # the environment reaches nginx when it starts, and the configuration
+    # whenever it is written
+
+    local $ENV{LONGPOLL_DIE} = $self->{bomb} if $self->{bomb};
+    local $ENV{LONGPOLL_CLOCK} = $self->{clock} if $self->{clock};
+    local $ENV{LD_PRELOAD} = $self->{world}{preload} if $self->{clock};
+
+    $self->{server} = Longpoll::Server->start(
+        http => $self->http, workers => 3, server => $locations);
+
     my $server = $self->{server};
 
-    $self->{port} = $server->port;
+    $self->{ports}{plain} = $server->port;
 
     # what an empty zone of each size needs, the first one's last
 
@@ -363,7 +395,15 @@ sub later {
 sub connect {
     my ($self, %o) = @_;
 
-    my $client = Longpoll::Client->new(port => $self->{port});
+    my $kind = $o{kind} || 'plain';
+
+    return $self->stream($kind) if $kind =~ /h2/;
+
+    my $client = $self->client('Longpoll::Client', $kind);
+
+    # killed before it had shaken hands: that shows when something is sent
+
+    return { closed => 1 } unless $client;
 
     if ($o{small}) {
         setsockopt $client->sock, SOL_SOCKET, SO_RCVBUF, pack 'i', 16384;
@@ -373,6 +413,41 @@ sub connect {
 
     $self->watch($conn);
     return $conn;
+}
+
+sub client {
+    my ($self, $class, $kind) = @_;
+
+    my %tls = $kind =~ /s$/ ? (tls => $kind eq 'h2s'
+                               ? { SSL_alpn_protocols => ['h2'] } : {}) : ();
+    my $client = eval { $class->new(port => $self->{ports}{$kind}, %tls) };
+
+    die $@ if !$client and $kind eq 'plain';
+    $client->sock->blocking(0) if $client and %tls;
+
+    return $client;
+}
+
+# HTTP/2: what is a connection elsewhere is a stream here, and the connection is
+# { client, streams => { number => { carrier, on, ... } } }
+
+sub stream {
+    my ($self, $kind) = @_;
+
+    my ($carrier) = grep { $_->{kind} eq $kind and !$_->{client}{goaway}
+                           and keys %{ $_->{streams} } < $most_streams }
+                    grep { $_->{streams} } values %{ $self->{fds} };
+
+    if (!$carrier) {
+        my $client = $self->client('Longpoll::H2', $kind)
+            or return { closed => 1 };
+
+        $carrier = { client => $client, fd => fileno $client->sock,
+                     kind => $kind, streams => {} };
+        $self->watch($carrier);
+    }
+
+    return { carrier => $carrier };
 }
 
 sub watch {
@@ -392,12 +467,45 @@ sub unwatch {
 sub close {
     my ($self, $conn, $how) = @_;
 
+    $how ||= 'close';
+
+    if (my $carrier = $conn->{carrier}) {
+        return if $conn->{closed}++;
+
+        my $n = $conn->{stream};
+
+        return unless $n and delete $carrier->{streams}{$n};
+        return if $carrier->{closed};
+
+        if ($how eq 'close') {
+            eval { $carrier->{client}->rst($n) };
+            return;
+        }
+
+        # the others have it for nothing
+
+        eval { $carrier->{client}->goaway } if $how eq 'half_close';
+        $self->broken($carrier, $how);
+        return;
+    }
+
     return if $conn->{closed}++;
 
     $self->unwatch($conn);
-    $how ||= 'close';
     $conn->{client}->$how;
     $conn->{client}->close if $how eq 'half_close';
+}
+
+# a connection with streams has ended
+
+sub broken {
+    my ($self, $carrier, $how) = @_;
+
+    my @streams = values %{ $carrier->{streams} };
+
+    $carrier->{streams} = {};
+    $self->close($carrier, $how);
+    $self->gone($_) for @streams;
 }
 
 sub request {
@@ -407,8 +515,28 @@ sub request {
     $conn->{at} = time;
     $conn->{lost} = $self->{lost};
 
-    eval { $conn->{client}->request(@request); 1 }
-        or $self->later(0, sub { $self->gone($conn) });
+    my $carrier = $conn->{carrier} || $conn;
+
+    eval {
+        my $n = $carrier->{client}->request(@request);
+
+        $conn->{stream} = $n, $carrier->{streams}{$n} = $conn
+            if $conn->{carrier};
+        1;
+    } or $self->later(0, sub {
+        $self->gone($conn);
+        $self->broken($carrier) if $carrier != $conn;
+    });
+}
+
+# everything that waits for an answer
+
+sub open_conns {
+    my ($self) = @_;
+
+    return grep { $_->{on} } map { $_->{streams} ? values %{ $_->{streams} }
+                                                 : $_ }
+                             values %{ $self->{fds} };
 }
 
 sub ready {
@@ -417,6 +545,8 @@ sub ready {
     my $client = $conn->{client};
 
     $client->fill(0.001);
+
+    return $self->ready_streams($conn) if $conn->{streams};
 
     if (my $r = $client->parsed) {
         my $on = delete $conn->{on};
@@ -430,12 +560,58 @@ sub ready {
     }
 }
 
+sub ready_streams {
+    my ($self, $carrier) = @_;
+
+    my $client = $carrier->{client};
+
+    # TLS may have more than select knows of
+
+    for ( ;; ) {
+        # which may want an answer, and nobody there to have it
+
+        $client->{eof} = 1
+            unless eval { 1 while $client->take_frame; 1 };
+        last if $client->{eof};
+        last unless $client->sock->can('pending') and $client->sock->pending;
+        $client->fill(0);
+    }
+
+    for my $n (sort { $a <=> $b } keys %{ $carrier->{streams} }) {
+        my $answer = $client->{streams}{$n};
+
+        next unless $answer->{done};
+
+        my $conn = delete $carrier->{streams}{$n} or next;
+
+        delete $client->{streams}{$n};
+
+        if ($answer->{reset}) {
+            $self->gone($conn);
+            next;
+        }
+
+        my $on = delete $conn->{on};
+
+        $conn->{closed} = 1;
+        $on->(bless({ %$answer, at => time }, 'Longpoll::Response'), $conn)
+            if $on;
+    }
+
+    if ($client->{eof}) {
+        $self->broken($carrier);
+
+    } elsif ($client->{goaway} and !%{ $carrier->{streams} }) {
+        $self->close($carrier);
+    }
+}
+
 sub gone {
     my ($self, $conn) = @_;
 
     my $on = delete $conn->{on};
 
-    $self->close($conn);
+    $self->close($conn) unless $conn->{closed};
     $on->(undef, $conn) if $on;
 }
 
@@ -616,9 +792,9 @@ sub do_probe {
     my $reader = { cats => $o->{cats}, got => {}, missed => [], once => 1,
                    name => 'probe ' . ++$self->{names} . " ($o->{from})" };
     my $query = $self->place($reader, $o->{from}, $o->{which});
-    my $conn = $self->connect(small => $o->{wait});
+    my $conn = $self->connect(small => $o->{wait}, kind => $o->{kind});
 
-    $self->{probes}{ $conn->{fd} } = $conn;
+    $self->{probes}{$conn} = $conn;
     $conn->{limit} = $o->{wait} ? 5 : 2;
     $conn->{who} = $reader->{name};
     $self->{oracle}->ask($reader);
@@ -626,7 +802,7 @@ sub do_probe {
     $self->request($conn, sub {
         my ($r) = @_;
 
-        delete $self->{probes}{ $conn->{fd} };
+        delete $self->{probes}{$conn};
 
         if ($r) {
             $self->{oracle}->answer($reader, $r);
@@ -638,7 +814,7 @@ sub do_probe {
         $self->close($conn);
     }, GET => poll_uri($reader, $query, 1));
 
-    if ($o->{wait}) {
+    if ($o->{wait} and !$conn->{closed}) {
         $self->unwatch($conn);
         $self->later($o->{wait}, sub { $self->watch($conn) });
     }
@@ -656,6 +832,7 @@ sub do_follow {
 
     my $f = { cats => $o->{cats}, has => { map { $_ => 1 } @{ $o->{cats} } },
               got => {}, missed => [], style => $o->{style},
+              kind => $o->{kind},
               few => $o->{few}, name => 'follower ' . ++$self->{names}
                                         . " ($o->{start}, $o->{style})" };
 
@@ -669,7 +846,8 @@ sub poll {
 
     my $conn = $f->{conn};
 
-    $conn = $f->{conn} = $self->connect if !$conn or $conn->{closed};
+    $conn = $f->{conn} = $self->connect(kind => $f->{kind})
+        if !$conn or $conn->{closed};
 
     # the long ones are for wake-ups that never come: at its time-out a poll
     # looks anyway
@@ -697,8 +875,8 @@ sub heard {
 
     $oracle->fail(answers => "$f->{name}: a time-out of $f->{timeout} s"
                              . " after $took s")
-        if $kind eq 'timeout' and !$conn->{closed}
-            and $took < $f->{timeout} - 0.15;
+        if $kind eq 'timeout' and $took < $f->{timeout} - 0.15
+            and !$self->sent_away($f, $conn);
 
     if ($kind eq 'timeout' and $self->{last_round}
         and $f->{sent} > $self->{last_round})
@@ -709,6 +887,15 @@ sub heard {
 
     $self->aim($f, $kind);
     $self->poll($f);
+}
+
+# by a worker that has to go; HTTP/2 does not say it with the answer
+
+sub sent_away {
+    my ($self, $f, $conn) = @_;
+
+    return $conn->{closed} unless $conn->{carrier};
+    return ($self->{hupped} // 0) > $f->{sent} - 3;
 }
 
 # the next cursor, in one of three styles
@@ -783,8 +970,18 @@ sub do_stop {
 
     kill STOP => $pid;
 
-    $self->later($o->{for}, sub {
+    # this process may be waiting for that one, in a handshake
+
+    my $child = fork // die "fork: $!\n";
+
+    if ($child == 0) {
+        sleep $o->{for};
         kill CONT => $pid;
+        POSIX::_exit(0);
+    }
+
+    $self->later($o->{for} + 0.01, sub {
+        waitpid $child, 0;
         $self->{lost} += time - $begin;
     });
 }
@@ -848,8 +1045,10 @@ sub do_reload {
     $server->write_conf;
     $self->hup;
 
-    $self->later($o->{pause} * $_, sub { $self->hup })
-        for 1 .. ($o->{times} // 1) - 1;
+    $self->later($o->{pause} * $_, sub {
+        $server->write_conf;
+        $self->hup;
+    }) for 1 .. ($o->{times} // 1) - 1;
 }
 
 sub hup {
@@ -860,6 +1059,7 @@ sub hup {
     push @{ $self->{leaving} }, { pids => \@old, at => time,
                                   lost => $self->{lost} };
     push @{ $self->{ending} }, @old if $self->{ending};
+    $self->{hupped} = time;
     $self->{server}{child}->signal('HUP');
 }
 
@@ -875,7 +1075,6 @@ sub ended {
     return if keys %now != $workers or grep { $now{$_} } @{ $self->{ending} };
 
     delete $self->{ending};
-    delete $self->{figures};
     $self->{oracle}->life_ended;
 }
 
@@ -886,6 +1085,13 @@ sub do_broken {
 
     my $server = $self->{server};
 
+    # a reload that was to succeed has read its file by then
+
+    if (time - ($self->{hupped} // 0) < 0.3) {
+        $self->later(0.1, sub { $self->do_broken });
+        return;
+    }
+
     local $server->{http} = $self->http . "chaos_broken;\n";
     $server->write_conf;
     $server->{child}->signal('HUP');
@@ -895,22 +1101,29 @@ sub do_status {
     my ($self) = @_;
 
     my $conn = $self->connect;
+    my $was = $self->{figures};
+    my $life = $self->life;
 
     $self->request($conn, sub {
         my ($r) = @_;
         $self->close($conn);
-        $self->figures($r->json->{zones}{events}) if $r;
+        $self->figures($r->json->{zones}{events}, $was, $life) if $r;
     }, GET => '/status');
 }
 
-# counters never go back
+# the number of the zone's life, 0 between two
+
+sub life { $_[0]{ending} ? 0 : 1 + @{ $_[0]{oracle}{lives} } }
+
+# counters never go back, from one answer to what is asked after it
 
 sub figures {
-    my ($self, $now) = @_;
+    my ($self, $now, $was, $life) = @_;
 
-    return if $self->{ending};
+    return unless $life and $life == $self->life;
 
-    my $was = $self->{figures} || $now;
+    $was = $now if !$was or $was->{life} != $life;
+    $now->{life} = $life;
 
     for (qw( published delivered timeouts missed evicted expired refused
              disconnected ))
@@ -931,9 +1144,7 @@ sub overdue {
 
     my $oracle = $self->{oracle};
 
-    for my $conn (values %{ $self->{fds} }) {
-        next unless $conn->{on};
-
+    for my $conn ($self->open_conns) {
         my $waited = $self->waited($conn->{at}, $conn->{lost});
 
         $oracle->fail(publish => sprintf 'one waits for %.2f s', $waited)
@@ -1054,7 +1265,8 @@ sub settle {
     $oracle->arrays;
     return if $self->failed;
 
-    $self->close($_) for values %{ $self->{fds} };
+    $_->{streams} ? $self->broken($_) : $self->close($_)
+        for values %{ $self->{fds} };
 
     my $st = $self->figure('nobody waits', 3, sub { $_[0]{waiting} == 0 });
     return if $self->failed;
@@ -1123,7 +1335,7 @@ sub status {
     my $st = eval { $self->{server}->status('events') };
 
     $self->{oracle}->fail(answers => "status: $@") unless $st;
-    $self->figures($st) if $st;
+    $self->figures($st, $self->{figures}, $self->life) if $st;
     return $st;
 }
 

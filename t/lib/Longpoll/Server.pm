@@ -205,6 +205,20 @@ sub nginx {
 }
 
 
+# what a listen says for HTTP/2, and the directive beside it (since 1.25.1)
+
+sub http2 {
+    my $nginx = nginx();
+    my ($major, $minor, $patch)
+        = `$nginx -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
+
+    return ('', 'http2 on;')
+        if defined $patch
+            and 1e6 * $major + 1e3 * $minor + $patch >= 1_025_001;
+    return ('http2', '');
+}
+
+
 sub start_again {
     my ($self) = @_;
 
@@ -423,9 +437,12 @@ sub wait_until {
 sub spew {
     my ($file, $text) = @_;
 
-    open my $out, '>:encoding(UTF-8)', $file or die "$file: $!\n";
+    # an nginx that reads it just now has the old one or the new one
+
+    open my $out, '>:encoding(UTF-8)', "$file.new" or die "$file: $!\n";
     print $out $text;
     close $out or die "$file: $!\n";
+    rename "$file.new", $file or die "$file: $!\n";
 }
 
 
