@@ -1035,7 +1035,7 @@ sub do_reload {
 
     if ($zone ne $self->{zone}) {
         $self->{oracle}->life_ends;
-        $self->{ending} = [];
+        $self->{ending} ||= [];
     }
 
     $self->{conf} = $world->{conf}[ $o->{conf} ];

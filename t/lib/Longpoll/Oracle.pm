@@ -183,6 +183,16 @@ sub between_lives {
     return $life && $self->life_end >= $since ? $life : undef;
 }
 
+# who is already in the new one is not told of what the old one's workers took
+
+sub in_two_lives {
+    my ($self, $e) = @_;
+
+    return grep { $e->{sent} <= $self->life_end($_)
+                  and ($e->{last_acked} // time) >= $_->{begin} }
+           @{ $self->{lives} };
+}
+
 
 # publishing
 
@@ -624,9 +634,6 @@ sub ended {
         if ($reader->{asked} // '') !~ /^$uuid$/
             or $between and $reader->{once};
 
-    # and its clock says nothing of that of the other
-
-    $to = $from if $between and !%$got;
 
     # who asks for all there is, is not told of categories long forgotten
 
@@ -636,8 +643,10 @@ sub ended {
     # a cursor of the client's own that never moves would be behind what the
     # answer said
 
+    # and where there are two lives the clock of one says nothing of the other's
+
     $reader->{cursor} = $to if !defined $reader->{cursor}
-        or $to gt $reader->{cursor};
+        or $to gt $reader->{cursor} and (!$between or %$got);
 }
 
 
@@ -670,6 +679,7 @@ sub complete {
 
             next if !@ids or grep { $got->{$_} } @ids;
             next if $untold and $e->{sent} <= $self->life_end($untold);
+            next if $self->in_two_lives($e);
 
             # what was not yet told to be there, it need not have seen
 
