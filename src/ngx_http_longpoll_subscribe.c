@@ -507,6 +507,8 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
         return rc;
     }
 
+    ngx_http_longpoll_point("watched");
+
     size = offsetof(ngx_http_longpoll_poll_t, waiter)
            + ngx_http_longpoll_waiter_size(ctx->ncats);
 
@@ -568,6 +570,8 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
                    "longpoll park in \"%V\" for %uis", &z->name, timeout);
 
     r->main->count++;
+
+    ngx_http_longpoll_point("parked");
 
     return NGX_DONE;
 
@@ -906,6 +910,8 @@ ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
             break;
         }
 
+        ngx_http_longpoll_point("taken");
+
         for (i = 0; i < n; i++) {
             cat = ngx_http_longpoll_wait_find(wait, hashes[i]);
 
@@ -974,6 +980,8 @@ ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w)
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
                    "longpoll wake, events:%ui", answer->nmsgs);
+
+    ngx_http_longpoll_point("woken");
 
     ngx_http_longpoll_subscribe_leave(poll);
 
@@ -1099,6 +1107,8 @@ ngx_http_longpoll_subscribe_tick(void)
     }
 
     if (first) {
+        ngx_http_longpoll_point("ticked");
+
         ngx_http_longpoll_notify_bury();
     }
 
@@ -1189,6 +1199,8 @@ ngx_http_longpoll_subscribe_drain(ngx_event_t *ev)
 
             ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w),
                                             1);
+            ngx_http_longpoll_point("drained");
+
             left = ngx_http_longpoll_subscribe_count();
         }
     }

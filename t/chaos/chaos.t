@@ -284,6 +284,9 @@ sub one {
         scalar @{ $chaos->{all} }, $chaos->{oracle}{delivered},
         $chaos->{deaths} // 0, $chaos->{locked} // 0;
     print '# ', join(' ', map { "$_ $count->{$_}" } sort keys %$count), "\n";
+    print '# come by, and killed at: ',
+          join(', ', map { "$_->[0] $_->[1] $_->[2]" } $chaos->point_counts),
+          "\n" if $world->{dies};
 
     shrink($world, $seed, $steps, $seconds, \@failures) if @failures;
     exit 0;

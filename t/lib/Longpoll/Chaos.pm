@@ -19,7 +19,7 @@ package Longpoll::Chaos;
 # zone and conf hold all sizes and parameters that the zone may have, a reload
 # takes one of each.
 # With dies the module is the one of build/chaos, and workers die at a chosen
-# store (tools/die.c).  With clock nginx's wall clock is not the test's, and is
+# store, or at a point outside the lock (tools/die.c).  With clock nginx's wall clock is not the test's, and is
 # set forth and back by up to an hour (tools/clock.c).
 #
 # kinds says how probes and followers come: plain, tls, h2, or h2s, which is HTTP/2
@@ -33,7 +33,9 @@ package Longpoll::Chaos;
 use strict;
 use warnings;
 
+use Cwd qw( abs_path );
 use Errno qw( EINTR );
+use File::Basename qw( dirname );
 use File::Temp qw( tempdir );
 use POSIX ();
 use Socket qw( SOL_SOCKET SO_RCVBUF );
@@ -56,7 +58,8 @@ my $most_streams = 6;
 my %often = (
     publish => 60, burst => 1, again => 2, probe => 8, slow => 0.5,
     follow => 0.7, leave => 2, delete => 0.7, reload => 0.3, broken => 0.15,
-    kill => 0.8, stop => 0.4, status => 2, die => 0, clock => 0,
+    kill => 0.8, stop => 0.4, status => 2, die => 0, point => 0,
+    clock => 0,
 );
 
 sub schedule {
@@ -66,7 +69,7 @@ sub schedule {
     my $salt = unpack '%32C*', $world->{name};
     my @steps;
 
-    $rate{die} = 2, $rate{kill} = 0.2 if $world->{dies};
+    @rate{qw( die point kill )} = (1.5, 2.5, 0.2) if $world->{dies};
     $rate{clock} = 0.7 if $world->{clock};
 
     for my $what (sort keys %rate) {
@@ -165,6 +168,10 @@ sub details {
     } elsif ($what eq 'die') {
         $o{stores} = 1 + int 400 * rand() ** 2;
 
+    } elsif ($what eq 'point') {
+        $o{which} = rand;
+        $o{times} = 1 + int 20 * rand() ** 2;
+
     } elsif ($what eq 'clock') {
         $o{to} = pick(qw( forth back peak peak near ));
         $o{by} = rand;
@@ -216,6 +223,10 @@ sub new {
     if ($world->{dies}) {
         $self->{bomb} = "$self->{dir}/die";
         $self->arm(0);
+        $self->{points} = [ points() ];
+        number($self->{bomb}, 'a8', $self->{points}[$_], 8 + 32 * $_)
+            for 0 .. $#{ $self->{points} };
+        number($self->{bomb}, 'Q', 0, 32 * @{ $self->{points} });
     }
 
     if ($world->{clock}) {
@@ -996,10 +1007,58 @@ sub arm {
 # 8 bytes that nginx has mapped
 
 sub number {
-    my ($file, $type, $n) = @_;
+    my ($file, $type, $n, $at) = @_;
 
     open my $out, -e $file ? '+<' : '+>', $file or die "$file: $!\n";
+    sysseek $out, $at // 0, 0;
     syswrite $out, pack $type, $n;
+}
+
+# the points outside the lock, as the module's source has them
+
+sub points {
+    my %points;
+    my $root = abs_path(dirname(__FILE__) . '/../../..');
+
+    for my $file (glob "$root/src/*.c") {
+        open my $in, '<', $file or die "$file: $!\n";
+        /ngx_http_longpoll_point\("(\w+)"\);/ and $points{$1} = 1 while <$in>;
+    }
+
+    return sort keys %points;
+}
+
+# all of them have their turn, in an order that changes; what nobody comes by
+# stays armed
+
+sub do_point {
+    my ($self, $o) = @_;
+
+    my $turn = $self->{turn} ||= [];
+
+    @$turn = 0 .. $#{ $self->{points} } if !@$turn;
+
+    my $n = splice @$turn, $o->{which} * @$turn, 1;
+
+    number($self->{bomb}, 'Q', $o->{times}, 16 + 32 * $n);
+}
+
+# how often each was come by, and was the end of a worker
+
+sub point_counts {
+    my ($self) = @_;
+
+    open my $in, '<', $self->{bomb} or return;
+    local $/;
+    my (undef, @fields) = unpack 'Q (a8QQQ)*', <$in>;
+    my @counts;
+
+    while (my ($name, $arm, $hits, $deaths) = splice @fields, 0, 4) {
+        $name =~ s/\0+$//;
+        push @counts, [ $name, $hits, $deaths ];
+    }
+
+    return @counts;
 }
 
 sub do_die {
@@ -1226,7 +1285,12 @@ sub settle {
     my $oracle = $self->{oracle};
     my $world = $self->{world};
 
-    $self->arm(0) if $self->{bomb};
+    if ($self->{bomb}) {
+        $self->arm(0);
+        number($self->{bomb}, 'Q', 0, 16 + 32 * $_)
+            for 0 .. $#{ $self->{points} };
+    }
+
     $self->do_clock({ to => 'peak' }) if $self->{clock};
 
     # every follower reads to the end
