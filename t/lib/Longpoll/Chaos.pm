@@ -69,8 +69,9 @@ sub schedule {
     my $salt = unpack '%32C*', $world->{name};
     my @steps;
 
-    @rate{qw( die point kill )} = (1.5, 2.5, 0.2) if $world->{dies};
-    $rate{clock} = 0.7 if $world->{clock};
+    @rate{qw( die point kill reload )} = (1.5, 2.5, 0.2, 0.6)
+        if $world->{dies};
+    $rate{clock} = 1 if $world->{clock};
 
     for my $what (sort keys %rate) {
         next unless $rate{$what};
@@ -1374,6 +1375,10 @@ sub settle {
                 if !$r->{success};
         }
     }
+
+    # nobody needs to wait for that whose clock can be set
+
+    $self->do_clock({ to => 'forth', by => 0.1 }) if $self->{clock};
 
     my $wait = ($oracle->{ttl} || $oracle->{inactive} || [0, 0])->[1] + 3;
 
