@@ -26,6 +26,17 @@
 #define NGX_HTTP_LONGPOLL_MAX_MESSAGES    1000    /* in one publish */
 
 /*
+ * A place outside the zone's lock where a worker may be killed; it is so for a
+ * test (tools/die.c), and nothing otherwise.
+ */
+
+#if (NGX_HTTP_LONGPOLL_STEPS)
+void ngx_http_longpoll_point(const char *name);
+#else
+#define ngx_http_longpoll_point(name)
+#endif
+
+/*
  * A since_time from here on is a real date (September 2001); a smaller one
  * asks for everything there is.
  */

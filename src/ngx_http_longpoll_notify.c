@@ -182,6 +182,8 @@ ngx_http_longpoll_notify_claim(void)
         if (ngx_atomic_cmp_set(&sh->owner, owner,
                                ngx_http_longpoll_notify_self))
         {
+            ngx_http_longpoll_point("claimed");
+
             ngx_http_longpoll_notify_number = i;
             ngx_http_longpoll_notify_handlers->forget(i);
             return NGX_OK;
@@ -201,7 +203,11 @@ ngx_http_longpoll_notify_exit_process(void)
         return;
     }
 
+    ngx_http_longpoll_point("leaving");
+
     ngx_http_longpoll_notify_handlers->forget(ngx_http_longpoll_notify_number);
+
+    ngx_http_longpoll_point("left");
 
     (void) ngx_atomic_cmp_set(
         &ngx_http_longpoll_notify_table[ngx_http_longpoll_notify_number].owner,
@@ -236,6 +242,8 @@ ngx_http_longpoll_notify_wake(uint64_t workers)
                 &ngx_http_longpoll_notify_table[i].notified, 1)
             == 0)
         {
+            ngx_http_longpoll_point("notified");
+
             /* EAGAIN: the counter is full, so it is told already */
 
             if (ngx_write_fd(ngx_http_longpoll_notify_fds[i], &one,
@@ -310,7 +318,12 @@ ngx_http_longpoll_notify_bury(void)
                           "longpoll: forgetting the polls of dead worker %P",
                           (ngx_pid_t) (owner >> 32));
 
+            ngx_http_longpoll_point("burying");
+
             ngx_http_longpoll_notify_handlers->forget(i);
+
+            ngx_http_longpoll_point("buried");
+
             sh->owner = 0;
         }
     }
@@ -431,6 +444,8 @@ ngx_http_longpoll_notify_look_handler(ngx_event_t *ev)
         (void) __sync_fetch_and_and(&ngx_http_longpoll_notify_table[
                                 ngx_http_longpoll_notify_number].notified, 0);
     }
+
+    ngx_http_longpoll_point("cleared");
 
     ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0, "longpoll look");
 

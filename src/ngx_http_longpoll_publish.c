@@ -461,9 +461,13 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    ngx_http_longpoll_point("stored");
+
     if (wake) {
         ngx_http_longpoll_notify_wake(wake);
     }
+
+    ngx_http_longpoll_point("told");
 
     ctx->result = NGX_HTTP_LONGPOLL_PUBLISHED;
     ctx->last_id = msgs[pub->n - 1].id;

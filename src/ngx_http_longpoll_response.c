@@ -251,7 +251,11 @@ ngx_http_longpoll_response_send(ngx_http_request_t *r, ngx_uint_t status,
     out.buf = b;
     out.next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    rc = ngx_http_output_filter(r, &out);
+
+    ngx_http_longpoll_point("sent");
+
+    return rc;
 }
 
 

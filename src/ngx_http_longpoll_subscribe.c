@@ -510,6 +510,8 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
         return rc;
     }
 
+    ngx_http_longpoll_point("watched");
+
     size = offsetof(ngx_http_longpoll_poll_t, waiter)
            + ngx_http_longpoll_waiter_size(ctx->ncats);
 
@@ -571,6 +573,8 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
                    "longpoll park in \"%V\" for %uis", &z->name, timeout);
 
     r->main->count++;
+
+    ngx_http_longpoll_point("parked");
 
     return NGX_DONE;
 
@@ -922,6 +926,8 @@ ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
             break;
         }
 
+        ngx_http_longpoll_point("taken");
+
         for (i = 0; i < n; i++) {
             cat = ngx_http_longpoll_wait_find(wait, hashes[i]);
 
@@ -990,6 +996,8 @@ ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w)
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
                    "longpoll wake, events:%ui", answer->nmsgs);
+
+    ngx_http_longpoll_point("woken");
 
     ngx_http_longpoll_subscribe_leave(poll);
 
@@ -1115,6 +1123,8 @@ ngx_http_longpoll_subscribe_tick(void)
     }
 
     if (first) {
+        ngx_http_longpoll_point("ticked");
+
         ngx_http_longpoll_notify_bury();
     }
 
@@ -1205,6 +1215,8 @@ ngx_http_longpoll_subscribe_drain(ngx_event_t *ev)
 
             ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w),
                                             1);
+            ngx_http_longpoll_point("drained");
+
             left = ngx_http_longpoll_subscribe_count();
         }
     }

@@ -1406,6 +1406,8 @@ ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
             (void) __sync_fetch_and_and(&summary[i],
                                         ~ngx_http_longpoll_zone_bit(sum));
+            ngx_http_longpoll_step();
+
             slots = __sync_fetch_and_and(&dirty[word], 0);
 
             if (slots == 0) {

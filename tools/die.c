@@ -1,12 +1,20 @@
 
 /*
- * tools/die.c: a module whose workers can be told at which store to die.
+ * tools/die.c: a module whose workers can be told where to die.
  *
  * build/chaos/ngx_http_longpoll_module.so is the module with
  * NGX_HTTP_LONGPOLL_STEPS (see src/ngx_http_longpoll_journal.h) and this.  The
- * environment's LONGPOLL_DIE names a file of 8 bytes, a number in the machine's
- * own order.  Every store into a zone takes one off it; who takes the last one
- * off is killed in front of that store, most often with the lock in its hand.
+ * environment's LONGPOLL_DIE names a file of numbers of 8 bytes, in the
+ * machine's own order:
+ *
+ *     left  name arm hits deaths  name arm hits deaths  ...
+ *
+ * Every store into a zone takes one off left; who takes the last one off is
+ * killed in front of that store, most often with the lock in its hand.  The
+ * others are the points outside the lock, each with its name, which the test
+ * has written, of at most 8 bytes.  They count who comes by, and take one off
+ * arm, in the same way; who is not in the file is an error.
+ *
  * 0 is off.  The process that loaded the module, nginx's master, is spared.
  */
 
@@ -15,17 +23,33 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 
+typedef struct {
+    char      name[8];
+    uint64_t  arm;
+    uint64_t  hits;
+    uint64_t  deaths;
+} die_point_t;
+
+
 void ngx_http_longpoll_step(void);
+void ngx_http_longpoll_point(const char *name);
 unsigned long ngx_http_longpoll_journaled(const char *file,
     unsigned long line);
 
 
-static uint64_t  *die_left;
-static pid_t      die_master;
+static int die_take(uint64_t *left);
+
+
+static uint64_t     *die_left;
+static die_point_t  *die_points;
+static size_t        die_npoints;
+static pid_t         die_master;
 
 
 static __attribute__((constructor)) void
@@ -34,6 +58,7 @@ die_begin(void)
     int          fd;
     void        *p;
     const char  *name;
+    struct stat  st;
 
     name = getenv("LONGPOLL_DIE");
     if (name == NULL) {
@@ -41,11 +66,11 @@ die_begin(void)
     }
 
     fd = open(name, O_RDWR|O_CLOEXEC);
-    if (fd == -1) {
+    if (fd == -1 || fstat(fd, &st) == -1) {
         abort();
     }
 
-    p = mmap(NULL, sizeof(uint64_t), PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0);
+    p = mmap(NULL, st.st_size, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED) {
         abort();
     }
@@ -53,6 +78,8 @@ die_begin(void)
     (void) close(fd);
 
     die_left = p;
+    die_points = (die_point_t *) (die_left + 1);
+    die_npoints = (st.st_size - sizeof(uint64_t)) / sizeof(die_point_t);
     die_master = getpid();
 }
 
@@ -60,24 +87,56 @@ die_begin(void)
 void
 ngx_http_longpoll_step(void)
 {
-    uint64_t  n;
+    if (die_left && die_take(die_left)) {
+        (void) kill(getpid(), SIGKILL);
+    }
+}
 
-    if (die_left == NULL) {
+
+void
+ngx_http_longpoll_point(const char *name)
+{
+    size_t  i;
+
+    if (die_left == NULL || getpid() == die_master) {
         return;
     }
 
-    do {
-        n = __atomic_load_n(die_left, __ATOMIC_RELAXED);
+    for (i = 0; i < die_npoints; i++) {
 
-        if (n == 0 || getpid() == die_master) {
+        if (strncmp(die_points[i].name, name, 8) == 0) {
+            (void) __sync_fetch_and_add(&die_points[i].hits, 1);
+
+            if (die_take(&die_points[i].arm)) {
+                (void) __sync_fetch_and_add(&die_points[i].deaths, 1);
+                (void) kill(getpid(), SIGKILL);
+            }
+
             return;
         }
-
-    } while (!__sync_bool_compare_and_swap(die_left, n, n - 1));
-
-    if (n == 1) {
-        (void) kill(getpid(), SIGKILL);
     }
+
+    abort();
+}
+
+
+/* whether it was the last one */
+
+static int
+die_take(uint64_t *left)
+{
+    uint64_t  n;
+
+    do {
+        n = __atomic_load_n(left, __ATOMIC_RELAXED);
+
+        if (n == 0 || getpid() == die_master) {
+            return 0;
+        }
+
+    } while (!__sync_bool_compare_and_swap(left, n, n - 1));
+
+    return n == 1;
 }
 
 

@@ -1,12 +1,13 @@
 # A random run against a whole nginx: clients that publish, poll, follow, leave
-# and read slowly, while workers are killed, stopped and reloaded.  What they
-# may see says t/lib/Longpoll/Oracle.pm; what is done, t/lib/Longpoll/Chaos.pm.
+# and read slowly, while workers are killed, stopped and reloaded, and the clock
+# is set.  What they may see says t/lib/Longpoll/Oracle.pm; what is done,
+# t/lib/Longpoll/Chaos.pm.
 #
 #     SEED=n      the same steps again; printed by every run
 #     SECONDS=n   how long, 60; over 60 in rounds, each with a seed of its own
 #     WORLD=a,b   only these
 #     SHRINK=n    how many seconds to look for a shorter failure, 60; 0: not
-#     LANES=n     how many worlds at once, 2
+#     LANES=n     how many worlds at once, 3
 #     CHAOS_SLACK=n   seconds over every promised time, 0.6; slow machines need
 #                     more
 #
@@ -20,59 +21,84 @@ use warnings;
 use Cwd qw( abs_path );
 use File::Basename qw( dirname );
 use File::Path qw( make_path );
+use File::Temp qw( tempdir );
 use IO::Select ();
 use Time::HiRes qw( time );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Chaos ();
+use Longpoll::Server ();
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $dying = "$root/build/chaos/ngx_http_longpoll_module.so";
+my $clock = "$root/build/chaos/clock.so";
 
 # settles: seconds from the end of the storm to the end of the world
 
 my @worlds = (
-    { name => 'large', zone => '64m', conf => ['buffer=100000'], cats => 6,
+    { name => 'dies', zone => ['64m'], conf => ['buffer=100000'], cats => 6,
+      size => 3000, oracle => { buffer => 100000 }, dies => 1 },
+
+    { name => 'dies-tiny', zone => ['64k'], cats => 6, size => 2000,
+      conf => ['buffer=1000', 'buffer=40'], oracle => { buffer => 40 },
+      dies => 1 },
+
+    { name => 'large', zone => ['64m'], conf => ['buffer=100000'], cats => 6,
       size => 3000, oracle => { buffer => 100000 } },
 
     # here nobody is woken by the next event if not by this one
 
-    { name => 'quiet', zone => '1m', conf => ['buffer=1000'], cats => 20,
+    { name => 'quiet', zone => ['1m'], conf => ['buffer=1000'], cats => 20,
       size => 300, oracle => { buffer => 1000 },
       per_second => { publish => 8, burst => 0.05, again => 1, probe => 2,
                       leave => 4, kill => 1.2 } },
 
-    { name => 'buffer', zone => '8m', cats => 6, size => 1000,
+    { name => 'buffer', zone => ['8m'], cats => 6, size => 1000,
       conf => ['buffer=30', 'buffer=20', 'buffer=60'],
       oracle => { buffer => 20 } },
 
-    { name => 'tiny', zone => '64k', conf => ['buffer=1000', 'buffer=40'],
+    { name => 'tiny', zone => ['64k'], conf => ['buffer=1000', 'buffer=40'],
       cats => 6, size => 2000, oracle => { buffer => 40 } },
 
-    { name => 'ttl', zone => '8m', cats => 6, size => 500,
+    { name => 'ttl', zone => ['8m'], cats => 6, size => 500,
       conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 7,
       oracle => { buffer => 10000, ttl => [1, 2] } },
 
-    { name => 'inactive', zone => '8m', cats => 30, size => 500,
+    { name => 'inactive', zone => ['8m'], cats => 30, size => 500,
       conf => ['buffer=10000 inactive=2s', 'buffer=10000 inactive=3s'],
       oracle => { buffer => 10000, inactive => [2, 3] }, settles => 9,
       per_second => { publish => 20 } },
 
-    { name => 'read', zone => '8m', cats => 6, size => 500,
+    { name => 'read', zone => ['8m'], cats => 6, size => 500,
       conf => ['buffer=10000 delete_on_read=on'],
       oracle => { buffer => 10000, read => 1 } },
 
-    { name => 'many', zone => '128k', conf => ['buffer=20'], cats => 400,
+    { name => 'many', zone => ['128k'], conf => ['buffer=20'], cats => 400,
       size => 100, oracle => { buffer => 20, loose => 1 },
       per_second => { publish => 150 } },
 
-    { name => 'dies', zone => '64m', conf => ['buffer=100000'], cats => 6,
-      size => 3000, oracle => { buffer => 100000 }, dies => 1 },
+    { name => 'h2', zone => ['8m'], conf => ['buffer=1000'], cats => 6,
+      size => 1000, oracle => { buffer => 1000 },
+      kinds => [qw( plain tls h2 h2 h2s )], per_second => { leave => 4 } },
 
-    { name => 'dies-tiny', zone => '64k', cats => 6, size => 2000,
-      conf => ['buffer=1000', 'buffer=40'], oracle => { buffer => 40 },
-      dies => 1 },
+    # every other reload is the end of it
+
+    { name => 'size', zone => ['1m', '512k', '2m'], conf => ['buffer=300'],
+      cats => 6, size => 500, oracle => { buffer => 300 },
+      per_second => { reload => 0.5 }, settles => 6 },
+
+    { name => 'clock', zone => ['64m'], conf => ['buffer=100000'], cats => 6,
+      size => 1000, oracle => { buffer => 100000 }, clock => 1 },
+
+    { name => 'clock-ttl', zone => ['8m'], cats => 6, size => 500,
+      conf => ['buffer=10000 ttl=1s', 'buffer=10000 ttl=2s'], settles => 6,
+      oracle => { buffer => 10000, ttl => [1, 2] }, clock => 1 },
+
+    { name => 'clock-inactive', zone => ['8m'], cats => 30, size => 500,
+      conf => ['buffer=10000 inactive=2s', 'buffer=10000 inactive=3s'],
+      oracle => { buffer => 10000, inactive => [2, 3] }, settles => 6,
+      per_second => { publish => 20 }, clock => 1 },
 );
 
 my %promises = (
@@ -95,7 +121,7 @@ one(@ARGV) if @ARGV;
 
 my $end = time + ($ENV{SECONDS} || 60);
 my $seed = $ENV{SEED} || 1 + int(rand(2 ** 31));
-my $lanes = $ENV{LANES} || 2;
+my $lanes = $ENV{LANES} || 3;
 my $port = $ENV{TEST_NGINX_PORT} || 1984;
 my %wanted = map { $_ => 1 } split /[\s,]+/, $ENV{WORLD} // '';
 my ($tests, $failed) = (0, 0);
@@ -188,12 +214,39 @@ sub relay {
 sub missing {
     my ($world) = @_;
 
+    return 'not built: build/chaos/clock.so' if $world->{clock} and !-e $clock;
+    return no_tls() if $world->{kinds};
     return unless $world->{dies};
     return 'the nginx that is asked for has its module inside'
         if defined $ENV{TEST_NGINX_BINARY}
             and !defined $ENV{TEST_NGINX_LOAD_MODULES};
     return 'not built: build/chaos' unless -e $dying;
     return;
+}
+
+
+sub no_tls {
+    return 'Perl has no IO::Socket::SSL' unless eval { require IO::Socket::SSL };
+    return 'there is no openssl to make a certificate' unless certificate();
+
+    my $nginx = Longpoll::Server::nginx();
+    my $has = `$nginx -V 2>&1`;
+
+    return 'this nginx has no TLS' if $has !~ /--with-http_ssl_module/;
+    return 'this nginx has no HTTP/2' if $has !~ /--with-http_v2_module/;
+    return;
+}
+
+# of our own, for as long as this runs
+
+sub certificate {
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    system('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1'
+           . " -nodes -days 2 -subj /CN=localhost -keyout $dir/key.pem"
+           . " -out $dir/cert.pem >/dev/null 2>&1") == 0 or return;
+
+    return ["$dir/cert.pem", "$dir/key.pem"];
 }
 
 
@@ -205,6 +258,8 @@ sub one {
     my ($world) = grep { $_->{name} eq $name } @worlds;
 
     $world->{module} = $dying if $world->{dies};
+    $world->{certificate} = certificate() if $world->{kinds};
+    $world->{preload} = $clock;
 
     my $steps = Longpoll::Chaos::schedule($seed, $world, $seconds);
     my $chaos = Longpoll::Chaos->new($world);
@@ -230,9 +285,25 @@ sub one {
         scalar @{ $chaos->{all} }, $chaos->{oracle}{delivered},
         $chaos->{deaths} // 0, $chaos->{locked} // 0;
     print '# ', join(' ', map { "$_ $count->{$_}" } sort keys %$count), "\n";
+    points($name, $seconds, $chaos->point_counts) if $world->{dies};
 
     shrink($world, $seed, $steps, $seconds, \@failures) if @failures;
     exit 0;
+}
+
+# the places outside the lock where a worker can die; a short run has no time
+# for all of them
+
+sub points {
+    my ($name, $seconds, @counts) = @_;
+
+    my @missing = map { $_->[0] } grep { !$_->[1] } @counts;
+
+    print '# come by, and killed at: ',
+          join(', ', map { "$_->[0] $_->[1] $_->[2]" } @counts), "\n";
+    print @missing ? 'not ' : '', "ok - $name: every point was come by\n"
+        if $seconds > 20;
+    print "# never: @missing\n" if @missing;
 }
 
 # leaves out ever smaller pieces for as long as it still fails

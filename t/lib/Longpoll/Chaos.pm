@@ -11,13 +11,20 @@ package Longpoll::Chaos;
 # there is at that moment (a worker, an event) is a number from 0 to 1.  A world
 # says what the zone is like and how often each kind of step comes:
 #
-#     { name => 'tiny', zone => '64k', conf => [ 'buffer=50', ... ],
-#       workers => [1 .. 4], cats => 6, size => 300, per_second => { ... },
-#       oracle => { what Longpoll::Oracle is told }, dies => 1 }
+#     { name => 'tiny', zone => ['64k'], conf => [ 'buffer=50', ... ],
+#       workers => [1 .. 8], cats => 6, size => 300, per_second => { ... },
+#       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1,
+#       kinds => [ 'plain', ... ], certificate => [ $file, $key ] }
 #
-# conf holds all parameters that the zone may have, a reload takes one of them.
+# zone and conf hold all sizes and parameters that the zone may have, a reload
+# takes one of each.
 # With dies the module is the one of build/chaos, and workers die at a chosen
-# store (tools/die.c).
+# store, or at a point outside the lock (tools/die.c).  With clock nginx's wall clock is not the test's, and is
+# set forth and back by up to an hour (tools/clock.c).
+#
+# kinds says how probes and followers come: plain, tls, h2, or h2s, which is HTTP/2
+# over TLS.  Several of them share a connection then, and leave it one by one, or
+# break it for all.
 #
 # One process, one loop: whatever is ready is read, whatever is due is done, and
 # what waits too long is found on the way.  Time in which a worker was stopped,
@@ -26,12 +33,16 @@ package Longpoll::Chaos;
 use strict;
 use warnings;
 
+use Cwd qw( abs_path );
 use Errno qw( EINTR );
+use File::Basename qw( dirname );
 use File::Temp qw( tempdir );
+use POSIX ();
 use Socket qw( SOL_SOCKET SO_RCVBUF );
 use Time::HiRes qw( time sleep );
 
 use Longpoll::Client ();
+use Longpoll::H2 ();
 use Longpoll::Oracle ();
 use Longpoll::Server qw( wait_until );
 
@@ -39,6 +50,11 @@ our $Slack = $ENV{CHAOS_SLACK} || 0.6;   # seconds more than promised
 
 my $publishers = 6;
 my $most_followers = 16;
+my $most_streams = 6;
+
+# with fewer, old ones included, there is a number for everyone, if none is lost
+
+my $crowded = 50;
 
 
 # the schedule
@@ -46,7 +62,8 @@ my $most_followers = 16;
 my %often = (
     publish => 60, burst => 1, again => 2, probe => 8, slow => 0.5,
     follow => 0.7, leave => 2, delete => 0.7, reload => 0.3, broken => 0.15,
-    kill => 0.8, stop => 0.4, status => 2, die => 0,
+    kill => 0.8, stop => 0.4, status => 2, die => 0, point => 0,
+    clock => 0,
 );
 
 sub schedule {
@@ -56,7 +73,9 @@ sub schedule {
     my $salt = unpack '%32C*', $world->{name};
     my @steps;
 
-    $rate{die} = 2, $rate{kill} = 0.2 if $world->{dies};
+    @rate{qw( die point kill reload )} = (1.5, 2.5, 0.2, 0.6)
+        if $world->{dies};
+    $rate{clock} = 1 if $world->{clock};
 
     for my $what (sort keys %rate) {
         next unless $rate{$what};
@@ -113,6 +132,8 @@ sub details {
                  : pick(qw( zero zero since id both now future life old ));
         $o{which} = rand;
         $o{wait} = $what eq 'slow' ? 0.2 + 0.6 * rand : 0;
+        $o{kind} = pick(@{ $world->{kinds} }) if $world->{kinds};
+        $o{kind} = 'tls' if $o{wait} and ($o{kind} // '') =~ /h2/;
 
     } elsif ($what eq 'follow') {
         $o{cats} = some_cats($world, 4);
@@ -120,6 +141,7 @@ sub details {
         $o{style} = pick(qw( id both golongpoll ));
         $o{few} = rand() < 0.3 ? 1 : 0;
         $o{which} = rand;
+        $o{kind} = pick(@{ $world->{kinds} }) if $world->{kinds};
 
     } elsif ($what eq 'leave') {
         $o{which} = rand;
@@ -131,7 +153,13 @@ sub details {
 
     } elsif ($what eq 'reload') {
         $o{conf} = int rand @{ $world->{conf} };
-        $o{workers} = pick(@{ $world->{workers} || [1 .. 4] });
+        $o{zone} = int rand @{ $world->{zone} };
+        $o{workers} = pick(@{ $world->{workers} || [1 .. 8] });
+
+        # some before the last one's workers are gone, or even there
+
+        $o{times} = rand() < 0.3 ? 2 + int rand 3 : 1;
+        $o{pause} = 0.15 * rand;
 
     } elsif ($what eq 'kill') {
         $o{which} = rand;
@@ -144,6 +172,14 @@ sub details {
 
     } elsif ($what eq 'die') {
         $o{stores} = 1 + int 400 * rand() ** 2;
+
+    } elsif ($what eq 'point') {
+        $o{which} = rand;
+        $o{times} = 1 + int 20 * rand() ** 2;
+
+    } elsif ($what eq 'clock') {
+        $o{to} = pick(qw( forth back peak peak near ));
+        $o{by} = rand;
 
     } elsif ($what eq 'again') {
         $o{which} = rand;
@@ -171,8 +207,10 @@ sub shown {
 sub new {
     my ($class, $world) = @_;
 
-    my ($bytes) = $world->{zone} =~ /^(\d+)/;
-    $bytes *= $world->{zone} =~ /m$/ ? 1 << 20 : 1 << 10;
+    my ($bytes) = sort { $a <=> $b } map {
+        my ($n, $unit) = /^(\d+)([km])$/;
+        $n << ($unit eq 'm' ? 20 : 10);
+    } @{ $world->{zone} };
 
     my $self = bless {
         world => $world, fds => {}, rin => '', timers => [], idle => [],
@@ -183,31 +221,28 @@ sub new {
     }, $class;
 
     $self->{conf} = $world->{conf}[0];
+    $self->{zone} = $world->{zone}[0];
+
+    $self->{dir} = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
     if ($world->{dies}) {
-        $self->{bomb} = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1)
-                        . '/die';
+        $self->{bomb} = "$self->{dir}/die";
         $self->arm(0);
+        $self->{points} = [ points() ];
+        number($self->{bomb}, 'a8', $self->{points}[$_], 8 + 32 * $_)
+            for 0 .. $#{ $self->{points} };
+        number($self->{bomb}, 'Q', 0, 32 * @{ $self->{points} });
+    }
+
+    if ($world->{clock}) {
+        $self->{clock} = "$self->{dir}/clock";
+        number($self->{clock}, 'q', 0);
     }
 
     return $self;
 }
 
-sub http {
-    my ($self) = @_;
-    return "longpoll_zone zone=events:$self->{world}{zone} $self->{conf};\n";
-}
-
-sub start {
-    my ($self) = @_;
-
-    # the environment reaches nginx when it starts, and the configuration
-    # whenever it is written
-
-    local $ENV{LONGPOLL_DIE} = $self->{bomb} if $self->{bomb};
-
-    $self->{server} = Longpoll::Server->start(
-        http => $self->http, workers => 3, server => <<'_EOC_');
+my $locations = <<'_EOC_';
         location = /events {
             longpoll_subscribe events;
             longpoll_publish events;
@@ -219,9 +254,64 @@ sub start {
         }
 _EOC_
 
-    $self->{port} = $self->{server}->port;
-    $self->{empty} = $self->{server}->status('events');
-    $self->{oracle}{room} = $self->{empty}{size} - $self->{empty}{used};
+sub http {
+    my ($self) = @_;
+    my $servers = '';
+
+    if ($self->{world}{kinds}) {
+        my ($file, $key) = @{ $self->{world}{certificate} };
+        my ($listen, $directive) = Longpoll::Server::http2();
+        my $tls = "ssl_certificate $file; ssl_certificate_key $key;";
+        my %ports = %{ $self->{ports} };
+
+        $servers = join '', map { "server {\n$_\n$locations}\n" }
+            "listen 127.0.0.1:$ports{tls} ssl; $tls",
+            "listen 127.0.0.1:$ports{h2} $listen; $directive",
+            "listen 127.0.0.1:$ports{h2s} ssl $listen; $directive $tls";
+    }
+
+    return "longpoll_zone zone=events:$self->{zone} $self->{conf};\n$servers";
+}
+
+sub start {
+    my ($self) = @_;
+
+    my $port = ($ENV{TEST_NGINX_PORT} || 1984) + 20;
+
+    $self->{ports}{$_} = $port = Longpoll::Server::free_port($port + 1)
+        for qw( tls h2 h2s );
+
+    # the environment reaches nginx when it starts, and the configuration
+    # whenever it is written
+
+    local $ENV{LONGPOLL_DIE} = $self->{bomb} if $self->{bomb};
+    local $ENV{LONGPOLL_CLOCK} = $self->{clock} if $self->{clock};
+    local $ENV{LD_PRELOAD} = $self->{world}{preload} if $self->{clock};
+
+    $self->{server} = Longpoll::Server->start(
+        http => $self->http, workers => 3, server => $locations);
+
+    my $server = $self->{server};
+
+    $self->{ports}{plain} = $server->port;
+
+    # what an empty zone of each size needs, the first one's last
+
+    for my $zone (reverse @{ $self->{world}{zone} }) {
+        if ($zone ne $self->{zone}) {
+            $self->{zone} = $zone;
+            $server->{http} = $self->http;
+            $server->write_conf;
+            $server->reload;
+        }
+
+        my $st = $server->status('events');
+        my $room = $st->{size} - $st->{used};
+
+        $self->{empty}{ $st->{size} } = $st->{used};
+        $self->{oracle}{room} = $room
+            if $room < ($self->{oracle}{room} // $room + 1);
+    }
 }
 
 sub run {
@@ -321,7 +411,15 @@ sub later {
 sub connect {
     my ($self, %o) = @_;
 
-    my $client = Longpoll::Client->new(port => $self->{port});
+    my $kind = $o{kind} || 'plain';
+
+    return $self->stream($kind) if $kind =~ /h2/;
+
+    my $client = $self->client('Longpoll::Client', $kind);
+
+    # killed before it had shaken hands: that shows when something is sent
+
+    return { closed => 1 } unless $client;
 
     if ($o{small}) {
         setsockopt $client->sock, SOL_SOCKET, SO_RCVBUF, pack 'i', 16384;
@@ -331,6 +429,41 @@ sub connect {
 
     $self->watch($conn);
     return $conn;
+}
+
+sub client {
+    my ($self, $class, $kind) = @_;
+
+    my %tls = $kind =~ /s$/ ? (tls => $kind eq 'h2s'
+                               ? { SSL_alpn_protocols => ['h2'] } : {}) : ();
+    my $client = eval { $class->new(port => $self->{ports}{$kind}, %tls) };
+
+    die $@ if !$client and $kind eq 'plain';
+    $client->sock->blocking(0) if $client and %tls;
+
+    return $client;
+}
+
+# HTTP/2: what is a connection elsewhere is a stream here, and the connection is
+# { client, streams => { number => { carrier, on, ... } } }
+
+sub stream {
+    my ($self, $kind) = @_;
+
+    my ($carrier) = grep { $_->{kind} eq $kind and !$_->{client}{goaway}
+                           and keys %{ $_->{streams} } < $most_streams }
+                    grep { $_->{streams} } values %{ $self->{fds} };
+
+    if (!$carrier) {
+        my $client = $self->client('Longpoll::H2', $kind)
+            or return { closed => 1 };
+
+        $carrier = { client => $client, fd => fileno $client->sock,
+                     kind => $kind, streams => {} };
+        $self->watch($carrier);
+    }
+
+    return { carrier => $carrier };
 }
 
 sub watch {
@@ -350,12 +483,45 @@ sub unwatch {
 sub close {
     my ($self, $conn, $how) = @_;
 
+    $how ||= 'close';
+
+    if (my $carrier = $conn->{carrier}) {
+        return if $conn->{closed}++;
+
+        my $n = $conn->{stream};
+
+        return unless $n and delete $carrier->{streams}{$n};
+        return if $carrier->{closed};
+
+        if ($how eq 'close') {
+            eval { $carrier->{client}->rst($n) };
+            return;
+        }
+
+        # the others have it for nothing
+
+        eval { $carrier->{client}->goaway } if $how eq 'half_close';
+        $self->broken($carrier, $how);
+        return;
+    }
+
     return if $conn->{closed}++;
 
     $self->unwatch($conn);
-    $how ||= 'close';
     $conn->{client}->$how;
     $conn->{client}->close if $how eq 'half_close';
+}
+
+# a connection with streams has ended
+
+sub broken {
+    my ($self, $carrier, $how) = @_;
+
+    my @streams = values %{ $carrier->{streams} };
+
+    $carrier->{streams} = {};
+    $self->close($carrier, $how);
+    $self->gone($_) for @streams;
 }
 
 sub request {
@@ -365,8 +531,28 @@ sub request {
     $conn->{at} = time;
     $conn->{lost} = $self->{lost};
 
-    eval { $conn->{client}->request(@request); 1 }
-        or $self->later(0, sub { $self->gone($conn) });
+    my $carrier = $conn->{carrier} || $conn;
+
+    eval {
+        my $n = $carrier->{client}->request(@request);
+
+        $conn->{stream} = $n, $carrier->{streams}{$n} = $conn
+            if $conn->{carrier};
+        1;
+    } or $self->later(0, sub {
+        $self->gone($conn);
+        $self->broken($carrier) if $carrier != $conn;
+    });
+}
+
+# everything that waits for an answer
+
+sub open_conns {
+    my ($self) = @_;
+
+    return grep { $_->{on} } map { $_->{streams} ? values %{ $_->{streams} }
+                                                 : $_ }
+                             values %{ $self->{fds} };
 }
 
 sub ready {
@@ -375,6 +561,8 @@ sub ready {
     my $client = $conn->{client};
 
     $client->fill(0.001);
+
+    return $self->ready_streams($conn) if $conn->{streams};
 
     if (my $r = $client->parsed) {
         my $on = delete $conn->{on};
@@ -388,12 +576,58 @@ sub ready {
     }
 }
 
+sub ready_streams {
+    my ($self, $carrier) = @_;
+
+    my $client = $carrier->{client};
+
+    # TLS may have more than select knows of
+
+    for ( ;; ) {
+        # which may want an answer, and nobody there to have it
+
+        $client->{eof} = 1
+            unless eval { 1 while $client->take_frame; 1 };
+        last if $client->{eof};
+        last unless $client->sock->can('pending') and $client->sock->pending;
+        $client->fill(0);
+    }
+
+    for my $n (sort { $a <=> $b } keys %{ $carrier->{streams} }) {
+        my $answer = $client->{streams}{$n};
+
+        next unless $answer->{done};
+
+        my $conn = delete $carrier->{streams}{$n} or next;
+
+        delete $client->{streams}{$n};
+
+        if ($answer->{reset}) {
+            $self->gone($conn);
+            next;
+        }
+
+        my $on = delete $conn->{on};
+
+        $conn->{closed} = 1;
+        $on->(bless({ %$answer, at => time }, 'Longpoll::Response'), $conn)
+            if $on;
+    }
+
+    if ($client->{eof}) {
+        $self->broken($carrier);
+
+    } elsif ($client->{goaway} and !%{ $carrier->{streams} }) {
+        $self->close($carrier);
+    }
+}
+
 sub gone {
     my ($self, $conn) = @_;
 
     my $on = delete $conn->{on};
 
-    $self->close($conn);
+    $self->close($conn) unless $conn->{closed};
     $on->(undef, $conn) if $on;
 }
 
@@ -574,9 +808,9 @@ sub do_probe {
     my $reader = { cats => $o->{cats}, got => {}, missed => [], once => 1,
                    name => 'probe ' . ++$self->{names} . " ($o->{from})" };
     my $query = $self->place($reader, $o->{from}, $o->{which});
-    my $conn = $self->connect(small => $o->{wait});
+    my $conn = $self->connect(small => $o->{wait}, kind => $o->{kind});
 
-    $self->{probes}{ $conn->{fd} } = $conn;
+    $self->{probes}{$conn} = $conn;
     $conn->{limit} = $o->{wait} ? 5 : 2;
     $conn->{who} = $reader->{name};
     $self->{oracle}->ask($reader);
@@ -584,7 +818,7 @@ sub do_probe {
     $self->request($conn, sub {
         my ($r) = @_;
 
-        delete $self->{probes}{ $conn->{fd} };
+        delete $self->{probes}{$conn};
 
         if ($r) {
             $self->{oracle}->answer($reader, $r);
@@ -596,7 +830,7 @@ sub do_probe {
         $self->close($conn);
     }, GET => poll_uri($reader, $query, 1));
 
-    if ($o->{wait}) {
+    if ($o->{wait} and !$conn->{closed}) {
         $self->unwatch($conn);
         $self->later($o->{wait}, sub { $self->watch($conn) });
     }
@@ -614,6 +848,7 @@ sub do_follow {
 
     my $f = { cats => $o->{cats}, has => { map { $_ => 1 } @{ $o->{cats} } },
               got => {}, missed => [], style => $o->{style},
+              kind => $o->{kind},
               few => $o->{few}, name => 'follower ' . ++$self->{names}
                                         . " ($o->{start}, $o->{style})" };
 
@@ -627,7 +862,8 @@ sub poll {
 
     my $conn = $f->{conn};
 
-    $conn = $f->{conn} = $self->connect if !$conn or $conn->{closed};
+    $conn = $f->{conn} = $self->connect(kind => $f->{kind})
+        if !$conn or $conn->{closed};
 
     # the long ones are for wake-ups that never come: at its time-out a poll
     # looks anyway
@@ -655,8 +891,8 @@ sub heard {
 
     $oracle->fail(answers => "$f->{name}: a time-out of $f->{timeout} s"
                              . " after $took s")
-        if $kind eq 'timeout' and !$conn->{closed}
-            and $took < $f->{timeout} - 0.15;
+        if $kind eq 'timeout' and $took < $f->{timeout} - 0.15
+            and !$self->sent_away($f, $conn);
 
     if ($kind eq 'timeout' and $self->{last_round}
         and $f->{sent} > $self->{last_round})
@@ -667,6 +903,15 @@ sub heard {
 
     $self->aim($f, $kind);
     $self->poll($f);
+}
+
+# by a worker that has to go; HTTP/2 does not say it with the answer
+
+sub sent_away {
+    my ($self, $f, $conn) = @_;
+
+    return $conn->{closed} unless $conn->{carrier};
+    return ($self->{hupped} // 0) > $f->{sent} - 3;
 }
 
 # the next cursor, in one of three styles
@@ -741,8 +986,18 @@ sub do_stop {
 
     kill STOP => $pid;
 
-    $self->later($o->{for}, sub {
+    # this process may be waiting for that one, in a handshake
+
+    my $child = fork // die "fork: $!\n";
+
+    if ($child == 0) {
+        sleep $o->{for};
         kill CONT => $pid;
+        POSIX::_exit(0);
+    }
+
+    $self->later($o->{for} + 0.01, sub {
+        waitpid $child, 0;
         $self->{lost} += time - $begin;
     });
 }
@@ -751,10 +1006,64 @@ sub do_stop {
 
 sub arm {
     my ($self, $n) = @_;
+    number($self->{bomb}, 'Q', $n);
+}
 
-    open my $out, -e $self->{bomb} ? '+<' : '+>', $self->{bomb}
-        or die "$self->{bomb}: $!\n";
-    syswrite $out, pack 'Q', $n;
+# 8 bytes that nginx has mapped
+
+sub number {
+    my ($file, $type, $n, $at) = @_;
+
+    open my $out, -e $file ? '+<' : '+>', $file or die "$file: $!\n";
+    sysseek $out, $at // 0, 0;
+    syswrite $out, pack $type, $n;
+}
+
+# the points outside the lock, as the module's source has them
+
+sub points {
+    my %points;
+    my $root = abs_path(dirname(__FILE__) . '/../../..');
+
+    for my $file (glob "$root/src/*.c") {
+        open my $in, '<', $file or die "$file: $!\n";
+        /ngx_http_longpoll_point\("(\w+)"\);/ and $points{$1} = 1 while <$in>;
+    }
+
+    return sort keys %points;
+}
+
+# all of them have their turn, in an order that changes; what nobody comes by
+# stays armed
+
+sub do_point {
+    my ($self, $o) = @_;
+
+    my $turn = $self->{turn} ||= [];
+
+    @$turn = 0 .. $#{ $self->{points} } if !@$turn;
+
+    my $n = splice @$turn, $o->{which} * @$turn, 1;
+
+    number($self->{bomb}, 'Q', $o->{times}, 16 + 32 * $n);
+}
+
+# how often each was come by, and was the end of a worker
+
+sub point_counts {
+    my ($self) = @_;
+
+    open my $in, '<', $self->{bomb} or return;
+    local $/;
+    my (undef, @fields) = unpack 'Q (a8QQQ)*', <$in>;
+    my @counts;
+
+    while (my ($name, $arm, $hits, $deaths) = splice @fields, 0, 4) {
+        $name =~ s/\0+$//;
+        push @counts, [ $name, $hits, $deaths ];
+    }
+
+    return @counts;
 }
 
 sub do_die {
@@ -762,17 +1071,48 @@ sub do_die {
     $self->arm($o->{stores});
 }
 
+# to where it was never, or to where it was, or to what the zone's clock says
+
+sub do_clock {
+    my ($self, $o) = @_;
+
+    my $oracle = $self->{oracle};
+    my $now = time;
+    my $ahead = $oracle->{clock}[-1]{ahead};
+
+    $ahead += 3600 * $o->{by} if $o->{to} eq 'forth';
+    $ahead -= 3600 * $o->{by} if $o->{to} eq 'back';
+    $ahead += 6 * $o->{by} - 3 if $o->{to} eq 'near';
+    $ahead = $oracle->clock_peak($now) - $now if $o->{to} eq 'peak';
+
+    $oracle->set_clock($ahead, sub {
+        number($self->{clock}, 'q', int 1e6 * $ahead);
+    });
+}
+
 sub do_reload {
     my ($self, $o) = @_;
 
     my $server = $self->{server};
     my $world = $self->{world};
+    my $zone = $world->{zone}[ $o->{zone} ];
+
+    if ($zone ne $self->{zone}) {
+        $self->{oracle}->life_ends;
+        $self->{ending} ||= [];
+    }
 
     $self->{conf} = $world->{conf}[ $o->{conf} ];
+    $self->{zone} = $zone;
     $server->{http} = $self->http;
     $server->{workers} = $o->{workers};
     $server->write_conf;
     $self->hup;
+
+    $self->later($o->{pause} * $_, sub {
+        $server->write_conf;
+        $self->hup;
+    }) for 1 .. ($o->{times} // 1) - 1;
 }
 
 sub hup {
@@ -782,7 +1122,28 @@ sub hup {
 
     push @{ $self->{leaving} }, { pids => \@old, at => time,
                                   lost => $self->{lost} };
+    push @{ $self->{ending} }, @old if $self->{ending};
+    $self->{hupped} = time;
+
+    my $crowd = @old + $self->{server}{workers};
+
+    $self->{crowd} = $crowd if $crowd > ($self->{crowd} // 0);
     $self->{server}{child}->signal('HUP');
+}
+
+# whether an earlier life is over: its workers are those that were there before
+# the configuration was read, and who was started in place of a killed one
+
+sub ended {
+    my ($self) = @_;
+
+    my $workers = $self->{server}{workers};
+    my %now = map { $_ => 1 } $self->workers;
+
+    return if keys %now != $workers or grep { $now{$_} } @{ $self->{ending} };
+
+    delete $self->{ending};
+    $self->{oracle}->life_ended;
 }
 
 # the file stays broken until the next reload; nginx goes on as it was
@@ -791,6 +1152,13 @@ sub do_broken {
     my ($self) = @_;
 
     my $server = $self->{server};
+
+    # a reload that was to succeed has read its file by then
+
+    if (time - ($self->{hupped} // 0) < 0.3) {
+        $self->later(0.1, sub { $self->do_broken });
+        return;
+    }
 
     local $server->{http} = $self->http . "chaos_broken;\n";
     $server->write_conf;
@@ -801,20 +1169,29 @@ sub do_status {
     my ($self) = @_;
 
     my $conn = $self->connect;
+    my $was = $self->{figures};
+    my $life = $self->life;
 
     $self->request($conn, sub {
         my ($r) = @_;
         $self->close($conn);
-        $self->figures($r->json->{zones}{events}) if $r;
+        $self->figures($r->json->{zones}{events}, $was, $life) if $r;
     }, GET => '/status');
 }
 
-# counters never go back
+# the number of the zone's life, 0 between two
+
+sub life { $_[0]{ending} ? 0 : 1 + @{ $_[0]{oracle}{lives} } }
+
+# counters never go back, from one answer to what is asked after it
 
 sub figures {
-    my ($self, $now) = @_;
+    my ($self, $now, $was, $life) = @_;
 
-    my $was = $self->{figures} || $now;
+    return unless $life and $life == $self->life;
+
+    $was = $now if !$was or $was->{life} != $life;
+    $now->{life} = $life;
 
     for (qw( published delivered timeouts missed evicted expired refused
              disconnected ))
@@ -835,9 +1212,7 @@ sub overdue {
 
     my $oracle = $self->{oracle};
 
-    for my $conn (values %{ $self->{fds} }) {
-        next unless $conn->{on};
-
+    for my $conn ($self->open_conns) {
         my $waited = $self->waited($conn->{at}, $conn->{lost});
 
         $oracle->fail(publish => sprintf 'one waits for %.2f s', $waited)
@@ -873,6 +1248,8 @@ sub overdue {
                                        . '%s after %.2f s',
                                $f->{name}, $waited, $pub->{id}, $for);
     }
+
+    $self->ended if $self->{ending};
 
     # a second after the drain, which is one, too
 
@@ -917,12 +1294,22 @@ sub settle {
     my $oracle = $self->{oracle};
     my $world = $self->{world};
 
-    $self->arm(0) if $self->{bomb};
+    if ($self->{bomb}) {
+        $self->arm(0);
+        number($self->{bomb}, 'Q', 0, 16 + 32 * $_)
+            for 0 .. $#{ $self->{points} };
+    }
+
+    $self->do_clock({ to => 'peak' }) if $self->{clock};
 
     # every follower reads to the end
 
     $self->until('the answers to all publishes', 5, sub {
         !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
+    }) or return;
+
+    $self->until('the end of the last life', 10, sub {
+        !$self->{ending};
     }) or return;
 
     $self->{short} = 1;
@@ -951,7 +1338,8 @@ sub settle {
     $oracle->arrays;
     return if $self->failed;
 
-    $self->close($_) for values %{ $self->{fds} };
+    $_->{streams} ? $self->broken($_) : $self->close($_)
+        for values %{ $self->{fds} };
 
     my $st = $self->figure('nobody waits', 3, sub { $_[0]{waiting} == 0 });
     return if $self->failed;
@@ -965,7 +1353,7 @@ sub settle {
                                  . keys(%{ $there->{got} }) . ' are there')
             if $before->{events} != keys %{ $there->{got} };
 
-        my $used = $before->{used} - $self->{empty}{used};
+        my $used = $before->{used} - $self->{empty}{ $before->{size} };
 
         $oracle->fail(figures => "used is $used, the events need $bytes")
             if $used != $bytes;
@@ -973,7 +1361,9 @@ sub settle {
 
     # each as often as it was acknowledged, or not, but might be there
 
-    my $least = grep { $_->{acked} } @{ $oracle->{events} };
+    my $begun = $oracle->life_end;
+    my $least = grep { $_->{acked} and $_->{sent} > $begun }
+                @{ $oracle->{events} };
     my $most = 0;
     $most += $_->{sends} for values %{ $oracle->{cats} };
 
@@ -994,11 +1384,15 @@ sub settle {
         }
     }
 
+    # nobody needs to wait for that whose clock can be set
+
+    $self->do_clock({ to => 'forth', by => 0.1 }) if $self->{clock};
+
     my $wait = ($oracle->{ttl} || $oracle->{inactive} || [0, 0])->[1] + 3;
 
     $self->figure('an empty zone', $wait, sub {
         $_[0]{events} == 0 and $_[0]{categories} == 0
-            and $_[0]{used} == $self->{empty}{used};
+            and $_[0]{used} == $self->{empty}{ $_[0]{size} };
     });
 
     # nobody is left that should not be
@@ -1018,7 +1412,7 @@ sub status {
     my $st = eval { $self->{server}->status('events') };
 
     $self->{oracle}->fail(answers => "status: $@") unless $st;
-    $self->figures($st) if $st;
+    $self->figures($st, $self->{figures}, $self->life) if $st;
     return $st;
 }
 
@@ -1108,6 +1502,8 @@ sub errors {
     for my $line (split /^/, $log) {
         next if $line =~ /\[(?:notice|info|debug)\]/;
         next if grep { $line =~ $_ } @known;
+        next if $line =~ /more than 64 workers, this one looks/
+            and ($self->{crowd} // 0) > $crowded;
 
         chomp $line;
         $self->{oracle}->fail(log => $line);

@@ -7,7 +7,7 @@ package Longpoll::Client;
 use strict;
 use warnings;
 
-use Errno qw( EINTR );
+use Errno qw( EAGAIN EINTR );
 use IO::Select ();
 use IO::Socket::INET ();
 use Socket qw( SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY );
@@ -138,10 +138,10 @@ sub fill {
 
     my $n = sysread $sock, $self->{buf}, 65536, length $self->{buf};
 
-    # an answer may well end in a reset
+    # an answer may well end in a reset; half a record of TLS is no bytes at all
 
     if (!$n) {
-        $self->{eof} = 1 if defined $n or $! != EINTR;
+        $self->{eof} = 1 if defined $n or $! != EINTR and $! != EAGAIN;
     }
 
     return 1;

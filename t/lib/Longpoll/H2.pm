@@ -118,6 +118,11 @@ sub rst {
 }
 
 
+# GOAWAY: there will be no further streams
+
+sub goaway { $_[0]->frame('GOAWAY', 0, 0, pack 'NN', 0, 0) }
+
+
 # the answer on a stream: { status, body, reset }
 
 sub answer {

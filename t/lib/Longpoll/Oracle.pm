@@ -21,6 +21,14 @@ package Longpoll::Oracle;
 #     $oracle->lost_poll($reader)            its connection ended
 #     $oracle->complete($reader)             its cursor went from its start on:
 #                                            has it all?
+#     $oracle->set_clock($ahead, $set)       nginx's wall clock is set, so many
+#                                            seconds ahead of the test's; $set
+#                                            does it
+#     $oracle->life_ends, ->life_ended       a reload with another size: from its
+#                                            signal until the last worker of the
+#                                            old configuration is gone
+#     $oracle->clock_peak                    the latest that the zone's clock can
+#                                            ever have been, of the test's now
 #     $oracle->fail($promise, $text)
 #     $oracle->failures                      { promise, text, at }, ...
 #
@@ -35,6 +43,7 @@ package Longpoll::Oracle;
 use strict;
 use warnings;
 
+use List::Util qw( max min );
 use Time::HiRes qw( time );
 
 my $hex = qr/[0-9a-f]/;
@@ -52,7 +61,8 @@ sub new {
 
     return bless { %o, begun => time, events => [], cats => {}, by_id => {},
                    bytes => 0, flight => 0, failures => [], names => 0,
-                   delivered => 0 }, $class;
+                   delivered => 0, clock => [ { ahead => 0 } ], peak => 0,
+                   given => 0, lives => [] }, $class;
 }
 
 sub fail {
@@ -84,6 +94,103 @@ sub ms_place {
 
     my $hex = sprintf '%012x', $ms;
     return substr($hex, 0, 8) . '-' . substr($hex, 8) . "-$side";
+}
+
+
+# Clocks.  Everything here is told in the test's own time, which nobody sets.
+# The zone's clock is the later of the wall clock and what it has given out; so
+# after a step back it stands still until the wall clock comes after it.
+
+sub set_clock {
+    my ($self, $ahead, $set) = @_;
+
+    my $was = $self->{clock}[-1];
+    my $begin = time;
+
+    $set->();
+
+    my $end = time;
+
+    # in between it was either of them
+
+    push @{ $self->{clock} }, { ahead => $ahead };
+    $was->{until} = $end;
+    $self->{peak} = max($self->{peak}, $end + $was->{ahead});
+
+    # to who asks next, nobody has been there for an hour: whether somebody is
+    # cannot be known of a poll that is just being answered
+
+    return if $ahead <= $was->{ahead};
+
+    $_->{gone} = $end for values %{ $self->{cats} };
+}
+
+sub clock_peak {
+    my ($self, $now) = @_;
+
+    return max($self->{peak}, $now + $self->{clock}[-1]{ahead},
+               $self->{given} / 1000);
+}
+
+# the earliest that it can have been at any time since then; $given: the last
+# ms that was known to have been given out
+
+sub clock_least {
+    my ($self, $since, $given) = @_;
+
+    my @ahead = map { $_->{ahead} }
+                grep { !defined $_->{until} or $_->{until} >= $since }
+                @{ $self->{clock} };
+
+    return max($since + min(@ahead), ($given // 0) / 1000);
+}
+
+
+# Lives.  While a reload changes the zone's size there are two of them, and who
+# asks or publishes may come to either.  What was sent by then may be gone with
+# the old one; who comes from there with an id is told.
+
+sub life_ends {
+    my ($self) = @_;
+
+    push @{ $self->{lives} }, { begin => time };
+}
+
+# the old one's clock may have been a little ahead
+
+sub life_ended {
+    my ($self) = @_;
+
+    $_->{end} //= time + 0.05 for @{ $self->{lives} };
+}
+
+# what was sent before it may be of an earlier life; 0: all is of this one
+
+sub life_end {
+    my ($self, $life) = @_;
+
+    $life //= $self->{lives}[-1] or return 0;
+    return $life->{end} // 9e9;
+}
+
+# the life that may have ended while a poll, say, was on its way
+
+sub between_lives {
+    my ($self, $since) = @_;
+
+    my $life = $self->{lives}[-1];
+
+    return $life && $self->life_end >= $since ? $life : undef;
+}
+
+# who is already in the new one is not told of what the old one's workers took
+
+sub in_two_lives {
+    my ($self, $e) = @_;
+
+    return grep { $e->{sent} <= $self->life_end($_)
+                  and ($e->{last_acked} // time) >= $_->{begin} }
+           @{ $self->{lives} };
 }
 
 
@@ -219,6 +326,7 @@ sub known {
 
     $e->{ids}{$id} = 1;
     $self->{by_id}{$id} = $e;
+    $self->{given} = max($self->{given}, id_ms($id));
 }
 
 
@@ -239,7 +347,7 @@ sub deleted {
     my ($self, $d, $answered) = @_;
 
     $d->{end} = time;
-    $d->{sure} = $answered;
+    $d->{sure} = $answered && !$self->between_lives($d->{sent});
 }
 
 sub may_be_deleted {
@@ -273,7 +381,10 @@ sub used {
 sub may_be_dropped {
     my ($self, $e, $now) = @_;
 
-    return 1 if $self->{ttl} and $now - $e->{sent} > $self->{ttl}[0] - 0.1;
+    return 1 if $e->{sent} <= $self->life_end;
+    return 1 if $self->{ttl}
+        and $self->clock_peak($now) - $self->born($e)
+            > $self->{ttl}[0] - 0.1;
 
     if (my $least = $self->{inactive}) {
         my $cat = $self->{cats}{ $e->{cat} };
@@ -294,6 +405,21 @@ sub may_be_dropped {
     return $cat->{sends} - $e->{earlier} > $self->{buffer};
 }
 
+# the earliest that its timestamp can be
+
+sub born {
+    my ($self, $e) = @_;
+
+    my @ms = map { id_ms($_) } keys %{ $e->{ids} };
+
+    # the others of an array come just before the last
+
+    @ms = id_ms($e->{pub}{id}) - 2 if !@ms and defined $e->{pub}{id};
+
+    return min(@ms) / 1000 if @ms;
+    return $self->clock_least($e->{sent});
+}
+
 sub may_be_gone {
     my ($self, $e) = @_;
 
@@ -305,6 +431,8 @@ sub may_miss {
     my ($self, $reader, $cursor, $now) = @_;
 
     return 1 if $self->{loose} and $cursor ne '';
+    return 1 if $cursor ne '' and $self->{lives}[0]
+        and $cursor le ms_place(1000 * $self->life_end, 'g');
 
     for my $name (@{ $reader->{cats} }) {
         for my $e (@{ $self->cat($name)->{events} }) {
@@ -325,6 +453,7 @@ sub ask {
     my ($self, $reader) = @_;
 
     $reader->{sent} = time;
+    $reader->{given} = $self->{given};
 
     for (@{ $reader->{cats} }) {
         $self->used($_, $reader->{sent});
@@ -376,7 +505,9 @@ sub answer {
                           . ' of ' . join ' ', @{ $reader->{cats} })
         if $missed and !$reader->{must_miss}
             and !$self->may_miss($reader, $reader->{asked} // ms_place(
-                                 1000 * $reader->{sent} - 1000, 0), $now);
+                      1000 * $self->clock_least($reader->{sent},
+                                                $reader->{given}) - 1000, 0),
+                      $now);
 
     $self->fail(lost => "$who was not told missed") if !$missed
         and $reader->{must_miss};
@@ -388,6 +519,7 @@ sub answer {
         }
 
         $reader->{timestamp} = $1;
+        $self->{given} = max($self->{given}, $1);
         $self->ended($reader, $cursor, ms_place($1, 'g'), $missed, {});
         return $kind;
     }
@@ -419,7 +551,8 @@ sub answer {
             if $reader->{got}{$id} or $got{$id};
         $self->fail($last eq $id ? 'twice' : 'order',
                     "$who: event $n, $id behind $last")
-            if defined $last and $id le $last;
+            if defined $last and $id le $last
+                and !$self->same_ms($reader, $last, $id, $e);
         $self->fail(whole => "$who: event $n, $id was there before")
             if !defined $cursor and defined $e->{last_acked}
                 and $e->{last_acked} < $reader->{sent}
@@ -445,13 +578,30 @@ sub answer {
     return $kind;
 }
 
+# who waits for what is later than a ms that is not over is given what comes in
+# it; and where the clock stands still no ms is ever over
+
+sub same_ms {
+    my ($self, $reader, $last, $id, $e) = @_;
+
+    # an id of another life stands for its ms
+
+    return 1 if $last =~ /^$uuid$/ and id_ms($last) == id_ms($id)
+        and substr($last, 20) ne substr($id, 20);
+
+    return $last eq ms_place(id_ms($id), 'g')
+           && !(defined $e->{last_acked} && $e->{last_acked} < $reader->{sent}
+                && $e->{last_sent} < $reader->{sent});
+}
+
 sub outlived {
     my ($self, $reader, $e, $id, $timestamp) = @_;
 
     $self->fail(whole => "$reader->{name}: $id is over its ttl")
         if $self->{ttl}
             and $timestamp + 1000 * $self->{ttl}[1] + 20
-                < 1000 * $reader->{sent};
+                < 1000 * $self->clock_least($reader->{sent},
+                                            $reader->{given});
 
     for my $d (@{ $self->{cats}{ $e->{cat} }{deletes} }) {
         $self->fail(whole => "$reader->{name}: $id was deleted")
@@ -474,6 +624,17 @@ sub ended {
 
     $reader->{got}{$_} = 1 for keys %$got;
 
+    # a time is no name of a life: who comes with one from the old to the new
+    # is not told, nor who asks for all there is; and a since_time that is later
+    # than last_id is what counts
+
+    my $between = $self->between_lives($reader->{sent});
+
+    $reader->{untold} = $self->{lives}[-1]
+        if ($reader->{asked} // '') !~ /^$uuid$/
+            or $between and $reader->{once};
+
+
     # who asks for all there is, is not told of categories long forgotten
 
     push @{ $reader->{missed} }, [$from, $to]
@@ -482,8 +643,10 @@ sub ended {
     # a cursor of the client's own that never moves would be behind what the
     # answer said
 
+    # and where there are two lives the clock of one says nothing of the other's
+
     $reader->{cursor} = $to if !defined $reader->{cursor}
-        or $to gt $reader->{cursor};
+        or $to gt $reader->{cursor} and (!$between or %$got);
 }
 
 
@@ -495,6 +658,7 @@ sub complete {
     my $start = $reader->{start} // return;
     my $end = $reader->{cursor} // return;
     my $got = $reader->{got};
+    my $untold = $reader->{untold};
 
     for my $name (@{ $reader->{cats} }) {
         my $cat = $self->cat($name);
@@ -514,6 +678,8 @@ sub complete {
             }
 
             next if !@ids or grep { $got->{$_} } @ids;
+            next if $untold and $e->{sent} <= $self->life_end($untold);
+            next if $self->in_two_lives($e);
 
             # what was not yet told to be there, it need not have seen
 

@@ -12,6 +12,7 @@ package Longpoll::Server;
 #         },
 #         workers => 2,
 #         connections => 1024,
+#         upgrades => 1,                # USR2 may be sent, see launcher()
 #     );
 #
 # `location = /status` with the figures of all zones is always there, and so is
@@ -30,7 +31,9 @@ package Longpoll::Server;
 #                                           of these
 #     $server->wait_gone(@pids)             until these workers are gone
 #     $server->stop, $server->start_again   the zones begin empty, as ever
+#     $server->master                       its pid; the newest of an upgrade
 #     $server->workers                      their pids
+#     $server->workers($master)             of that one
 #     $server->alerts                       such lines of the error log
 #     $server->end                          happens by itself when the test ends
 #
@@ -210,29 +213,72 @@ sub nginx {
 }
 
 
+# what a listen says for HTTP/2, and the directive beside it (since 1.25.1)
+
+sub http2 {
+    my $nginx = nginx();
+    my ($major, $minor, $patch)
+        = `$nginx -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
+
+    return ('', 'http2 on;')
+        if defined $patch
+            and 1e6 * $major + 1e3 * $minor + $patch >= 1_025_001;
+    return ('http2', '');
+}
+
+
 sub start_again {
     my ($self) = @_;
 
     my $dir = $self->{dir};
+    my @launcher = $self->{upgrades} ? launcher("$dir/nginx.pid") : ();
+
+    unlink "$dir/nginx.pid";
 
     $self->{child} = Longpoll::Child->start(
-        [ nginx(), '-p', "$dir/", '-c', 'nginx.conf', '-e', 'error.log' ],
+        [ @launcher, nginx(), '-p', "$dir/", '-c', 'nginx.conf',
+          '-e', 'error.log' ],
         log => "$dir/error.log", dir => $dir);
 
     # whatever answers: is it ours?
 
     my $up = eval {
         wait_until('nginx answers', sub {
-            die "it ended\n" unless $self->{child}->alive;
+            die "it ended\n" unless $self->alive;
+            return if $self->{upgrades} and $self->{child}->alive;
             $self->get('/status')->{success};
         });
     };
 
-    return if $up and $self->{child}->alive;
+    return if $up and $self->alive;
 
     my $why = $@;
     $self->stop;
     die "nginx did not start: $why", $self->log;
+}
+
+# nginx takes USR2 and WINCH as a daemon only, in whose session nobody would find
+# it again.  Here it counts as one: NGINX has it believe that it is the new
+# binary of an upgrade, and its parent goes as soon as it has written its pid.
+
+sub launcher {
+    my ($file) = @_;
+
+    return ($^X, '-e', <<'_EOC_', $file);
+        my $file = shift;
+        my $pid = fork // die "fork: $!\n";
+
+        $ENV{NGINX} = '';
+
+        if ($pid == 0) {
+            exec { $ARGV[0] } @ARGV;
+            die "$ARGV[0]: $!\n";
+        }
+
+        until (-s $file or waitpid $pid, 1) {
+            select undef, undef, undef, 0.01;
+        }
+_EOC_
 }
 
 sub stop {
@@ -313,10 +359,28 @@ sub waiting {
 
 # processes
 
-sub workers {
+sub master {
     my ($self) = @_;
 
-    return workers_of($self->{child}->pid);
+    return $self->{child}->pid unless $self->{upgrades};
+    return $self->pid_of('nginx.pid') // $self->{child}->pid;
+}
+
+sub pid_of {
+    my ($self, $file) = @_;
+
+    open my $in, '<', "$self->{dir}/$file" or return;
+    my ($pid) = (<$in> // '') =~ /^(\d+)$/;
+
+    return $pid;
+}
+
+sub alive { kill 0, $_[0]->master }
+
+sub workers {
+    my ($self, $master) = @_;
+
+    return workers_of($master // $self->master);
 }
 
 sub reload {
@@ -325,7 +389,7 @@ sub reload {
     my @old = $self->workers;
     my %old = map { $_ => 1 } @old;
 
-    $self->{child}->signal('HUP');
+    kill HUP => $self->master;
 
     wait_until('new workers', sub {
         $self->{workers} == grep { !$old{$_} } $self->workers;
@@ -381,9 +445,12 @@ sub wait_until {
 sub spew {
     my ($file, $text) = @_;
 
-    open my $out, '>:encoding(UTF-8)', $file or die "$file: $!\n";
+    # an nginx that reads it just now has the old one or the new one
+
+    open my $out, '>:encoding(UTF-8)', "$file.new" or die "$file: $!\n";
     print $out $text;
     close $out or die "$file: $!\n";
+    rename "$file.new", $file or die "$file: $!\n";
 }
 
 

@@ -1,0 +1,527 @@
+# A zone begins a new life while nginx goes on: with another size, and in the
+# new binary of an upgrade (USR2), there and back.  In an upgrade there are two
+# zones for a while, and two masters with workers that take connections from
+# the same sockets.
+#
+# Nothing is random here; what is promised says docs/operations.md, Reload and
+# quit, and docs/protocol.md, Missed.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use Test::More;
+use Time::HiRes qw( time );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Client ();
+use Longpoll::Oracle ();
+use Longpoll::Server qw( wait_until );
+
+my $http = "longpoll_zone zone=events:1m buffer=100;\n";
+my $locations = <<'_EOC_';
+        location = /events {
+            longpoll_subscribe events;
+            longpoll_publish events;
+        }
+_EOC_
+
+my $server;
+
+$SIG{PIPE} = 'IGNORE';
+
+
+# clients: each has a connection of its own, and so a worker
+
+sub client { Longpoll::Client->new(port => $server->port) }
+
+sub poll {
+    my ($query, $timeout) = @_;
+
+    return client()->request(GET => '/events?timeout=' . ($timeout // 100)
+                                    . "&$query");
+}
+
+sub answer {
+    my ($query, $timeout) = @_;
+    return poll($query, $timeout // 1)->response;
+}
+
+sub publish {
+    my ($cat, $data, $client) = @_;
+
+    my $r = ($client // client())->request(POST => '/events',
+                  body => qq({"category":"$cat","data":"$data"}))->response;
+
+    die 'publish: ' . $r->status . ' ' . $r->body . "\n"
+        unless $r->body eq '{"success": true}';
+
+    return $r->header('Longpoll-Event-Id');
+}
+
+sub figures {
+    my ($client) = @_;
+
+    return ($client // client())->request(GET => '/status')->response
+           ->json->{zones}{events};
+}
+
+sub wait_waiting {
+    my ($n, $client) = @_;
+
+    wait_until("$n waiting", sub { figures($client)->{waiting} == $n });
+}
+
+# what an answer says, in a few words
+
+sub said {
+    my ($r) = @_;
+
+    my $kind = $r->kind;
+
+    return join ' ', $kind, $kind eq 'events' ? $r->data : (),
+                     $r->missed ? 'missed' : ();
+}
+
+# the bits of an id that are the zone's life, and those of none else
+
+sub life { substr $_[0], 20 }
+
+
+# processes
+
+sub start {
+    $server = Longpoll::Server->start(http => $http, server => $locations,
+                                      workers => 2, @_);
+}
+
+sub signal {
+    my ($pid, $signal) = @_;
+
+    kill $signal, $pid or die "kill -$signal $pid: $!\n";
+}
+
+# an old master is the new one's parent, too
+
+sub workers {
+    my ($master) = @_;
+
+    my $new = $server->master;
+    my @pids = grep { $_ != $new } $server->workers($master);
+
+    return @pids;
+}
+
+# the new binary is there, with its workers; the old master, the new one
+
+sub upgrade {
+    my $old = $server->master;
+
+    signal($old, 'USR2');
+    wait_until('a new master with workers', sub {
+        my $new = $server->pid_of('nginx.pid');
+
+        defined $new and $new != $old
+            and $server->pid_of('nginx.pid.oldbin') == $old
+            and workers($new) == 2;
+    });
+
+    # they take connections as soon as their loops turn: who asks on a new one
+    # may meet either
+
+    return ($old, $server->master);
+}
+
+sub wait_no_workers {
+    my ($master) = @_;
+
+    wait_until("no workers of $master", sub { !workers($master) });
+}
+
+# whoever inherits it may take his time to ask for its exit status
+
+sub wait_gone {
+    my ($pid) = @_;
+
+    wait_until("$pid gone", sub {
+        open my $in, '<', "/proc/$pid/stat" or return 1;
+        return (<$in> // '') !~ /^\d+ \(.*\) [^ZX] /;
+    });
+}
+
+# nginx's pid file is the old master's again
+
+sub wait_back {
+    my ($old) = @_;
+
+    wait_until('the pid file of the old master', sub {
+        ($server->pid_of('nginx.pid') // 0) == $old;
+    });
+}
+
+sub no_alerts {
+    my ($name, $but) = @_;
+
+    my @alerts = grep { !defined $but or $_ !~ $but } $server->alerts;
+
+    is(join('', @alerts), '', "$name: the log has no other alerts");
+}
+
+# those that leave are told so, and in time
+
+sub drained {
+    my ($name, $begin, @polls) = @_;
+
+    my @answers = map { $_->response } @polls;
+    my $took = time - $begin;
+
+    is(join(' ', sort map { said($_) } @answers),
+       join(' ', ('timeout') x @polls), "$name: parked polls are answered");
+    is(join(' ', map { $_->header('Connection') } @answers),
+       join(' ', ('close') x @polls), "$name: and sent away");
+    cmp_ok($took, '<', 3, "$name: within the drain and a second");
+
+    return @answers;
+}
+
+
+# the new binary, to the end
+
+{
+    my $name = 'an upgrade';
+
+    start(upgrades => 1);
+
+    my $a1 = publish(farm => 'a1');
+    my $a2 = publish(farm => 'a2');
+
+    # two that stay with an old worker for as long as it lives
+
+    my @stay = map { my $c = client(); figures($c); $c } 1, 2;
+    my @farm = map { poll("category=farm&last_id=$a2") } 1 .. 10;
+    my @zoo = map { poll('category=zoo') } 1 .. 10;
+
+    wait_waiting(20);
+
+    my ($old, $new) = upgrade();
+
+    is(figures($stay[0])->{waiting}, 20, "$name: the parked stay");
+
+    my $a3 = publish(farm => 'a3', $stay[1]);
+
+    is(join(' ', map { said($_->response) } @farm),
+       join(' ', ('events a3') x 10),
+       "$name: and are woken by what old workers are given");
+    is(life($a3), life($a1), "$name: which is the same life");
+
+    my $begin = time;
+
+    signal($old, 'WINCH');
+
+    my @closing = drained($name, $begin, @zoo);
+
+    wait_no_workers($old);
+
+    my $empty = figures();
+
+    is("$empty->{events} $empty->{published} $empty->{waiting}", '0 0 0',
+       "$name: the new zone is empty");
+
+    my $before = $closing[0]->timestamp;
+    my @new = map { poll('category=farm') } 1 .. 10;
+    my $from_id = poll("category=farm&last_id=$a3");
+    my $from_both = poll("category=farm&since_time="
+                         . Longpoll::Oracle::id_ms($a2) . "&last_id=$a2");
+    my $from_start = poll('category=farm&since_time=0');
+
+    wait_waiting(13);
+
+    is(said(answer("category=farm&last_id=$a3")), 'timeout missed',
+       "$name: an id of the old life is told missed");
+    is(said(answer('category=farm&since_time=' . ($before - 60000))),
+       'timeout missed', "$name: so is a time before the new one");
+    is(said(answer('category=farm&since_time=0')), 'timeout',
+       "$name: who asks for all there is is not");
+
+    my $b1 = publish(farm => 'b1');
+
+    isnt(life($b1), life($a1), "$name: another life");
+    is(join(' ', map { said($_->response) } @new),
+       join(' ', ('events b1') x 10), "$name: its polls are woken");
+    is(said($from_id->response), 'events b1 missed',
+       "$name: with an old id it is told with the next event");
+    is(said($from_both->response), 'events b1 missed',
+       "$name: with an old id and its time, too");
+    is(said($from_start->response), 'events b1', "$name: from 0 not");
+
+    # the old one goes; parked polls do not notice
+
+    @new = map { poll("category=farm&last_id=$b1") } 1 .. 20;
+    wait_waiting(20);
+    signal($old, 'QUIT');
+    wait_gone($old);
+    wait_until('the pid file alone', sub {
+        !defined $server->pid_of('nginx.pid.oldbin');
+    });
+    is(figures()->{waiting}, 20, "$name: the old master goes unnoticed");
+
+    publish(farm => 'b2');
+    is(join(' ', map { said($_->response) } @new),
+       join(' ', ('events b2') x 20), "$name: and workers wake each other");
+
+    # what it left, others' processes use; a reload, a kill, and the next one
+
+    $server->reload;
+    my ($worker) = $server->workers;
+    signal($worker, 'KILL');
+    wait_until('two workers', sub {
+        my @now = $server->workers;
+        @now == 2 and !grep { $_ == $worker } @now;
+    });
+
+    my $b3 = publish(farm => 'b3');
+
+    is(said(answer("category=farm&last_id=$b1")), 'events b2 b3',
+       "$name: the new one is reloaded and killed as ever");
+
+    ($old, $new) = upgrade();
+    signal($old, 'QUIT');
+    wait_gone($old);
+
+    is(said(answer("category=farm&last_id=$b3")), 'timeout missed',
+       "$name: and upgraded");
+    is(figures()->{waiting}, 0, "$name: nobody waits in the end");
+    no_alerts($name, qr/exited on signal 9/);
+    $server->end;
+}
+
+
+# the way back
+
+{
+    my $name = 'the way back';
+
+    start(upgrades => 1);
+
+    my $a1 = publish(farm => 'a1');
+    my ($old, $new) = upgrade();
+
+    signal($old, 'WINCH');
+    wait_no_workers($old);
+
+    my $b1 = publish(farm => 'b1');
+    my @polls = map { poll("category=farm&last_id=$b1") } 1 .. 10;
+
+    wait_waiting(10);
+
+    # HUP gives the old master its workers back, with the zone as it was
+
+    signal($old, 'HUP');
+    wait_until('the old workers', sub { workers($old) == 2 });
+
+    my $begin = time;
+
+    signal($new, 'QUIT');
+    drained($name, $begin, @polls);
+    wait_gone($new);
+    wait_back($old);
+
+    is(said(answer('category=farm&since_time=0')), 'events a1',
+       "$name: the old zone has what it had, and nobody missed any of it");
+    is(said(answer("category=farm&last_id=$b1")), 'timeout missed',
+       "$name: who comes from the other zone is told");
+
+    @polls = map { poll("category=farm&last_id=$a1") } 1 .. 10;
+    wait_waiting(10);
+
+    my $a2 = publish(farm => 'a2');
+
+    is(life($a2), life($a1), "$name: it is the old life");
+    is(join(' ', map { said($_->response) } @polls),
+       join(' ', ('events a2') x 10),
+       "$name: who has an old cursor goes on from there");
+
+    my $st = figures();
+
+    is("$st->{events} $st->{published} $st->{waiting} $st->{categories}",
+       '2 2 0 1', "$name: the figures are the old zone's");
+
+    # and once more, there
+
+    ($old, $new) = upgrade();
+    signal($old, 'QUIT');
+    wait_gone($old);
+    is(said(answer("category=farm&last_id=$a2")), 'timeout missed',
+       "$name: an upgrade after it");
+    no_alerts($name);
+    $server->end;
+}
+
+
+# a new binary that does not start, and one that dies
+
+{
+    my $name = 'an upgrade that fails';
+
+    start(upgrades => 1);
+
+    my $a1 = publish(farm => 'a1');
+    my @polls = map { poll("category=farm&last_id=$a1") } 1 .. 10;
+
+    wait_waiting(10);
+
+    my $old = $server->master;
+    {
+        local $server->{http} = "chaos_broken;\n";
+        $server->write_conf;
+    }
+
+    signal($old, 'USR2');
+    wait_until('its end', sub {
+        $server->log =~ /unknown directive "chaos_broken"/;
+    });
+    wait_back($old);
+    $server->write_conf;
+
+    is(figures()->{waiting}, 10, "$name: the parked stay");
+
+    # this time it starts, and is killed with its workers
+
+    (undef, my $new) = upgrade();
+    my @workers = workers($new);
+    my @mixed = map { poll("category=farm&last_id=$a1") } 1 .. 20;
+
+    signal($new, 'KILL');
+    signal($_, 'KILL') for @workers;
+    wait_gone($_) for @workers;
+    wait_back($old);
+
+    # who had come to the new one has lost the connection
+
+    my @left = grep { $_->fill(0.01); !$_->{eof} } @mixed;
+
+    wait_waiting(10 + @left);
+    publish(farm => 'a2');
+    is(join(' ', map { said($_->response) } @polls, @left),
+       join(' ', ('events a2') x (10 + @left)),
+       "$name: the parked are woken by the old one");
+    is(said(answer("category=farm&last_id=$a1")), 'events a2',
+       "$name: and nothing is missed");
+    is(figures()->{waiting}, 0, "$name: nobody waits in the end");
+    no_alerts($name, qr/exited on signal 9|unknown directive "chaos_broken"/);
+    $server->end;
+}
+
+
+# another size
+
+{
+    my $name = 'another size';
+
+    # the parked go one by one: the first in each worker at once, the next late
+
+    start(http => "longpoll_drain 30s;\n$http");
+
+    my $a1 = publish(farm => 'a1');
+    my $size = figures()->{size};
+    my @polls = map { poll("category=farm&last_id=$a1") } 1 .. 10;
+
+    wait_waiting(10);
+
+    # a publish of which an old worker has half: it has asked for the rest
+
+    my $half = client();
+    my $body = '{"category":"farm","data":"a2"}';
+
+    $half->request(POST => '/events', headers => [
+                       'Content-Length: ' . length $body,
+                       'Expect: 100-continue' ]);
+    wait_until('100 Continue', sub {
+        $half->parsed;
+        $half->fill(0.01);
+        $half->{continued};
+    });
+    $half->send(substr $body, 0, 10);
+
+    $server->{http} = "longpoll_zone zone=events:2m buffer=100;\n";
+    $server->write_conf;
+
+    my @old = $server->reload(leaving => 1);
+    my $now = figures();
+
+    is($now->{size}, 2 * $size, "$name: the zone has it");
+    is("$now->{events} $now->{published} $now->{waiting}", '0 0 0',
+       "$name: and is empty");
+
+    $half->send(substr $body, 10);
+
+    my $id = $half->response->header('Longpoll-Event-Id');
+
+    is(life($id), life($a1),
+       "$name: what an old worker takes goes to the old zone");
+    like(join(' ', sort map { said($_->response) } @polls),
+         qr/^(?:events a2 ?){8,10}(?:timeout ?){0,2}$/,
+         "$name: and wakes who waits there");
+    $half->close;
+    $server->wait_gone(@old);
+
+    my $poll = poll("category=farm&last_id=$a1");
+
+    wait_waiting(1);
+
+    my $b1 = publish(farm => 'b1');
+
+    is(said($poll->response), 'events b1 missed',
+       "$name: an id of the old life is told missed");
+    is(said(answer('category=farm&since_time=0')), 'events b1',
+       "$name: who asks for all there is is not");
+
+    # parked polls are drained, and the old zone's memory goes with its workers
+
+    @polls = map { poll("category=farm&last_id=$b1") } 1 .. 10;
+    wait_waiting(10);
+    $server->{http} = $http;
+    $server->write_conf;
+    @old = $server->reload(leaving => 1);
+    drained("$name, back", time, @polls);
+    $server->wait_gone(@old);
+    is(figures()->{size}, $size, "$name: and back");
+    is(said(answer("category=farm&last_id=$a1")), 'timeout missed',
+       "$name: that is a third life, not the first");
+
+    # one that is refused changes nothing
+
+    my $c1 = publish(farm => 'c1');
+    my $refused = () = $server->log =~ /too small/g;
+
+    $server->{http} = "longpoll_zone zone=events:8k;\n";
+    $server->write_conf;
+    signal($server->master, 'HUP');
+    wait_until('its refusal', sub {
+        $refused < (() = $server->log =~ /too small/g);
+    });
+    is(said(answer('category=farm&since_time=0')), 'events c1',
+       "$name: one that is refused changes nothing");
+
+    my $mapped = maps('/dev/zero');
+    is(scalar(grep { $_ != $mapped->[0] } @$mapped), 0,
+       "$name: no zone of an earlier life is mapped any more");
+
+    no_alerts($name, qr/too small/);
+    $server->end;
+}
+
+# how many pieces of shared memory the master and its workers have
+
+sub maps {
+    my ($file) = @_;
+
+    return [ map {
+        open my $in, '<', "/proc/$_/maps" or die "/proc/$_/maps: $!\n";
+        scalar grep { m{\Q$file} } <$in>;
+    } $server->master, $server->workers ];
+}
+
+done_testing;
