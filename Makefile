@@ -6,16 +6,17 @@
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; the test files of plain, hup, asan and matrix (all, if none
-# is named)
+# the demo's port; which of demo/backends/; the test files of plain, hup, asan and
+# matrix (all, if none is named)
 PORT = 8080
+NAME = express
 T =
 
 # of each fuzz target
 SECONDS = 30
 
 .PHONY: all help check test unit plain hup asan fuzz chaos soak clients matrix \
-	smoke run bench clean build-unit build-fuzz
+	smoke run backend bench clean build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -72,6 +73,10 @@ soak: all           ## the same for ten minutes, or SECONDS=...
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
 	@tools/run $(PORT)
+
+backend: all        ## NAME=express|flask|go|php on 127.0.0.1:8080 (PORT=...)
+	@tools/deps clients
+	@tools/backend $(NAME) $(PORT)
 
 bench: all          ## the benchmark
 	@bench/run

@@ -14,7 +14,9 @@ use utf8;
 
 use Cwd qw( abs_path );
 use File::Basename qw( dirname );
+use File::Temp qw( tempdir );
 use HTTP::Tiny ();
+use IO::Socket::INET ();
 use JSON::PP ();
 use Test::More;
 
@@ -22,8 +24,10 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Backend ();
 use Longpoll::Browser ();
+use Longpoll::Child ();
 use Longpoll::Server qw( wait_until );
 
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $no_browser = Longpoll::Browser->missing;
 
 plan skip_all => "Chromium: $no_browser" if $no_browser;
@@ -42,7 +46,8 @@ my %apps = (
     flask => {
         field => 'title', choice => [ team => 'stable' ], polls => 2,
         category => 'stable',
-        data => '{"id":4711,"team":"stable","title":"%s","done":0,"version":1}',
+        data => '{"id":%2$d,"team":"stable","title":"%1$s","done":0,'
+                . '"version":1}',
         tries => [ '?category=stable' => 200 ],
     },
     go => {
@@ -62,13 +67,14 @@ my %apps = (
 );
 
 my ($b, $app, $ann, $ben, $title);
+my $id = 1000;
 
 my @browsers = map { Longpoll::Browser->start } 1, 2;
 
 ($ann, $ben) = map { $_->window } @browsers;
 $_->size(1000, 700) for $ann, $ben;
 
-for my $name (sort keys %apps) {
+for my $name (split ' ', $ENV{LONGPOLL_BACKENDS} || join ' ', sort keys %apps) {
     SKIP: {
         my $why = Longpoll::Backend->missing($name);
 
@@ -82,6 +88,13 @@ SKIP: {
 
     skip($why, 1) if defined $why;
     golongpoll();
+}
+
+SKIP: {
+    my $why = Longpoll::Backend->missing('php');
+
+    skip($why, 1) if defined $why;
+    served('php');
 }
 
 done_testing();
@@ -215,17 +228,16 @@ sub app_restarts {
     $b->stop_app;
     is($b->server->waiting, $app->{polls}, "$title: polls stay without the app");
 
-    $b->publish($app->{category}, sprintf $app->{data}, 'by another program');
+    another_program('by another program');
     hears($ben, 'by another program');
     $ben->wait_for('/50/.test(document.getElementById("state").textContent)',
                    'the page to notice');
     pass("$title: the page says what is wrong");
 
-    $b->publish($app->{category}, sprintf $app->{data}, 'while it was away')
-        unless $title eq 'flask';
+    another_program('while it was away');
     $b->start_app;
 
-    hears($ben, 'while it was away') unless $title eq 'flask';
+    hears($ben, 'while it was away');
     $b->server->wait_waiting($app->{polls});
     act('it is back');
     ok(told_once('it is back'), "$title: nobody has to log in again");
@@ -310,6 +322,46 @@ sub golongpoll {
 }
 
 
+# what `make backend` does
+
+sub served {
+    my ($name) = @_;
+
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    chmod 0755, $dir;           # for root's workers, who are somebody else
+
+    my $port = Longpoll::Backend::free_ports(3);
+    my $run = Longpoll::Child->start(
+        [ "$root/tools/backend", $name, $port ], log => "$dir/log",
+        env => { TMPDIR => $dir });
+
+    wait_until('it to be served',
+               sub { Longpoll::Backend::slurp("$dir/log") =~ /^$name is at/m });
+
+    my $http = HTTP::Tiny->new;
+
+    like($http->get("http://127.0.0.1:$port/")->{content}, qr/id="login"/,
+         "$name: make backend serves the page");
+    is($http->get("http://127.0.0.1:$port/shared/poll.js")->{status}, 200,
+       "$name: and its script");
+    is($http->get("http://127.0.0.1:$port/events")->{status}, 401,
+       "$name: nginx asks the application");
+
+    $run->signal('TERM');
+    wait_until('it to end', sub { !$run->alive });
+
+    is_deeply([ grep { listens($_) } $port .. $port + 2 ], [],
+              "$name: TERM ends all of it");
+    is_deeply([ grep { !m{/log$} } glob "$dir/*" ], [],
+              "$name: nothing is left");
+}
+
+sub listens {
+    return IO::Socket::INET->new(PeerAddr => "127.0.0.1:$_[0]");
+}
+
+
 sub published {
     my $answer = HTTP::Tiny->new->get($b->own_url('/status'));
 
@@ -341,6 +393,14 @@ sub act {
                field.form.requestSubmit();", $text);
     $ann->wait_for("!document.querySelector('#say [name=$app->{field}]').value",
                    'it to be sent');
+}
+
+# the same event, but not by the application
+
+sub another_program {
+    my ($text) = @_;
+
+    $b->publish($app->{category}, sprintf $app->{data}, $text, ++$id);
 }
 
 # whether it is there once for each who should hear it, and for nobody else

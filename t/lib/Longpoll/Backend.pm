@@ -51,8 +51,10 @@ sub missing {
 sub start {
     my ($class, $name) = @_;
 
-    my %port = map { $_ => $next = Longpoll::Server::free_port($next + 1) }
-               qw( 8080 8081 8000 );
+    my %port;
+    my $first = free_ports(3);
+
+    @port{ qw( 8080 8081 8000 ) } = $first .. $first + 2;
 
     my $self = bless {
         name => $name,
@@ -65,6 +67,22 @@ sub start {
     $self->start_nginx if $name ne 'go-before';
 
     return $self;
+}
+
+# the first of $n free ports in a row
+
+sub free_ports {
+    my ($n) = @_;
+
+    my $first = $next + 1;
+
+    for ($next = $first; $next < $first + $n; $next++) {
+        my $free = Longpoll::Server::free_port($next);
+
+        $first = $next = $free if $free != $next;
+    }
+
+    return $first;
 }
 
 sub start_nginx {
