@@ -24,6 +24,9 @@ ok($tests =~ /shell\('\Q$_\E'\)/, "a test runs the commands $_")
 ok($tests =~ /app_answering\('\Q$_\E'\)/, "a test gives the answer $_")
     for Longpoll::Docs::marks('answer');
 
+ok(Longpoll::Docs::shown($_), "demo/backends/$_ has what the page shows")
+    for Longpoll::Docs::marks('demo');
+
 no_long_string();
 run_tests();
 

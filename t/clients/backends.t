@@ -40,7 +40,7 @@ plan skip_all => "Chromium: $no_browser" if $no_browser;
 my %apps = (
     express => {
         field => 'text', choice => [ to => 'ben' ], polls => 2,
-        category => 'user:ben', data => '{"from":"ann","to":"ben","text":"%s"}',
+        category => 'user:ben', data => '{"from":"ann","to":"ben","text":"%1$s"}',
         tries => [ '?category=user:ann&category=user:ben' => 200 ],
     },
     flask => {
@@ -57,7 +57,7 @@ my %apps = (
     },
     php => {
         field => 'text', choice => [ room => 'kitchen' ], polls => 3,
-        category => 'room:kitchen', data => '{"from":"ann","text":"%s"}',
+        category => 'room:kitchen', data => '{"from":"ann","text":"%1$s"}',
         tries => [ '?room=kitchen' => 403,
                    '?room=stable&category=room:kitchen' => 200,
                    '?room[]=kitchen' => 403,
