@@ -75,7 +75,7 @@ run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/run $(PORT)
 
 backend: all        ## NAME=express|flask|go|php on 127.0.0.1:8080 (PORT=...)
-	@tools/deps clients
+	@tools/deps clients run
 	@tools/backend $(NAME) $(PORT)
 
 bench: all          ## the benchmark
