@@ -42,7 +42,7 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 	@tools/deps test
 	@tools/test hup -- $(T)
 
-clients: all        ## t/clients/*.t, golongpoll's clients, a browser; T=...
+clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 	@tools/deps clients run
 	@tools/test clients -- $(T)
 
@@ -74,7 +74,7 @@ run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
 	@tools/run $(PORT)
 
-backend: all        ## NAME=express|flask|go|php on 127.0.0.1:8080 (PORT=...)
+backend: all        ## NAME=express, flask, go, php, with nginx in front; PORT=...
 	@tools/deps clients run
 	@tools/backend $(NAME) $(PORT)
 

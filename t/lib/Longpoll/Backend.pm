@@ -41,6 +41,7 @@ sub missing {
     my $said = `exec timeout 300 '$tool' get '$name'`;
 
     return undef if $? == 0;
+    return "$name: fetching took too long" if $? == 124 << 8;
     die "tools/backend get $name: $?\n" if $? != 3 << 8;
 
     chomp $said;
