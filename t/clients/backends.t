@@ -172,6 +172,7 @@ sub two_users {
     $b->server->wait_waiting($app->{polls});
     act('Grüße 🐄');
     ok(told_once('Grüße 🐄'), "$title: and what comes then");
+    ok(all_done(), "$title: to the end");
     pictures('page');
 }
 
@@ -314,7 +315,7 @@ sub golongpoll {
         act('the same page');
         ok(told_once('the same page'), "$title: works with the same page");
         act('and again');
-        ok(told_once('and again'), "$title: twice");
+        ok(told_once('and again') && all_done(), "$title: twice");
         1;
     } or fail("$title: it ran to its end") or diag($@, $b->log);
 
@@ -409,12 +410,15 @@ sub told_once {
     my ($text) = @_;
 
     hears($ann, $text);
-    $ann->wait_for('[...document.querySelectorAll("progress")]
-                    .every(p => p.value === 100)', 'the end of it');
-    return count($ann, $text) == 1 && count($ben, $text) == 0 if $app->{apart};
+    hears($ben, $text) unless $app->{apart};
+    return count($ann, $text) == 1
+           && count($ben, $text) == ($app->{apart} ? 0 : 1);
+}
 
-    hears($ben, $text);
-    return count($ann, $text) == 1 && count($ben, $text) == 1;
+sub all_done {
+    $ann->wait_for('[...document.querySelectorAll("progress")]
+                    .every(p => p.value === 100)', 'the end of all jobs');
+    return 1;
 }
 
 sub lines {

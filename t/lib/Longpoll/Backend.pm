@@ -95,7 +95,7 @@ sub start_nginx {
     $conf =~ s/\b(8080|8081|8000)\b/$self->{port}{$1}/g;
 
     $self->{server} = Longpoll::Server->start(
-        http => $conf,
+        http => "longpoll_drain 200ms;\n$conf",
         server => '',
         files => {
             map({ ('html/shared/' . basename($_) => $_) } glob "$demo/shared/*"),
