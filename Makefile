@@ -6,8 +6,8 @@
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; which of demo/backends/; the test files of plain, hup, asan and
-# matrix (all, if none is named)
+# the demo's port; which one of demo/backends/; the test files of plain, hup,
+# asan and matrix (all, if none is named)
 PORT = 8080
 NAME = express
 T =
@@ -74,7 +74,7 @@ run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
 	@tools/run $(PORT)
 
-backend: all        ## NAME=express, flask, go, php, with nginx in front; PORT=...
+backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
 	@tools/deps clients run
 	@tools/backend $(NAME) $(PORT)
 

@@ -203,8 +203,9 @@ is(post('/publish', '{"category":"x","data":1}', at(8081),
 --- scenario
 my $app = app('return (200, [], "thanks\n")');
 
-is(post('/orders/17', 'x', at(8080), headers => ['Origin: https://evil.example'])
-   ->status, 403, 'another site');
+is(post('/orders/17', 'x', at(8080),
+        headers => ['Origin: https://evil.example'])->status, 403,
+   'another site');
 is(scalar $app->seen, 0, 'the application is not asked');
 
 

@@ -40,7 +40,8 @@ plan skip_all => "Chromium: $no_browser" if $no_browser;
 my %apps = (
     express => {
         field => 'text', choice => [ to => 'ben' ], polls => 2,
-        category => 'user:ben', data => '{"from":"ann","to":"ben","text":"%1$s"}',
+        category => 'user:ben',
+        data => '{"from":"ann","to":"ben","text":"%1$s"}',
         tries => [ '?category=user:ann&category=user:ben' => 200 ],
     },
     flask => {
@@ -227,7 +228,8 @@ sub another_user {
 sub app_restarts {
     $b->server->wait_waiting($app->{polls});
     $b->stop_app;
-    is($b->server->waiting, $app->{polls}, "$title: polls stay without the app");
+    is($b->server->waiting, $app->{polls},
+       "$title: polls stay without the application");
 
     another_program('by another program');
     hears($ben, 'by another program');
@@ -310,8 +312,8 @@ sub golongpoll {
         $_->wait_for('document.getElementById("user")?.textContent', 'a name')
             for $ann, $ben;
 
-        is(HTTP::Tiny->new->get($b->app_url('/events?timeout=1'))->{status}, 401,
-           "$title: a stranger's poll");
+        is(HTTP::Tiny->new->get($b->app_url('/events?timeout=1'))->{status},
+           401, "$title: a stranger's poll");
         act('the same page');
         ok(told_once('the same page'), "$title: works with the same page");
         act('and again');
@@ -365,8 +367,9 @@ sub listens {
 
 sub published {
     my $answer = HTTP::Tiny->new->get($b->own_url('/status'));
+    my $status = JSON::PP::decode_json($answer->{content});
 
-    return JSON::PP::decode_json($answer->{content})->{zones}{events}{published};
+    return $status->{zones}{events}{published};
 }
 
 sub log_in {
@@ -385,15 +388,15 @@ sub log_in {
 sub act {
     my ($text) = @_;
 
-    my ($name, $value) = @{ $app->{choice} || [] };
+    my %set = (@{ $app->{choice} || [] }, $app->{field} => $text);
 
-    $ann->run("document.querySelector('#say [name=$name]').value = arguments[0]",
-              $value) if $name;
-    $ann->run("const field = document.querySelector('#say [name=$app->{field}]');
-               field.value = arguments[0];
-               field.form.requestSubmit();", $text);
-    $ann->wait_for("!document.querySelector('#say [name=$app->{field}]').value",
-                   'it to be sent');
+    $ann->run('const form = document.getElementById("say");
+               for (const [name, value] of Object.entries(arguments[0])) {
+                 form.elements[name].value = value;
+               }
+               form.requestSubmit();', \%set);
+    $ann->wait_for("!document.getElementById('say').elements.$app->{field}"
+                   . '.value', 'it to be sent');
 }
 
 # the same event, but not by the application

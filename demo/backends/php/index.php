@@ -3,7 +3,7 @@
 // Rooms to talk in, with PHP-FPM.
 //
 // Whoever polls says for which room; this looks whether he may, and hands the
-// poll to nginx, where it waits.  So two PHP processes are enough for everybody.
+// poll to nginx, where it waits.  So two PHP processes are enough for all.
 
 declare(strict_types=1);
 

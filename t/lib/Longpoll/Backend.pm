@@ -98,7 +98,8 @@ sub start_nginx {
         http => "longpoll_drain 200ms;\n$conf",
         server => '',
         files => {
-            map({ ('html/shared/' . basename($_) => $_) } glob "$demo/shared/*"),
+            map({ ('html/shared/' . basename($_) => $_) }
+                glob "$demo/shared/*"),
             map({ ('app/' . basename($_) => $_) }
                 glob "$demo/$self->{name}/*.php"),
         });

@@ -2,8 +2,8 @@ package Longpoll::Docs;
 
 # Runs what docs/backends.md and docs/migration.md show, as it stands there.
 #
-# In these pages every fenced block that is run has a mark, in a comment of its own
-# line right above it:
+# In these pages every fenced block that is run has a mark, in a comment of its
+# own line right above it:
 #
 #     <!-- recipe: NAME -->       a configuration, for the http block
 #     <!-- main: NAME -->         one for the top of nginx.conf
@@ -95,7 +95,8 @@ sub read_page {
             die "$page:$.: a block without a mark above it\n" unless $mark;
             $fence = $1;
 
-        } elsif ($line =~ /^<!-- (recipe|main|file|answer|shell|demo): (\S+) -->$/) {
+        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|shell|demo):
+                           [ ](\S+)[ ]-->$/x) {
             $mark = [$1, $2];
 
         } elsif ($mark) {
