@@ -6,16 +6,17 @@
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; the test files of plain, hup, asan and matrix (all, if none
-# is named)
+# the demo's port; which one of demo/backends/; the test files of plain, hup,
+# asan and matrix (all, if none is named)
 PORT = 8080
+NAME = express
 T =
 
 # of each fuzz target
 SECONDS = 30
 
 .PHONY: all help check test unit plain hup asan fuzz chaos soak clients matrix \
-	smoke storm mutants run bench holds clean build-unit build-fuzz
+	smoke storm mutants run backend bench holds clean build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -41,7 +42,7 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 	@tools/deps test
 	@tools/test hup -- $(T)
 
-clients: all        ## t/clients/*.t, golongpoll's clients, a browser; T=...
+clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 	@tools/deps clients run
 	@tools/test clients -- $(T)
 
@@ -80,6 +81,10 @@ mutants: all        ## mistakes put in on purpose, which the tests must see
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
 	@tools/run $(PORT)
+
+backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
+	@tools/deps clients run
+	@tools/backend $(NAME) $(PORT)
 
 bench: all          ## the benchmark
 	@bench/run

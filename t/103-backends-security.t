@@ -6,6 +6,13 @@ use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 use Longpoll::Docs;
 
+# scripts belong to the nginx that Debian has built them for
+
+$ENV{TEST_NGINX_HAS_NJS} =
+    Longpoll::Docs::has_module('ngx_http_js_module');
+$ENV{TEST_NGINX_HAS_LUA} =
+    Longpoll::Docs::has_module('ndk_http_module', 'ngx_http_lua_module');
+
 my $tests = '';
 
 for my $file (glob 't/10*-backends*.t') {
@@ -23,6 +30,9 @@ ok($tests =~ /shell\('\Q$_\E'\)/, "a test runs the commands $_")
 
 ok($tests =~ /app_answering\('\Q$_\E'\)/, "a test gives the answer $_")
     for Longpoll::Docs::marks('answer');
+
+ok(Longpoll::Docs::shown($_), "demo/backends/$_ has what the page shows")
+    for Longpoll::Docs::marks('demo');
 
 no_long_string();
 run_tests();
@@ -152,3 +162,189 @@ my $r = post('/say?category=x', '{"category":"x","data":1}', at(8080));
 is($r->status, 400, 'status');
 is($r->body, '{"error": "Invalid or missing \'category\' arg, must be 1-1024 '
              . 'characters long."}', 'words');
+
+
+
+=== TEST 8: the page of another site publishes nothing
+--- recipe: mirror
+--- scenario
+my $app = app('return (200, [], "thanks\n")');
+
+my $origins = sub {
+    my ($uri, $body, %o) = @_;
+    my $mine = delete $o{mine};
+    my $before = get('/status', at(8081))->json->{zones}{events}{published};
+
+    for my $origin ('https://evil.example', 'null',
+                    'https://www.example.com.evil.example',
+                    'http://www.example.com')
+    {
+        is(post($uri, $body, %o, headers => ["Origin: $origin"])->status, 403,
+           "$uri: $origin");
+    }
+
+    is(get('/status', at(8081))->json->{zones}{events}{published}, $before,
+       "$uri: nothing is published");
+    is(post($uri, $body, %o,
+            headers => ['Origin: https://www.example.com'])->status, $mine,
+       "$uri: our own page") if $mine;
+};
+
+$origins->('/orders', '1', at(8080), mine => 200);
+$origins->('/publish', '{"category":"x","data":1}', at(8081));
+is(post('/publish', '{"category":"x","data":1}', at(8081),
+        headers => ['Origin: https://www.example.com'])->status, 403,
+   'no page has business at the application\'s own server');
+
+
+
+=== TEST 9: nor does it tell that something has changed
+--- recipe: mirror-empty
+--- scenario
+my $app = app('return (200, [], "thanks\n")');
+
+is(post('/orders/17', 'x', at(8080),
+        headers => ['Origin: https://evil.example'])->status, 403,
+   'another site');
+is(scalar $app->seen, 0, 'the application is not asked');
+
+
+
+=== TEST 10: nor where the application would have let it
+--- recipe: accel-publish
+--- scenario
+my $app = app_answering('accel-publish');
+
+is(post('/say', 'x', at(8080), headers => ['Origin: https://evil.example'])
+   ->status, 403, 'another site');
+is(scalar $app->seen, 0, 'the application is not asked');
+is(post('/say', 'x', at(8080), headers => ['Origin: https://www.example.com'])
+   ->status, 200, 'our own page');
+
+
+
+=== TEST 11: nor with a password that the browser remembers
+--- recipe: publishers
+--- scenario
+my @password = ('Authorization: Basic YXBwOnNlY3JldA==');
+
+is(post('/publish', event('farm', 1), at(8080), headers => [@password])->status,
+   200, 'a program');
+is(post('/publish', event('farm', 1), at(8080),
+        headers => [@password, 'Origin: https://evil.example'])->status, 403,
+   'another site');
+is(get('/status', at(8080), headers => [@password])->status, 403,
+   'the status is not for everybody');
+is(get("$_?category=farm", at(8080))->status, 404, "$_ is not here")
+    for qw( /events /delete );
+
+
+
+=== TEST 12: nor at a publish location that only this machine reaches
+--- recipe: zones
+--- scenario
+is(post('/publish/chat-o', 'x', at(8080),
+        headers => ['Origin: https://evil.example'])->status, 403, 'a page');
+is(post('/publish/chat-o', 'x', at(8080))->status, 200, 'a program');
+
+
+
+=== TEST 13: scripts: the page of another site publishes nothing
+--- recipe: njs
+--- skip_eval
+4: !$ENV{TEST_NGINX_HAS_NJS}
+--- scenario
+my $app = app('return (200, [], "thanks\n")');
+
+is(post('/orders', 'x', at(8080), headers => ['Origin: https://evil.example'])
+   ->status, 403, 'njs');
+is(scalar $app->seen, 0, 'njs: the application is not asked');
+
+
+
+=== TEST 14: scripts: nor in Lua
+--- recipe: lua
+--- skip_eval
+4: !$ENV{TEST_NGINX_HAS_LUA}
+--- scenario
+my $app = app('return (200, [], "thanks\n")');
+
+is(post('/orders', 'x', at(8080), headers => ['Origin: https://evil.example'])
+   ->status, 403, 'Lua');
+is(scalar $app->seen, 0, 'Lua: the application is not asked');
+
+
+
+=== TEST 15: the page of another site takes nothing away
+--- recipe: once
+--- scenario
+my @cross = (headers => ['Sec-Fetch-Site: cross-site']);
+
+# HEAD is a poll that waits for nothing and takes nothing
+
+is(http('HEAD', '/mail?timeout=1&category=x', at(8080), @cross)->status, 403,
+   'an image');
+is(http('HEAD', '/mail?timeout=1&category=x', at(8080),
+        headers => ["Sec-Fetch-Site: $_"])->status, 200, $_)
+    for qw( same-origin same-site none );
+is(http('HEAD', '/mail?timeout=1&category=x', at(8080))->status, 200,
+   'a program');
+
+
+
+=== TEST 16: a name with a comma is one category, unless it is cut
+--- recipe: auth-request-own
+--- scenario
+my $app = app_answering('auth-request-own');
+
+shell('auth-request-own');
+publish('user-x,user-18', '"own"', at(8081));
+is_deeply([get('/events?timeout=2&since_time=0&category=user-18',
+               at(8080))->data], [qw( lunch own )], 'its own, and no more');
+
+
+
+=== TEST 17: and that is what separator= would make of it
+--- recipe: auth-request
+--- scenario
+my $app = app('return (200, ["X-Categories: user-x,user-18"], "")');
+
+forget();
+publish('user-18', '"secret"', at(8081));
+is_deeply([get('/events?timeout=2&since_time=0', at(8080))->data], ['secret'],
+          'so the page warns');
+
+
+
+=== TEST 18: what the configuration names, empty, is not what the client names
+--- recipe: auth-request-own
+--- scenario
+my $app = app('return (200, [], "")');
+
+publish($_, '"secret"', at(8081)) for 'team-5', 'user-18';
+
+my $r = get('/events?timeout=1&since_time=0&category=team-5&category=user-18',
+            at(8080), headers => ['X-Team: team-5', 'X-Own: user-18']);
+
+is($r->kind, 'timeout', 'what is left is what everybody hears');
+
+
+
+=== TEST 19: X-Accel-Redirect: an empty header is no category
+--- recipe: accel-category
+--- scenario
+my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
+          . 'long."}';
+
+publish('user-17', '"secret"', at(8081));
+
+for my $header ('', '"X-Category: "') {
+    my $app = app('return (200, ["X-Accel-Redirect: /polls?$r->{args}", '
+                  . $header . '], "")');
+
+    is(get('/my/events?timeout=1&since_time=0&category=user-17', at(8080),
+           headers => ['X-Category: user-17'])->body, $bad,
+       "the answer has: $header");
+    is(get('/polls?timeout=1&category=user-17', at(8080))->status, 404,
+       'and past it nobody gets');
+}

@@ -1,15 +1,16 @@
 package Longpoll::Docs;
 
-# Runs what docs/backends.md shows, as it stands there.
+# Runs what docs/backends.md and docs/migration.md show, as it stands there.
 #
-# In the page every fenced block that is run has a mark, in a comment of its own
-# line right above it:
+# In these pages every fenced block that is run has a mark, in a comment of its
+# own line right above it:
 #
 #     <!-- recipe: NAME -->       a configuration, for the http block
 #     <!-- main: NAME -->         one for the top of nginx.conf
 #     <!-- file: /etc/nginx/X --> a file that a configuration names
 #     <!-- answer: NAME -->       what an application answers, as HTTP has it
 #     <!-- shell: NAME -->        commands behind `$ `, and what they print
+#     <!-- demo: NAME -->         lines of the file demo/backends/NAME
 #
 # A test's block then says
 #
@@ -48,7 +49,7 @@ use Longpoll::App ();
 use Longpoll::Scenario ();
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
-my $page = "$root/docs/backends.md";
+my @pages = map { "$root/docs/$_.md" } qw( backends migration );
 my $modules = '/usr/lib/nginx/modules';
 
 # the page's ports, by the number of the random port that stands for them
@@ -61,13 +62,17 @@ my $a_path = qr{/(?:etc/nginx|run|var/log/nginx)/};
 my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir or die "$dir: $!\n";
 
-my %blocks = read_page();
+my %blocks;
+
+read_page($_) for @pages;
 
 write_file($_, $blocks{file}{$_}) for keys %{ $blocks{file} };
 
 
 sub read_page {
-    my (%found, $mark, $fence, @text);
+    my ($page) = @_;
+
+    my ($mark, $fence, @text);
 
     open my $in, '<', $page or die "$page: $!\n";
 
@@ -81,16 +86,17 @@ sub read_page {
             my ($kind, $name) = @$mark;
 
             die "$page:$.: $kind $name is there twice\n"
-                if exists $found{$kind}{$name};
+                if exists $blocks{$kind}{$name};
 
-            $found{$kind}{$name} = join '', @text;
+            $blocks{$kind}{$name} = join '', @text;
             ($fence, $mark, @text) = ();
 
         } elsif ($line =~ /^```(\w*)$/) {
             die "$page:$.: a block without a mark above it\n" unless $mark;
             $fence = $1;
 
-        } elsif ($line =~ /^<!-- (recipe|main|file|answer|shell): (\S+) -->$/) {
+        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|shell|demo):
+                           [ ](\S+)[ ]-->$/x) {
             $mark = [$1, $2];
 
         } elsif ($mark) {
@@ -99,14 +105,23 @@ sub read_page {
     }
 
     die "$page: the last block has no end\n" if defined $fence;
-    return %found;
 }
 
 
 sub block {
     my ($kind, $name) = @_;
 
-    return $blocks{$kind}{$name} // die "$page has no $kind '$name'\n";
+    return $blocks{$kind}{$name} // die "no page has the $kind '$name'\n";
+}
+
+# whether a file of demo/backends/ has these lines, as they are
+
+sub shown {
+    my ($name) = @_;
+
+    open my $in, '<', "$root/demo/backends/$name" or return 0;
+    local $/;
+    return index("\n" . <$in>, "\n" . block('demo', $name)) >= 0;
 }
 
 sub marks { return sort keys %{ $blocks{ $_[0] } || {} } }

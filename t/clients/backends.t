@@ -1,0 +1,462 @@
+# The applications of demo/backends/ as their users have them: the real
+# frameworks, each with its own nginx.conf, and two people with a browser each.
+#
+# What a framework needs comes from its registry, below build/; without it the
+# application is skipped, by name.  With LONGPOLL_SCREENSHOTS=DIR pictures of
+# the pages are left there, as seen on a phone and on a desktop, light and dark.
+#
+# Nothing sleeps: nginx's status says when polls are parked, the pages what has
+# come.
+
+use strict;
+use warnings;
+use utf8;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use File::Temp qw( tempdir );
+use HTTP::Tiny ();
+use IO::Socket::INET ();
+use JSON::PP ();
+use Test::More;
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Backend ();
+use Longpoll::Browser ();
+use Longpoll::Child ();
+use Longpoll::Server qw( wait_until );
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my $no_browser = Longpoll::Browser->missing;
+
+plan skip_all => "Chromium: $no_browser" if $no_browser;
+
+# What the applications differ in, for this test: the field that a page sends,
+# and beside it what ann chooses so that ben hears of it (`apart`: he never
+# does); the category that both hear, as what; what cleo may not hear, how she
+# may try, and what she is told then; how many polls the two have.
+
+my %apps = (
+    express => {
+        field => 'text', choice => [ to => 'ben' ], polls => 2,
+        category => 'user:ben',
+        data => '{"from":"ann","to":"ben","text":"%1$s"}',
+        tries => [ '?category=user:ann&category=user:ben' => 200 ],
+    },
+    flask => {
+        field => 'title', choice => [ team => 'stable' ], polls => 2,
+        category => 'stable',
+        data => '{"id":%2$d,"team":"stable","title":"%1$s","done":0,'
+                . '"version":1}',
+        tries => [ '?category=stable' => 200 ],
+    },
+    go => {
+        field => 'name', polls => 2, apart => 1,
+        category => 'user:ben', data => '{"ID":"%1$s","Name":"%1$s","Done":50}',
+        tries => [ '?category=user:ann&category=user:ben' => 200 ],
+    },
+    php => {
+        field => 'text', choice => [ room => 'kitchen' ], polls => 3,
+        category => 'room:kitchen', data => '{"from":"ann","text":"%1$s"}',
+        tries => [ '?room=kitchen' => 403,
+                   '?room=stable&category=room:kitchen' => 200,
+                   '?room[]=kitchen' => 403,
+                   '?room=stable&timeout[category]=room:kitchen'
+                   . '&timeout[]=room:kitchen' => 400 ],
+    },
+);
+
+my ($b, $app, $ann, $ben, $title);
+my $id = 1000;
+
+my @browsers = map { Longpoll::Browser->start } 1, 2;
+
+($ann, $ben) = map { $_->window } @browsers;
+$_->size(1000, 700) for $ann, $ben;
+
+for my $name (split ' ', $ENV{LONGPOLL_BACKENDS} || join ' ', sort keys %apps) {
+    SKIP: {
+        my $why = Longpoll::Backend->missing($name);
+
+        skip($why, 1) if defined $why;
+        whole($name);
+    }
+}
+
+SKIP: {
+    my $why = Longpoll::Backend->missing('go-before');
+
+    skip($why, 1) if defined $why;
+    golongpoll();
+}
+
+SKIP: {
+    my $why = Longpoll::Backend->missing('php');
+
+    skip($why, 1) if defined $why;
+    served('php');
+}
+
+done_testing();
+
+
+sub whole {
+    my ($name) = @_;
+
+    $b = Longpoll::Backend->start($name);
+    $app = $apps{$name};
+    $title = $name;
+
+    for my $part (\&stranger, \&two_users, \&another_user,
+                  \&app_restarts, \&nginx_reloads, \&nginx_restarts, \&log_out)
+    {
+        eval { $part->(); 1 }
+            or fail("$title: it ran to its end") or diag($@, $b->log);
+    }
+
+    is_deeply([ $b->server->alerts ], [], "$title: no alert in the error log");
+    is_deeply([ grep { !/ status of (?:401|403|50\d) |net::ERR_/ }
+                map { $_->{message} } map { $_->console } $ann, $ben ],
+              [], "$title: nothing else on the console");
+    $b->end;
+}
+
+
+sub stranger {
+    my $http = HTTP::Tiny->new(max_redirect => 0);
+    my $args = "?timeout=5&since_time=0&category=$app->{category}&room=kitchen";
+
+    $b->publish($app->{category}, '"secret"');
+
+    my $before = published();
+
+    is($http->get($b->url("/events$args"))->{status}, 401,
+       "$title: a stranger's poll");
+    is($http->get($b->url("$_$args"))->{status}, 404, "$title: and $_")
+        for '/auth', '/polls';
+    is($http->post($b->url('/publish'), { content =>
+           qq({"category":"$app->{category}","data":1}) })->{status}, 404,
+       "$title: and publish");
+    is(published(), $before, "$title: nothing was published");
+    is($b->server->waiting, 0, "$title: nobody waits");
+
+    # that is what a zone begins with that the pages must not see
+    $b->server->stop;
+    $b->server->start_again;
+}
+
+
+sub two_users {
+    for (1, 2) {
+        $_->open($b->url('/')) for $ann, $ben;
+        $_->call(DELETE => '/cookie') for $ann, $ben;
+    }
+
+    pictures('login');
+    log_in($ann, 'ann', 'pig');
+    $ann->wait_for('document.getElementById("state")?.textContent',
+                   'a refusal');
+    like($ann->find('#state')->text, qr/not the password/,
+         "$title: a wrong password is refused");
+
+    log_in($ann, 'ann', 'cow');
+    log_in($ben, 'ben', 'pig');
+    $_->wait_for('document.getElementById("user")?.textContent', 'a name')
+        for $ann, $ben;
+    $b->server->wait_waiting($app->{polls});
+    is($ben->find('#user')->text, 'ben', "$title: they are logged in");
+
+    act('<b>hello</b> & "you"');
+    ok(told_once('<b>hello</b> & "you"'), "$title: the one who should hears");
+
+    $b->server->wait_waiting($app->{polls});
+    act('Grüße 🐄');
+    ok(told_once('Grüße 🐄'), "$title: and what comes then");
+    ok(all_done(), "$title: to the end");
+    pictures('page');
+}
+
+
+# cleo has no browser, and asks for what is not hers
+
+sub another_user {
+    my $http = HTTP::Tiny->new(max_redirect => 0, timeout => 10,
+                               cookie_jar => Cookies->new);
+    my %login = (name => 'cleo', password => 'hen');
+    my $r = $title eq 'express'
+        ? $http->post($b->url('/api/login'), {
+              headers => { 'Content-Type' => 'application/json' },
+              content => JSON::PP::encode_json(\%login) })
+        : $http->post_form($b->url('/login'), \%login);
+
+    like($r->{status}, qr/^(?:204|30[23])$/, "$title: cleo may come in");
+
+    my @tries = @{ $app->{tries} };
+
+    while (my ($try, $status) = splice @tries, 0, 2) {
+        $try .= '&timeout=1' unless $try =~ /timeout/;
+        $r = $http->get($b->url("/events$try&since_time=0"));
+
+        is($r->{status}, $status, "$title: cleo asks $try");
+        unlike($r->{content}, qr/"events"/, "$title: and hears nothing");
+    }
+
+    # another site has her browser ask, cookie and all
+
+    my $before = published();
+
+    for my $origin ('https://evil.example', 'null', $b->own_url('')) {
+        my %o = (headers => { Origin => $origin }, content => 'x');
+        my @got = map { $_->{status} }
+            $http->get($b->url('/events?timeout=1&room=stable'), \%o),
+            map({ $http->post($b->url($_), \%o) }
+                qw( /say /tasks /jobs /api/messages /login )),
+            $http->post($b->own_url('/publish'), { %o,
+                content => '{"category":"x","data":1}' });
+
+        is("@got", join(' ', (403) x @got), "$title: $origin may do nothing");
+    }
+
+    is(published(), $before, "$title: nothing was published");
+}
+
+
+# Parked polls do not need the application.  One that comes back while it is
+# away is told so, and goes on where it was.
+
+sub app_restarts {
+    $b->server->wait_waiting($app->{polls});
+    $b->stop_app;
+    is($b->server->waiting, $app->{polls},
+       "$title: polls stay without the application");
+
+    another_program('by another program');
+    hears($ben, 'by another program');
+    $ben->wait_for('/50/.test(document.getElementById("state").textContent)',
+                   'the page to notice');
+    pass("$title: the page says what is wrong");
+
+    another_program('while it was away');
+    $b->start_app;
+
+    hears($ben, 'while it was away');
+    $b->server->wait_waiting($app->{polls});
+    act('it is back');
+    ok(told_once('it is back'), "$title: nobody has to log in again");
+    is(count($ben, 'by another program'), 1, "$title: nothing came twice");
+    $ben->wait_for('!document.getElementById("state").textContent',
+                   'the page to be content');
+}
+
+
+sub nginx_reloads {
+    $b->server->wait_waiting($app->{polls});
+
+    my @old = $b->server->reload(leaving => 1);
+
+    act('one of a reload');
+    ok(told_once('one of a reload'), "$title: heard while nginx reloads");
+    act('two of a reload');
+    $b->server->wait_gone(@old);
+    act('three of a reload');
+    ok(told_once('three of a reload'), "$title: and when it has");
+    ok(told_once('two of a reload'), "$title: nothing in between is lost");
+    is(count($_, 'one of a reload'), $app->{apart} && $_ == $ben ? 0 : 1,
+       "$title: nothing came twice") for $ann, $ben;
+}
+
+
+# The zone is empty then, and who had seen something of it is told.
+
+sub nginx_restarts {
+    $b->server->stop;
+    $b->server->start_again;
+    $_->run('window.before = true') for $ann, $ben;
+    $b->server->wait_waiting($app->{polls});
+    act('after the end');
+
+    if ($title eq 'flask') {
+        $_->wait_for('!window.before && document.readyState === "complete"',
+                     'the page to begin anew') for $ann, $ben;
+        is(count($ben, 'it is back'), 1, "$title: the state is there again");
+    } else {
+        hears($ann, 'missed');
+        pass("$title: the page says that there is a gap");
+    }
+
+    ok(told_once('after the end'), "$title: and goes on");
+}
+
+
+sub log_out {
+    $_->find('#logout')->click for $ann, $ben;
+    $_->wait_for('document.querySelector("#login:not([hidden])")', 'a form')
+        for $ann, $ben;
+    $b->server->wait_waiting(0);
+    pass("$title: who has logged out does not wait");
+}
+
+
+# the program of before, which is asked without nginx
+
+sub golongpoll {
+    $title = 'go-before';
+    $b = Longpoll::Backend->start($title);
+    $app = $apps{go};
+
+    eval {
+        $_->open($b->app_url('/')) for $ann, $ben;
+        log_in($ann, 'ann', 'cow');
+        log_in($ben, 'ben', 'pig');
+        $_->wait_for('document.getElementById("user")?.textContent', 'a name')
+            for $ann, $ben;
+
+        is(HTTP::Tiny->new->get($b->app_url('/events?timeout=1'))->{status},
+           401, "$title: a stranger's poll");
+        act('the same page');
+        ok(told_once('the same page'), "$title: works with the same page");
+        act('and again');
+        ok(told_once('and again') && all_done(), "$title: twice");
+        1;
+    } or fail("$title: it ran to its end") or diag($@, $b->log);
+
+    $b->end;
+}
+
+
+# what `make backend` does
+
+sub served {
+    my ($name) = @_;
+
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    chmod 0755, $dir;           # for root's workers, who are somebody else
+
+    my $port = Longpoll::Backend::free_ports(3);
+    my $run = Longpoll::Child->start(
+        [ "$root/tools/backend", $name, $port ], log => "$dir/log",
+        env => { TMPDIR => $dir });
+
+    wait_until('it to be served',
+               sub { Longpoll::Backend::slurp("$dir/log") =~ /^$name is at/m });
+
+    my $http = HTTP::Tiny->new;
+
+    like($http->get("http://127.0.0.1:$port/")->{content}, qr/id="login"/,
+         "$name: make backend serves the page");
+    is($http->get("http://127.0.0.1:$port/shared/poll.js")->{status}, 200,
+       "$name: and its script");
+    is($http->get("http://127.0.0.1:$port/events")->{status}, 401,
+       "$name: nginx asks the application");
+
+    $run->signal('TERM');
+    wait_until('it to end', sub { !$run->alive });
+
+    is_deeply([ grep { listens($_) } $port .. $port + 2 ], [],
+              "$name: TERM ends all of it");
+    is_deeply([ grep { !m{/log$} } glob "$dir/*" ], [],
+              "$name: nothing is left");
+}
+
+sub listens {
+    return IO::Socket::INET->new(PeerAddr => "127.0.0.1:$_[0]");
+}
+
+
+sub published {
+    my $answer = HTTP::Tiny->new->get($b->own_url('/status'));
+    my $status = JSON::PP::decode_json($answer->{content});
+
+    return $status->{zones}{events}{published};
+}
+
+sub log_in {
+    my ($window, $name, $password) = @_;
+
+    $window->wait_for('document.querySelector("#login:not([hidden])")',
+                      'the form');
+    $window->find("#login [name=$_->[0]]")->clear,
+    $window->find("#login [name=$_->[0]]")->type($_->[1])
+        for [ name => $name ], [ password => $password ];
+    $window->find('#login button')->click;
+}
+
+# ann does something, by the page's own means
+
+sub act {
+    my ($text) = @_;
+
+    my %set = (@{ $app->{choice} || [] }, $app->{field} => $text);
+
+    $ann->run('const form = document.getElementById("say");
+               for (const [name, value] of Object.entries(arguments[0])) {
+                 form.elements[name].value = value;
+               }
+               form.requestSubmit();', \%set);
+    $ann->wait_for("!document.getElementById('say').elements.$app->{field}"
+                   . '.value', 'it to be sent');
+}
+
+# the same event, but not by the application
+
+sub another_program {
+    my ($text) = @_;
+
+    $b->publish($app->{category}, sprintf $app->{data}, $text, ++$id);
+}
+
+# whether it is there once for each who should hear it, and for nobody else
+
+sub told_once {
+    my ($text) = @_;
+
+    hears($ann, $text);
+    hears($ben, $text) unless $app->{apart};
+    return count($ann, $text) == 1
+           && count($ben, $text) == ($app->{apart} ? 0 : 1);
+}
+
+sub all_done {
+    $ann->wait_for('[...document.querySelectorAll("progress")]
+                    .every(p => p.value === 100)', 'the end of all jobs');
+    return 1;
+}
+
+sub lines {
+    my ($text) = @_;
+
+    return '[...document.querySelectorAll("#list li")].filter(line =>
+            line.textContent.includes('
+           . JSON::PP->new->allow_nonref->encode($text) . '))';
+}
+
+sub count { $_[0]->run('return ' . lines($_[1]) . '.length') }
+sub hears { $_[0]->wait_for(lines($_[1]) . '.length', "'$_[1]'") }
+
+sub pictures {
+    my ($what) = @_;
+
+    my $dir = $ENV{LONGPOLL_SCREENSHOTS} or return;
+
+    for ([ phone => 390, 844 ], [ desktop => 1000, 700 ]) {
+        my ($size, @size) = @$_;
+
+        for my $scheme (qw( dark light )) {
+            $ann->cdp('Emulation.setEmulatedMedia', { features =>
+                [{ name => 'prefers-color-scheme', value => $scheme }] });
+            $ann->size(@size);
+            $ann->screenshot("$dir/$title-$what-$size-$scheme.png");
+        }
+    }
+}
+
+
+package Cookies;
+
+# what HTTP::Tiny wants of a jar; one site is all that it ever sees
+
+sub new { bless {}, shift }
+sub add { $_[0]{$1} = $2 if $_[2] =~ /^([^=]+)=([^;]*)/ }
+sub cookie_header { my ($c) = @_; join '; ', map { "$_=$c->{$_}" } keys %$c }
