@@ -67,6 +67,8 @@ is(`$publish 2>/dev/null`, '{"success": true}', 'the printed publish is taken');
 like(join('', <$out>), qr/^\{"events":\[\{.*"data":"hello".*\}\]\}$/,
      'the printed poll gets it');
 is(heard($_, 3), 'somebody: hello', 'and so do the windows') for $one, $two;
+(my $foreign = $publish) =~ s/^curl/curl -si -H 'Origin: http:\/\/a.example'/;
+like(`$foreign`, qr{^HTTP/1\.1 403 }, 'a page of another site publishes nothing');
 publish('{"category":"chat","data":{"x":[1]}}');
 is(heard($one, 4), 'somebody: {"x":[1]}', 'data of another kind is shown');
 
