@@ -517,6 +517,19 @@ holds_run_unknown(void)
 }
 
 
+static void
+holds_run_status(void)
+{
+    ngx_uint_t                       i;
+    ngx_http_longpoll_zone_status_t  st;
+
+    for (i = 0; i < 100000; i++) {
+        ngx_http_longpoll_zone_status(&holds_zone, (uint64_t) -1, &st);
+        holds_call();
+    }
+}
+
+
 static const holds_case_t  holds_cases[] = {
 
     { "publish 100 B, 1,000 categories, full",
@@ -563,6 +576,9 @@ static const holds_case_t  holds_cases[] = {
 
     { "polls of 100,000 unknown categories, full",
       64 * HOLDS_MB, 100000, holds_full_100, holds_run_unknown },
+
+    { "status of a zone with 90,000 categories",
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_status },
 };
 
 
