@@ -4,7 +4,7 @@
 # t/lib/Longpoll/Chaos.pm.
 #
 #     SEED=n      the same steps again; printed by every run
-#     SECONDS=n   how long, 60; over 60 in rounds, each with a seed of its own
+#     SECONDS=n   how long, 50; over 70 in rounds, each with a seed of its own
 #     WORLD=a,b   only these
 #     SHRINK=n    how many seconds to look for a shorter failure, 60; 0: not
 #     LANES=n     how many worlds at once, 3
@@ -119,7 +119,7 @@ my %promises = (
 $| = 1;
 one(@ARGV) if @ARGV;
 
-my $end = time + ($ENV{SECONDS} || 60);
+my $end = time + ($ENV{SECONDS} || 50);
 my $seed = $ENV{SEED} || 1 + int(rand(2 ** 31));
 my $lanes = $ENV{LANES} || 3;
 my $port = $ENV{TEST_NGINX_PORT} || 1984;

@@ -1120,7 +1120,13 @@ sub hup {
 
     my @old = $self->workers;
 
-    push @{ $self->{leaving} }, { pids => \@old, at => time,
+    # the master takes one reload after the other, and a tenth of a second for
+    # each, in which it does nothing
+
+    my $before = grep { $_->{sent} > time - 1 } @{ $self->{leaving} };
+
+    push @{ $self->{leaving} }, { pids => \@old, sent => time,
+                                  at => time + 0.2 * $before,
                                   lost => $self->{lost} };
     push @{ $self->{ending} }, @old if $self->{ending};
     $self->{hupped} = time;

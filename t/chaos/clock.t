@@ -1,0 +1,154 @@
+# The wall clock is set by an hour while nginx runs (tools/clock.c): what the
+# random run must take as it comes is told to the byte here.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use File::Temp qw( tempdir );
+use Test::More;
+use Time::HiRes qw( time );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Client ();
+use Longpoll::Oracle ();
+use Longpoll::Server qw( wait_until );
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my $preload = "$root/build/chaos/clock.so";
+my $file = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1) . '/clock';
+
+plan skip_all => 'not built: build/chaos/clock.so' unless -e $preload;
+
+my $server;
+
+# how many seconds nginx's wall clock is ahead
+
+sub set_clock {
+    my ($ahead) = @_;
+
+    open my $out, -e $file ? '+<' : '+>', $file or die "$file: $!\n";
+    syswrite $out, pack 'q', 1e6 * $ahead;
+}
+
+sub poll {
+    my ($query, $timeout) = @_;
+
+    return Longpoll::Client->new(port => $server->port)->request(
+        GET => "/events?timeout=$timeout&$query");
+}
+
+sub answer { poll($_[0], 1)->response }
+
+sub publish { $server->publish(@_, uri => '/events') }
+sub ms { Longpoll::Oracle::id_ms($_[0]) }
+
+sub said {
+    my ($r) = @_;
+
+    return join ' ', $r->kind, $r->kind eq 'events' ? $r->data : (),
+                     $r->missed ? 'missed' : ();
+}
+
+sub start {
+    my ($parameters) = @_;
+
+    set_clock(0);
+
+    local $ENV{LONGPOLL_CLOCK} = $file;
+    local $ENV{LD_PRELOAD} = $preload;
+
+    $server = Longpoll::Server->start(
+        http => "longpoll_zone zone=events:1m $parameters;\n",
+        server => <<'_EOC_');
+        location = /events {
+            longpoll_subscribe events;
+            longpoll_publish events;
+        }
+_EOC_
+}
+
+
+start('');
+
+my $a1 = publish(farm => '"a1"');
+my $begin = time;
+my @parked = (poll("category=farm&last_id=$a1", 2), poll('category=zoo', 2));
+
+$server->wait_waiting(2);
+set_clock(3600);
+cmp_ok(ms(my $zoo = publish(zoo => '"z1"')), '>', ms($a1) + 3_599_000,
+       'ids follow a clock that is set forth');
+is(said($parked[1]->response), 'events z1', 'who waits is woken');
+
+my $timeout = $parked[0]->response;
+my $took = time - $begin;
+
+is(said($timeout), 'timeout', 'who waits in vain is told in time');
+cmp_ok($took, '>', 1.85, 'and not before');
+cmp_ok($took, '<', 2.6, 'nor after it');
+
+@parked = (poll("category=farm&last_id=$a1", 2),
+           poll('category=farm&since_time=' . $timeout->timestamp, 2));
+$server->wait_waiting(2);
+set_clock(-3600);
+$begin = time;
+
+my @ids = map { publish(farm => qq("b$_")) } 1 .. 3;
+
+cmp_ok($ids[0], 'gt', $zoo, 'ids go on when the clock is set back');
+is(join(' ', map { said($_->response) } @parked), 'events b1 events b1',
+   'so nobody who waits is left out');
+is(said(answer("category=farm&last_id=$a1")), 'events b1 b2 b3',
+   'nor who comes from before');
+is(said(answer('category=farm&since_time=0')), 'events a1 b1 b2 b3',
+   'the order is that of publishing');
+
+my $waits = poll("category=farm&last_id=$ids[2]", 1);
+
+is(said($waits->response), 'timeout', 'a time-out');
+cmp_ok(time - $begin, '<', 1.6, 'is on time after a step back, too');
+is(join('', $server->alerts), '', 'the log has no alerts');
+$server->end;
+
+
+start('ttl=60s');
+publish(farm => '"a1"');
+set_clock(3600);
+is(said(answer('category=farm&since_time=0')), 'timeout missed',
+   'ttl: an hour forth, and it is over');
+publish(farm => '"b1"');
+set_clock(-3600);
+is(said(answer('category=farm&since_time=0')), 'events b1 missed',
+   'ttl: an hour back, and what came last is as young as ever');
+set_clock(3500);
+is(said(answer('category=farm&since_time=0')), 'events b1 missed',
+   'ttl: it is counted on the clock that gave it its timestamp');
+set_clock(3700);
+is(said(answer('category=farm&since_time=0')), 'timeout missed',
+   'ttl: and over when that says so');
+wait_until('an empty zone', sub { $server->status('events')->{events} == 0 });
+$server->end;
+
+
+start('inactive=60s');
+publish($_ => '"a1"') for qw( farm zoo );
+
+my $parked = poll('category=farm', 10);
+
+$server->wait_waiting(1);
+set_clock(3600);
+is(said(answer('category=zoo&since_time=0')), 'timeout missed',
+   'inactive: nobody was there for an hour');
+is(said(answer('category=farm&since_time=0')), 'events a1',
+   'inactive: but who waits keeps a category');
+set_clock(0);
+is(said(answer('category=farm&since_time=0')), 'events a1',
+   'inactive: a step back makes nothing older');
+publish(farm => '"a2"');
+is(said($parked->response), 'events a2', 'inactive: and it is woken');
+$server->end;
+
+done_testing;
