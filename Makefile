@@ -15,7 +15,7 @@ T =
 # of each fuzz target
 SECONDS = 30
 
-.PHONY: all help check test unit plain hup asan valgrind fuzz chaos \
+.PHONY: all help check test unit plain hup user asan valgrind fuzz chaos \
 	soak clients matrix smoke storm mutants run backend bench holds clean \
 	build-unit build-fuzz
 
@@ -25,7 +25,7 @@ all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 
 test:               ## for a landing: check to chaos, smoke
 	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit plain hup clients asan fuzz chaos smoke
+	@tools/test build check unit plain hup user clients asan fuzz chaos smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -42,6 +42,10 @@ plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
 hup: all            ## t/*.t, one nginx that is reloaded from block to block
 	@tools/deps test
 	@tools/test hup -- $(T)
+
+user: all           ## a few of t/*.t, by somebody who is not root
+	@tools/deps test
+	@tools/test user -- $(T)
 
 clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 	@tools/deps clients run

@@ -528,6 +528,7 @@ my @old = reload(leaving => 1);
 my $p = poll(category => $cat);
 
 is($canary->response->kind, 'timeout', 'the worker is leaving');
+wait_waiting(1);
 $half->send(substr $body, 10);
 is($half->response->body, '{"success": true}', 'published');
 is_deeply([$p->answer->data], [1], 'and a poll on a new worker is woken');

@@ -28,6 +28,9 @@ package Longpoll;
 # With TEST_NGINX_USE_HUP=1 one nginx is reloaded from block to block, and its
 # zones keep what they hold.  So each block uses categories of its own, and a
 # block that reads the zone's figures uses a zone of its own.
+#
+# With LONGPOLL_SLOW=1 answers may take longer, and blocks that measure
+# milliseconds are skipped.
 
 use strict;
 use warnings;
@@ -35,9 +38,11 @@ use warnings;
 use Test::More ();
 use Test::Nginx::Util ();
 
+use Longpoll::Client ();
 use Longpoll::Scenario ();
 
-Test::Nginx::Util::timeout(10) unless $ENV{TEST_NGINX_TIMEOUT};
+Test::Nginx::Util::timeout($Longpoll::Client::Patience)
+    unless $ENV{TEST_NGINX_TIMEOUT};
 
 # --- alert is ours to judge: Test::Nginx only warns
 
