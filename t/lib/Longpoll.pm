@@ -29,8 +29,8 @@ package Longpoll;
 # zones keep what they hold.  So each block uses categories of its own, and a
 # block that reads the zone's figures uses a zone of its own.
 #
-# With LONGPOLL_SLOW=1 answers may take longer, and blocks that measure
-# milliseconds are skipped.
+# With LONGPOLL_SLOW=1 answers may take longer, and what measures how long is
+# skipped.
 
 use strict;
 use warnings;
@@ -59,6 +59,31 @@ my %at_hand = (
     '/status' => "        location = /status { longpoll_status all; }\n",
     '/pid'    => "        location = /pid { return 200 \$pid; }\n",
 );
+
+# A random port must still be free when nginx comes to it: none that the system
+# may meanwhile give to a client, if there are others.
+
+my $free_port = \&Test::Nginx::Util::gen_rand_port;
+my $clients_from = 0;
+
+if (open my $in, '<', '/proc/sys/net/ipv4/ip_local_port_range') {
+    ($clients_from) = <$in> =~ /(\d+)/;
+}
+
+no warnings 'redefine';
+
+*Test::Nginx::Util::gen_rand_port = sub (;$$$) {
+    for ( ;; ) {
+        my $port = $free_port->(@_);
+
+        return $port if !$port or $port < $clients_from
+                        or $clients_from < 10_000;
+        Test::Nginx::Util::release_port_locks($port);
+    }
+};
+
+use warnings 'redefine';
+
 
 # HTTP/2 in cleartext is switched on in two ways
 
