@@ -7,7 +7,7 @@
 MAKEFLAGS += --no-print-directory
 
 # the demo's port; which one of demo/backends/; the test files of plain, hup,
-# asan and matrix (all, if none is named)
+# asan, valgrind and matrix (all, if none is named)
 PORT = 8080
 NAME = express
 T =
@@ -15,8 +15,9 @@ T =
 # of each fuzz target
 SECONDS = 30
 
-.PHONY: all help check test unit plain hup asan fuzz chaos soak clients matrix \
-	smoke storm mutants run backend bench holds clean build-unit build-fuzz
+.PHONY: all help check test unit plain hup user asan valgrind fuzz chaos \
+	soak clients matrix smoke storm mutants run backend bench holds clean \
+	build-unit build-fuzz
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -24,7 +25,7 @@ all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 
 test:               ## for a landing: check to chaos, smoke
 	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit plain hup clients asan fuzz chaos smoke
+	@tools/test build check unit plain hup user clients asan fuzz chaos smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -42,6 +43,10 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 	@tools/deps test
 	@tools/test hup -- $(T)
 
+user: all           ## a few of t/*.t, by somebody who is not root
+	@tools/deps test
+	@tools/test user -- $(T)
+
 clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 	@tools/deps clients run
 	@tools/test clients -- $(T)
@@ -49,6 +54,10 @@ clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
 	@tools/deps build test asan
 	@tools/test asan -- $(T)
+
+valgrind:           ## t/*.t, on an nginx under valgrind; half an hour
+	@tools/deps build test asan valgrind
+	@tools/test valgrind -- $(T)
 
 fuzz:               ## t/fuzz/*.c, half a minute each; SECONDS=n T=query for more
 	@tools/deps build fuzz

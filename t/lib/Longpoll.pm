@@ -28,6 +28,9 @@ package Longpoll;
 # With TEST_NGINX_USE_HUP=1 one nginx is reloaded from block to block, and its
 # zones keep what they hold.  So each block uses categories of its own, and a
 # block that reads the zone's figures uses a zone of its own.
+#
+# With LONGPOLL_SLOW=1 answers may take longer, and what measures how long is
+# skipped.
 
 use strict;
 use warnings;
@@ -35,9 +38,11 @@ use warnings;
 use Test::More ();
 use Test::Nginx::Util ();
 
+use Longpoll::Client ();
 use Longpoll::Scenario ();
 
-Test::Nginx::Util::timeout(10) unless $ENV{TEST_NGINX_TIMEOUT};
+Test::Nginx::Util::timeout($Longpoll::Client::Patience)
+    unless $ENV{TEST_NGINX_TIMEOUT};
 
 # --- alert is ours to judge: Test::Nginx only warns
 
@@ -54,6 +59,31 @@ my %at_hand = (
     '/status' => "        location = /status { longpoll_status all; }\n",
     '/pid'    => "        location = /pid { return 200 \$pid; }\n",
 );
+
+# A random port must still be free when nginx comes to it: none that the system
+# may meanwhile give to a client, if there are others.
+
+my $free_port = \&Test::Nginx::Util::gen_rand_port;
+my $clients_from = 0;
+
+if (open my $in, '<', '/proc/sys/net/ipv4/ip_local_port_range') {
+    ($clients_from) = <$in> =~ /(\d+)/;
+}
+
+no warnings 'redefine';
+
+*Test::Nginx::Util::gen_rand_port = sub (;$$$) {
+    for ( ;; ) {
+        my $port = $free_port->(@_);
+
+        return $port if !$port or $port < $clients_from
+                        or $clients_from < 10_000;
+        Test::Nginx::Util::release_port_locks($port);
+    }
+};
+
+use warnings 'redefine';
+
 
 # HTTP/2 in cleartext is switched on in two ways
 

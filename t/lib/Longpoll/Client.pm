@@ -13,7 +13,7 @@ use IO::Socket::INET ();
 use Socket qw( SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY );
 use Time::HiRes qw( time );
 
-our $Patience = $ENV{TEST_NGINX_USE_VALGRIND} ? 60 : 10;
+our $Patience = $ENV{LONGPOLL_SLOW} ? 60 : 10;
 
 
 # ->new(port => ..., tls => { IO::Socket::SSL's arguments })

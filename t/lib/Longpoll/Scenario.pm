@@ -42,7 +42,7 @@ sub run {
 
     return "it does not parse: $@" unless $code;
 
-    return eval { $code->(); 1 } ? undef : "$@";
+    return eval { wait_started(); $code->(); 1 } ? undef : "$@";
 }
 
 
@@ -63,6 +63,13 @@ for my $check (qw( is isnt ok like unlike cmp_ok is_deeply pass fail )) {
         local $Test::Builder::Level = $Test::Builder::Level + 1;
         return $real->(@args);
     };
+}
+
+# cmp_ok of a time that nginx took, where that is nginx's own
+
+sub in_time {
+    goto &cmp_ok unless $ENV{LONGPOLL_SLOW};
+    Test::More->builder->skip("$Name - $_[3]: LONGPOLL_SLOW");
 }
 
 sub diag { Test::More::diag(@_) }
@@ -299,6 +306,16 @@ sub nginx_is_up {
 sub worker_pids {
     my $master = master_pid() or return;
     return workers_of($master);
+}
+
+# who starts nginx is done before its workers are there
+
+sub wait_started {
+    return if $Test::Nginx::Util::MasterProcessEnabled ne 'on';
+
+    my $n = $Test::Nginx::Util::Workers;
+
+    wait_until { $n <= grep { $_ } worker_pids() } 'the workers';
 }
 
 # reload(): HUP, until the new workers are there and the old ones gone;
