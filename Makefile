@@ -14,8 +14,8 @@ T =
 # of each fuzz target
 SECONDS = 30
 
-.PHONY: all help check test unit plain hup asan fuzz chaos soak clients matrix \
-	smoke run bench clean build-unit build-fuzz
+.PHONY: all help check test unit load plain hup asan fuzz chaos soak clients \
+	matrix smoke run bench clean build-unit build-fuzz build-bench
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -23,7 +23,7 @@ all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 
 test:               ## for a landing: check to chaos, smoke
 	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit plain hup clients asan fuzz chaos smoke
+	@tools/test build check unit load plain hup clients asan fuzz chaos smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -32,6 +32,10 @@ check: all          ## layout, style, warnings, cppcheck
 unit:               ## the programs of t/unit/
 	@tools/deps build test
 	@tools/test unit
+
+load:               ## does the load generator of bench/ notice mistakes?
+	@tools/deps build test
+	@tools/test load
 
 plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
 	@tools/deps test
@@ -73,8 +77,9 @@ run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps run
 	@tools/run $(PORT)
 
-bench: all          ## the benchmark
-	@bench/run
+bench: all          ## the benchmark, to docs/performance.md; ARGS='--quick'
+	@tools/deps build bench
+	@bench/run $(ARGS)
 
 clean:              ## removes build/ and what the tests left
 	@rm -rf build t/servroot*
@@ -136,3 +141,14 @@ build/fuzz/%: t/fuzz/%.c $(wildcard src/* t/fuzz/*.h t/unit/*) Makefile
 	@echo "compiling $@"
 	@clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(STUB) \
 	    $(FUZZ:%=src/ngx_http_longpoll_%.c) -lyajl
+
+
+# The load generator.
+
+build-bench: build/bench/longpoll-bench
+
+build/bench/longpoll-bench: $(wildcard bench/*.[ch])
+	@mkdir -p build/bench
+	@echo "compiling $@"
+	@$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
+	    -o $@ bench/*.c
