@@ -170,6 +170,7 @@ void times_add(times_t *t, uint64_t ns);
 /* mode: the run; ops, times and samples are set when it returns */
 
 void mode_get(void);
+void mode_burst(void);
 void mode_publish(void);
 void mode_fanout(void);
 void mode_lockstep(void);

@@ -40,6 +40,7 @@ static const struct {
     const char  *operation;
 } modes[] = {
     { "get", mode_get, "answer" },
+    { "burst", mode_burst, "answer" },
     { "publish", mode_publish, "publish" },
     { "fanout", mode_fanout, "delivery" },
     { "lockstep", mode_lockstep, "round" },
@@ -52,7 +53,8 @@ static const struct {
 static const char  usage[] =
     "usage: longpoll-bench [option...] MODE http://host[:port][/prefix]\n"
     "\n"
-    "MODE is get, publish, fanout, lockstep, own, catchup, park or store.\n"
+    "MODE is get, burst, publish, fanout, lockstep, own, catchup, park or\n"
+    "store.\n"
     "\n"
     "  -p NAME   protocol: %s\n"
     "  -u PATH   where to publish     -g PATH  where to poll\n"

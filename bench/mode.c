@@ -3,7 +3,8 @@
  * mode.c: what each mode does, from its first request to its last.
  *
  *     get       connections in a closed loop ask for one path
- *     publish   the same with publishes; a category belongs to one connection;
+ *     burst     all ask at once, and again when all have their answer
+ *     publish   as get, with publishes; a category belongs to one connection;
  *               at the end all categories are read back and looked through
  *     fanout    polls are parked on one category; an event is published, and
  *               the next only when each poll has got it and is parked again.
@@ -162,6 +163,32 @@ mode_get(void)
     measure_end();
 
     count.ops = opt.ops;
+}
+
+
+/* burst: the rhythm of a fan-out */
+
+void
+mode_burst(void)
+{
+    unsigned  i;
+
+    conns = open_some(opt.conns, 0, 0);
+    doing = "getting";
+
+    get_some(opt.conns);
+    latency.n = 0;
+
+    measure_begin();
+
+    for (i = 0; i < opt.ops; i++) {
+        get_some(opt.conns);
+        quiet();
+    }
+
+    measure_end();
+
+    count.ops = (uint64_t) opt.ops * opt.conns;
 }
 
 

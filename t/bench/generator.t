@@ -114,6 +114,17 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     ok($figure{bad}, 'and is told');
 }
 
+# and is documented
+{
+    my $usage = `$bench 2>&1`;
+    open my $fh, '<', "$root/docs/benchmark.md" or die "benchmark.md: $!\n";
+    my $page = join '', <$fh>;
+    my @options = $usage =~ /(?:^|\s)-(\w)\s/g;
+    my @missing = grep { $page !~ /^\| `-$_\b/m } @options;
+
+    is("@missing", '', 'docs/benchmark.md has all ' . @options . ' options');
+}
+
 close $in;
 waitpid $pid, 0;
 done_testing;
