@@ -34,7 +34,7 @@ unit:               ## the programs of t/unit/
 	@tools/test unit
 
 load:               ## does the load generator of bench/ notice mistakes?
-	@tools/deps build test
+	@tools/deps build check
 	@tools/test load
 
 plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some

@@ -7,7 +7,8 @@ package Bench::Report;
 #     $report->write($dir)          $dir/performance.md, $dir/performance/*.svg
 #
 # A row has a case, the value and spread of each server, rounds, and, where
-# there is a goal, ratio or not, and whether it was met.
+# there is a goal, ratio or not, and whether it was met.  The rows of a series
+# are not in the table: they have one of their own, and a plot of lines.
 
 use strict;
 use warnings;
@@ -27,7 +28,21 @@ my @plots = (
 
 sub new {
     my ($class, %o) = @_;
-    return bless { %o }, $class;
+    my (@rows, @series);
+
+    for my $row (grep { $_->{value} } @{ $o{rows} }) {
+        my $name = $row->{case}{series};
+
+        if (!defined $name) {
+            push @rows, $row;
+        } elsif (@series && $series[-1][0]{case}{series} eq $name) {
+            push @{ $series[-1] }, $row;
+        } else {
+            push @series, [ $row ];
+        }
+    }
+
+    return bless { %o, rows => \@rows, series => \@series }, $class;
 }
 
 
@@ -112,15 +127,27 @@ sub write {
     for my $plot (@plots) {
         my ($name, $title, @cases) = @$plot;
         my %wanted = map { $_ => 1 } @cases;
-        my @rows = grep { $wanted{ $_->{case}{name} } && $_->{value} }
-            @{ $self->{rows} };
+        my @rows = grep { $wanted{ $_->{case}{name} } } @{ $self->{rows} };
         next unless @rows;
 
         spew("$dir/performance/$name.svg", $self->svg($title, @rows));
         $plots .= "![$title](performance/$name.svg)\n\n";
     }
 
-    spew("$dir/performance.md", $self->page($plots));
+    my $growth = '';
+    for my $series (@{ $self->{series} }) {
+        my $case = $series->[0]{case};
+        my ($what) = $case->{title} =~ /^(.*): /;
+        my $title = "$what, by $case->{of_x}, in $case->{unit}";
+
+        spew("$dir/performance/by-$case->{series}.svg",
+             $self->lines($title, @$series));
+        $growth .= "### \u$title\n\n![$title](performance/"
+            . "by-$case->{series}.svg)\n\n" . $self->grown(@$series) . "\n";
+    }
+    $growth = "## How it grows\n\n$growth" if $growth ne '';
+
+    spew("$dir/performance.md", $self->page($plots, $growth));
 }
 
 sub spew {
@@ -142,10 +169,10 @@ sub wrap {
 }
 
 sub page {
-    my ($self, $plots) = @_;
+    my ($self, $plots, $growth) = @_;
 
-    my ($rounds) = sort { $b <=> $a } map { $_->{rounds} // 0 }
-        @{ $self->{rows} };
+    my ($rounds) = sort { $b <=> $a } map { $_->{rounds} }
+        @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
     my $head = wrap('This page was written by `make bench` on '
         . POSIX::strftime('%Y-%m-%d', gmtime) . sprintf(', in %.0f minutes.',
             $self->{seconds} / 60)
@@ -170,7 +197,7 @@ sub page {
             . ($case->{then} ? ", then `$case->{then}`" : '')
             . ($case->{floor} ? "; of nginx itself `$case->{floor}`" : ''), 2)
             . "\n" : ();
-    } @{ $self->{rows} };
+    } @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
 
     return <<"END";
 # Performance
@@ -180,14 +207,14 @@ $head
 $table
 CPU is that of all of the server's processes together, by the scheduler's
 count, without the client's. A delivery includes the client's next poll, until
-it is parked. Figures are medians of up to $rounds rounds in which the servers
-took turns; a ratio is the median of the ratios of each round. The ratio is
+it is parked. Figures are medians of up to @{[ $rounds // 0 ]} rounds in which the
+servers took turns; a ratio is the median of the ratios of each round. The ratio is
 that of this module to what its goal names: to the floor, which is what nginx
 itself needs for such a request, or to nchan. Everything that came was looked
 through; what this module sent was complete, in order, and nothing came twice
 or to somebody else.
 
-$plots## Machine and versions
+$plots$growth## Machine and versions
 
 - $machine
 $versions$skipped
@@ -209,6 +236,23 @@ options and the server's address:
 
 $commands
 END
+}
+
+# the table of a series
+sub grown {
+    my ($self, @rows) = @_;
+
+    my @servers = @{ $self->{servers} };
+    my $text = "| $rows[0]{case}{of_x} | "
+        . join(' | ', map { $_->{title} } @servers) . " |\n|---:|"
+        . '---:|' x @servers . "\n";
+
+    for my $row (@rows) {
+        $text .= '| ' . join(' | ', number($row->{case}{x}, ''),
+            map { number($row->{value}{ $_->{name} }, $row->{case}{unit}) }
+                @servers) . " |\n";
+    }
+    return $text;
 }
 
 sub spread {
@@ -265,8 +309,7 @@ sub svg {
         for my $server (@bars) {
             my $value = $row->{value}{ $server->{name} };
             my $length = $most > 0 && $value > 0 ? $width * $value / $most : 0;
-            my $kind = $server->{name} eq 'floor' ? 'floor'
-                : $server->{name} eq 'longpoll' ? 'own' : 'other';
+            my $kind = kind($server->{name});
 
             $body .= sprintf qq(<text class="name" x="%d" y="%d">%s</text>\n)
                 . qq(<rect class="%s" x="%d" y="%d" width="%.1f" height="%d")
@@ -278,7 +321,87 @@ sub svg {
         }
     }
 
-    $y += 15;
+    return frame($title, $y + 15, $body);
+}
+
+# Both axes are logarithmic.  Names stand at the ends of the lines, pushed apart
+# where they would lie on each other.
+sub lines {
+    my ($self, $title, @rows) = @_;
+
+    my ($left, $top, $width, $height) = (60, 50, 420, 240);
+    my @x = map { log $_->{case}{x} } @rows;
+    my @all = sort { $a <=> $b } grep { $_ > 0 }
+        map { values %{ $_->{value} } } @rows;
+    my ($low, $high) = (log($all[0]) / log 10, log($all[-1]) / log 10);
+    my $body = sprintf qq(<text class="title" x="10" y="30">%s</text>\n),
+        xml($title);
+
+    $high = $low + .1 if $high < $low + .1;
+    $low -= ($high - $low) / 10;
+
+    my $px = sub {
+        return $left + $width * (@x > 1 ? ($_[0] - $x[0]) / ($x[-1] - $x[0])
+                                        : .5);
+    };
+    my $py = sub {
+        return $top + $height * ($high - log($_[0]) / log 10) / ($high - $low);
+    };
+
+    for my $power (int($low) - 1 .. int($high) + 1) {
+        for my $tick (map { $_ * 10 ** $power } 1, 2, 5) {
+            my $y = $py->($tick);
+            next if $y < $top - 1 || $y > $top + $height + 1;
+            $body .= sprintf qq(<line class="grid" x1="%d" y1="%.1f" x2="%d")
+                . qq( y2="%.1f"/>\n<text class="name" x="%d" y="%.1f">%s)
+                . "</text>\n", $left, $y, $left + $width, $y, $left - 8,
+                $y + 4, number($tick, '') =~ s/\.0+$//r;
+        }
+    }
+    for my $row (@rows) {
+        $body .= sprintf qq(<text class="x" x="%.1f" y="%d">%s</text>\n),
+            $px->(log $row->{case}{x}), $top + $height + 20,
+            number($row->{case}{x}, '') =~ s/\.0$//r;
+    }
+
+    my @names;
+    for my $server (@{ $self->{servers} }) {
+        my $name = $server->{name};
+        my @points = map { [ $px->(log $_->{case}{x}),
+                             $py->($_->{value}{$name}) ] }
+            grep { ($_->{value}{$name} // 0) > 0 } @rows;
+        next unless @points;
+
+        my $kind = kind($name);
+        $body .= sprintf qq(<polyline class="line %s" points="%s"/>\n), $kind,
+            join ' ', map { sprintf '%.1f,%.1f', @$_ } @points;
+        $body .= sprintf qq(<circle class="%s" cx="%.1f" cy="%.1f" r="3"/>\n),
+            $kind, @$_ for @points;
+        push @names, [ $points[-1][1], $server->{title} ];
+    }
+
+    my $last = 0;
+    for (sort { $a->[0] <=> $b->[0] } @names) {
+        my ($y, $text) = @$_;
+        $y = $last + 14 if $y < $last + 14;
+        $last = $y;
+        $body .= sprintf qq(<text x="%d" y="%.1f">%s</text>\n),
+            $left + $width + 12, $y + 4, xml($text);
+    }
+
+    $body .= sprintf qq(<text class="x" x="%d" y="%d">%s</text>\n),
+        $left + $width / 2, $top + $height + 42, xml($rows[0]{case}{of_x});
+    return frame($title, $top + $height + 55, $body);
+}
+
+sub kind {
+    my ($name) = @_;
+    return $name eq 'floor' ? 'floor' : $name eq 'longpoll' ? 'own' : 'other';
+}
+
+sub frame {
+    my ($title, $y, $body) = @_;
+
     return <<"END";
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 620 $y" role="img">
 <title>@{[ xml($title) ]}</title>
@@ -288,15 +411,20 @@ text   { font: 12px sans-serif; fill: #24292f }
 .case  { font-weight: bold }
 .name  { text-anchor: end }
 .back  { fill: #ffffff }
-.floor { fill: #8c959f }
-.own   { fill: #1a7f37 }
-.other { fill: #6a9fd8 }
+.x     { text-anchor: middle }
+.floor { fill: #8c959f; stroke: #8c959f }
+.own   { fill: #1a7f37; stroke: #1a7f37 }
+.other { fill: #6a9fd8; stroke: #6a9fd8 }
+.grid  { stroke: #d0d7de }
+.line  { fill: none; stroke-width: 2 }
 \@media (prefers-color-scheme: dark) {
     text   { fill: #e6edf3 }
     .back  { fill: #0d1117 }
-    .floor { fill: #7d8590 }
-    .own   { fill: #3fb950 }
-    .other { fill: #4478b4 }
+    .floor { fill: #7d8590; stroke: #7d8590 }
+    .own   { fill: #3fb950; stroke: #3fb950 }
+    .other { fill: #4478b4; stroke: #4478b4 }
+    .grid  { stroke: #30363d }
+    .line  { fill: none }
 }
 </style>
 <rect class="back" width="620" height="$y"/>

@@ -5,7 +5,8 @@ package Bench::Server;
 #     Bench::Server->names          in the order of the table
 #     my $server = Bench::Server->find($name);
 #     $server->{why}                why it cannot be had, if it cannot
-#     $server->start, $server->stop, $server->url('/path')
+#     $server->start, $server->url('/path')
+#     $server->stop                 gives the alerts of its error log
 #     $server->options              which bench/longpoll-bench needs for it
 #     $server->{version}            also of the nginx that it runs in
 #     $server->settings             what is special in its configuration
@@ -244,15 +245,20 @@ sub stop {
     my $child = delete $self->{child} or return;
 
     $child->end;
-    print STDERR "\n$_"
-        for grep { /\[(?:alert|crit|emerg)\]/ } split /^/, $self->log;
+    return grep { /\[(?:alert|crit|emerg)\]/ } $self->lines;
+}
+
+sub lines {
+    my ($self) = @_;
+
+    open my $in, '<', "$self->{dir}/error.log" or return;
+    return <$in>;
 }
 
 sub log {
     my ($self) = @_;
 
-    open my $in, '<', "$self->{dir}/error.log" or return '';
-    my @lines = <$in>;
+    my @lines = $self->lines;
     return join '', @lines > 10 ? @lines[-10 .. -1] : @lines;
 }
 
