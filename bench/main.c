@@ -138,19 +138,29 @@ times_cmp(const void *one, const void *two)
 }
 
 
+static int
+times_sort(times_t *t)
+{
+    if (t->n == 0) {
+        return 0;
+    }
+
+    qsort(t->ns, t->n, sizeof(uint64_t), times_cmp);
+    return 1;
+}
+
+
 static double
 times_us(times_t *t, double part)
 {
-    return t->n ? t->ns[(size_t) ((t->n - 1) * part)] / 1000.0 : 0;
+    return t->ns[(size_t) ((t->n - 1) * part)] / 1000.0;
 }
 
 
 static void
 report_times_line(const char *name, times_t *t)
 {
-    qsort(t->ns, t->n, sizeof(uint64_t), times_cmp);
-
-    if (t->n) {
+    if (times_sort(t)) {
         printf(" %sp50_us=%.1f %sp90_us=%.1f %sp99_us=%.1f %smax_us=%.1f",
                name, times_us(t, .5), name, times_us(t, .9),
                name, times_us(t, .99), name, times_us(t, 1));
@@ -186,9 +196,7 @@ report_line(double ops)
 static void
 report_times(const char *name, times_t *t)
 {
-    qsort(t->ns, t->n, sizeof(uint64_t), times_cmp);
-
-    if (t->n) {
+    if (times_sort(t)) {
         printf("%-22s median %.3f, 90 %% %.3f, 99 %% %.3f, most %.3f ms\n",
                name, times_us(t, .5) / 1e3, times_us(t, .9) / 1e3,
                times_us(t, .99) / 1e3, times_us(t, 1) / 1e3);
