@@ -5,6 +5,7 @@
  *     main     options, the table of modes, the report
  *     mode     what each mode does, from its first request to its last
  *     proto    how a server is asked, and where its answers hold events
+ *     crowd    further processes, for more connections than one can have
  *     check    what came, and whether it is what should have come
  *     conn     connections, the loop, HTTP/1.1
  *     proc     what the kernel counted for the server's processes
@@ -150,6 +151,21 @@ typedef struct {
     int64_t               lost, doubled, reordered;
 } count_t;
 
+/* what the processes of a crowd have in common */
+
+typedef struct {
+    volatile int          go, end;
+    volatile unsigned     ready;
+    volatile uint64_t     events;
+    volatile uint64_t     delivered;
+    volatile uint64_t     published_at;
+    volatile uint64_t     published;    /* in the category of the fan-out */
+    count_t               count;
+    uint64_t              room;         /* of times; 0: they are not shared */
+    volatile uint64_t     ntimes;
+    uint64_t              times[];
+} crowd_t;
+
 extern options_t          opt;
 extern count_t            count;
 extern sample_t           before, after;
@@ -178,6 +194,19 @@ void mode_own(void);
 void mode_catchup(void);
 void mode_park(void);
 void mode_store(void);
+
+
+/* crowd: see there; without others it is this process alone */
+
+extern crowd_t           *crowd;
+
+void crowd_limit(int many);
+unsigned crowd_begin(unsigned *first, unsigned *n);
+void crowd_await(void);
+void crowd_delivered(unsigned n, uint64_t ns);
+void crowd_serve(void);
+void crowd_leave(void);
+void crowd_end(void);
 
 
 /* proto: NULL if there is none of that name */
@@ -209,6 +238,7 @@ extern uint64_t           loop_events;
 extern void             (*loop_tick)(void);
 
 void conn_init(const char *url);
+void loop_init(void);
 void conn_open(conn_t *c, unsigned number, int fast);
 void conn_close(conn_t *c);
 void conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)

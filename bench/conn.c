@@ -89,6 +89,32 @@ loop_now(void)
 }
 
 
+/* again in a process that another one became */
+
+void
+loop_init(void)
+{
+    struct epoll_event  ev;
+
+    if (slow_ep != -1) {
+        close(slow_ep);
+        close(fast_ep);
+    }
+
+    slow_ep = epoll_create1(EPOLL_CLOEXEC);
+    fast_ep = epoll_create1(EPOLL_CLOEXEC);
+
+    ev.events = EPOLLIN;
+    ev.data.ptr = NULL;
+
+    if (slow_ep == -1 || fast_ep == -1
+        || epoll_ctl(slow_ep, EPOLL_CTL_ADD, fast_ep, &ev) == -1)
+    {
+        bench_die("epoll: %s", strerror(errno));
+    }
+}
+
+
 /* http://host[:port][/path]; the path goes to opt.path */
 
 void
@@ -99,7 +125,6 @@ conn_init(const char *url)
     const char          *p;
     size_t               n;
     struct addrinfo      hints, *res;
-    struct epoll_event   ev;
 
     if (strncmp(url, "http://", 7) != 0) {
         bench_die("'%s' is no URL of http", url);
@@ -135,17 +160,7 @@ conn_init(const char *url)
     snprintf(host, sizeof(host), "%s:%s", name, port);
 
     shared = bench_need(malloc(SHARED));
-    slow_ep = epoll_create1(EPOLL_CLOEXEC);
-    fast_ep = epoll_create1(EPOLL_CLOEXEC);
-
-    ev.events = EPOLLIN;
-    ev.data.ptr = NULL;
-
-    if (slow_ep == -1 || fast_ep == -1
-        || epoll_ctl(slow_ep, EPOLL_CTL_ADD, fast_ep, &ev) == -1)
-    {
-        bench_die("epoll: %s", strerror(errno));
-    }
+    loop_init();
 
     if ((ntohl(server.sin_addr.s_addr) >> 24) == 127) {
         (void) proc_find(ntohs(server.sin_port));

@@ -38,16 +38,17 @@ static const struct {
     const char  *name;
     void       (*run)(void);
     const char  *operation;
+    int          many;                  /* can be several processes */
 } modes[] = {
-    { "get", mode_get, "answer" },
-    { "burst", mode_burst, "answer" },
-    { "publish", mode_publish, "publish" },
-    { "fanout", mode_fanout, "delivery" },
-    { "lockstep", mode_lockstep, "round" },
-    { "own", mode_own, "event" },
-    { "catchup", mode_catchup, "catch-up" },
-    { "park", mode_park, "parked poll" },
-    { "store", mode_store, "stored event" },
+    { "get", mode_get, "answer", 0 },
+    { "burst", mode_burst, "answer", 0 },
+    { "publish", mode_publish, "publish", 0 },
+    { "fanout", mode_fanout, "delivery", 1 },
+    { "lockstep", mode_lockstep, "round", 0 },
+    { "own", mode_own, "event", 0 },
+    { "catchup", mode_catchup, "catch-up", 0 },
+    { "park", mode_park, "parked poll", 1 },
+    { "store", mode_store, "stored event", 0 },
 };
 
 static const char  usage[] =
@@ -341,31 +342,6 @@ options(int argc, char **argv)
 }
 
 
-static void
-files(void)
-{
-    unsigned       wanted = opt.conns + opt.publishers + opt.others + 32;
-    struct rlimit  rl;
-
-    if (getrlimit(RLIMIT_NOFILE, &rl) == -1 || rl.rlim_cur >= wanted) {
-        return;
-    }
-
-    /* raising the hard limit is root's privilege */
-
-    rl.rlim_cur = wanted;
-
-    if (rl.rlim_max < wanted) {
-        rl.rlim_max = wanted;
-    }
-
-    if (setrlimit(RLIMIT_NOFILE, &rl) == -1) {
-        bench_die("%u connections need %u open files: %s", opt.conns, wanted,
-                  strerror(errno));
-    }
-}
-
-
 int
 main(int argc, char **argv)
 {
@@ -374,7 +350,7 @@ main(int argc, char **argv)
     mode = options(argc, argv);
     opt.url = argv[optind + 1];
 
-    files();
+    crowd_limit(modes[mode].many);
     conn_init(opt.url);
 
     if (opt.publish_path == NULL) {

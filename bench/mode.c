@@ -44,10 +44,10 @@ quiet(void)
     (void) proc_busy();
 
     for (still = 0; still < 2 && loop_now() < end; /* void */) {
-        events = loop_events;
+        events = loop_events + crowd->events;
         loop_turn(proc_count() ? 2 : 25);
 
-        if (proc_busy() || loop_events != events) {
+        if (proc_busy() || loop_events + crowd->events != events) {
             still = 0;
 
         } else {
@@ -439,7 +439,7 @@ mode_store(void)
 /* fanout */
 
 
-static uint64_t  published_at, delivered_at, delivered;
+static uint64_t  delivered_at;
 
 static void
 fanout_answer(conn_t *c)
@@ -449,9 +449,7 @@ fanout_answer(conn_t *c)
     n = check_poll(c);
 
     if (n > 0) {
-        times_add(&latency, c->answered - published_at);
-        delivered += n;
-        count.ops += n;
+        crowd_delivered(n, c->answered - crowd->published_at);
     }
 
     opt.proto->poll(c, fanout_answer);
@@ -475,7 +473,7 @@ static conn_t  *bystanders;
 static int
 others_counts(conn_t *c)
 {
-    return c->due >= published_at
+    return c->due >= crowd->published_at
            && (delivered_at == 0 || c->due <= delivered_at);
 }
 
@@ -530,19 +528,22 @@ fanout_round(void)
 {
     uint64_t  end;
 
-    delivered = 0;
     delivered_at = 0;
-    published_at = loop_now();
+    crowd->delivered = 0;
+    crowd->published_at = loop_now();
 
     publish(&pubs[0], fanout_published);
+    crowd->published = published[0];
 
-    end = published_at + opt.wait_ms * MS;
+    end = crowd->published_at + opt.wait_ms * MS;
 
-    while (pubs[0].busy || (delivered < opt.conns && loop_now() < end)) {
-        loop_turn(opt.others ? 1 : 100);
+    while (pubs[0].busy || (crowd->delivered < opt.conns && loop_now() < end))
+    {
+        loop_turn(opt.others || crowd->room ? 1 : 100);
     }
 
     delivered_at = loop_now();
+    count.ops += crowd->delivered;
 
     if (opt.others == 0) {
         quiet();
@@ -557,34 +558,54 @@ fanout_round(void)
 }
 
 
+static void
+fanout_lost(unsigned n)
+{
+    while (n--) {
+        check_lost(&conns[n], crowd->published);
+    }
+}
+
+
 void
 mode_fanout(void)
 {
-    unsigned  i;
-
-    /* an event published before the first poll was parked is not for it */
+    unsigned  i, first, n, self;
 
     opt.cats = 1 + opt.others;
     published = bench_need(calloc(opt.cats, sizeof(uint32_t)));
 
-    pubs = open_some(1, 0, 1);
-    bystanders = open_some(opt.others, 1, 1);
-    conns = open_some(opt.conns, 0, 0);
+    self = crowd_begin(&first, &n);
+    crowd->go = 1;
+    conns = open_some(n, first, 0);
 
     doing = "parking";
-    pubs[0].cat = 0;
 
-    for (i = 0; i < opt.conns; i++) {
+    for (i = 0; i < n; i++) {
         conns[i].cat = 0;
         check_window(&conns[i], 0);
         opt.proto->poll(&conns[i], fanout_answer);
     }
 
+    if (self) {
+        doing = "delivering";
+        crowd_serve();
+        fanout_lost(n);
+        crowd_leave();
+    }
+
+    pubs = open_some(1, 0, 1);
+    bystanders = open_some(opt.others, 1, 1);
+
+    /* an event published before a poll was parked is not for it */
+
+    crowd_await();
     quiet();
 
     doing = "delivering";
     fanout_round();                     /* not measured */
     latency.n = 0;
+    crowd->ntimes = 0;
     publishing.n = 0;
     count.ops = 0;
 
@@ -607,9 +628,8 @@ mode_fanout(void)
     loop_tick = NULL;
     measure_end();
 
-    for (i = 0; i < opt.conns; i++) {
-        check_lost(&conns[i], published[0]);
-    }
+    fanout_lost(n);
+    crowd_end();
 }
 
 
@@ -878,7 +898,7 @@ mode_catchup(void)
 static void
 park_answer(conn_t *c)
 {
-    if (check_poll(c) == 0) {
+    if (check_poll(c) >= 0) {
         count.bad++;
         fprintf(stderr, "longpoll-bench: a parked poll was answered\n");
     }
@@ -887,32 +907,52 @@ park_answer(conn_t *c)
 }
 
 
-/* the first ten are not counted: they make their worker's tables */
+static void
+park_some(conn_t *c, unsigned first, unsigned n)
+{
+    unsigned  i;
+
+    for (i = 0; i < n; i++) {
+        conn_open(&c[i], first + i, 0);
+        c[i].cat = (first + i) % opt.cats;
+        opt.proto->poll(&c[i], park_answer);
+
+        if (i % 64 == 0) {
+            loop_turn(0);
+            bench_progress(i, n);
+        }
+    }
+}
+
+
+/* ten that are not counted make their worker's tables */
 
 void
 mode_park(void)
 {
-    unsigned  i, warm;
+    unsigned       first, n, self;
+    static conn_t  warm[10];
 
-    warm = 10;
-    conns = bench_need(calloc(opt.conns + warm, sizeof(conn_t)));
     doing = "parking";
 
-    for (i = 0; i < opt.conns + warm; i++) {
-        if (i == warm) {
-            measure_begin();
-        }
+    self = crowd_begin(&first, &n);
+    conns = bench_need(calloc(n, sizeof(conn_t)));
 
-        conn_open(&conns[i], i, 0);
-        conns[i].cat = i % opt.cats;
-        opt.proto->poll(&conns[i], park_answer);
-
-        if (i % 64 == 0) {
-            loop_turn(0);
-            bench_progress(i, opt.conns);
-        }
+    if (self) {
+        park_some(conns, first, n);
+        crowd_serve();
+        crowd_leave();
     }
 
+    park_some(warm, 0, 10);
+    measure_begin();
+
+    crowd->go = 1;
+    park_some(conns, first, n);
+    crowd_await();
+
     measure_end();
+    crowd_end();
+
     count.ops = opt.conns;
 }

@@ -41,6 +41,7 @@ my %told = (
 
 my @kinds = qw(bad misrouted lost doubled reordered);
 my $run   = 0;
+our $limit = '';
 
 # run(PROTOCOL, FAULT, OPTION...): the exit code and the figures
 sub run {
@@ -48,7 +49,7 @@ sub run {
     my $url = "http://127.0.0.1:$port/$proto/$fault/r" . ++$run;
     my @all = $proto eq 'nchan' ? ('-G', "/nchan/$fault/r$run/all") : ();
 
-    open my $fh, '-|', "$bench -l -t 20 -p $proto @all @args $url 2>&1"
+    open my $fh, '-|', "$limit $bench -l -t 20 -p $proto @all @args $url 2>&1"
         or die "$bench: $!\n";
     my $said = join '', <$fh>;
     close $fh;
@@ -105,6 +106,25 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     my ($code, $said) = run('golongpoll', $fault, '-t 1 -k 4 -n 20 publish');
     is($code, 2, "$fault ends the run");
     like($said, qr/$words/, "$fault is told");
+}
+
+# with fewer files than connections it is several processes
+{
+    local $limit = 'ulimit -n 140 &&';
+
+    for (['none', 0], ['drop', 1, 'lost'], ['double', 1, 'doubled']) {
+        my ($fault, $want, @told) = @$_;
+        my ($code, $said, %figure)
+            = run('golongpoll', $fault, '-W 500 -c 100 -n 8 fanout');
+        my $is = join ' ', $code, map { "$_ " . ($figure{$_} // '-') }
+            grep { $figure{$_} // 1 } @kinds;
+        is($is, join(' ', $want, map { "$_ 100" } @told),
+           "100 polls in three processes: $fault") or diag($said);
+    }
+
+    my ($code, $said) = run('golongpoll', 'none', '-k 100 -c 100 publish');
+    is($code, 2, 'too many connections end the run');
+    like($said, qr/open files/, 'and why is told');
 }
 
 # an answered poll is not parked

@@ -7,6 +7,7 @@ package Bench::Server;
 #     $server->{why}                why it cannot be had, if it cannot
 #     $server->start, $server->url('/path')
 #     $server->stop                 gives the alerts of its error log
+#     $server->processes            that share the connections
 #     $server->options              which bench/longpoll-bench needs for it
 #     $server->{version}            also of the nginx that it runs in
 #     $server->settings             what is special in its configuration
@@ -196,6 +197,8 @@ sub options {
 
     return '-p', $self->{protocol}, @{ $self->{options} // [] };
 }
+
+sub processes { return $_[0]{program} ? 1 : $Workers }
 
 sub url { return "http://127.0.0.1:$_[0]{port}$_[1]" }
 
