@@ -3,7 +3,7 @@
  * bench.h: what the files of the load generator know of each other.
  *
  *     main     options, the table of modes, the report
- *     mode     what each mode does, from its first request to its last
+ *     mode*    what each mode does, from its first request to its last
  *     proto    how a server is asked, and where its answers hold events
  *     crowd    further processes, for more connections than one can have
  *     check    what came, and whether it is what should have come

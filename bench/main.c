@@ -5,7 +5,7 @@
  *
  *     longpoll-bench [option...] MODE http://host[:port][/prefix]
  *
- * The modes stand at the head of mode.c, the protocols at that of proto.c,
+ * The modes stand at the heads of mode*.c, the protocols at that of proto.c,
  * what is checked at that of check.c; docs/benchmark.md says all of it to who
  * has a server to measure.
  *
