@@ -33,7 +33,7 @@ unit:               ## the programs of t/unit/
 	@tools/deps build test
 	@tools/test unit
 
-load:               ## does the load generator of bench/ notice mistakes?
+load: all           ## does the load generator of bench/ notice mistakes?
 	@tools/deps build check
 	@tools/test load
 

@@ -58,6 +58,8 @@ sub number {
     return $n;
 }
 
+sub whole { return number($_[0], '') =~ s/\.0+$//r }
+
 sub goal {
     my ($row) = @_;
     my $case = $row->{case};
@@ -92,11 +94,12 @@ sub table {
         $spoiled{$_} += $row->{spoiled}{$_} for keys %{ $row->{spoiled} };
     }
 
-    return $text . (%spoiled ? "\n" . wrap('[*] Some runs were repeated, because'
-        . ' events were lost, doubled, out of order or misrouted, or the server'
-        . ' failed: ' . join(', ', map {
+    return $text unless %spoiled;
+    return "$text\n" . wrap('[*] Some runs were repeated, because events were'
+        . ' lost, doubled, out of order or misrouted, or the server failed: '
+        . join(', ', map {
             "$_, $spoiled{$_} " . ($spoiled{$_} == 1 ? 'run' : 'runs')
-        } sort keys %spoiled) . '.', 0) . "\n" : '');
+        } sort keys %spoiled) . '.', 0) . "\n";
 }
 
 
@@ -199,20 +202,24 @@ sub page {
             . "\n" : ();
     } @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
 
+    my $told = wrap(<<"END", 0);
+CPU is that of all of the server's processes together, by the scheduler's count,
+without the client's. A delivery includes the client's next poll, until it is
+parked. Figures are medians of up to @{[ $rounds // 0 ]} rounds, in which the
+servers took turns; a ratio is the median of the ratios of each round. It is
+that of this module to what its goal names: to the floor, which is what nginx
+itself needs for such a request, or to nchan. Everything that came was looked
+through; what this module sent was complete, in order, and nothing came twice or
+to somebody else.
+END
+
     return <<"END";
 # Performance
 
 $head
 
 $table
-CPU is that of all of the server's processes together, by the scheduler's
-count, without the client's. A delivery includes the client's next poll, until
-it is parked. Figures are medians of up to @{[ $rounds // 0 ]} rounds in which the
-servers took turns; a ratio is the median of the ratios of each round. The ratio is
-that of this module to what its goal names: to the floor, which is what nginx
-itself needs for such a request, or to nchan. Everything that came was looked
-through; what this module sent was complete, in order, and nothing came twice
-or to somebody else.
+$told
 
 $plots$growth## Machine and versions
 
@@ -248,7 +255,7 @@ sub grown {
         . '---:|' x @servers . "\n";
 
     for my $row (@rows) {
-        $text .= '| ' . join(' | ', number($row->{case}{x}, ''),
+        $text .= '| ' . join(' | ', whole($row->{case}{x}),
             map { number($row->{value}{ $_->{name} }, $row->{case}{unit}) }
                 @servers) . " |\n";
     }
@@ -355,13 +362,13 @@ sub lines {
             $body .= sprintf qq(<line class="grid" x1="%d" y1="%.1f" x2="%d")
                 . qq( y2="%.1f"/>\n<text class="name" x="%d" y="%.1f">%s)
                 . "</text>\n", $left, $y, $left + $width, $y, $left - 8,
-                $y + 4, number($tick, '') =~ s/\.0+$//r;
+                $y + 4, whole($tick);
         }
     }
     for my $row (@rows) {
         $body .= sprintf qq(<text class="x" x="%.1f" y="%d">%s</text>\n),
             $px->(log $row->{case}{x}), $top + $height + 20,
-            number($row->{case}{x}, '') =~ s/\.0$//r;
+            whole($row->{case}{x});
     }
 
     my @names;

@@ -188,8 +188,8 @@ sub find_version {
         ($version) = `zcat -f $doc` =~ /\((\S+)\)/ if $doc;
     }
 
-    my $title = $self->{package} // $self->{title};
-    return "$title" . ($version ? " $version" : '') . ", nginx $nginx";
+    return join ' ', $version ? (($self->{package} // $self->{deb}),
+        "$version,") : (), "nginx $nginx";
 }
 
 sub options {
