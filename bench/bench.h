@@ -196,7 +196,12 @@ void mode_park(void);
 void mode_store(void);
 
 
-/* crowd: see there; without others it is this process alone */
+/*
+ * crowd: where there are no others, it is this process alone.  crowd_begin()
+ * returns in each of them with its share of the connections, and 0 in the first
+ * one, which calls crowd_await() and crowd_end(); the others crowd_serve() and
+ * crowd_leave(), which does not return.
+ */
 
 extern crowd_t           *crowd;
 
