@@ -145,7 +145,7 @@ crowd_begin(unsigned *first, unsigned *n)
 }
 
 
-/* of the others: until the first one wants to know; then they look, and leave */
+/* of the others: until the first one wants to know what they found */
 
 void
 crowd_serve(void)
