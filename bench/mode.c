@@ -23,18 +23,16 @@ uint64_t   done;
 static uint64_t  started, target;
 
 
-/* Returns when the server has nothing to do, and nothing more has come. */
-
 void
-mode_quiet(void)
+mode_quiet(unsigned looks)
 {
-    int       still;
+    unsigned  still;
     uint64_t  events, end;
 
     end = loop_now() + 3000 * MS;
     (void) proc_busy();
 
-    for (still = 0; still < 2 && loop_now() < end; /* void */) {
+    for (still = 0; still < looks && loop_now() < end; /* void */) {
         events = loop_events + crowd->events;
         loop_turn(proc_count() ? 2 : 25);
 
@@ -51,7 +49,7 @@ mode_quiet(void)
 void
 mode_measure_begin(void)
 {
-    mode_quiet();
+    mode_quiet(5);
     proc_memory(&before);
     proc_cpu(&before);
     before.wall = loop_now();
@@ -62,7 +60,7 @@ void
 mode_measure_end(void)
 {
     after.wall = loop_now();
-    mode_quiet();
+    mode_quiet(5);
     proc_cpu(&after);
     proc_memory(&after);
 }
@@ -174,7 +172,7 @@ mode_burst(void)
 
     for (i = 0; i < opt.ops; i++) {
         get_some(opt.conns);
-        mode_quiet();
+        mode_quiet(2);
     }
 
     mode_measure_end();

@@ -3,7 +3,8 @@
  * mode.h: what mode.c has for the other modes.
  *
  * mode_quiet() returns when the server has nothing to do and nothing more has
- * come.  mode_send() publishes the next event of c's category.
+ * come, in so many looks, one behind the other and 2 ms each.  mode_send()
+ * publishes the next event of c's category.
  */
 
 
@@ -16,7 +17,7 @@ extern uint32_t  *published;            /* events of each category */
 extern uint64_t   done;
 
 
-void mode_quiet(void);
+void mode_quiet(unsigned looks);
 void mode_measure_begin(void);
 void mode_measure_end(void);
 void mode_run_until(uint64_t *what, uint64_t wanted);

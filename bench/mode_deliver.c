@@ -131,7 +131,7 @@ fanout_round(void)
     count.ops += crowd->delivered;
 
     if (opt.others == 0) {
-        mode_quiet();
+        mode_quiet(2);
         return;
     }
 
@@ -185,7 +185,7 @@ mode_fanout(void)
     /* an event published before a poll was parked is not for it */
 
     crowd_await();
-    mode_quiet();
+    mode_quiet(25);
 
     doing = "delivering";
     fanout_round();                     /* not measured */
@@ -352,7 +352,7 @@ mode_own(void)
         opt.proto->poll(&conns[i], own_received);
     }
 
-    mode_quiet();
+    mode_quiet(25);
     loop_tick = own_tick;
 
     for (i = 0; i < opt.publishers; i++) {
@@ -361,7 +361,7 @@ mode_own(void)
 
     doing = "warming up";
     own_some(opt.conns);
-    mode_quiet();
+    mode_quiet(2);
     latency.n = 0;
     publishing.n = 0;
 

@@ -161,7 +161,7 @@ proc_find(unsigned port)
 }
 
 
-/* its time in ns; *running is set if it is on a CPU or waits for one */
+/* its time in ns; *running is set if it is on a CPU or waits, but not idly */
 
 static uint64_t
 proc_task(int pid, const char *task, int *running)
@@ -187,7 +187,7 @@ proc_task(int pid, const char *task, int *running)
         return 0;
     }
 
-    *running |= (state == 'R');
+    *running |= (state == 'R' || state == 'D');
 
     f = proc_open("/proc/%d/task/%.16s/schedstat", pid, task);
     n = 0;

@@ -74,6 +74,8 @@ sub table {
     my ($self) = @_;
 
     my @servers = @{ $self->{servers} };
+    return '' unless @{ $self->{rows} };
+
     my $text = '| case | unit | ' . join(' | ', map { $_->{title} } @servers)
         . " | ratio | goal | met |\n|---|---|"
         . '---:|' x (@servers + 1) . "---|---|\n";
