@@ -15,9 +15,9 @@ T =
 # of each fuzz target
 SECONDS = 30
 
-.PHONY: all help check test unit plain hup user asan valgrind fuzz chaos \
-	soak clients matrix smoke storm mutants run backend bench holds clean \
-	build-unit build-fuzz
+.PHONY: all help check test unit load plain hup user asan valgrind fuzz \
+	chaos soak clients matrix smoke storm mutants run backend bench holds \
+	clean build-unit build-fuzz build-bench
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -25,7 +25,8 @@ all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 
 test:               ## for a landing: check to chaos, smoke
 	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit plain hup user clients asan fuzz chaos smoke
+	@tools/test build check unit load plain hup user clients asan fuzz \
+	    chaos smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -34,6 +35,10 @@ check: all          ## layout, style, warnings, cppcheck
 unit:               ## the programs of t/unit/
 	@tools/deps build test
 	@tools/test unit
+
+load: all           ## does the load generator of bench/ notice mistakes?
+	@tools/deps build check
+	@tools/test load
 
 plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
 	@tools/deps test
@@ -81,6 +86,7 @@ soak: all           ## the same for ten minutes, or SECONDS=...
 
 storm: all          ## 30,000 clients at once, 1,000 reloads; T=...
 	@tools/deps build test
+	@$(MAKE) -s build-bench
 	@tools/test storm -- $(T)
 
 mutants: all        ## mistakes put in on purpose, which the tests must see
@@ -95,8 +101,9 @@ backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
 	@tools/deps clients run
 	@tools/backend $(NAME) $(PORT)
 
-bench: all          ## the benchmark
-	@bench/run
+bench: all          ## the benchmark, to docs/performance.md; ARGS='--quick'
+	@tools/deps build bench
+	@bench/run $(ARGS)
 
 holds: all          ## how long the store holds its lock, measured
 	@$(MAKE) -s build/holds
@@ -171,3 +178,14 @@ build/fuzz/%: t/fuzz/%.c $(wildcard src/* t/fuzz/*.h t/unit/*) Makefile
 	@echo "compiling $@"
 	@clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(STUB) \
 	    $(FUZZ:%=src/ngx_http_longpoll_%.c) -lyajl
+
+
+# The load generator.
+
+build-bench: build/bench/longpoll-bench
+
+build/bench/longpoll-bench: $(wildcard bench/*.[ch])
+	@mkdir -p build/bench
+	@echo "compiling $@"
+	@$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
+	    -o $@ bench/*.c

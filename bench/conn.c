@@ -1,0 +1,664 @@
+
+/*
+ * conn.c: connections, the loop, and as much of HTTP/1.1 as it takes.
+ *
+ * Each connection has one request under way at most.  c->answer is called with
+ * the answer in c->status, c->head and c->body, which are there until it
+ * returns; it may ask for the next thing at once.
+ *
+ * An answer that came in one piece, and most do, is looked at where it was
+ * received, in a buffer that all connections share; only the parts of a larger
+ * one are kept with the connection.  The same goes for requests.  So 30,000
+ * parked polls cost their structs here and nothing more.
+ *
+ * There are two sets of connections: every few events of the many, those that
+ * are "fast" are looked at, and loop_tick() is called; and the kernel is asked
+ * when it had their answers.  What is measured on these waits for the server,
+ * but not for this program to get at a processor.
+ *
+ * A source address has some 28,000 ports, so further connections to this
+ * machine come from 127.0.0.2, 127.0.0.3 and so on.
+ *
+ * A connection that the server announced to close, or closed while nothing was
+ * under way, is opened again by the next request; a request that it leaves
+ * without an answer ends the run.
+ */
+
+
+#include "bench.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+
+#define SHARED       (256 * 1024)
+#define PER_ADDRESS  20000
+#define IN_ONE_GO    4
+
+
+uint64_t                   loop_events;
+void                     (*loop_tick)(void);
+
+static int                 slow_ep = -1;
+static int                 fast_ep;
+static unsigned            fast_busy;
+static struct sockaddr_in  server;
+static char                host[280];
+static char               *shared;
+
+
+static void
+buf_room(buf_t *b, size_t n)
+{
+    if (b->size - b->len < n) {
+        b->size = b->len + n + b->size / 2;
+        b->data = bench_need(realloc(b->data, b->size));
+    }
+}
+
+
+static void
+buf_keep(buf_t *b, const char *data, size_t len)
+{
+    buf_room(b, len + 1);
+    memmove(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+
+static void
+buf_free(buf_t *b)
+{
+    free(b->data);
+    memset(b, 0, sizeof(*b));
+}
+
+
+uint64_t
+loop_now(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+/* again in a process that another one became */
+
+void
+loop_init(void)
+{
+    struct epoll_event  ev;
+
+    if (slow_ep != -1) {
+        close(slow_ep);
+        close(fast_ep);
+    }
+
+    slow_ep = epoll_create1(EPOLL_CLOEXEC);
+    fast_ep = epoll_create1(EPOLL_CLOEXEC);
+
+    ev.events = EPOLLIN;
+    ev.data.ptr = NULL;
+
+    if (slow_ep == -1 || fast_ep == -1
+        || epoll_ctl(slow_ep, EPOLL_CTL_ADD, fast_ep, &ev) == -1)
+    {
+        bench_die("epoll: %s", strerror(errno));
+    }
+}
+
+
+/* http://host[:port][/path]; the path goes to opt.path */
+
+void
+conn_init(const char *url)
+{
+    int                  rc;
+    char                 name[256], port[8];
+    const char          *p;
+    size_t               n;
+    struct addrinfo      hints, *res;
+
+    if (strncmp(url, "http://", 7) != 0) {
+        bench_die("'%s' is no URL of http", url);
+    }
+
+    url += 7;
+    n = strcspn(url, ":/");
+    snprintf(name, sizeof(name), "%.*s", (int) (n > 250 ? 250 : n), url);
+    snprintf(port, sizeof(port), "80");
+
+    p = url + n;
+
+    if (*p == ':') {
+        n = strspn(++p, "0123456789");
+        snprintf(port, sizeof(port), "%.*s", (int) (n > 5 ? 5 : n), p);
+        p += n;
+    }
+
+    opt.path = *p ? p : "/";
+
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+
+    rc = getaddrinfo(name, port, &hints, &res);
+    if (rc) {
+        bench_die("%s: %s", name, gai_strerror(rc));
+    }
+
+    memcpy(&server, res->ai_addr, sizeof(server));
+    freeaddrinfo(res);
+
+    snprintf(host, sizeof(host), "%s:%s", name, port);
+
+    shared = bench_need(malloc(SHARED));
+    loop_init();
+
+    if ((ntohl(server.sin_addr.s_addr) >> 24) == 127) {
+        (void) proc_find(ntohs(server.sin_port));
+    }
+}
+
+
+static void
+conn_want(conn_t *c, int op, uint32_t events)
+{
+    struct epoll_event  ev;
+
+    ev.events = events;
+    ev.data.ptr = c;
+
+    if (epoll_ctl(c->fast ? fast_ep : slow_ep, op, c->fd, &ev) == -1) {
+        bench_die("epoll_ctl() failed: %s", strerror(errno));
+    }
+}
+
+
+static void
+conn_connect(conn_t *c)
+{
+    int                 one = 1;
+    struct linger       linger = { 1, 0 };      /* leaves no TIME_WAIT */
+    struct sockaddr_in  from;
+
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (c->fd == -1) {
+        bench_die("connection %u: %s", c->number, strerror(errno));
+    }
+
+    if (c->number >= PER_ADDRESS && ntohl(server.sin_addr.s_addr) >> 24 == 127)
+    {
+        memset(&from, 0, sizeof(from));
+        from.sin_family = AF_INET;
+        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK
+                                     + c->number / PER_ADDRESS);
+
+        if (setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+                       sizeof(one)) == -1
+            || bind(c->fd, (struct sockaddr *) &from, sizeof(from)) == -1)
+        {
+            bench_die("connection %u: %s", c->number, strerror(errno));
+        }
+    }
+
+    if (connect(c->fd, (struct sockaddr *) &server, sizeof(server)) == -1
+        || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == -1
+        || setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger))
+           == -1)
+    {
+        bench_die("connection %u to %s: %s", c->number, host,
+                  strerror(errno));
+    }
+
+    if (c->fast) {
+        (void) setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
+    }
+
+    c->closing = 0;
+    conn_want(c, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+
+void
+conn_open(conn_t *c, unsigned number, int fast)
+{
+    memset(c, 0, sizeof(*c));
+
+    c->number = number;
+    c->cat = number;
+    c->fast = fast;
+
+    conn_connect(c);
+}
+
+
+void
+conn_close(conn_t *c)
+{
+    if (c->fd != -1) {
+        close(c->fd);
+        c->fd = -1;
+    }
+
+    fast_busy -= (c->fast && c->busy);
+    c->busy = 0;
+    c->blocked = 0;
+    c->in.len = 0;
+}
+
+
+/* what does not go out at once is kept with the connection */
+
+static void
+conn_send(conn_t *c, const char *data, size_t len)
+{
+    ssize_t  n;
+
+    n = send(c->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n == -1 && errno != EAGAIN && errno != EINTR) {
+        bench_die("sending on connection %u failed: %s", c->number,
+                  strerror(errno));
+    }
+
+    n = (n > 0) ? n : 0;
+
+    if ((size_t) n < len) {
+        if (!c->blocked) {
+            c->out.len = 0;
+            c->sent = 0;
+            buf_keep(&c->out, data + n, len - n);
+            c->blocked = 1;
+            conn_want(c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+
+        } else {
+            c->sent += n;
+        }
+
+    } else if (c->blocked) {
+        c->blocked = 0;
+        buf_free(&c->out);
+        conn_want(c, EPOLL_CTL_MOD, EPOLLIN);
+    }
+}
+
+
+/* The request line and further headers, the empty line and the body. */
+
+void
+conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
+{
+    int           n;
+    va_list       args;
+    static buf_t  line;
+
+    if (c->busy) {
+        bench_die("connection %u is asked for two things at once", c->number);
+    }
+
+    if (c->fd == -1) {
+        conn_connect(c);
+    }
+
+    for ( ;; ) {
+        va_start(args, fmt);
+        n = vsnprintf(line.data, line.size, fmt, args);
+        va_end(args);
+
+        if ((size_t) n < line.size) {
+            break;
+        }
+
+        buf_room(&line, n + 1);
+    }
+
+    c->in.len = 0;
+    c->busy = 1;
+    c->answer = answer;
+    c->start = loop_now();
+    fast_busy += c->fast;
+
+    conn_send(c, line.data, n);
+}
+
+
+void
+conn_get(conn_t *c, answer_pt answer, const char *path)
+{
+    conn_request(c, answer, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path,
+                 host, opt.headers.len ? opt.headers.data : "");
+}
+
+
+/* a header's value in the answer's head; 0 if there is none */
+
+int
+conn_header(conn_t *c, const char *name, char *value, size_t size)
+{
+    char    *p, *end, *next;
+    size_t   len, n;
+
+    len = strlen(name);
+    end = c->body - 2;
+
+    for (p = c->head; p < end; p = next + 2) {
+        next = memmem(p, end - p, "\r\n", 2);
+
+        if (next == NULL) {
+            return 0;
+        }
+
+        if (p[len] == ':' && strncasecmp(p, name, len) == 0) {
+            p += len + 1;
+            p += strspn(p, " ");
+            n = next - p;
+
+            if (n >= size) {
+                bench_die("a header %s of %zu bytes", name, n);
+            }
+
+            memcpy(value, p, n);
+            value[n] = '\0';
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * The end of a chunked body at c->body, or NULL while it is not all there;
+ * with `move` its bytes are moved together.
+ */
+
+static char *
+conn_chunks(conn_t *c, char *last, int move)
+{
+    char    *p, *line, *to;
+    size_t   n;
+
+    p = c->body;
+    to = p;
+
+    for ( ;; ) {
+        line = memmem(p, last - p, "\r\n", 2);
+        if (line == NULL) {
+            return NULL;
+        }
+
+        n = strtoul(p, NULL, 16);
+        p = line + 2;
+
+        if ((size_t) (last - p) < n + 2) {
+            return NULL;
+        }
+
+        if (n == 0) {
+            c->body_len = to - c->body;
+            return p + 2;
+        }
+
+        if (move) {
+            memmove(to, p, n);
+        }
+
+        to += n;
+        p += n + 2;
+    }
+}
+
+
+/* 1 when all of the answer is there, with status, head and body set */
+
+static int
+conn_parse(conn_t *c, char *data, size_t len)
+{
+    char  *end, *last, value[64];
+    long   length;
+
+    last = data + len;
+
+    end = memmem(data, len, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return 0;
+    }
+
+    if (strncmp(data, "HTTP/1.", 7) != 0) {
+        bench_die("this is no HTTP/1: %.60s", data);
+    }
+
+    c->head = data;
+    c->body = end + 4;
+    c->status = atoi(data + 9);
+
+    if (conn_header(c, "Content-Length", value, sizeof(value))) {
+        length = atol(value);
+
+    } else if (c->status == 204 || c->status == 304) {
+        length = 0;
+
+    } else if (conn_header(c, "Transfer-Encoding", value, sizeof(value))
+               && strcasecmp(value, "chunked") == 0)
+    {
+        length = -1;
+
+    } else {
+        bench_die("an answer of status %d has no length", c->status);
+    }
+
+    if (length == -1) {
+        end = conn_chunks(c, last, 0);
+        if (end == NULL) {
+            return 0;
+        }
+
+        (void) conn_chunks(c, last, 1);
+
+    } else {
+        if (last - c->body < length) {
+            return 0;
+        }
+
+        c->body_len = length;
+        end = c->body + length;
+    }
+
+    if (end < last) {
+        bench_die("bytes behind the answer on connection %u: %.60s",
+                  c->number, end);
+    }
+
+    if (conn_header(c, "Connection", value, sizeof(value))
+        && strcasecmp(value, "close") == 0)
+    {
+        c->closing = 1;
+    }
+
+    c->body[c->body_len] = '\0';
+    return 1;
+}
+
+
+/*
+ * Sets c->answered: now, or, on a fast connection, when the kernel had what was
+ * received last.
+ */
+
+static ssize_t
+conn_recv(conn_t *c)
+{
+    ssize_t           n;
+    int64_t           age;
+    struct iovec      iov = { shared, SHARED - 1 };
+    struct msghdr     msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+    struct cmsghdr   *cm;
+    struct timespec   ts, real;
+    union {
+        struct cmsghdr  align;
+        char            data[256];
+    } control;
+
+    if (!c->fast) {
+        n = recv(c->fd, shared, SHARED - 1, MSG_DONTWAIT);
+        c->answered = loop_now();
+        return n;
+    }
+
+    msg.msg_control = &control;
+    msg.msg_controllen = sizeof(control);
+
+    n = recvmsg(c->fd, &msg, MSG_DONTWAIT);
+    c->answered = loop_now();
+    clock_gettime(CLOCK_REALTIME, &real);
+
+    for (cm = CMSG_FIRSTHDR(&msg); n > 0 && cm; cm = CMSG_NXTHDR(&msg, cm)) {
+        if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_TIMESTAMPNS) {
+            memcpy(&ts, CMSG_DATA(cm), sizeof(ts));
+            age = (int64_t) (real.tv_sec - ts.tv_sec) * 1000000000
+                  + real.tv_nsec - ts.tv_nsec;
+
+            if (age > 0 && c->answered - age >= c->start) {
+                c->answered -= age;
+            }
+        }
+    }
+
+    return n;
+}
+
+
+static void
+conn_receive(conn_t *c)
+{
+    char     *data;
+    size_t    len;
+    ssize_t   n;
+
+    n = conn_recv(c);
+
+    if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+
+    if (n <= 0) {
+        if (!c->busy) {
+            conn_close(c);
+            return;
+        }
+
+        bench_die("connection %u was lost while %s: %s", c->number, doing,
+                  n ? strerror(errno) : "closed by the server");
+    }
+
+    if (!c->busy) {
+        bench_die("an answer on connection %u that nobody asked for",
+                  c->number);
+    }
+
+    data = shared;
+    len = n;
+    data[len] = '\0';
+
+    if (c->in.len) {
+        buf_keep(&c->in, shared, n);
+        data = c->in.data;
+        len = c->in.len;
+    }
+
+    if (!conn_parse(c, data, len)) {
+        if (c->in.len == 0) {
+            buf_keep(&c->in, shared, n);
+        }
+
+        return;
+    }
+
+    c->busy = 0;
+    fast_busy -= c->fast;
+
+    if (c->closing) {
+        conn_close(c);
+    }
+
+    c->answer(c);
+
+    if (data != shared && !c->busy) {
+        buf_free(&c->in);
+    }
+}
+
+
+static void
+loop_event(struct epoll_event *ev)
+{
+    conn_t  *c = ev->data.ptr;
+
+    loop_events++;
+
+    if (ev->events & EPOLLOUT) {
+        conn_send(c, c->out.data + c->sent, c->out.len - c->sent);
+    }
+
+    if (ev->events & ~EPOLLOUT && c->fd != -1) {
+        conn_receive(c);
+    }
+}
+
+
+static void
+loop_fast(void)
+{
+    int                 i, n;
+    struct epoll_event  ev[32];
+
+    if (fast_busy) {
+        n = epoll_wait(fast_ep, ev, 32, 0);
+
+        for (i = 0; i < n; i++) {
+            loop_event(&ev[i]);
+        }
+    }
+
+    if (loop_tick) {
+        loop_tick();
+    }
+}
+
+
+/* Events of one turn are few enough that none is of a closed connection. */
+
+void
+loop_turn(int ms)
+{
+    int                 i, n;
+    struct epoll_event  ev[128];
+
+    if (loop_now() > deadline) {
+        bench_die("time is up after %u seconds, while %s", opt.seconds, doing);
+    }
+
+    loop_fast();
+    n = epoll_wait(slow_ep, ev, 128, ms);
+
+    for (i = 0; i < n; i++) {
+        if (i % IN_ONE_GO == 0) {
+            loop_fast();
+        }
+
+        if (ev[i].data.ptr) {
+            loop_event(&ev[i]);
+        }
+    }
+
+    loop_fast();
+}

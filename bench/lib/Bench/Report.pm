@@ -1,0 +1,445 @@
+package Bench::Report;
+
+# What a run of bench/run found: performance.md with a table, and plots.
+#
+#     my $report = Bench::Report->new(rows => [...], servers => [...], ...);
+#     $report->table                the table alone, in Markdown
+#     $report->write($dir)          $dir/performance.md, $dir/performance/*.svg
+#
+# A row has a case, the value and spread of each server, rounds, and, where
+# there is a goal, ratio or not, and whether it was met.  The rows of a series
+# are not in the table: they have one of their own, and a plot of lines.
+
+use strict;
+use warnings;
+
+use File::Path qw( make_path );
+use POSIX ();
+
+my @plots = (
+    [ 'cpu', "The server's CPU time, in microseconds: less is better",
+      qw( publish publish-1k fanout fanout-10k lockstep own catchup ) ],
+    [ 'memory', "The server's memory, in bytes: less is better",
+      qw( parked stored ) ],
+    [ 'wait', 'Waiting during a fan-out to 10,000, in milliseconds: less is'
+      . ' better', qw( others publisher ) ],
+);
+
+
+sub new {
+    my ($class, %o) = @_;
+    my (@rows, @series);
+
+    for my $row (grep { $_->{value} } @{ $o{rows} }) {
+        my $name = $row->{case}{series};
+
+        if (!defined $name) {
+            push @rows, $row;
+        } elsif (@series && $series[-1][0]{case}{series} eq $name) {
+            push @{ $series[-1] }, $row;
+        } else {
+            push @series, [ $row ];
+        }
+    }
+
+    return bless { %o, rows => \@rows, series => \@series }, $class;
+}
+
+
+sub number {
+    my ($value, $unit) = @_;
+
+    return '-' unless defined $value;
+    return sprintf '%.2f x', $value if $unit eq 'x';
+    return sprintf $value < 1 ? '%.2f' : '%.1f', $value if $value < 100;
+
+    my $n = sprintf '%.0f', $value;
+    1 while $n =~ s/^(\d+)(\d{3})/$1,$2/;
+    return $n;
+}
+
+sub whole { return number($_[0], '') =~ s/\.0+$//r }
+
+sub goal {
+    my ($row) = @_;
+    my $case = $row->{case};
+
+    return '-' unless defined $case->{goal};
+    return sprintf '<= %.2f x %s', $case->{goal}, $case->{of} if $case->{of};
+    return '<= ' . number($case->{goal}, $case->{unit})
+        . ($case->{unit} eq 'ms' ? ' ms' : '');
+}
+
+sub table {
+    my ($self) = @_;
+
+    my @servers = @{ $self->{servers} };
+    return '' unless @{ $self->{rows} };
+
+    my $text = '| case | unit | ' . join(' | ', map { $_->{title} } @servers)
+        . " | ratio | goal | met |\n|---|---|"
+        . '---:|' x (@servers + 1) . "---|---|\n";
+
+    for my $row (@{ $self->{rows} }) {
+        my $case = $row->{case};
+
+        $text .= '| ' . join(' | ', $case->{title}, $case->{unit},
+            (map { number($row->{value}{ $_->{name} }, $case->{unit})
+                   . ($row->{spoiled}{ $_->{name} } ? ' [*]' : '') } @servers),
+            defined $row->{ratio} ? sprintf('%.2f', $row->{ratio}) : '-',
+            goal($row),
+            !defined $row->{met} ? '-' : $row->{met} ? 'yes' : 'NO') . " |\n";
+    }
+
+    my %spoiled;
+    for my $row (@{ $self->{rows} }) {
+        $spoiled{$_} += $row->{spoiled}{$_} for keys %{ $row->{spoiled} };
+    }
+
+    return $text unless %spoiled;
+    return "$text\n" . wrap('[*] Some runs were repeated, because events were'
+        . ' lost, doubled, out of order or misrouted, or the server failed: '
+        . join(', ', map {
+            "$_, $spoiled{$_} " . ($spoiled{$_} == 1 ? 'run' : 'runs')
+        } sort keys %spoiled) . '.', 0) . "\n";
+}
+
+
+sub slurp {
+    open my $in, '<', $_[0] or return '';
+    local $/;
+    return <$in> // '';
+}
+
+sub machine {
+    my ($system, $release, $arch) = (POSIX::uname())[0, 2, 4];
+    my $info  = slurp('/proc/cpuinfo');
+    my $cpus  = () = $info =~ /^processor\s*:/mg;
+    my ($cpu) = $info =~ /^model name\s*:\s*(.*)/m;
+    my ($kb)  = slurp('/proc/meminfo') =~ /^MemTotal:\s*(\d+)/m;
+    my ($os)  = slurp('/etc/os-release') =~ /^PRETTY_NAME="?(.*?)"?$/m;
+
+    return sprintf "%d x %s, %.0f GB of memory; %s, %s %s %s", $cpus,
+        $cpu // 'CPU', $kb / 2**20, $os // '', $system, $release, $arch;
+}
+
+sub write {
+    my ($self, $dir) = @_;
+
+    make_path("$dir/performance");
+
+    my $plots = '';
+    for my $plot (@plots) {
+        my ($name, $title, @cases) = @$plot;
+        my %wanted = map { $_ => 1 } @cases;
+        my @rows = grep { $wanted{ $_->{case}{name} } } @{ $self->{rows} };
+        next unless @rows;
+
+        spew("$dir/performance/$name.svg", $self->svg($title, @rows));
+        $plots .= "![$title](performance/$name.svg)\n\n";
+    }
+
+    my $growth = '';
+    for my $series (@{ $self->{series} }) {
+        my $case = $series->[0]{case};
+        my ($what) = $case->{title} =~ /^(.*): /;
+        my $title = "$what, by $case->{of_x}, in $case->{unit}";
+
+        spew("$dir/performance/by-$case->{series}.svg",
+             $self->lines($title, @$series));
+        $growth .= "### \u$title\n\n![$title](performance/"
+            . "by-$case->{series}.svg)\n\n" . $self->grown(@$series) . "\n";
+    }
+    $growth = "## How it grows\n\n$growth" if $growth ne '';
+
+    spew("$dir/performance.md", $self->page($plots, $growth));
+}
+
+sub spew {
+    my ($name, $text) = @_;
+    open my $file, '>', $name or die "$name: $!\n";
+    print $file $text;
+    close $file or die "$name: $!\n";
+}
+
+sub wrap {
+    my ($text, $indent) = @_;
+    my @lines = '';
+
+    for (split ' ', $text) {
+        push @lines, '' if length("$lines[-1] $_") + $indent > 80;
+        $lines[-1] .= ($lines[-1] eq '' ? '' : ' ') . $_;
+    }
+    return join "\n" . ' ' x $indent, @lines;
+}
+
+sub page {
+    my ($self, $plots, $growth) = @_;
+
+    my ($rounds) = sort { $b <=> $a } map { $_->{rounds} }
+        @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
+    my $head = wrap('This page was written by `make bench` on '
+        . POSIX::strftime('%Y-%m-%d', gmtime) . sprintf(', in %.0f minutes.',
+            $self->{seconds} / 60)
+        . ($self->{quick} ? ' It was a quick run, to see that it works: the'
+            . ' figures mean nothing.' : '') . ' How it measures, and how to'
+        . ' measure a server of your own, is told in'
+        . ' [Benchmark](benchmark.md).', 0);
+    my $machine = wrap('Machine: ' . machine(), 2);
+    my $versions = join '', map { '- ' . wrap("$_->{title}: $_->{version}", 2)
+        . "\n" } @{ $self->{servers} };
+    my $skipped = join '', map { "- SKIPPED: $_\n" } @{ $self->{skipped} };
+    my $table = $self->table;
+    my $spread = $self->spread;
+
+    my $settings = join "\n", map {
+        "$_->{title}:\n\n```nginx\n" . $_->settings . "```\n"
+    } @{ $self->{servers} };
+
+    my $commands = join '', map {
+        my $case = $_->{case};
+        $case->{run} ? wrap("- $case->{title}: `$case->{run}`"
+            . ($case->{then} ? ", then `$case->{then}`" : '')
+            . ($case->{floor} ? "; of nginx itself `$case->{floor}`" : ''), 2)
+            . "\n" : ();
+    } @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
+
+    my $told = wrap(<<"END", 0);
+CPU is that of all of the server's processes together, by the scheduler's count,
+without the client's. A delivery includes the client's next poll, until it is
+parked. Figures are medians of up to @{[ $rounds // 0 ]} rounds, in which the
+servers took turns; a ratio is the median of the ratios of each round. It is
+that of this module to what its goal names: to the floor, which is what nginx
+itself needs for such a request, or to nchan. Everything that came was looked
+through; what this module sent was complete, in order, and nothing came twice or
+to somebody else.
+END
+
+    return <<"END";
+# Performance
+
+$head
+
+$table
+$told
+
+$plots$growth## Machine and versions
+
+- $machine
+$versions$skipped
+## Spread
+
+The lowest and the highest of all rounds:
+
+$spread
+## Settings
+
+Each nginx has 2 workers, each with a listening socket of its own, and no access
+log.
+
+$settings
+## Commands
+
+`make bench` runs all of it. By hand, each is `longpoll-bench` with these
+options and the server's address:
+
+$commands
+END
+}
+
+# the table of a series
+sub grown {
+    my ($self, @rows) = @_;
+
+    my @servers = @{ $self->{servers} };
+    my $text = "| $rows[0]{case}{of_x} | "
+        . join(' | ', map { $_->{title} } @servers) . " |\n|---:|"
+        . '---:|' x @servers . "\n";
+
+    for my $row (@rows) {
+        $text .= '| ' . join(' | ', whole($row->{case}{x}),
+            map { number($row->{value}{ $_->{name} }, $row->{case}{unit}) }
+                @servers) . " |\n";
+    }
+    return $text;
+}
+
+sub spread {
+    my ($self) = @_;
+
+    my @servers = @{ $self->{servers} };
+    my $text = '| case | ' . join(' | ', map { $_->{title} } @servers)
+        . " | ratio |\n|---|" . '---|' x (@servers + 1) . "\n";
+
+    for my $row (@{ $self->{rows} }) {
+        $text .= '| ' . join(' | ', $row->{case}{title},
+            (map {
+                my $spread = $row->{spread}{ $_->{name} };
+                $spread ? join(' to ', map { number($_, $row->{case}{unit}) }
+                               @$spread) : '-';
+            } @servers),
+            defined $row->{ratio} ? sprintf('%.2f to %.2f',
+                                            @{ $row->{ratio_spread} }) : '-')
+            . " |\n";
+    }
+    return $text;
+}
+
+
+# Bars lie on their sides, a panel for each row, each with a scale of its own:
+# its longest bar is as long as there is room.  Colours follow what the reader
+# prefers; where nobody asks, they do on white and on black.
+
+sub xml {
+    my ($text) = @_;
+    my %entity = ('&' => '&amp;', '<' => '&lt;', '>' => '&gt;');
+    return $text =~ s/([&<>])/$entity{$1}/gr;
+}
+
+sub svg {
+    my ($self, $title, @rows) = @_;
+
+    my ($left, $width, $bar, $gap) = (110, 430, 16, 5);
+    my $y = 30;
+    my $body = sprintf qq(<text class="title" x="10" y="%d">%s</text>\n), $y,
+        xml($title);
+
+    for my $row (@rows) {
+        my $unit = $row->{case}{unit};
+        my @bars = grep { defined $row->{value}{ $_->{name} } }
+            @{ $self->{servers} };
+        my ($most) = sort { $b <=> $a } values %{ $row->{value} };
+
+        $y += 34;
+        $body .= sprintf qq(<text class="case" x="10" y="%d">%s</text>\n), $y,
+            xml($row->{case}{title});
+        $y += 9;
+
+        for my $server (@bars) {
+            my $value = $row->{value}{ $server->{name} };
+            my $length = $most > 0 && $value > 0 ? $width * $value / $most : 0;
+            my $kind = kind($server->{name});
+
+            $body .= sprintf qq(<text class="name" x="%d" y="%d">%s</text>\n)
+                . qq(<rect class="%s" x="%d" y="%d" width="%.1f" height="%d")
+                . qq( rx="2"/>\n<text class="value" x="%.1f" y="%d">%s</text>)
+                . "\n", $left - 8, $y + 12, xml($server->{title}), $kind,
+                $left, $y, $length < 1 ? 1 : $length, $bar,
+                $left + $length + 6, $y + 12, number($value, $unit);
+            $y += $bar + $gap;
+        }
+    }
+
+    return frame($title, $y + 15, $body);
+}
+
+# Both axes are logarithmic.  Names stand at the ends of the lines, pushed apart
+# where they would lie on each other.
+sub lines {
+    my ($self, $title, @rows) = @_;
+
+    my ($left, $top, $width, $height) = (60, 50, 420, 240);
+    my @x = map { log $_->{case}{x} } @rows;
+    my @all = sort { $a <=> $b } grep { $_ > 0 }
+        map { values %{ $_->{value} } } @rows;
+    my ($low, $high) = (log($all[0]) / log 10, log($all[-1]) / log 10);
+    my $body = sprintf qq(<text class="title" x="10" y="30">%s</text>\n),
+        xml($title);
+
+    $high = $low + .1 if $high < $low + .1;
+    $low -= ($high - $low) / 10;
+
+    my $px = sub {
+        return $left + $width * (@x > 1 ? ($_[0] - $x[0]) / ($x[-1] - $x[0])
+                                        : .5);
+    };
+    my $py = sub {
+        return $top + $height * ($high - log($_[0]) / log 10) / ($high - $low);
+    };
+
+    for my $power (int($low) - 1 .. int($high) + 1) {
+        for my $tick (map { $_ * 10 ** $power } 1, 2, 5) {
+            my $y = $py->($tick);
+            next if $y < $top - 1 || $y > $top + $height + 1;
+            $body .= sprintf qq(<line class="grid" x1="%d" y1="%.1f" x2="%d")
+                . qq( y2="%.1f"/>\n<text class="name" x="%d" y="%.1f">%s)
+                . "</text>\n", $left, $y, $left + $width, $y, $left - 8,
+                $y + 4, whole($tick);
+        }
+    }
+    for my $row (@rows) {
+        $body .= sprintf qq(<text class="x" x="%.1f" y="%d">%s</text>\n),
+            $px->(log $row->{case}{x}), $top + $height + 20,
+            whole($row->{case}{x});
+    }
+
+    my @names;
+    for my $server (@{ $self->{servers} }) {
+        my $name = $server->{name};
+        my @points = map { [ $px->(log $_->{case}{x}),
+                             $py->($_->{value}{$name}) ] }
+            grep { ($_->{value}{$name} // 0) > 0 } @rows;
+        next unless @points;
+
+        my $kind = kind($name);
+        $body .= sprintf qq(<polyline class="line %s" points="%s"/>\n), $kind,
+            join ' ', map { sprintf '%.1f,%.1f', @$_ } @points;
+        $body .= sprintf qq(<circle class="%s" cx="%.1f" cy="%.1f" r="3"/>\n),
+            $kind, @$_ for @points;
+        push @names, [ $points[-1][1], $server->{title} ];
+    }
+
+    my $last = 0;
+    for (sort { $a->[0] <=> $b->[0] } @names) {
+        my ($y, $text) = @$_;
+        $y = $last + 14 if $y < $last + 14;
+        $last = $y;
+        $body .= sprintf qq(<text x="%d" y="%.1f">%s</text>\n),
+            $left + $width + 12, $y + 4, xml($text);
+    }
+
+    $body .= sprintf qq(<text class="x" x="%d" y="%d">%s</text>\n),
+        $left + $width / 2, $top + $height + 42, xml($rows[0]{case}{of_x});
+    return frame($title, $top + $height + 55, $body);
+}
+
+sub kind {
+    my ($name) = @_;
+    return $name eq 'floor' ? 'floor' : $name eq 'longpoll' ? 'own' : 'other';
+}
+
+sub frame {
+    my ($title, $y, $body) = @_;
+
+    return <<"END";
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 620 $y" role="img">
+<title>@{[ xml($title) ]}</title>
+<style>
+text   { font: 12px sans-serif; fill: #24292f }
+.title { font-size: 15px; font-weight: bold }
+.case  { font-weight: bold }
+.name  { text-anchor: end }
+.back  { fill: #ffffff }
+.x     { text-anchor: middle }
+.floor { fill: #8c959f; stroke: #8c959f }
+.own   { fill: #1a7f37; stroke: #1a7f37 }
+.other { fill: #6a9fd8; stroke: #6a9fd8 }
+.grid  { stroke: #d0d7de }
+.line  { fill: none; stroke-width: 2 }
+\@media (prefers-color-scheme: dark) {
+    text   { fill: #e6edf3 }
+    .back  { fill: #0d1117 }
+    .floor { fill: #7d8590; stroke: #7d8590 }
+    .own   { fill: #3fb950; stroke: #3fb950 }
+    .other { fill: #4478b4; stroke: #4478b4 }
+    .grid  { stroke: #30363d }
+    .line  { fill: none }
+}
+</style>
+<rect class="back" width="620" height="$y"/>
+$body</svg>
+END
+}
+
+
+1;

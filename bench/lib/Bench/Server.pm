@@ -1,0 +1,346 @@
+package Bench::Server;
+
+# The servers that are measured, each with a directory and a port of its own.
+#
+#     Bench::Server->names          in the order of the table
+#     my $server = Bench::Server->find($name);
+#     $server->{why}                why it cannot be had, if it cannot
+#     $server->start, $server->url('/path')
+#     $server->stop                 gives the alerts of its error log
+#     $server->processes            that share the connections
+#     $server->options              which bench/longpoll-bench needs for it
+#     $server->{version}            also of the nginx that it runs in
+#     $server->settings             what is special in its configuration
+#
+# Fair means: what each one's own documentation gives for long polling, two
+# workers (or two processors for Go), no access log, connections that stay, 250
+# events kept of each category, and shared memory that no case fills.  Every
+# worker listens for itself, or one of them would take nearly all connections.
+#
+# "floor" is nginx without any of them, for the least that it can do for such a
+# request.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use File::Temp qw( tempdir );
+use IO::Socket::INET ();
+use Time::HiRes qw( sleep time );
+
+use Longpoll::Child ();
+
+my $root = abs_path(dirname(__FILE__) . '/../../..');
+my $out = "$root/build/bench";
+
+our $Workers = 2;
+our $Nginx = 'nginx';
+
+# one event of 100 bytes, as the module answers it
+
+my $event = '{"timestamp":1616040198889,"category":"c0","data":"'
+    . 'x' x 100 . '","id":"0198c0de-0000-7000-8000-000000000000"}';
+
+my %servers = (
+    floor => {
+        title => 'nginx itself',
+        module => 'ngx_http_echo_module.so',
+        package => 'libnginx-mod-http-echo',
+        protocol => 'plain',
+        locations => <<"END",
+location = /floor  { echo_read_request_body; echo -n '{"success": true}'; }
+location = /answer { return 200 '{"events":[$event]}'; }
+location = /sleep  { echo_sleep 110; echo; }
+END
+        files => {
+            catchup => '{"events":[' . join(',', ($event) x 250) . ']}',
+        },
+    },
+
+    longpoll => {
+        title => 'this module',
+        file => "$root/build/ngx_http_longpoll_module.so",
+        protocol => 'golongpoll',
+        http => "longpoll_zone zone=bench:512m;\n",
+        locations => <<'END',
+location = /events  { longpoll_subscribe bench; }
+location = /publish { longpoll_publish bench; }
+END
+    },
+
+    'push-stream' => {
+        title => 'push-stream',
+        fetch => 1,
+        nginx => "$out/push-stream/usr/sbin/nginx",
+        file => "$out/push-stream/usr/lib/nginx/modules/"
+            . 'ngx_http_push_stream_module.so',
+        deb => 'libnginx-mod-http-push-stream',
+        protocol => 'pushstream',
+        http => <<'END',
+push_stream_shared_memory_size              512m;
+push_stream_max_messages_stored_per_channel 250;
+push_stream_message_ttl                     1h;
+END
+        locations => <<'END',
+location = /pub {
+    push_stream_publisher               admin;
+    push_stream_channels_path           $arg_id;
+    push_stream_store_messages          on;
+    push_stream_channel_info_on_publish off;
+}
+location = /sub {
+    push_stream_subscriber                long-polling;
+    push_stream_channels_path             $arg_id;
+    push_stream_message_template          "~text~\n";
+    push_stream_longpolling_connection_ttl 110s;
+}
+END
+    },
+
+    nchan => {
+        title => 'nchan',
+        module => 'ngx_nchan_module.so',
+        package => 'libnginx-mod-nchan',
+        protocol => 'nchan',
+        options => [ '-G', '/all' ],
+        http => "nchan_shared_memory_size 512m;\n",
+        locations => join('', <<'END', map { <<"END" }
+location = /pub {
+    nchan_publisher;
+    nchan_channel_id            $arg_id;
+    nchan_message_buffer_length 250;
+}
+END
+location = /$_->[0] {
+    nchan_subscriber                  longpoll;
+    nchan_channel_id                  \$arg_id;
+    nchan_subscriber_first_message    $_->[1];
+    nchan_longpoll_multipart_response raw;
+}
+END
+            [ sub => 'newest' ], [ all => 'oldest' ]),
+    },
+
+    golongpoll => {
+        title => 'golongpoll',
+        fetch => 1,
+        program => "$out/golongpoll",
+        protocol => 'golongpoll',
+    },
+);
+
+my @order = qw( floor longpoll push-stream nchan golongpoll );
+
+
+sub names { return @order }
+
+sub find {
+    my ($class, $name) = @_;
+
+    my $self = bless { name => $name, %{ $servers{$name} } }, $class;
+
+    $self->{nginx} //= $Nginx;
+    $self->{why} = $self->prepare;
+    $self->{version} = $self->find_version unless $self->{why};
+
+    return $self;
+}
+
+# undef, or why it cannot be had
+
+sub prepare {
+    my ($self) = @_;
+
+    if ($self->{fetch}) {
+        chomp(my $why = `$root/bench/peers $self->{name}`);
+        return $why || 'it cannot be fetched' if $?;
+    }
+
+    return if $self->{program};
+
+    if ($self->{module}) {
+        my ($dir) = `$self->{nginx} -V 2>&1` =~ /--modules-path=(\S+)/;
+        $self->{file} = ($dir // '') . "/$self->{module}";
+        return "$self->{package} is not installed" unless -e $self->{file};
+    }
+
+    return -e $self->{file} ? undef : "no $self->{file}";
+}
+
+sub find_version {
+    my ($self) = @_;
+
+    if ($self->{program}) {
+        open my $in, '<', "$root/bench/go/go.mod" or die "go.mod: $!\n";
+        my ($version) = join('', <$in>) =~ m{golongpoll v(\S+)};
+        return "golongpoll $version";
+    }
+
+    my ($nginx) = `$self->{nginx} -v 2>&1` =~ m{nginx/(\S+)};
+    my $version = '';
+
+    if ($self->{package}) {
+        $version = `dpkg-query -W -f '\${Version}' $self->{package}`;
+    } elsif ($self->{deb}) {
+        my ($doc) = glob "$out/push-stream/usr/share/doc/$self->{deb}/"
+            . 'changelog.Debian*';
+        ($version) = `zcat -f $doc` =~ /\((\S+)\)/ if $doc;
+    }
+
+    return join ' ', $version ? (($self->{package} // $self->{deb}),
+        "$version,") : (), "nginx $nginx";
+}
+
+sub options {
+    my ($self) = @_;
+
+    return '-p', $self->{protocol}, @{ $self->{options} // [] };
+}
+
+sub processes { return $_[0]{program} ? 1 : $Workers }
+
+sub url { return "http://127.0.0.1:$_[0]{port}$_[1]" }
+
+sub settings {
+    my ($self) = @_;
+
+    return "GOMAXPROCS=$Workers, MaxEventBufferSize: 250\n" if $self->{program};
+    return ($self->{http} // '') . $self->{locations};
+}
+
+
+sub start {
+    my ($self) = @_;
+
+    $self->stop;
+    $self->{dir} = tempdir('longpoll-bench-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    $self->{port} = free_port();
+    chmod 0755, $self->{dir};
+
+    my @command = $self->{program}
+        ? ($self->{program}, "127.0.0.1:$self->{port}") : $self->command_nginx;
+
+    # as many open files as this machine allows
+
+    $self->{child} = Longpoll::Child->start(
+        [ 'sh', '-c', 'ulimit -n $(ulimit -Hn); exec "$0" "$@"', @command ],
+        log => "$self->{dir}/error.log", dir => $self->{dir},
+        env => { GOMAXPROCS => $Workers });
+
+    my $end = time + 10;
+
+    until (IO::Socket::INET->new("127.0.0.1:$self->{port}")) {
+        if (time > $end || !$self->{child}->alive) {
+            my $log = $self->log;
+            $self->stop;
+            die "$self->{title} did not start:\n$log";
+        }
+        sleep 0.02;
+    }
+
+    return $self;
+}
+
+sub stop {
+    my ($self) = @_;
+
+    my $child = delete $self->{child} or return;
+
+    $child->end;
+    return grep { /\[(?:alert|crit|emerg)\]/ } $self->lines;
+}
+
+sub lines {
+    my ($self) = @_;
+
+    open my $in, '<', "$self->{dir}/error.log" or return;
+    return <$in>;
+}
+
+sub log {
+    my ($self) = @_;
+
+    my @lines = $self->lines;
+    return join '', @lines > 10 ? @lines[-10 .. -1] : @lines;
+}
+
+# below those ports that outgoing connections have
+
+sub free_port {
+    for (1 .. 1000) {
+        my $port = 20000 + int rand 10000;
+        return $port if IO::Socket::INET->new(
+            Listen => 1, LocalAddr => "127.0.0.1:$port", ReuseAddr => 1);
+    }
+    die "no free port\n";
+}
+
+sub command_nginx {
+    my ($self) = @_;
+
+    my $dir = $self->{dir};
+    my %files = ('nginx.conf' => $self->config, %{ $self->{files} // {} });
+
+    mkdir "$dir/tmp";
+
+    for my $name (keys %files) {
+        open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
+        print $file $files{$name};
+        close $file or die "$dir/$name: $!\n";
+        chmod 0644, "$dir/$name";
+    }
+
+    return $self->{nginx}, '-p', "$dir/", '-c', 'nginx.conf', '-e',
+        'error.log';
+}
+
+sub config {
+    my ($self) = @_;
+
+    my $user = '';
+
+    if ($> == 0) {
+        my ($name) = grep { defined getpwnam $_ } qw( www-data nobody );
+        my $group = getgrgid((getpwnam $name)[3]);
+        $user = "user $name $group;";
+    }
+
+    (my $locations = $self->{locations}) =~ s/^/        /mg;
+    (my $http = $self->{http} // '') =~ s/^/    /mg;
+
+    return <<"END";
+load_module $self->{file};
+$user
+daemon           off;
+worker_processes $Workers;
+pid              nginx.pid;
+
+events {
+    worker_connections 16384;
+}
+
+http {
+    access_log         off;
+    default_type       application/json;
+    sendfile           on;
+    keepalive_requests 1000000000;
+
+    client_body_temp_path tmp/body;
+    proxy_temp_path       tmp/proxy;
+    fastcgi_temp_path     tmp/fastcgi;
+    uwsgi_temp_path       tmp/uwsgi;
+    scgi_temp_path        tmp/scgi;
+
+$http
+    server {
+        listen 127.0.0.1:$self->{port} reuseport backlog=4096;
+        root   .;
+
+$locations    }
+}
+END
+}
+
+
+1;

@@ -1,0 +1,247 @@
+
+/*
+ * mode.c: what all modes have in common, and those that publish nothing.
+ *
+ *     get       connections in a closed loop ask for one path
+ *     burst     all ask at once, and again when all have their answer
+ *     park      polls are parked, and nothing may answer
+ *
+ * The others are in mode_publish.c and mode_deliver.c.  All begin with what is
+ * not measured, so that connections have been accepted and tables have grown,
+ * and take their samples when the server is quiet.
+ */
+
+
+#include "bench.h"
+#include "mode.h"
+
+
+conn_t    *conns;
+uint32_t  *published;
+uint64_t   done;
+
+static uint64_t  started, target;
+
+
+void
+mode_quiet(unsigned looks)
+{
+    unsigned  still;
+    uint64_t  events, end;
+
+    end = loop_now() + 3000 * MS;
+    (void) proc_busy();
+
+    for (still = 0; still < looks && loop_now() < end; /* void */) {
+        events = loop_events + crowd->events;
+        loop_turn(proc_count() ? 2 : 25);
+
+        if (proc_busy() || loop_events + crowd->events != events) {
+            still = 0;
+
+        } else {
+            still++;
+        }
+    }
+}
+
+
+void
+mode_measure_begin(void)
+{
+    mode_quiet(5);
+    proc_memory(&before);
+    proc_cpu(&before);
+    before.wall = loop_now();
+}
+
+
+void
+mode_measure_end(void)
+{
+    after.wall = loop_now();
+    mode_quiet(5);
+    proc_cpu(&after);
+    proc_memory(&after);
+}
+
+
+void
+mode_run_until(uint64_t *what, uint64_t wanted)
+{
+    while (*what < wanted) {
+        loop_turn(100);
+        bench_progress(*what, wanted);
+    }
+}
+
+
+conn_t *
+mode_open_some(unsigned n, unsigned first, int fast)
+{
+    conn_t    *c;
+    unsigned   i;
+
+    doing = "connecting";
+    c = bench_need(calloc(n, sizeof(conn_t)));
+
+    for (i = 0; i < n; i++) {
+        conn_open(&c[i], first + i, fast);
+        bench_progress(i, n);
+    }
+
+    return c;
+}
+
+
+void
+mode_send(conn_t *c, answer_pt answer)
+{
+    const char  *data;
+
+    data = check_data(c->number, c->cat, published[c->cat]++);
+    opt.proto->publish(c, answer, data);
+}
+
+
+/* get */
+
+
+static void
+get_answer(conn_t *c)
+{
+    times_add(&latency, c->answered - c->start);
+    done++;
+    check_same(c);
+
+    if (started < target) {
+        started++;
+        conn_get(c, get_answer, opt.path);
+    }
+}
+
+
+static void
+get_some(uint64_t n)
+{
+    unsigned  i;
+
+    done = 0;
+    target = n;
+    started = n < opt.conns ? n : opt.conns;
+
+    for (i = 0; i < opt.conns && i < n; i++) {
+        conn_get(&conns[i], get_answer, opt.path);
+    }
+
+    mode_run_until(&done, n);
+}
+
+
+void
+mode_get(void)
+{
+    conns = mode_open_some(opt.conns, 0, 0);
+    doing = "getting";
+
+    get_some(opt.conns);
+    latency.n = 0;
+
+    mode_measure_begin();
+    get_some(opt.ops);
+    mode_measure_end();
+
+    count.ops = opt.ops;
+}
+
+
+/* burst: the rhythm of a fan-out */
+
+void
+mode_burst(void)
+{
+    unsigned  i;
+
+    conns = mode_open_some(opt.conns, 0, 0);
+    doing = "getting";
+
+    get_some(opt.conns);
+    latency.n = 0;
+
+    mode_measure_begin();
+
+    for (i = 0; i < opt.ops; i++) {
+        get_some(opt.conns);
+        mode_quiet(2);
+    }
+
+    mode_measure_end();
+
+    count.ops = (uint64_t) opt.ops * opt.conns;
+}
+
+
+/* park */
+
+
+static void
+park_answer(conn_t *c)
+{
+    if (check_poll(c) >= 0) {
+        count.bad++;
+        fprintf(stderr, "longpoll-bench: a parked poll was answered\n");
+    }
+
+    opt.proto->poll(c, park_answer);
+}
+
+
+static void
+park_some(conn_t *c, unsigned first, unsigned n)
+{
+    unsigned  i;
+
+    for (i = 0; i < n; i++) {
+        conn_open(&c[i], first + i, 0);
+        c[i].cat = (first + i) % opt.cats;
+        opt.proto->poll(&c[i], park_answer);
+
+        if (i % 64 == 0) {
+            loop_turn(0);
+            bench_progress(i, n);
+        }
+    }
+}
+
+
+/* ten that are not counted make their worker's tables */
+
+void
+mode_park(void)
+{
+    unsigned       first, n, self;
+    static conn_t  warm[10];
+
+    doing = "parking";
+
+    self = crowd_begin(&first, &n);
+    conns = bench_need(calloc(n, sizeof(conn_t)));
+
+    if (self) {
+        park_some(conns, first, n);
+        crowd_serve();
+        crowd_leave();
+    }
+
+    park_some(warm, 0, 10);
+    mode_measure_begin();
+
+    crowd->go = 1;
+    park_some(conns, first, n);
+    crowd_await();
+
+    mode_measure_end();
+    crowd_end();
+
+    count.ops = opt.conns;
+}

@@ -1,0 +1,355 @@
+
+/*
+ * mode_publish.c: the modes whose events are read from the beginning.
+ *
+ *     publish   publishers in a closed loop; a category belongs to one of them;
+ *               at the end all categories are read back and looked through
+ *     store     the same with events that stay
+ *     catchup   categories are filled; readers in a closed loop each read one
+ *
+ * How much there must be to read: all, or as much as the server keeps (-f).
+ * Where it has more than that, or events of earlier runs, these come first.
+ */
+
+
+#include "bench.h"
+#include "mode.h"
+
+
+static uint64_t  started, target;
+
+
+/*
+ * publish; connection i has the categories i, i + conns, i + 2 * conns ... and
+ * as many events to publish as make the same number in each
+ */
+
+
+static void
+publish_next(conn_t *c)
+{
+    if (c->share == 0) {
+        return;
+    }
+
+    c->share--;
+    c->cat += opt.conns;
+
+    if (c->cat >= opt.cats) {
+        c->cat = c->number;
+    }
+
+    mode_send(c, c->answer);
+}
+
+
+static void
+publish_answer(conn_t *c)
+{
+    times_add(&latency, c->answered - c->start);
+    done++;
+    check_published(c);
+    publish_next(c);
+}
+
+
+/* n events or a little less; returns how many */
+
+static uint64_t
+publish_some(uint64_t n)
+{
+    conn_t    *c;
+    uint64_t   all;
+    unsigned   i;
+
+    all = 0;
+    done = 0;
+
+    for (i = 0; i < opt.conns; i++) {
+        c = &conns[i];
+        c->share = (n < opt.cats)
+                   ? n / opt.conns
+                   : n / opt.cats * ((opt.cats - i - 1) / opt.conns + 1);
+        all += c->share;
+    }
+
+    for (i = 0; i < opt.conns; i++) {
+        conns[i].answer = publish_answer;
+        publish_next(&conns[i]);
+    }
+
+    mode_run_until(&done, all);
+
+    return all;
+}
+
+
+static void
+publish_open(void)
+{
+    unsigned  i;
+
+    if (opt.conns > opt.cats) {
+        opt.conns = opt.cats;
+    }
+
+    published = bench_need(calloc(opt.cats, sizeof(uint32_t)));
+    conns = mode_open_some(opt.conns, 0, 0);
+
+    /* the first is then that of its own number */
+
+    for (i = 0; i < opt.conns; i++) {
+        conns[i].cat = opt.cats;
+    }
+}
+
+
+/*
+ * Who reads from the beginning and finds less than there should be waits for
+ * the rest, some servers without an end; that is given up.
+ */
+
+static void  (*give_up)(conn_t *c, int n);
+
+static void
+give_up_tick(void)
+{
+    conn_t          *c;
+    uint64_t         t;
+    unsigned         i;
+    static uint64_t  last;
+
+    t = loop_now();
+
+    if (t - last < 10 * MS) {
+        return;
+    }
+
+    last = t;
+
+    for (i = 0; i < opt.conns; i++) {
+        c = &conns[i];
+
+        if (c->busy && t - c->start > opt.wait_ms * MS) {
+            conn_close(c);
+            give_up(c, 0);
+        }
+    }
+}
+
+
+/* c's category from where the buffer must begin at the latest */
+
+static void
+readback_begin(conn_t *c, answer_pt answer)
+{
+    unsigned  n = published[c->cat];
+
+    c->place = PLACE_BEGIN;
+    check_window(c, n > opt.buffer ? n - opt.buffer : 0);
+    opt.proto->poll(c, answer);
+}
+
+
+static int
+readback_category(conn_t *c)
+{
+    for ( /* void */ ; c->cat < opt.cats; c->cat += opt.conns) {
+        if (published[c->cat]) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void  readback_answer(conn_t *c);
+
+static void
+readback_got(conn_t *c, int n)
+{
+    if (n > 0 && c->window.next < published[c->cat]) {
+        opt.proto->poll(c, readback_answer);
+        return;
+    }
+
+    check_lost(c, published[c->cat]);
+    c->cat += opt.conns;
+
+    if (readback_category(c)) {
+        readback_begin(c, readback_answer);
+        return;
+    }
+
+    done++;
+}
+
+
+static void
+readback_answer(conn_t *c)
+{
+    readback_got(c, check_poll(c));
+}
+
+
+static void
+readback(void)
+{
+    unsigned  i;
+
+    if (opt.proto->poll_path[0] == '\0') {
+        return;
+    }
+
+    doing = "reading back";
+    done = 0;
+    opt.timeout = 1;
+    give_up = readback_got;
+    loop_tick = give_up_tick;
+
+    for (i = 0; i < opt.conns; i++) {
+        conns[i].cat = i;
+
+        if (readback_category(&conns[i])) {
+            readback_begin(&conns[i], readback_answer);
+
+        } else {
+            done++;
+        }
+    }
+
+    mode_run_until(&done, opt.conns);
+    loop_tick = NULL;
+}
+
+
+void
+mode_publish(void)
+{
+    publish_open();
+
+    /* with -a every category has so many events to begin with */
+
+    doing = "warming up";
+    publish_some(opt.warm ? (uint64_t) opt.warm * opt.cats : opt.conns);
+    latency.n = 0;
+
+    doing = "publishing";
+    mode_measure_begin();
+    count.ops = publish_some(opt.ops);
+    mode_measure_end();
+
+    readback();
+}
+
+
+/* store: each category gets one event first, which makes its entry */
+
+void
+mode_store(void)
+{
+    publish_open();
+
+    doing = "warming up";
+    publish_some(opt.cats);
+
+    doing = "storing";
+    mode_measure_begin();
+    count.ops = publish_some(opt.ops);
+    mode_measure_end();
+
+    readback();
+}
+
+
+/* catchup */
+
+
+static void  catchup_answer(conn_t *c);
+
+static void
+catchup_begin(conn_t *c)
+{
+    started++;
+    c->due = loop_now();
+    readback_begin(c, catchup_answer);
+}
+
+
+static void
+catchup_got(conn_t *c, int n)
+{
+    if (n > 0 && c->window.next < published[c->cat]) {
+        opt.proto->poll(c, catchup_answer);
+        return;
+    }
+
+    check_lost(c, published[c->cat]);
+    times_add(&latency, c->answered - c->due);
+    done++;
+
+    if (started < target) {
+        c->cat = (c->cat + 1) % opt.cats;
+        catchup_begin(c);
+    }
+}
+
+
+static void
+catchup_answer(conn_t *c)
+{
+    catchup_got(c, check_poll(c));
+}
+
+
+static void
+catchup_some(uint64_t n)
+{
+    unsigned  i;
+
+    done = 0;
+    started = 0;
+    target = n;
+
+    for (i = 0; i < opt.conns && started < n; i++) {
+        conns[i].cat = i % opt.cats;
+        catchup_begin(&conns[i]);
+    }
+
+    mode_run_until(&done, n);
+}
+
+
+void
+mode_catchup(void)
+{
+    unsigned  i, readers;
+
+    readers = opt.conns;
+    publish_open();
+
+    doing = "filling";
+    publish_some((uint64_t) opt.cats * opt.buffer);
+
+    for (i = 0; i < opt.conns; i++) {
+        conn_close(&conns[i]);
+    }
+
+    free(conns);
+    opt.conns = readers;
+    opt.timeout = 1;
+    conns = mode_open_some(opt.conns, 0, 0);
+
+    doing = "catching up";
+    give_up = catchup_got;
+    loop_tick = give_up_tick;
+    catchup_some(opt.conns);
+    latency.n = 0;
+
+    mode_measure_begin();
+    catchup_some(opt.ops);
+    mode_measure_end();
+
+    count.ops = opt.ops;
+}

@@ -1,0 +1,294 @@
+
+/*
+ * proc.c: what the kernel counted for the server's processes (proc(5)).
+ *
+ * These are the processes that hold the port's listening socket open: nginx's
+ * master and its workers, or the one process of another server.  A user may
+ * also name them.
+ *
+ * CPU is what the scheduler counted for each task, in nanoseconds (the first
+ * word of schedstat), or, where the kernel has none, the ticks of stat.  What
+ * a task runs right now is not in it yet, so samples are taken when the server
+ * is quiet: no task is running, and the sum stands still.
+ *
+ * Memory is PSS, which gives every process its share of what several have
+ * mapped, so that the sum over all of them is what they take together.
+ */
+
+
+#include "bench.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+
+static int       pids[MAX_PIDS];
+static unsigned  npids;
+
+
+static FILE *
+proc_open(const char *fmt, ...)
+{
+    char     path[96];
+    va_list  args;
+
+    va_start(args, fmt);
+    vsnprintf(path, sizeof(path), fmt, args);
+    va_end(args);
+
+    return fopen(path, "r");
+}
+
+
+void
+proc_add(int pid)
+{
+    unsigned  i;
+
+    for (i = 0; i < npids; i++) {
+        if (pids[i] == pid) {
+            return;
+        }
+    }
+
+    if (npids == MAX_PIDS) {
+        bench_die("more than %d processes", MAX_PIDS);
+    }
+
+    pids[npids++] = pid;
+}
+
+
+unsigned
+proc_count(void)
+{
+    return npids;
+}
+
+
+static int
+proc_listening(unsigned port, unsigned long *inode, int max)
+{
+    int                 n, i;
+    FILE               *f;
+    char                line[512];
+    unsigned            local, state;
+    unsigned long       ino;
+    static const char  *tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+
+    n = 0;
+
+    for (i = 0; i < 2; i++) {
+        f = fopen(tables[i], "r");
+        if (f == NULL) {
+            continue;
+        }
+
+        while (n < max && fgets(line, sizeof(line), f)) {
+            if (sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x"
+                       " %*s %*s %*s %*d %*d %lu", &local, &state, &ino) == 3
+                && local == port && state == 0x0A)
+            {
+                inode[n++] = ino;
+            }
+        }
+
+        fclose(f);
+    }
+
+    return n;
+}
+
+
+static int
+proc_holds(const char *pid, unsigned long *inode, int n)
+{
+    int             i, found;
+    DIR            *dir;
+    char            path[300];
+    struct stat     st;
+    struct dirent  *de;
+
+    snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+
+    dir = opendir(path);
+    if (dir == NULL) {
+        return 0;
+    }
+
+    found = 0;
+
+    while (!found && (de = readdir(dir)) != NULL) {
+        if (fstatat(dirfd(dir), de->d_name, &st, 0) == 0
+            && S_ISSOCK(st.st_mode))
+        {
+            for (i = 0; i < n; i++) {
+                found |= (st.st_ino == inode[i]);
+            }
+        }
+    }
+
+    closedir(dir);
+    return found;
+}
+
+
+unsigned
+proc_find(unsigned port)
+{
+    int             n;
+    DIR            *dir;
+    unsigned long   inode[64];
+    struct dirent  *de;
+
+    n = proc_listening(port, inode, 64);
+    dir = opendir("/proc");
+
+    if (n == 0 || dir == NULL) {
+        return 0;
+    }
+
+    while ((de = readdir(dir)) != NULL) {
+        if (isdigit((unsigned char) de->d_name[0])
+            && proc_holds(de->d_name, inode, n))
+        {
+            proc_add(atoi(de->d_name));
+        }
+    }
+
+    closedir(dir);
+    return npids;
+}
+
+
+/* its time in ns; *running is set if it is on a CPU or waits, but not idly */
+
+static uint64_t
+proc_task(int pid, const char *task, int *running)
+{
+    int        n;
+    FILE      *f;
+    char       line[1024], *p, state;
+    uint64_t   ns, user, sys;
+
+    f = proc_open("/proc/%d/task/%.16s/stat", pid, task);
+    if (f == NULL) {
+        return 0;
+    }
+
+    /* pid (name) state and ten more, then utime and stime in ticks */
+
+    p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+    fclose(f);
+
+    n = p ? sscanf(p, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+                   " %" SCNu64 " %" SCNu64, &state, &user, &sys) : 0;
+    if (n != 3) {
+        return 0;
+    }
+
+    *running |= (state == 'R' || state == 'D');
+
+    f = proc_open("/proc/%d/task/%.16s/schedstat", pid, task);
+    n = 0;
+
+    if (f) {
+        n = fscanf(f, "%" SCNu64, &ns);
+        fclose(f);
+    }
+
+    return n == 1 ? ns : (user + sys) * (1000000000 / sysconf(_SC_CLK_TCK));
+}
+
+
+static uint64_t
+proc_tasks(int *running)
+{
+    DIR            *dir;
+    char            path[64];
+    uint64_t        ns;
+    unsigned        i;
+    struct dirent  *de;
+
+    ns = 0;
+
+    for (i = 0; i < npids; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/task", pids[i]);
+
+        dir = opendir(path);
+        if (dir == NULL) {
+            bench_die("process %d of the server is gone", pids[i]);
+        }
+
+        while ((de = readdir(dir)) != NULL) {
+            if (isdigit((unsigned char) de->d_name[0])) {
+                ns += proc_task(pids[i], de->d_name, running);
+            }
+        }
+
+        closedir(dir);
+    }
+
+    return ns;
+}
+
+
+void
+proc_cpu(sample_t *s)
+{
+    int  running;
+
+    s->cpu = proc_tasks(&running);
+}
+
+
+int
+proc_busy(void)
+{
+    int              running;
+    uint64_t         ns;
+    static uint64_t  last;
+
+    running = 0;
+    ns = proc_tasks(&running);
+
+    if (ns != last) {
+        last = ns;
+        return 1;
+    }
+
+    return running;
+}
+
+
+void
+proc_memory(sample_t *s)
+{
+    FILE      *f;
+    char       line[256];
+    uint64_t   kb;
+    unsigned   i;
+
+    s->pss = 0;
+    s->own = 0;
+
+    for (i = 0; i < npids; i++) {
+        f = proc_open("/proc/%d/smaps_rollup", pids[i]);
+        if (f == NULL) {
+            continue;
+        }
+
+        while (fgets(line, sizeof(line), f)) {
+            if (sscanf(line, "Pss: %" SCNu64, &kb) == 1) {
+                s->pss += kb * 1024;
+
+            } else if (sscanf(line, "Pss_Anon: %" SCNu64, &kb) == 1
+                       || sscanf(line, "Pss_Shmem: %" SCNu64, &kb) == 1)
+            {
+                s->own += kb * 1024;
+            }
+        }
+
+        fclose(f);
+    }
+}

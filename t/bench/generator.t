@@ -1,0 +1,150 @@
+# Does bench/ notice what goes wrong?  Its modes against t/bench/faulty, which
+# makes one mistake in each run; see there for which.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use IPC::Open2 qw(open2);
+use Test::More;
+
+my $root  = abs_path(dirname(__FILE__) . '/../..');
+my $bench = "$root/build/bench/longpoll-bench";
+
+my $pid = open2(my $out, my $in, $^X, "$root/t/bench/faulty");
+chomp(my $port = <$out>);
+
+my %modes = (
+    fanout   => '-c 3 -n 10',
+    lockstep => '-c 2 -n 16',
+    own      => '-c 4 -w 2 -n 24',
+    publish  => '-c 2 -k 4 -n 24',
+    catchup  => '-c 2 -k 2 -f 8 -n 6',
+    store    => '-c 2 -k 4 -n 24',
+);
+
+# what each fault is told as; one that is misrouted is also missing elsewhere
+my %told = (
+    none     => [],
+    close    => [],
+    chunks   => [],
+    drop     => [qw(lost)],
+    double   => [qw(doubled)],
+    swap     => [qw(reordered)],
+    deaf     => [qw(lost)],
+    misroute => [qw(misrouted lost)],
+    corrupt  => [qw(misrouted lost)],
+    refuse   => [qw(bad)],
+    status   => [qw(bad)],
+);
+
+my @kinds = qw(bad misrouted lost doubled reordered);
+my $run   = 0;
+our $limit = '';
+
+# run(PROTOCOL, FAULT, OPTION...): the exit code and the figures
+sub run {
+    my ($proto, $fault, @args) = @_;
+    my $url = "http://127.0.0.1:$port/$proto/$fault/r" . ++$run;
+    my @all = $proto eq 'nchan' ? ('-G', "/nchan/$fault/r$run/all") : ();
+
+    open my $fh, '-|', "$limit $bench -l -t 20 -p $proto @all @args $url 2>&1"
+        or die "$bench: $!\n";
+    my $said = join '', <$fh>;
+    close $fh;
+
+    my %figure = $said =~ /(\w+)=([-.\d]+)/g;
+    return ($? >> 8, $said, %figure);
+}
+
+sub try {
+    my ($proto, $fault, $mode) = @_;
+    my @told = @{ $told{$fault} };
+
+    # a fan-out has no second category where an event could show up
+    @told = 'lost' if $fault eq 'misroute' && $mode eq 'fanout';
+
+    # only who waits for what never comes should not wait for long
+    my $wait = $fault =~ /drop|misroute|corrupt|deaf/
+        || $fault eq 'swap' && $mode =~ /fanout|own|lockstep/ ? 100 : 5000;
+
+    my ($code, $said, %figure)
+        = run($proto, $fault, "-W $wait $modes{$mode} $mode");
+    my @wrong = grep { !$figure{$_} } @told;
+    my %may   = map { $_ => 1 } @told;
+
+    # who knew no place yet asks for what comes from then on
+    $may{lost} = 1 if $fault eq 'status';
+    push @wrong, grep { !$may{$_} && ($figure{$_} // 1) != 0 } @kinds;
+    push @wrong, "exit code $code" if $code != (@told ? 1 : 0);
+    push @wrong, 'nothing was checked' unless $figure{checked};
+
+    ok(!@wrong, "$proto, $mode: " . (!@told ? "$fault is no mistake"
+        : "$fault is told as " . join ' and ', @told))
+        or diag("wrong: @wrong\n$said");
+}
+
+for my $mode (sort keys %modes) {
+    for my $fault (sort keys %told) {
+        # nobody polls while these write; with each event lost those take long
+        next if $fault eq 'status' && $mode =~ /publish|store|catchup/
+            || $fault eq 'deaf' && $mode =~ /own|lockstep/;
+
+        try('golongpoll', $fault, $mode);
+    }
+}
+
+for my $proto (qw(nchan pushstream)) {
+    for my $mode (qw(own catchup)) {
+        try($proto, $_, $mode) for grep { !/status|deaf/ } sort keys %told;
+    }
+}
+
+for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
+    my ($fault, $words) = @$_;
+    my ($code, $said) = run('golongpoll', $fault, '-t 1 -k 4 -n 20 publish');
+    is($code, 2, "$fault ends the run");
+    like($said, qr/$words/, "$fault is told");
+}
+
+# with fewer files than connections it is several processes
+{
+    local $limit = 'ulimit -n 140 &&';
+
+    for (['none', 0], ['drop', 1, 'lost'], ['double', 1, 'doubled']) {
+        my ($fault, $want, @told) = @$_;
+        my ($code, $said, %figure)
+            = run('golongpoll', $fault, '-W 500 -c 100 -n 8 fanout');
+        my $is = join ' ', $code, map { "$_ " . ($figure{$_} // '-') }
+            grep { $figure{$_} // 1 } @kinds;
+        is($is, join(' ', $want, map { "$_ 100" } @told),
+           "100 polls in three processes: $fault") or diag($said);
+    }
+
+    my ($code, $said) = run('golongpoll', 'none', '-k 100 -c 100 publish');
+    is($code, 2, 'too many connections end the run');
+    like($said, qr/open files/, 'and why is told');
+}
+
+# an answered poll is not parked
+{
+    my ($code, $said, %figure) = run('golongpoll', 'status', '-c 20 park');
+    is($code, 1, 'a parked poll that is answered fails the run');
+    ok($figure{bad}, 'and is told');
+}
+
+# and is documented
+{
+    my $usage = `$bench 2>&1`;
+    open my $fh, '<', "$root/docs/benchmark.md" or die "benchmark.md: $!\n";
+    my $page = join '', <$fh>;
+    my @options = $usage =~ /(?:^|\s)-(\w)\s/g;
+    my @missing = grep { $page !~ /^\| `-$_\b/m } @options;
+
+    is("@missing", '', 'docs/benchmark.md has all ' . @options . ' options');
+}
+
+close $in;
+waitpid $pid, 0;
+done_testing;

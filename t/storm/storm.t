@@ -1,0 +1,152 @@
+# Many clients at once: 30,000 parked polls that come, are woken and go in
+# storms, some of them without a word; and clients that do not read what they
+# asked for.
+#
+#     CLIENTS=n   how many, 30000
+#
+# The storms are those of the load generator (bench/), which looks at every
+# answer.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use Socket qw( SOL_SOCKET SO_RCVBUF );
+use Test::More;
+use Time::HiRes qw( time );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Child ();
+use Longpoll::Client ();
+use Longpoll::Server qw( wait_until );
+use Longpoll::Workers qw( memory );
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my $generator = "$root/build/bench/longpoll-bench";
+my $rounds = 6;
+
+$Longpoll::Server::Patience = 60;
+
+my $clients = $ENV{CLIENTS} || 30_000;
+
+my $server;
+
+storms();
+unread();
+done_testing();
+
+
+sub begin {
+    $server->end if $server;
+    $server = Longpoll::Server->start(
+        connections => $clients + 1000,
+        http => "longpoll_zone zone=events:32m;\n",
+        server => <<'_EOC_');
+        location = /events  { longpoll_subscribe events; }
+        location = /publish { longpoll_publish events; }
+        location = /few {
+            longpoll_subscribe events;
+            longpoll_max_response_size 64k;
+        }
+_EOC_
+}
+
+sub storms {
+    begin();
+
+    my @kilobytes;
+
+    for my $round (1 .. $rounds) {
+        my $killed = $round % 3 == 0;
+        my $log = $server->dir . "/storm-$round";
+        my $child = Longpoll::Child->start(
+            [ $generator, '-c', $clients, '-n', $killed ? 1000 : 3,
+              '-t', 300, '-T', 120, 'fanout', $server->url('') ], log => $log);
+
+        wait_until("storm $round", sub {
+            $killed ? $server->waiting > $clients * 0.9 : !$child->alive;
+        }, 300);
+
+        $child->signal('KILL') if $killed;
+        $child->end;
+
+        open my $in, '<', $log or die "$log: $!\n";
+        my $said = join '', <$in>;
+
+        if ($killed) {
+            is($said, '', "storm $round: killed in the middle");
+
+        } else {
+            like($said, qr/\b@{[3 * $clients]}\b/, "storm $round: each has it")
+                or diag($said);
+        }
+
+        $server->wait_waiting(0);
+        push @kilobytes, memory($server->workers);
+    }
+
+    cmp_ok($kilobytes[-1], '<', $kilobytes[1] * 1.1,
+           "memory is flat: @kilobytes kB");
+    is_deeply([$server->alerts], [], 'nothing wrong in the error log');
+}
+
+
+# 400 clients that ask for much and read nothing
+
+sub unread {
+    my $data = '"' . 'x' x 2000 . '"';
+    my $n = 400;
+
+    begin();
+    $server->publish('much', $data) for 1 .. 250;
+
+    # whole answers, and such as the limit has cut
+
+    for my $part ([ '/few', 64 * 1024, 28 ], [ '/events', 250 * 2200, 250 ]) {
+        my ($uri, $most, $events) = @$part;
+        my $before = memory($server->workers);
+        my $sent = $server->status('events')->{delivered};
+        my @c = map { slow("$uri?category=much&timeout=60&since_time=0") }
+                1 .. $n;
+
+        wait_until('all are answered', sub {
+            $server->status('events')->{delivered} >= $sent + $n * $events;
+        });
+
+        my $more = memory($server->workers) - $before;
+
+        cmp_ok($more, '<', $n * ($most + 32 * 1024) / 1024,
+               "$uri: $n answers that nobody reads take $more kB");
+    }
+
+    # one event for all: they share its bytes
+
+    my @c = map { slow('/events?category=one&timeout=60') } 1 .. $n;
+
+    $server->wait_waiting($n);
+    my $before = memory($server->workers);
+    my $sent = $server->status('events')->{delivered};
+
+    $server->publish('one', '"' . 'x' x 500_000 . '"');
+    wait_until('all are answered', sub {
+        $server->status('events')->{delivered} == $sent + $n;
+    });
+
+    my $more = memory($server->workers) - $before;
+
+    cmp_ok($more, '<', 8192,
+           "one event of 500 kB for $n who do not read it takes $more kB");
+    is_deeply([$server->alerts], [], 'nothing wrong in the error log');
+}
+
+
+sub slow {
+    my ($uri) = @_;
+
+    my $c = Longpoll::Client->new(port => $server->port);
+
+    setsockopt $c->sock, SOL_SOCKET, SO_RCVBUF, 4096 or die "SO_RCVBUF: $!\n";
+    return $c->request('GET', $uri);
+}
