@@ -431,10 +431,6 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    if (r == r->main) {
-        r->keepalive = 0;
-    }
-
     rc = ngx_http_longpoll_subscribe_read(&sr, ctx->zone, ctx, cursor,
                                           llcf->max_response_size,
                                           r == r->main
@@ -863,10 +859,6 @@ ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
                                           NGX_HTTP_LONGPOLL_READ_LAST, &bytes);
 
     ngx_http_longpoll_subscribe_leave(poll);
-
-    if (closing) {
-        r->keepalive = 0;
-    }
 
     switch (rc) {
 

@@ -144,10 +144,13 @@ sub write_conf {
         $user = "user $name $group;";
     }
 
-    # a soft limit of open files that only grows: root's nginx may exceed it
+    # not all of what root may do can root of a container
 
-    my $files = $self->{connections} > 1024
-                ? "worker_rlimit_nofile ${\ ($self->{connections} + 100)};" : '';
+    chomp(my $most = `sh -c 'ulimit -Hn'`);
+    my $files = $self->{connections} <= 1024 ? ''
+              : 'worker_rlimit_nofile '
+                . ($most =~ /^\d+$/ && $most < $self->{connections} + 100
+                   ? $most : $self->{connections} + 100) . ';';
 
     my $load = join '', map { "load_module $_;\n" } modules();
 
