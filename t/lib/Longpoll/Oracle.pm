@@ -624,14 +624,13 @@ sub ended {
 
     $reader->{got}{$_} = 1 for keys %$got;
 
-    # a time is no name of a life: who comes with one from the old to the new
-    # is not told, nor who asks for all there is; and a since_time that is later
-    # than last_id is what counts
+    # who asks for all there is, is not told of another life; and a since_time
+    # that is later than last_id is what counts
 
     my $between = $self->between_lives($reader->{sent});
 
     $reader->{untold} = $self->{lives}[-1]
-        if ($reader->{asked} // '') !~ /^$uuid$/
+        if ($reader->{asked} // '') eq ''
             or $between and $reader->{once};
 
 
