@@ -15,7 +15,6 @@
 //	{"do":"reset","conn":1,"stream":1}    RESET_STREAM
 //	{"do":"close","conn":1}               CONNECTION_CLOSE
 //	{"do":"vanish","conn":1}              not a word more, and deaf
-//	{"do":"move","conn":1}                goes on from another port
 //
 //	{"conn":1,"up":true}
 //	{"conn":1,"stream":1,"status":200,"headers":{...},"body":"..."}
@@ -112,11 +111,6 @@ func (w *wire) WriteTo(b []byte, to net.Addr) (int, error) {
 	return w.PacketConn.WriteTo(b, to)
 }
 
-func newWire() (*wire, error) {
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	return &wire{PacketConn: socket}, err
-}
-
 // watch is a qlog that is nowhere written: quic-go tells of GOAWAY by no other
 // way.
 type watch int
@@ -143,10 +137,11 @@ type conn struct {
 }
 
 func dial(o order) (*conn, error) {
-	w, err := newWire()
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
+	w := &wire{PacketConn: socket}
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -244,25 +239,6 @@ func (c *conn) answer(o order, answer *http.Response, err error) {
 		Status: answer.StatusCode, Body: string(body)})
 }
 
-// move goes on from another port, as a client does whose network changes.
-func (c *conn) move() error {
-	w, err := newWire()
-	if err != nil {
-		return err
-	}
-	path, err := c.quic.AddPath(&quic.Transport{Conn: w})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err = path.Probe(ctx); err != nil {
-		return err
-	}
-	c.wire = w
-	return path.Switch()
-}
-
 func (c *conn) do(o order) {
 	stream := c.requests[o.Stream]
 
@@ -280,12 +256,6 @@ func (c *conn) do(o order) {
 			quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 	case "vanish":
 		c.wire.cut.Store(true)
-	case "move":
-		if err := c.move(); err != nil {
-			tell(report{Conn: c.number, Error: err.Error()})
-		} else {
-			tell(report{Conn: c.number, Up: true})
-		}
 	default:
 		panic("no such order: " + o.Do)
 	}

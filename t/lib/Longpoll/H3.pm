@@ -13,8 +13,8 @@ package Longpoll::H3;
 #
 #     $h3->stop($stream);                   # STOP_SENDING
 #     $h3->reset($stream);                  # RESET_STREAM
-#     $h3->close; $h3->vanish; $h3->move;   # move: to another port
-#     $h3->wait_goaway; $h3->wait_gone;     # why it ended
+#     $h3->close; $h3->vanish;              # vanish: without a word
+#     $h3->wait_goaway; $h3->wait_gone;     # the latter says why it ended
 #
 # Every wait ends, at the latest after $Longpoll::Client::Patience seconds, by
 # dying.
@@ -121,14 +121,6 @@ sub stop { $_[0]->order('stop', stream => $_[1]) }
 sub reset { $_[0]->order('reset', stream => $_[1]) }
 sub close { $_[0]->order('close') }
 sub vanish { $_[0]->order('vanish') }
-
-sub move {
-    my ($self) = @_;
-
-    $self->{up} = 0;
-    $self->order('move');
-    $self->wait_for(sub { $self->{up} }, 'the other port');
-}
 
 sub wait_goaway {
     my ($self) = @_;
