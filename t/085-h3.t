@@ -2,18 +2,19 @@
 
 use lib 't/lib';
 use Test::Nginx::Socket;
-use File::Temp ();
 use Longpoll;
+use Longpoll::Docs;
 use Longpoll::H2;
 use Longpoll::H3;
 
-# a certificate of our own, for as long as this file runs
+# a certificate of our own, where the recipe has it
 
-my $dir = File::Temp->newdir;
+my $key = Longpoll::Docs::file('push.key');
+my $pem = Longpoll::Docs::file('push.pem');
 my $made = system("openssl req -x509 -newkey ec"
                   . " -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-                  . " -subj /CN=localhost -keyout $dir/key.pem"
-                  . " -out $dir/cert.pem >/dev/null 2>&1") == 0;
+                  . " -subj /CN=localhost -keyout $key -out $pem"
+                  . " >/dev/null 2>&1") == 0;
 my $missing = $made ? Longpoll::H3->missing
                     : 'there is no openssl to make a certificate';
 
@@ -24,14 +25,16 @@ if ($missing) {
     plan 'no_plan';
 }
 
-$ENV{TEST_NGINX_CERT} = "$dir/cert.pem";
-$ENV{TEST_NGINX_CERT_KEY} = "$dir/key.pem";
+$ENV{TEST_NGINX_CERT} = $pem;
+$ENV{TEST_NGINX_CERT_KEY} = $key;
 
 # every block has a server with HTTP/3 (port 1) and one with HTTP/2 in cleartext
 # (port 2) beside the usual one
 
 add_block_preprocessor(sub {
     my ($block) = @_;
+
+    return if defined $block->recipe;
 
     my $locations = <<'_EOC_';
         client_max_body_size 30M;
@@ -249,7 +252,6 @@ $gone->request('GET', $uri) for 1 .. 5;
 wait_waiting(6);
 $gone->vanish;
 wait_waiting(1);
-like($gone->wait_gone, qr/no recent network activity/, 'to both sides');
 
 my $id = publish($cat, 1);
 like($stays->answer($stays_on)->{body}, qr/"id":"$id"/, 'the other is woken');
@@ -317,12 +319,12 @@ for my $n (0, 2, 3) {
 
 
 
-=== TEST 12: a reload answers the polls, and clients go on over new connections
+=== TEST 12: a reload answers the polls; clients go on over new connections
 --- quic_http
     keepalive_timeout 1s;
 --- scenario
-# While a worker leaves, nginx gives its clients' packets to the new ones as well
-# (docs/operations.md): it hears by chance that a client has left, and goes by
+# While a worker leaves, its clients' packets come to the new ones as well (see
+# docs/operations.md): it hears by chance that a client has left, and goes by
 # keepalive_timeout at the latest.
 
 my $cat = category();
@@ -392,3 +394,24 @@ is_deeply([map { join ' ', @{ $_->{got} } } @polls], [('1 2 3') x 6],
           'nothing is lost, nothing doubled');
 
 wait_gone(@old);
+
+
+
+=== TEST 13: as docs/backends.md has it
+--- recipe: h3
+--- scenario
+my %o = at(8443);
+my $h3 = Longpoll::H3->new(port => $o{port});
+my $cat = category();
+my $stream = $h3->request('GET', "/events?category=$cat&timeout=100");
+
+wait_waiting(1);
+my $id = publish($cat, 1, at(8081));
+my $r = $h3->answer($stream);
+
+like($r->{body}, qr/"id":"$id"/, 'a poll');
+is($r->{headers}{'alt-svc'}, qq(h3=":$o{port}"; ma=86400), 'Alt-Svc');
+
+my $h2 = get("/events?category=$cat&timeout=1&since_time=0", port => $o{port},
+             tls => {});
+is($h2->header('Alt-Svc'), qq(h3=":$o{port}"; ma=86400), 'and over TCP');

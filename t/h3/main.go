@@ -205,12 +205,12 @@ func (c *conn) request(o order) {
 		c.requests[o.Stream] = stream
 		err = stream.SendRequestHeader(req)
 	}
-	if err == nil && !o.Open {
-		err = stream.Close()
-	}
 	if err != nil {
 		c.answer(o, nil, err)
 		return
+	}
+	if !o.Open {
+		stream.Close() // fails if nginx has answered already
 	}
 	if o.Unread {
 		return

@@ -100,7 +100,8 @@ sub request {
     $self->order('request', stream => $stream, method => $method,
                  path => $path,
                  defined $o{body} ? (body => $o{body}) : (),
-                 map { $_ => JSON::PP::true } grep { $o{$_} } qw( open unread ));
+                 map { $_ => JSON::PP::true }
+                 grep { $o{$_} } qw( open unread ));
 
     return $stream;
 }
