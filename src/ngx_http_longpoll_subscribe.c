@@ -17,7 +17,7 @@
  * every other whose cursor is not older and lies before the first message.
  *
  * A parked request holds nothing but its memory; nginx's own
- * ngx_http_test_reading watches for the client to go.
+ * ngx_http_test_reading watches for the client to go, but for STOP_SENDING.
  */
 
 
@@ -90,6 +90,7 @@ static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
     ngx_uint_t timeout);
+static void ngx_http_longpoll_subscribe_test_writing(ngx_http_request_t *r);
 static void ngx_http_longpoll_subscribe_expire(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_subscribe_cleanup(void *data);
 static void ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll);
@@ -562,8 +563,18 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+#if (NGX_HTTP_V3)
+
+    /* and so may a STOP_SENDING */
+
+    if (r->connection->quic && r->connection->write->error) {
+        ngx_post_event(r->connection->write, &ngx_posted_events);
+    }
+
+#endif
+
     r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
+    r->write_event_handler = ngx_http_longpoll_subscribe_test_writing;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "longpoll park in \"%V\" for %uis", &z->name, timeout);
@@ -579,6 +590,32 @@ failed:
     ngx_http_longpoll_subscribe_disinterest(z, ctx, sr.slots);
 
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/*
+ * A client of HTTP/3 that wants no answer any more sends STOP_SENDING.  Its own
+ * side it may have finished, so that there is nothing to read; nginx resets the
+ * stream, and that is an event of writing.
+ */
+
+static void
+ngx_http_longpoll_subscribe_test_writing(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V3)
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    if (c->quic && c->write->error) {
+        c->error = 1;
+
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client stopped reading the stream");
+
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    }
+#endif
 }
 
 

@@ -15,7 +15,7 @@ $ENV{TEST_NGINX_HAS_LUA} =
 
 my $tests = '';
 
-for my $file (glob 't/10*-backends*.t') {
+for my $file (glob 't/10*-backends*.t t/085-h3.t') {
     open my $in, '<', $file or die "$file: $!\n";
     $tests .= join '', <$in>;
 }
