@@ -224,7 +224,10 @@ sub mutate {
         my ($passed, $said) = run($m->{seen});
         my ($first) = $said =~ /^(not ok .*)/m;
 
-        ($first) = $said =~ /^(FAILED: .*)/m unless defined $first;
+        # a build that fails has noticed nothing
+
+        ($first) = $said =~ /^(FAILED: .*(?:: tests|the sanitizers) .*)/m
+            unless defined $first;
 
         report(!$passed && defined $first, $m->{name},
                $passed ? "$m->{seen} does not notice"
