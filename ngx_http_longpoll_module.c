@@ -19,7 +19,9 @@
 #include "src/ngx_http_longpoll_http.h"
 #include "src/ngx_http_longpoll_category.h"
 #include "src/ngx_http_longpoll_delete.h"
+#include "src/ngx_http_longpoll_load.h"
 #include "src/ngx_http_longpoll_notify.h"
+#include "src/ngx_http_longpoll_persist.h"
 #include "src/ngx_http_longpoll_publish.h"
 #include "src/ngx_http_longpoll_response.h"
 #include "src/ngx_http_longpoll_status.h"
@@ -34,6 +36,7 @@ static ngx_int_t ngx_http_longpoll_handler(ngx_http_request_t *r);
 
 static ngx_int_t ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
+static ngx_int_t ngx_http_longpoll_init_persist(ngx_shm_zone_t *shm_zone);
 static ngx_int_t ngx_http_longpoll_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_longpoll_init_process(ngx_cycle_t *cycle);
 static void ngx_http_longpoll_exit_process(ngx_cycle_t *cycle);
@@ -51,6 +54,8 @@ static char *ngx_http_longpoll_zone_name_size(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *name, ssize_t *size);
 static char *ngx_http_longpoll_zone_parameter(ngx_conf_t *cf,
     ngx_str_t *value, ngx_http_longpoll_zone_conf_t *zcf);
+static char *ngx_http_longpoll_zone_persist(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_str_t *path);
 static ngx_http_longpoll_mention_t *ngx_http_longpoll_mention(ngx_conf_t *cf,
     ngx_str_t *name, ngx_str_t *directive);
 static char *ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -187,6 +192,9 @@ ngx_module_t  ngx_http_longpoll_module = {
 };
 
 
+static ngx_str_t  ngx_http_longpoll_no_file = ngx_string("none");
+
+
 /* what a location allows: 1 subscribing, 2 publishing, 4 deleting */
 
 typedef struct {
@@ -272,7 +280,15 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     z = shm_zone->data;
 
-    if (old) {
+    if (ngx_http_longpoll_init_persist(shm_zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* the newer nginx hands over the data of a zone of another size, too */
+
+    if (old && (u_char *) old->sh > shm_zone->shm.addr
+        && (u_char *) old->sh < shm_zone->shm.addr + shm_zone->shm.size)
+    {
         ngx_http_longpoll_zone_inherit(z, old);
         return NGX_OK;
     }
@@ -315,6 +331,77 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    if (z->old) {
+        return ngx_http_longpoll_zone_adopt(z, z->old, ngx_http_longpoll_now(),
+                                           shm_zone->shm.log);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A file belongs to a zone from its making on: what is in the one and in the
+ * other must agree.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_init_persist(ngx_shm_zone_t *shm_zone)
+{
+    ngx_uint_t                 i;
+    ngx_list_part_t           *part;
+    ngx_shm_zone_t            *zones;
+    ngx_http_longpoll_zone_t  *z, *old;
+
+    z = shm_zone->data;
+
+    /* in a reload the cycle is still the old one; before it has none */
+
+    part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+
+    for (zones = part->elts, i = 0; part; i++) {
+
+        if (i >= part->nelts) {
+            part = part->next;
+
+            if (part == NULL) {
+                break;
+            }
+
+            zones = part->elts;
+            i = 0;
+        }
+
+        if (zones[i].tag != &ngx_http_longpoll_module
+            || zones[i].shm.name.len != z->name.len
+            || ngx_strncmp(zones[i].shm.name.data, z->name.data, z->name.len)
+               != 0)
+        {
+            continue;
+        }
+
+        old = zones[i].data;
+
+        if (old->persist.len != z->persist.len
+            || ngx_strncmp(old->persist.data, z->persist.data, z->persist.len)
+               != 0)
+        {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "longpoll_zone \"%V\": \"persist\" cannot be "
+                          "changed from \"%V\" to \"%V\" by a reload, "
+                          "only by a restart", &z->name,
+                          old->persist.len ? &old->persist
+                                           : &ngx_http_longpoll_no_file,
+                          z->persist.len ? &z->persist
+                                         : &ngx_http_longpoll_no_file);
+            return NGX_ERROR;
+        }
+
+        z->old = old;
+
+        break;
+    }
+
     return NGX_OK;
 }
 
@@ -323,6 +410,7 @@ static ngx_int_t
 ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
 {
     ngx_uint_t                      i;
+    ngx_http_longpoll_zone_t       *z;
     ngx_http_longpoll_mention_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
@@ -333,17 +421,43 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
     mention = lmcf->mentions.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
-        ngx_http_longpoll_zone_configure(mention[i].zone);
+    if (ngx_http_longpoll_notify_init_module(cycle) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return ngx_http_longpoll_notify_init_module(cycle);
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+        z = mention[i].zone;
+
+        if (z->persist.len && z->sh->before == 0
+            && !z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].on
+            && ngx_http_longpoll_load(z, cycle->log) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        z->strays = ngx_http_longpoll_notify_word(&z->name);
+
+        if (z->old && z->old->sh != z->sh) {
+            ngx_http_longpoll_zone_moved(z, z->old);
+        }
+
+        z->old = NULL;
+
+        ngx_http_longpoll_zone_configure(z);
+    }
+
+    return NGX_OK;
 }
 
 
 static ngx_int_t
 ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
 {
+    ngx_uint_t                      i;
+    ngx_http_longpoll_zone_t       *z;
+    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
     /* cache managers and loaders are processes, too */
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
@@ -359,16 +473,46 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return ngx_http_longpoll_notify_init_process(cycle,
-                                        &ngx_http_longpoll_subscribe_handlers);
+    if (ngx_http_longpoll_notify_init_process(cycle,
+                                        &ngx_http_longpoll_subscribe_handlers)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
+    mention = lmcf->mentions.elts;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+        z = mention[i].zone;
+
+        if (z->persist.len
+            && ngx_http_longpoll_persist_init_process(cycle, z) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
 static void
 ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_uint_t                      i;
+    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
     if (!ngx_http_longpoll_zones(cycle)) {
         return;
+    }
+
+    lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
+    mention = lmcf->mentions.elts;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+        ngx_http_longpoll_persist_exit_process(mention[i].zone);
     }
 
     ngx_http_longpoll_notify_exit_process();
@@ -521,7 +665,7 @@ ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char                           *rv;
     ssize_t                         size;
-    ngx_str_t                      *value, name;
+    ngx_str_t                      *value, name, path;
     ngx_uint_t                      i;
     ngx_http_longpoll_zone_t       *z;
     ngx_http_longpoll_mention_t    *mention;
@@ -531,13 +675,18 @@ ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     name.len = 0;
     size = 0;
 
+    ngx_str_null(&path);
     ngx_memzero(&zcf, sizeof(ngx_http_longpoll_zone_conf_t));
     zcf.buffer = 250;
+    zcf.durable = (uint64_t) -1;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
             rv = ngx_http_longpoll_zone_name_size(cf, &value[i], &name, &size);
+
+        } else if (ngx_strncmp(value[i].data, "persist=", 8) == 0) {
+            rv = ngx_http_longpoll_zone_persist(cf, &value[i], &path);
 
         } else {
             rv = ngx_http_longpoll_zone_parameter(cf, &value[i], &zcf);
@@ -553,6 +702,18 @@ ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                            "\"%V\" must have \"zone\" parameter", &cmd->name);
         return NGX_CONF_ERROR;
     }
+
+    if (path.len == 0 && (zcf.flush || zcf.durable != (uint64_t) -1)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"flush\" and \"durable\" need \"persist\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (path.len) {
+        zcf.flush = zcf.flush ? zcf.flush : 5000;
+    }
+
+    zcf.durable = (zcf.durable == 1);
 
     mention = ngx_http_longpoll_mention(cf, &name, &cmd->name);
     if (mention == NULL) {
@@ -574,6 +735,7 @@ ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     z = mention->zone;
     z->size = size;
     z->conf = zcf;
+    z->persist = path;
 
     mention->shm_zone->init = ngx_http_longpoll_init_zone;
     mention->shm_zone->data = z;
@@ -638,7 +800,7 @@ ngx_http_longpoll_zone_parameter(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_longpoll_zone_conf_t *zcf)
 {
     u_char      *p;
-    uint64_t    *time;
+    uint64_t    *time, *flag;
     ngx_int_t    n;
     ngx_str_t    s;
 
@@ -664,13 +826,22 @@ ngx_http_longpoll_zone_parameter(ngx_conf_t *cf, ngx_str_t *value,
         return NGX_CONF_OK;
     }
 
+    flag = NULL;
+
     if (ngx_strncmp(value->data, "delete_on_read=", 15) == 0) {
+        flag = &zcf->delete_on_read;
+
+    } else if (ngx_strncmp(value->data, "durable=", 8) == 0) {
+        flag = &zcf->durable;
+    }
+
+    if (flag) {
 
         if (ngx_strcmp(s.data, "on") == 0) {
-            zcf->delete_on_read = 1;
+            *flag = 1;
 
         } else if (ngx_strcmp(s.data, "off") == 0) {
-            zcf->delete_on_read = 0;
+            *flag = 0;
 
         } else {
             goto invalid;
@@ -685,11 +856,14 @@ ngx_http_longpoll_zone_parameter(ngx_conf_t *cf, ngx_str_t *value,
     } else if (ngx_strncmp(value->data, "inactive=", 9) == 0) {
         time = &zcf->inactive;
 
+    } else if (ngx_strncmp(value->data, "flush=", 6) == 0) {
+        time = &zcf->flush;
+
     } else {
         goto invalid;
     }
 
-    if (ngx_strcmp(s.data, "off") == 0) {
+    if (time != &zcf->flush && ngx_strcmp(s.data, "off") == 0) {
         *time = 0;
         return NGX_CONF_OK;
     }
@@ -709,6 +883,89 @@ invalid:
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\"", value);
     return NGX_CONF_ERROR;
+}
+
+
+/*
+ * The workers write the file, so whoever tests the configuration can only say
+ * whether there is a directory, and whether he himself could.
+ */
+
+static char *
+ngx_http_longpoll_zone_persist(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *path)
+{
+#if (NGX_THREADS)
+
+    u_char                         *p;
+    ngx_str_t                       dir, name;
+    ngx_uint_t                      i;
+    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    path->data = value->data + 8;
+    path->len = value->len - 8;
+
+    if (path->len == 0 || path->data[path->len - 1] == '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", value);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, path, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
+    mention = lmcf->mentions.elts;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+
+        if (mention[i].zone->persist.len == path->len
+            && ngx_strncmp(mention[i].zone->persist.data, path->data,
+                           path->len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is the file of zone \"%V\" already",
+                               value, &mention[i].zone->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    for (p = path->data + path->len; p[-1] != '/'; p--) { /* void */ }
+
+    dir.len = ngx_max(p - 1 - path->data, 1);
+    dir.data = ngx_pnalloc(cf->pool, dir.len + 1);
+    if (dir.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    (void) ngx_cpystrn(dir.data, path->data, dir.len + 1);
+
+    if (access((char *) dir.data, W_OK|X_OK) == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "directory \"%V\" of \"%V\" cannot be written to",
+                           &dir, value);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_str_set(&name, "default");
+
+    if (ngx_thread_pool_add(cf, &name) == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+
+#else
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%V\" needs an nginx that was built "
+                       "--with-threads", value);
+    return NGX_CONF_ERROR;
+
+#endif
 }
 
 

@@ -64,10 +64,19 @@ typedef struct {
 } ngx_http_longpoll_given_t;
 
 
+/* an id as it is told: the first and the last eight bytes, as they read */
+
+typedef struct {
+    uint64_t              high;         /* 0: none */
+    uint64_t              low;
+} ngx_http_longpoll_uuid_t;
+
+
 /* a message, going in or coming out; the bytes belong to somebody else */
 
 typedef struct {
     uint64_t              id;           /* see ngx_http_longpoll_id.h */
+    ngx_http_longpoll_uuid_t  uuid;     /* that it is told by */
     ngx_uint_t            cat;          /* index into the categories at hand */
     ngx_str_t             data;         /* JSON text without line ends */
     uint64_t              pos;          /* the zone's */

@@ -14,6 +14,10 @@
 #include "ngx_http_longpoll_cat.h"
 
 
+static void ngx_http_longpoll_cat_bury(ngx_http_longpoll_cats_t *cats,
+    const uint64_t hash[2], uint64_t id, ngx_uint_t exact);
+
+
 #define ngx_http_longpoll_cat_bucket(cats, hash)                              \
     ((hash)[0] & ((cats)->sh->nbuckets - 1))
 
@@ -101,9 +105,7 @@ void
 ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
 {
     uint32_t                        *prev;
-    uint64_t                         id;
     ngx_http_longpoll_cat_sh_t      *cat;
-    ngx_http_longpoll_tomb_sh_t     *tomb;
     ngx_http_longpoll_cats_sh_t     *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
@@ -112,17 +114,13 @@ ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
 
     cat = &cats->slots[n];
     prev = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, cat->hash)];
-    tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, cat->hash)];
 
     if (cat->dropped) {
+        ngx_http_longpoll_cat_bury(cats, cat->hash, cat->dropped, 1);
+    }
 
-        /* a check over an id that is not yet its own would promise too much */
-
-        id = ngx_max(tomb->id, cat->dropped);
-
-        ngx_http_longpoll_put(tomb->check, 0);
-        ngx_http_longpoll_put(tomb->id, id);
-        ngx_http_longpoll_put(tomb->check, cat->hash[1]);
+    if (cat->shared) {
+        ngx_http_longpoll_cat_bury(cats, cat->hash, cat->shared, 0);
     }
 
     while (*prev != n + 1) {
@@ -136,6 +134,53 @@ ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
     ngx_http_longpoll_set(j, sh->free, n + 1);
     ngx_http_longpoll_set(j, sh->claimed, sh->claimed - 1);
     ngx_http_longpoll_done(j);
+}
+
+
+static void
+ngx_http_longpoll_cat_bury(ngx_http_longpoll_cats_t *cats,
+    const uint64_t hash[2], uint64_t id, ngx_uint_t exact)
+{
+    ngx_http_longpoll_tomb_sh_t  *tomb;
+
+    tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, hash)];
+
+    if (!exact && tomb->id >= id) {
+        return;
+    }
+
+    /* a check over an id that is not yet its own would promise too much */
+
+    id = ngx_max(tomb->id, id);
+
+    ngx_http_longpoll_put(tomb->check, 0);
+    ngx_http_longpoll_put(tomb->id, id);
+
+    if (exact) {
+        ngx_http_longpoll_put(tomb->check, hash[1]);
+    }
+}
+
+
+void
+ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats,
+    const uint64_t hash[2], uint64_t id, ngx_uint_t exact)
+{
+    uint32_t  n;
+
+    n = ngx_http_longpoll_cat_find(cats, hash);
+
+    if (n == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        ngx_http_longpoll_cat_bury(cats, hash, id, exact);
+
+    } else if (exact) {
+        ngx_http_longpoll_put(cats->slots[n].dropped,
+                              ngx_max(cats->slots[n].dropped, id));
+
+    } else {
+        ngx_http_longpoll_put(cats->slots[n].shared,
+                              ngx_max(cats->slots[n].shared, id));
+    }
 }
 
 

@@ -32,7 +32,8 @@ typedef struct {
 
     /* what it lost */
     uint64_t                         dropped;   /* highest id of its own */
-    uint64_t                         shared;    /* perhaps of its own */
+    uint64_t                         shared;    /* perhaps of its own, or of an
+                                                   earlier life */
 
     /* who cares */
     uint64_t                         used;      /* ms of last publish or poll */
@@ -106,6 +107,13 @@ uint32_t ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
 
 /* gives back a slot without messages and polls; leaves a tombstone */
 void ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n);
+
+/*
+ * The category lost what is up to id.  Exact: in this life; in an earlier one
+ * it was lost to those who do not ask for all there is.
+ */
+void ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats,
+    const uint64_t hash[2], uint64_t id, ngx_uint_t exact);
 
 /*
  * Whether a reader behind cursor lost something of the category; n may be

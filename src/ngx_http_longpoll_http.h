@@ -72,7 +72,7 @@ typedef struct {
 typedef struct {
     ngx_http_longpoll_result_e       result;
     ngx_uint_t                       nevents;   /* sent or stored */
-    uint64_t                         last_id;   /* of the last one */
+    ngx_http_longpoll_uuid_t         last;      /* of them */
 
     ngx_http_longpoll_zone_t        *zone;      /* set with the rest */
     ngx_http_longpoll_cat_t         *cats;

@@ -61,13 +61,39 @@ static const u_char  ngx_http_longpoll_id_digits[256] = {
 };
 
 
+void
+ngx_http_longpoll_id_uuid(ngx_http_longpoll_uuid_t *uuid, uint64_t id,
+    uint64_t life)
+{
+    uuid->high = (id & ~0xffffULL) | 0x7000 | (id & 0xffff) >> 4;
+    uuid->low = 2ULL << 62 | (id & 0xf) << 58
+                | (life & NGX_HTTP_LONGPOLL_LIFE_MASK);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_id_read(const ngx_http_longpoll_uuid_t *uuid, uint64_t *id,
+    uint64_t *life)
+{
+    if ((uuid->high >> 12 & 0xf) != 7 || uuid->low >> 62 != 2) {
+        return 0;
+    }
+
+    *id = (uuid->high & ~0xffffULL) | (uuid->high & 0xfff) << 4
+          | (uuid->low >> 58 & 0xf);
+    *life = uuid->low & NGX_HTTP_LONGPOLL_LIFE_MASK;
+
+    return 1;
+}
+
+
 u_char *
-ngx_http_longpoll_id_print(u_char *p, uint64_t id, uint64_t life)
+ngx_http_longpoll_id_print(u_char *p, const ngx_http_longpoll_uuid_t *uuid)
 {
     uint64_t  high, low;
 
-    high = (id & ~0xffffULL) | 0x7000 | (id & 0xffff) >> 4;
-    low = 2ULL << 62 | (id & 0xf) << 58 | (life & NGX_HTTP_LONGPOLL_LIFE_MASK);
+    high = uuid->high;
+    low = uuid->low;
 
     p = ngx_http_longpoll_id_byte(p, high, 56);
     p = ngx_http_longpoll_id_byte(p, high, 48);
@@ -95,7 +121,8 @@ ngx_http_longpoll_id_print(u_char *p, uint64_t id, uint64_t life)
 
 
 ngx_int_t
-ngx_http_longpoll_id_parse(u_char *p, size_t len, uint64_t *id, uint64_t *life)
+ngx_http_longpoll_id_parse(u_char *p, size_t len,
+    ngx_http_longpoll_uuid_t *uuid)
 {
     uint64_t    high, low;
     ngx_uint_t  bad;
@@ -148,12 +175,8 @@ ngx_http_longpoll_id_parse(u_char *p, size_t len, uint64_t *id, uint64_t *life)
         return NGX_ERROR;
     }
 
-    if ((high >> 12 & 0xf) != 7 || low >> 62 != 2) {
-        return NGX_DECLINED;
-    }
-
-    *id = (high & ~0xffffULL) | (high & 0xfff) << 4 | (low >> 58 & 0xf);
-    *life = low & NGX_HTTP_LONGPOLL_LIFE_MASK;
+    uuid->high = high;
+    uuid->low = low;
 
     return NGX_OK;
 }

@@ -29,7 +29,7 @@
 #include "ngx_http_longpoll.h"
 
 
-#define NGX_HTTP_LONGPOLL_JOURNAL_MAX  16      /* the longest step sets 11 */
+#define NGX_HTTP_LONGPOLL_JOURNAL_MAX  20      /* the longest step sets 16 */
 
 
 typedef struct {

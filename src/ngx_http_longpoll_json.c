@@ -81,6 +81,8 @@ typedef struct {
     u_char                    *category;    /* behind the key */
     u_char                    *data;        /* behind the key */
     u_char                    *data_end;    /* behind the value, if it nests */
+    u_char                    *timestamp;   /* of a line, behind the key */
+    u_char                    *id;
 
     /* what it found */
     ngx_http_longpoll_item_t  *items;
@@ -241,6 +243,53 @@ ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
 }
 
 
+ngx_int_t
+ngx_http_longpoll_json_line(ngx_http_longpoll_item_t *item,
+    ngx_str_t *timestamp, ngx_str_t *id, u_char *line, size_t len,
+    ngx_pool_t *pool)
+{
+    u_char                        *p, *last;
+    ngx_http_longpoll_json_ctx_t   ctx;
+
+    ctx.kind = NGX_HTTP_LONGPOLL_JSON_OBJECT;
+    ctx.items = item;
+    ctx.max = 1;
+    ctx.pool = pool;
+
+    last = line + len;
+    p = ngx_http_longpoll_json_blanks(line, last);
+
+    if (p == last || *p != '{') {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_longpoll_json_walk(&ctx, p, last - p) != NGX_OK) {
+        return ctx.error->len ? NGX_DECLINED : NGX_ERROR;
+    }
+
+    if (ctx.timestamp == NULL || ctx.id == NULL) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_http_longpoll_json_blanks(ctx.timestamp, last);
+    p = ngx_http_longpoll_json_blanks(p + 1, last);
+
+    ngx_http_longpoll_json_value(timestamp, p, last, NULL);
+
+    p = ngx_http_longpoll_json_blanks(ctx.id, last);
+    p = ngx_http_longpoll_json_blanks(p + 1, last);
+
+    if (*p != '"') {
+        return NGX_DECLINED;
+    }
+
+    id->data = p + 1;
+    id->len = ngx_http_longpoll_json_string(p, last) - p - 2;
+
+    return NGX_OK;
+}
+
+
 /* body has no blanks in front; NGX_ERROR: ctx->error says why */
 
 static ngx_int_t
@@ -258,6 +307,8 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body,
     ctx->category = NULL;
     ctx->data = NULL;
     ctx->data_end = NULL;
+    ctx->timestamp = NULL;
+    ctx->id = NULL;
     ctx->n = 0;
     ctx->next = body;
     ctx->end = NULL;
@@ -452,6 +503,12 @@ ngx_http_longpoll_json_key(void *data, const unsigned char *key, size_t len)
 
     } else if (len == 8 && ngx_memcmp(key, "category", 8) == 0) {
         ctx->category = p;
+
+    } else if (len == 9 && ngx_memcmp(key, "timestamp", 9) == 0) {
+        ctx->timestamp = p;
+
+    } else if (len == 2 && ngx_memcmp(key, "id", 2) == 0) {
+        ctx->id = p;
     }
 
     return 1;

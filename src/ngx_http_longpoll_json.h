@@ -53,6 +53,19 @@ ngx_int_t ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t **items,
 ngx_int_t ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body,
     size_t len, ngx_pool_t *pool, ngx_str_t *error);
 
+/*
+ * Reads a line of golongpoll's file, an event as in an answer: *item as above,
+ * and the spans of its timestamp (decimal digits) and its id (between the
+ * quotes).
+ *
+ * NGX_OK
+ * NGX_DECLINED  it is no event
+ * NGX_ERROR     no memory
+ */
+ngx_int_t ngx_http_longpoll_json_line(ngx_http_longpoll_item_t *item,
+    ngx_str_t *timestamp, ngx_str_t *id, u_char *line, size_t len,
+    ngx_pool_t *pool);
+
 /* what a publish without a category is told, and one that is not UTF-8 */
 extern ngx_str_t  ngx_http_longpoll_json_bad_category;
 extern ngx_str_t  ngx_http_longpoll_json_bad_body;

@@ -37,6 +37,16 @@ typedef struct {
 } ngx_http_longpoll_notify_sh_t;
 
 
+/* words by name; whoever comes last gets the last one, with others */
+
+#define NGX_HTTP_LONGPOLL_NOTIFY_WORDS  64
+
+typedef struct {
+    ngx_atomic_t                          word;
+    uint64_t                              name;     /* a hash of it, 0: free */
+} ngx_http_longpoll_word_sh_t;
+
+
 static ngx_int_t ngx_http_longpoll_notify_claim(void);
 static ngx_uint_t ngx_http_longpoll_notify_lives(ngx_atomic_uint_t owner);
 static uint32_t ngx_http_longpoll_notify_start(ngx_pid_t pid);
@@ -69,7 +79,9 @@ ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle)
     }
 
     ngx_http_longpoll_notify_shm.size = NGX_HTTP_LONGPOLL_NOTIFY_MAX
-                                      * sizeof(ngx_http_longpoll_notify_sh_t);
+                                      * sizeof(ngx_http_longpoll_notify_sh_t)
+                                      + NGX_HTTP_LONGPOLL_NOTIFY_WORDS
+                                      * sizeof(ngx_http_longpoll_word_sh_t);
     ngx_str_set(&ngx_http_longpoll_notify_shm.name, "longpoll_notify");
     ngx_http_longpoll_notify_shm.log = cycle->log;
 
@@ -212,6 +224,36 @@ ngx_http_longpoll_notify_exit_process(void)
     (void) ngx_atomic_cmp_set(
         &ngx_http_longpoll_notify_table[ngx_http_longpoll_notify_number].owner,
         ngx_http_longpoll_notify_self, 0);
+}
+
+
+/* called by the master alone */
+
+ngx_atomic_t *
+ngx_http_longpoll_notify_word(ngx_str_t *name)
+{
+    uint64_t                      hash;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_word_sh_t  *words;
+
+    words = (ngx_http_longpoll_word_sh_t *)
+                &ngx_http_longpoll_notify_table[NGX_HTTP_LONGPOLL_NOTIFY_MAX];
+
+    hash = (uint64_t) ngx_crc32_long(name->data, name->len) << 32
+           | ngx_hash_key(name->data, name->len) << 1 | 1;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_WORDS - 1; i++) {
+
+        if (words[i].name == 0) {
+            words[i].name = hash;
+        }
+
+        if (words[i].name == hash) {
+            break;
+        }
+    }
+
+    return &words[i].word;
 }
 
 

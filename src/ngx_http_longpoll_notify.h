@@ -56,4 +56,11 @@ uint64_t ngx_http_longpoll_notify_alive(void);
 void ngx_http_longpoll_notify_bury(void);
 
 
+/*
+ * A word that all processes share, of before and after a reload, for whatever
+ * has that name; 0 at first.  Two names may have the same one.
+ */
+ngx_atomic_t *ngx_http_longpoll_notify_word(ngx_str_t *name);
+
+
 #endif /* _NGX_HTTP_LONGPOLL_NOTIFY_H_INCLUDED_ */

@@ -19,6 +19,7 @@
 #include "ngx_http_longpoll_id.h"
 #include "ngx_http_longpoll_json.h"
 #include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_wire.h"
@@ -35,6 +36,10 @@ typedef struct {
     ngx_http_longpoll_item_t       *items;
     ngx_uint_t                      n;
     ngx_str_t                      *key;        /* NULL: none */
+
+    uint64_t                        id;         /* of the last one, and what */
+    uint64_t                        failed;     /* had failed before: if the
+                                                   disk is waited for */
 
     ngx_http_longpoll_item_t        item;       /* the usual one */
     ngx_str_t                       error;      /* len 0: no memory */
@@ -60,6 +65,8 @@ static void ngx_http_longpoll_publish_categories(
     ngx_http_longpoll_msg_t *msgs);
 static ngx_int_t ngx_http_longpoll_publish_one_line(ngx_http_request_t *r,
     ngx_str_t *data);
+static void ngx_http_longpoll_publish_decided(ngx_http_request_t *r,
+    ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_publish_stored(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx);
 static ngx_int_t ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
@@ -68,6 +75,9 @@ static ngx_int_t ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
 
 static ngx_str_t  ngx_http_longpoll_publish_too_large =
     ngx_string("Event too large, must need at most a quarter of the zone.");
+
+static ngx_str_t  ngx_http_longpoll_publish_unsaved =
+    ngx_string("Event could not be written to disk.");
 
 static ngx_str_t  ngx_http_longpoll_publish_bad_key =
     ngx_string("Invalid Idempotency-Key, must be 1-64 bytes long.");
@@ -155,6 +165,16 @@ ngx_http_longpoll_publish_body(ngx_http_request_t *r)
 
     if (rc == NGX_OK) {
         rc = ngx_http_longpoll_publish_stored(r, ctx);
+
+    } else if (rc == NGX_AGAIN) {
+        rc = ngx_http_longpoll_persist_wait(r, ctx->zone, pub.id, pub.failed,
+                                           ngx_http_longpoll_publish_decided);
+
+        /* what was posted is looked at; nobody else will end this request */
+
+        if (rc == NGX_DONE) {
+            return;
+        }
 
     } else if (pub.error.len) {
         rc = ngx_http_longpoll_publish_refuse(r, ctx, pub.status, &pub.error);
@@ -416,6 +436,7 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub)
 {
     uint64_t                  wake;
+    ngx_int_t                 rc;
     ngx_uint_t                i;
     ngx_http_longpoll_msg_t   msg, *msgs;
 
@@ -444,15 +465,29 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
 
     ngx_http_longpoll_publish_categories(ctx, pub, msgs);
 
-    switch (ngx_http_longpoll_zone_publish(ctx->zone, ctx->cats, msgs, pub->n,
-                                           pub->key, ngx_http_longpoll_now(),
-                                           &wake))
-    {
+    pub->failed = ctx->zone->sh->failed;
+
+    rc = ngx_http_longpoll_zone_publish(ctx->zone, ctx->cats, msgs, pub->n,
+                                        pub->key, ngx_http_longpoll_now(),
+                                        &wake);
+    switch (rc) {
+
     case NGX_OK:
+    case NGX_AGAIN:
         ctx->nevents = pub->n;
         break;
 
     case NGX_DONE:
+
+        /* it may be waiting for the disk itself */
+
+        if (ngx_http_longpoll_zone_decided(ctx->zone, msgs[pub->n - 1].id,
+                                           pub->failed)
+            == NGX_AGAIN)
+        {
+            rc = NGX_AGAIN;
+        }
+
         break;
 
     default: /* NGX_DECLINED */
@@ -470,9 +505,36 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
     ngx_http_longpoll_point("told");
 
     ctx->result = NGX_HTTP_LONGPOLL_PUBLISHED;
-    ctx->last_id = msgs[pub->n - 1].id;
+    ctx->last = msgs[pub->n - 1].uuid;
+    pub->id = msgs[pub->n - 1].id;
 
-    return NGX_OK;
+    return rc == NGX_AGAIN ? NGX_AGAIN : NGX_OK;
+}
+
+
+/* it is on disk, or it could not be written, and is not there any more */
+
+static void
+ngx_http_longpoll_publish_decided(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_publish_stored(r, ctx);
+
+    } else {
+        ctx->result = NGX_HTTP_LONGPOLL_ERROR;
+        ctx->nevents = 0;
+        ctx->last.high = 0;
+
+        rc = ngx_http_longpoll_publish_refuse(r, ctx,
+                                              NGX_HTTP_SERVICE_UNAVAILABLE,
+                                          &ngx_http_longpoll_publish_unsaved);
+    }
+
+    ngx_http_finalize_request(r, rc);
 }
 
 
@@ -573,8 +635,7 @@ ngx_http_longpoll_publish_stored(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    (void) ngx_http_longpoll_id_print(value.data, ctx->last_id,
-                                      ctx->zone->sh->life);
+    (void) ngx_http_longpoll_id_print(value.data, &ctx->last);
 
     if (ngx_http_longpoll_response_header(r, &ngx_http_longpoll_publish_id_key,
                                           &value)

@@ -522,6 +522,8 @@ ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
 
     q->has_id = (value->len != 0);
     q->own_id = 0;
+    q->uuid.high = 0;
+    q->uuid.low = 0;
     q->id = 0;
     q->life = 0;
 
@@ -529,19 +531,21 @@ ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
         return NGX_OK;
     }
 
-    rc = ngx_http_longpoll_id_parse(value->data, value->len, &q->id, &q->life);
+    rc = ngx_http_longpoll_id_parse(value->data, value->len, &q->uuid);
 
-    if (rc != NGX_OK && !q->has_since) {
+    if (rc == NGX_OK) {
+        q->own_id = ngx_http_longpoll_id_read(&q->uuid, &q->id, &q->life);
+    }
+
+    if (!q->own_id && !q->has_since) {
         *error = ngx_http_longpoll_query_no_since;
         return NGX_ERROR;
     }
 
-    if (rc == NGX_ERROR) {
+    if (rc != NGX_OK) {
         *error = ngx_http_longpoll_query_bad_id;
         return NGX_ERROR;
     }
-
-    q->own_id = (rc == NGX_OK);
 
     return NGX_OK;
 }

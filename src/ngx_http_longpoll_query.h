@@ -26,7 +26,8 @@
 typedef struct {
     ngx_uint_t                timeout;      /* s */
     int64_t                   since_time;   /* ms, may be negative */
-    uint64_t                  id;           /* of last_id, if own */
+    ngx_http_longpoll_uuid_t  uuid;         /* last_id */
+    uint64_t                  id;           /* of it, if own */
     uint64_t                  life;
 
     ngx_uint_t                ncats;

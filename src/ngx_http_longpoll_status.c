@@ -89,7 +89,7 @@ static u_char *ngx_http_longpoll_status_json(u_char *p,
 static u_char *ngx_http_longpoll_status_json_category(u_char *p,
     ngx_http_longpoll_status_zone_t *zone);
 static u_char *ngx_http_longpoll_status_json_id(u_char *p, const char *key,
-    ngx_http_longpoll_status_zone_t *zone, uint64_t id);
+    const ngx_http_longpoll_uuid_t *uuid);
 static u_char *ngx_http_longpoll_status_prometheus(u_char *p,
     ngx_array_t *zones);
 
@@ -558,10 +558,8 @@ ngx_http_longpoll_status_json_category(u_char *p,
     p = ngx_http_longpoll_wire_name(p, &zone->cat.name);
     p = ngx_sprintf(p, "\",\"events\":%uL,\"waiting\":%uL",
                     zone->category.events, zone->waiting);
-    p = ngx_http_longpoll_status_json_id(p, "first_id", zone,
-                                         zone->category.first_id);
-    p = ngx_http_longpoll_status_json_id(p, "last_id", zone,
-                                         zone->category.last_id);
+    p = ngx_http_longpoll_status_json_id(p, "first_id", &zone->category.first);
+    p = ngx_http_longpoll_status_json_id(p, "last_id", &zone->category.last);
     *p++ = '}';
 
     return p;
@@ -570,16 +568,16 @@ ngx_http_longpoll_status_json_category(u_char *p,
 
 static u_char *
 ngx_http_longpoll_status_json_id(u_char *p, const char *key,
-    ngx_http_longpoll_status_zone_t *zone, uint64_t id)
+    const ngx_http_longpoll_uuid_t *uuid)
 {
     p = ngx_sprintf(p, ",\"%s\":", key);
 
-    if (id == 0) {
+    if (uuid->high == 0) {
         return ngx_cpymem(p, "null", 4);
     }
 
     *p++ = '"';
-    p = ngx_http_longpoll_id_print(p, id, zone->zone->sh->life);
+    p = ngx_http_longpoll_id_print(p, uuid);
     *p++ = '"';
 
     return p;

@@ -23,6 +23,7 @@
 
 #include "ngx_http_longpoll_subscribe.h"
 #include "ngx_http_longpoll_category.h"
+#include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_wait.h"
@@ -63,8 +64,8 @@ typedef struct {
     ngx_http_longpoll_zone_t        *zone;
     uint64_t                         hash[2];
     uint64_t                         from;      /* cursor it was built for */
-    uint64_t                         first;     /* ids */
-    uint64_t                         last;
+    uint64_t                         first;     /* id of the first */
+    ngx_http_longpoll_uuid_t         last;      /* of the last */
     ngx_uint_t                       nmsgs;
     size_t                           limit;
     uint64_t                         expires;   /* ms, 0: never */
@@ -107,7 +108,7 @@ static ngx_int_t ngx_http_longpoll_subscribe_read(
     ngx_http_longpoll_shared_t **bytes);
 static ngx_int_t ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_shared_t *bytes,
-    ngx_uint_t nmsgs, uint64_t last);
+    ngx_uint_t nmsgs, ngx_http_longpoll_uuid_t *last);
 static ngx_int_t ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd,
     ngx_uint_t closing);
@@ -359,8 +360,13 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
     ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
     cursor->fresh = 1;
 
-    own = q->own_id && q->life == z->sh->life;
-    cursor->lost = q->own_id && !own;
+    /* the ids of some earlier lives are places, too */
+
+    own = q->own_id && ngx_http_longpoll_zone_lived(z, q->life);
+
+    cursor->lost = q->own_id && q->life != z->sh->life
+                   && ngx_http_longpoll_zone_lost(z,
+                                           ngx_http_longpoll_id_ms(q->id), 1);
 
     if (!q->has_since) {
 
@@ -396,7 +402,7 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
     if (since < NGX_HTTP_LONGPOLL_REAL_DATE) {
         cursor->beginning = 1;
 
-    } else if (since < z->sh->born) {
+    } else if (ngx_http_longpoll_zone_lost(z, since, 0)) {
         cursor->lost = 1;
     }
 
@@ -409,9 +415,11 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
 
     } else if (q->has_id) {
 
-        /* all of that ms */
+        /* all of that ms, or what stands behind that very one */
 
         cursor->id = since ? ngx_http_longpoll_id(since, 0) - 1 : 0;
+        cursor->uuid = q->uuid;
+        cursor->named = 1;
 
     } else if (q->since_time >= 0) {
         cursor->id = ngx_http_longpoll_id_last_of(since);
@@ -448,7 +456,7 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     }
 
     rc = ngx_http_longpoll_subscribe_events(r, ctx, bytes, sr.rd.nmsgs,
-                                    sr.rd.msgs[sr.rd.nmsgs - 1].id);
+                                    &sr.rd.msgs[sr.rd.nmsgs - 1].uuid);
     ngx_http_longpoll_response_unshare(bytes);
 
     return rc;
@@ -501,7 +509,7 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
 
     if (rc == NGX_OK) {
         rc = ngx_http_longpoll_subscribe_events(r, ctx, bytes, sr.rd.nmsgs,
-                                        sr.rd.msgs[sr.rd.nmsgs - 1].id);
+                                        &sr.rd.msgs[sr.rd.nmsgs - 1].uuid);
         ngx_http_longpoll_response_unshare(bytes);
 
         return rc;
@@ -786,8 +794,7 @@ ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
         (*bytes)->missed = rd->missed;
 
         (void) ngx_http_longpoll_wire_events((*bytes)->data, rd->cats,
-                                             rd->msgs, rd->nmsgs, z->sh->life,
-                                             rd->missed);
+                                             rd->msgs, rd->nmsgs, rd->missed);
 
         if (ngx_http_longpoll_zone_read_valid(z)) {
             break;
@@ -803,13 +810,13 @@ ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
 static ngx_int_t
 ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_shared_t *bytes,
-    ngx_uint_t nmsgs, uint64_t last)
+    ngx_uint_t nmsgs, ngx_http_longpoll_uuid_t *last)
 {
     ngx_http_longpoll_worker_sh_t  *worker;
 
     ctx->result = NGX_HTTP_LONGPOLL_EVENTS;
     ctx->nevents = nmsgs;
-    ctx->last_id = last;
+    ctx->last = *last;
 
     /* in the middle of a fan-out no other worker's cache line is touched */
 
@@ -902,7 +909,7 @@ ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
     case NGX_OK:
         rc = ngx_http_longpoll_subscribe_events(r, poll->ctx, bytes,
                                         sr.rd.nmsgs,
-                                        sr.rd.msgs[sr.rd.nmsgs - 1].id);
+                                        &sr.rd.msgs[sr.rd.nmsgs - 1].uuid);
         ngx_http_longpoll_response_unshare(bytes);
         break;
 
@@ -976,6 +983,8 @@ ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_wait_wake_all(wait);
     }
 
+    ngx_http_longpoll_persist_look(z);
+
     if (ngx_http_longpoll_zone_question(z, worker, &number, hash)) {
         cat = ngx_http_longpoll_wait_find(wait, hash);
 
@@ -1031,7 +1040,7 @@ ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w)
     ngx_http_longpoll_subscribe_leave(poll);
 
     rc = ngx_http_longpoll_subscribe_events(r, poll->ctx, answer->bytes,
-                                            answer->nmsgs, answer->last);
+                                            answer->nmsgs, &answer->last);
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
@@ -1081,7 +1090,7 @@ ngx_http_longpoll_subscribe_keep(ngx_http_longpoll_answer_t *answer,
 
     answer->from = poll->cursor.beginning ? (uint64_t) -1 : poll->cursor.id;
     answer->first = rd->ncats == 1 ? rd->msgs[0].id : 0;
-    answer->last = rd->msgs[rd->nmsgs - 1].id;
+    answer->last = rd->msgs[rd->nmsgs - 1].uuid;
     answer->nmsgs = rd->nmsgs;
     answer->limit = poll->limit;
     answer->expires = poll->zone->sh->conf.ttl;
@@ -1185,6 +1194,7 @@ ngx_http_longpoll_subscribe_forget(ngx_uint_t worker)
 static void
 ngx_http_longpoll_subscribe_closing(void)
 {
+    ngx_uint_t                      i;
     ngx_core_conf_t                *ccf;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
@@ -1199,6 +1209,10 @@ ngx_http_longpoll_subscribe_closing(void)
         ngx_http_longpoll_subscribe_drain_time =
                                      ngx_min(lmcf->drain,
                                              ccf->shutdown_timeout / 2);
+    }
+
+    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
+        ngx_http_longpoll_persist_closing(ngx_http_longpoll_subscribe_zone(i));
     }
 
     ngx_http_longpoll_subscribe_drain_start = ngx_current_msec;

@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_longpoll_variable_event_id(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_longpoll_variable_id(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uint64_t id, uint64_t life);
+    ngx_http_variable_value_t *v, ngx_http_longpoll_uuid_t *uuid);
 
 
 static ngx_http_variable_t  ngx_http_longpoll_variables[] = {
@@ -217,13 +217,12 @@ ngx_http_longpoll_variable_event_id(ngx_http_request_t *r,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
-    if (ctx == NULL || ctx->last_id == 0) {
+    if (ctx == NULL || ctx->last.high == 0) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    return ngx_http_longpoll_variable_id(r, v, ctx->last_id,
-                                         ctx->zone->sh->life);
+    return ngx_http_longpoll_variable_id(r, v, &ctx->last);
 }
 
 
@@ -235,6 +234,7 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
 
     size_t                          skip;
     ngx_uint_t                      i;
+    ngx_http_longpoll_uuid_t        uuid;
     ngx_http_longpoll_zone_t       *z;
     ngx_http_longpoll_mention_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
@@ -251,8 +251,9 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
             && ngx_strncasecmp(z->name.data, name->data + skip, z->name.len)
                == 0)
         {
-            return ngx_http_longpoll_variable_id(r, v, z->sh->visible,
-                                                 z->sh->life);
+            ngx_http_longpoll_id_uuid(&uuid, z->sh->visible, z->sh->life);
+
+            return ngx_http_longpoll_variable_id(r, v, &uuid);
         }
     }
 
@@ -264,14 +265,14 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_longpoll_variable_id(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uint64_t id, uint64_t life)
+    ngx_http_variable_value_t *v, ngx_http_longpoll_uuid_t *uuid)
 {
     v->data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_ID_LEN);
     if (v->data == NULL) {
         return NGX_ERROR;
     }
 
-    (void) ngx_http_longpoll_id_print(v->data, id, life);
+    (void) ngx_http_longpoll_id_print(v->data, uuid);
 
     v->len = NGX_HTTP_LONGPOLL_ID_LEN;
     v->valid = 1;

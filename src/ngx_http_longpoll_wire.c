@@ -34,6 +34,9 @@
 
 
 static u_char ngx_http_longpoll_wire_short(u_char c);
+static ngx_inline u_char *ngx_http_longpoll_wire_head(u_char *p, uint64_t ms);
+static ngx_inline u_char *ngx_http_longpoll_wire_tail(u_char *p,
+    ngx_http_longpoll_msg_t *msg);
 static size_t ngx_http_longpoll_wire_digits(uint64_t n);
 static u_char *ngx_http_longpoll_wire_number(u_char *p, uint64_t n);
 
@@ -205,8 +208,7 @@ ngx_http_longpoll_wire_events_len(ngx_http_longpoll_cat_t *cats,
 
 u_char *
 ngx_http_longpoll_wire_events(u_char *p, ngx_http_longpoll_cat_t *cats,
-    ngx_http_longpoll_msg_t *msgs, ngx_uint_t n, uint64_t life,
-    ngx_uint_t missed)
+    ngx_http_longpoll_msg_t *msgs, ngx_uint_t n, ngx_uint_t missed)
 {
     u_char                   *start;
     ngx_str_t                 name;
@@ -225,9 +227,7 @@ ngx_http_longpoll_wire_events(u_char *p, ngx_http_longpoll_cat_t *cats,
             *p++ = ',';
         }
 
-        p = ngx_http_longpoll_wire_lit(p, "{\"timestamp\":");
-        p = ngx_http_longpoll_wire_number(p, ngx_http_longpoll_id_ms(msg->id));
-        p = ngx_http_longpoll_wire_lit(p, ",\"category\":\"");
+        p = ngx_http_longpoll_wire_head(p, ngx_http_longpoll_id_ms(msg->id));
 
         start = p;
 
@@ -241,11 +241,7 @@ ngx_http_longpoll_wire_events(u_char *p, ngx_http_longpoll_cat_t *cats,
         name.data = start;
         name.len = p - start;
 
-        p = ngx_http_longpoll_wire_lit(p, "\",\"data\":");
-        p = ngx_cpymem(p, msg->data.data, msg->data.len);
-        p = ngx_http_longpoll_wire_lit(p, ",\"id\":\"");
-        p = ngx_http_longpoll_id_print(p, msg->id, life);
-        p = ngx_http_longpoll_wire_lit(p, "\"}");
+        p = ngx_http_longpoll_wire_tail(p, msg);
     }
 
     *p++ = ']';
@@ -257,6 +253,51 @@ ngx_http_longpoll_wire_events(u_char *p, ngx_http_longpoll_cat_t *cats,
     *p++ = '}';
 
     return p;
+}
+
+
+static ngx_inline u_char *
+ngx_http_longpoll_wire_head(u_char *p, uint64_t ms)
+{
+    p = ngx_http_longpoll_wire_lit(p, "{\"timestamp\":");
+    p = ngx_http_longpoll_wire_number(p, ms);
+
+    return ngx_http_longpoll_wire_lit(p, ",\"category\":\"");
+}
+
+
+static ngx_inline u_char *
+ngx_http_longpoll_wire_tail(u_char *p, ngx_http_longpoll_msg_t *msg)
+{
+    p = ngx_http_longpoll_wire_lit(p, "\",\"data\":");
+    p = ngx_cpymem(p, msg->data.data, msg->data.len);
+    p = ngx_http_longpoll_wire_lit(p, ",\"id\":\"");
+    p = ngx_http_longpoll_id_print(p, &msg->uuid);
+
+    return ngx_http_longpoll_wire_lit(p, "\"}");
+}
+
+
+size_t
+ngx_http_longpoll_wire_line_len(ngx_str_t *name, ngx_http_longpoll_msg_t *msg)
+{
+    return sizeof("\n{\"timestamp\":,\"category\":\"\",\"data\":"
+                  ",\"id\":\"\"}") - 1
+           + ngx_http_longpoll_wire_digits(ngx_http_longpoll_id_ms(msg->id))
+           + ngx_http_longpoll_wire_name_len(name) + msg->data.len
+           + NGX_HTTP_LONGPOLL_ID_LEN;
+}
+
+
+u_char *
+ngx_http_longpoll_wire_line(u_char *p, ngx_str_t *name,
+    ngx_http_longpoll_msg_t *msg)
+{
+    *p++ = LF;
+    p = ngx_http_longpoll_wire_head(p, ngx_http_longpoll_id_ms(msg->id));
+    p = ngx_http_longpoll_wire_name(p, name);
+
+    return ngx_http_longpoll_wire_tail(p, msg);
 }
 
 

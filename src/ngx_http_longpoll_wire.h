@@ -46,8 +46,16 @@ size_t ngx_http_longpoll_wire_event_cost(ngx_str_t *name);
 size_t ngx_http_longpoll_wire_events_len(ngx_http_longpoll_cat_t *cats,
     ngx_http_longpoll_msg_t *msgs, ngx_uint_t n, ngx_uint_t missed);
 u_char *ngx_http_longpoll_wire_events(u_char *p, ngx_http_longpoll_cat_t *cats,
-    ngx_http_longpoll_msg_t *msgs, ngx_uint_t n, uint64_t life,
-    ngx_uint_t missed);
+    ngx_http_longpoll_msg_t *msgs, ngx_uint_t n, ngx_uint_t missed);
+
+/*
+ * A line of golongpoll's file: a line end, and the event as in an answer.  The
+ * first gives exactly how many bytes the second will write.
+ */
+size_t ngx_http_longpoll_wire_line_len(ngx_str_t *name,
+    ngx_http_longpoll_msg_t *msg);
+u_char *ngx_http_longpoll_wire_line(u_char *p, ngx_str_t *name,
+    ngx_http_longpoll_msg_t *msg);
 
 /* a time-out answer, of at most so many bytes */
 #define NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN                                    \

@@ -73,26 +73,16 @@ static uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
     ngx_uint_t full, ngx_uint_t pinned);
 static void ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
-static uint64_t ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
-    ngx_http_longpoll_zone_key_t *key);
-static ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
-    ngx_uint_t *steps);
+static void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z,
+    uint64_t id);
 static ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
     uint32_t *slot);
-static uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now);
 static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
-    ngx_http_longpoll_zone_key_t *key, uint64_t now, uint64_t first);
-static uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
-static uint64_t ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z,
-    uint32_t slot, uint64_t first);
+    const uint64_t *key, uint64_t now, uint64_t first, ngx_uint_t more);
 static void ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t worker);
 static void ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z,
@@ -129,10 +119,13 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     ngx_memcpy(&life, random + sizeof(sh->key), sizeof(uint64_t));
 
     sh->life = life & NGX_HTTP_LONGPOLL_LIFE_MASK;
+    sh->lives[0] = sh->life;
     sh->born = now;
+    sh->trusted = now;
     sh->conf = z->conf;
     sh->owing = z->conf.delete_on_read;
     sh->last_id = ngx_http_longpoll_id(now, 0);
+    sh->committed = sh->last_id;
     sh->visible = sh->last_id;
 
     sh->log.size = log_size;
@@ -181,6 +174,14 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->summary = (ngx_atomic_t *) p;
     p += NGX_HTTP_LONGPOLL_WORKERS * z->sums * sizeof(ngx_atomic_t);
 
+    z->gone = (ngx_http_longpoll_uuid_t *) p;
+    z->ngone = 0;
+
+    if (z->persist.len) {
+        z->ngone = z->size / 256 / sizeof(ngx_http_longpoll_uuid_t);
+        p += z->ngone * sizeof(ngx_http_longpoll_uuid_t);
+    }
+
     p = ngx_align_ptr(p, 64);
 
     z->log.base = p;
@@ -223,6 +224,8 @@ ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     z->summary = old->summary;
     z->words = old->words;
     z->sums = old->sums;
+    z->gone = old->gone;
+    z->ngone = old->ngone;
 }
 
 
@@ -303,12 +306,17 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
         while (sh->newest) {
             msg = ngx_http_longpoll_zone_msg(z, sh->newest);
 
-            if (msg->id <= sh->visible) {
+            if (msg->id <= sh->committed) {
                 break;
             }
 
-            ngx_http_longpoll_zone_drop(z, msg, 0);
+            ngx_http_longpoll_zone_drop(z, msg,
+                                        NGX_HTTP_LONGPOLL_ZONE_TAKEN);
             ngx_http_longpoll_zone_settle(z, msg->slot);
+        }
+
+        if (!sh->durable) {
+            ngx_http_longpoll_put(sh->visible, sh->committed);
         }
 
         for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
@@ -329,6 +337,24 @@ uint64_t
 ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
     return ngx_max(now, ngx_http_longpoll_id_ms(z->sh->last_id));
+}
+
+
+void
+ngx_http_longpoll_zone_uuid(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_uuid_t *uuid)
+{
+    ngx_uint_t  life;
+
+    life = ngx_http_longpoll_msg_life(msg);
+
+    if (life == NGX_HTTP_LONGPOLL_FOREIGN) {
+        uuid->high = ngx_http_longpoll_zone_foreign(msg)[0];
+        uuid->low = ngx_http_longpoll_zone_foreign(msg)[1];
+        return;
+    }
+
+    ngx_http_longpoll_id_uuid(uuid, msg->id, z->sh->lives[life]);
 }
 
 
@@ -384,12 +410,16 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
     } else {
         ngx_http_longpoll_set(j, sh->newest, to);
     }
+
+    if (z->ngone) {
+        ngx_http_longpoll_zone_remark(z, msg, to);
+    }
 }
 
 
 void
 ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost)
+    ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_zone_why_e why)
 {
     ngx_http_longpoll_cat_sh_t      *cat;
     ngx_http_longpoll_zone_sh_t     *sh;
@@ -404,8 +434,16 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_sound(msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE,
                             "a dead message in a list");
 
-    if (lost && cat->dropped < msg->id) {
+    if (why != NGX_HTTP_LONGPOLL_ZONE_TAKEN && cat->dropped < msg->id) {
         ngx_http_longpoll_set(j, cat->dropped, msg->id);
+    }
+
+    if (z->ngone) {
+        ngx_http_longpoll_zone_remark(z, msg, msg->newer);
+
+        if (why != NGX_HTTP_LONGPOLL_ZONE_LOST) {
+            ngx_http_longpoll_zone_gone(z, msg);
+        }
     }
 
     ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);
@@ -519,7 +557,7 @@ ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         ngx_http_longpoll_zone_drop(z,
                                     ngx_http_longpoll_zone_msg(z, cat->first),
-                                    1);
+                                    NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN);
         (void) ngx_atomic_fetch_add(counter, 1);
     }
 
@@ -652,7 +690,8 @@ ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_drop(z, msg, 0);
+        ngx_http_longpoll_zone_drop(z, msg,
+                                    NGX_HTTP_LONGPOLL_ZONE_TAKEN);
     }
 
     ngx_http_longpoll_put(sh->delete_slot, 0);
@@ -700,9 +739,8 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
         for (i = 0; i < n; i++) {
             ncats = ngx_max(ncats, msgs[i].cat + 1);
-            need += ngx_http_longpoll_zone_need(z, &cats[msgs[i].cat],
-                                                &msgs[i],
-                                                name && i == 0 ? &key : NULL);
+            need += ngx_http_longpoll_zone_need(&cats[msgs[i].cat], &msgs[i],
+                              ngx_http_longpoll_zone_bits(z, name && i == 0));
         }
 
         if (name) {
@@ -712,6 +750,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
                 ngx_http_longpoll_zone_unlock(z);
 
                 msgs[n - 1].id = key.last_id;
+                msgs[n - 1].uuid = key.last;
                 return NGX_DONE;
             }
 
@@ -742,52 +781,57 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
     for (i = 0; i < n; i++) {
         ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i],
-                                      name && i == 0 ? &key : NULL, now,
-                                      i ? msgs[0].id : (uint64_t) -1);
+                                      name && i == 0 ? key.hash : NULL, now,
+                                      i ? msgs[0].id : (uint64_t) -1,
+                                      i + 1 < n);
     }
 
-    ngx_http_longpoll_put(sh->visible, sh->last_id);
+    ngx_http_longpoll_put(sh->committed, sh->last_id);
 
-    for (i = 0; i < n; i++) {
-        slot = (uint32_t) msgs[i].pos;
-        *wake |= ngx_http_longpoll_zone_mark(z, slot, msgs[0].id);
+    if (sh->durable) {
+        *wake = ngx_http_longpoll_zone_writer(z);
+        rc = NGX_AGAIN;
 
-        steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
-        (void) ngx_http_longpoll_zone_cap(z, slot, &steps);
+    } else {
+        ngx_http_longpoll_put(sh->visible, sh->committed);
+        rc = NGX_OK;
+
+        for (i = 0; i < n; i++) {
+            slot = (uint32_t) msgs[i].pos;
+            *wake |= ngx_http_longpoll_zone_mark(z, slot, msgs[0].id);
+
+            steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
+            (void) ngx_http_longpoll_zone_cap(z, slot, &steps);
+        }
     }
 
     ngx_http_longpoll_put(sh->busy, 0);
 
+    if (sh->moved) {
+        ngx_http_longpoll_zone_stray(z, sh->last_id);
+    }
+
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_count(z, published, n);
+    if (rc == NGX_OK) {
+        ngx_http_longpoll_zone_count(z, published, n);
+    }
 
-    return NGX_OK;
+    return rc;
 }
 
 
-#define ngx_http_longpoll_zone_bits(z, key)                                   \
-    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_OWED : 0)          \
-     | ((key) ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0))
-
-
-/* bytes of a message in the log */
-
-static uint64_t
-ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
-    ngx_http_longpoll_zone_key_t *key)
+uint64_t
+ngx_http_longpoll_zone_need(ngx_http_longpoll_cat_t *cat,
+    ngx_http_longpoll_msg_t *msg, ngx_uint_t bits)
 {
-    return ngx_align(ngx_http_longpoll_zone_front(
-                                         ngx_http_longpoll_zone_bits(z, key))
+    return ngx_align(ngx_http_longpoll_zone_front(bits)
                      + cat->name.len + msg->data.len,
                      NGX_HTTP_LONGPOLL_LOG_UNIT);
 }
 
 
-/* makes room for need bytes in one piece, and for the category */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
     ngx_uint_t *steps)
@@ -816,7 +860,7 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_drop(z,
                                     ngx_http_longpoll_zone_msg(z, sh->oldest),
-                                    1);
+                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
         ngx_http_longpoll_zone_count(z, evicted, 1);
     }
 
@@ -839,7 +883,7 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
             ngx_http_longpoll_zone_drop(z,
                                         ngx_http_longpoll_zone_msg(z,
                                                                    sh->oldest),
-                                        1);
+                                        NGX_HTTP_LONGPOLL_ZONE_LOST);
             ngx_http_longpoll_zone_count(z, evicted, 1);
         }
     }
@@ -879,7 +923,8 @@ ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_drop(z, msg, 1);
+        ngx_http_longpoll_zone_drop(z, msg,
+                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
         ngx_http_longpoll_zone_count(z, expired, 1);
     }
 
@@ -945,9 +990,7 @@ ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* the slot of a category that is being published to */
-
-static uint32_t
+uint32_t
 ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
 {
@@ -987,12 +1030,49 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* first: the id from which on all is of this publish */
+/*
+ * first: the id from which on all is of this publish; more: of which this is
+ * not the last
+ */
 
 static void
 ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
-    ngx_http_longpoll_zone_key_t *key, uint64_t now, uint64_t first)
+    const uint64_t *key, uint64_t now, uint64_t first, ngx_uint_t more)
+{
+    uint32_t                      slot;
+    uint64_t                      owed;
+    ngx_uint_t                    bits;
+    ngx_http_longpoll_cat_sh_t   *c;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    slot = ngx_http_longpoll_zone_slot(z, cat, now);
+    c = &z->cats.slots[slot];
+    msg->pos = slot;
+
+    msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->last_id + 1);
+    ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->life);
+    ngx_http_longpoll_put(sh->last_id, msg->id);
+    ngx_http_longpoll_put(c->used, now);
+
+    bits = ngx_http_longpoll_zone_bits(z, key);
+    owed = bits & NGX_HTTP_LONGPOLL_MSG_OWED
+           ? ngx_http_longpoll_zone_waits(z, c, first) : 0;
+
+    if (more) {
+        bits |= NGX_HTTP_LONGPOLL_MSG_MORE;
+    }
+
+    ngx_http_longpoll_zone_put(z, cat, msg, bits, owed, key);
+}
+
+
+void
+ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
+    uint64_t owed, const uint64_t *key)
 {
     u_char                          *p;
     uint32_t                         slot, ref;
@@ -1007,15 +1087,10 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     cats = &sh->cats;
     j = &sh->journal;
 
-    slot = ngx_http_longpoll_zone_slot(z, cat, now);
+    slot = (uint32_t) msg->pos;
     c = &z->cats.slots[slot];
-    msg->pos = slot;
 
-    msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->last_id + 1);
-    ngx_http_longpoll_put(sh->last_id, msg->id);
-    ngx_http_longpoll_put(c->used, now);
-
-    need = ngx_http_longpoll_zone_need(z, cat, msg, key);
+    need = ngx_http_longpoll_zone_need(cat, msg, bits);
     m = ngx_http_longpoll_log_reserve(&z->log, need, &head);
     ref = ngx_http_longpoll_zone_ref(z, m);
 
@@ -1023,7 +1098,7 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
 
     m->rec.units = (uint32_t) (need / NGX_HTTP_LONGPOLL_LOG_UNIT);
     m->rec.state = NGX_HTTP_LONGPOLL_LOG_LIVE;
-    m->rec.bits = ngx_http_longpoll_zone_bits(z, key);
+    m->rec.bits = (u_char) bits;
     m->rec.name_len = (uint16_t) cat->name.len;
     m->data_len = (uint32_t) msg->data.len;
     m->slot = slot;
@@ -1033,17 +1108,20 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     m->newer = 0;
     m->older = sh->newest;
 
-    if (m->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
-        *ngx_http_longpoll_zone_owed(m) = ngx_http_longpoll_zone_waits(z, c,
-                                                                       first);
+    if (bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
+        *ngx_http_longpoll_zone_owed(m) = owed;
     }
 
-    if (key) {
-        ngx_memcpy(ngx_http_longpoll_zone_key(m), key->hash,
-                   sizeof(key->hash));
+    if (bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
+        ngx_memcpy(ngx_http_longpoll_zone_key(m), key, 2 * sizeof(uint64_t));
     }
 
-    p = (u_char *) m + ngx_http_longpoll_zone_front(m->rec.bits);
+    if (bits >> 4 == NGX_HTTP_LONGPOLL_FOREIGN) {
+        ngx_http_longpoll_zone_foreign(m)[0] = msg->uuid.high;
+        ngx_http_longpoll_zone_foreign(m)[1] = msg->uuid.low;
+    }
+
+    p = (u_char *) m + ngx_http_longpoll_zone_front(bits);
     p = ngx_cpymem(p, cat->name.data, cat->name.len);
     ngx_memcpy(p, msg->data.data, msg->data.len);
 
@@ -1069,6 +1147,10 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_set(j, sh->oldest, ref);
     }
 
+    if (z->ngone) {
+        ngx_http_longpoll_zone_remark(z, NULL, ref);
+    }
+
     ngx_http_longpoll_set(j, c->last, ref);
     ngx_http_longpoll_set(j, sh->newest, ref);
     ngx_http_longpoll_set(j, c->count, c->count + 1);
@@ -1078,12 +1160,27 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
 }
 
 
+/* another zone has taken this one's place; who reads there is to be told */
+
+static void
+ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z, uint64_t id)
+{
+    uint64_t  ms;
+
+    ms = ngx_http_longpoll_id_ms(id) + 1;
+
+    if (z->strays && *z->strays < ms) {
+        ngx_http_longpoll_put(*z->strays, ms);
+    }
+}
+
+
 /*
  * The workers that wait for a category; one that had no messages before this
  * publish may be waited for loosely.
  */
 
-static uint64_t
+uint64_t
 ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first)
 {
@@ -1099,7 +1196,7 @@ ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
 
 /* tells the workers that wait for the category */
 
-static uint64_t
+uint64_t
 ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint64_t first)
 {
@@ -1137,11 +1234,30 @@ ngx_int_t
 ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
+    uint64_t                     n;
+    uint32_t                     ref;
     ngx_http_longpoll_cat_sh_t  *cat;
+    ngx_http_longpoll_msg_sh_t  *msg;
 
     cat = &z->cats.slots[slot];
 
-    while (cat->count > z->sh->conf.buffer) {
+    if (cat->count <= z->sh->conf.buffer) {
+        return NGX_OK;
+    }
+
+    n = cat->count;
+
+    /* what waits for the disk pushes nothing out yet */
+
+    for (ref = cat->last; ref; ref = msg->prev, n--) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        if (msg->id <= z->sh->visible) {
+            break;
+        }
+    }
+
+    for ( /* void */ ; n > z->sh->conf.buffer; n--) {
 
         if (*steps == 0) {
             return NGX_BUSY;
@@ -1151,7 +1267,7 @@ ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         ngx_http_longpoll_zone_drop(z,
                                     ngx_http_longpoll_zone_msg(z, cat->first),
-                                    1);
+                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
     }
 
     return NGX_OK;
@@ -1345,7 +1461,8 @@ ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z, uint32_t slot,
                               *owed & ~ngx_http_longpoll_zone_bit(worker));
 
         if (*owed == 0 && (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_TAKEN)) {
-            ngx_http_longpoll_zone_drop(z, msg, 0);
+            ngx_http_longpoll_zone_drop(z, msg,
+                                        NGX_HTTP_LONGPOLL_ZONE_TAKEN);
         }
     }
 }
@@ -1469,6 +1586,14 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
     }
 
     w = &z->sh->workers[worker];
+
+    if (z->sh->writer == worker + 1) {
+        ngx_http_longpoll_put(z->sh->writer, 0);
+    }
+
+    if (z->sh->members & ngx_http_longpoll_zone_bit(worker)) {
+        (void) ngx_http_longpoll_zone_part(z, worker, 0);
+    }
 
     if (!w->known) {
         return;
@@ -1638,6 +1763,7 @@ ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
     ngx_int_t                    rc;
     ngx_uint_t                   steps;
     ngx_http_longpoll_cat_sh_t  *c;
+    ngx_http_longpoll_msg_sh_t  *last;
 
     ngx_memzero(st, sizeof(ngx_http_longpoll_category_status_t));
 
@@ -1653,8 +1779,14 @@ ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
 
             if (c->count) {
                 st->events = c->count;
-                st->first_id = ngx_http_longpoll_zone_msg(z, c->first)->id;
-                st->last_id = ngx_http_longpoll_zone_msg(z, c->last)->id;
+                ngx_http_longpoll_zone_uuid(z,
+                                    ngx_http_longpoll_zone_msg(z, c->first),
+                                    &st->first);
+                last = ngx_http_longpoll_zone_last(z, slot);
+
+                if (last) {
+                    ngx_http_longpoll_zone_uuid(z, last, &st->last);
+                }
             }
         }
 

@@ -32,12 +32,20 @@
 /*
  * A message in the log: 40 bytes; 8 more if OWED; 16 more if KEYED, which are
  * the hash of the publish's idempotency key, the last 16 bits of them how many
- * messages came behind this one; the name; the data.
+ * messages came behind this one; 16 more if it is FOREIGN, its UUID; the name;
+ * the data.  The upper half of the bits is the number of its life: 0 is the
+ * zone's own, others are those of a file that was loaded.
  */
 
 #define NGX_HTTP_LONGPOLL_MSG_OWED   0x01   /* the workers that owe it */
 #define NGX_HTTP_LONGPOLL_MSG_TAKEN  0x02   /* somebody was given it */
 #define NGX_HTTP_LONGPOLL_MSG_KEYED  0x04
+#define NGX_HTTP_LONGPOLL_MSG_MORE   0x08   /* its publish goes on behind it */
+
+#define NGX_HTTP_LONGPOLL_LIVES      15     /* that a zone knows */
+#define NGX_HTTP_LONGPOLL_FOREIGN    15     /* none of them */
+
+#define ngx_http_longpoll_msg_life(msg)  ((msg)->rec.bits >> 4)
 
 typedef struct {
     ngx_http_longpoll_rec_sh_t       rec;
@@ -60,6 +68,9 @@ typedef struct {
     uint64_t                         ttl;               /* ms */
     uint64_t                         inactive;          /* ms */
     uint64_t                         delete_on_read;
+    uint64_t                         flush;             /* ms; of a zone that
+                                                           has a file */
+    uint64_t                         durable;
 } ngx_http_longpoll_zone_conf_t;
 
 
@@ -75,6 +86,34 @@ typedef struct {
     ngx_atomic_t                     refused;           /* publishes */
     ngx_atomic_t                     disconnected;      /* polls */
 } ngx_http_longpoll_counters_t;
+
+
+/*
+ * A place in the list of all messages: ref is the first one behind id, 0 if
+ * there is none yet; it moves on when that one goes, and with it.
+ */
+
+typedef struct {
+    uint64_t                         id;
+    uint32_t                         ref;
+    uint32_t                         on;
+} ngx_http_longpoll_mark_sh_t;
+
+#define NGX_HTTP_LONGPOLL_MARK_SAVED  0     /* up to here it is in the file */
+#define NGX_HTTP_LONGPOLL_MARK_NEXT   1     /* given to the writer */
+#define NGX_HTTP_LONGPOLL_MARK_AGAIN  2     /* it is in a new one */
+#define NGX_HTTP_LONGPOLL_MARK_SHOWN  3     /* those who wait have been told */
+#define NGX_HTTP_LONGPOLL_MARKS       4
+
+#define NGX_HTTP_LONGPOLL_FAILURES    64
+
+
+/* publishes that could not be written: their ids lie in (after, upto] */
+
+typedef struct {
+    uint64_t                         after;
+    uint64_t                         upto;
+} ngx_http_longpoll_failure_sh_t;
 
 
 typedef struct {
@@ -107,6 +146,8 @@ typedef struct {
     uint64_t                         life;      /* see id */
     uint64_t                         born;      /* ms */
     uint64_t                         key[2];    /* of the hash */
+    uint64_t                         lives[NGX_HTTP_LONGPOLL_LIVES];
+                                                /* its own comes first */
 
     /* changed by a successful reload, under the lock */
     ngx_http_longpoll_zone_conf_t    conf;
@@ -123,6 +164,38 @@ typedef struct {
     /* what has been given out, and what readers may see */
     uint64_t                         last_id;
     uint64_t                         visible;
+
+    uint64_t                         committed; /* whole publishes, up to here:
+                                                   visible, or waiting for the
+                                                   disk */
+
+    /* cursors of other lives, see ..._zone_lost() */
+    uint64_t                         trusted;   /* ms */
+    uint64_t                         ended;     /* ms */
+    uint64_t                         unnamed;   /* ms */
+
+    /* the file; of a zone that has none, marks and durable are off */
+    ngx_http_longpoll_mark_sh_t      marks[NGX_HTTP_LONGPOLL_MARKS];
+    uint64_t                         durable;   /* what is not saved is not
+                                                   visible */
+    uint64_t                         moved;     /* another zone has taken its
+                                                   place */
+    uint64_t                         before;    /* life of the zone whose place
+                                                   it has taken */
+    uint64_t                         copied;    /* id: up to there */
+    uint64_t                         members;   /* workers that have it */
+    uint64_t                         leaving;   /* and will not much longer */
+    ngx_atomic_t                     writer;    /* number of the worker + 1 */
+    uint64_t                         contested; /* when it was loaded, somebody
+                                                   else was the writer */
+    uint64_t                         file_size; /* that is good */
+    uint64_t                         file_dead; /* it is to be written anew */
+    uint64_t                         state_size;
+    uint64_t                         gone_first;    /* in the ring, both only */
+    uint64_t                         gone_last;     /* grow */
+    uint64_t                         refused;   /* up to here it is to go */
+    uint64_t                         failed;    /* how often */
+    ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
 
     /* all messages by age */
     uint32_t                         oldest;
@@ -147,6 +220,7 @@ typedef struct {
 struct ngx_http_longpoll_zone_s {
     ngx_str_t                        name;
     size_t                           size;      /* as configured */
+    ngx_str_t                        persist;   /* path of its file; or none */
     ngx_http_longpoll_zone_conf_t    conf;      /* as this cycle wants it */
 
     ngx_shmtx_t                     *mutex;     /* of the slab pool: the one
@@ -159,8 +233,15 @@ struct ngx_http_longpoll_zone_s {
     ngx_atomic_t                    *summary;
     ngx_uint_t                       words;     /* of one worker's dirty */
     ngx_uint_t                       sums;      /* of one worker's summary */
+    ngx_http_longpoll_uuid_t        *gone;      /* a ring */
+    ngx_uint_t                       ngone;     /* 0: it has no file */
+    ngx_atomic_t                    *strays;    /* ms, of all zones of its name:
+                                                   until then events may have
+                                                   gone to another one */
 
-    void                            *data;      /* of whoever owns the view */
+    void                            *data;      /* of whoever parks polls */
+    void                            *saver;     /* of persist */
+    ngx_http_longpoll_zone_t        *old;       /* whose place it takes */
 };
 
 
@@ -171,6 +252,7 @@ typedef struct {
     uint64_t                         since;     /* ms: as a since_time the same
                                                    place, whatever happens in
                                                    between */
+    ngx_http_longpoll_uuid_t         uuid;      /* if named */
 
     /* of a new one, until the first read */
     unsigned                         fresh:1;
@@ -178,6 +260,8 @@ typedef struct {
     unsigned                         exact:1;   /* a message's own place */
 
     unsigned                         lost:1;    /* of an earlier life */
+    unsigned                         named:1;   /* in its ms a message may have
+                                                   this UUID: behind that */
     unsigned                         beginning:1;   /* asked for all there is */
 } ngx_http_longpoll_cursor_t;
 
@@ -227,8 +311,8 @@ typedef struct {
 
 typedef struct {
     uint64_t                         events;
-    uint64_t                         first_id;  /* where there are events */
-    uint64_t                         last_id;
+    ngx_http_longpoll_uuid_t         first;     /* where there are events */
+    ngx_http_longpoll_uuid_t         last;
 } ngx_http_longpoll_category_status_t;
 
 
@@ -256,19 +340,33 @@ void ngx_http_longpoll_zone_warm(ngx_http_longpoll_zone_t *z);
 /* z->conf becomes the zone's */
 void ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z);
 
+/*
+ * Whether events behind a cursor of that ms may have been lost with an earlier
+ * life: one of an id that was made in it, or of a time.
+ */
+ngx_uint_t ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z,
+    uint64_t ms, ngx_uint_t id);
+
+/* whether the zone has, or had, messages of that life: their ids are places */
+ngx_uint_t ngx_http_longpoll_zone_lived(ngx_http_longpoll_zone_t *z,
+    uint64_t life);
+
 /* fills cat->hash from cat->name */
 void ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat);
 
 /*
  * Stores n messages, all or none, each under cats[msgs->cat], where no name
- * stands twice and the first message's is the first; their ids are set.  *wake
+ * stands twice and the first message's is the first; their ids and UUIDs are
+ * set.  *wake
  * becomes the set of workers to notify.  An idempotency key (NULL: none) is
  * looked for in the first category, whose messages are walked for that.
  *
  * NGX_OK        stored, and seen by every read that begins now
+ * NGX_AGAIN     stored, or known to be, and seen when it is saved: see
+ *               ..._zone_decided()
  * NGX_DONE      nothing is stored: what the key stands for still is, and the
- *               last message's id is what it was then
+ *               last message's UUID is what it was then
  * NGX_DECLINED  together they need more than a quarter of the zone, or more
  *               categories than it can have
  */
@@ -388,6 +486,167 @@ void ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z,
 /* forgets the messages of a category */
 void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
+
+/*
+ * A file (zone_save.c).  One worker writes, with nobody beside it: it begins,
+ * takes what is not saved, puts it on disk, says so, and takes more.
+ *
+ *     oldest ... SAVED ... NEXT ... newest
+ *                  |         | not looked at
+ *                  | being written
+ *       AGAIN ->   in the file
+ */
+
+/* what the writer is given: lines of the file, and notes beside it */
+
+#define NGX_HTTP_LONGPOLL_NOTE_GONE   1     /* UUID: not lost, but not there */
+#define NGX_HTTP_LONGPOLL_NOTE_KEY    2     /* UUID, hash of its key */
+#define NGX_HTTP_LONGPOLL_NOTE_LOST   3     /* hash of a category, id: it lost
+                                               what is up to there */
+#define NGX_HTTP_LONGPOLL_NOTE_TOMB   4     /* bucket, their number, and what
+                                               the tombstone says */
+#define NGX_HTTP_LONGPOLL_NOTE_REST   5     /* id: some category lost what is up
+                                               to there */
+
+typedef struct {
+    uint64_t                         kind;
+    uint64_t                         word[4];
+} ngx_http_longpoll_note_t;
+
+typedef struct {
+    u_char                          *lines;
+    size_t                           len;
+    size_t                           size;
+    size_t                           wanted;    /* if size is too small */
+
+    ngx_http_longpoll_note_t        *notes;
+    ngx_uint_t                       nnotes;
+    ngx_uint_t                       max_notes;
+
+    uint64_t                         gone;      /* taken up to here */
+} ngx_http_longpoll_save_t;
+
+/*
+ * A writer begins, or begins again: what another one had not finished is done
+ * now, or once more.  *wake, here and below: workers to notify are added.
+ */
+void ngx_http_longpoll_zone_save_begin(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake);
+
+/* the same, for a writer that tries once more */
+void ngx_http_longpoll_zone_save_again(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake);
+
+/*
+ * With durable a message becomes visible when it is saved.  Turning it off is
+ * NGX_AGAIN as long as some wait for that; must: they are shown without.
+ */
+ngx_int_t ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t on, ngx_uint_t must, uint64_t *wake);
+
+/* notes of what is gone; to be called first */
+void ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_save_t *save);
+
+/*
+ * Takes messages behind a mark, NEXT or AGAIN, until save is full.
+ *
+ * NGX_OK        that was all there is for now
+ * NGX_AGAIN     it is full
+ * NGX_DECLINED  the next line alone needs save->wanted bytes
+ */
+ngx_int_t ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t mark, ngx_http_longpoll_save_t *save);
+
+/*
+ * What was taken is on disk, the file and the notes have these sizes: with
+ * durable it becomes visible.
+ */
+void ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
+    uint64_t *wake);
+
+/* it is not: what waits for the disk is refused, and begins again */
+void ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake);
+
+/* the file is to be written anew, from the oldest on; or is no longer */
+void ngx_http_longpoll_zone_again(ngx_http_longpoll_zone_t *z, ngx_uint_t on);
+
+/*
+ * A new file has all that the mark AGAIN has passed, and becomes the one.
+ * NGX_AGAIN: it lacks something that the old one has.
+ */
+ngx_int_t ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z,
+    uint64_t size, uint64_t notes);
+
+/*
+ * Notes of what categories have lost; those without messages have room for so
+ * many, the rest is one note.  The caller zeroes the state and calls until it
+ * is no longer NGX_AGAIN: save is full.
+ */
+#define NGX_HTTP_LONGPOLL_LOSSES  8192
+
+typedef struct {
+    ngx_uint_t                       n;
+    ngx_uint_t                       empty;
+    uint64_t                         rest;
+} ngx_http_longpoll_losses_t;
+
+ngx_int_t ngx_http_longpoll_zone_losses(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
+
+/* whether there is something to write */
+ngx_uint_t ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z);
+
+/*
+ * Whether a publish is decided: NGX_OK: it is visible; NGX_ERROR: it could not
+ * be written, and is not there; NGX_AGAIN.  failed is sh->failed of before the
+ * publish.
+ */
+ngx_int_t ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z,
+    uint64_t id, uint64_t failed);
+
+/*
+ * Workers that have the zone: one begins; is about to go; and has gone, which
+ * returns those that are left.  Others are those that will stay.
+ */
+void ngx_http_longpoll_zone_join(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker);
+void ngx_http_longpoll_zone_leaving(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker);
+uint64_t ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t alive);
+uint64_t ngx_http_longpoll_zone_others(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t alive);
+
+/*
+ * Before the first request: a message of an earlier life, in the order of
+ * time; msg->id is where it stood (0: not known, only its ms), and becomes
+ * where it stands.  key (NULL: none) is the hash of its publish's key.
+ * NGX_OK; NGX_DECLINED: it is too large.
+ */
+ngx_int_t ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
+    const uint64_t *key, uint64_t now);
+
+/* a note about losses; exact: they are this life's */
+void ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_note_t *note, ngx_uint_t exact);
+
+/* that was all; earlier: what did not fit was lost by an earlier life */
+void ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t earlier, uint64_t now);
+
+/*
+ * A zone of another size takes the place of old, and all that it has.  Nothing
+ * of old is changed before ..._zone_moved(): what it gets from then on, and got
+ * in between, is told as missed.  NGX_OK, or NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t now, ngx_log_t *log);
+void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old);
 
 /*
  * Walks over everything and compares; only between calls, in tests and debug

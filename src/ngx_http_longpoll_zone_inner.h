@@ -57,13 +57,35 @@ void ngx_http_longpoll_zone_sound_order(ngx_http_longpoll_zone_t *z,
     (ngx_http_longpoll_zone_owed(msg)                                         \
      + (((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) != 0))
 
+#define ngx_http_longpoll_zone_foreign(msg)                                   \
+    (ngx_http_longpoll_zone_key(msg)                                          \
+     + ((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 : 0))
+
 /* bytes in front of the name */
 #define ngx_http_longpoll_zone_front(bits)                                    \
     (sizeof(ngx_http_longpoll_msg_sh_t)                                       \
      + ((bits) & NGX_HTTP_LONGPOLL_MSG_OWED ? sizeof(uint64_t) : 0)           \
-     + ((bits) & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 * sizeof(uint64_t) : 0))
+     + ((bits) & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 * sizeof(uint64_t) : 0)      \
+     + ((bits) >> 4 == NGX_HTTP_LONGPOLL_FOREIGN ? 2 * sizeof(uint64_t) : 0))
 
 #define ngx_http_longpoll_zone_bit(worker)  ((uint64_t) 1 << (worker))
+
+
+/* why a message goes */
+
+typedef enum {
+    NGX_HTTP_LONGPOLL_ZONE_LOST = 0,    /* by a limit: who had not seen it is
+                                           told; in a file it may be */
+    NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN,   /* the same, and not in a file */
+    NGX_HTTP_LONGPOLL_ZONE_TAKEN        /* nobody misses it: deleted, given
+                                           away, or never there */
+} ngx_http_longpoll_zone_why_e;
+
+
+/* of a new message */
+#define ngx_http_longpoll_zone_bits(z, key)                                   \
+    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_OWED : 0)          \
+     | ((key) ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0))
 
 
 /* an idempotency key on its way through a category */
@@ -76,6 +98,7 @@ typedef struct {
                                                    stood at pos; 0: none */
     uint64_t                      pos;
     uint64_t                      last_id;      /* of the publish it was in */
+    ngx_http_longpoll_uuid_t      last;
 } ngx_http_longpoll_zone_key_t;
 
 
@@ -87,9 +110,76 @@ void ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z);
 uint64_t ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z,
     uint64_t now);
 
-/* drops a message; lost: somebody may have wanted it */
+/* whether the message of ref, which stood at pos, is still there and alive */
+ngx_uint_t ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z,
+    uint32_t ref, uint64_t pos, uint32_t slot);
+
+/* where a message stands that is there: only then has it a place */
+uint64_t ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref);
+
+/* what a message is told by */
+void ngx_http_longpoll_zone_uuid(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_uuid_t *uuid);
+
+/* drops a message */
 void ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t lost);
+    ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_zone_why_e why);
+
+/*
+ * Makes room for need bytes in one piece, and for the category.  NGX_OK or
+ * NGX_BUSY.
+ */
+ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
+    ngx_uint_t *steps);
+
+/* bytes of a message in the log */
+uint64_t ngx_http_longpoll_zone_need(ngx_http_longpoll_cat_t *cat,
+    ngx_http_longpoll_msg_t *msg, ngx_uint_t bits);
+
+/* the slot of a category that is being published to */
+uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now);
+
+/* a message becomes the newest: its slot is msg->pos, and there is room */
+void ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
+    uint64_t owed, const uint64_t *key);
+
+/*
+ * The workers that wait for a category; and telling them.  first: see
+ * ..._zone_append().
+ */
+uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
+uint64_t ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, uint64_t first);
+
+/*
+ * Marks (zone_save.c).  Within the step: what stands for a message (NULL: at
+ * the end) stands for the ref to from now on.
+ */
+void ngx_http_longpoll_zone_remark(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, uint32_t to);
+
+/* within the step: a message goes that the file may have */
+void ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
+/* the worker that writes, as a set */
+uint64_t ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z);
+
+/* the last message of a category that is visible; NULL: there is none */
+ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_last(
+    ngx_http_longpoll_zone_t *z, uint32_t slot);
+
+/* whether events behind an id may have gone to another zone of that name */
+#define ngx_http_longpoll_zone_strayed(z, id)                                 \
+    ((z)->strays && ngx_http_longpoll_id_ms(id) < *(z)->strays)
+
+/* up to this ms all is visible that there will ever be: it is not over */
+uint64_t ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z,
+    uint64_t now);
 
 /* a slot that nothing is known of becomes free */
 void ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot);

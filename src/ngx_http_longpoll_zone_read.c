@@ -91,6 +91,8 @@ static ngx_int_t ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_way_t *way, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t *steps);
+static ngx_uint_t ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
 static ngx_uint_t ngx_http_longpoll_zone_full(
     ngx_http_longpoll_zone_walk_t *walk, uint64_t id, uint64_t bytes);
 static void ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
@@ -104,10 +106,6 @@ static void ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static ngx_int_t ngx_http_longpoll_zone_grow(
     ngx_http_longpoll_zone_walk_t *walk);
-static uint64_t ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z,
-    uint32_t ref);
-static ngx_uint_t ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z,
-    uint32_t ref, uint64_t pos, uint32_t slot);
 
 
 static ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
@@ -127,8 +125,6 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
     walk.now = now;
     walk.begun = 0;
     walk.take = 0;
-
-    rd->missed = rd->cursor.lost;
 
     rd->nmsgs = 0;
 
@@ -166,6 +162,7 @@ ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
     if (!cursor->exact || cursor->lost
+        || ngx_http_longpoll_zone_strayed(z, cursor->id)
         || cursor->id != *(volatile uint64_t *) &z->sh->visible)
     {
         return 0;
@@ -195,7 +192,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_int_t                      rc;
     ngx_uint_t                     i, found, steps;
     ngx_http_longpoll_read_t      *rd;
-    ngx_http_longpoll_cat_sh_t    *cat;
+    ngx_http_longpoll_msg_sh_t    *last;
     ngx_http_longpoll_zone_way_t  *way;
 
     rd = walk->rd;
@@ -212,7 +209,8 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
     if (!walk->begun) {
         rd->nmsgs = 0;
-        rd->missed = rd->cursor.lost;
+        rd->missed = rd->cursor.lost
+                     || ngx_http_longpoll_zone_strayed(z, rd->cursor.id);
     }
 
     found = 0;
@@ -245,11 +243,9 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
             continue;
         }
 
-        cat = &z->cats.slots[slot];
+        last = ngx_http_longpoll_zone_last(z, slot);
 
-        if (cat->last
-            && ngx_http_longpoll_zone_msg(z, cat->last)->id > way->seen)
-        {
+        if (last && last->id > way->seen) {
             found = 1;
         }
     }
@@ -269,7 +265,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
          * nothing.
          */
 
-        t = ngx_http_longpoll_zone_clock(z, walk->now);
+        t = ngx_http_longpoll_zone_horizon(z, walk->now);
 
         if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
             t--;
@@ -320,7 +316,7 @@ ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
 
     cursor->fresh = 0;
 
-    clock = ngx_http_longpoll_zone_clock(z, now);
+    clock = ngx_http_longpoll_zone_horizon(z, now);
 
     if (cursor->now
         || (cursor->exact ? cursor->id > z->sh->last_id
@@ -384,7 +380,8 @@ ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
 
             (*steps)--;
 
-            ngx_http_longpoll_zone_drop(z, msg, 1);
+            ngx_http_longpoll_zone_drop(z, msg,
+                                        NGX_HTTP_LONGPOLL_ZONE_LOST);
             ngx_http_longpoll_zone_count(z, expired, 1);
         }
     }
@@ -533,6 +530,11 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
         way->next = 0;
     }
 
+    if (rd->cursor.named && ngx_http_longpoll_zone_named(z, walk)) {
+        walk->begun = 0;
+        return NGX_BUSY;
+    }
+
     for ( ;; ) {
         first = NULL;
         best = 0;
@@ -546,8 +548,8 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
 
             msg = ngx_http_longpoll_zone_msg(z, way->next);
 
-            ngx_http_longpoll_sound(msg->id <= z->sh->visible,
-                                    "a message that is not visible");
+            ngx_http_longpoll_sound(msg->id <= z->sh->committed,
+                                    "a message of no publish");
 
             if (msg->id <= walk->upto && (!first || msg->id < first->id)) {
                 first = msg;
@@ -594,6 +596,45 @@ busy:
     ngx_http_longpoll_zone_site(z, walk);
 
     return NGX_BUSY;
+}
+
+
+/* behind the message of the cursor's UUID, if it is in the cursor's ms */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    uint32_t                     ref;
+    ngx_uint_t                   i;
+    ngx_http_longpoll_uuid_t     uuid;
+    ngx_http_longpoll_cursor_t  *cursor;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    cursor = &walk->rd->cursor;
+    cursor->named = 0;
+
+    for (i = 0; i < walk->rd->ncats; i++) {
+
+        for (ref = walk->ways[i].next; ref; ref = msg->next) {
+            msg = ngx_http_longpoll_zone_msg(z, ref);
+
+            if (ngx_http_longpoll_id_ms(msg->id) > cursor->since) {
+                break;
+            }
+
+            ngx_http_longpoll_zone_uuid(z, msg, &uuid);
+
+            if (uuid.high == cursor->uuid.high && uuid.low == cursor->uuid.low)
+            {
+                cursor->id = msg->id;
+                cursor->exact = 1;
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 
@@ -654,6 +695,7 @@ ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
     m = &ngx_http_longpoll_zone_scratch.msgs[walk->rd->nmsgs++];
 
     m->id = msg->id;
+    ngx_http_longpoll_zone_uuid(z, msg, &m->uuid);
     m->cat = i;
     m->data.len = msg->data_len;
     m->data.data = (u_char *) msg
@@ -759,7 +801,8 @@ ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
         if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED)
             || (*owed == 0 && !wake))
         {
-            ngx_http_longpoll_zone_drop(z, msg, 0);
+            ngx_http_longpoll_zone_drop(z, msg,
+                                        NGX_HTTP_LONGPOLL_ZONE_TAKEN);
             continue;
         }
 
@@ -868,9 +911,7 @@ ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_walk_t *walk)
 }
 
 
-/* where a message stands that is there: only then has it a place */
-
-static uint64_t
+uint64_t
 ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
 {
     uint64_t  pos;
@@ -883,9 +924,7 @@ ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
 }
 
 
-/* whether the message of ref, which stood at pos, is still there and alive */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z, uint32_t ref,
     uint64_t pos, uint32_t slot)
 {
@@ -909,7 +948,8 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps)
 {
     uint32_t                      slot, ref;
-    uint64_t                      born, *known;
+    uint64_t                      born, id, life, *known;
+    ngx_http_longpoll_uuid_t      uuid;
     ngx_http_longpoll_msg_sh_t   *msg;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -973,6 +1013,12 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
         if (known[0] == key->hash[0]
             && (known[1] | 0xffff) == (key->hash[1] | 0xffff))
         {
+            /* those of one publish stand one behind the other */
+
+            ngx_http_longpoll_zone_uuid(z, msg, &uuid);
+            (void) ngx_http_longpoll_id_read(&uuid, &id, &life);
+            ngx_http_longpoll_id_uuid(&key->last, id + (known[1] & 0xffff),
+                                      life);
             key->last_id = msg->id + (known[1] & 0xffff);
             return NGX_OK;
         }

@@ -81,7 +81,7 @@ wire_name(ngx_str_t *name)
 
 static void
 wire_events(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
-    ngx_uint_t n, uint64_t life, ngx_uint_t missed)
+    ngx_uint_t n, ngx_uint_t missed)
 {
     u_char      *p, *end;
     size_t       len, cost;
@@ -91,7 +91,7 @@ wire_events(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
     len = ngx_http_longpoll_wire_events_len(cats, msgs, n, missed);
 
     p = malloc(len);
-    end = ngx_http_longpoll_wire_events(p, cats, msgs, n, life, missed);
+    end = ngx_http_longpoll_wire_events(p, cats, msgs, n, missed);
     fuzz_must(end == p + len, "an answer's length is not what is written");
     free(p);
 
@@ -158,6 +158,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 
     for (i = 0; i < n; i++) {
         msgs[i].id = fuzz_take(&b, 8);
+        ngx_http_longpoll_id_uuid(&msgs[i].uuid, msgs[i].id, life);
         msgs[i].cat = fuzz_take(&b, 1) % ncats;
         wire_string(&msgs[i].data, &b, fuzz_take(&b, 1) % 20);
     }
@@ -168,7 +169,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
         wire_name(&cats[i].name);
     }
 
-    wire_events(cats, msgs, n, life, missed);
+    wire_events(cats, msgs, n, missed);
     wire_rest(&cats[0].name, msgs[0].id, missed);
 
     for (i = 0; i < n; i++) {

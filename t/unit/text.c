@@ -412,11 +412,14 @@ text_jsons(text_case_t *cases, const char *title)
 static const char *
 text_print(uint64_t id, uint64_t life)
 {
-    u_char      *p, *end;
-    static char  line[NGX_HTTP_LONGPOLL_ID_LEN + 1];
+    u_char                    *p, *end;
+    static char                line[NGX_HTTP_LONGPOLL_ID_LEN + 1];
+    ngx_http_longpoll_uuid_t   uuid;
+
+    ngx_http_longpoll_id_uuid(&uuid, id, life);
 
     p = text_piece(NULL, NGX_HTTP_LONGPOLL_ID_LEN);
-    end = ngx_http_longpoll_id_print(p, id, life);
+    end = ngx_http_longpoll_id_print(p, &uuid);
 
     text_ok(end == p + NGX_HTTP_LONGPOLL_ID_LEN, "an id has 36 bytes");
 
@@ -427,19 +430,31 @@ text_print(uint64_t id, uint64_t life)
 }
 
 
+/* NGX_DECLINED: a UUID, but none of version 7 */
+
 static void
 text_parse(const char *in, ngx_int_t rc, uint64_t id, uint64_t life)
 {
-    size_t     len;
-    u_char    *p;
-    uint64_t   got, got_life;
+    size_t                     len;
+    u_char                    *p;
+    uint64_t                   got, got_life;
+    ngx_int_t                  got_rc;
+    ngx_http_longpoll_uuid_t   uuid;
 
-    got = got_life = 0x5555;
+    got = got_life = uuid.high = uuid.low = 0x5555;
 
     len = strlen(in);
     p = text_piece(in, len);
 
-    if (ngx_http_longpoll_id_parse(p, len, &got, &got_life) != rc
+    got_rc = ngx_http_longpoll_id_parse(p, len, &uuid);
+
+    if (got_rc == NGX_OK && !ngx_http_longpoll_id_read(&uuid, &got, &got_life))
+    {
+        got_rc = NGX_DECLINED;
+    }
+
+    if (got_rc != rc
+        || (rc == NGX_ERROR && (uuid.high != 0x5555 || uuid.low != 0x5555))
         || got != (rc == NGX_OK ? id : 0x5555)
         || got_life != (rc == NGX_OK ? life : 0x5555))
     {
@@ -1825,13 +1840,18 @@ static void
 text_wire_is(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
     ngx_uint_t n, ngx_uint_t missed, const char *expected)
 {
-    u_char  *p, *end;
-    size_t   len;
+    u_char      *p, *end;
+    size_t       len;
+    ngx_uint_t   i;
 
     len = ngx_http_longpoll_wire_events_len(cats, msgs, n, missed);
     p = text_piece(NULL, len);
-    end = ngx_http_longpoll_wire_events(p, cats, msgs, n, 0x123456789abcdefULL,
-                                        missed);
+    for (i = 0; i < n; i++) {
+        ngx_http_longpoll_id_uuid(&msgs[i].uuid, msgs[i].id,
+                                  0x123456789abcdefULL);
+    }
+
+    end = ngx_http_longpoll_wire_events(p, cats, msgs, n, missed);
 
     sprintf(text_got, "%.*s", (int) (end - p), p);
     text_ok((size_t) (end - p) == len, "both passes agree");

@@ -1,0 +1,731 @@
+
+/*
+ * ngx_http_longpoll_file.c: the file of a zone, and the notes beside it.
+ *
+ * Only what was fsynced counts.  A size that is good never goes back but by a
+ * new file; what stands behind it was not finished by somebody, and is cut off
+ * before the next append.
+ *
+ * New files become the ones in this order, whatever is interrupted where:
+ *
+ *     losses into the old notes     they are true of either file
+ *     fsync new, rename PATH        old notes speak of lines that are not there
+ *     fsync, rename PATH.state      the lock of the new notes is taken before
+ *     fsync the directory
+ */
+
+
+#include "ngx_http_longpoll_file.h"
+
+#include <sys/file.h>
+
+
+#define NGX_HTTP_LONGPOLL_FILE_MAGIC  "longpoll state 1"
+#define NGX_HTTP_LONGPOLL_FILE_TAIL   65536     /* bytes, for the last line */
+
+
+/* as it is on disk, in the machine's own byte order */
+
+typedef struct {
+    u_char                           magic[16];
+    uint64_t                         word[9];
+    uint64_t                         crc;
+} ngx_http_longpoll_file_disk_t;
+
+typedef struct {
+    uint32_t                         kind;
+    uint32_t                         crc;
+    uint64_t                         word[4];
+} ngx_http_longpoll_file_disk_note_t;
+
+
+static ngx_int_t ngx_http_longpoll_file_failed(ngx_http_longpoll_file_t *f,
+    const char *failed, const char *name);
+static ngx_int_t ngx_http_longpoll_file_lock(ngx_http_longpoll_file_t *f);
+static ngx_int_t ngx_http_longpoll_file_same(const char *name, int fd);
+static ngx_int_t ngx_http_longpoll_file_write(ngx_http_longpoll_file_t *f,
+    int fd, const char *name, const void *p, size_t len, uint64_t *size);
+static ngx_int_t ngx_http_longpoll_file_write_notes(
+    ngx_http_longpoll_file_t *f, int fd, const char *name,
+    ngx_http_longpoll_note_t *notes, ngx_uint_t n, ngx_uint_t kinds,
+    uint64_t *size);
+static ngx_int_t ngx_http_longpoll_file_write_head(
+    ngx_http_longpoll_file_t *f, int fd, const char *name);
+static ngx_int_t ngx_http_longpoll_file_sync(ngx_http_longpoll_file_t *f,
+    int fd, const char *name);
+static ngx_int_t ngx_http_longpoll_file_sync_dir(ngx_http_longpoll_file_t *f);
+static void ngx_http_longpoll_file_shut(int *fd);
+
+
+#define ngx_http_longpoll_file_kind(kind)  ((ngx_uint_t) 1 << (kind))
+#define NGX_HTTP_LONGPOLL_FILE_ALL         ((ngx_uint_t) -1)
+
+
+ngx_int_t
+ngx_http_longpoll_file_init(ngx_http_longpoll_file_t *f, ngx_str_t *path,
+    ngx_pool_t *pool)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    static char  *suffixes[] = { "", ".state", ".new", ".state.new" };
+
+    char  **names[] = { &f->path, &f->state, &f->path_new, &f->state_new };
+
+    ngx_memzero(f, sizeof(ngx_http_longpoll_file_t));
+
+    for (i = 0; i < 4; i++) {
+        p = ngx_pnalloc(pool, path->len + sizeof(".state.new"));
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        *names[i] = (char *) p;
+        (void) ngx_sprintf(p, "%V%s%Z", path, suffixes[i]);
+    }
+
+    f->fd = -1;
+    f->state_fd = -1;
+    f->new_fd = -1;
+    f->new_state_fd = -1;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_read_head(u_char *p, size_t len,
+    ngx_http_longpoll_file_head_t *head)
+{
+    ngx_http_longpoll_file_disk_t  disk;
+
+    if (len < NGX_HTTP_LONGPOLL_FILE_HEAD) {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(&disk, p, sizeof(disk));
+
+    if (ngx_memcmp(disk.magic, NGX_HTTP_LONGPOLL_FILE_MAGIC,
+                   sizeof(disk.magic))
+        != 0
+        || disk.crc != ngx_crc32_long((u_char *) disk.word, sizeof(disk.word))
+        || disk.word[0] == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    head->life = disk.word[0];
+    head->trusted = disk.word[1];
+    head->last_id = disk.word[2];
+    head->key[0] = disk.word[3];
+    head->key[1] = disk.word[4];
+    head->durable = disk.word[5];
+    head->clean = disk.word[6];
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_read_note(u_char *p, ngx_http_longpoll_note_t *note)
+{
+    ngx_http_longpoll_file_disk_note_t  disk;
+
+    ngx_memcpy(&disk, p, sizeof(disk));
+
+    if (disk.kind == 0
+        || disk.crc != (uint32_t) ngx_crc32_long((u_char *) disk.word,
+                                                 sizeof(disk.word)))
+    {
+        return NGX_DECLINED;
+    }
+
+    note->kind = disk.kind;
+    ngx_memcpy(note->word, disk.word, sizeof(disk.word));
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_open(ngx_http_longpoll_file_t *f)
+{
+    u_char       buf[NGX_HTTP_LONGPOLL_FILE_HEAD];
+    ssize_t      n;
+    ngx_int_t    rc;
+    struct stat  st;
+
+    rc = ngx_http_longpoll_file_lock(f);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    f->fd = open(f->path, O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW, 0600);
+
+    if (f->fd == -1) {
+        rc = ngx_http_longpoll_file_failed(f, "open", f->path);
+        goto failed;
+    }
+
+    if (fstat(f->fd, &st) == -1) {
+        rc = ngx_http_longpoll_file_failed(f, "fstat", f->path);
+        goto failed;
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        errno = EINVAL;
+        rc = ngx_http_longpoll_file_failed(f, "open", f->path);
+        goto failed;
+    }
+
+    f->size = st.st_size;
+
+    if (fstat(f->state_fd, &st) == -1) {
+        rc = ngx_http_longpoll_file_failed(f, "fstat", f->state);
+        goto failed;
+    }
+
+    f->state_size = st.st_size;
+
+    n = pread(f->state_fd, buf, sizeof(buf), 0);
+
+    if (n == -1) {
+        rc = ngx_http_longpoll_file_failed(f, "read", f->state);
+        goto failed;
+    }
+
+    if (ngx_http_longpoll_file_read_head(buf, n, &f->head) != NGX_OK) {
+        ngx_memzero(&f->head, sizeof(ngx_http_longpoll_file_head_t));
+    }
+
+    return NGX_OK;
+
+failed:
+
+    ngx_http_longpoll_file_close(f);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_file_failed(ngx_http_longpoll_file_t *f, const char *failed,
+    const char *name)
+{
+    f->err = errno;
+    f->failed = failed;
+    f->name = name;
+
+    return NGX_ERROR;
+}
+
+
+/* the notes may be renamed over while the lock of the old ones is waited for */
+
+static ngx_int_t
+ngx_http_longpoll_file_lock(ngx_http_longpoll_file_t *f)
+{
+    ngx_uint_t  tries;
+
+    for (tries = 0; tries < 10; tries++) {
+        f->state_fd = open(f->state, O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW, 0600);
+
+        if (f->state_fd == -1) {
+            return ngx_http_longpoll_file_failed(f, "open", f->state);
+        }
+
+        if (flock(f->state_fd, LOCK_EX|LOCK_NB) == -1) {
+
+            if (errno == EWOULDBLOCK) {
+                ngx_http_longpoll_file_shut(&f->state_fd);
+                return NGX_AGAIN;
+            }
+
+            (void) ngx_http_longpoll_file_failed(f, "flock", f->state);
+            ngx_http_longpoll_file_shut(&f->state_fd);
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_longpoll_file_same(f->state, f->state_fd) == NGX_OK) {
+            return NGX_OK;
+        }
+
+        ngx_http_longpoll_file_shut(&f->state_fd);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_file_same(const char *name, int fd)
+{
+    struct stat  a, b;
+
+    if (fstat(fd, &a) == -1 || lstat(name, &b) == -1
+        || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_file_close(ngx_http_longpoll_file_t *f)
+{
+    ngx_http_longpoll_file_again_stop(f);
+    ngx_http_longpoll_file_shut(&f->fd);
+    ngx_http_longpoll_file_shut(&f->state_fd);
+}
+
+
+static void
+ngx_http_longpoll_file_shut(int *fd)
+{
+    if (*fd != -1) {
+        (void) close(*fd);
+        *fd = -1;
+    }
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_head(ngx_http_longpoll_file_t *f)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_file_write_head(f, f->state_fd, f->state);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_file_sync(f, f->state_fd, f->state);
+    }
+
+    /* it may be new */
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_file_sync_dir(f);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_file_write_head(ngx_http_longpoll_file_t *f, int fd,
+    const char *name)
+{
+    uint64_t                       at;
+    ngx_http_longpoll_file_disk_t  disk;
+
+    ngx_memzero(&disk, sizeof(disk));
+    ngx_memcpy(disk.magic, NGX_HTTP_LONGPOLL_FILE_MAGIC, sizeof(disk.magic));
+
+    disk.word[0] = f->head.life;
+    disk.word[1] = f->head.trusted;
+    disk.word[2] = f->head.last_id;
+    disk.word[3] = f->head.key[0];
+    disk.word[4] = f->head.key[1];
+    disk.word[5] = f->head.durable;
+    disk.word[6] = f->head.clean;
+    disk.crc = ngx_crc32_long((u_char *) disk.word, sizeof(disk.word));
+
+    at = 0;
+
+    return ngx_http_longpoll_file_write(f, fd, name, &disk, sizeof(disk), &at);
+}
+
+
+uint64_t
+ngx_http_longpoll_file_last(ngx_http_longpoll_file_t *f)
+{
+    off_t        from;
+    u_char      *p, *last, buf[NGX_HTTP_LONGPOLL_FILE_TAIL];
+    ssize_t      n;
+    uint64_t     ms;
+    struct stat  st;
+
+    static const char  head[] = "\n{\"timestamp\":";
+
+    if (fstat(f->fd, &st) == -1) {
+        return 0;
+    }
+
+    from = st.st_size > (off_t) sizeof(buf) ? st.st_size - (off_t) sizeof(buf)
+                                            : 0;
+
+    n = pread(f->fd, buf, sizeof(buf), from);
+
+    if (n < (ssize_t) sizeof(head)) {
+        return 0;
+    }
+
+    last = buf + n;
+
+    for (p = last - sizeof(head); p >= buf; p--) {
+
+        if (ngx_memcmp(p, head, sizeof(head) - 1) == 0) {
+            ms = 0;
+
+            for (p += sizeof(head) - 1;
+                 p < last && *p >= '0' && *p <= '9';
+                 p++)
+            {
+                ms = ms * 10 + (*p - '0');
+            }
+
+            return ms;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_check(ngx_http_longpoll_file_t *f)
+{
+    struct stat  st;
+
+    f->failed = NULL;
+    f->name = f->path;
+    f->err = 0;
+
+    if (ngx_http_longpoll_file_same(f->path, f->fd) != NGX_OK) {
+        f->failed = "is not there any more";
+        return NGX_DECLINED;
+    }
+
+    if (fstat(f->fd, &st) == 0 && (uint64_t) st.st_size < f->size) {
+        f->failed = "was cut";
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_longpoll_file_same(f->state, f->state_fd) != NGX_OK) {
+        f->failed = "is not there any more";
+        f->name = f->state;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_append(ngx_http_longpoll_file_t *f,
+    ngx_http_longpoll_save_t *save)
+{
+    uint64_t   size, notes;
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_file_check(f);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    size = f->size;
+    notes = f->state_size;
+
+    if (save->len) {
+        rc = ngx_http_longpoll_file_write(f, f->fd, f->path, save->lines,
+                                          save->len, &size);
+        if (rc == NGX_OK) {
+            rc = ngx_http_longpoll_file_sync(f, f->fd, f->path);
+        }
+    }
+
+    if (rc == NGX_OK && save->nnotes) {
+        rc = ngx_http_longpoll_file_write_notes(f, f->state_fd, f->state,
+                                                save->notes, save->nnotes,
+                                                NGX_HTTP_LONGPOLL_FILE_ALL,
+                                                &notes);
+        if (rc == NGX_OK) {
+            rc = ngx_http_longpoll_file_sync(f, f->state_fd, f->state);
+        }
+
+        if (rc == NGX_OK && f->new_state_fd != -1) {
+            rc = ngx_http_longpoll_file_write_notes(f, f->new_state_fd,
+                     f->state_new, save->notes, save->nnotes,
+                     ngx_http_longpoll_file_kind(NGX_HTTP_LONGPOLL_NOTE_GONE),
+                     &f->new_state_size);
+        }
+    }
+
+    if (rc != NGX_OK) {
+
+        /* what was written of it must not be taken for events */
+
+        (void) !ftruncate(f->fd, f->size);
+        return rc;
+    }
+
+    f->size = size;
+    f->state_size = notes;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_notes(ngx_http_longpoll_file_t *f,
+    ngx_http_longpoll_save_t *save)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_file_write_notes(f, f->state_fd, f->state,
+                                            save->notes, save->nnotes,
+                                            NGX_HTTP_LONGPOLL_FILE_ALL,
+                                            &f->state_size);
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_file_sync(f, f->state_fd, f->state);
+    }
+
+    if (rc == NGX_OK && f->new_state_fd != -1) {
+        rc = ngx_http_longpoll_file_write_notes(f, f->new_state_fd,
+                                                f->state_new, save->notes,
+                                                save->nnotes,
+                                                NGX_HTTP_LONGPOLL_FILE_ALL,
+                                                &f->new_state_size);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_file_write(ngx_http_longpoll_file_t *f, int fd,
+    const char *name, const void *buf, size_t len, uint64_t *size)
+{
+    ssize_t       n;
+    const u_char *p;
+
+    p = buf;
+
+    while (len) {
+        n = pwrite(fd, p, len, *size);
+
+        if (n == -1) {
+
+            if (errno == EINTR) {
+                continue;
+            }
+
+            return ngx_http_longpoll_file_failed(f, "write", name);
+        }
+
+        p += n;
+        len -= n;
+        *size += n;
+    }
+
+    return NGX_OK;
+}
+
+
+/* those of some kinds */
+
+static ngx_int_t
+ngx_http_longpoll_file_write_notes(ngx_http_longpoll_file_t *f, int fd,
+    const char *name, ngx_http_longpoll_note_t *notes, ngx_uint_t n,
+    ngx_uint_t kinds, uint64_t *size)
+{
+    uint64_t                             at;
+    ngx_int_t                            rc;
+    ngx_uint_t                           i, m;
+    ngx_http_longpoll_file_disk_note_t  *disk, some[64];
+
+    at = *size;
+    m = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (kinds & ngx_http_longpoll_file_kind(notes[i].kind)) {
+            disk = &some[m++];
+
+            disk->kind = (uint32_t) notes[i].kind;
+            ngx_memcpy(disk->word, notes[i].word, sizeof(disk->word));
+            disk->crc = (uint32_t) ngx_crc32_long((u_char *) disk->word,
+                                                  sizeof(disk->word));
+        }
+
+        if (m == 64 || (m && i + 1 == n)) {
+            rc = ngx_http_longpoll_file_write(f, fd, name, some,
+                                              m * sizeof(some[0]), &at);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            m = 0;
+        }
+    }
+
+    *size = at;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_file_sync(ngx_http_longpoll_file_t *f, int fd,
+    const char *name)
+{
+    if (fsync(fd) == -1) {
+        return ngx_http_longpoll_file_failed(f, "fsync", name);
+    }
+
+    return NGX_OK;
+}
+
+
+/* its entries: that of a new file may be lost otherwise */
+
+static ngx_int_t
+ngx_http_longpoll_file_sync_dir(ngx_http_longpoll_file_t *f)
+{
+    int    fd, rc;
+    char  *slash, dir[NGX_MAX_PATH];
+
+    slash = strrchr(f->path, '/');
+
+    if (slash == NULL || (size_t) (slash - f->path) >= sizeof(dir)) {
+        return NGX_OK;
+    }
+
+    (void) ngx_cpystrn((u_char *) dir, (u_char *) f->path,
+                       ngx_max(slash - f->path, 1) + 1);
+
+    fd = open(dir, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return ngx_http_longpoll_file_failed(f, "open", f->path);
+    }
+
+    rc = fsync(fd);
+
+    if (rc == -1) {
+        (void) ngx_http_longpoll_file_failed(f, "fsync", f->path);
+    }
+
+    (void) close(fd);
+
+    return rc == -1 ? NGX_ERROR : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_again(ngx_http_longpoll_file_t *f)
+{
+    ngx_http_longpoll_file_again_stop(f);
+
+    f->new_size = 0;
+    f->new_state_size = NGX_HTTP_LONGPOLL_FILE_HEAD;
+
+    /* left by somebody who died, or laid there */
+
+    (void) unlink(f->path_new);
+    (void) unlink(f->state_new);
+
+    f->new_fd = open(f->path_new,
+                     O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW, 0600);
+
+    if (f->new_fd == -1) {
+        return ngx_http_longpoll_file_failed(f, "open", f->path_new);
+    }
+
+    f->new_state_fd = open(f->state_new,
+                           O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW, 0600);
+
+    if (f->new_state_fd == -1) {
+        (void) ngx_http_longpoll_file_failed(f, "open", f->state_new);
+        ngx_http_longpoll_file_again_stop(f);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_file_again_stop(ngx_http_longpoll_file_t *f)
+{
+    if (f->new_fd != -1) {
+        (void) unlink(f->path_new);
+    }
+
+    if (f->new_state_fd != -1) {
+        (void) unlink(f->state_new);
+    }
+
+    ngx_http_longpoll_file_shut(&f->new_fd);
+    ngx_http_longpoll_file_shut(&f->new_state_fd);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_again_append(ngx_http_longpoll_file_t *f,
+    ngx_http_longpoll_save_t *save)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_file_write(f, f->new_fd, f->path_new, save->lines,
+                                      save->len, &f->new_size);
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_file_write_notes(f, f->new_state_fd,
+                                                f->state_new, save->notes,
+                                                save->nnotes,
+                                                NGX_HTTP_LONGPOLL_FILE_ALL,
+                                                &f->new_state_size);
+    }
+
+    /* piece by piece, so that the last one does not take long */
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_file_sync(f, f->new_fd, f->path_new);
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_file_again_done(ngx_http_longpoll_file_t *f)
+{
+    if (ngx_http_longpoll_file_write_head(f, f->new_state_fd, f->state_new)
+        != NGX_OK
+        || ngx_http_longpoll_file_sync(f, f->new_fd, f->path_new) != NGX_OK
+        || ngx_http_longpoll_file_sync(f, f->new_state_fd, f->state_new)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (flock(f->new_state_fd, LOCK_EX|LOCK_NB) == -1) {
+        return ngx_http_longpoll_file_failed(f, "flock", f->state_new);
+    }
+
+    if (rename(f->path_new, f->path) == -1) {
+        return ngx_http_longpoll_file_failed(f, "rename", f->path_new);
+    }
+
+    /* from here on it is the one, come what may */
+
+    ngx_http_longpoll_file_shut(&f->fd);
+    f->fd = f->new_fd;
+    f->size = f->new_size;
+    f->new_fd = -1;
+
+    if (rename(f->state_new, f->state) == -1) {
+        (void) ngx_http_longpoll_file_failed(f, "rename", f->state_new);
+        ngx_http_longpoll_file_again_stop(f);
+        return NGX_DECLINED;
+    }
+
+    ngx_http_longpoll_file_shut(&f->state_fd);
+    f->state_fd = f->new_state_fd;
+    f->state_size = f->new_state_size;
+    f->new_state_fd = -1;
+
+    return ngx_http_longpoll_file_sync_dir(f) == NGX_OK ? NGX_OK
+                                                        : NGX_DECLINED;
+}

@@ -1,0 +1,1321 @@
+
+/*
+ * ngx_http_longpoll_persist.c: the worker that writes a zone's file, and the
+ * publishers that wait for the disk.
+ *
+ * Of all workers one writes.  It does one thing at a time, in a thread of
+ * nginx's pool, and looks what is next when that is done:
+ *
+ *      NONE ── open ──▶ READY ─┬─ append   what is not saved: when flush asks,
+ *        ▲     │ locked        │           or publishers wait for it
+ *        │     ▼ by another    ├─ again    a piece of a new file, when half of
+ *        │    (later)          │           the old one is dead, or it is gone
+ *        └──────────── close ──┴─ check    is it still there?
+ *
+ * While a new file is written, pieces of it and appends to the old one take
+ * turns.  At the end it has all that the old one has, and takes its place.
+ *
+ * What happens on the disk does so in file; what it means, in zone_save.  Here
+ * is only when.  The files on disk and the zone's words about them (file_size,
+ * state_size, marks) are brought together by whoever becomes the writer: what
+ * stands in the file behind file_size was never finished.
+ *
+ * A publisher that waits is parked like a poll, but in a plain queue: whoever
+ * published first is decided first.
+ */
+
+
+#include "ngx_http_longpoll_persist.h"
+#include "ngx_http_longpoll_file.h"
+#include "ngx_http_longpoll_notify.h"
+
+
+#if (NGX_THREADS)
+
+#define NGX_HTTP_LONGPOLL_PERSIST_LINES  (1024 * 1024)  /* bytes at a time */
+#define NGX_HTTP_LONGPOLL_PERSIST_NOTES  4096
+#define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (512 * 1024)   /* bytes, dead or not */
+
+
+typedef enum {
+    NGX_HTTP_LONGPOLL_PERSIST_NONE = 0,
+    NGX_HTTP_LONGPOLL_PERSIST_READY
+} ngx_http_longpoll_persist_e;
+
+
+typedef struct ngx_http_longpoll_saver_s  ngx_http_longpoll_saver_t;
+
+/* what the thread does, and what is made of it */
+
+typedef struct {
+    const char                      *name;
+    ngx_int_t                      (*work)(ngx_http_longpoll_saver_t *saver);
+    void                           (*done)(ngx_http_longpoll_saver_t *saver,
+                                         ngx_int_t rc);
+} ngx_http_longpoll_persist_op_t;
+
+
+struct ngx_http_longpoll_saver_s {
+    ngx_http_longpoll_zone_t        *zone;
+    ngx_thread_pool_t               *pool;
+    ngx_log_t                       *log;
+
+    ngx_http_longpoll_persist_e      state;
+    ngx_http_longpoll_persist_op_t  *op;        /* the thread's, NULL: none */
+    ngx_thread_task_t               *task;
+    ngx_int_t                        rc;        /* of op, the thread's */
+
+    ngx_http_longpoll_file_t         file;
+    ngx_http_longpoll_save_t         save;
+    ngx_http_longpoll_losses_t       losses;
+    uint64_t                         last;      /* ms, in a file that others
+                                                   wrote to since */
+
+    ngx_queue_t                      waiting;   /* publishers */
+    ngx_event_t                      timer;
+    ngx_connection_t                 dummy;
+
+    unsigned                         due:1;     /* flush asks */
+    unsigned                         check:1;
+    unsigned                         lost:1;    /* the file */
+    unsigned                         again:1;   /* a new file is written */
+    unsigned                         all:1;     /* and has all lines */
+    unsigned                         turn:1;    /* it is its turn */
+    unsigned                         leaving:1;
+    unsigned                         last_one:1;
+    unsigned                         failing:1; /* and it was logged */
+    unsigned                         retry:1;   /* not before the timer */
+};
+
+
+/* a publisher that waits */
+
+typedef struct {
+    ngx_queue_t                      queue;
+    ngx_http_request_t              *request;
+    ngx_http_longpoll_persist_pt     handler;
+    uint64_t                         id;
+    uint64_t                         failed;
+    ngx_uint_t                       parked;
+} ngx_http_longpoll_publisher_t;
+
+
+static void ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver);
+static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next(
+    ngx_http_longpoll_saver_t *saver);
+static ngx_uint_t ngx_http_longpoll_persist_claim(
+    ngx_http_longpoll_saver_t *saver);
+static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_renew(
+    ngx_http_longpoll_saver_t *saver);
+static ngx_int_t ngx_http_longpoll_persist_post(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_thread(void *data, ngx_log_t *log);
+static void ngx_http_longpoll_persist_finish(ngx_event_t *ev);
+static void ngx_http_longpoll_persist_timer(ngx_event_t *ev);
+static ngx_int_t ngx_http_longpoll_persist_collect(
+    ngx_http_longpoll_saver_t *saver, ngx_uint_t mark);
+static ngx_int_t ngx_http_longpoll_persist_memory(
+    ngx_http_longpoll_saver_t *saver, size_t size);
+static void ngx_http_longpoll_persist_free(ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_failed(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static void ngx_http_longpoll_persist_mended(ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_notify(uint64_t wake);
+
+static ngx_int_t ngx_http_longpoll_persist_open(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_append(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_appended(
+    ngx_http_longpoll_saver_t *saver, ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_begin(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_piece(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_losses(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_lost(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_rename(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_renamed(
+    ngx_http_longpoll_saver_t *saver, ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_check(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_checked(
+    ngx_http_longpoll_saver_t *saver, ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_head(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_close(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_end(ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+
+static void ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_cleanup(void *data);
+
+
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_open =
+    { "open", ngx_http_longpoll_persist_open,
+      ngx_http_longpoll_persist_opened };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_append =
+    { "append", ngx_http_longpoll_persist_append,
+      ngx_http_longpoll_persist_appended };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_begin =
+    { "again", ngx_http_longpoll_persist_begin,
+      ngx_http_longpoll_persist_begun };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_piece =
+    { "piece", ngx_http_longpoll_persist_piece,
+      ngx_http_longpoll_persist_pieced };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_losses =
+    { "losses", ngx_http_longpoll_persist_losses,
+      ngx_http_longpoll_persist_lost };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_rename =
+    { "rename", ngx_http_longpoll_persist_rename,
+      ngx_http_longpoll_persist_renamed };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_check =
+    { "check", ngx_http_longpoll_persist_check,
+      ngx_http_longpoll_persist_checked };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_head =
+    { "head", ngx_http_longpoll_persist_head,
+      ngx_http_longpoll_persist_headed };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_close =
+    { "close", ngx_http_longpoll_persist_close,
+      ngx_http_longpoll_persist_closed };
+
+
+ngx_int_t
+ngx_http_longpoll_persist_init_process(ngx_cycle_t *cycle,
+    ngx_http_longpoll_zone_t *z)
+{
+    ngx_str_t                   name;
+    ngx_http_longpoll_saver_t  *saver;
+
+    saver = ngx_pcalloc(cycle->pool, sizeof(ngx_http_longpoll_saver_t));
+    if (saver == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&name, "default");
+
+    saver->zone = z;
+    saver->log = cycle->log;
+    saver->pool = ngx_thread_pool_get(cycle, &name);
+
+    if (saver->pool == NULL
+        || ngx_http_longpoll_file_init(&saver->file, &z->persist, cycle->pool)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    saver->task = ngx_thread_task_alloc(cycle->pool, sizeof(void *));
+    if (saver->task == NULL) {
+        return NGX_ERROR;
+    }
+
+    *(ngx_http_longpoll_saver_t **) saver->task->ctx = saver;
+    saver->task->handler = ngx_http_longpoll_persist_thread;
+    saver->task->event.handler = ngx_http_longpoll_persist_finish;
+    saver->task->event.data = saver;
+
+    ngx_queue_init(&saver->waiting);
+
+    saver->dummy.fd = (ngx_socket_t) -1;
+    saver->timer.handler = ngx_http_longpoll_persist_timer;
+    saver->timer.data = &saver->dummy;
+    saver->timer.log = cycle->log;
+    saver->timer.cancelable = 1;
+
+    saver->dummy.data = saver;
+
+    z->saver = saver;
+
+    ngx_http_longpoll_zone_join(z, ngx_http_longpoll_notify_worker());
+
+    ngx_add_timer(&saver->timer, 1);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_persist_look(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_saver_t  *saver;
+
+    saver = z->saver;
+
+    if (saver) {
+        ngx_http_longpoll_persist_decide(saver);
+        ngx_http_longpoll_persist_step(saver);
+    }
+}
+
+
+/* half of what may be late, as writing takes time, too */
+
+static void
+ngx_http_longpoll_persist_timer(ngx_event_t *ev)
+{
+    ngx_msec_t                  msec;
+    ngx_connection_t           *c;
+    ngx_http_longpoll_saver_t  *saver;
+
+    c = ev->data;
+    saver = c->data;
+
+    saver->due = 1;
+    saver->check = 1;
+    saver->retry = 0;
+
+    ngx_http_longpoll_persist_look(saver->zone);
+
+    msec = (ngx_msec_t) saver->zone->sh->conf.flush / 2;
+
+    if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
+        msec = ngx_min(msec, 1000);
+    }
+
+    ngx_add_timer(ev, ngx_max(msec, 10));
+}
+
+
+/*
+ * one thing after the other
+ */
+
+
+static void
+ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver)
+{
+    while (saver->op == NULL) {
+        saver->op = ngx_http_longpoll_persist_next(saver);
+
+        if (saver->op == NULL) {
+            ngx_http_longpoll_persist_free(saver);
+            return;
+        }
+
+        ngx_log_debug2(NGX_LOG_DEBUG_CORE, saver->log, 0,
+                       "longpoll persist \"%V\" %s", &saver->zone->name,
+                       saver->op->name);
+
+        if (ngx_http_longpoll_persist_post(saver) != NGX_OK) {
+            saver->op = NULL;
+            saver->retry = 1;
+            return;
+        }
+    }
+}
+
+
+/* at the end of the process there are no threads any more: all is done here */
+
+static ngx_int_t
+ngx_http_longpoll_persist_post(ngx_http_longpoll_saver_t *saver)
+{
+    if (saver->last_one) {
+        saver->rc = saver->op->work(saver);
+        ngx_http_longpoll_persist_finish(&saver->task->event);
+        return NGX_OK;
+    }
+
+    return ngx_thread_task_post(saver->pool, saver->task);
+}
+
+
+static void
+ngx_http_longpoll_persist_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_longpoll_saver_t  *saver;
+
+    saver = *(ngx_http_longpoll_saver_t **) data;
+
+    saver->rc = saver->op->work(saver);
+}
+
+
+static void
+ngx_http_longpoll_persist_finish(ngx_event_t *ev)
+{
+    ngx_http_longpoll_saver_t       *saver;
+    ngx_http_longpoll_persist_op_t  *op;
+
+    saver = ev->data;
+
+    op = saver->op;
+    saver->op = NULL;
+
+    op->done(saver, saver->rc);
+
+    if (!saver->last_one) {
+        ngx_http_longpoll_persist_decide(saver);
+        ngx_http_longpoll_persist_step(saver);
+    }
+}
+
+
+/* what is to be done now; NULL: nothing */
+
+static ngx_http_longpoll_persist_op_t *
+ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
+{
+    uint64_t                      wake;
+    ngx_int_t                     rc;
+    ngx_http_longpoll_zone_t     *z;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    z = saver->zone;
+    sh = z->sh;
+
+    if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
+
+        if (saver->retry || !ngx_http_longpoll_persist_claim(saver)) {
+            return NULL;
+        }
+
+        return &ngx_http_longpoll_persist_op_open;
+    }
+
+    if (saver->retry && !sh->durable) {
+        return NULL;
+    }
+
+    /* what is told on disk may only be less than what is so */
+
+    if (sh->conf.durable != saver->file.head.durable
+        && (!sh->conf.durable || !ngx_http_longpoll_zone_unwritten(z)))
+    {
+        if (sh->conf.durable && !sh->durable) {
+            wake = 0;
+            (void) ngx_http_longpoll_zone_durable(z, 1, 0, &wake);
+        }
+
+        saver->file.head.durable = sh->conf.durable;
+        return &ngx_http_longpoll_persist_op_head;
+    }
+
+    if (!saver->file.head.durable && sh->durable && !sh->conf.durable) {
+        wake = 0;
+        (void) ngx_http_longpoll_zone_durable(z, 0, 0, &wake);
+    }
+
+    if (saver->again && saver->turn) {
+        saver->turn = 0;
+        return ngx_http_longpoll_persist_renew(saver);
+    }
+
+    saver->turn = 1;
+
+    if ((saver->due || sh->durable || saver->leaving || saver->last_one)
+        && !saver->lost
+        && ngx_http_longpoll_zone_unwritten(z))
+    {
+        rc = ngx_http_longpoll_persist_collect(saver,
+                                               NGX_HTTP_LONGPOLL_MARK_NEXT);
+        if (rc == NGX_ERROR) {
+            return NULL;
+        }
+
+        saver->due = (rc == NGX_AGAIN);
+
+        if (saver->save.len || saver->save.nnotes) {
+            return &ngx_http_longpoll_persist_op_append;
+        }
+    }
+
+    saver->due = 0;
+
+    if (!saver->again
+        && (saver->lost || sh->file_dead
+            || (!saver->last_one
+                && saver->file.size + saver->file.state_size
+                   > 2 * sh->log.live + NGX_HTTP_LONGPOLL_PERSIST_SLACK)))
+    {
+        return &ngx_http_longpoll_persist_op_begin;
+    }
+
+    if (saver->again) {
+        return ngx_http_longpoll_persist_renew(saver);
+    }
+
+    if (saver->check) {
+        saver->check = 0;
+        return &ngx_http_longpoll_persist_op_check;
+    }
+
+    if (saver->leaving && !saver->last_one
+        && (sh->moved
+            || ngx_http_longpoll_zone_others(z,
+                                         ngx_http_longpoll_notify_worker(),
+                                         ngx_http_longpoll_notify_alive())))
+    {
+        return &ngx_http_longpoll_persist_op_close;
+    }
+
+    return NULL;
+}
+
+
+/* the next piece of a new file, or its end */
+
+static ngx_http_longpoll_persist_op_t *
+ngx_http_longpoll_persist_renew(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_int_t  rc;
+
+    if (!saver->all) {
+        rc = ngx_http_longpoll_persist_collect(saver,
+                                               NGX_HTTP_LONGPOLL_MARK_AGAIN);
+        if (rc == NGX_ERROR) {
+            return NULL;
+        }
+
+        if (saver->save.len) {
+            return &ngx_http_longpoll_persist_op_piece;
+        }
+
+        ngx_memzero(&saver->losses, sizeof(ngx_http_longpoll_losses_t));
+        saver->all = 1;
+    }
+
+    saver->save.len = 0;
+    saver->save.nnotes = 0;
+
+    if (saver->losses.n != (ngx_uint_t) -1) {
+        rc = ngx_http_longpoll_zone_losses(saver->zone, &saver->losses,
+                                           &saver->save);
+        if (rc == NGX_OK) {
+            saver->losses.n = (ngx_uint_t) -1;
+        }
+
+        if (saver->save.nnotes) {
+            return &ngx_http_longpoll_persist_op_losses;
+        }
+    }
+
+    /* what the old file got in the meantime */
+
+    rc = ngx_http_longpoll_persist_collect(saver, NGX_HTTP_LONGPOLL_MARK_AGAIN);
+
+    if (rc == NGX_ERROR) {
+        return NULL;
+    }
+
+    if (saver->save.len) {
+        return &ngx_http_longpoll_persist_op_piece;
+    }
+
+    return &ngx_http_longpoll_persist_op_rename;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
+    ngx_uint_t mark)
+{
+    ngx_int_t                  rc;
+    ngx_http_longpoll_save_t  *save;
+
+    save = &saver->save;
+
+    if (save->lines == NULL
+        && ngx_http_longpoll_persist_memory(saver,
+                                            NGX_HTTP_LONGPOLL_PERSIST_LINES)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    save->len = 0;
+    save->nnotes = 0;
+
+    if (mark == NGX_HTTP_LONGPOLL_MARK_NEXT) {
+
+        /* the half of the notes is left to the keys */
+
+        save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES / 2;
+        ngx_http_longpoll_zone_save_gone(saver->zone, save);
+        save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES;
+    }
+
+    for ( ;; ) {
+        rc = ngx_http_longpoll_zone_save(saver->zone, mark, save);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+
+        if (ngx_http_longpoll_persist_memory(saver, ngx_max(2 * save->size,
+                                                            save->wanted))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+}
+
+
+/* what is there already stays */
+
+static ngx_int_t
+ngx_http_longpoll_persist_memory(ngx_http_longpoll_saver_t *saver, size_t size)
+{
+    u_char                    *p;
+    ngx_http_longpoll_save_t  *save;
+
+    save = &saver->save;
+
+    if (save->notes == NULL) {
+        save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES;
+        save->notes = ngx_alloc(save->max_notes
+                                * sizeof(ngx_http_longpoll_note_t), saver->log);
+        if (save->notes == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    p = ngx_alloc(size, saver->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (save->lines) {
+        ngx_memcpy(p, save->lines, save->len);
+        ngx_free(save->lines);
+    }
+
+    save->lines = p;
+    save->size = size;
+
+    return NGX_OK;
+}
+
+
+/* a worker that has nothing to write needs no memory for it */
+
+static void
+ngx_http_longpoll_persist_free(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_http_longpoll_save_t  *save;
+
+    save = &saver->save;
+
+    if (save->lines && !saver->zone->sh->durable) {
+        ngx_free(save->lines);
+        ngx_free(save->notes);
+        save->lines = NULL;
+        save->notes = NULL;
+        save->size = 0;
+        save->len = 0;
+        save->nnotes = 0;
+    }
+}
+
+
+static void
+ngx_http_longpoll_persist_failed(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    saver->retry = 1;
+
+    if (saver->failing) {
+        return;
+    }
+
+    saver->failing = 1;
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, saver->log, 0,
+                      "longpoll zone \"%V\": \"%s\" %s, it is written anew",
+                      &saver->zone->name, saver->file.name,
+                      saver->file.failed);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, saver->log, saver->file.err,
+                  "longpoll zone \"%V\": %s(\"%s\") failed, events are not "
+                  "on disk", &saver->zone->name, saver->file.failed,
+                  saver->file.name);
+}
+
+
+static void
+ngx_http_longpoll_persist_mended(ngx_http_longpoll_saver_t *saver)
+{
+    saver->retry = 0;
+
+    if (saver->failing) {
+        saver->failing = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
+                      "longpoll zone \"%V\": \"%s\" has all events again",
+                      &saver->zone->name, saver->file.path);
+    }
+}
+
+
+static void
+ngx_http_longpoll_persist_notify(uint64_t wake)
+{
+    wake &= ngx_http_longpoll_notify_alive();
+
+    if (wake) {
+        ngx_http_longpoll_notify_wake(wake);
+    }
+}
+
+
+/*
+ * becoming the writer
+ */
+
+
+static ngx_uint_t
+ngx_http_longpoll_persist_claim(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_uint_t                    self;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = saver->zone->sh;
+    self = ngx_http_longpoll_notify_worker();
+
+    if (self == NGX_HTTP_LONGPOLL_NOTIFY_MAX || sh->moved) {
+        return 0;
+    }
+
+    if (saver->leaving && !saver->last_one
+        && ngx_http_longpoll_zone_others(saver->zone, self,
+                                         ngx_http_longpoll_notify_alive()))
+    {
+        return 0;
+    }
+
+    return sh->writer == self + 1
+           || (sh->writer == 0
+               && ngx_atomic_cmp_set(&sh->writer, 0, self + 1));
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    own;
+    ngx_http_longpoll_file_t     *f;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    f = &saver->file;
+    sh = saver->zone->sh;
+
+    rc = ngx_http_longpoll_file_open(f);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    own = (f->head.life == sh->life);
+    saver->last = 0;
+    saver->lost = 0;
+
+    if (!own && f->head.life && f->head.life == sh->before) {
+
+        /* it has what was copied, and what came later is told as missed */
+
+        saver->lost = 1;
+
+    } else if (own || (f->size == sh->file_size && !sh->contested)) {
+
+        /* as this life left it, or found it */
+
+        if (f->size < sh->file_size) {
+            saver->lost = 1;
+
+        } else if (f->size > sh->file_size
+                   && ftruncate(f->fd, sh->file_size) == -1)
+        {
+            saver->lost = 1;
+        }
+
+        f->size = ngx_min(f->size, sh->file_size);
+        f->state_size = ngx_max(ngx_min(f->state_size, sh->state_size),
+                                NGX_HTTP_LONGPOLL_FILE_HEAD);
+
+    } else {
+
+        /* others wrote to it after it was loaded */
+
+        saver->last = f->head.clean ? ngx_http_longpoll_file_last(f)
+                                    : ngx_http_longpoll_now();
+        saver->lost = 1;
+    }
+
+    if (!own || f->head.clean) {
+        f->head.life = sh->life;
+        f->head.trusted = sh->trusted;
+        f->head.last_id = 0;
+        f->head.key[0] = sh->key[0];
+        f->head.key[1] = sh->key[1];
+        f->head.durable = 0;
+        f->head.clean = 0;
+
+        rc = ngx_http_longpoll_file_head(f);
+
+        if (rc != NGX_OK) {
+            ngx_http_longpoll_file_close(f);
+        }
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    uint64_t                      wake;
+    ngx_http_longpoll_zone_t     *z;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    z = saver->zone;
+    sh = z->sh;
+    wake = 0;
+
+    if (rc != NGX_OK) {
+
+        if (rc == NGX_ERROR) {
+            ngx_http_longpoll_persist_failed(saver, rc);
+        }
+
+        saver->retry = 1;
+
+        /* nobody can write: whoever need not wait for the disk does not */
+
+        if (sh->conf.durable) {
+
+            if (rc == NGX_ERROR) {
+                ngx_http_longpoll_zone_unsaved(z, &wake);
+            }
+
+        } else {
+            (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+        }
+
+        (void) ngx_atomic_cmp_set(&sh->writer,
+                                  ngx_http_longpoll_notify_worker() + 1, 0);
+        ngx_http_longpoll_persist_notify(wake);
+        return;
+    }
+
+    saver->state = NGX_HTTP_LONGPOLL_PERSIST_READY;
+    saver->again = 0;
+    saver->due = 1;
+
+    if (saver->last && z->strays) {
+        ngx_http_longpoll_put(*z->strays, ngx_max(*z->strays, saver->last + 1));
+
+        ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
+                      "longpoll zone \"%V\": others wrote to \"%s\" after it "
+                      "was loaded, it is written anew", &z->name,
+                      saver->file.path);
+    }
+
+    ngx_http_longpoll_zone_save_begin(z, &wake);
+
+    if (!sh->conf.durable) {
+        (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+    }
+
+    ngx_http_longpoll_persist_notify(wake);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_close(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_http_longpoll_file_close(&saver->file);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    saver->state = NGX_HTTP_LONGPOLL_PERSIST_NONE;
+    saver->retry = 1;
+
+    (void) ngx_atomic_cmp_set(&saver->zone->sh->writer,
+                              ngx_http_longpoll_notify_worker() + 1, 0);
+
+    ngx_http_longpoll_persist_notify(saver->zone->sh->members);
+}
+
+
+/*
+ * writing
+ */
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_append(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_append(&saver->file, &saver->save);
+}
+
+
+static void
+ngx_http_longpoll_persist_appended(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    uint64_t                      wake;
+    ngx_http_longpoll_zone_t     *z;
+
+    z = saver->zone;
+    wake = 0;
+
+    switch (rc) {
+
+    case NGX_OK:
+        ngx_http_longpoll_zone_saved(z, &saver->save, saver->file.size,
+                                     saver->file.state_size, &wake);
+        ngx_http_longpoll_persist_mended(saver);
+        break;
+
+    case NGX_DECLINED:
+        ngx_http_longpoll_persist_checked(saver, rc);
+        ngx_http_longpoll_zone_save_again(z, &wake);
+        break;
+
+    default: /* NGX_ERROR */
+        ngx_http_longpoll_persist_failed(saver, rc);
+        ngx_http_longpoll_zone_unsaved(z, &wake);
+    }
+
+    ngx_http_longpoll_persist_notify(wake);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_check(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_check(&saver->file);
+}
+
+
+static void
+ngx_http_longpoll_persist_checked(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    if (rc == NGX_DECLINED) {
+        ngx_http_longpoll_persist_failed(saver, rc);
+        saver->lost = 1;
+        saver->retry = 0;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_head(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_head(&saver->file);
+}
+
+
+static void
+ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    if (rc != NGX_OK) {
+
+        /* it is not known what stands there: the next one says it again */
+
+        saver->file.head.durable = !saver->zone->sh->conf.durable;
+        ngx_http_longpoll_persist_failed(saver, rc);
+    }
+}
+
+
+/*
+ * writing anew
+ */
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_begin(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_again(&saver->file);
+}
+
+
+static void
+ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+{
+    uint64_t  wake;
+
+    if (rc != NGX_OK) {
+        wake = 0;
+        ngx_http_longpoll_persist_failed(saver, rc);
+
+        if (saver->lost) {
+            ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
+            ngx_http_longpoll_persist_notify(wake);
+        }
+
+        return;
+    }
+
+    ngx_http_longpoll_zone_again(saver->zone, 1);
+
+    saver->again = 1;
+    saver->all = 0;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_piece(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_again_append(&saver->file, &saver->save);
+}
+
+
+static void
+ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    uint64_t  wake;
+
+    if (rc == NGX_OK) {
+        return;
+    }
+
+    wake = 0;
+
+    ngx_http_longpoll_persist_failed(saver, rc);
+    ngx_http_longpoll_file_again_stop(&saver->file);
+    ngx_http_longpoll_zone_again(saver->zone, 0);
+
+    saver->again = 0;
+
+    if (saver->lost) {
+        ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
+        ngx_http_longpoll_persist_notify(wake);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_losses(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_notes(&saver->file, &saver->save);
+}
+
+
+static void
+ngx_http_longpoll_persist_lost(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+{
+    if (saver->again) {
+        ngx_http_longpoll_persist_pieced(saver, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_persist_rename(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_again_done(&saver->file);
+}
+
+
+static void
+ngx_http_longpoll_persist_renamed(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc)
+{
+    if (rc == NGX_ERROR) {
+        ngx_http_longpoll_persist_pieced(saver, rc);
+        return;
+    }
+
+    saver->again = 0;
+    saver->lost = 0;
+
+    ngx_http_longpoll_zone_renewed(saver->zone, saver->file.size,
+                                   saver->file.state_size);
+
+    if (rc == NGX_OK) {
+        ngx_http_longpoll_persist_mended(saver);
+
+    } else {
+        ngx_http_longpoll_persist_failed(saver, NGX_ERROR);
+    }
+}
+
+
+/*
+ * the end
+ */
+
+
+void
+ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_saver_t  *saver;
+
+    saver = z->saver;
+
+    if (saver) {
+        saver->leaving = 1;
+        ngx_http_longpoll_zone_leaving(z, ngx_http_longpoll_notify_worker());
+        ngx_http_longpoll_persist_look(z);
+    }
+}
+
+
+/* the threads have ended, and with them what was posted */
+
+void
+ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
+{
+    ngx_uint_t                  self;
+    ngx_http_longpoll_saver_t  *saver;
+
+    saver = z->saver;
+    self = ngx_http_longpoll_notify_worker();
+
+    if (saver == NULL || self == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+        return;
+    }
+
+    saver->last_one = 1;
+
+    if (saver->op) {
+        ngx_http_longpoll_persist_finish(&saver->task->event);
+    }
+
+    if (ngx_http_longpoll_zone_part(z, self, ngx_http_longpoll_notify_alive()))
+    {
+        if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
+            (void) ngx_http_longpoll_persist_close(saver);
+            ngx_http_longpoll_persist_closed(saver, NGX_OK);
+        }
+
+        return;
+    }
+
+    saver->retry = 0;
+    saver->check = 1;
+
+    ngx_http_longpoll_persist_step(saver);
+
+    if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
+
+        if (!saver->retry && !ngx_http_longpoll_zone_unwritten(z)) {
+            ngx_http_longpoll_persist_end(saver);
+        }
+
+        (void) ngx_http_longpoll_persist_close(saver);
+    }
+}
+
+
+/* all of it is on disk, and now that is said there */
+
+static void
+ngx_http_longpoll_persist_end(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_int_t                     rc;
+    ngx_http_longpoll_file_t     *f;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    f = &saver->file;
+    sh = saver->zone->sh;
+
+    if (saver->save.notes == NULL
+        && ngx_http_longpoll_persist_memory(saver, 1) != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_memzero(&saver->losses, sizeof(ngx_http_longpoll_losses_t));
+
+    do {
+        saver->save.nnotes = 0;
+
+        rc = ngx_http_longpoll_zone_losses(saver->zone, &saver->losses,
+                                           &saver->save);
+
+        if (ngx_http_longpoll_file_notes(f, &saver->save) != NGX_OK) {
+            ngx_http_longpoll_persist_failed(saver, NGX_ERROR);
+            return;
+        }
+
+    } while (rc == NGX_AGAIN);
+
+    f->head.last_id = sh->last_id;
+    f->head.clean = 1;
+
+    if (ngx_http_longpoll_file_head(f) != NGX_OK) {
+        ngx_http_longpoll_persist_failed(saver, NGX_ERROR);
+    }
+}
+
+
+/*
+ * publishers
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, uint64_t id, uint64_t failed,
+    ngx_http_longpoll_persist_pt handler)
+{
+    ngx_http_cleanup_t             *cln;
+    ngx_http_longpoll_saver_t      *saver;
+    ngx_http_longpoll_publisher_t  *publisher;
+
+    saver = z->saver;
+
+    publisher = ngx_palloc(r->pool, sizeof(ngx_http_longpoll_publisher_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (publisher == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    publisher->request = r;
+    publisher->handler = handler;
+    publisher->id = id;
+    publisher->failed = failed;
+    publisher->parked = 1;
+
+    cln->handler = ngx_http_longpoll_persist_cleanup;
+    cln->data = publisher;
+
+    ngx_queue_insert_tail(&saver->waiting, &publisher->queue);
+
+    if (r != r->main) {
+        return NGX_DONE;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "longpoll publish waits for the disk, zone \"%V\"",
+                   &z->name);
+
+    return NGX_DONE;
+}
+
+
+/* of the request, however it ends */
+
+static void
+ngx_http_longpoll_persist_cleanup(void *data)
+{
+    ngx_http_longpoll_publisher_t  *publisher = data;
+
+    if (publisher->parked) {
+        publisher->parked = 0;
+        ngx_queue_remove(&publisher->queue);
+    }
+}
+
+
+/* answers those whose publish is decided: they stand in the order of ids */
+
+static void
+ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_int_t                       rc;
+    ngx_queue_t                    *q;
+    ngx_connection_t               *c;
+    ngx_http_request_t             *r;
+    ngx_http_longpoll_publisher_t  *publisher;
+
+    while (!ngx_queue_empty(&saver->waiting)) {
+        q = ngx_queue_head(&saver->waiting);
+        publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
+
+        rc = ngx_http_longpoll_zone_decided(saver->zone, publisher->id,
+                                            publisher->failed);
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        publisher->parked = 0;
+        ngx_queue_remove(q);
+
+        r = publisher->request;
+        c = r->connection;
+
+        if (r == r->main) {
+            r->read_event_handler = ngx_http_block_reading;
+        }
+
+        ngx_http_set_log_request(c->log, r);
+
+        publisher->handler(r, rc);
+
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+#else
+
+/* without threads no zone has a file */
+
+ngx_int_t
+ngx_http_longpoll_persist_init_process(ngx_cycle_t *cycle,
+    ngx_http_longpoll_zone_t *z)
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_persist_look(ngx_http_longpoll_zone_t *z)
+{
+}
+
+
+void
+ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z)
+{
+}
+
+
+void
+ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
+{
+}
+
+
+ngx_int_t
+ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, uint64_t id, uint64_t failed,
+    ngx_http_longpoll_persist_pt handler)
+{
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+#endif

@@ -1,0 +1,1274 @@
+
+/*
+ * ngx_http_longpoll_zone_save.c: what a zone and its file have to do with each
+ * other.
+ *
+ * The list of all messages by age is what is written, in that order.  Marks
+ * stand in it and move on by themselves when their message is dropped or moved
+ * (zone.c calls ..._remark() within those steps):
+ *
+ *     SAVED   what is in front of it is on disk
+ *     NEXT    what is in front of it was given to the writer; with a new
+ *             writer it goes back to SAVED
+ *     SHOWN   those who wait for what is in front of it have been told
+ *     AGAIN   the same as NEXT, of a file that is being written anew
+ *
+ * With durable a message is committed when its publish is whole, and visible
+ * when it is saved; without, it is visible at once and SHOWN does not matter.
+ * What could not be written is dropped, and its range of ids remembered for
+ * those who wait for the disk.
+ *
+ * A message that goes without being lost (deleted, taken), and which the file
+ * may have, leaves its UUID in a ring; the writer notes it beside the file.
+ * When the ring is full the file is written anew instead.
+ */
+
+
+#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_wire.h"
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_LINES  32768     /* bytes, in a lock hold */
+
+
+static ngx_int_t ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t mark, ngx_http_longpoll_save_t *save, ngx_uint_t *more);
+static void ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
+    ngx_http_longpoll_msg_t *m);
+static void ngx_http_longpoll_zone_set_mark(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t to, uint64_t id, uint32_t ref);
+static void ngx_http_longpoll_zone_show(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake);
+static void ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
+static ngx_uint_t ngx_http_longpoll_zone_life(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_t *msg);
+
+
+void
+ngx_http_longpoll_zone_remark(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, uint32_t to)
+{
+    uint32_t                      ref;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_mark_sh_t  *marks;
+
+    marks = z->sh->marks;
+    ref = msg ? ngx_http_longpoll_zone_ref(z, msg) : 0;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_MARKS; i++) {
+
+        if (marks[i].on && marks[i].ref == ref) {
+            ngx_http_longpoll_set(&z->sh->journal, marks[i].ref, to);
+        }
+    }
+}
+
+
+void
+ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (msg->id > sh->marks[NGX_HTTP_LONGPOLL_MARK_NEXT].id) {
+        return;
+    }
+
+    if (sh->gone_last - sh->gone_first == z->ngone) {
+        ngx_http_longpoll_put(sh->file_dead, 1);
+        return;
+    }
+
+    ngx_http_longpoll_step();
+    ngx_http_longpoll_zone_uuid(z, msg, &z->gone[sh->gone_last % z->ngone]);
+
+    ngx_http_longpoll_set(&sh->journal, sh->gone_last, sh->gone_last + 1);
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z)
+{
+    ngx_atomic_uint_t  writer;
+
+    writer = z->sh->writer;
+
+    return writer ? ngx_http_longpoll_zone_bit(writer - 1) : 0;
+}
+
+
+ngx_http_longpoll_msg_sh_t *
+ngx_http_longpoll_zone_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    uint32_t                     ref;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    for (ref = z->cats.slots[slot].last; ref; ref = msg->prev) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        if (msg->id <= z->sh->visible) {
+            return msg;
+        }
+    }
+
+    return NULL;
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
+{
+    uint64_t                     clock;
+    ngx_http_longpoll_msg_sh_t  *msg;
+    ngx_http_longpoll_mark_sh_t *saved;
+
+    clock = ngx_http_longpoll_zone_clock(z, now);
+    saved = &z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+
+    if (z->sh->durable && saved->ref) {
+        msg = ngx_http_longpoll_zone_msg(z, saved->ref);
+
+        if (msg->id > z->sh->visible) {
+            return ngx_min(clock, ngx_http_longpoll_id_ms(msg->id));
+        }
+    }
+
+    return clock;
+}
+
+
+/*
+ * the writer
+ */
+
+
+void
+ngx_http_longpoll_zone_save_begin(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+{
+    ngx_http_longpoll_zone_again(z, 0);
+    ngx_http_longpoll_zone_save_again(z, wake);
+}
+
+
+void
+ngx_http_longpoll_zone_save_again(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+{
+    ngx_http_longpoll_mark_sh_t  *saved;
+
+    ngx_http_longpoll_zone_show(z, wake);
+    ngx_http_longpoll_zone_refuse(z);
+
+    ngx_http_longpoll_zone_lock(z);
+
+    saved = &z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+
+    ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_NEXT, saved->id,
+                                    saved->ref);
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+static void
+ngx_http_longpoll_zone_set_mark(ngx_http_longpoll_zone_t *z, ngx_uint_t to,
+    uint64_t id, uint32_t ref)
+{
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    j = &z->sh->journal;
+
+    ngx_http_longpoll_set(j, z->sh->marks[to].id, id);
+    ngx_http_longpoll_set(j, z->sh->marks[to].ref, ref);
+    ngx_http_longpoll_done(j);
+}
+
+
+void
+ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_save_t *save)
+{
+    uint64_t                      n;
+    ngx_http_longpoll_note_t     *note;
+    ngx_http_longpoll_uuid_t     *uuid;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    for (n = sh->gone_first;
+         n < sh->gone_last && save->nnotes < save->max_notes;
+         n++)
+    {
+        uuid = &z->gone[n % z->ngone];
+        note = &save->notes[save->nnotes++];
+
+        ngx_memzero(note, sizeof(ngx_http_longpoll_note_t));
+        note->kind = NGX_HTTP_LONGPOLL_NOTE_GONE;
+        note->word[0] = uuid->high;
+        note->word[1] = uuid->low;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    save->gone = n;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
+    ngx_http_longpoll_save_t *save)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  more;
+
+    more = 0;
+
+    do {
+        ngx_http_longpoll_zone_lock(z);
+        rc = ngx_http_longpoll_zone_save_hold(z, mark, save, &more);
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+
+    return rc;
+}
+
+
+/*
+ * The messages of one publish stay together, however many they are: more says
+ * whether the last one taken is to be followed by another.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
+    ngx_http_longpoll_save_t *save, ngx_uint_t *more)
+{
+    size_t                         len, end;
+    uint32_t                       ref;
+    uint64_t                       upto, id, *key;
+    ngx_int_t                      rc;
+    ngx_str_t                      name;
+    ngx_uint_t                     steps;
+    ngx_http_longpoll_msg_t        m;
+    ngx_http_longpoll_note_t      *note;
+    ngx_http_longpoll_msg_sh_t    *msg;
+    ngx_http_longpoll_zone_sh_t   *sh;
+
+    sh = z->sh;
+
+    upto = sh->committed;
+
+    if (mark == NGX_HTTP_LONGPOLL_MARK_AGAIN) {
+        upto = sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id;
+    }
+
+    ref = sh->marks[mark].ref;
+    id = sh->marks[mark].id;
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+    end = save->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
+    rc = NGX_OK;
+
+    for ( /* void */ ; ref; ref = msg->newer) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        if (msg->id > upto) {
+            break;
+        }
+
+        if (steps == 0 || save->len >= end) {
+            rc = NGX_BUSY;
+            break;
+        }
+
+        steps--;
+
+        ngx_http_longpoll_zone_save_msg(z, msg, &name, &m);
+        len = ngx_http_longpoll_wire_line_len(&name, &m);
+
+        if (len > save->size - save->len
+            || save->nnotes == save->max_notes)
+        {
+            rc = NGX_AGAIN;
+
+            if (save->len == 0 || *more) {
+                save->wanted = save->len + len;
+                rc = NGX_DECLINED;
+            }
+
+            break;
+        }
+
+        (void) ngx_http_longpoll_wire_line(save->lines + save->len, &name, &m);
+        save->len += len;
+
+        if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
+            key = ngx_http_longpoll_zone_key(msg);
+            note = &save->notes[save->nnotes++];
+
+            note->kind = NGX_HTTP_LONGPOLL_NOTE_KEY;
+            note->word[0] = m.uuid.high;
+            note->word[1] = m.uuid.low;
+            note->word[2] = key[0];
+            note->word[3] = key[1];
+        }
+
+        id = msg->id;
+        *more = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE;
+    }
+
+    if (rc == NGX_OK) {
+        id = ngx_max(id, upto);
+    }
+
+    ngx_http_longpoll_zone_set_mark(z, mark, id, ref);
+
+    return rc;
+}
+
+
+static void
+ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
+    ngx_http_longpoll_msg_t *m)
+{
+    name->data = (u_char *) msg + ngx_http_longpoll_zone_front(msg->rec.bits);
+    name->len = msg->rec.name_len;
+
+    m->id = msg->id;
+    m->data.data = name->data + name->len;
+    m->data.len = msg->data_len;
+
+    ngx_http_longpoll_zone_uuid(z, msg, &m->uuid);
+}
+
+
+void
+ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
+    uint64_t *wake)
+{
+    ngx_http_longpoll_mark_sh_t     *next, *saved;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+    next = &sh->marks[NGX_HTTP_LONGPOLL_MARK_NEXT];
+    saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_set(j, sh->file_size, size);
+    ngx_http_longpoll_set(j, sh->state_size, notes);
+    ngx_http_longpoll_set(j, sh->gone_first, save->gone);
+    ngx_http_longpoll_set(j, saved->id, next->id);
+    ngx_http_longpoll_set(j, saved->ref, next->ref);
+    ngx_http_longpoll_done(j);
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    ngx_http_longpoll_zone_show(z, wake);
+}
+
+
+/* what is saved becomes visible, and those who wait are told */
+
+static void
+ngx_http_longpoll_zone_show(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+{
+    uint64_t                      first;
+    ngx_uint_t                    few, more, steps;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_mark_sh_t  *shown, *saved;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+    saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+
+    do {
+        more = 0;
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        if (!sh->durable) {
+            ngx_http_longpoll_zone_unlock(z);
+            return;
+        }
+
+        ngx_http_longpoll_put(sh->busy, 1);
+
+        if (sh->visible < saved->id) {
+            ngx_http_longpoll_put(sh->visible, saved->id);
+        }
+
+        while (shown->ref) {
+            msg = ngx_http_longpoll_zone_msg(z, shown->ref);
+
+            if (msg->id > sh->visible) {
+                break;
+            }
+
+            if (steps-- == 0) {
+                more = 1;
+                break;
+            }
+
+            first = msg->id;
+            cat = &z->cats.slots[msg->slot];
+
+            if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
+                ngx_http_longpoll_put(*ngx_http_longpoll_zone_owed(msg),
+                            ngx_http_longpoll_zone_waits(z, cat, first));
+            }
+
+            *wake |= ngx_http_longpoll_zone_mark(z, msg->slot, first);
+            ngx_http_longpoll_zone_count(z, published, 1);
+
+            /* the mark moves on by itself, should the next one go here */
+
+            ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_SHOWN,
+                                            msg->id, msg->newer);
+
+            few = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+            (void) ngx_http_longpoll_zone_cap(z, msg->slot, &few);
+        }
+
+        ngx_http_longpoll_put(sh->busy, 0);
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    return sh->marks[NGX_HTTP_LONGPOLL_MARK_NEXT].ref != 0
+           || sh->gone_first != sh->gone_last;
+}
+
+
+void
+ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+{
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_failure_sh_t  *failure;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (sh->durable && sh->committed > sh->visible && sh->refused == 0) {
+
+        /* in one step with the promise that all of it goes */
+
+        failure = &sh->failures[sh->failed % NGX_HTTP_LONGPOLL_FAILURES];
+
+        ngx_http_longpoll_put(failure->after, sh->visible);
+        ngx_http_longpoll_put(failure->upto, sh->committed);
+
+        ngx_http_longpoll_set(j, sh->failed, sh->failed + 1);
+        ngx_http_longpoll_set(j, sh->refused, sh->committed);
+        ngx_http_longpoll_done(j);
+
+        *wake = (uint64_t) -1;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    ngx_http_longpoll_zone_save_again(z, wake);
+}
+
+
+/* what was refused goes */
+
+static void
+ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z)
+{
+    ngx_uint_t                    steps;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_mark_sh_t  *shown;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        while (sh->refused && steps--) {
+            msg = NULL;
+
+            if (shown->ref) {
+                msg = ngx_http_longpoll_zone_msg(z, shown->ref);
+            }
+
+            if (msg == NULL || msg->id > sh->refused) {
+                ngx_http_longpoll_put(sh->refused, 0);
+                break;
+            }
+
+            ngx_http_longpoll_zone_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+            ngx_http_longpoll_zone_settle(z, msg->slot);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (sh->refused);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
+    uint64_t failed)
+{
+    uint64_t                         visible, n;
+    ngx_http_longpoll_failure_sh_t  *failure;
+
+    /* what failed did so before anything later became visible */
+
+    visible = *(volatile uint64_t *) &z->sh->visible;
+    ngx_memory_barrier();
+    n = *(volatile uint64_t *) &z->sh->failed;
+
+    if (n - failed > NGX_HTTP_LONGPOLL_FAILURES) {
+        return NGX_ERROR;
+    }
+
+    for ( /* void */ ; failed < n; failed++) {
+        failure = &z->sh->failures[failed % NGX_HTTP_LONGPOLL_FAILURES];
+
+        if (id > failure->after && id <= failure->upto) {
+            return NGX_ERROR;
+        }
+    }
+
+    return id <= visible ? NGX_OK : NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
+    ngx_uint_t must, uint64_t *wake)
+{
+    ngx_int_t                     rc;
+    ngx_http_longpoll_mark_sh_t  *shown;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+    rc = NGX_OK;
+
+    if (must) {
+
+        /* what waits for the disk is shown without */
+
+        ngx_http_longpoll_zone_lock(z);
+        ngx_http_longpoll_put(sh->visible, sh->committed);
+        ngx_http_longpoll_zone_unlock(z);
+
+        ngx_http_longpoll_zone_show(z, wake);
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (on && !sh->durable) {
+        ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_SHOWN,
+                                        sh->committed, 0);
+        ngx_http_longpoll_put(shown->on, 1);
+        ngx_http_longpoll_put(sh->durable, 1);
+
+    } else if (!on && sh->durable) {
+
+        if (sh->visible == sh->committed && shown->ref == 0) {
+            ngx_http_longpoll_put(sh->durable, 0);
+            ngx_http_longpoll_put(shown->on, 0);
+
+        } else {
+            rc = NGX_AGAIN;
+        }
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return rc;
+}
+
+
+/*
+ * a file that is written anew
+ */
+
+
+void
+ngx_http_longpoll_zone_again(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
+{
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_put(z->sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on, 0);
+
+    if (on) {
+        ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_AGAIN, 0,
+                                        z->sh->oldest);
+        ngx_http_longpoll_put(z->sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on, 1);
+        ngx_http_longpoll_put(z->sh->file_dead, 0);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
+    uint64_t notes)
+{
+    ngx_int_t                        rc;
+    ngx_http_longpoll_mark_sh_t     *again, *saved;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+    again = &sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN];
+    saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+    rc = NGX_AGAIN;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (again->on && again->ref == saved->ref) {
+        ngx_http_longpoll_set(j, sh->file_size, size);
+        ngx_http_longpoll_set(j, sh->state_size, notes);
+        ngx_http_longpoll_set(j, again->on, 0);
+        ngx_http_longpoll_done(j);
+
+        rc = NGX_OK;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_losses(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    steps, end;
+    ngx_http_longpoll_note_t     *note;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    do {
+        rc = NGX_OK;
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        end = sh->cats.nslots + sh->cats.nbuckets;
+
+        for ( /* void */ ; losses->n < end; losses->n++) {
+
+            if (losses->n == sh->cats.fresh) {
+                losses->n = sh->cats.nslots;
+            }
+
+            if (steps-- == 0) {
+                rc = NGX_BUSY;
+                break;
+            }
+
+            if (save->nnotes == save->max_notes) {
+                rc = NGX_AGAIN;
+                break;
+            }
+
+            ngx_http_longpoll_zone_loss(z, losses, save);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+
+    if (rc == NGX_OK && losses->rest) {
+
+        if (save->nnotes == save->max_notes) {
+            return NGX_AGAIN;
+        }
+
+        note = &save->notes[save->nnotes++];
+
+        ngx_memzero(note, sizeof(ngx_http_longpoll_note_t));
+        note->kind = NGX_HTTP_LONGPOLL_NOTE_REST;
+        note->word[0] = losses->rest;
+        losses->rest = 0;
+    }
+
+    return rc;
+}
+
+
+/* that of a slot, or behind all slots that of a tombstone */
+
+static void
+ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
+{
+    uint64_t                      id;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_note_t     *note;
+    ngx_http_longpoll_tomb_sh_t  *tomb;
+
+    cat = NULL;
+    tomb = NULL;
+
+    if (losses->n < z->sh->cats.nslots) {
+        cat = &z->cats.slots[losses->n];
+        id = cat->hash[0] ? ngx_max(cat->dropped, cat->shared) : 0;
+
+    } else {
+        tomb = &z->cats.tombs[losses->n - z->sh->cats.nslots];
+        id = tomb->id;
+    }
+
+    if (id == 0) {
+        return;
+    }
+
+    if (cat == NULL || cat->count == 0) {
+
+        if (losses->empty == NGX_HTTP_LONGPOLL_LOSSES) {
+            losses->rest = ngx_max(losses->rest, id);
+            return;
+        }
+
+        losses->empty++;
+    }
+
+    note = &save->notes[save->nnotes++];
+
+    if (cat) {
+        note->kind = NGX_HTTP_LONGPOLL_NOTE_LOST;
+        note->word[0] = cat->hash[0];
+        note->word[1] = cat->hash[1];
+        note->word[2] = id;
+        note->word[3] = 0;
+        return;
+    }
+
+    note->kind = NGX_HTTP_LONGPOLL_NOTE_TOMB;
+    note->word[0] = losses->n - z->sh->cats.nslots;
+    note->word[1] = z->sh->cats.nbuckets;
+    note->word[2] = id;
+    note->word[3] = tomb->check;
+}
+
+
+/*
+ * what an earlier life left
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
+    const uint64_t *key, uint64_t now)
+{
+    uint64_t                      need;
+    ngx_uint_t                    bits, steps;
+    ngx_http_longpoll_cat_sh_t   *c;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    bits = key ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0;
+    bits |= ngx_http_longpoll_zone_life(z, msg) << 4;
+
+    need = ngx_http_longpoll_zone_need(cat, msg, bits);
+
+    if (need > z->size / 4) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+    } while (ngx_http_longpoll_zone_room(z, cat, need, now, &steps) != NGX_OK);
+
+    msg->pos = ngx_http_longpoll_zone_slot(z, cat, now);
+    c = &z->cats.slots[msg->pos];
+
+    /* behind all that is there, and all that its category lost */
+
+    msg->id = ngx_max(msg->id, sh->last_id + 1);
+    msg->id = ngx_max(msg->id, c->dropped + 1);
+
+    sh->last_id = msg->id;
+
+    ngx_http_longpoll_zone_put(z, cat, msg, bits, 0, key);
+
+    sh->committed = sh->last_id;
+    sh->visible = sh->last_id;
+    c->used = now;
+
+    steps = (ngx_uint_t) -1;
+    (void) ngx_http_longpoll_zone_cap(z, (uint32_t) msg->pos, &steps);
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return NGX_OK;
+}
+
+
+/* the number of the life in which a message got its id */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_life(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_t *msg)
+{
+    uint64_t    id, life;
+    ngx_uint_t  i;
+
+    if (!ngx_http_longpoll_id_read(&msg->uuid, &id, &life)
+        || ngx_http_longpoll_id_ms(id) != ngx_http_longpoll_id_ms(msg->id)
+        || id <= z->sh->last_id)
+    {
+        return NGX_HTTP_LONGPOLL_FOREIGN;
+    }
+
+    for (i = 1; i < NGX_HTTP_LONGPOLL_LIVES; i++) {
+
+        if (z->sh->lives[i] == 0) {
+            z->sh->lives[i] = life;
+        }
+
+        if (z->sh->lives[i] == life) {
+            msg->id = id;
+            return i;
+        }
+    }
+
+    return NGX_HTTP_LONGPOLL_FOREIGN;
+}
+
+
+void
+ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_note_t *note, ngx_uint_t exact)
+{
+    ngx_http_longpoll_tomb_sh_t  *tomb;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (note->kind == NGX_HTTP_LONGPOLL_NOTE_LOST) {
+        ngx_http_longpoll_cat_lost(&z->cats, note->word, note->word[2], exact);
+
+    } else if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB
+               && note->word[1] == sh->cats.nbuckets
+               && note->word[0] < sh->cats.nbuckets)
+    {
+        tomb = &z->cats.tombs[note->word[0]];
+
+        if (tomb->id < note->word[2]) {
+            tomb->id = note->word[2];
+            tomb->check = note->word[3];
+        }
+
+    } else {
+
+        /* whose it was is not known any more */
+
+        sh->unnamed = ngx_max(sh->unnamed, ngx_http_longpoll_id_ms(
+                    note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB ? note->word[2]
+                                                           : note->word[0])
+                                           + 1);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
+    uint64_t now)
+{
+    ngx_uint_t                    i;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_http_longpoll_mark_sh_t  *marks;
+
+    sh = z->sh;
+    marks = sh->marks;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    for (i = 0; earlier && i < sh->cats.fresh; i++) {
+        cat = &z->cats.slots[i];
+
+        cat->shared = ngx_max(cat->shared, cat->dropped);
+        cat->dropped = 0;
+    }
+
+    sh->last_id = ngx_max(sh->last_id, ngx_http_longpoll_id(now, 0));
+    sh->committed = sh->last_id;
+    sh->visible = sh->last_id;
+    sh->born = ngx_http_longpoll_id_ms(sh->last_id);
+
+    if (z->ngone) {
+
+        for (i = 0; i < NGX_HTTP_LONGPOLL_MARKS; i++) {
+            marks[i].id = sh->last_id;
+            marks[i].ref = 0;
+            marks[i].on = (i != NGX_HTTP_LONGPOLL_MARK_AGAIN);
+        }
+
+        /* until a writer has said on disk that this life has begun */
+
+        sh->durable = 1;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+/*
+ * a zone of another size
+ */
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_LOT  64          /* messages in a lock hold */
+
+
+/* where the copy of a zone has come to */
+
+typedef struct {
+    uint64_t                      id;
+    uint32_t                      ref;
+    uint32_t                      slot;
+    uint64_t                      pos;
+
+    u_char                       *bytes;
+    size_t                        size;
+
+    ngx_uint_t                    n;
+    ngx_http_longpoll_msg_t       msgs[NGX_HTTP_LONGPOLL_ZONE_LOT];
+    ngx_str_t                     names[NGX_HTTP_LONGPOLL_ZONE_LOT];
+    uint64_t                      keys[NGX_HTTP_LONGPOLL_ZONE_LOT][2];
+} ngx_http_longpoll_zone_lot_t;
+
+
+static size_t ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_lot_t *lot);
+
+
+ngx_int_t
+ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t now, ngx_log_t *log)
+{
+    size_t                         wanted;
+    ngx_int_t                      rc;
+    ngx_uint_t                     i;
+    ngx_http_longpoll_cat_t        cat;
+    ngx_http_longpoll_note_t       note;
+    ngx_http_longpoll_save_t       save;
+    ngx_http_longpoll_losses_t     losses;
+    ngx_http_longpoll_zone_sh_t   *sh, *osh;
+    ngx_http_longpoll_zone_lot_t  *lot;
+
+    sh = z->sh;
+    osh = old->sh;
+
+    lot = ngx_calloc(sizeof(ngx_http_longpoll_zone_lot_t), log);
+    if (lot == NULL) {
+        return NGX_ERROR;
+    }
+
+    sh->last_id = 0;
+    sh->key[0] = osh->key[0];
+    sh->key[1] = osh->key[1];
+
+    do {
+        wanted = ngx_http_longpoll_zone_lot(old, lot);
+
+        if (wanted) {
+            ngx_free(lot->bytes);
+            lot->size = wanted;
+            lot->bytes = ngx_alloc(wanted, log);
+
+            if (lot->bytes == NULL) {
+                ngx_free(lot);
+                return NGX_ERROR;
+            }
+
+            continue;
+        }
+
+        for (i = 0; i < lot->n; i++) {
+            cat.name = lot->names[i];
+            ngx_http_longpoll_zone_name(z, &cat);
+
+            (void) ngx_http_longpoll_zone_load(z, &cat, &lot->msgs[i],
+                                     lot->keys[i][0] ? lot->keys[i] : NULL,
+                                     now);
+        }
+
+    } while (wanted || lot->n);
+
+    ngx_memzero(&losses, sizeof(ngx_http_longpoll_losses_t));
+    ngx_memzero(&save, sizeof(ngx_http_longpoll_save_t));
+
+    save.notes = &note;
+    save.max_notes = 1;
+
+    do {
+        save.nnotes = 0;
+        rc = ngx_http_longpoll_zone_losses(old, &losses, &save);
+
+        if (save.nnotes) {
+            ngx_http_longpoll_zone_load_loss(z, &note, 1);
+        }
+
+    } while (rc == NGX_AGAIN);
+
+    sh->counters = osh->counters;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
+        sh->counters.delivered += osh->workers[i].delivered;
+    }
+
+    ngx_http_longpoll_zone_loaded(z, 0, ngx_max(now,
+                                       ngx_http_longpoll_id_ms(lot->id)));
+
+    sh->born = osh->born;
+    sh->trusted = ngx_max(osh->trusted, sh->unnamed);
+    sh->ended = ngx_http_longpoll_id_ms(sh->last_id);
+    sh->before = osh->life;
+
+    /* so that ..._moved() knows what came later */
+
+    sh->copied = lot->id;
+
+    ngx_free(lot->bytes);
+    ngx_free(lot);
+
+    return NGX_OK;
+}
+
+
+/* the next messages; returns how much memory one of them needs, 0: enough */
+
+static size_t
+ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_lot_t *lot)
+{
+    u_char                      *p;
+    size_t                       len;
+    uint32_t                     ref;
+    uint64_t                    *key;
+    ngx_str_t                    name;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    lot->n = 0;
+    p = lot->bytes;
+    len = 0;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ref = z->sh->oldest;
+
+    if (lot->ref
+        && ngx_http_longpoll_zone_stands(z, lot->ref, lot->pos, lot->slot))
+    {
+        msg = ngx_http_longpoll_zone_msg(z, lot->ref);
+
+        if (msg->id == lot->id) {
+            ref = msg->newer;
+        }
+    }
+
+    for ( /* void */ ; ref; ref = msg->newer) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        if (msg->id <= lot->id) {
+            continue;
+        }
+
+        if (lot->n == NGX_HTTP_LONGPOLL_ZONE_LOT || msg->id > z->sh->committed)
+        {
+            break;
+        }
+
+        ngx_http_longpoll_zone_save_msg(z, msg, &name, &lot->msgs[lot->n]);
+
+        len = name.len + lot->msgs[lot->n].data.len;
+
+        if (len > lot->size - (size_t) (p - lot->bytes)) {
+            break;
+        }
+
+        lot->names[lot->n].data = p;
+        lot->names[lot->n].len = name.len;
+        p = ngx_cpymem(p, name.data, name.len);
+
+        ngx_memcpy(p, lot->msgs[lot->n].data.data,
+                   lot->msgs[lot->n].data.len);
+        lot->msgs[lot->n].data.data = p;
+        p += lot->msgs[lot->n].data.len;
+
+        lot->keys[lot->n][0] = 0;
+
+        if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
+            key = ngx_http_longpoll_zone_key(msg);
+            lot->keys[lot->n][0] = key[0];
+            lot->keys[lot->n][1] = key[1];
+        }
+
+        lot->n++;
+        lot->id = msg->id;
+        lot->ref = ref;
+        lot->pos = ngx_http_longpoll_zone_pos(z, ref);
+        lot->slot = msg->slot;
+        len = 0;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return lot->n == 0 && len ? ngx_max(len, NGX_HTTP_LONGPOLL_ZONE_LINES) : 0;
+}
+
+
+void
+ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old)
+{
+    uint64_t  last;
+
+    ngx_http_longpoll_zone_lock(old);
+    ngx_http_longpoll_put(old->sh->moved, 1);
+    last = old->sh->committed;
+    ngx_http_longpoll_zone_unlock(old);
+
+    if (z->sh->copied < last && z->strays) {
+        *z->strays = ngx_max(*z->strays, ngx_http_longpoll_id_ms(last) + 1);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
+    ngx_uint_t id)
+{
+    return ms < z->sh->trusted || (id && ms > z->sh->ended);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_lived(ngx_http_longpoll_zone_t *z, uint64_t life)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_LIVES; i++) {
+
+        if (z->sh->lives[i] == life) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * who has the zone
+ */
+
+
+void
+ngx_http_longpoll_zone_join(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
+{
+    uint64_t                      bit;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    sh = z->sh;
+    bit = ngx_http_longpoll_zone_bit(worker);
+
+    ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_put(sh->leaving, sh->leaving & ~bit);
+    ngx_http_longpoll_put(sh->members, sh->members | bit);
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_leaving(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_put(sh->leaving,
+                          sh->leaving | ngx_http_longpoll_zone_bit(worker));
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_others(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t alive)
+{
+    return z->sh->members & ~z->sh->leaving & alive
+           & ~ngx_http_longpoll_zone_bit(worker);
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t alive)
+{
+    uint64_t                      left;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    left = sh->members & ~ngx_http_longpoll_zone_bit(worker);
+    ngx_http_longpoll_put(sh->members, left);
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return left & alive;
+}
