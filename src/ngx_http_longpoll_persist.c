@@ -161,6 +161,8 @@ static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc);
 
 static void ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
+    ngx_uint_t on);
 static void ngx_http_longpoll_persist_cleanup(void *data);
 
 
@@ -1203,6 +1205,10 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
     cln->handler = ngx_http_longpoll_persist_cleanup;
     cln->data = publisher;
 
+    if (ngx_queue_empty(&saver->waiting)) {
+        ngx_http_longpoll_persist_await(saver, 1);
+    }
+
     ngx_queue_insert_tail(&saver->waiting, &publisher->queue);
 
     if (r != r->main) {
@@ -1224,6 +1230,38 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
                    &z->name);
 
     return NGX_DONE;
+}
+
+
+/*
+ * Whoever writes is told that somebody waits in this worker.  It may have
+ * written it just before: so look.
+ */
+
+static void
+ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
+    ngx_uint_t on)
+{
+    uint64_t                      bit;
+    ngx_uint_t                    self;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    self = ngx_http_longpoll_notify_worker();
+    sh = saver->zone->sh;
+
+    if (self == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+        return;
+    }
+
+    bit = (uint64_t) 1 << self;
+
+    if (on) {
+        (void) __sync_fetch_and_or(&sh->publishers, bit);
+        ngx_http_longpoll_notify_wake(bit);
+
+    } else {
+        (void) __sync_fetch_and_and(&sh->publishers, ~bit);
+    }
 }
 
 
@@ -1252,6 +1290,10 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver)
     ngx_http_request_t             *r;
     ngx_http_longpoll_publisher_t  *publisher;
 
+    if (ngx_queue_empty(&saver->waiting)) {
+        return;
+    }
+
     while (!ngx_queue_empty(&saver->waiting)) {
         q = ngx_queue_head(&saver->waiting);
         publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
@@ -1278,6 +1320,8 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver)
 
         ngx_http_run_posted_requests(c);
     }
+
+    ngx_http_longpoll_persist_await(saver, 0);
 }
 
 #else

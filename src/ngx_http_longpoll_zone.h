@@ -185,6 +185,8 @@ typedef struct {
     uint64_t                         copied;    /* id: up to there */
     uint64_t                         members;   /* workers that have it */
     uint64_t                         leaving;   /* and will not much longer */
+    ngx_atomic_t                     publishers;    /* with publishers that wait
+                                                       for the disk */
     ngx_atomic_t                     writer;    /* number of the worker + 1 */
     uint64_t                         contested; /* when it was loaded, somebody
                                                    else was the writer */

@@ -374,6 +374,11 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_unlock(z);
 
     ngx_http_longpoll_zone_show(z, wake);
+
+    /* who comes too late for this looks again */
+
+    ngx_memory_barrier();
+    *wake |= sh->publishers;
 }
 
 
