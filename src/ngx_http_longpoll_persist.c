@@ -389,27 +389,31 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
         return &ngx_http_longpoll_persist_op_open;
     }
 
-    if (saver->retry && !sh->durable) {
+    /* what failed is tried again by the timer, or for who waits for it */
+
+    if (saver->retry && !(sh->durable && sh->committed > sh->visible)) {
         return NULL;
+    }
+
+    wake = 0;
+
+    if (sh->conf.durable && !sh->durable) {
+        (void) ngx_http_longpoll_zone_durable(z, 1, 0, &wake);
+
+    } else if (!sh->conf.durable && sh->durable
+               && !saver->file.head.durable)
+    {
+        (void) ngx_http_longpoll_zone_durable(z, 0, 0, &wake);
     }
 
     /* what is told on disk may only be less than what is so */
 
-    if (sh->conf.durable != saver->file.head.durable
-        && (!sh->conf.durable || !ngx_http_longpoll_zone_unwritten(z)))
+    if (saver->file.head.durable != sh->conf.durable
+        && (!sh->conf.durable
+            || sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id >= sh->visible))
     {
-        if (sh->conf.durable && !sh->durable) {
-            wake = 0;
-            (void) ngx_http_longpoll_zone_durable(z, 1, 0, &wake);
-        }
-
         saver->file.head.durable = sh->conf.durable;
         return &ngx_http_longpoll_persist_op_head;
-    }
-
-    if (!saver->file.head.durable && sh->durable && !sh->conf.durable) {
-        wake = 0;
-        (void) ngx_http_longpoll_zone_durable(z, 0, 0, &wake);
     }
 
     if (saver->again && saver->turn) {
@@ -939,12 +943,17 @@ static void
 ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc)
 {
+    uint64_t  wake;
+
     if (rc != NGX_OK) {
+        wake = 0;
 
         /* it is not known what stands there: the next one says it again */
 
-        saver->file.head.durable = !saver->zone->sh->conf.durable;
+        saver->file.head.durable = !saver->file.head.durable;
         ngx_http_longpoll_persist_failed(saver, rc);
+        ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
+        ngx_http_longpoll_persist_notify(wake);
     }
 }
 
