@@ -435,7 +435,7 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
             return NGX_ERROR;
         }
 
-        z->strays = ngx_http_longpoll_notify_word(&z->name);
+        z->strays = ngx_http_longpoll_notify_shared(&z->name);
 
         if (z->old && z->old->sh != z->sh) {
             ngx_http_longpoll_zone_moved(z, z->old);

@@ -37,14 +37,14 @@ typedef struct {
 } ngx_http_longpoll_notify_sh_t;
 
 
-/* words by name; whoever comes last gets the last one, with others */
+/* memory by name, behind the table; who comes too late shares the last piece */
 
-#define NGX_HTTP_LONGPOLL_NOTIFY_WORDS  64
+#define NGX_HTTP_LONGPOLL_NOTIFY_NAMES  64
 
 typedef struct {
-    ngx_atomic_t                          word;
     uint64_t                              name;     /* a hash of it, 0: free */
-} ngx_http_longpoll_word_sh_t;
+    uint64_t          bytes[NGX_HTTP_LONGPOLL_NOTIFY_SHARED / sizeof(uint64_t)];
+} ngx_http_longpoll_shared_sh_t;
 
 
 static ngx_int_t ngx_http_longpoll_notify_claim(void);
@@ -80,8 +80,8 @@ ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle)
 
     ngx_http_longpoll_notify_shm.size = NGX_HTTP_LONGPOLL_NOTIFY_MAX
                                       * sizeof(ngx_http_longpoll_notify_sh_t)
-                                      + NGX_HTTP_LONGPOLL_NOTIFY_WORDS
-                                      * sizeof(ngx_http_longpoll_word_sh_t);
+                                      + NGX_HTTP_LONGPOLL_NOTIFY_NAMES
+                                      * sizeof(ngx_http_longpoll_shared_sh_t);
     ngx_str_set(&ngx_http_longpoll_notify_shm.name, "longpoll_notify");
     ngx_http_longpoll_notify_shm.log = cycle->log;
 
@@ -227,33 +227,31 @@ ngx_http_longpoll_notify_exit_process(void)
 }
 
 
-/* called by the master alone */
-
-ngx_atomic_t *
-ngx_http_longpoll_notify_word(ngx_str_t *name)
+void *
+ngx_http_longpoll_notify_shared(ngx_str_t *name)
 {
-    uint64_t                      hash;
-    ngx_uint_t                    i;
-    ngx_http_longpoll_word_sh_t  *words;
+    uint64_t                        hash;
+    ngx_uint_t                      i;
+    ngx_http_longpoll_shared_sh_t  *shared;
 
-    words = (ngx_http_longpoll_word_sh_t *)
+    shared = (ngx_http_longpoll_shared_sh_t *)
                 &ngx_http_longpoll_notify_table[NGX_HTTP_LONGPOLL_NOTIFY_MAX];
 
     hash = (uint64_t) ngx_crc32_long(name->data, name->len) << 32
            | ngx_hash_key(name->data, name->len) << 1 | 1;
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_WORDS - 1; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_NAMES - 1; i++) {
 
-        if (words[i].name == 0) {
-            words[i].name = hash;
+        if (shared[i].name == 0) {
+            shared[i].name = hash;
         }
 
-        if (words[i].name == hash) {
+        if (shared[i].name == hash) {
             break;
         }
     }
 
-    return &words[i].word;
+    return shared[i].bytes;
 }
 
 

@@ -57,10 +57,13 @@ void ngx_http_longpoll_notify_bury(void);
 
 
 /*
- * A word that all processes share, of before and after a reload, for whatever
- * has that name; 0 at first.  Two names may have the same one.
+ * Memory of that many bytes that all processes share, of before and after a
+ * reload, for whatever has that name; zeros at first.  The master asks for it;
+ * where there are very many names some have the same.
  */
-ngx_atomic_t *ngx_http_longpoll_notify_word(ngx_str_t *name);
+#define NGX_HTTP_LONGPOLL_NOTIFY_SHARED  256
+
+void *ngx_http_longpoll_notify_shared(ngx_str_t *name);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_NOTIFY_H_INCLUDED_ */

@@ -827,8 +827,8 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
     saver->again = 0;
     saver->due = 1;
 
-    if (saver->last && z->strays) {
-        ngx_http_longpoll_put(*z->strays, ngx_max(*z->strays, saver->last + 1));
+    if (saver->last) {
+        ngx_http_longpoll_zone_missing(z, saver->last + 1);
 
         ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
                       "longpoll zone \"%V\": others wrote to \"%s\" after it "

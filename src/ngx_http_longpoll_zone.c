@@ -73,8 +73,6 @@ static uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
     ngx_uint_t full, ngx_uint_t pinned);
 static void ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
-static void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z,
-    uint64_t id);
 static ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
@@ -777,6 +775,10 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_unlock(z);
     }
 
+    if (sh->moved && z->strays) {
+        ngx_http_longpoll_zone_stray(z);
+    }
+
     ngx_http_longpoll_put(sh->busy, 1);
 
     for (i = 0; i < n; i++) {
@@ -806,10 +808,6 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     }
 
     ngx_http_longpoll_put(sh->busy, 0);
-
-    if (sh->moved) {
-        ngx_http_longpoll_zone_stray(z, sh->last_id);
-    }
 
     ngx_http_longpoll_zone_unlock(z);
 
@@ -1157,21 +1155,6 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_set(j, sh->log.live, sh->log.live + need);
     ngx_http_longpoll_set(j, sh->events, sh->events + 1);
     ngx_http_longpoll_done(j);
-}
-
-
-/* another zone has taken this one's place; who reads there is to be told */
-
-static void
-ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z, uint64_t id)
-{
-    uint64_t  ms;
-
-    ms = ngx_http_longpoll_id_ms(id) + 1;
-
-    if (z->strays && *z->strays < ms) {
-        ngx_http_longpoll_put(*z->strays, ms);
-    }
 }
 
 

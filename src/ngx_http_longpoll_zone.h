@@ -183,6 +183,7 @@ typedef struct {
     uint64_t                         before;    /* life of the zone whose place
                                                    it has taken */
     uint64_t                         copied;    /* id: up to there */
+    uint64_t                         generation;    /* of its name */
     uint64_t                         members;   /* workers that have it */
     uint64_t                         leaving;   /* and will not much longer */
     ngx_atomic_t                     publishers;    /* with publishers that wait
@@ -217,6 +218,23 @@ typedef struct {
 } ngx_http_longpoll_zone_sh_t;
 
 
+/*
+ * Zones of one name, of other sizes, follow each other, and workers of several
+ * of them may be there at a time.  Each has a word, written by those before it:
+ * until that ms events have gone to them and not to it.
+ */
+
+#define NGX_HTTP_LONGPOLL_GENERATIONS  16
+
+typedef struct {
+    ngx_atomic_t                     latest;
+    ngx_atomic_t                     ms[NGX_HTTP_LONGPOLL_GENERATIONS];
+} ngx_http_longpoll_strays_sh_t;
+
+#define ngx_http_longpoll_zone_strays(z, generation)                          \
+    (&(z)->strays->ms[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
+
+
 /* a process's view of a zone */
 
 struct ngx_http_longpoll_zone_s {
@@ -237,9 +255,7 @@ struct ngx_http_longpoll_zone_s {
     ngx_uint_t                       sums;      /* of one worker's summary */
     ngx_http_longpoll_uuid_t        *gone;      /* a ring */
     ngx_uint_t                       ngone;     /* 0: it has no file */
-    ngx_atomic_t                    *strays;    /* ms, of all zones of its name:
-                                                   until then events may have
-                                                   gone to another one */
+    ngx_http_longpoll_strays_sh_t   *strays;    /* of all zones of its name */
 
     void                            *data;      /* of whoever parks polls */
     void                            *saver;     /* of persist */
@@ -649,6 +665,9 @@ ngx_int_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old, uint64_t now, ngx_log_t *log);
 void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
+
+/* until that ms events may have gone elsewhere */
+void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms);
 
 /*
  * Walks over everything and compares; only between calls, in tests and debug

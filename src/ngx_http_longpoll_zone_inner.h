@@ -173,9 +173,17 @@ uint64_t ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z);
 ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_last(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
 
+/*
+ * Another zone has taken this one's place: who reads there is to be told of what
+ * comes here from now on.
+ */
+void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
+
 /* whether events behind an id may have gone to another zone of that name */
 #define ngx_http_longpoll_zone_strayed(z, id)                                 \
-    ((z)->strays && ngx_http_longpoll_id_ms(id) < *(z)->strays)
+    ((z)->strays                                                              \
+     && ngx_http_longpoll_id_ms(id)                                           \
+        < *ngx_http_longpoll_zone_strays(z, (z)->sh->generation))
 
 /* up to this ms all is visible that there will ever be: it is not over */
 uint64_t ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z,

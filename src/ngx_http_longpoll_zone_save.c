@@ -1160,6 +1160,10 @@ ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
         len = 0;
     }
 
+    if (lot->n == 0 && len == 0) {
+        lot->id = z->sh->committed;
+    }
+
     ngx_http_longpoll_zone_unlock(z);
 
     return lot->n == 0 && len ? ngx_max(len, NGX_HTTP_LONGPOLL_ZONE_LINES) : 0;
@@ -1172,13 +1176,61 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 {
     uint64_t  last;
 
+    z->sh->generation = old->sh->generation + 1;
+
+    *ngx_http_longpoll_zone_strays(z, z->sh->generation)
+                     = *ngx_http_longpoll_zone_strays(z, old->sh->generation);
+    z->strays->latest = z->sh->generation;
+
     ngx_http_longpoll_zone_lock(old);
     ngx_http_longpoll_put(old->sh->moved, 1);
     last = old->sh->committed;
     ngx_http_longpoll_zone_unlock(old);
 
-    if (z->sh->copied < last && z->strays) {
-        *z->strays = ngx_max(*z->strays, ngx_http_longpoll_id_ms(last) + 1);
+    if (z->sh->copied < last) {
+        ngx_http_longpoll_zone_stray(old);
+    }
+}
+
+
+void
+ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms)
+{
+    ngx_atomic_t  *word;
+
+    if (z->strays) {
+        word = ngx_http_longpoll_zone_strays(z, z->sh->generation);
+        ngx_http_longpoll_put(*word, ngx_max(*word, ms));
+    }
+}
+
+
+/*
+ * The time is that of this moment, and is told before the message is there:
+ * nobody has been given anything later in the other zones.
+ */
+
+void
+ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t         ms, generation;
+    ngx_atomic_t    *word;
+    struct timeval   tv;
+
+    ngx_gettimeofday(&tv);
+
+    ms = (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
+    ms = ngx_http_longpoll_zone_clock(z, ms) + 1;
+
+    for (generation = z->sh->generation + 1;
+         generation <= z->strays->latest;
+         generation++)
+    {
+        word = ngx_http_longpoll_zone_strays(z, generation);
+
+        if (*word < ms) {
+            ngx_http_longpoll_put(*word, ms);
+        }
     }
 }
 

@@ -147,8 +147,8 @@ sub clock_least {
 
 
 # Lives.  While a reload changes the zone's size there are two of them, and who
-# asks or publishes may come to either.  What was sent by then may be gone with
-# the old one; who comes from there with an id is told.
+# asks or publishes may come to either.  The new one has what the old one had;
+# what was sent meanwhile may be gone with the old one, and everybody is told.
 
 sub life_ends {
     my ($self) = @_;
@@ -182,17 +182,6 @@ sub between_lives {
 
     return $life && $self->life_end >= $since ? $life : undef;
 }
-
-# who is already in the new one is not told of what the old one's workers took
-
-sub in_two_lives {
-    my ($self, $e) = @_;
-
-    return grep { $e->{sent} <= $self->life_end($_)
-                  and ($e->{last_acked} // time) >= $_->{begin} }
-           @{ $self->{lives} };
-}
-
 
 # publishing
 
@@ -431,7 +420,7 @@ sub may_miss {
     my ($self, $reader, $cursor, $now) = @_;
 
     return 1 if $self->{loose} and $cursor ne '';
-    return 1 if $cursor ne '' and $self->{lives}[0]
+    return 1 if $self->{lives}[0]
         and $cursor le ms_place(1000 * $self->life_end, 'g');
 
     for my $name (@{ $reader->{cats} }) {
@@ -624,15 +613,7 @@ sub ended {
 
     $reader->{got}{$_} = 1 for keys %$got;
 
-    # who asks for all there is, is not told of another life; and a since_time
-    # that is later than last_id is what counts
-
     my $between = $self->between_lives($reader->{sent});
-
-    $reader->{untold} = $self->{lives}[-1]
-        if ($reader->{asked} // '') eq ''
-            or $between and $reader->{once};
-
 
     # who asks for all there is, is not told of categories long forgotten
 
@@ -657,7 +638,6 @@ sub complete {
     my $start = $reader->{start} // return;
     my $end = $reader->{cursor} // return;
     my $got = $reader->{got};
-    my $untold = $reader->{untold};
 
     for my $name (@{ $reader->{cats} }) {
         my $cat = $self->cat($name);
@@ -677,8 +657,6 @@ sub complete {
             }
 
             next if !@ids or grep { $got->{$_} } @ids;
-            next if $untold and $e->{sent} <= $self->life_end($untold);
-            next if $self->in_two_lives($e);
 
             # what was not yet told to be there, it need not have seen
 
