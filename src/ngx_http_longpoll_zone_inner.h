@@ -174,8 +174,8 @@ ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_last(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
 
 /*
- * Another zone has taken this one's place: who reads there is to be told of what
- * comes here from now on.
+ * Another zone has taken this one's place: who reads there is to be told of
+ * what comes here from now on.
  */
 void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
 
