@@ -162,23 +162,32 @@ ngx_http_longpoll_file_open(ngx_http_longpoll_file_t *f)
 
     f->fd = open(f->path, O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW, 0600);
 
-    if (f->fd == -1) {
+    if (f->fd == -1 && errno != EACCES) {
         rc = ngx_http_longpoll_file_failed(f, "open", f->path);
         goto failed;
     }
 
-    if (fstat(f->fd, &st) == -1) {
-        rc = ngx_http_longpoll_file_failed(f, "fstat", f->path);
-        goto failed;
-    }
+    /* one of another user, golongpoll's, say, has been read by the master */
 
-    if (!S_ISREG(st.st_mode)) {
-        errno = EINVAL;
-        rc = ngx_http_longpoll_file_failed(f, "open", f->path);
-        goto failed;
-    }
+    f->size = 0;
 
-    f->size = st.st_size;
+    if (f->fd != -1) {
+
+        if (fstat(f->fd, &st) == -1) {
+            rc = ngx_http_longpoll_file_failed(f, "fstat", f->path);
+            goto failed;
+        }
+
+        if (!S_ISREG(st.st_mode)) {
+            errno = EINVAL;
+            rc = ngx_http_longpoll_file_failed(f, "open", f->path);
+            goto failed;
+        }
+
+        (void) fchmod(f->fd, 0600);
+
+        f->size = st.st_size;
+    }
 
     if (fstat(f->state_fd, &st) == -1) {
         rc = ngx_http_longpoll_file_failed(f, "fstat", f->state);

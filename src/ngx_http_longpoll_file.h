@@ -73,7 +73,8 @@ ngx_int_t ngx_http_longpoll_file_read_note(u_char *p,
 /*
  * Opens both files, makes them if need be, and becomes the writer.
  *
- * NGX_OK     f->head; f->size and f->state_size are those on disk
+ * NGX_OK     f->head; f->size and f->state_size are those on disk.  f->fd is
+ *            -1 where the file is another user's: it must be written anew
  * NGX_AGAIN  somebody else is the writer
  * NGX_ERROR
  */
