@@ -114,7 +114,11 @@ sub lay_out {
     my $umask = umask 022;
 
     chmod 0755, $dir or die "$dir: $!\n";
-    make_path("$dir/html", "$dir/tmp");
+    make_path("$dir/html", "$dir/tmp", "$dir/data");
+
+    # where they may make files themselves
+
+    chmod 0777, "$dir/data" or die "$dir/data: $!\n";
 
     for my $name (keys %$files) {
         my $file = "$dir/$name";
