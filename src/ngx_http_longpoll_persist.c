@@ -389,7 +389,12 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
         return &ngx_http_longpoll_persist_op_open;
     }
 
-    if (saver->retry && !sh->durable) {
+    /* what failed waits for the timer, unless publishers wait for it */
+
+    if (saver->retry
+        && (saver->last_one || !sh->durable
+            || sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].ref == 0))
+    {
         return NULL;
     }
 
@@ -939,12 +944,18 @@ static void
 ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc)
 {
+    uint64_t  wake;
+
     if (rc != NGX_OK) {
 
         /* it is not known what stands there: the next one says it again */
 
         saver->file.head.durable = !saver->zone->sh->conf.durable;
+
+        wake = 0;
         ngx_http_longpoll_persist_failed(saver, rc);
+        ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
+        ngx_http_longpoll_persist_notify(wake);
     }
 }
 
