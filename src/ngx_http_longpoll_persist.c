@@ -92,6 +92,7 @@ struct ngx_http_longpoll_saver_s {
 
 typedef struct {
     ngx_queue_t                      queue;
+    ngx_http_longpoll_saver_t       *saver;
     ngx_http_request_t              *request;
     ngx_http_longpoll_persist_pt     handler;
     uint64_t                         id;
@@ -1207,6 +1208,7 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    publisher->saver = saver;
     publisher->request = r;
     publisher->handler = handler;
     publisher->id = id;
@@ -1266,6 +1268,10 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
 
     bit = (uint64_t) 1 << self;
 
+    /* a leaving worker stays until they are answered */
+
+    saver->timer.cancelable = !on;
+
     if (on) {
         (void) __sync_fetch_and_or(&sh->publishers, bit);
         ngx_http_longpoll_notify_wake(bit);
@@ -1286,6 +1292,10 @@ ngx_http_longpoll_persist_cleanup(void *data)
     if (publisher->parked) {
         publisher->parked = 0;
         ngx_queue_remove(&publisher->queue);
+
+        if (ngx_queue_empty(&publisher->saver->waiting)) {
+            ngx_http_longpoll_persist_await(publisher->saver, 0);
+        }
     }
 }
 
