@@ -84,6 +84,7 @@ struct ngx_http_longpoll_saver_s {
     unsigned                         leaving:1;
     unsigned                         last_one:1;
     unsigned                         failing:1; /* and it was logged */
+    unsigned                         stuck:1;   /* for want of a new file */
     unsigned                         retry:1;   /* not before the timer */
 };
 
@@ -457,6 +458,8 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
         return ngx_http_longpoll_persist_renew(saver);
     }
 
+    saver->stuck = 0;
+
     if (saver->check) {
         saver->check = 0;
         return &ngx_http_longpoll_persist_op_check;
@@ -706,6 +709,7 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_saver_t *saver)
         && ngx_http_longpoll_zone_others(saver->zone, self,
                                          ngx_http_longpoll_notify_alive()))
     {
+        (void) ngx_atomic_cmp_set(&sh->writer, self + 1, 0);
         return 0;
     }
 
@@ -819,8 +823,14 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
             (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
         }
 
-        (void) ngx_atomic_cmp_set(&sh->writer,
-                                  ngx_http_longpoll_notify_worker() + 1, 0);
+        /* others would fail, and complain, too */
+
+        if (rc == NGX_AGAIN || saver->leaving) {
+            (void) ngx_atomic_cmp_set(&sh->writer,
+                                      ngx_http_longpoll_notify_worker() + 1,
+                                      0);
+        }
+
         ngx_http_longpoll_persist_notify(wake);
         return;
     }
@@ -898,7 +908,11 @@ ngx_http_longpoll_persist_appended(ngx_http_longpoll_saver_t *saver,
     case NGX_OK:
         ngx_http_longpoll_zone_saved(z, &saver->save, saver->file.size,
                                      saver->file.state_size, &wake);
-        ngx_http_longpoll_persist_mended(saver);
+
+        if (!saver->stuck) {
+            ngx_http_longpoll_persist_mended(saver);
+        }
+
         break;
 
     case NGX_DECLINED:
@@ -980,6 +994,7 @@ ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
 
     if (rc != NGX_OK) {
         wake = 0;
+        saver->stuck = 1;
         ngx_http_longpoll_persist_failed(saver, rc);
 
         if (saver->lost) {
@@ -1015,6 +1030,7 @@ ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
     }
 
     wake = 0;
+    saver->stuck = 1;
 
     ngx_http_longpoll_persist_failed(saver, rc);
     ngx_http_longpoll_file_again_stop(&saver->file);
@@ -1063,6 +1079,7 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_saver_t *saver,
 
     saver->again = 0;
     saver->lost = 0;
+    saver->stuck = 0;
 
     ngx_http_longpoll_zone_renewed(saver->zone, saver->file.size,
                                    saver->file.state_size);
@@ -1119,10 +1136,8 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 
     if (ngx_http_longpoll_zone_part(z, self, ngx_http_longpoll_notify_alive()))
     {
-        if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
-            (void) ngx_http_longpoll_persist_close(saver);
-            ngx_http_longpoll_persist_closed(saver, NGX_OK);
-        }
+        (void) ngx_http_longpoll_persist_close(saver);
+        ngx_http_longpoll_persist_closed(saver, NGX_OK);
 
         return;
     }
