@@ -288,7 +288,7 @@ sub events {
     $self->{missed} = 0;
 
     my $n = $c->request(GET => "/status?category=$cat")->response
-              ->json->{zones}{events}{events} // 0;
+              ->json->{zones}{events}{category}{events};
 
     while (@all < $n) {
         my $r = $c->request(GET => "/events?category=$cat&timeout=1"
