@@ -84,6 +84,7 @@ struct ngx_http_longpoll_saver_s {
     unsigned                         leaving:1;
     unsigned                         last_one:1;
     unsigned                         failing:1; /* and it was logged */
+    unsigned                         stuck:1;   /* for want of a new file */
     unsigned                         retry:1;   /* not before the timer */
 };
 
@@ -92,6 +93,7 @@ struct ngx_http_longpoll_saver_s {
 
 typedef struct {
     ngx_queue_t                      queue;
+    ngx_http_longpoll_saver_t       *saver;
     ngx_http_request_t              *request;
     ngx_http_longpoll_persist_pt     handler;
     uint64_t                         id;
@@ -389,9 +391,12 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
         return &ngx_http_longpoll_persist_op_open;
     }
 
-    /* what failed is tried again by the timer, or for who waits for it */
+    /* what failed waits for the timer, unless publishers wait for it */
 
-    if (saver->retry && !(sh->durable && sh->committed > sh->visible)) {
+    if (saver->retry
+        && (saver->last_one || !sh->durable
+            || sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].ref == 0))
+    {
         return NULL;
     }
 
@@ -454,6 +459,8 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
     if (saver->again) {
         return ngx_http_longpoll_persist_renew(saver);
     }
+
+    saver->stuck = 0;
 
     if (saver->check) {
         saver->check = 0;
@@ -704,6 +711,7 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_saver_t *saver)
         && ngx_http_longpoll_zone_others(saver->zone, self,
                                          ngx_http_longpoll_notify_alive()))
     {
+        (void) ngx_atomic_cmp_set(&sh->writer, self + 1, 0);
         return 0;
     }
 
@@ -818,8 +826,14 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
             (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
         }
 
-        (void) ngx_atomic_cmp_set(&sh->writer,
-                                  ngx_http_longpoll_notify_worker() + 1, 0);
+        /* others would fail, and complain, too */
+
+        if (rc == NGX_AGAIN || saver->leaving) {
+            (void) ngx_atomic_cmp_set(&sh->writer,
+                                      ngx_http_longpoll_notify_worker() + 1,
+                                      0);
+        }
+
         ngx_http_longpoll_persist_notify(wake);
         return;
     }
@@ -897,7 +911,11 @@ ngx_http_longpoll_persist_appended(ngx_http_longpoll_saver_t *saver,
     case NGX_OK:
         ngx_http_longpoll_zone_saved(z, &saver->save, saver->file.size,
                                      saver->file.state_size, &wake);
-        ngx_http_longpoll_persist_mended(saver);
+
+        if (!saver->stuck) {
+            ngx_http_longpoll_persist_mended(saver);
+        }
+
         break;
 
     case NGX_DECLINED:
@@ -978,6 +996,7 @@ ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
 
     if (rc != NGX_OK) {
         wake = 0;
+        saver->stuck = 1;
         ngx_http_longpoll_persist_failed(saver, rc);
 
         if (saver->lost) {
@@ -1013,6 +1032,7 @@ ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
     }
 
     wake = 0;
+    saver->stuck = 1;
 
     ngx_http_longpoll_persist_failed(saver, rc);
     ngx_http_longpoll_file_again_stop(&saver->file);
@@ -1061,6 +1081,7 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_saver_t *saver,
 
     saver->again = 0;
     saver->lost = 0;
+    saver->stuck = 0;
 
     ngx_http_longpoll_zone_renewed(saver->zone, saver->file.size,
                                    saver->file.state_size);
@@ -1117,10 +1138,8 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 
     if (ngx_http_longpoll_zone_part(z, self, ngx_http_longpoll_notify_alive()))
     {
-        if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
-            (void) ngx_http_longpoll_persist_close(saver);
-            ngx_http_longpoll_persist_closed(saver, NGX_OK);
-        }
+        (void) ngx_http_longpoll_persist_close(saver);
+        ngx_http_longpoll_persist_closed(saver, NGX_OK);
 
         return;
     }
@@ -1206,6 +1225,7 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    publisher->saver = saver;
     publisher->request = r;
     publisher->handler = handler;
     publisher->id = id;
@@ -1265,6 +1285,10 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
 
     bit = (uint64_t) 1 << self;
 
+    /* a leaving worker stays until they are answered */
+
+    saver->timer.cancelable = !on;
+
     if (on) {
         (void) __sync_fetch_and_or(&sh->publishers, bit);
         ngx_http_longpoll_notify_wake(bit);
@@ -1285,6 +1309,10 @@ ngx_http_longpoll_persist_cleanup(void *data)
     if (publisher->parked) {
         publisher->parked = 0;
         ngx_queue_remove(&publisher->queue);
+
+        if (ngx_queue_empty(&publisher->saver->waiting)) {
+            ngx_http_longpoll_persist_await(publisher->saver, 0);
+        }
     }
 }
 

@@ -91,17 +91,17 @@ my @worlds = (
     # with a file, which publishers wait for, or not
 
     { name => 'file', zone => ['1m'], cats => 6, size => 1000,
-      conf => ['buffer=50 persist=data/events flush=100ms',
-               'buffer=30 persist=data/events durable=on'],
+      conf => ['buffer=50 persist=kept/events flush=100ms',
+               'buffer=30 persist=kept/events durable=on'],
       oracle => { buffer => 30 } },
 
     { name => 'file-dies', zone => ['64k'], cats => 6, size => 2000,
-      conf => ['buffer=1000 persist=data/events durable=on'],
+      conf => ['buffer=1000 persist=kept/events durable=on'],
       oracle => { buffer => 1000 }, dies => 1 },
 
     { name => 'file-size', zone => ['1m', '512k', '2m'], cats => 6, size => 500,
-      conf => ['buffer=300 persist=data/events flush=100ms',
-               'buffer=300 persist=data/events durable=on'],
+      conf => ['buffer=300 persist=kept/events flush=100ms',
+               'buffer=300 persist=kept/events durable=on'],
       oracle => { buffer => 300 }, per_second => { reload => 0.5 },
       settles => 6 },
 

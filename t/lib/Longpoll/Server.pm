@@ -114,11 +114,11 @@ sub lay_out {
     my $umask = umask 022;
 
     chmod 0755, $dir or die "$dir: $!\n";
-    make_path("$dir/html", "$dir/tmp", "$dir/data");
+    make_path("$dir/html", "$dir/tmp", "$dir/kept");
 
     # where they may make files themselves
 
-    chmod 0777, "$dir/data" or die "$dir/data: $!\n";
+    chmod 0777, "$dir/kept" or die "$dir/kept: $!\n";
 
     for my $name (keys %$files) {
         my $file = "$dir/$name";

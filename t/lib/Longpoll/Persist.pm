@@ -1,0 +1,452 @@
+package Longpoll::Persist;
+
+# An nginx with a zone `events` that has a file, for a test to stop, kill and
+# start again: a Longpoll::Server, and what follows.
+#
+#     my $n = Longpoll::Persist->start(
+#         parameters => 'flush=100ms',  # of longpoll_zone
+#         size       => '1m',
+#         http       => '', server => '',   # more of these, see Server
+#         disk       => 1,              # with tools/disk.c; 'shadow': also what
+#     );                                # a power cut would leave
+#
+#     $n->file, $n->file('.state')      the paths; $n->data is their directory
+#     $n->raw, $n->raw('.state')        what stands there
+#     $n->lines                         its events, decoded
+#     $n->spew($text)                   makes the file, as the worker user
+#     $n->wait_data(@data)              until the file has these, in order
+#
+#     $n->publish($cat, $json, %o)      the id; o: key, uri, client
+#     $n->post($cat, $json, %o)         sent; answers from ->response
+#     $n->poll(category => ..., ...)    the same; timeout=1 if none is given
+#     $n->said(\@query, ...)            what polls are told, all at once:
+#                                       'a1 a2', 'missed' behind, or 'timeout'
+#     $n->events($cat)                  all of it that there is; [id, data] each
+#
+#     $n->quit, $n->term                and until all of it is gone
+#     $n->kill_all                      -9 at once
+#     $n->up                            starts it again
+#     $n->configure(%o)                 for the next start or reload
+#     $n->writer                        the pid that has the lock; or nothing
+#     $n->wait_writer
+#     $n->wait_log($pattern, $n)        until it is in the log n times
+#
+#     $n->set_disk(delay => ms, room => bytes, error => errno, ...)
+#     $n->disk('syncs')
+#     $n->power_cut('names', ...)       kill_all, and what is left; see there
+#
+# Nothing sleeps to let something happen.
+
+use strict;
+use warnings;
+
+use parent 'Longpoll::Server';
+
+use Cwd qw( abs_path );
+use Exporter qw( import );
+use File::Basename qw( dirname );
+use JSON::PP ();
+use Time::HiRes qw( time sleep );
+
+use Longpoll::Client ();
+use Longpoll::Server qw( wait_until );
+
+our @EXPORT_OK = qw( wait_until said event shuffled );
+
+my $root = abs_path(dirname(__FILE__) . '/../../..');
+my $preload = "$root/build/persist/disk.so";
+my @words = qw( delay syncs room error calls victim when );
+
+
+sub start {
+    my ($class, %o) = @_;
+
+    $o{parameters} //= 'flush=100ms';
+    $o{size} //= '1m';
+    $o{more_http} = delete $o{http} // '';
+    $o{more_server} = delete $o{server} // '';
+
+    return $class->SUPER::start(%o);
+}
+
+sub disk_is_built { -e $preload }
+
+sub configure {
+    my ($self, %o) = @_;
+
+    @$self{keys %o} = values %o;
+    $self->write_conf;
+}
+
+sub write_conf {
+    my ($self) = @_;
+
+    my $path = $self->{path} // 'data/events';
+
+    $self->{http} = "longpoll_zone zone=events:$self->{size} "
+                    . ($path eq '' ? '' : "persist=$path ")
+                    . "$self->{parameters};\n" . $self->{more_http};
+    $self->{server} = <<"_EOC_" . $self->{more_server};
+        location = /events  { longpoll_subscribe events; }
+        location = /publish { longpoll_publish   events; }
+        location = /delete  { longpoll_delete    events; }
+        location = /place   { return 200 \$longpoll_cursor_events; }
+_EOC_
+
+    $self->SUPER::write_conf;
+}
+
+
+# the workers must be able to write there
+
+sub lay_out {
+    my ($self) = @_;
+
+    $self->SUPER::lay_out;
+
+    my @dirs = ($self->data);
+    push @dirs, $self->shadow if $self->{disk};
+
+    for my $dir (@dirs) {
+        mkdir $dir, 0755 or die "$dir: $!\n";
+        $self->give($dir);
+    }
+
+    return unless $self->{disk};
+
+    open my $out, '>', "$self->{dir}/disk" or die "disk: $!\n";
+    print $out "\0" x (8 * @words);
+}
+
+sub user { (grep { defined getpwnam $_ } qw( www-data nobody ))[0] }
+
+# to the worker user
+
+sub give {
+    my ($self, @files) = @_;
+
+    return if $> != 0;
+
+    my (undef, undef, $uid, $gid) = getpwnam $self->user;
+    chown $uid, $gid, @files;
+}
+
+sub start_again {
+    my ($self) = @_;
+
+    my $dir = $self->{dir};
+
+    if ($self->{disk}) {
+        local $ENV{LD_PRELOAD} = $preload;
+        local $ENV{LONGPOLL_DISK} = $self->data;
+        local $ENV{LONGPOLL_DISK_SET} = "$dir/disk";
+        local $ENV{LONGPOLL_DISK_SHADOW} = $self->shadow
+            if $self->{disk} eq 'shadow';
+
+        return $self->SUPER::start_again;
+    }
+
+    return $self->SUPER::start_again;
+}
+
+
+# files
+
+sub data { "$_[0]{dir}/data" }
+sub shadow { "$_[0]{dir}/shadow" }
+sub file { "$_[0]{dir}/data/events" . ($_[1] // '') }
+
+sub raw { slurp($_[0]->file($_[1])) }
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $in, '<:raw', $file or return '';
+    local $/;
+    return scalar(<$in>) // '';
+}
+
+sub lines {
+    my ($self) = @_;
+
+    my $json = JSON::PP->new->allow_nonref;
+    my $raw = $self->raw;
+
+    return map { $json->decode($_) } grep { length } split /\n/, $raw;
+}
+
+sub spew {
+    my ($self, $text, $suffix) = @_;
+
+    my $file = $self->file($suffix);
+
+    write_file($file, $text);
+    chmod 0600, $file;
+    $self->give($file);
+}
+
+# a reader may see half of a line
+
+sub wait_data {
+    my ($self, @data) = @_;
+
+    my $got;
+
+    eval {
+        wait_until('data in the file', sub {
+            $got = join ' ', eval { map { $_->{data} } $self->lines };
+            $got eq join ' ', @data;
+        });
+    } or die "never came: @data in the file, which has $got\n";
+}
+
+sub wait_log {
+    my ($self, $pattern, $n) = @_;
+
+    wait_until("$pattern in the log", sub {
+        my @found = $self->log =~ /$pattern/g;
+        @found >= ($n // 1);
+    });
+}
+
+
+# requests
+
+sub client { Longpoll::Client->new(port => $_[0]->port) }
+
+sub event { qq({"category":"$_[0]","data":$_[1]}) }
+
+sub post {
+    my ($self, $cat, $json, %o) = @_;
+
+    my @headers = defined $o{key} ? "Idempotency-Key: $o{key}" : ();
+
+    return ($o{client} // $self->client)->request(
+        $o{method} // 'POST', $o{uri} // '/publish', headers => \@headers,
+        body => $o{body} // event($cat, $json));
+}
+
+sub publish {
+    my ($self, $cat, $json, %o) = @_;
+
+    my $r = $self->post($cat, $json, %o)->response;
+
+    die 'publish: ' . $r->status . ' ' . $r->body . "\n"
+        unless $r->body eq '{"success": true}';
+
+    return $r->header('Longpoll-Event-Id');
+}
+
+sub forget {
+    my ($self, $cat) = @_;
+
+    my $r = $self->client->request(POST => "/delete?category=$cat",
+                                   body => '')->response;
+
+    die 'delete: ' . $r->body . "\n" unless $r->status == 200;
+}
+
+sub poll {
+    my ($self, @query) = @_;
+
+    my %query = @query;
+    my @pairs = exists $query{timeout} ? () : 'timeout=1';
+
+    while (my ($name, $value) = splice @query, 0, 2) {
+        push @pairs, "$name=$value";
+    }
+
+    return $self->client->request(GET => '/events?' . join '&', @pairs);
+}
+
+sub said {
+    my ($self, @queries) = @_;
+
+    my @polls = map { $self->poll(@$_) } @queries;
+    my @said = map { told($_->response) } @polls;
+
+    return wantarray ? @said : join ' | ', @said;
+}
+
+sub told {
+    my ($r) = @_;
+
+    my $kind = $r->kind;
+
+    return join ' ', $kind eq 'events' ? $r->data : $kind,
+                     $r->missed ? 'missed' : ();
+}
+
+# from the beginning on; ends at the newest place, so that it need not wait
+
+sub events {
+    my ($self, $cat) = @_;
+
+    my $c = $self->client;
+    my ($since, $id, @all) = (1, '');
+
+    $self->{missed} = 0;
+
+    my $n = $c->request(GET => "/status?category=$cat")->response
+              ->json->{zones}{events}{category}{events};
+
+    while (@all < $n) {
+        my $r = $c->request(GET => "/events?category=$cat&timeout=1"
+                                   . "&since_time=$since&last_id=$id")
+                  ->response;
+
+        $self->{missed} = 1 if $r->missed;
+        last unless $r->kind eq 'events';
+        push @all, map { [ $_->{id}, $_->{data} ] } $r->events;
+        ($since, $id) = (($r->events)[-1]{timestamp}, ($r->events)[-1]{id});
+    }
+
+    return @all;
+}
+
+
+# processes
+
+sub ended {
+    my ($self, $signal) = @_;
+
+    my @pids = ($self->master, $self->workers);
+
+    kill $signal => $self->master;
+    wait_until('all of it gone', sub { !grep { running($_) } @pids });
+    $self->{child}->end;
+}
+
+sub quit { $_[0]->ended('QUIT') }
+sub term { $_[0]->ended('TERM') }
+
+sub kill_all {
+    my ($self) = @_;
+
+    my @pids = ($self->master, $self->workers);
+
+    kill KILL => @pids;
+    wait_until('all of it gone', sub { !grep { running($_) } @pids });
+    $self->{child}->end;
+}
+
+sub up { $_[0]->start_again }
+
+sub running {
+    my ($pid) = @_;
+
+    return slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) [^ZX]/;
+}
+
+# whoever has the notes open, and the lock on them: workers open them otherwise
+# for a moment only
+
+sub writer {
+    my ($self) = @_;
+
+    my ($dev, $ino) = stat $self->file('.state') or return;
+    my ($pid) = slurp('/proc/locks')
+                =~ /FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:$ino\s/;
+
+    return if !$pid;
+
+    # the pid is that of who took the lock, perhaps in another name space
+
+    my ($at) = grep {
+        my $worker = $_;
+        grep { (readlink($_) // '') eq $self->file('.state') }
+             glob "/proc/$worker/fd/*";
+    } $self->workers;
+
+    return $at;
+}
+
+sub wait_writer {
+    my ($self) = @_;
+
+    my $pid;
+    wait_until('a writer', sub { $pid = $self->writer });
+
+    return $pid;
+}
+
+
+# the disk
+
+sub set_disk {
+    my ($self, %o) = @_;
+
+    my %at = map { $words[$_] => $_ } 0 .. $#words;
+
+    open my $out, '+<', "$self->{dir}/disk" or die "disk: $!\n";
+
+    for my $name (keys %o) {
+        sysseek $out, 8 * $at{$name}, 0;
+        syswrite $out, pack 'q', $o{$name};
+    }
+}
+
+sub disk {
+    my ($self, $name) = @_;
+
+    my %at = map { $words[$_] => $_ } 0 .. $#words;
+
+    return (unpack 'q*', slurp("$self->{dir}/disk"))[$at{$name}];
+}
+
+# What a power cut leaves of a directory is what had been fsynced of each file.
+# Its names may be those of its own last fsync ('names'), or newer ('files'):
+# whichever is asked for must do.
+
+sub power_cut {
+    my ($self, $names) = @_;
+
+    $self->kill_all;
+
+    my %ino;
+
+    if ($names eq 'names') {
+        %ino = reverse map { /^(\d+) (.*)/ }
+               split /\n/, slurp($self->shadow . '/names');
+
+    } else {
+        for my $file (glob $self->data . '/*') {
+            my $name = $file =~ s{.*/}{}r;
+            $ino{$name} = (stat $file)[1];
+        }
+    }
+
+    my %kept = map { $_ => slurp($self->shadow . "/$ino{$_}") } keys %ino;
+
+    unlink glob $self->$_ . '/*' for qw( data shadow );
+
+    # other files have these numbers now, and what is there is on disk
+
+    my $listing = '';
+
+    for my $name (keys %kept) {
+        my $file = $self->data . "/$name";
+
+        write_file($file, $kept{$name});
+        chmod 0600, $file;
+        $self->give($file);
+
+        my $number = (stat $file)[1];
+        write_file($self->shadow . "/$number", $kept{$name});
+        $listing .= "$number $name\n";
+    }
+
+    write_file($self->shadow . '/names', $listing);
+    $self->give(glob $self->shadow . '/*');
+}
+
+sub write_file {
+    my ($file, $text) = @_;
+
+    open my $out, '>:raw', $file or die "$file: $!\n";
+    print $out $text;
+    close $out or die "$file: $!\n";
+}
+
+
+1;

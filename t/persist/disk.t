@@ -1,0 +1,377 @@
+# A disk that is slow, full or not to be written to, and files that somebody
+# moves, cuts or deletes under a running nginx.  tools/disk.c is that disk.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use Errno qw( ENOSPC EROFS EACCES );
+use File::Basename qw( dirname );
+use Test::More;
+use Time::HiRes qw( time sleep );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Persist qw( wait_until );
+
+plan skip_all => 'not built: build/persist/disk.so'
+    unless Longpoll::Persist->disk_is_built;
+
+$SIG{PIPE} = 'IGNORE';
+
+sub start { Longpoll::Persist->start(disk => 1, @_) }
+
+sub data { join ' ', map { $_->[1] } @_ }
+sub in_file { join ' ', map { $_->{data} } $_[0]->lines }
+
+sub no_alerts {
+    my ($n, $name) = @_;
+
+    is(join('', $n->alerts), '', "$name: no alerts");
+}
+
+# lines of the log, time and pid aside
+
+sub logged {
+    my ($n, $pattern) = @_;
+
+    return grep { /longpoll zone/ and /$pattern/ } split /^/, $n->log;
+}
+
+
+# an fsync that takes its time
+
+{
+    my $name = 'a slow disk';
+    my $n = start(parameters => 'flush=1h durable=on', workers => 2,
+                  http => "longpoll_zone zone=other:1m;\n",
+                  server => <<'_EOC_');
+        location = /other { longpoll_publish other; longpoll_subscribe other; }
+_EOC_
+
+    my $first = $n->publish(farm => '"a"');
+    $n->wait_writer;
+    $n->set_disk(delay => 300);
+
+    my $parked = $n->poll(category => 'farm', last_id => $first,
+                          timeout => 10);
+    $n->wait_waiting(1);
+
+    # on its way, and there for nobody
+
+    my $begin = time;
+    my $b = $n->post(farm => '"b"');
+    my $early = $n->poll(category => 'farm', last_id => $first, timeout => 10);
+
+    my $other = $n->post(farm => 1, uri => '/other')->response;
+    my $read = $n->client->request(
+        GET => '/other?category=farm&since_time=1&timeout=1')->response;
+    my $took = time - $begin;
+
+    is($read->kind, 'events', "$name: another zone");
+    cmp_ok($took, '<', 0.25, "$name: does not wait, neither do loops");
+
+    my $answer = $b->response;
+
+    cmp_ok($answer->at - $begin, '>=', 0.29, "$name: the answer waits for it");
+    is($answer->body, '{"success": true}', "$name: and is as ever");
+    ok($answer->header('Longpoll-Event-Id'), "$name: with the id");
+
+    for my $poll ($parked, $early) {
+        my $r = $poll->response;
+
+        is(join(' ', $r->data), 'b', "$name: a poll gets it");
+        cmp_ok($r->at - $begin, '>=', 0.29, "$name: when it is on disk");
+    }
+
+    # a time-out's time does not go beyond what waits
+
+    my $poll = $n->poll(category => 'farm', timeout => 1,
+                        last_id => $answer->header('Longpoll-Event-Id'));
+    $n->wait_waiting(1);
+    $n->set_disk(delay => 2000);
+
+    my $c = $n->post(farm => '"c"');
+    my $r = $poll->response;
+
+    is($r->kind, 'timeout', "$name: nothing so far");
+
+    my $late = $n->poll(category => 'farm', timeout => 10,
+                        since_time => $r->timestamp);
+
+    is($c->response->status, 200, "$name: then it is there");
+    is(join(' ', $late->response->data), 'c',
+       "$name: behind that time-out's time");
+
+    # many share few
+
+    $n->set_disk(delay => 300);
+
+    my $syncs = $n->disk('syncs');
+
+    $begin = time;
+
+    my @posts = map { $n->post(cow => $_) } 1 .. 40;
+
+    is(scalar(grep { $_->response->status == 200 } @posts), 40,
+       "$name: forty publishers");
+    cmp_ok($n->disk('syncs') - $syncs, '<=', 4, "$name: share a few fsyncs");
+    cmp_ok(time - $begin, '<', 2, "$name: and wait no longer for it");
+    is($n->status('events')->{published}, 43, "$name: all are counted");
+
+    # one that does not wait for its answer
+
+    my $gone = $n->post(cow => '"gone"');
+    $n->post(cow => '"after"')->response;
+    $n->set_disk(delay => 600);
+    my $going = $n->post(pig => '"going"');
+    sleep 0.05;
+    $going->close;
+    is($n->post(pig => '"stays"')->response->status, 200,
+       "$name: a publisher goes, others do not mind");
+    is(data($n->events('pig')), 'going stays', "$name: its event stays");
+
+    # an end does not wait for ever, but for what was accepted
+
+    $n->set_disk(delay => 300);
+    my $last = $n->post(pig => '"last"');
+    wait_until('it waits', sub {
+        $n->status('events')->{events}
+            == $n->status('events')->{published} + 1;
+    });
+    $n->quit;
+    is($last->response->status, 200, "$name: a quit answers who waits");
+    $n->set_disk(delay => 0);
+    $n->up;
+    is(data($n->events('pig')), 'going stays last', "$name: all is there");
+    no_alerts($n, $name);
+}
+
+
+# full, and without durable
+
+{
+    my $name = 'a full disk';
+    my $n = start(parameters => 'flush=100ms', workers => 2);
+
+    my $first = $n->publish(farm => '"a"');
+    $n->wait_data('a');
+
+    # some of it has room
+
+    $n->set_disk(room => 1 + 50);
+    $n->publish(farm => '"b"');
+    $n->wait_log('events are not on disk');
+    is(in_file($n), 'a', "$name: no torn event");
+    is($n->publish(farm => '"c"') && data($n->events('farm')), 'a b c',
+       "$name: is served on");
+
+    my $calls = $n->disk('calls');
+    sleep 1;
+
+    cmp_ok($n->disk('calls') - $calls, '>=', 5, "$name: it is tried again");
+    cmp_ok($n->disk('calls') - $calls, '<=', 60, "$name: now and then");
+    is(scalar(logged($n, 'not on disk')), 1, "$name: it is logged once");
+
+    $n->set_disk(room => 0);
+    $n->wait_data(qw( a b c ));
+    $n->wait_log('has all events again');
+    is(scalar(logged($n, 'has all events again')), 1, "$name: so is its end");
+
+    $n->quit;
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $first ]), 'b c',
+       "$name: nothing is lost");
+
+    # and full at the end
+
+    $n->set_disk(error => ENOSPC);
+    $n->publish(farm => '"d"');
+    $n->wait_log('events are not on disk', 2);
+    $n->quit;
+    $n->set_disk(error => 0);
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $first ]), 'b c missed',
+       "$name: at the end, d is lost, and that is told");
+    no_alerts($n, $name);
+}
+
+
+# full, and durable
+
+{
+    my $name = 'a full disk, durable=on';
+    my $n = start(parameters => 'flush=200ms durable=on', workers => 2);
+
+    my $first = $n->publish(farm => '"a"');
+    my $parked = $n->poll(category => 'farm', last_id => $first,
+                          timeout => 10);
+
+    $n->wait_waiting(1);
+    $n->set_disk(room => 1 + 50);
+
+    my $r = $n->post(farm => '"b"')->response;
+
+    is($r->status, 503, "$name: refused");
+    like($r->body, qr/^\{"error": "[^"]+"\}$/, "$name: in JSON");
+    ok(!defined $r->header('Longpoll-Event-Id'), "$name: without an id");
+    is(in_file($n), 'a', "$name: no torn event");
+    is($n->post(farm => '"c"')->response->status, 503, "$name: again");
+    is($n->said([ category => 'farm', since_time => 1 ]), 'a',
+       "$name: nobody sees it");
+
+    my $status = $n->status('events');
+
+    is($status->{published}, 1, "$name: nor is it published");
+    is($status->{refused}, 2, "$name: but refused");
+    is($status->{events}, 1, "$name: and not there");
+    is(scalar(logged($n, 'not on disk')), 1, "$name: it is logged once");
+
+    my $calls = $n->disk('calls');
+    sleep 1;
+    cmp_ok($n->disk('calls') - $calls, '<=', 60,
+           "$name: it is not tried all the time");
+
+    $n->set_disk(room => 0);
+
+    my $d = $n->publish(farm => '"d"');
+
+    is(join(' ', $parked->response->data), 'd',
+       "$name: room again, and a poll from before gets the next one");
+    $n->wait_log('has all events again');
+    is(scalar(logged($n, 'has all events again')), 1, "$name: logged once");
+
+    # an end does not wait for a disk; what was deleted meanwhile may be back
+
+    $n->set_disk(error => ENOSPC);
+    $n->forget('cow');
+    $n->forget('farm');
+    is($n->post(farm => '"e"')->response->status, 503, "$name: full again");
+
+    my $begin = time;
+
+    $n->quit;
+    cmp_ok(time - $begin, '<', 2, "$name: an end does not wait for it");
+    $n->set_disk(error => 0);
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $first ],
+                [ category => 'farm', last_id => $d ]), 'd | timeout',
+       "$name: nothing acknowledged was lost");
+    no_alerts($n, $name);
+}
+
+
+# not to be written to from the beginning on
+
+for my $durable ('', ' durable=on') {
+    my $name = "read only$durable";
+    my $n = start(parameters => "flush=200ms$durable", workers => 2);
+
+    $n->publish(farm => '"a"');
+    $n->quit;
+    $n->set_disk(error => EROFS);
+    $n->up;
+
+    my @said;
+    my $parked = $n->poll(category => 'farm', since_time => 1);
+
+    is(join(' ', $parked->response->data), 'a', "$name: what there was");
+
+    my $r = $n->post(farm => '"b"')->response;
+
+    is($r->status, $durable ? 503 : 200, "$name: a publish");
+    sleep 0.5;
+    is(scalar(logged($n, 'not on disk')), 1, "$name: logged once");
+
+    $n->set_disk(error => 0);
+    wait_until('written', sub {
+        my $r = $n->post(farm => '"c"', key => 'c')->response;
+        $r->status == 200;
+    });
+    $n->wait_data('a', ($durable ? () : 'b'), 'c');
+    no_alerts($n, $name);
+}
+
+
+# new files cannot be made, but the old one can be written to: that is said
+# once, too, however often it is tried
+
+{
+    my $name = 'no new files';
+    my $n = start(parameters => 'flush=100ms durable=on buffer=2',
+                  workers => 1);
+
+    $n->publish(farm => '"a"');
+    mkdir $n->file('.new') or die "mkdir: $!\n";
+
+    # most of it is soon dead
+
+    my $big = 'x' x 3000;
+
+    for (1 .. 400) {
+        $n->publish(farm => qq("$big"));
+    }
+
+    $n->wait_log('open\(\S+new"\) failed');
+    $n->publish(farm => $_) for 1 .. 20;
+    sleep 0.5;
+    is(scalar(logged($n, 'failed')), 1, "$name: logged once");
+    is(scalar(logged($n, 'again')), 0, "$name: and not taken back");
+
+    rmdir $n->file('.new');
+    $n->wait_log('has all events again');
+    no_alerts($n, $name);
+}
+
+
+# who is not supposed to touch the files does
+
+my %harm = (
+    'moved away'  => sub { rename $_[0]->file, $_[0]->file('.old') },
+    'deleted'     => sub { unlink $_[0]->file },
+    'emptied'     => sub { truncate $_[0]->file, 0 },
+    'cut'         => sub { truncate $_[0]->file, 100 },
+    'the notes deleted' => sub { unlink $_[0]->file('.state') },
+    'all deleted' => sub { unlink glob $_[0]->data . '/*' },
+    'replaced'    => sub { rename $_[0]->file, $_[0]->file('.old');
+                           $_[0]->spew("\nhello\n") },
+);
+
+for my $durable ('', ' durable=on') {
+    for my $harm (sort keys %harm) {
+        my $name = "$harm$durable";
+        my $n = start(parameters => "flush=200ms$durable", workers => 2);
+
+        my $first = $n->publish(farm => '"a"');
+        $n->publish(farm => '"b"');
+        $n->wait_data(qw( a b ));
+        $n->wait_writer;
+
+        $harm{$harm}->($n);
+        my $begin = time;
+
+        # noticed with a publish or without
+
+        $n->publish(farm => '"c"') if $harm =~ /moved|the|cut/;
+        my @all = $harm =~ /moved|the|cut/ ? qw( a b c ) : qw( a b );
+
+        $n->wait_data(@all);
+        $n->wait_log('has all events again');
+        cmp_ok(time - $begin, '<', 1, "$name: mended within flush");
+        is(scalar(logged($n, 'written anew')), 1, "$name: logged once");
+        ok(-s $n->file('.state'), "$name: with notes");
+        is(join(' ', map { s{.*/}{}r } grep { !/old$/ }
+                     glob $n->data . '/*'),
+           'events events.state', "$name: nothing else is left");
+
+        my $end = $durable ? 'kill_all' : 'quit';
+        $n->$end;
+        $n->up;
+        is($n->said([ category => 'farm', last_id => $first ]),
+           join(' ', @all[1 .. $#all]), "$name: nothing is lost");
+        no_alerts($n, $name);
+    }
+}
+
+
+done_testing();

@@ -1,0 +1,397 @@
+# A zone's file over the ends of nginx: what is there afterwards, how cursors go
+# on, and what is told as missed.  docs/protocol.md, Missed, says what must be;
+# here an end is a QUIT, a TERM, or a kill -9 of all processes at once.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use Test::More;
+use Time::HiRes qw( time sleep );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Oracle ();
+use Longpoll::Persist qw( wait_until );
+
+$SIG{PIPE} = 'IGNORE';
+
+my $uuid = qr/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}
+              -[0-9a-f]{12}/x;
+
+sub start { Longpoll::Persist->start(@_) }
+
+sub ms { Longpoll::Oracle::id_ms($_[0]) }
+
+
+sub data { join ' ', map { $_->[1] } @_ }
+
+# until the wall clock stands in a later ms
+
+sub tick {
+    my $now = int(time * 1000);
+    wait_until('the next millisecond', sub { int(time * 1000) > $now });
+}
+
+sub no_alerts {
+    my ($n, $name) = @_;
+
+    is(join('', $n->alerts), '', "$name: no alerts");
+}
+
+
+# what the file looks like
+
+{
+    my $name = 'the file';
+    my $n = start(parameters => 'flush=50ms', workers => 2);
+
+    my $first = $n->publish(farm => '"oink"');
+    my $second = $n->publish('p\u00e9\"\\\\' => '{ "a" : [1, 2.50,
+ "<&>\u003c"] }');
+
+    $n->wait_writer;
+    wait_until('two lines', sub { $n->raw =~ /\n.*\n.*\}\}?$/ });
+
+    my ($ta, $tb) = (ms($first), ms($second));
+
+    is($n->raw, qq(\n{"timestamp":$ta,"category":"farm","data":"oink",)
+                . qq("id":"$first"})
+                . qq(\n{"timestamp":$tb,"category":"p\xc3\xa9\\"\\\\","data":)
+                . qq({ "a" : [1, 2.50,  "<&>\\u003c"] },"id":"$second"}),
+       "$name: to the byte");
+
+    for my $suffix ('', '.state') {
+        my @stat = stat $n->file($suffix);
+        my $user = $> == 0 ? getpwnam $n->user : $>;
+
+        is(sprintf('%o %s', $stat[2] & 07777, $stat[4]), "600 $user",
+           "$name$suffix: the worker user's alone");
+    }
+
+    is(join(' ', map { s{.*/}{}r } sort glob $n->data . '/*'),
+       'events events.state', "$name: and nothing else is there");
+
+    $n->publish(farm => $_) for 1 .. 300;
+    $n->quit;
+
+    my @lines = $n->lines;
+    my @times = map { $_->{timestamp} } @lines;
+
+    is("@times", join(' ', sort { $a <=> $b } @times),
+       "$name: timestamps never go back");
+    no_alerts($n, $name);
+}
+
+
+# a clean end
+
+for my $signal (qw( quit term )) {
+    my $name = "after a $signal";
+    my $n = start(parameters => 'flush=1h buffer=3', workers => 2);
+    my %id;
+
+    $n->publish(cow => '"c1"');
+    tick();
+    my $between = int(time * 1000);
+    tick();
+
+    for my $data (qw( f1 f2 f3 f4 f5 )) {
+        tick();
+        $id{$data} = $n->publish(farm => qq("$data"));
+    }
+
+    my $empty = $n->poll(category => 'none')->response->timestamp;
+    my $place = $n->client->request(GET => '/place')->response->body;
+
+    is($n->status('events')->{events}, 4, "$name: before it four events");
+
+    $n->$signal;
+    is(join(' ', map { $_->{data} } $n->lines), 'c1 f3 f4 f5',
+       "$name: only what lives was written");
+
+    $n->up;
+    is(data($n->events('farm')), 'f3 f4 f5', "$name: they are back");
+    is(join(' ', map { $_->[0] } $n->events('farm')),
+       join(' ', @id{qw( f3 f4 f5 )}), "$name: with their ids");
+
+    my $status = $n->status('events');
+
+    is($status->{events}, 4, "$name: they are counted");
+    is($status->{published}, 0, "$name: but not as published");
+    is($status->{expired} + $status->{evicted} + $status->{missed}, 0,
+       "$name: and nothing as lost");
+
+    $id{f6} = $n->publish(farm => '"f6"');
+    cmp_ok($id{f6}, 'gt', $id{f5}, "$name: ids go on");
+
+    my @queries = (
+        [ 'f4 f5 f6', last_id => $id{f3} ],
+        [ 'f4 f5 f6 missed', last_id => $id{f2} ],
+        [ 'f4 f5 f6 missed', last_id => $id{f1} ],
+        [ 'f5 f6', last_id => $id{f4} ],
+        [ 'f6', last_id => $id{f5} ],
+        [ 'f6', since_time => ms($id{f5}) ],
+        [ 'f5 f6', since_time => ms($id{f5}) - 1 ],
+        [ 'f6', since_time => ms($id{f5}), last_id => $id{f5} ],
+        [ 'f5 f6', since_time => ms($id{f4}), last_id => $id{f4} ],
+        [ 'f4 f5 f6 missed', since_time => ms($id{f2}) - 1 ],
+        [ 'f4 f5 f6 missed', since_time => $between ],
+        [ 'f4 f5 f6 missed', since_time => 1 ],
+        [ 'f6', since_time => $empty ],
+        [ 'f6', last_id => $place ],
+        [ 'timeout', last_id => $id{f6} ],
+        [ 'timeout', since_time => ms($id{f6}) ],
+    );
+
+    my @said = $n->said(map { [ category => 'farm', @$_[1 .. $#$_] ] }
+                        @queries);
+
+    for my $i (0 .. $#queries) {
+        my ($want, @query) = @{ $queries[$i] };
+        is($said[$i], $want, "$name: @query");
+    }
+
+    is($n->said([ category => 'cow', since_time => $between ],
+                [ category => 'none', since_time => $empty ],
+                [ category => 'none', since_time => $between ],
+                [ category => 'none', last_id => $id{f1} ]),
+       join(' | ', ('timeout') x 4), "$name: others missed nothing");
+
+    # and once more, with all of it in the file from the beginning
+
+    $n->publish(farm => '"f7"');
+    $n->$signal;
+    $n->up;
+    is(data($n->events('farm')), 'f5 f6 f7', "$name: twice");
+    is($n->said([ category => 'farm', last_id => $id{f3} ],
+                [ category => 'farm', last_id => $id{f4} ],
+                [ category => 'farm', last_id => $id{f6} ]),
+       'f5 f6 f7 missed | f5 f6 f7 | f7', "$name: exactly, over two lives");
+    no_alerts($n, $name);
+}
+
+
+# ttl
+
+{
+    my $name = 'ttl';
+    my $n = start(parameters => 'flush=1h ttl=2s', workers => 1);
+    my $a = $n->publish(farm => '"a"');
+
+    my $end = time + 2;
+    sleep 0.5 while time < $end - 1;
+
+    my $b = $n->publish(farm => '"b"');
+
+    $n->quit;
+    sleep 0.05 while time < $end;
+    $n->up;
+
+    is($n->said([ category => 'farm', last_id => $a ],
+                [ category => 'farm', since_time => ms($a) - 1 ]),
+       'b | b missed', "$name: an event over it is not back, and missed");
+    no_alerts($n, $name);
+}
+
+
+# an unclean end
+
+for my $parameters ('flush=100ms', 'flush=1h') {
+    my $name = "after a kill, $parameters";
+    my $n = start(parameters => $parameters, workers => 2);
+    my $written = $parameters !~ /1h/;
+
+    my $a = $n->publish(farm => '"a"');
+    tick();
+    my $b = $n->publish(farm => '"b"');
+    my $time = $n->poll(category => 'none')->response->timestamp;
+
+    $n->wait_data(qw( a b )) if $written;
+    $n->wait_writer;
+    $n->kill_all;
+    $n->up;
+
+    my $there = $written ? 'a b' : '';
+
+    is(data($n->events('farm')), $there, "$name: what was flushed is back");
+    ok(!$n->{missed}, "$name: who asks for all there is missed nothing");
+
+    my $c = $n->publish(farm => '"c"');
+    my $all = join ' ', split(' ', $there), 'c';
+
+    # "b c" of what is there
+
+    my ($from_a, $from_b) = $written ? ('b c', 'c') : ('c', 'c');
+
+    is($n->said([ category => 'farm', last_id => $a ],
+                [ category => 'farm', last_id => $b ],
+                [ category => 'farm', since_time => ms($a), last_id => $a ],
+                [ category => 'farm', since_time => ms($b) ],
+                [ category => 'farm', since_time => $time ]),
+       "$from_a missed | $from_b missed | $from_a missed | $from_b missed"
+       . ' | c missed',
+       "$name: every cursor from before is told");
+    is($n->said([ category => 'none', last_id => $b ],
+                [ category => 'none', since_time => $time ]),
+       'timeout missed | timeout missed', "$name: in every category");
+    is($n->said([ category => 'farm', since_time => 1 ],
+                [ category => 'farm', since_time => 0 ],
+                [ category => 'farm', last_id => $c ],
+                [ category => 'farm', since_time => ms($c) ],
+                [ category => 'none', last_id => $c ]),
+       "$all | $all | timeout | timeout | timeout", "$name: no other one is");
+
+    # a life that ended badly is told of for ever, one that ended well is not
+
+    my $now = $n->poll(category => 'none')->response->timestamp;
+
+    $n->quit;
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $b ],
+                [ category => 'farm', last_id => $c ],
+                [ category => 'none', since_time => $time ],
+                [ category => 'none', since_time => $now ]),
+       'c missed | timeout | timeout missed | timeout',
+       "$name: and then a clean end");
+    no_alerts($n, $name);
+}
+
+
+# with durable=on none is
+
+{
+    my $name = 'durable=on, after a kill';
+    my $n = start(parameters => 'flush=1h durable=on buffer=2', workers => 2);
+
+    my ($a, $b, $c) = map { tick(); $n->publish(farm => qq("$_")) } qw( a b c );
+    my $time = $n->poll(category => 'none')->response->timestamp;
+
+    $n->kill_all;
+    $n->up;
+    is(data($n->events('farm')), 'b c', "$name: all of it is back");
+
+    my $d = $n->publish(cow => '"d"');
+
+    is($n->said([ category => 'farm', last_id => $b ],
+                [ category => 'farm', last_id => $c ],
+                [ category => 'farm', since_time => ms($c) ],
+                [ category => 'none', since_time => $time ],
+                [ category => 'none', last_id => $c ],
+                [ category => 'farm', last_id => $a ],
+                [ category => 'farm', since_time => ms($a) - 1 ],
+                [ category => 'cow', last_id => $c ]),
+       'c | timeout | timeout | timeout | timeout | b c | b c missed | d',
+       "$name: nothing was missed but what buffer dropped");
+
+    $n->kill_all;
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $b ],
+                [ category => 'cow', last_id => $c ]), 'c | d', "$name: twice");
+    no_alerts($n, $name);
+}
+
+
+# what is not lost, but gone, does not come back
+
+for my $end (qw( quit kill_all )) {
+    my $name = "gone, $end";
+    my $n = start(parameters => 'flush=100ms', workers => 2);
+
+    my $a = $n->publish(farm => '"a"');
+    $n->publish(cow => '"c"');
+    $n->wait_data(qw( a c ));
+
+    my $size = -s $n->file('.state');
+
+    $n->forget('farm');
+    my $b = $n->publish(farm => '"b"');
+    $n->wait_data(qw( a c b ));
+    wait_until('a note', sub { -s $n->file('.state') > $size });
+
+    $n->$end;
+    $n->up;
+    is(data($n->events('farm')), 'b', "$name: what was deleted");
+    is(data($n->events('cow')), 'c', "$name: and not the rest");
+    is($n->said([ category => 'farm', last_id => $a ]),
+       $end eq 'quit' ? 'b' : 'b missed', "$name: that is no loss");
+
+    # the next life knows, too
+
+    $n->$end;
+    $n->up;
+    is(data($n->events('farm')), 'b', "$name: nor in the life after it");
+    no_alerts($n, $name);
+}
+
+for my $end (qw( quit kill_all )) {
+    my $name = "delete_on_read, $end";
+    my $n = start(parameters => 'flush=100ms delete_on_read=on', workers => 2);
+
+    $n->publish(farm => '"a"');
+    $n->publish(cow => '"c"');
+    $n->wait_data(qw( a c ));
+
+    my $size = -s $n->file('.state');
+
+    is($n->said([ category => 'farm', since_time => 1 ]), 'a', "$name: taken");
+    wait_until('a note', sub { -s $n->file('.state') > $size });
+
+    $n->$end;
+    $n->up;
+    is($n->status('events')->{events}, 1, "$name: it is not back");
+    is($n->said([ category => 'cow', since_time => 1 ]), 'c',
+       "$name: the other one is");
+    no_alerts($n, $name);
+}
+
+for my $end (qw( quit kill_all )) {
+    my $name = "inactive, $end";
+    my $n = start(parameters => 'flush=100ms inactive=1s', workers => 1);
+
+    $n->publish(farm => '"a"');
+    $n->wait_data('a');
+    wait_until('forgotten', sub { $n->status('events')->{events} == 0 });
+    sleep 0.25;
+    $n->$end;
+    $n->configure(parameters => 'flush=100ms');
+    $n->up;
+    is($n->status('events')->{events}, 0, "$name: it is not back");
+    no_alerts($n, $name);
+}
+
+
+# idempotency keys
+
+for my $end (qw( quit kill_all )) {
+    my $name = "a key, $end";
+    my $durable = $end eq 'quit' ? '' : ' durable=on';
+    my $n = start(parameters => "flush=1h$durable", workers => 2);
+
+    my $a = $n->publish(farm => '"a"', key => 'one');
+    my $b = $n->publish(farm => '"b"');
+
+    my $body = '[{"category":"farm","data":"x"},{"category":"cow","data":"y"}]';
+    my $y = $n->post('', '', key => 'many', body => $body)->response
+              ->header('Longpoll-Event-Id');
+
+    for my $life (1, 2) {
+        $n->$end;
+        $n->up;
+        is($n->publish(farm => '"a2"', key => 'one'), $a,
+           "$name: answers with the first id, life $life");
+        is($n->post('', '', key => 'many', body => $body)->response
+             ->header('Longpoll-Event-Id'), $y,
+           "$name: with the last one of several, life $life");
+        is(data($n->events('farm')), 'a b x', "$name: and stores nothing");
+        is(data($n->events('cow')), 'y', "$name: nowhere");
+    }
+
+    isnt($n->publish(farm => '"c"', key => 'two'), $a, "$name: another key");
+    isnt($n->publish(cow => '"c"', key => 'one'), $a, "$name: another place");
+    no_alerts($n, $name);
+}
+
+
+done_testing();

@@ -1,0 +1,364 @@
+
+/*
+ * tools/disk.c: a disk that a test can make slow, full or forgetful, for one
+ * nginx.
+ *
+ * build/persist/disk.so is preloaded.  LONGPOLL_DISK names a directory, whose
+ * files it is about, and LONGPOLL_DISK_SET a file of numbers, of 8 bytes each
+ * in the machine's own order, which the test and nginx share:
+ *
+ *     0   how many ms an fsync of a file takes longer
+ *     1   how many there have been: counted by us
+ *     2   1 + how many bytes may still be written, 0: as many as there are
+ *     3   if not 0, the errno of every open to write, pwrite and rename
+ *     4   how many such calls there have been: counted by us
+ *     5   if not 0, the pid that is killed (-9) at call number 6 of these
+ *     6   (it counts down to 0)
+ *
+ * LONGPOLL_DISK_SHADOW, if it is there, names a directory for what a power cut
+ * would leave: a file NUMBER (of its inode) with what it had when it was
+ * fsynced last, and `names`, the names and numbers of the directory when that
+ * was.  A file that never was has lost all it had.
+ */
+
+
+#define _GNU_SOURCE
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+
+enum { DISK_DELAY, DISK_SYNCS, DISK_ROOM, DISK_ERROR, DISK_CALLS, DISK_VICTIM,
+       DISK_WHEN, DISK_WORDS };
+
+
+static volatile int64_t  *disk_set;
+static const char        *disk_dir;
+static const char        *disk_shadow;
+
+static int (*disk_open)(const char *name, int flags, ...);
+static ssize_t (*disk_pwrite)(int fd, const void *p, size_t len, off_t at);
+static int (*disk_fsync)(int fd);
+static int (*disk_rename)(const char *from, const char *to);
+
+
+static __attribute__((constructor)) void
+disk_begin(void)
+{
+    int          fd;
+    void        *p;
+    const char  *name;
+
+    disk_open = (int (*)(const char *, int, ...)) dlsym(RTLD_NEXT, "open");
+    disk_pwrite = (ssize_t (*)(int, const void *, size_t, off_t))
+                  dlsym(RTLD_NEXT, "pwrite");
+    disk_fsync = (int (*)(int)) dlsym(RTLD_NEXT, "fsync");
+    disk_rename = (int (*)(const char *, const char *))
+                  dlsym(RTLD_NEXT, "rename");
+
+    name = getenv("LONGPOLL_DISK_SET");
+    if (name == NULL) {
+        return;
+    }
+
+    disk_dir = getenv("LONGPOLL_DISK");
+    disk_shadow = getenv("LONGPOLL_DISK_SHADOW");
+
+    fd = disk_open(name, O_RDWR|O_CLOEXEC);
+    if (fd == -1 || disk_dir == NULL) {
+        abort();
+    }
+
+    p = mmap(NULL, DISK_WORDS * sizeof(int64_t), PROT_READ|PROT_WRITE,
+             MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) {
+        abort();
+    }
+
+    (void) close(fd);
+
+    disk_set = p;
+}
+
+
+static int
+disk_ours(const char *name)
+{
+    return disk_set && strncmp(name, disk_dir, strlen(disk_dir)) == 0;
+}
+
+
+static int
+disk_fd_ours(int fd)
+{
+    char     link[64], name[PATH_MAX];
+    ssize_t  n;
+
+    if (disk_set == NULL) {
+        return 0;
+    }
+
+    (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+
+    n = readlink(link, name, sizeof(name) - 1);
+    if (n < 0) {
+        return 0;
+    }
+
+    name[n] = '\0';
+
+    return disk_ours(name);
+}
+
+
+/* a call that changes something; -1: it is not done */
+
+static int
+disk_call(void)
+{
+    (void) __sync_fetch_and_add(&disk_set[DISK_CALLS], 1);
+
+    if (disk_set[DISK_VICTIM]
+        && __sync_sub_and_fetch(&disk_set[DISK_WHEN], 1) == 0)
+    {
+        (void) kill((pid_t) disk_set[DISK_VICTIM], SIGKILL);
+
+        for ( ;; ) {
+            (void) kill(getpid(), SIGKILL);
+        }
+    }
+
+    if (disk_set[DISK_ERROR]) {
+        errno = (int) disk_set[DISK_ERROR];
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* what stands there now is what a power cut leaves */
+
+static void
+disk_keep(int fd)
+{
+    int          to;
+    char         part[PATH_MAX + 8], name[PATH_MAX], buf[65536];
+    off_t        at;
+    ssize_t      n;
+    struct stat  st;
+
+    if (disk_shadow == NULL || fstat(fd, &st) == -1) {
+        return;
+    }
+
+    (void) snprintf(name, sizeof(name), "%s/%lu", disk_shadow,
+                    (unsigned long) st.st_ino);
+    (void) snprintf(part, sizeof(part), "%s.part", name);
+
+    to = disk_open(part, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0666);
+    if (to == -1) {
+        abort();
+    }
+
+    for (at = 0; (n = pread(fd, buf, sizeof(buf), at)) > 0; at += n) {
+
+        if (write(to, buf, n) != n) {
+            abort();
+        }
+    }
+
+    (void) close(to);
+
+    if (disk_rename(part, name) == -1) {
+        abort();
+    }
+}
+
+
+static void
+disk_keep_names(void)
+{
+    DIR            *dir;
+    FILE           *to;
+    char            part[PATH_MAX + 8], name[PATH_MAX];
+    struct dirent  *entry;
+
+    if (disk_shadow == NULL) {
+        return;
+    }
+
+    (void) snprintf(name, sizeof(name), "%s/names", disk_shadow);
+    (void) snprintf(part, sizeof(part), "%s.part", name);
+
+    dir = opendir(disk_dir);
+    to = fopen(part, "we");
+
+    if (dir == NULL || to == NULL) {
+        abort();
+    }
+
+    for ( ;; ) {
+        entry = readdir(dir);
+
+        if (entry == NULL) {
+            break;
+        }
+
+        if (entry->d_name[0] != '.') {
+            (void) fprintf(to, "%lu %s\n", (unsigned long) entry->d_ino,
+                           entry->d_name);
+        }
+    }
+
+    (void) closedir(dir);
+
+    if (fclose(to) != 0 || disk_rename(part, name) == -1) {
+        abort();
+    }
+}
+
+
+int
+open(const char *name, int flags, ...)
+{
+    int          fd;
+    char         old[PATH_MAX];
+    mode_t       mode;
+    va_list      args;
+    struct stat  st;
+
+    va_start(args, flags);
+    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    if (!disk_ours(name) || (flags & O_ACCMODE) == O_RDONLY) {
+        return disk_open(name, flags, mode);
+    }
+
+    if (disk_call() == -1) {
+        return -1;
+    }
+
+    fd = disk_open(name, flags, mode);
+
+    /* an old file's number may come again */
+
+    if (fd != -1 && disk_shadow && (flags & O_CREAT) && fstat(fd, &st) == 0
+        && st.st_size == 0)
+    {
+        (void) snprintf(old, sizeof(old), "%s/%lu", disk_shadow,
+                        (unsigned long) st.st_ino);
+        (void) unlink(old);
+    }
+
+    return fd;
+}
+
+
+ssize_t
+pwrite(int fd, const void *p, size_t len, off_t at)
+{
+    int64_t  room;
+
+    if (!disk_fd_ours(fd)) {
+        return disk_pwrite(fd, p, len, at);
+    }
+
+    if (disk_call() == -1) {
+        return -1;
+    }
+
+    room = disk_set[DISK_ROOM];
+
+    if (room == 1) {
+        errno = ENOSPC;
+        return -1;
+    }
+
+    if (room) {
+        len = len < (size_t) room ? len : (size_t) room - 1;
+        disk_set[DISK_ROOM] = room - (int64_t) len;
+    }
+
+    return disk_pwrite(fd, p, len, at);
+}
+
+
+int
+fsync(int fd)
+{
+    struct stat      st;
+    struct timespec  ts;
+
+    if (!disk_fd_ours(fd)) {
+        return disk_fsync(fd);
+    }
+
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        disk_keep_names();
+        return disk_fsync(fd);
+    }
+
+    if (disk_call() == -1) {
+        return -1;
+    }
+
+    if (disk_set[DISK_DELAY]) {
+        ts.tv_sec = disk_set[DISK_DELAY] / 1000;
+        ts.tv_nsec = disk_set[DISK_DELAY] % 1000 * 1000000;
+        (void) nanosleep(&ts, NULL);
+    }
+
+    disk_keep(fd);
+    (void) __sync_fetch_and_add(&disk_set[DISK_SYNCS], 1);
+
+    return disk_fsync(fd);
+}
+
+
+int
+rename(const char *from, const char *to)
+{
+    if (disk_ours(to) && disk_call() == -1) {
+        return -1;
+    }
+
+    return disk_rename(from, to);
+}
+
+
+/* their names where off_t is asked to have 64 bits, which it has anyway */
+
+int
+open64(const char *name, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return open(name, flags, mode);
+}
+
+
+ssize_t
+pwrite64(int fd, const void *p, size_t len, off_t at)
+{
+    return pwrite(fd, p, len, at);
+}
