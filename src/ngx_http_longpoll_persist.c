@@ -85,6 +85,7 @@ struct ngx_http_longpoll_saver_s {
     unsigned                         last_one:1;
     unsigned                         failing:1; /* and it was logged */
     unsigned                         stuck:1;   /* for want of a new file */
+    unsigned                         tried:1;   /* which the timer tries again */
     unsigned                         retry:1;   /* not before the timer */
 };
 
@@ -135,6 +136,8 @@ static void ngx_http_longpoll_persist_appended(
 static ngx_int_t ngx_http_longpoll_persist_begin(
     ngx_http_longpoll_saver_t *saver);
 static void ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static void ngx_http_longpoll_persist_stick(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_piece(
     ngx_http_longpoll_saver_t *saver);
@@ -281,6 +284,7 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
     saver->due = 1;
     saver->check = 1;
     saver->retry = 0;
+    saver->tried = 0;
 
     ngx_http_longpoll_persist_look(saver->zone);
 
@@ -302,6 +306,8 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
 static void
 ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver)
 {
+    ngx_http_longpoll_persist_op_t  *op;
+
     while (saver->op == NULL) {
         saver->op = ngx_http_longpoll_persist_next(saver);
 
@@ -315,9 +321,15 @@ ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver)
                        saver->op->name);
 
         if (ngx_http_longpoll_persist_post(saver) != NGX_OK) {
+            saver->file.failed = "ngx_thread_task_post";
+            saver->file.name = saver->file.path;
+            saver->file.err = 0;
+            saver->rc = NGX_ERROR;
+
+            op = saver->op;
             saver->op = NULL;
-            saver->retry = 1;
-            return;
+
+            op->done(saver, NGX_ERROR);
         }
     }
 }
@@ -428,6 +440,15 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 
     saver->turn = 1;
 
+    if (!saver->again && !saver->tried
+        && (saver->lost || sh->file_dead
+            || (!saver->last_one
+                && saver->file.size + saver->file.state_size
+                   > 2 * sh->log.live + NGX_HTTP_LONGPOLL_PERSIST_SLACK)))
+    {
+        return &ngx_http_longpoll_persist_op_begin;
+    }
+
     if ((saver->due || sh->durable || saver->leaving || saver->last_one)
         && !saver->lost
         && ngx_http_longpoll_zone_unwritten(z))
@@ -447,20 +468,13 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 
     saver->due = 0;
 
-    if (!saver->again
-        && (saver->lost || sh->file_dead
-            || (!saver->last_one
-                && saver->file.size + saver->file.state_size
-                   > 2 * sh->log.live + NGX_HTTP_LONGPOLL_PERSIST_SLACK)))
-    {
-        return &ngx_http_longpoll_persist_op_begin;
-    }
-
     if (saver->again) {
         return ngx_http_longpoll_persist_renew(saver);
     }
 
-    saver->stuck = 0;
+    if (!saver->tried) {
+        saver->stuck = 0;
+    }
 
     if (saver->check) {
         saver->check = 0;
@@ -537,6 +551,7 @@ static ngx_int_t
 ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
     ngx_uint_t mark)
 {
+    uint64_t                   wake;
     ngx_int_t                  rc;
     ngx_http_longpoll_save_t  *save;
 
@@ -562,20 +577,33 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES;
     }
 
-    for ( ;; ) {
+    do {
         rc = ngx_http_longpoll_zone_save(saver->zone, mark, save);
 
         if (rc != NGX_DECLINED) {
             return rc;
         }
 
-        if (ngx_http_longpoll_persist_memory(saver, ngx_max(2 * save->size,
-                                                            save->wanted))
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    } while (ngx_http_longpoll_persist_memory(saver,
+                                              ngx_max(2 * save->size,
+                                                      save->wanted))
+             == NGX_OK);
+
+    /* what was taken so far is taken again later */
+
+    if (mark == NGX_HTTP_LONGPOLL_MARK_NEXT) {
+        wake = 0;
+        ngx_http_longpoll_zone_save_again(saver->zone, &wake);
+        ngx_http_longpoll_persist_notify(wake);
+
+    } else {
+        ngx_http_longpoll_zone_again(saver->zone, 0);
+        saver->again = 0;
     }
+
+    saver->retry = 1;
+
+    return NGX_ERROR;
 }
 
 
@@ -992,18 +1020,8 @@ ngx_http_longpoll_persist_begin(ngx_http_longpoll_saver_t *saver)
 static void
 ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
 {
-    uint64_t  wake;
-
     if (rc != NGX_OK) {
-        wake = 0;
-        saver->stuck = 1;
-        ngx_http_longpoll_persist_failed(saver, rc);
-
-        if (saver->lost) {
-            ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
-            ngx_http_longpoll_persist_notify(wake);
-        }
-
+        ngx_http_longpoll_persist_stick(saver, rc);
         return;
     }
 
@@ -1014,10 +1032,45 @@ ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
 }
 
 
+/*
+ * No new file for now.  As long as there is an old one that is no reason not to
+ * append to it.
+ */
+
+static void
+ngx_http_longpoll_persist_stick(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+{
+    uint64_t  wake;
+
+    saver->stuck = 1;
+    saver->tried = 1;
+
+    ngx_http_longpoll_persist_failed(saver, rc);
+
+    if (!saver->lost) {
+        saver->retry = 0;
+        return;
+    }
+
+    wake = 0;
+
+    ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
+    ngx_http_longpoll_persist_notify(wake);
+}
+
+
 static ngx_int_t
 ngx_http_longpoll_persist_piece(ngx_http_longpoll_saver_t *saver)
 {
-    return ngx_http_longpoll_file_again_append(&saver->file, &saver->save);
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_file_again_append(&saver->file, &saver->save);
+
+    if (rc != NGX_OK) {
+        ngx_http_longpoll_file_again_stop(&saver->file);
+    }
+
+    return rc;
 }
 
 
@@ -1025,32 +1078,30 @@ static void
 ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc)
 {
-    uint64_t  wake;
-
     if (rc == NGX_OK) {
         return;
     }
 
-    wake = 0;
-    saver->stuck = 1;
-
-    ngx_http_longpoll_persist_failed(saver, rc);
-    ngx_http_longpoll_file_again_stop(&saver->file);
     ngx_http_longpoll_zone_again(saver->zone, 0);
 
     saver->again = 0;
 
-    if (saver->lost) {
-        ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
-        ngx_http_longpoll_persist_notify(wake);
-    }
+    ngx_http_longpoll_persist_stick(saver, rc);
 }
 
 
 static ngx_int_t
 ngx_http_longpoll_persist_losses(ngx_http_longpoll_saver_t *saver)
 {
-    return ngx_http_longpoll_file_notes(&saver->file, &saver->save);
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_file_notes(&saver->file, &saver->save);
+
+    if (rc != NGX_OK) {
+        ngx_http_longpoll_file_again_stop(&saver->file);
+    }
+
+    return rc;
 }
 
 
@@ -1066,7 +1117,15 @@ ngx_http_longpoll_persist_lost(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
 static ngx_int_t
 ngx_http_longpoll_persist_rename(ngx_http_longpoll_saver_t *saver)
 {
-    return ngx_http_longpoll_file_again_done(&saver->file);
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_file_again_done(&saver->file);
+
+    if (rc == NGX_ERROR) {
+        ngx_http_longpoll_file_again_stop(&saver->file);
+    }
+
+    return rc;
 }
 
 
