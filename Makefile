@@ -121,7 +121,7 @@ help:               ## this list
 # named NAME_x.c belongs to NAME.  They run under the sanitizers: they are small,
 # and that finds more.
 
-STORE = hash id sound log cat zone zone_read zone_check
+STORE = hash id sound log cat place zone zone_read zone_place zone_check
 
 build/unit/text:   UNIT = id query json wire
 build/unit/store:  UNIT = $(STORE)

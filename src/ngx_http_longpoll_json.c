@@ -746,6 +746,41 @@ ngx_http_longpoll_json_decode(ngx_str_t *name, ngx_pool_t *pool)
 }
 
 
+u_char *
+ngx_http_longpoll_json_text(u_char *dst, ngx_str_t *data)
+{
+    u_char  *p, *last, *escape;
+
+    p = data->data;
+    last = p + data->len;
+
+    if (data->len < 2 || *p != '"') {
+        return ngx_cpymem(dst, p, data->len);
+    }
+
+    p++;
+    last--;
+
+    while (p < last) {
+        escape = memchr(p, '\\', last - p);
+
+        if (escape == NULL) {
+            escape = last;
+        }
+
+        dst = ngx_cpymem(dst, p, escape - p);
+        p = escape;
+
+        if (p < last) {
+            dst = ngx_http_longpoll_json_encode(dst,
+                                     ngx_http_longpoll_json_escape(&p, last));
+        }
+    }
+
+    return dst;
+}
+
+
 /* reads a good escape, of which a lone surrogate is one; moves *pos behind */
 
 static uint32_t

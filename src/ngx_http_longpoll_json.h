@@ -53,6 +53,13 @@ ngx_int_t ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t **items,
 ngx_int_t ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body,
     size_t len, ngx_pool_t *pool, ngx_str_t *error);
 
+/*
+ * What data, as it was stored, is as plain text: of a JSON string the content,
+ * anything else as it stands.  Writes to dst, which has room for data->len
+ * bytes, and returns the end.  A lone surrogate becomes U+FFFD.
+ */
+u_char *ngx_http_longpoll_json_text(u_char *dst, ngx_str_t *data);
+
 /* what a publish without a category is told, and one that is not UTF-8 */
 extern ngx_str_t  ngx_http_longpoll_json_bad_category;
 extern ngx_str_t  ngx_http_longpoll_json_bad_body;
