@@ -2,6 +2,15 @@
 /*
  * ngx_http_longpoll_place.c: the places of gpoll's clients.
  *
+ *     free or fresh ── enter ─▶ idle ── wait ─▶ parked ── wait, of nobody ─▶ idle
+ *                                └────── drop ─▶ free ◀─ drop ──┘
+ *
+ * The entries are taken from the free list, then from the never used ones, so
+ * that memory which nobody needed yet is not touched.  The list of the idle has
+ * one rule: who is linked goes to its end, and its time is not earlier than
+ * that of the one before.  So its head is the one that is idle longest, and
+ * those that are idle for too long stand together at the front.
+ *
  * What an entry says while it is free is nobody's business, so that is put, not
  * set; but uuid[0] says whether it is in use to whoever goes over all of them.
  */
@@ -33,7 +42,9 @@ ngx_http_longpoll_place_find(ngx_http_longpoll_places_t *places,
 {
     ngx_http_longpoll_place_sh_t  *place;
 
-    if (client->number >= places->sh->fresh) {
+    /* an id that somebody made up may look like a free entry */
+
+    if (client->number >= places->sh->fresh || client->uuid[0] == 0) {
         return NULL;
     }
 
@@ -107,20 +118,13 @@ void
 ngx_http_longpoll_place_move(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_place_sh_t *place, uint64_t seen, uint64_t now)
 {
-    ngx_http_longpoll_journal_sh_t  *j;
-
-    j = places->journal;
-
-    if (place->seen != seen) {
-        ngx_http_longpoll_set(j, place->seen, seen);
-    }
+    ngx_http_longpoll_put(place->seen, seen);
 
     if (place->waiting == 0) {
         ngx_http_longpoll_place_unlink(places, place);
         ngx_http_longpoll_place_link(places, place, now);
+        ngx_http_longpoll_done(places->journal);
     }
-
-    ngx_http_longpoll_done(j);
 }
 
 

@@ -40,17 +40,17 @@ typedef struct {
                                                    which it has parked polls */
 
     /* numbers + 1, 0 is none */
-    uint32_t                         next;      /* of the idle, or free */
-    uint32_t                         prev;
+    uint64_t                         next;      /* of the idle, or free */
+    uint64_t                         prev;
 
-    uint64_t                         spare[2];  /* one cache line */
+    uint64_t                         spare;     /* one cache line */
 } ngx_http_longpoll_place_sh_t;
 
 
 typedef struct {
     uint32_t                         max;       /* never changes */
-    uint32_t                         fresh;     /* from here never used */
     uint32_t                         free;      /* list, number + 1 */
+    uint32_t                         fresh;     /* from here never used */
     uint32_t                         clients;
     uint32_t                         first;     /* idle longest, number + 1 */
     uint32_t                         last;
@@ -79,7 +79,7 @@ ngx_http_longpoll_place_sh_t *ngx_http_longpoll_place_find(
 void ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_client_t *client, uint64_t seen, uint64_t now);
 
-/* it has polled: moved on to the message of id seen */
+/* it has polled, and was given the message of id seen: one store moves on */
 void ngx_http_longpoll_place_move(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_place_sh_t *place, uint64_t seen, uint64_t now);
 
