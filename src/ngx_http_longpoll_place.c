@@ -2,8 +2,8 @@
 /*
  * ngx_http_longpoll_place.c: the places of gpoll's clients.
  *
- *     free or fresh ── enter ─▶ idle ── wait ─▶ parked ── wait, of nobody ─▶ idle
- *                                └────── drop ─▶ free ◀─ drop ──┘
+ *     free ── enter ─▶ idle ── wait ─▶ parked ── wait, in no worker ─▶ idle
+ *                       └───── drop ─▶ free ◀── drop ──┘
  *
  * The entries are taken from the free list, then from the never used ones, so
  * that memory which nobody needed yet is not touched.  The list of the idle has

@@ -3,8 +3,9 @@
  * ngx_http_longpoll_zone_check.c: a walk over everything, for tests.
  *
  * The log from tail to head, record by record; the list by age; each category's
- * list and its place in its bucket; the free slots; gpoll's clients.  All that is counted must
- * come to what the zone says.  Only between calls, when nothing is unfinished.
+ * list and its place in its bucket; the free slots; gpoll's clients.  All that
+ * is counted must come to what the zone says.  Only between calls, when nothing
+ * is unfinished.
  *
  * It trusts nothing that it follows: a ref must lie in the log and be alive
  * before it is looked at, and no list is longer than it says.

@@ -34,7 +34,8 @@ model_describe(model_op_t *op)
     } else if (op->kind == MODEL_READ) {
         snprintf(stub->what + n, size - n,
                  "%s mode %u ncats %lu c%u cursor %lx%s%s%s%s limit %lu",
-                 op->by_client ? " client" : "", op->rd.mode, (unsigned long) op->rd.ncats, op->which[0],
+                 op->by_client ? " client" : "", op->rd.mode,
+                 (unsigned long) op->rd.ncats, op->which[0],
                  (unsigned long) op->cursor.id,
                  op->cursor.fresh ? " fresh" : "",
                  op->cursor.now ? " now" : "",
