@@ -30,6 +30,14 @@
     ngx_http_longpoll_sound((n) - 1 < (places)->sh->max, "a place's number")
 
 
+/* of who is before or behind a place in the list */
+
+#define ngx_http_longpoll_place_sound_link(places, n, place)                  \
+    ngx_http_longpoll_sound((n) == ngx_http_longpoll_place_number(places,     \
+                                                                  place) + 1, \
+                            "a place's neighbour")
+
+
 static void ngx_http_longpoll_place_link(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_place_sh_t *place, uint64_t now);
 static void ngx_http_longpoll_place_unlink(ngx_http_longpoll_places_t *places,
@@ -63,6 +71,23 @@ ngx_http_longpoll_place_find(ngx_http_longpoll_places_t *places,
 }
 
 
+ngx_http_longpoll_place_sh_t *
+ngx_http_longpoll_place_longest(ngx_http_longpoll_places_t *places)
+{
+    uint32_t  n;
+
+    n = places->sh->first;
+
+    if (n == 0) {
+        return NULL;
+    }
+
+    ngx_http_longpoll_place_sound(places, n);
+
+    return ngx_http_longpoll_place_at(places, n);
+}
+
+
 void
 ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_client_t *client, uint64_t seen, uint64_t now)
@@ -76,16 +101,15 @@ ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
     j = places->journal;
 
     if (sh->free == 0 && sh->fresh == sh->max) {
-        n = sh->first;
+        place = ngx_http_longpoll_place_longest(places);
 
-        if (n == 0) {
-            n = sh->hand < sh->max ? sh->hand + 1 : 1;
-            ngx_http_longpoll_put(sh->hand, n);
+        if (place == NULL) {
+            n = sh->hand < sh->max ? sh->hand : 0;
+            ngx_http_longpoll_put(sh->hand, n + 1);
+            place = &places->entries[n];
         }
 
-        ngx_http_longpoll_place_sound(places, n);
-        ngx_http_longpoll_place_drop(places,
-                                     ngx_http_longpoll_place_at(places, n));
+        ngx_http_longpoll_place_drop(places, place);
     }
 
     n = sh->free ? sh->free : sh->fresh + 1;
@@ -213,6 +237,7 @@ static void
 ngx_http_longpoll_place_unlink(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_place_sh_t *place)
 {
+    ngx_http_longpoll_place_sh_t    *other;
     ngx_http_longpoll_places_sh_t   *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
@@ -221,21 +246,25 @@ ngx_http_longpoll_place_unlink(ngx_http_longpoll_places_t *places,
 
     if (place->prev) {
         ngx_http_longpoll_place_sound(places, place->prev);
-        ngx_http_longpoll_set(j,
-                              ngx_http_longpoll_place_at(places,
-                                                         place->prev)->next,
-                              place->next);
+        other = ngx_http_longpoll_place_at(places, place->prev);
+
+        ngx_http_longpoll_place_sound_link(places, other->next, place);
+        ngx_http_longpoll_set(j, other->next, place->next);
+
     } else {
+        ngx_http_longpoll_place_sound_link(places, sh->first, place);
         ngx_http_longpoll_set(j, sh->first, place->next);
     }
 
     if (place->next) {
         ngx_http_longpoll_place_sound(places, place->next);
-        ngx_http_longpoll_set(j,
-                              ngx_http_longpoll_place_at(places,
-                                                         place->next)->prev,
-                              place->prev);
+        other = ngx_http_longpoll_place_at(places, place->next);
+
+        ngx_http_longpoll_place_sound_link(places, other->prev, place);
+        ngx_http_longpoll_set(j, other->prev, place->prev);
+
     } else {
+        ngx_http_longpoll_place_sound_link(places, sh->last, place);
         ngx_http_longpoll_set(j, sh->last, place->prev);
     }
 }

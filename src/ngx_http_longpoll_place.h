@@ -71,6 +71,10 @@ typedef struct {
 ngx_http_longpoll_place_sh_t *ngx_http_longpoll_place_find(
     ngx_http_longpoll_places_t *places, ngx_http_longpoll_client_t *client);
 
+/* the one that is idle longest; NULL: none is */
+ngx_http_longpoll_place_sh_t *ngx_http_longpoll_place_longest(
+    ngx_http_longpoll_places_t *places);
+
 /*
  * A new client, whose uuid is set, begins behind the message of id seen; its
  * number is set.  If there is no room, the one that is idle longest goes, and

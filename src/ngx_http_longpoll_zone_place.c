@@ -117,19 +117,15 @@ ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
     ngx_http_longpoll_place_sh_t  *place;
 
     do {
-        more = 0;
-
         ngx_http_longpoll_zone_lock(z);
 
         for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
 
-            if (z->sh->places.first == 0) {
-                break;
-            }
+            place = ngx_http_longpoll_place_longest(&z->places);
 
-            place = &z->places.entries[z->sh->places.first - 1];
-
-            if (!ngx_http_longpoll_zone_is_idle(z, place, now)) {
+            if (place == NULL
+                || !ngx_http_longpoll_zone_is_idle(z, place, now))
+            {
                 break;
             }
 

@@ -185,7 +185,7 @@ my @mutants = (
 
     { name => "the wrong client of gpoll's goes",
       file => 'place.c',
-      from => '        n = sh->first;', to => '        n = sh->last;',
+      from => '    n = places->sh->first;', to => '    n = places->sh->last;',
       seen => 'plain t/110-gpoll.t' },
 );
 
