@@ -467,7 +467,7 @@ is($r->header('Content-Type'), 'text/plain; charset=utf-8', 'type');
     location = /publish { longpoll_publish figures; }
 --- scenario
 my $id = client('/poll');
-is(wait_log('vars.log', 'regi'), 'registered|0|-|all|200', 'registered');
+is(wait_log('vars.log', '^regi'), 'registered|0|-|all|200', 'registered');
 
 my $p = poll({ uri => '/poll' }, 'client-id' => $id, c => 'b');
 wait_waiting(1);
@@ -475,21 +475,21 @@ is(status()->{waiting}, 1, 'waiting');
 
 my $event = publish('all', '"x"');
 $p->answer;
-is(wait_log('vars.log', 'events'), "events|1|$event|all,b|200", 'events');
+is(wait_log('vars.log', '^events'), "events|1|$event|all,b|200", 'events');
 
 get("/poll?client-id=$id");
-is(wait_log('vars.log', '204'), 'timeout|0|-|all|204', 'timeout');
+is(wait_log('vars.log', '\|204$'), 'timeout|0|-|all|204', 'timeout');
 
 get('/poll?client-id=1234567890');
-is(wait_log('vars.log', '404'), 'error|0|-|all|404', 'unknown');
+is(wait_log('vars.log', '\|404$'), 'error|0|-|all|404', 'unknown');
 
 get("/bare?client-id=$id");
-is(wait_log('vars.log', '400'), 'error|0|-|-|400', 'no category');
+is(wait_log('vars.log', '\|400$'), 'error|0|-|-|400', 'no category');
 
 $p = poll({ uri => '/poll' }, 'client-id' => $id);
 wait_waiting(1);
 $p->close;
-is(wait_log('vars.log', '499'), 'gone|0|-|all|499', 'gone');
+is(wait_log('vars.log', '\|499$'), 'gone|0|-|all|499', 'gone');
 
 my $s = status();
 is("@$s{qw( delivered timeouts disconnected missed waiting )}", '1 1 1 0 0',
