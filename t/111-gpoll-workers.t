@@ -137,7 +137,7 @@ wait_gone(@leaving);
 
 === TEST 4: a worker is killed with parked polls: its clients go on with another
 --- http_config
-    longpoll_zone zone=killed:1m inactive=2s;
+    longpoll_zone zone=killed:1m inactive=5s;
 --- config
     location = /poll {
         longpoll_category  all;
