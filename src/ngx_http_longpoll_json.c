@@ -345,7 +345,9 @@ ngx_http_longpoll_json_map(void *data)
 
     ctx->depth++;
 
-    if (ctx->depth == ctx->level) {
+    if (ctx->depth == ctx->level
+        && ctx->kind != NGX_HTTP_LONGPOLL_JSON_VALUE)
+    {
         ctx->in_data = 0;
         ctx->category = NULL;
         ctx->data = NULL;

@@ -1155,6 +1155,8 @@ static text_case_t  text_data_cases[] = {
     { "nul", NULL }, { "true", NULL }, { "false", NULL }, { "[]", NULL },
     { "{}", NULL }, { "[1,[2]] ", NULL }, { "{\"a\":[{}]}", NULL },
     { "", NULL }, { " ", NULL }, { "1 2", NULL }, { "1,2", NULL },
+    { "{},{}", NULL }, { "{}, {\"a\":1}\n", NULL }, { "[],{}", NULL },
+    { "{},[]", NULL }, { "{},1", NULL }, { "[{}],{},[{}]", NULL },
     { "[1],[2]", NULL }, { "1,[2]", NULL }, { "[1],2", NULL }, { "1]", NULL },
     { "]", NULL }, { "[", NULL }, { "[]]", NULL }, { "]1[", NULL },
     { "],[", NULL }, { "1],[1", NULL }, { "\"a", NULL }, { "\"a\"b", NULL },
