@@ -106,8 +106,6 @@ static void ngx_http_longpoll_subscribe_interest(
 static void ngx_http_longpoll_subscribe_disinterest(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_ctx_t *ctx,
     uint32_t *slots);
-static ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_subscribe_client(
-    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_client_t *client);
 
 static ngx_int_t ngx_http_longpoll_subscribe_read(
     ngx_http_longpoll_subscribe_read_t *sr, ngx_http_longpoll_zone_t *z,
@@ -774,20 +772,10 @@ ngx_http_longpoll_subscribe_disinterest(ngx_http_longpoll_zone_t *z,
     }
 
     if (ctx->client
-        && ngx_http_longpoll_subscribe_client(z, ctx->client) == NULL)
+        && ngx_http_longpoll_wait_find(z->data, ctx->client->uuid) == NULL)
     {
         ngx_http_longpoll_zone_part(z, worker, ctx->client, now);
     }
-}
-
-
-/* the client as what is waited on here, NULL: by nobody */
-
-static ngx_http_longpoll_wait_cat_t *
-ngx_http_longpoll_subscribe_client(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_client_t *client)
-{
-    return ngx_http_longpoll_wait_find(z->data, client->uuid);
 }
 
 
@@ -958,8 +946,8 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
 }
 
 
-/* gpoll's client is not there, or no longer: that it missed something is all
- * that it can be told */
+/* gpoll's client is not there; one that missed something is told in no other
+ * way */
 
 static ngx_int_t
 ngx_http_longpoll_subscribe_unknown(ngx_http_request_t *r,
