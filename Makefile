@@ -121,7 +121,8 @@ help:               ## this list
 # named NAME_x.c belongs to NAME.  They run under the sanitizers: they are small,
 # and that finds more.
 
-STORE = hash id sound log cat wire zone zone_read zone_save zone_check
+STORE = hash id sound log cat place wire zone zone_read zone_place zone_save \
+	zone_check
 
 build/unit/text:   UNIT = id query json wire
 build/unit/store:  UNIT = $(STORE)

@@ -588,6 +588,15 @@ ngx_http_longpoll_init_main_conf(ngx_conf_t *cf, void *conf)
                           mention[i].file, mention[i].line);
             return NGX_CONF_ERROR;
         }
+
+        if (mention[i].gpoll_file && mention[i].zone->conf.delete_on_read) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"protocol=gpoll\" of \"longpoll_subscribe\" is "
+                          "incompatible with \"delete_on_read\" of zone "
+                          "\"%V\" in %s:%ui", &mention[i].zone->name,
+                          mention[i].gpoll_file, mention[i].gpoll_line);
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
@@ -638,12 +647,23 @@ ngx_http_longpoll_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         && conf->remove == NULL && !conf->status)
     {
         conf->subscribe = prev->subscribe;
+        conf->gpoll = prev->gpoll;
+        conf->gpoll_file = prev->gpoll_file;
+        conf->gpoll_line = prev->gpoll_line;
         conf->publish = prev->publish;
         conf->format = prev->format;
         conf->remove = prev->remove;
         conf->status = prev->status;
         conf->status_zone = prev->status_zone;
         conf->status_format = prev->status_format;
+    }
+
+    if (conf->gpoll && conf->category == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no \"longpoll_category\" is defined for "
+                      "\"protocol=gpoll\" of \"longpoll_subscribe\" in %s:%ui",
+                      conf->gpoll_file, conf->gpoll_line);
+        return NGX_CONF_ERROR;
     }
 
     if (clcf->lmt_excpt && clcf->handler == NULL) {
@@ -1008,6 +1028,7 @@ ngx_http_longpoll_mention(ngx_conf_t *cf, ngx_str_t *name,
     mention->directive = *directive;
     mention->file = cf->conf_file->file.name.data;
     mention->line = cf->conf_file->line;
+    mention->gpoll_file = NULL;
 
     return mention;
 }
@@ -1018,21 +1039,52 @@ ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_longpoll_loc_conf_t *llcf = conf;
 
-    ngx_str_t   *value;
-    ngx_uint_t   i;
+    char                         *rv;
+    ngx_str_t                    *value;
+    ngx_uint_t                    i, gpoll;
+    ngx_http_longpoll_mention_t  *mention;
 
     value = cf->args->elts;
+    gpoll = 0;
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[i].data, "protocol=golongpoll") != 0) {
+        if (ngx_strcmp(value[i].data, "protocol=golongpoll") == 0) {
+            gpoll = 0;
+
+        } else if (ngx_strcmp(value[i].data, "protocol=gpoll") == 0) {
+            gpoll = 1;
+
+        } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\"", &value[i]);
             return NGX_CONF_ERROR;
         }
     }
 
-    return ngx_http_longpoll_use(cf, cmd, llcf, &llcf->subscribe);
+    rv = ngx_http_longpoll_use(cf, cmd, llcf, &llcf->subscribe);
+
+    if (rv != NGX_CONF_OK || !gpoll) {
+        return rv;
+    }
+
+    llcf->gpoll = 1;
+    llcf->gpoll_file = cf->conf_file->file.name.data;
+    llcf->gpoll_line = cf->conf_file->line;
+
+    /* what the zone is like shows when it is declared */
+
+    mention = ngx_http_longpoll_mention(cf, &value[1], &cmd->name);
+    if (mention == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (mention->gpoll_file == NULL) {
+        mention->gpoll_file = llcf->gpoll_file;
+        mention->gpoll_line = llcf->gpoll_line;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -55,6 +55,14 @@ typedef struct {
 } ngx_http_longpoll_cat_t;
 
 
+/* a client of gpoll's, as its id names it: see place */
+
+typedef struct {
+    uint64_t              uuid[2];      /* the second half is uuid[0] */
+    uint32_t              number;
+} ngx_http_longpoll_client_t;
+
+
 /* categories that the configuration names */
 
 typedef struct {
@@ -93,7 +101,8 @@ typedef enum {
     NGX_HTTP_LONGPOLL_GONE,
     NGX_HTTP_LONGPOLL_ERROR,
     NGX_HTTP_LONGPOLL_PUBLISHED,
-    NGX_HTTP_LONGPOLL_DELETED
+    NGX_HTTP_LONGPOLL_DELETED,
+    NGX_HTTP_LONGPOLL_REGISTERED
 } ngx_http_longpoll_result_e;
 
 

@@ -36,6 +36,8 @@ typedef struct {
     ngx_str_t                        directive; /* that mentioned it first */
     u_char                          *file;
     ngx_uint_t                       line;
+    u_char                          *gpoll_file;    /* NULL: no gpoll */
+    ngx_uint_t                       gpoll_line;
 } ngx_http_longpoll_mention_t;
 
 
@@ -56,6 +58,9 @@ typedef struct {
     ngx_http_longpoll_zone_t        *publish;
     ngx_http_longpoll_zone_t        *remove;    /* longpoll_delete */
 
+    ngx_uint_t                       gpoll;     /* polls speak gpoll */
+    u_char                          *gpoll_file;    /* since where */
+    ngx_uint_t                       gpoll_line;
     ngx_uint_t                       format;    /* of what is published */
     ngx_http_longpoll_category_conf_t  *category;   /* NULL: the request's */
 
@@ -77,6 +82,7 @@ typedef struct {
     ngx_http_longpoll_zone_t        *zone;      /* set with the rest */
     ngx_http_longpoll_cat_t         *cats;
     ngx_uint_t                       ncats;
+    ngx_http_longpoll_client_t      *client;    /* gpoll's, NULL otherwise */
 
     ngx_http_longpoll_waiter_t      *waiter;    /* of a poll that was parked */
 } ngx_http_longpoll_ctx_t;

@@ -396,7 +396,9 @@ ngx_http_longpoll_json_map(void *data)
 
     ctx->depth++;
 
-    if (ctx->depth == ctx->level) {
+    if (ctx->depth == ctx->level
+        && ctx->kind != NGX_HTTP_LONGPOLL_JSON_VALUE)
+    {
         ctx->in_data = 0;
         ctx->category = NULL;
         ctx->data = NULL;
@@ -800,6 +802,41 @@ ngx_http_longpoll_json_decode(ngx_str_t *name, ngx_pool_t *pool)
     name->len = dst - name->data;
 
     return NGX_OK;
+}
+
+
+u_char *
+ngx_http_longpoll_json_text(u_char *dst, ngx_str_t *data)
+{
+    u_char  *p, *last, *escape;
+
+    p = data->data;
+    last = p + data->len;
+
+    if (data->len < 2 || *p != '"') {
+        return ngx_cpymem(dst, p, data->len);
+    }
+
+    p++;
+    last--;
+
+    while (p < last) {
+        escape = memchr(p, '\\', last - p);
+
+        if (escape == NULL) {
+            escape = last;
+        }
+
+        dst = ngx_cpymem(dst, p, escape - p);
+        p = escape;
+
+        if (p < last) {
+            dst = ngx_http_longpoll_json_encode(dst,
+                                     ngx_http_longpoll_json_escape(&p, last));
+        }
+    }
+
+    return dst;
 }
 
 

@@ -66,6 +66,13 @@ ngx_int_t ngx_http_longpoll_json_line(ngx_http_longpoll_item_t *item,
     ngx_str_t *timestamp, ngx_str_t *id, u_char *line, size_t len,
     ngx_pool_t *pool);
 
+/*
+ * What data, as it was stored, is as plain text: of a JSON string the content,
+ * anything else as it stands.  Writes to dst, which has room for data->len
+ * bytes, and returns the end.  A lone surrogate becomes U+FFFD.
+ */
+u_char *ngx_http_longpoll_json_text(u_char *dst, ngx_str_t *data);
+
 /* what a publish without a category is told, and one that is not UTF-8 */
 extern ngx_str_t  ngx_http_longpoll_json_bad_category;
 extern ngx_str_t  ngx_http_longpoll_json_bad_body;

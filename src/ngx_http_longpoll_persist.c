@@ -1195,7 +1195,7 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_persist_finish(&saver->task->event);
     }
 
-    if (ngx_http_longpoll_zone_part(z, self, ngx_http_longpoll_notify_alive()))
+    if (ngx_http_longpoll_zone_resign(z, self, ngx_http_longpoll_notify_alive()))
     {
         (void) ngx_http_longpoll_persist_close(saver);
         ngx_http_longpoll_persist_closed(saver, NGX_OK);

@@ -56,6 +56,8 @@ static ngx_uint_t ngx_http_longpoll_query_next(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
 static ngx_uint_t ngx_http_longpoll_query_plain(u_char *p, u_char *last);
 static ngx_uint_t ngx_http_longpoll_query_name(u_char *start, u_char *last);
+static ngx_uint_t ngx_http_longpoll_query_named(u_char *p, u_char *last,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_longpoll_query_decode(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
 static u_char *ngx_http_longpoll_query_byte(u_char *p, u_char *last,
@@ -120,6 +122,46 @@ ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
 
     return ctx.wrong == &ngx_http_longpoll_query_too_many ? NGX_DECLINED
                                                           : NGX_ERROR;
+}
+
+
+void
+ngx_http_longpoll_query_value(ngx_str_t *args, u_char *buf, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    u_char                         *p, *eq, *end, *last;
+    ngx_http_longpoll_query_ctx_t   ctx;
+
+    ctx.buf = buf;
+
+    last = args->data + args->len;
+
+    for (p = args->data; p < last; p = end + 1) {
+
+        end = memchr(p, '&', last - p);
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        eq = memchr(p, '=', end - p);
+
+        if (eq == NULL || eq + 1 == end
+            || memchr(p, ';', end - p) != NULL
+            || !ngx_http_longpoll_query_named(p, eq, name))
+        {
+            continue;
+        }
+
+        value->data = eq + 1;
+        value->len = end - value->data;
+
+        if (ngx_http_longpoll_query_decode(&ctx, value) == NGX_OK) {
+            return;
+        }
+    }
+
+    ngx_str_null(value);
 }
 
 
@@ -320,31 +362,37 @@ ngx_http_longpoll_query_plain(u_char *p, u_char *last)
 static ngx_uint_t
 ngx_http_longpoll_query_name(u_char *start, u_char *last)
 {
-    u_char       c, *p;
-    size_t       n;
-    ngx_str_t   *name;
-    ngx_uint_t   i;
+    ngx_uint_t  i;
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
 
-        name = &ngx_http_longpoll_query_names[i];
-        p = start;
-
-        for (n = 0; n < name->len && p && p < last; n++) {
-
-            p = ngx_http_longpoll_query_byte(p, last, &c);
-
-            if (p && c != name->data[n]) {
-                p = NULL;
-            }
-        }
-
-        if (p == last && n == name->len) {
+        if (ngx_http_longpoll_query_named(start, last,
+                                          &ngx_http_longpoll_query_names[i]))
+        {
             break;
         }
     }
 
     return i;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_query_named(u_char *p, u_char *last, ngx_str_t *name)
+{
+    u_char  c;
+    size_t  n;
+
+    for (n = 0; n < name->len && p && p < last; n++) {
+
+        p = ngx_http_longpoll_query_byte(p, last, &c);
+
+        if (p && c != name->data[n]) {
+            p = NULL;
+        }
+    }
+
+    return p == last && n == name->len;
 }
 
 

@@ -69,6 +69,13 @@ ngx_int_t ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
     ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
     ngx_str_t *error);
 
+/*
+ * The first value of that name in args that counts; value->len is 0 where there
+ * is none.  buf as above.
+ */
+void ngx_http_longpoll_query_value(ngx_str_t *args, u_char *buf,
+    ngx_str_t *name, ngx_str_t *value);
+
 /* whether buf must be there */
 ngx_uint_t ngx_http_longpoll_query_escaped(ngx_str_t *args);
 

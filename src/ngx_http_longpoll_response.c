@@ -19,7 +19,11 @@
 #include "ngx_http_longpoll_wire.h"
 
 
+static ngx_int_t ngx_http_longpoll_response_refer(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *shared, ngx_str_t *body);
 static void ngx_http_longpoll_response_unshare_handler(void *data);
+static ngx_int_t ngx_http_longpoll_response_head_of(ngx_http_request_t *r,
+    ngx_str_t *type);
 static ngx_int_t ngx_http_longpoll_response_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, ngx_str_t *body);
 static ngx_int_t ngx_http_longpoll_response_headers(ngx_http_request_t *r,
@@ -29,6 +33,9 @@ static void ngx_http_longpoll_response_clean(ngx_http_request_t *r);
 
 static ngx_str_t  ngx_http_longpoll_response_type =
     ngx_string("application/json");
+
+static ngx_str_t  ngx_http_longpoll_response_plain_type =
+    ngx_string("text/plain; charset=utf-8");
 
 static ngx_keyval_t  ngx_http_longpoll_response_fixed[] = {
     { ngx_string("X-Content-Type-Options"), ngx_string("nosniff") },
@@ -78,12 +85,39 @@ ngx_int_t
 ngx_http_longpoll_response_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared)
 {
-    ngx_str_t            body;
+    ngx_str_t  body;
+
+    if (ngx_http_longpoll_response_refer(r, shared, &body) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_plain_shared(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *shared)
+{
+    ngx_str_t  body;
+
+    if (ngx_http_longpoll_response_refer(r, shared, &body) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_longpoll_response_plain(r, NGX_HTTP_OK, &body);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_response_refer(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *shared, ngx_str_t *body)
+{
     ngx_pool_cleanup_t  *cln;
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     shared->refs++;
@@ -91,10 +125,10 @@ ngx_http_longpoll_response_shared(ngx_http_request_t *r,
     cln->handler = ngx_http_longpoll_response_unshare_handler;
     cln->data = shared;
 
-    body.len = shared->len;
-    body.data = shared->data;
+    body->len = shared->len;
+    body->data = shared->data;
 
-    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+    return NGX_OK;
 }
 
 
@@ -128,13 +162,64 @@ ngx_http_longpoll_response_text(ngx_http_request_t *r, ngx_str_t *type,
 
 
 ngx_int_t
+ngx_http_longpoll_response_plain(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
+{
+    ngx_int_t  rc;
+    ngx_str_t  key;
+
+    if (status != NGX_HTTP_NO_CONTENT) {
+        return ngx_http_longpoll_response_send(r, status,
+                                       &ngx_http_longpoll_response_plain_type,
+                                       body);
+    }
+
+    rc = ngx_http_longpoll_response_headers(r, status,
+                                       &ngx_http_longpoll_response_plain_type,
+                                       0);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* nginx takes the type out of a 204 */
+
+    ngx_str_set(&key, "Content-Type");
+
+    if (ngx_http_longpoll_response_header(r, &key,
+                                       &ngx_http_longpoll_response_plain_type)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
 ngx_http_longpoll_response_head(ngx_http_request_t *r)
+{
+    return ngx_http_longpoll_response_head_of(r,
+                                             &ngx_http_longpoll_response_type);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_response_plain_head(ngx_http_request_t *r)
+{
+    return ngx_http_longpoll_response_head_of(r,
+                                       &ngx_http_longpoll_response_plain_type);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_response_head_of(ngx_http_request_t *r, ngx_str_t *type)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_longpoll_response_headers(r, NGX_HTTP_OK,
-                                            &ngx_http_longpoll_response_type,
-                                            0);
+    rc = ngx_http_longpoll_response_headers(r, NGX_HTTP_OK, type, 0);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -235,6 +320,10 @@ ngx_http_longpoll_response_send(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
+    if (body->len == 0) {
+        return ngx_http_send_special(r, NGX_HTTP_LAST);
+    }
+
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_ERROR;
@@ -298,6 +387,13 @@ ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_len = type->len;
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
+
+    /* as of an upstream's answer: the filters see the type alone */
+
+    if (type == &ngx_http_longpoll_response_plain_type) {
+        r->headers_out.content_type_len = sizeof("text/plain") - 1;
+        ngx_str_set(&r->headers_out.charset, "utf-8");
+    }
 
     return NGX_OK;
 }

@@ -41,6 +41,16 @@ ngx_int_t ngx_http_longpoll_response_json(ngx_http_request_t *r,
 ngx_int_t ngx_http_longpoll_response_text(ngx_http_request_t *r,
     ngx_str_t *type, ngx_str_t *body);
 
+/*
+ * Plain text in UTF-8: with these bytes, of which it takes a reference; with a
+ * body, where status is not 204; headers alone.
+ */
+ngx_int_t ngx_http_longpoll_response_plain_shared(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *shared);
+ngx_int_t ngx_http_longpoll_response_plain(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *body);
+ngx_int_t ngx_http_longpoll_response_plain_head(ngx_http_request_t *r);
+
 /* headers alone, as a poll's events would have (HEAD) */
 ngx_int_t ngx_http_longpoll_response_head(ngx_http_request_t *r);
 

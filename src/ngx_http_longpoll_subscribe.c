@@ -16,6 +16,12 @@
  * everything that was there when it parked, so what was built for one serves
  * every other whose cursor is not older and lies before the first message.
  *
+ * A poll of gpoll's (ctx->client) goes the same ways.  What it asks and what it
+ * is answered are gpoll's (ngx_http_longpoll_gpoll.h), its cursor is in the
+ * zone, so each is read for itself, and besides its categories it waits on its
+ * client: the zone knows in which workers a client has polls, as it knows it of
+ * a category.
+ *
  * A parked request holds nothing but its memory; nginx's own
  * ngx_http_test_reading watches for the client to go, but for STOP_SENDING.
  */
@@ -23,6 +29,7 @@
 
 #include "ngx_http_longpoll_subscribe.h"
 #include "ngx_http_longpoll_category.h"
+#include "ngx_http_longpoll_gpoll.h"
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
@@ -90,7 +97,7 @@ static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
 static ngx_int_t ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
-    ngx_uint_t timeout);
+    ngx_msec_t msec);
 static void ngx_http_longpoll_subscribe_test_writing(ngx_http_request_t *r);
 static void ngx_http_longpoll_subscribe_expire(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_subscribe_cleanup(void *data);
@@ -112,12 +119,16 @@ static ngx_int_t ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd,
     ngx_uint_t closing);
+static ngx_int_t ngx_http_longpoll_subscribe_unknown(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd);
 static void ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
     ngx_uint_t closing);
 
 static void ngx_http_longpoll_subscribe_look(void);
 static void ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w);
+static void ngx_http_longpoll_subscribe_wake_client(
+    ngx_http_longpoll_poll_t *poll);
 static ngx_uint_t ngx_http_longpoll_subscribe_serves(
     ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_poll_t *poll);
 static void ngx_http_longpoll_subscribe_keep(
@@ -235,6 +246,7 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
     ngx_uint_t                     timeout;
+    ngx_msec_t                     msec;
     ngx_http_longpoll_ctx_t       *ctx;
     ngx_http_longpoll_cursor_t     cursor;
     ngx_http_longpoll_loc_conf_t  *llcf;
@@ -260,11 +272,26 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
 
         r->keepalive = 0;
 
+        if (llcf->gpoll) {
+            return ngx_http_longpoll_response_plain(r, NGX_HTTP_BAD_REQUEST,
+                                            &ngx_http_longpoll_subscribe_late);
+        }
+
         return ngx_http_longpoll_response_error(r, NGX_HTTP_BAD_REQUEST,
                                             &ngx_http_longpoll_subscribe_late);
     }
 
-    rc = ngx_http_longpoll_subscribe_query(r, ctx, &cursor, &timeout);
+    if (llcf->gpoll) {
+        ngx_memzero(&cursor, sizeof(ngx_http_longpoll_cursor_t));
+        msec = llcf->max_timeout;
+
+        rc = ngx_http_longpoll_gpoll_query(r, ctx);
+
+    } else {
+        rc = ngx_http_longpoll_subscribe_query(r, ctx, &cursor, &timeout);
+        msec = timeout * 1000;
+    }
+
     if (rc != NGX_OK) {
         return rc == NGX_DONE ? NGX_OK : rc;
     }
@@ -278,7 +305,7 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
         return ngx_http_longpoll_subscribe_now(r, ctx, &cursor);
     }
 
-    return ngx_http_longpoll_subscribe_park(r, ctx, &cursor, timeout);
+    return ngx_http_longpoll_subscribe_park(r, ctx, &cursor, msec);
 }
 
 
@@ -455,6 +482,10 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
                                                    r == r->main);
     }
 
+    if (rc == NGX_DONE) {
+        return ngx_http_longpoll_subscribe_unknown(r, ctx, &sr.rd);
+    }
+
     rc = ngx_http_longpoll_subscribe_events(r, ctx, bytes, sr.rd.nmsgs,
                                     &sr.rd.msgs[sr.rd.nmsgs - 1].uuid);
     ngx_http_longpoll_response_unshare(bytes);
@@ -471,11 +502,11 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
-    ngx_uint_t timeout)
+    ngx_msec_t msec)
 {
     size_t                               size;
     ngx_int_t                            rc;
-    ngx_msec_t                           msec;
+    ngx_uint_t                           n;
     ngx_http_cleanup_t                  *cln;
     ngx_http_longpoll_poll_t            *poll;
     ngx_http_longpoll_zone_t            *z;
@@ -490,7 +521,7 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
 
     cat = ngx_http_longpoll_wait_find(z->data, ctx->cats->hash);
 
-    if (ctx->ncats == 1 && cat && !cat->loose
+    if (ctx->ncats == 1 && cat && !cat->loose && ctx->client == NULL
         && ngx_http_longpoll_zone_newest(z, cursor))
     {
         sr.slots[0] = cat->slot;
@@ -515,10 +546,16 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
         return rc;
     }
 
+    if (rc == NGX_DONE) {
+        return ngx_http_longpoll_subscribe_unknown(r, ctx, &sr.rd);
+    }
+
     ngx_http_longpoll_point("watched");
 
+    n = ctx->ncats + (ctx->client != NULL);
+
     size = offsetof(ngx_http_longpoll_poll_t, waiter)
-           + ngx_http_longpoll_waiter_size(ctx->ncats);
+           + ngx_http_longpoll_waiter_size(n);
 
     poll = ngx_palloc(r->pool, size);
     cln = ngx_http_cleanup_add(r, 0);
@@ -537,12 +574,12 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
 
     /* polls that began together do not all come back together */
 
-    msec = timeout * 1000 - NGX_HTTP_LONGPOLL_SUBSCRIBE_EARLY
-           + ngx_http_longpoll_subscribe_lane++
-             % NGX_HTTP_LONGPOLL_SUBSCRIBE_LANES
-             * NGX_HTTP_LONGPOLL_SUBSCRIBE_LANE;
+    msec -= NGX_HTTP_LONGPOLL_SUBSCRIBE_EARLY
+            - ngx_http_longpoll_subscribe_lane++
+              % NGX_HTTP_LONGPOLL_SUBSCRIBE_LANES
+              * NGX_HTTP_LONGPOLL_SUBSCRIBE_LANE;
 
-    if (ngx_http_longpoll_wait_park(&poll->waiter, ctx->cats, ctx->ncats, msec)
+    if (ngx_http_longpoll_wait_park(&poll->waiter, ctx->cats, n, msec)
         != NGX_OK)
     {
         goto failed;
@@ -585,7 +622,7 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
     r->write_event_handler = ngx_http_longpoll_subscribe_test_writing;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "longpoll park in \"%V\" for %uis", &z->name, timeout);
+                   "longpoll park in \"%V\" for %Mms", &z->name, msec);
 
     r->main->count++;
 
@@ -691,7 +728,13 @@ ngx_http_longpoll_subscribe_interest(ngx_http_longpoll_poll_t *poll,
 
     worker = ngx_http_longpoll_notify_worker();
 
-    for (i = 0; i < poll->waiter.nlinks; i++) {
+    if (poll->ctx->client) {
+        cat = poll->waiter.links[poll->ctx->ncats].cat;
+        cat->slot = poll->ctx->client->number;
+        cat->client = 1;
+    }
+
+    for (i = 0; i < poll->ctx->ncats; i++) {
         cat = poll->waiter.links[i].cat;
         cat->slot = slots[i];
 
@@ -735,6 +778,12 @@ ngx_http_longpoll_subscribe_disinterest(ngx_http_longpoll_zone_t *z,
                                            slots[i], now);
         }
     }
+
+    if (ctx->client
+        && ngx_http_longpoll_wait_find(z->data, ctx->client->uuid) == NULL)
+    {
+        ngx_http_longpoll_zone_part(z, worker, ctx->client, now);
+    }
 }
 
 
@@ -769,9 +818,14 @@ ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
     rd->limit = limit;
     rd->costs = sr->costs;
     rd->slots = sr->slots;
+    rd->client = ctx->client;
 
     for (i = 0; i < ctx->ncats; i++) {
         sr->costs[i] = ngx_http_longpoll_wire_event_cost(&ctx->cats[i].name);
+    }
+
+    if (ctx->client) {
+        rd->have = ngx_http_longpoll_gpoll_has(z);
     }
 
     for ( ;; ) {
@@ -781,6 +835,14 @@ ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
 
         if (rc != NGX_OK) {
             return rc;
+        }
+
+        if (ctx->client) {
+            *bytes = ngx_http_longpoll_gpoll_text(z, rd);
+
+            (void) ngx_http_longpoll_zone_read_valid(z);
+
+            return *bytes ? NGX_OK : NGX_ERROR;
         }
 
         len = ngx_http_longpoll_wire_events_len(rd->cats, rd->msgs, rd->nmsgs,
@@ -829,6 +891,10 @@ ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
         ngx_http_longpoll_zone_count(ctx->zone, delivered, nmsgs);
     }
 
+    if (ctx->client) {
+        return ngx_http_longpoll_response_plain_shared(r, bytes);
+    }
+
     if (bytes->missed) {
         ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
     }
@@ -850,6 +916,15 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
 {
     uint64_t   timestamp;
     ngx_str_t  body;
+
+    if (ctx->client) {
+        ctx->result = closing ? NGX_HTTP_LONGPOLL_CLOSING
+                              : NGX_HTTP_LONGPOLL_TIMEOUT;
+
+        ngx_http_longpoll_zone_count(ctx->zone, timeouts, 1);
+
+        return ngx_http_longpoll_response_plain(r, NGX_HTTP_NO_CONTENT, NULL);
+    }
 
     body.data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN);
     if (body.data == NULL) {
@@ -875,6 +950,21 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
     }
 
     return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+}
+
+
+/* gpoll's client is not there; one that missed something is told in no other
+ * way */
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_unknown(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd)
+{
+    if (rd->missed) {
+        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
+    }
+
+    return ngx_http_longpoll_gpoll_unknown(r);
 }
 
 
@@ -915,6 +1005,10 @@ ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
 
     case NGX_AGAIN:
         rc = ngx_http_longpoll_subscribe_nothing(r, poll->ctx, &sr.rd, closing);
+        break;
+
+    case NGX_DONE:
+        rc = ngx_http_longpoll_subscribe_unknown(r, poll->ctx, &sr.rd);
         break;
 
     default:
@@ -1012,6 +1106,11 @@ ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w)
 
     ngx_http_set_log_request(c->log, r);
 
+    if (poll->ctx->client) {
+        ngx_http_longpoll_subscribe_wake_client(poll);
+        return;
+    }
+
     if (!ngx_http_longpoll_subscribe_serves(answer, poll)) {
         rc = ngx_http_longpoll_subscribe_read(&sr, poll->zone, poll->ctx,
                                               &poll->cursor, poll->limit,
@@ -1041,6 +1140,57 @@ ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w)
 
     rc = ngx_http_longpoll_subscribe_events(r, poll->ctx, answer->bytes,
                                             answer->nmsgs, &answer->last);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* the place moves when it is read, so what is read must be sent */
+
+static void
+ngx_http_longpoll_subscribe_wake_client(ngx_http_longpoll_poll_t *poll)
+{
+    ngx_int_t                            rc;
+    ngx_connection_t                    *c;
+    ngx_http_request_t                  *r;
+    ngx_http_longpoll_shared_t          *bytes;
+    ngx_http_longpoll_subscribe_read_t   sr;
+
+    r = poll->waiter.request;
+    c = r->connection;
+
+    rc = ngx_http_longpoll_subscribe_read(&sr, poll->zone, poll->ctx,
+                                          &poll->cursor, poll->limit,
+                                          NGX_HTTP_LONGPOLL_READ_WAKE, &bytes);
+
+    if (rc == NGX_AGAIN) {
+        ngx_http_longpoll_subscribe_interest(poll, sr.slots);
+        return;
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "longpoll wake of gpoll's: %i", rc);
+
+    ngx_http_longpoll_point("woken");
+
+    ngx_http_longpoll_subscribe_leave(poll);
+
+    switch (rc) {
+
+    case NGX_OK:
+        rc = ngx_http_longpoll_subscribe_events(r, poll->ctx, bytes, 1,
+                                                &sr.rd.msgs[0].uuid);
+        ngx_http_longpoll_response_unshare(bytes);
+        break;
+
+    case NGX_DONE:
+        rc = ngx_http_longpoll_subscribe_unknown(r, poll->ctx, &sr.rd);
+        break;
+
+    default:
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
@@ -1116,6 +1266,8 @@ ngx_http_longpoll_subscribe_told(ngx_http_longpoll_wait_t *wait,
         answer->bytes = NULL;
     }
 
+    ngx_http_longpoll_gpoll_told();
+
     if (z->sh->owing) {
         ngx_http_longpoll_zone_paid(z, ngx_http_longpoll_notify_worker(),
                                     cat->hash);
@@ -1127,9 +1279,20 @@ static void
 ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat)
 {
-    ngx_uint_t  worker;
+    ngx_uint_t                  worker;
+    ngx_http_longpoll_client_t  client;
 
     worker = ngx_http_longpoll_notify_worker();
+
+    if (cat->client) {
+        client.uuid[0] = cat->hash[0];
+        client.uuid[1] = cat->hash[1];
+        client.number = cat->slot;
+
+        ngx_http_longpoll_zone_part(wait->data, worker, &client,
+                                    ngx_http_longpoll_now());
+        return;
+    }
 
     if (cat->loose) {
         ngx_http_longpoll_zone_loose(wait->data, worker, -1);

@@ -65,7 +65,8 @@ static ngx_str_t  ngx_http_longpoll_variable_results[] = {
     ngx_string("gone"),
     ngx_string("error"),
     ngx_string("published"),
-    ngx_string("deleted")
+    ngx_string("deleted"),
+    ngx_string("registered")
 };
 
 

@@ -55,6 +55,8 @@ struct ngx_http_longpoll_wait_cat_s {
     uint32_t                          slot;     /* the owner's */
     unsigned                          ready:1;
     unsigned                          loose:1;  /* the owner's */
+    unsigned                          client:1; /* the owner's: none of the
+                                                   zone's categories */
 };
 
 

@@ -2,7 +2,7 @@
 /*
  * ngx_http_longpoll_zone.c: the store in shared memory, and its only lock.
  *
- *   zone_sh | slots | buckets | tombs | dirty | summary | log ...
+ *   zone_sh | slots | buckets | tombs | dirty | summary | places | log ...
  *
  *              first                         last
  *   slot ------> msg <-> msg <-> msg <-> msg <-- slot       by category
@@ -143,11 +143,13 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     size_t size, uint64_t *log_size)
 {
     u_char      *p;
-    ngx_uint_t   nslots, nbuckets;
+    ngx_uint_t   nslots, nbuckets, nplaces;
 
     nslots = ngx_min(z->size / 512, 0x7fffffff);
 
     for (nbuckets = 1; nbuckets < nslots; nbuckets *= 2) { /* void */ }
+
+    nplaces = ngx_http_longpoll_zone_nplaces(z);
 
     z->words = (nslots + 63) / 64;
     z->sums = (z->words + 63) / 64;
@@ -182,6 +184,9 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
 
     p = ngx_align_ptr(p, 64);
 
+    z->places.entries = (ngx_http_longpoll_place_sh_t *) p;
+    p += nplaces * sizeof(ngx_http_longpoll_place_sh_t);
+
     z->log.base = p;
 
     *log_size = 0;
@@ -202,9 +207,13 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->cats.sh = &z->sh->cats;
     z->cats.journal = &z->sh->journal;
 
+    z->places.sh = &z->sh->places;
+    z->places.journal = &z->sh->journal;
+
     if (*log_size && z->sh->cats.nslots == 0) {
         z->sh->cats.nslots = nslots;
         z->sh->cats.nbuckets = nbuckets;
+        z->sh->places.max = nplaces;
     }
 }
 
@@ -218,6 +227,7 @@ ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     z->cats = old->cats;
     z->log = old->log;
     z->log.data = z;
+    z->places = old->places;
     z->dirty = old->dirty;
     z->summary = old->summary;
     z->words = old->words;
@@ -1575,12 +1585,14 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
     }
 
     if (z->sh->members & ngx_http_longpoll_zone_bit(worker)) {
-        (void) ngx_http_longpoll_zone_part(z, worker, 0);
+        (void) ngx_http_longpoll_zone_resign(z, worker, 0);
     }
 
     if (!w->known) {
         return;
     }
+
+    ngx_http_longpoll_zone_forget_clients(z, worker, now);
 
     n = 0;
 
@@ -1660,6 +1672,8 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
         ngx_http_longpoll_zone_unlock(z);
 
     } while (more);
+
+    ngx_http_longpoll_zone_idle_clients(z, now);
 
     if (sh->conf.inactive == 0) {
         return 1;

@@ -19,6 +19,7 @@
 #include "ngx_http_longpoll_journal.h"
 #include "ngx_http_longpoll_log.h"
 #include "ngx_http_longpoll_cat.h"
+#include "ngx_http_longpoll_place.h"
 
 
 #if (NGX_PTR_SIZE != 8)
@@ -214,6 +215,7 @@ typedef struct {
 
     ngx_http_longpoll_log_sh_t       log;
     ngx_http_longpoll_cats_sh_t      cats;
+    ngx_http_longpoll_places_sh_t    places;
     ngx_http_longpoll_journal_sh_t   journal;
 } ngx_http_longpoll_zone_sh_t;
 
@@ -249,6 +251,7 @@ struct ngx_http_longpoll_zone_s {
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_cats_t         cats;
     ngx_http_longpoll_log_t          log;
+    ngx_http_longpoll_places_t       places;
     ngx_atomic_t                    *dirty;     /* bitmaps of all workers */
     ngx_atomic_t                    *summary;
     ngx_uint_t                       words;     /* of one worker's dirty */
@@ -304,6 +307,11 @@ typedef struct {
     size_t                           limit;     /* bytes of all messages, each
                                                    with its category's cost */
     size_t                          *costs;     /* of ncats */
+
+    /* the caller's, of gpoll; the place is the cursor then */
+    ngx_http_longpoll_client_t      *client;    /* NULL: another protocol */
+    uint64_t                         have;      /* id of a message whose bytes
+                                                   need not come */
 
     /* the answer */
     ngx_http_longpoll_msg_t         *msgs;
@@ -408,6 +416,18 @@ ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
  */
 ngx_int_t ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, uint64_t now);
+
+/*
+ * Where rd->client is set, that client's place is the cursor.  The read gives
+ * one message, and moves the place on to it under the same lock hold: of all
+ * polls with one id only this one gets it.  PARK and WAKE also register that
+ * the client has a poll parked in the worker; LAST finds no time.  PEEK leaves
+ * the place as it is.  Besides the above it returns
+ *
+ * NGX_DONE   the client is not known: it never was, was idle for too long, or
+ *            was dropped for the room; rd->missed: it has been dropped now, as
+ *            something behind its place is gone
+ */
 
 /*
  * Whether a new poll's cursor is at the newest place of all, so that a read
@@ -633,7 +653,7 @@ void ngx_http_longpoll_zone_join(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 void ngx_http_longpoll_zone_leaving(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
-uint64_t ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z,
+uint64_t ngx_http_longpoll_zone_resign(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive);
 uint64_t ngx_http_longpoll_zone_others(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive);
@@ -668,6 +688,21 @@ void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 
 /* until that ms events may have gone elsewhere */
 void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms);
+
+/*
+ * A new client of gpoll's, whose uuid is set: its place is the newest of now,
+ * and client->number is set.
+ */
+void ngx_http_longpoll_zone_enter(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_client_t *client, uint64_t now);
+
+/* whether there is such a client; looking does not count as use */
+ngx_uint_t ngx_http_longpoll_zone_knows(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_client_t *client, uint64_t now);
+
+/* the last poll of the client that was parked in the worker left */
+void ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now);
 
 /*
  * Walks over everything and compares; only between calls, in tests and debug

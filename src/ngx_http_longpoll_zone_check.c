@@ -3,8 +3,9 @@
  * ngx_http_longpoll_zone_check.c: a walk over everything, for tests.
  *
  * The log from tail to head, record by record; the list by age; each category's
- * list and its place in its bucket; the free slots.  All that is counted must
- * come to what the zone says.  Only between calls, when nothing is unfinished.
+ * list and its place in its bucket; the free slots; gpoll's clients.  All that
+ * is counted must come to what the zone says.  Only between calls, when nothing
+ * is unfinished.
  *
  * It trusts nothing that it follows: a ref must lie in the log and be alive
  * before it is looked at, and no list is longer than it says.
@@ -28,6 +29,8 @@ static const char *ngx_http_longpoll_zone_check_ages(
     ngx_http_longpoll_zone_t *z);
 static const char *ngx_http_longpoll_zone_check_slot(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
+static const char *ngx_http_longpoll_zone_check_places(
+    ngx_http_longpoll_zone_t *z);
 
 
 static const char *
@@ -164,6 +167,68 @@ ngx_http_longpoll_zone_check_slot(ngx_http_longpoll_zone_t *z, uint32_t slot)
 }
 
 
+static const char *
+ngx_http_longpoll_zone_check_places(ngx_http_longpoll_zone_t *z)
+{
+    uint32_t                        n, prev, clients, idle, left;
+    uint64_t                        used;
+    ngx_http_longpoll_place_sh_t   *place;
+    ngx_http_longpoll_places_sh_t  *sh;
+
+    sh = &z->sh->places;
+    clients = idle = 0;
+
+    ngx_http_longpoll_zone_must(sh->fresh <= sh->max, "fresh places");
+
+    for (n = 0; n < sh->fresh; n++) {
+        place = &z->places.entries[n];
+
+        if (place->uuid[0]) {
+            clients++;
+            idle += (place->waiting == 0);
+
+            ngx_http_longpoll_zone_must(place->seen <= z->sh->visible,
+                                        "a place that nobody can have");
+        }
+    }
+
+    ngx_http_longpoll_zone_must(clients == sh->clients, "number of clients");
+
+    used = 0;
+    prev = 0;
+    left = idle;
+
+    for (n = sh->first; n && left; n = place->next) {
+        ngx_http_longpoll_zone_must(n <= sh->fresh, "a place in the list");
+        place = &z->places.entries[n - 1];
+
+        ngx_http_longpoll_zone_must(place->uuid[0] && place->waiting == 0
+                                    && place->prev == prev
+                                    && place->used >= used,
+                                    "the list of idle clients");
+        used = place->used;
+        prev = n;
+        left--;
+    }
+
+    ngx_http_longpoll_zone_must(n == 0 && left == 0 && sh->last == prev,
+                                "number of idle clients");
+
+    left = sh->fresh - clients;
+
+    for (n = sh->free; n && left; n = z->places.entries[n - 1].next) {
+        ngx_http_longpoll_zone_must(n <= sh->fresh
+                                    && z->places.entries[n - 1].uuid[0] == 0,
+                                    "the list of free places");
+        left--;
+    }
+
+    ngx_http_longpoll_zone_must(n == 0 && left == 0, "number of free places");
+
+    return NULL;
+}
+
+
 const char *
 ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
 {
@@ -184,6 +249,10 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
 
     if (wrong == NULL) {
         wrong = ngx_http_longpoll_zone_check_ages(z);
+    }
+
+    if (wrong == NULL) {
+        wrong = ngx_http_longpoll_zone_check_places(z);
     }
 
     for (n = 0; wrong == NULL && n < cats->fresh; n++) {
@@ -255,7 +324,9 @@ ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z)
                                   - z->cats.slots
                             && cats->nbuckets
                                == (ngx_http_longpoll_tomb_sh_t *)
-                                  z->cats.buckets - z->cats.tombs,
+                                  z->cats.buckets - z->cats.tombs
+                            && z->sh->places.max
+                               == ngx_http_longpoll_zone_nplaces(z),
                             "sizes that never change");
 
     if (z->sh->journal.n) {
@@ -276,6 +347,12 @@ ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z)
                             && cats->claimed <= cats->fresh
                             && cats->full <= cats->claimed,
                             "the slots' accounts");
+    ngx_http_longpoll_sound(z->sh->places.fresh <= z->sh->places.max
+                            && z->sh->places.free <= z->sh->places.fresh
+                            && z->sh->places.clients <= z->sh->places.fresh
+                            && z->sh->places.first <= z->sh->places.fresh
+                            && z->sh->places.last <= z->sh->places.fresh,
+                            "the places' accounts");
     ngx_http_longpoll_sound(z->sh->delete_slot <= cats->fresh,
                             "the slot that is deleted from");
     ngx_http_longpoll_sound((z->sh->oldest == 0) == (z->sh->newest == 0),

@@ -5,9 +5,10 @@
  *     zone.c         making, the lock, what everything is made of, publishing,
  *                    interest, time
  *     zone_read.c    reading
+ *     zone_place.c   gpoll's clients
  *     zone_check.c   a walk over everything, for tests
  *
- * Every function here is called with the lock held, but for the one that takes
+ * Every function here is called with the lock held, but for those that take
  * it.  Those that count steps do no more of them than *steps, take off what
  * they did, and return NGX_BUSY when something is left: the caller lets go of
  * the lock and comes again.
@@ -22,6 +23,12 @@
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_STEPS  1000      /* in a lock hold */
+
+
+/* room for gpoll's clients: a 64th of the zone */
+
+#define ngx_http_longpoll_zone_nplaces(z)                                     \
+    ngx_min((z)->size / 64 / sizeof(ngx_http_longpoll_place_sh_t), 0x7fffffff)
 
 
 #define ngx_http_longpoll_zone_at(z, ref)                                     \
@@ -221,6 +228,23 @@ uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
 ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
     ngx_uint_t *steps, uint32_t *slot);
+
+/*
+ * The place of a client; NULL: it is not known.  One that was idle for too
+ * long is not, and is dropped.
+ */
+ngx_http_longpoll_place_sh_t *ngx_http_longpoll_zone_client(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_client_t *client,
+    uint64_t now);
+
+/*
+ * These two take the lock, as often as they need: drops the clients that were
+ * idle for too long; ends what clients have in a worker that is no more.
+ */
+void ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z,
+    uint64_t now);
+void ngx_http_longpoll_zone_forget_clients(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t now);
 
 /*
  * Looks for a key among the messages of a category, behind key->ref.

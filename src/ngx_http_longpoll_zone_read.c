@@ -20,6 +20,10 @@
  * the tail has passed none of them; after two attempts that were not, they are
  * copied in one hold, in slices.
  *
+ * What a client of gpoll's gets is copied in one hold with the move of its
+ * place.  Its cursor is read from the place in every hold: if another poll of
+ * its has moved it meanwhile, the read begins anew.
+ *
  * The results stand in memory of this file, one for the process, until the
  * next read.
  */
@@ -62,6 +66,7 @@ typedef struct {
     uint64_t                      bytes;        /* as the limit counts */
     uint64_t                      data;         /* bytes of data alone */
     uint64_t                      now;
+    ngx_http_longpoll_place_sh_t *place;        /* gpoll's, in this hold */
     ngx_uint_t                    sited;        /* messages with a pos */
     ngx_http_longpoll_zone_way_t  ways[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
 } ngx_http_longpoll_zone_walk_t;
@@ -83,8 +88,12 @@ typedef struct {
 
 static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
+static ngx_int_t ngx_http_longpoll_zone_look_up(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
+static void ngx_http_longpoll_zone_stay(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, uint64_t now);
 static ngx_int_t ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
@@ -100,6 +109,8 @@ static void ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 static ngx_int_t ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
+static ngx_int_t ngx_http_longpoll_zone_hand_over(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
@@ -179,6 +190,7 @@ ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
  *
  * NGX_OK        done
  * NGX_AGAIN     nothing there
+ * NGX_DONE      nobody there
  * NGX_BUSY      out of steps: go on in another hold
  * NGX_DECLINED  the scratch memory is too small
  */
@@ -190,7 +202,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     uint64_t                       t;
     uint32_t                       slot;
     ngx_int_t                      rc;
-    ngx_uint_t                     i, found, steps;
+    ngx_uint_t                     i, found, park, steps;
     ngx_http_longpoll_read_t      *rd;
     ngx_http_longpoll_msg_sh_t    *last;
     ngx_http_longpoll_zone_way_t  *way;
@@ -198,7 +210,12 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     rd = walk->rd;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
-    ngx_http_longpoll_zone_arrive(z, &rd->cursor, walk->now);
+    if (rd->client == NULL) {
+        ngx_http_longpoll_zone_arrive(z, &rd->cursor, walk->now);
+
+    } else if (ngx_http_longpoll_zone_look_up(z, walk) != NGX_OK) {
+        return NGX_DONE;
+    }
 
     /* a reload may change this between two holds */
 
@@ -250,12 +267,30 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
         }
     }
 
+    if (rd->client && rd->missed) {
+
+        if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK) {
+            ngx_http_longpoll_place_drop(&z->places, walk->place);
+        }
+
+        return NGX_DONE;
+    }
+
     if (!walk->begun && !found) {
 
-        if (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
-            || rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE)
-        {
+        park = (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
+                || rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE);
+
+        if (park) {
             ngx_http_longpoll_zone_register(z, rd, walk->now);
+        }
+
+        if (rd->client) {
+            ngx_http_longpoll_zone_stay(z, walk);
+            return NGX_AGAIN;
+        }
+
+        if (park) {
             return NGX_AGAIN;
         }
 
@@ -295,6 +330,67 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     walk->holds++;
 
     return ngx_http_longpoll_zone_collect(z, walk, &steps);
+}
+
+
+/* the cursor of gpoll's client: where it is now */
+
+static ngx_int_t
+ngx_http_longpoll_zone_look_up(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = walk->rd;
+
+    rd->missed = 0;
+    rd->cursor.fresh = 0;
+    rd->cursor.lost = 0;
+    rd->cursor.beginning = 0;
+
+    walk->place = ngx_http_longpoll_zone_client(z, rd->client, walk->now);
+
+    if (walk->place == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (rd->cursor.id != walk->place->seen) {
+        rd->cursor.id = walk->place->seen;
+        walk->begun = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+/* nothing is there for it: it waits, or has asked at least */
+
+static void
+ngx_http_longpoll_zone_stay(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    ngx_http_longpoll_read_t      *rd;
+    ngx_http_longpoll_place_sh_t  *place;
+
+    rd = walk->rd;
+    place = walk->place;
+
+    if (rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK) {
+        return;
+    }
+
+    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
+        || rd->worker == NGX_HTTP_LONGPOLL_NO_WORKER)
+    {
+        ngx_http_longpoll_place_move(&z->places, place, place->seen,
+                                     walk->now);
+        return;
+    }
+
+    ngx_http_longpoll_place_wait(&z->places, place,
+                                 place->waiting
+                                 | ngx_http_longpoll_zone_bit(rd->worker),
+                                 walk->now);
 }
 
 
@@ -535,7 +631,7 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
         return NGX_BUSY;
     }
 
-    for ( ;; ) {
+    while (rd->client == NULL || rd->nmsgs == 0) {
         first = NULL;
         best = 0;
 
@@ -735,6 +831,10 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
         return NGX_BUSY;
     }
 
+    if (walk->rd->client) {
+        return ngx_http_longpoll_zone_hand_over(z, walk);
+    }
+
     must = walk->take
            || scratch->tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES;
 
@@ -767,6 +867,49 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
         msg->data.data = p;
         p += msg->data.len;
     }
+
+    scratch->copied = 1;
+
+    return NGX_OK;
+}
+
+
+/* one message for gpoll's client, whose place moves on to it */
+
+static ngx_int_t
+ngx_http_longpoll_zone_hand_over(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk)
+{
+    ngx_http_longpoll_msg_t           *msg;
+    ngx_http_longpoll_read_t          *rd;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    rd = walk->rd;
+    scratch = &ngx_http_longpoll_zone_scratch;
+    msg = &scratch->msgs[0];
+
+    if (msg->id == rd->have) {
+        msg->data.len = 0;
+    }
+
+    if (msg->data.len > scratch->size) {
+        scratch->wanted = msg->data.len;
+        walk->begun = 0;
+        return NGX_DECLINED;
+    }
+
+    if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK) {
+
+        if (walk->take) {
+            ngx_http_longpoll_zone_take(z, walk);
+        }
+
+        ngx_http_longpoll_place_move(&z->places, walk->place, msg->id,
+                                     walk->now);
+    }
+
+    ngx_memcpy(scratch->copy, msg->data.data, msg->data.len);
+    msg->data.data = scratch->copy;
 
     scratch->copied = 1;
 

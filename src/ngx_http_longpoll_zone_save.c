@@ -1312,7 +1312,7 @@ ngx_http_longpoll_zone_others(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 
 uint64_t
-ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+ngx_http_longpoll_zone_resign(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     uint64_t alive)
 {
     uint64_t                      left;

@@ -15,13 +15,13 @@ __DATA__
 --- scenario
 shell('gpoll');
 
-my @polls = map { poll({ at(8080), uri => '/poll' }, category => "c$_") }
-            1 .. 3;
+my @ids = map { client('/poll', at(8080)) } 1 .. 4;
+my $late = pop @ids;
+my @polls = map { poll({ at(8080), uri => '/poll' }, category => "c$_",
+                       'client-id' => $_) } @ids;
 
 wait_waiting(3);
 is(post('/send', "two\nlines", at(8080))->status, 200, 'send');
-is_deeply([$_->answer->data], ["two\nlines"], 'a client has it') for @polls;
-
-my @late = get('/poll?timeout=2&since_time=0', at(8080))->data;
-
-is($late[-1], "two\nlines", 'and one that comes later');
+is($_->answer->body, "two\nlines", 'a client has it') for @polls;
+is(next_of('/poll', $late, at(8080)), "two\nlines",
+   'and one that comes later');

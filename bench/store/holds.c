@@ -209,6 +209,12 @@ holds_publish(ngx_uint_t cat, size_t len)
 }
 
 
+#define HOLDS_CLIENTS  16384
+
+static ngx_http_longpoll_client_t   holds_clients[HOLDS_CLIENTS];
+static ngx_http_longpoll_client_t  *holds_client;
+
+
 static void
 holds_read(ngx_http_longpoll_read_e mode, ngx_uint_t cat, uint64_t id,
     size_t limit)
@@ -233,6 +239,7 @@ holds_read(ngx_http_longpoll_read_e mode, ngx_uint_t cat, uint64_t id,
     rd.limit = limit;
     rd.costs = &cost;
     rd.slots = &slot;
+    rd.client = holds_client;
 
     if (ngx_http_longpoll_zone_read(&holds_zone, &rd, holds_now) == NGX_ERROR) {
         fprintf(stderr, "no memory\n");
@@ -517,6 +524,55 @@ holds_run_unknown(void)
 }
 
 
+/* gpoll's, as many as there is room for, and a message for each */
+
+static void
+holds_clients_come(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < HOLDS_CLIENTS; i++) {
+        holds_clients[i].uuid[0] = i + 1;
+        holds_clients[i].uuid[1] = i;
+
+        ngx_http_longpoll_zone_enter(&holds_zone, &holds_clients[i],
+                                     holds_now);
+        holds_call();
+    }
+}
+
+
+static void
+holds_told(void)
+{
+    holds_clients_come();
+    holds_publish_n(0, 1, 1, 100, NULL);
+}
+
+
+static void
+holds_run_clients(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < HOLDS_CLIENTS; i++) {
+        holds_client = &holds_clients[i];
+        holds_read(NGX_HTTP_LONGPOLL_READ_LAST, 0, 0, HOLDS_MB);
+    }
+
+    holds_client = NULL;
+}
+
+
+static void
+holds_run_idle(void)
+{
+    holds_now += 4000000;
+    (void) ngx_http_longpoll_zone_tick(&holds_zone, holds_now);
+    holds_call();
+}
+
+
 static void
 holds_run_status(void)
 {
@@ -579,6 +635,15 @@ static const holds_case_t  holds_cases[] = {
 
     { "status of a zone with 90,000 categories",
       64 * HOLDS_MB, 100000, holds_full_cold, holds_run_status },
+
+    { "16,384 clients of gpoll's register",
+      64 * HOLDS_MB, 100000, holds_full_100, holds_clients_come },
+
+    { "each of them takes its message of 100 B",
+      64 * HOLDS_MB, 100000, holds_told, holds_run_clients },
+
+    { "the second in which they are idle for too long",
+      64 * HOLDS_MB, 100000, holds_told, holds_run_idle },
 };
 
 

@@ -6,8 +6,8 @@
  * is the body.  Must hold: a category is 1 to 1024 bytes of UTF-8; a span of
  * data lies in the body, has no blanks around it and is, read as a body of its
  * own, the same; an object and an array of it say the same; the items of an
- * array stand in their order and do not overlap; the body is not changed, all
- * errors are known texts.
+ * array stand in their order and do not overlap; data as plain text is UTF-8,
+ * and not longer; the body is not changed, all errors are known texts.
  */
 
 
@@ -60,7 +60,8 @@ body_parse(body_answer_t *a, u_char *body, size_t len)
 static void
 body_span(ngx_str_t *data, u_char *body, size_t len)
 {
-    u_char     *copy;
+    u_char     *copy, *text;
+    size_t      n;
     ngx_str_t   again, error;
 
     fuzz_must(fuzz_inside(data, body, len) && data->len, "a span outside");
@@ -76,6 +77,16 @@ body_span(ngx_str_t *data, u_char *body, size_t len)
               "a span is not a value");
     fuzz_must(again.data == copy && again.len == data->len,
               "a span is not one value");
+
+    text = malloc(data->len);
+    n = ngx_http_longpoll_json_text(text, &again) - text;
+
+    fuzz_must(n <= data->len && ngx_http_longpoll_json_utf8(text, n),
+              "a text that is none");
+    fuzz_must(copy[0] == '"' ? n < data->len
+                             : n == data->len && memcmp(text, copy, n) == 0,
+              "another text");
+    free(text);
     free(copy);
 }
 

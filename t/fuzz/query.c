@@ -166,7 +166,7 @@ int
 LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 {
     u_char                     *buf, *again;
-    ngx_str_t                   args, values[16];
+    ngx_str_t                   args, name, value, values[16];
     ngx_uint_t                  how, n, i;
     fuzz_bytes_t                b;
     query_answer_t              first, second;
@@ -215,6 +215,15 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     fuzz_must(first.rc != NGX_OK || second.rc == NGX_OK,
               "one way says yes, the other no");
     fuzz_must((second.rc == NGX_OK) <= (second.q.ncats != 0), "no category");
+
+    ngx_str_set(&name, "last_id");
+    ngx_http_longpoll_query_value(&args, again, &name, &value);
+
+    fuzz_must(value.len == 0 || fuzz_inside(&value, args.data, args.len)
+              || fuzz_inside(&value, again, args.len),
+              "a value that stands nowhere");
+    fuzz_must(first.rc != NGX_OK || first.q.has_id == (value.len != 0),
+              "a value that is not there");
 
     query_end(&first);
     query_end(&second);

@@ -22,6 +22,7 @@
 
 #define WALK_SIZE   (32 * 1024)
 #define WALK_CATS   24
+#define WALK_CLIENTS  12            /* more than there is room for */
 #define WALK_HOLDS  20000           /* in one call */
 #define WALK_EPOCH  1700000000000ULL
 
@@ -44,6 +45,7 @@ static ngx_shmtx_t        walk_mutex;
 static ngx_http_longpoll_zone_t  walk_zone;
 static ngx_http_longpoll_cat_t   walk_cats[WALK_CATS];
 static u_char             walk_names[WALK_CATS][8];
+static ngx_http_longpoll_client_t  walk_clients[WALK_CLIENTS];
 static u_char             walk_data[WALK_SIZE];
 
 
@@ -188,6 +190,63 @@ walk_read(fuzz_bytes_t *b)
 }
 
 
+/* gpoll's: of a few that may be there */
+
+static void
+walk_client(fuzz_bytes_t *b)
+{
+    size_t                       costs[WALK_CATS];
+    uint32_t                     slots[WALK_CATS];
+    ngx_uint_t                   bits, i, worker;
+    ngx_http_longpoll_read_t     rd;
+    ngx_http_longpoll_client_t  *client;
+
+    bits = fuzz_take(b, 1);
+    client = &walk_clients[bits % WALK_CLIENTS];
+    worker = bits & 0x80 ? 63 : 0;
+
+    switch (bits >> 4 & 7) {
+
+    case 0:
+    case 1:
+        client->uuid[0] = 1 + bits;
+        ngx_http_longpoll_zone_enter(&walk_zone, client, walk_now);
+        return;
+
+    case 2:
+        client->number = fuzz_take(b, 1);
+        (void) ngx_http_longpoll_zone_knows(&walk_zone, client, walk_now);
+        return;
+
+    case 3:
+        ngx_http_longpoll_zone_part(&walk_zone, worker, client, walk_now);
+        return;
+    }
+
+    ngx_memzero(&rd, sizeof(ngx_http_longpoll_read_t));
+
+    rd.mode = bits >> 4 & 3;
+    rd.worker = worker;
+    rd.cats = walk_cats;
+    rd.ncats = 1 + fuzz_take(b, 1) % WALK_CATS;
+    rd.costs = costs;
+    rd.slots = slots;
+    rd.client = client;
+
+    for (i = 0; i < rd.ncats; i++) {
+        costs[i] = 0;
+    }
+
+    if (ngx_http_longpoll_zone_read(&walk_zone, &rd, walk_now) != NGX_OK) {
+        return;
+    }
+
+    free(fuzz_copy(rd.msgs[0].data.data, rd.msgs[0].data.len));
+
+    (void) ngx_http_longpoll_zone_read_valid(&walk_zone);
+}
+
+
 static void
 walk_call(fuzz_bytes_t *b)
 {
@@ -225,6 +284,12 @@ walk_call(fuzz_bytes_t *b)
         walk_zone.conf.inactive = 100 * fuzz_take(b, 1);
         walk_zone.conf.delete_on_read = fuzz_take(b, 1) & 1;
         ngx_http_longpoll_zone_configure(&walk_zone);
+        return;
+
+    case 13:
+    case 14:
+    case 15:
+        walk_client(b);
         return;
     }
 
@@ -293,6 +358,7 @@ walk_make(fuzz_bytes_t *b)
 
     size = WALK_SIZE - 512;
     walk_mem = calloc(1, size);
+    ngx_memzero(walk_clients, sizeof(walk_clients));
     walk_now = WALK_EPOCH;
     walk_held = 0;
 
@@ -351,8 +417,12 @@ walk_place(ngx_uint_t kind, uint64_t n, size_t *left)
 
     case 4:
     case 5:
-    case 6:
         p = walk_zone.log.base + n * 4 % 1024;
+        break;
+
+    case 6:
+        p = (u_char *) walk_zone.places.entries
+            + n * 4 % (8 * sizeof(ngx_http_longpoll_place_sh_t));
         break;
 
     default:

@@ -140,6 +140,53 @@ my @mutants = (
       file => 'zone.c',
       from => 'round < ngx_http_longpoll_zone_rounds(z)', to => 'round < 64',
       seen => 'unit' },
+
+    { name => "a place of gpoll's that does not move",
+      file => 'place.c',
+      from => "    ngx_http_longpoll_put(place->seen, seen);\n\n    if (place->waiting",
+      to => "    if (place->waiting",
+      seen => 'plain t/110-gpoll.t' },
+
+    { name => "a place of gpoll's that moves in a hold of its own",
+      file => 'zone_read.c',
+      from => 'ngx_http_longpoll_place_move(&z->places, walk->place, msg->id,',
+      to => 'ngx_http_longpoll_zone_unlock(z);'
+            . ' usleep(100);'
+            . ' ngx_http_longpoll_zone_lock(z);'
+            . ' ngx_http_longpoll_place_move(&z->places, walk->place, msg->id,',
+      seen => 'plain t/111-gpoll-workers.t' },
+
+    { name => "a client of gpoll's known by its number",
+      file => 'place.c',
+      from => 'if ((place->uuid[0] ^ client->uuid[0]) | (place->uuid[1] ^ client->uuid[1]))',
+      to => 'if (place->uuid[0] == 0)',
+      seen => 'plain t/110-gpoll.t' },
+
+    { name => "a client of gpoll's that is nobody's",
+      file => 'place.c',
+      from => ' || client->uuid[0] == 0', to => '',
+      seen => 'unit' },
+
+    { name => "a client of gpoll's that lost a message and stays",
+      file => 'zone_read.c',
+      from => 'if (rd->client && rd->missed) {', to => 'if (0) {',
+      seen => 'plain t/110-gpoll.t' },
+
+    { name => "a client of gpoll's that waits for ever",
+      file => 'subscribe.c',
+      from => 'ngx_http_longpoll_zone_part(wait->data, worker, &client,',
+      to => 'if (0) ngx_http_longpoll_zone_part(wait->data, worker, &client,',
+      seen => 'plain t/110-gpoll.t' },
+
+    { name => "a client of gpoll's that waits in a dead worker",
+      file => 'zone.c',
+      from => '    ngx_http_longpoll_zone_forget_clients(z, worker, now);', to => '',
+      seen => 'plain t/111-gpoll-workers.t' },
+
+    { name => "the wrong client of gpoll's goes",
+      file => 'place.c',
+      from => '    n = places->sh->first;', to => '    n = places->sh->last;',
+      seen => 'plain t/110-gpoll.t' },
 );
 
 $| = 1;

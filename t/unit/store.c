@@ -17,7 +17,7 @@
  *     cc -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter \
  *        -DNGX_HTTP_LONGPOLL_STEPS=1 -Isrc -IN/src/core -IN/src/event \
  *        -IN/src/os/unix -IN/objs -o store t/unit/store.c \
- *        src/ngx_http_longpoll_{id,hash,log,cat,zone*}.c
+ *        src/ngx_http_longpoll_{id,hash,log,cat,place,zone*}.c
  *
  * and, for the sanitizers, -O1 -g -fsanitize=address,undefined.
  *
@@ -973,6 +973,10 @@ test_numbers(void)
            (unsigned long) stub->missed, (unsigned long) stub->false_missed,
            (unsigned long) stub->torn, (unsigned long) stub->declined,
            (unsigned long) stub->known);
+    printf("# %lu messages to clients of gpoll's, %lu lost one and went, "
+           "%lu strangers\n",
+           (unsigned long) stub->given, (unsigned long) stub->lost,
+           (unsigned long) stub->strangers);
     printf("# %lu kills, %lu kills in recovery, %lu times life went on\n",
            (unsigned long) stub->kills, (unsigned long) stub->rekills,
            (unsigned long) stub->lives);

@@ -109,9 +109,22 @@ typedef struct {
 } model_cat_t;
 
 
+/* an entry of the places, by number */
+
+typedef struct {
+    uint64_t                   uuid[2];     /* uuid[0] == 0: nobody's */
+    uint64_t                   seen;
+    uint64_t                   used;
+    uint64_t                   waiting;
+    uint64_t                   order;       /* among the idle */
+} model_client_t;
+
+
 typedef struct {
     ngx_uint_t                 busy;
     ngx_uint_t                 worker;
+    ngx_uint_t                 by_client;   /* it is gpoll's, of client */
+    ngx_http_longpoll_client_t client;
     uint64_t                   id;
     ngx_uint_t                 ncats;
     uint32_t                   cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
@@ -130,7 +143,9 @@ typedef enum {
     MODEL_TICK,
     MODEL_FORGET,
     MODEL_CONFIGURE,
-    MODEL_STATUS
+    MODEL_STATUS,
+    MODEL_ENTER,
+    MODEL_PART
 } model_op_e;
 
 
@@ -157,6 +172,11 @@ typedef struct {
     ngx_http_longpoll_cursor_t cursor;
     size_t                     costs[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
     uint32_t                   slots[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+
+    /* enter, part, and a read where it is by_client */
+    ngx_uint_t                 by_client;
+    ngx_http_longpoll_client_t client;
+    model_client_t             before;      /* before the last hold */
 
     /* how it went */
     uint64_t                   serial;
@@ -217,6 +237,11 @@ typedef struct {
     ngx_uint_t                 nwent;
     ngx_uint_t                 came;
 
+    uint32_t                   nplaces;
+    uint32_t                   nclients;
+    uint32_t                   nidle;
+    model_client_t            *clients;
+
     model_park_t               parks[MODEL_PARKS];
     ngx_uint_t                 workers[MODEL_WORKERS];
     ngx_uint_t                 loose[MODEL_WORKERS];
@@ -246,6 +271,9 @@ static u_char   model_pattern[MODEL_PATTERN];
 
 
 static int model_op(model_op_t *op);
+static void model_check_clients(void);
+static void model_judge_clients(model_op_t *op, ngx_uint_t killed);
+static void model_apply_clients(void);
 static void model_act(ngx_uint_t other, ngx_uint_t reads);
 
 
@@ -265,7 +293,7 @@ model_name(model_op_t *op)
 {
     static const char  *names[] = {
         "publish", "read", "unwatch", "loose", "paid", "dirty", "look",
-        "delete", "tick", "forget", "configure", "status"
+        "delete", "tick", "forget", "configure", "status", "enter", "part"
     };
 
     return names[op->kind];
@@ -422,6 +450,9 @@ model_world(uint64_t seed, ngx_uint_t flags, size_t size, ngx_uint_t ncats,
     m.all = malloc(m.max_all * sizeof(model_msg_t *));
     m.went = malloc(m.max_all * sizeof(model_msg_t *));
 
+    m.nplaces = size / 64 / sizeof(ngx_http_longpoll_place_sh_t);
+    m.clients = calloc(m.nplaces, sizeof(model_client_t));
+
     m.zone.size = size;
     m.zone.mutex = &m.mutex;
     m.zone.conf = *conf;
@@ -495,6 +526,7 @@ model_end(void)
         free(m.cats[i].cat.name.data);
     }
 
+    free(m.clients);
     free(m.all);
     free(m.went);
     free(m.cats);
@@ -735,6 +767,7 @@ model_check(void)
     model_check_log();
     model_check_slots();
     model_check_workers();
+    model_check_clients();
 
     for (n = 0; n < m.ncats; n++) {
         c = &m.cats[n];
@@ -1273,6 +1306,7 @@ model_judge(model_op_t *op, ngx_uint_t killed)
     model_cat_t  *c;
 
     model_mark(op);
+    model_judge_clients(op, killed);
 
     older = 0;
     expired[0] = expired[1] = evicted[0] = evicted[1] = 0;
@@ -1424,6 +1458,8 @@ model_apply(model_op_t *op)
               (unsigned long) m.sh->events, (unsigned long) m.sh->log.live,
               (unsigned long) m.nlive, (unsigned long) m.live);
 
+    model_apply_clients();
+
     op->last_id = m.last_id;
     op->clock = model_clock(op->now);
 
@@ -1469,6 +1505,7 @@ model_compact(void)
 }
 
 
+#include "store_client.h"
 #include "store_op.h"
 
 

@@ -33,8 +33,9 @@ model_describe(model_op_t *op)
 
     } else if (op->kind == MODEL_READ) {
         snprintf(stub->what + n, size - n,
-                 " mode %u ncats %lu c%u cursor %lx%s%s%s%s limit %lu",
-                 op->rd.mode, (unsigned long) op->rd.ncats, op->which[0],
+                 "%s mode %u ncats %lu c%u cursor %lx%s%s%s%s limit %lu",
+                 op->by_client ? " client" : "", op->rd.mode,
+                 (unsigned long) op->rd.ncats, op->which[0],
                  (unsigned long) op->cursor.id,
                  op->cursor.fresh ? " fresh" : "",
                  op->cursor.now ? " now" : "",
@@ -149,6 +150,7 @@ model_call(model_op_t *op)
         op->rd.cursor = op->cursor;
         op->rd.costs = op->costs;
         op->rd.slots = op->slots;
+        op->rd.client = op->by_client ? &op->client : NULL;
         op->rc = ngx_http_longpoll_zone_read(z, &op->rd, op->now);
         break;
 
@@ -192,6 +194,14 @@ model_call(model_op_t *op)
 
     case MODEL_STATUS:
         ngx_http_longpoll_zone_status(z, (uint64_t) -1, &op->st);
+        break;
+
+    case MODEL_ENTER:
+        ngx_http_longpoll_zone_enter(z, &op->client, op->now);
+        break;
+
+    case MODEL_PART:
+        ngx_http_longpoll_zone_part(z, number, &op->client, op->now);
         break;
     }
 
@@ -562,6 +572,7 @@ model_was_read(model_op_t *op)
 
     rd = &op->rd;
     found = m.went;
+    seen = 0;
     stub->reads++;
 
     if (op->rc == NGX_ERROR) {
@@ -569,7 +580,16 @@ model_was_read(model_op_t *op)
         return;
     }
 
+    if (op->rc == NGX_DONE) {
+        stub_must(op->by_client, "nobody is not there");
+        return;
+    }
+
     model_mark(op);
+
+    if (op->by_client) {
+        goto after;
+    }
 
     seen = model_arrived(op);
     n = model_expect(op, seen, found);
@@ -612,6 +632,8 @@ model_was_read(model_op_t *op)
                   "a message of an inactive category is given");
     }
 
+after:
+
     take = m.conf.delete_on_read && rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK;
 
     for (i = 0; i < rd->nmsgs && take; i++) {
@@ -641,6 +663,14 @@ model_was_read(model_op_t *op)
     }
 
     if (op->rc == NGX_OK) {
+        return;
+    }
+
+    if (op->by_client && (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
+                          || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK))
+    {
+        stub_must(op->between || m.last_id == op->last_id,
+                  "a client's time-out moves the clock");
         return;
     }
 
@@ -912,7 +942,12 @@ model_result(model_op_t *op)
     case MODEL_STATUS:
         model_status(op);
         break;
+
+    default: /* of gpoll's clients alone */
+        break;
     }
+
+    model_client_result(op);
 }
 
 
@@ -1177,6 +1212,7 @@ model_bury(ngx_uint_t worker, int (*call)(model_op_t *op))
     forget.now = m.now;
     forget.worker = worker;
     forget.cat = 0;
+    forget.by_client = 0;
 
     return call(&forget);
 }
@@ -1285,6 +1321,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
     forget.now = op->now;
     forget.worker = op->worker;
     forget.cat = 0;
+    forget.by_client = 0;
 
     for (tries = stub_below(3); tries; tries--) {
 
@@ -1461,6 +1498,8 @@ model_set(model_op_t *op, model_op_e kind, ngx_uint_t worker, uint32_t cat)
     op->worker = worker;
     op->cat = cat;
     op->key = 0;
+    op->by_client = 0;
+    op->rd.have = 0;
 }
 
 
@@ -1793,6 +1832,8 @@ model_park_op(model_op_t *op)
     park = &m.parks[i];
     park->busy = 1;
     park->worker = op->worker;
+    park->by_client = op->by_client;
+    park->client = op->client;
     park->id = op->rd.cursor.id;
     park->ncats = op->rd.ncats;
     ngx_memcpy(park->cats, op->which, op->rd.ncats * sizeof(uint32_t));
@@ -1810,6 +1851,15 @@ model_park(ngx_uint_t worker)
     model_set_read(&op, worker);
     model_some_cursor(&op.cursor);
 
+    if (stub_once(3)) {
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        model_some_client(&op);
+
+        if (m.nall && stub_once(4)) {
+            op.rd.have = m.all[stub_below(m.nall)]->id;
+        }
+    }
+
     switch (stub_below(8)) {
     case 0:
         op.rd.mode = NGX_HTTP_LONGPOLL_READ_LAST;
@@ -1820,6 +1870,9 @@ model_park(ngx_uint_t worker)
 
     return model_park_op(&op);
 }
+
+
+static int model_part(model_park_t *park);
 
 
 static int
@@ -1851,7 +1904,55 @@ model_leave(model_park_t *park)
         }
     }
 
-    return model_settle(park->worker, park->cats, park->ncats, 0);
+    return model_settle(park->worker, park->cats, park->ncats, 0)
+           && model_part(park);
+}
+
+
+/* the last of its client in that worker ends the waiting */
+
+static int
+model_part(model_park_t *park)
+{
+    ngx_uint_t     i;
+    model_op_t     op;
+    model_park_t  *p;
+
+    if (!park->by_client) {
+        return 1;
+    }
+
+    for (i = 0; i < MODEL_PARKS; i++) {
+        p = &m.parks[i];
+
+        if (p->busy && p->by_client && p->worker == park->worker
+            && p->client.uuid[0] == park->client.uuid[0]
+            && p->client.uuid[1] == park->client.uuid[1])
+        {
+            return 1;
+        }
+    }
+
+    model_set(&op, MODEL_PART, park->worker, 0);
+    op.by_client = 1;
+    op.client = park->client;
+
+    return model_op(&op);
+}
+
+
+static int
+model_enter(ngx_uint_t worker)
+{
+    model_op_t  op;
+
+    model_set(&op, MODEL_ENTER, worker, 0);
+    op.by_client = 1;
+    op.client.number = 0;
+    op.client.uuid[0] = stub_random() | (uint64_t) 1 << 63;
+    op.client.uuid[1] = stub_random();
+
+    return model_op(&op);
 }
 
 
@@ -1889,6 +1990,8 @@ model_wake(model_park_t *park)
 
         ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
         op.cursor.id = park->id;
+        op.by_client = park->by_client;
+        op.client = park->client;
 
         if (!model_read(&op)) {
             return 0;
@@ -1910,7 +2013,7 @@ model_wake(model_park_t *park)
             }
         }
 
-        if (stub_once(2)) {
+        if (park->by_client || stub_once(2)) {
             break;
         }
     }
@@ -2120,9 +2223,12 @@ model_act(ngx_uint_t other, ngx_uint_t reads)
         worker = stub_below(MODEL_WORKERS + 1);
     } while (worker == other && worker != MODEL_NOBODY);
 
-    n = stub_below(100);
+    n = stub_below(108);
 
-    if (n < 50 || (n < 84 && !reads)) {
+    if (n >= 100) {
+        (void) model_enter(worker);
+
+    } else if (n < 50 || (n < 84 && !reads)) {
         (void) model_publish(worker);
 
     } else if (n < 70) {

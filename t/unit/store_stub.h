@@ -69,6 +69,9 @@ typedef struct {
     uint64_t      torn;         /* answers said to be invalid */
     uint64_t      declined;
     uint64_t      known;            /* idempotency keys */
+    uint64_t      given;            /* to gpoll's clients */
+    uint64_t      lost;             /* of these that had to go */
+    uint64_t      strangers;        /* that asked */
 } stub_shared_t;
 
 

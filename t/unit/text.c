@@ -1170,6 +1170,8 @@ static text_case_t  text_data_cases[] = {
     { "nul", NULL }, { "true", NULL }, { "false", NULL }, { "[]", NULL },
     { "{}", NULL }, { "[1,[2]] ", NULL }, { "{\"a\":[{}]}", NULL },
     { "", NULL }, { " ", NULL }, { "1 2", NULL }, { "1,2", NULL },
+    { "{},{}", NULL }, { "{}, {\"a\":1}\n", NULL }, { "[],{}", NULL },
+    { "{},[]", NULL }, { "{},1", NULL }, { "[{}],{},[{}]", NULL },
     { "[1],[2]", NULL }, { "1,[2]", NULL }, { "[1],2", NULL }, { "1]", NULL },
     { "]", NULL }, { "[", NULL }, { "[]]", NULL }, { "]1[", NULL },
     { "],[", NULL }, { "1],[1", NULL }, { "\"a", NULL }, { "\"a\"b", NULL },
@@ -1637,6 +1639,146 @@ text_json_random(void)
 }
 
 
+/* data as text: each way to write a code point */
+
+static void
+text_texts(void)
+{
+    char         *p, expected[256], in[2048];
+    u_char       *out, *end;
+    uint32_t      c;
+    ngx_str_t     data;
+    ngx_uint_t    i, k, n;
+    text_case_t  *t;
+
+    static text_case_t  cases[] = {
+        { "\"\"", "" }, { "\"x\"", "x" }, { "null", "null" },
+        { "{\"a\": \"\\u0041\"}", "{\"a\": \"\\u0041\"}" },
+        { "[\"\\n\"]", "[\"\\n\"]" }, { "-1.0E+2", "-1.0E+2" },
+        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
+        { "\"\\u00e4\\u00E4\"", "\xc3\xa4\xc3\xa4" },
+        { "\"\\ud83d\\udc37\"", "\xf0\x9f\x90\xb7" },
+        { "\"\\ud83d\"", "\xef\xbf\xbd" },
+        { "\"\\udc37\\ud83d\"", "\xef\xbf\xbd\xef\xbf\xbd" },
+        { "\"\\ud83dx\\udc37\"", "\xef\xbf\xbdx\xef\xbf\xbd" },
+        { "\"\\ud83d\\u0041\"", "\xef\xbf\xbd" "A" },
+        { "\"\\\\u0041\"", "\\u0041" }, { "\"\\\\\"", "\\" },
+        { NULL, NULL }
+    };
+
+    for (t = cases; t->in; t++) {
+        data.len = strlen(t->in);
+        data.data = text_piece(t->in, data.len);
+        out = text_piece(NULL, data.len);
+        end = ngx_http_longpoll_json_text(out, &data);
+
+        sprintf(text_got, "%.*s", (int) (end - out), out);
+        text_is("text", data.data, data.len, t->out);
+        text_drop(2);
+    }
+
+    for (i = 0; i < text_rounds; i++) {
+        p = in;
+        *p++ = '"';
+        n = 0;
+
+        for (k = text_below(20); k; k--) {
+            c = 1 + text_below(text_below(2) ? 0xff : 0x10ffff);
+
+            if (c >= 0xd800 && c <= 0xdfff) {
+                c = 0xfffd;
+            }
+
+            end = (u_char *) expected + n;
+
+            if (c < 0x80) {
+                *end++ = c;
+
+            } else if (c < 0x800) {
+                *end++ = 0xc0 | c >> 6;
+                *end++ = 0x80 | (c & 0x3f);
+
+            } else if (c < 0x10000) {
+                *end++ = 0xe0 | c >> 12;
+                *end++ = 0x80 | (c >> 6 & 0x3f);
+                *end++ = 0x80 | (c & 0x3f);
+
+            } else {
+                *end++ = 0xf0 | c >> 18;
+                *end++ = 0x80 | (c >> 12 & 0x3f);
+                *end++ = 0x80 | (c >> 6 & 0x3f);
+                *end++ = 0x80 | (c & 0x3f);
+            }
+
+            if (text_below(2) && c >= 0x20 && c != '"' && c != '\\') {
+                memcpy(p, expected + n, (char *) end - expected - n);
+                p += (char *) end - expected - n;
+
+            } else if (c < 0x10000) {
+                p += sprintf(p, text_below(2) ? "\\u%04x" : "\\u%04X", c);
+
+            } else {
+                p += sprintf(p, "\\u%04x\\u%04X", 0xd7c0 + (c >> 10),
+                             0xdc00 + (c & 0x3ff));
+            }
+
+            n = (char *) end - expected;
+        }
+
+        *p++ = '"';
+        expected[n] = '\0';
+
+        data.len = p - in;
+        data.data = text_piece(in, data.len);
+        out = text_piece(NULL, data.len);
+        end = ngx_http_longpoll_json_text(out, &data);
+
+        text_ok((ngx_uint_t) (end - out) == n, "a text's length");
+        sprintf(text_got, "%.*s", (int) (end - out), out);
+        text_is("text", data.data, data.len, expected);
+        text_drop(2);
+    }
+
+    text_end("data is read as text, whatever its escapes");
+}
+
+
+static void
+text_values(void)
+{
+    u_char       *buf;
+    ngx_str_t     args, name, value;
+    text_case_t  *t;
+
+    static text_case_t  cases[] = {
+        { "", "" }, { "client-id", "" }, { "client-id=", "" },
+        { "client-id=0", "0" }, { "a=b&client-id=7$x&c", "7$x" },
+        { "client-id=1&client-id=2", "1" }, { "client-id=&client-id=2", "2" },
+        { "client-id=%2&client-id=2", "2" }, { "client-id=%24+%41", "$ A" },
+        { "%63lient%2Did=x", "x" }, { "client-idx=1&xclient-id=2", "" },
+        { "client-i=1&client=2&Client-Id=3", "" }, { "client-id=a;b", "" },
+        { "&&client-id=x&&", "x" }, { "=&=x&client-id==", "=" },
+        { "client-id%", "" }, { "client-id=a=b", "a=b" }, { NULL, NULL }
+    };
+
+    ngx_str_set(&name, "client-id");
+
+    for (t = cases; t->in; t++) {
+        args.len = strlen(t->in);
+        args.data = text_piece(t->in, args.len);
+        buf = text_piece(NULL, args.len);
+
+        ngx_http_longpoll_query_value(&args, buf, &name, &value);
+
+        sprintf(text_got, "%.*s", (int) value.len, value.data);
+        text_is("value", args.data, args.len, t->out);
+        text_drop(2);
+    }
+
+    text_end("one argument is found as all are");
+}
+
+
 static void
 text_utf8(void)
 {
@@ -2020,6 +2162,8 @@ main(int argc, char *const *argv)
     text_id();
     text_query_all();
     text_json_all();
+    text_texts();
+    text_values();
     text_wire_names();
     text_wire_events();
     text_wire_timeouts();

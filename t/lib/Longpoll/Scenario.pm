@@ -150,6 +150,25 @@ sub poll {
 
 sub ask { poll(@_)->answer }
 
+# gpoll: a new client's id, and its next message, or the status without one
+
+sub client {
+    my ($uri, %o) = @_;
+
+    my $r = get("$uri?client-id=0", %o);
+
+    return $1 if $r->status == 200 and $r->body =~ /^\{"client-id":"(.*)"\}\z/;
+    die 'register: ', $r->status, ' ', $r->body, "\n";
+}
+
+sub next_of {
+    my ($uri, $id, %o) = @_;
+
+    my $r = get("$uri?client-id=" . escape($id), %o);
+
+    return $r->status == 200 ? $r->body : $r->status;
+}
+
 sub query {
     my @args = @_;
     my @pairs;

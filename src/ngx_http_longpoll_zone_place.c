@@ -1,0 +1,175 @@
+
+/*
+ * ngx_http_longpoll_zone_place.c: gpoll's clients.
+ *
+ * The place table (ngx_http_longpoll_place.h) under the zone's lock: coming,
+ * waiting, and the ways to go.  A client goes
+ *
+ *     when it was idle for longer than inactive, an hour where that is off:
+ *     at its next poll, or with the tick
+ *     when something behind its place is gone: at its next poll (zone_read)
+ *     when another comes and there is no room: who is idle longest
+ *
+ * A poll of it that is still parked then finds out when it looks again.
+ */
+
+
+#include "ngx_http_longpoll_zone_inner.h"
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_IDLE  3600000    /* ms, where inactive is off */
+
+
+static ngx_uint_t ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_place_sh_t *place, uint64_t now);
+
+
+void
+ngx_http_longpoll_zone_enter(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_client_t *client, uint64_t now)
+{
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_place_enter(&z->places, client, z->sh->visible, now);
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_knows(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_client_t *client, uint64_t now)
+{
+    ngx_uint_t  known;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    known = (ngx_http_longpoll_zone_client(z, client, now) != NULL);
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return known;
+}
+
+
+ngx_http_longpoll_place_sh_t *
+ngx_http_longpoll_zone_client(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_client_t *client, uint64_t now)
+{
+    ngx_http_longpoll_place_sh_t  *place;
+
+    place = ngx_http_longpoll_place_find(&z->places, client);
+
+    if (place && ngx_http_longpoll_zone_is_idle(z, place, now)) {
+        ngx_http_longpoll_place_drop(&z->places, place);
+        return NULL;
+    }
+
+    return place;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_place_sh_t *place, uint64_t now)
+{
+    uint64_t  inactive;
+
+    inactive = z->sh->conf.inactive;
+
+    if (inactive == 0) {
+        inactive = NGX_HTTP_LONGPOLL_ZONE_IDLE;
+    }
+
+    return place->waiting == 0 && now >= place->used + inactive;
+}
+
+
+void
+ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    ngx_http_longpoll_client_t *client, uint64_t now)
+{
+    ngx_http_longpoll_place_sh_t  *place;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    place = ngx_http_longpoll_place_find(&z->places, client);
+
+    if (place) {
+        ngx_http_longpoll_place_wait(&z->places, place,
+                                     place->waiting
+                                     & ~ngx_http_longpoll_zone_bit(worker),
+                                     now);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
+{
+    ngx_uint_t                     more, steps;
+    ngx_http_longpoll_place_sh_t  *place;
+
+    do {
+        ngx_http_longpoll_zone_lock(z);
+
+        for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
+
+            place = ngx_http_longpoll_place_longest(&z->places);
+
+            if (place == NULL
+                || !ngx_http_longpoll_zone_is_idle(z, place, now))
+            {
+                break;
+            }
+
+            ngx_http_longpoll_place_drop(&z->places, place);
+        }
+
+        more = (steps == 0);
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+}
+
+
+void
+ngx_http_longpoll_zone_forget_clients(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t now)
+{
+    ngx_uint_t                     n, more, steps;
+    ngx_http_longpoll_place_sh_t  *place;
+
+    n = 0;
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        for ( /* void */ ; steps && n < z->sh->places.fresh; n++, steps--) {
+            place = &z->places.entries[n];
+
+            if (place->uuid[0]
+                && (place->waiting & ngx_http_longpoll_zone_bit(worker)))
+            {
+                ngx_http_longpoll_place_wait(&z->places, place,
+                                     place->waiting
+                                     & ~ngx_http_longpoll_zone_bit(worker),
+                                     now);
+            }
+        }
+
+        more = n < z->sh->places.fresh;
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+}

@@ -1,0 +1,740 @@
+# gpoll's protocol (CONTRACT section 6), with one worker.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a client registers and is given an id of its own
+--- config
+    location = /poll {
+        longpoll_category  $arg_c;
+        longpoll_subscribe events protocol=gpoll;
+    }
+--- scenario
+my $id = qr/\d+\$[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/;
+my %ids;
+
+for my $args ('?client-id=0', '', '?', '?client-id', '?client-id=',
+              '?client-id=123456789', '?x=1&client-id=7', '?client-id=%4')
+{
+    my $r = get("/poll$args");
+
+    is($r->status, 200, "'$args'");
+    like($r->body, qr/^\{"client-id":"$id"\}\z/, "'$args': an id");
+    is($ids{$r->body}++, 0, "'$args': a new one");
+}
+
+my $r = get('/poll?client-id=0');
+
+is($r->header('Content-Type'), 'text/plain; charset=utf-8', 'type');
+is($r->header('X-Content-Type-Options'), 'nosniff', 'nosniff');
+is($r->header('Cache-Control'), 'no-cache, no-store, must-revalidate',
+   'not cacheable');
+is($r->header('Pragma'), 'no-cache', 'Pragma');
+is($r->header('Expires'), '0', 'Expires');
+
+
+
+=== TEST 2: it is given one message at a time, as text, in order
+--- config
+    location = /poll {
+        longpoll_category    $arg_c;
+        longpoll_subscribe   events protocol=gpoll;
+        longpoll_max_timeout 1s;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my $uri = "/poll?c=$cat&x";
+
+publish($cat, '"too early"');
+
+my $id = client("/poll");
+my @texts = (
+    ['"oink"' => 'oink'], ['""' => ''], ['"\"\\\\\/\b\f\n\r\t"' => "\"\\/\b\f\n\r\t"],
+    ['"\u0041\u00e4\u20AC"' => "A\xc3\xa4\xe2\x82\xac"],
+    ['"\ud83d\uDC37"' => "\xf0\x9f\x90\xb7"],
+    ['"\ud83d"' => "\xef\xbf\xbd"], ['"\udc37\ud83dx"' => "\xef\xbf\xbd\xef\xbf\xbdx"],
+    ['"a\u0000b"' => "a\0b"], ["\"\xc3\xa4\"" => "\xc3\xa4"],
+    ['"\\\\u0041"' => '\\u0041'], ['"a\\\\"' => 'a\\'],
+    ['{"user": "x","msg":"\u00e4"}' => '{"user": "x","msg":"\u00e4"}'],
+    ['[1, "2"]' => '[1, "2"]'], ['-1.50e3' => '-1.50e3'], ['true' => 'true'],
+    ['"x"' => 'x'],
+);
+
+publish($cat, $_->[0]) for @texts;
+
+for (@texts) {
+    my $r = get("/poll?c=$cat&client-id=" . escape($id));
+    is($r->body, $_->[1], "$_->[0] as text");
+    is($r->status, 200, "$_->[0]: status");
+}
+
+my $r = get("/poll?c=$cat&client-id=$id");
+
+is($r->status, 204, 'then none');
+is($r->header('Content-Length'), undef, 'of no length');
+is($r->body, '', 'and without a body');
+
+
+
+=== TEST 3: the headers are those of every answer
+--- config
+    location = /poll {
+        longpoll_category    $arg_c;
+        longpoll_subscribe   events protocol=gpoll;
+        longpoll_max_timeout 1s;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my $id = escape(client('/poll'));
+
+publish($cat, '"x"');
+
+for ([200 => "c=$cat&client-id=$id"], [204 => "c=$cat&client-id=$id"],
+     [404 => "c=$cat&client-id=1234567890"], [400 => "client-id=$id"])
+{
+    my $r = get("/poll?$_->[1]");
+
+    is($r->status, $_->[0], 'status');
+    is($r->header('Content-Type'), 'text/plain; charset=utf-8', "$_->[0] type");
+    is($r->header('X-Content-Type-Options'), 'nosniff', "$_->[0] nosniff");
+    is($r->header('Cache-Control'), 'no-cache, no-store, must-revalidate',
+       "$_->[0] not cacheable");
+    is($r->header('Pragma'), 'no-cache', "$_->[0] Pragma");
+    is($r->header('Expires'), '0', "$_->[0] Expires");
+}
+
+
+
+=== TEST 4: a poll waits for its message
+--- config
+    location = /poll {
+        longpoll_category  $arg_c;
+        longpoll_subscribe events protocol=gpoll;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my $id = client('/poll');
+
+for my $n (1 .. 20) {
+    my $p = poll({ uri => '/poll' }, c => $cat, 'client-id' => $id);
+
+    wait_waiting(1);
+    publish($cat, qq("m$n"));
+    is($p->answer->body, "m$n", "message $n");
+}
+
+my $p = poll({ uri => '/poll' }, c => $cat, 'client-id' => $id);
+
+wait_waiting(1);
+publish(category(), '"of another category"');
+ok($p->parked, 'of another category it hears nothing');
+publish($cat, '"last"');
+is($p->answer->body, 'last', 'but of its own');
+
+
+
+=== TEST 5: the time-out is longpoll_max_timeout
+--- config
+    location = /poll {
+        longpoll_category    $arg_c;
+        longpoll_subscribe   events protocol=gpoll;
+        longpoll_max_timeout 1500ms;
+    }
+--- scenario
+my $id = client('/poll');
+my @p = map { poll({ uri => '/poll' }, c => category(), 'client-id' => $id) }
+        1 .. 4;
+
+for (@p) {
+    is($_->answer->status, 204, 'nothing');
+    in_time($_->took, '>', 1.39, 'not early');
+    in_time($_->took, '<', 1.5, 'not late');
+}
+
+
+
+=== TEST 6: of an id every byte counts
+--- http_config
+    longpoll_zone zone=bytes:1m buffer=1;
+--- config
+    location = /poll {
+        longpoll_category    all;
+        longpoll_subscribe   bytes protocol=gpoll;
+        longpoll_max_timeout 1s;
+    }
+    location = /publish { longpoll_publish bytes; }
+--- scenario
+my $id = client('/poll');
+my ($n, $uuid) = split /\$/, $id;
+my @wrong = ("$n$uuid", "$n\$$uuid ", " $n\$$uuid", "0$n\$$uuid",
+             "+$n\$$uuid", ($n + 1) . "\$$uuid", ($n + 4294967296) . "\$$uuid",
+             "999999999\$$uuid", "99999999999\$$uuid", "-1\$$uuid",
+             "$n\$" . uc $uuid, "$n\$" . ($uuid =~ tr/-//dr),
+             "$n\$$uuid$uuid", "$n\$00000000-0000-0000-0000-000000000000",
+             "\$$uuid", $uuid, "$n\$\$$uuid", "1234567890", "\0" x 40, 'x' x 38,
+             "$n\$" . '-' x 36, "$n\$" . '$' x 36, "$n\0" . $uuid);
+
+for my $at (0 .. 35) {
+    my $other = substr($uuid, $at, 1) eq '0' ? '1' : '0';
+    push @wrong, "$n\$" . substr($uuid, 0, $at) . $other . substr $uuid, $at + 1;
+}
+
+publish('all', '"x"');
+
+for (@wrong) {
+    my $r = get('/poll?client-id=' . escape($_));
+
+    die "$_: ", $r->status, "\n" if $r->status != 404;
+}
+
+is(get('/poll?client-id=' . escape($wrong[0]))->body, 'Unknown client-id.',
+   'what the others are told');
+is(next_of('/poll', $id), 'x', 'the right one has its message');
+is(get("/poll?client-id=$id&client-id=0")->status, 204,
+   'it counts as it stands, and the first of two');
+is(get("/poll?client-id=&client-id=$id")->status, 204,
+   'an empty one does not count');
+is(get("/poll?%63lient%2Did=$id")->status, 204, 'a name may be escaped');
+
+# it has to go, and of its entry the first half of the UUID remains
+
+publish('all', '"lost"');
+publish('all', '"there"');
+is(next_of('/poll', $id), 404, 'it has lost a message');
+is(next_of('/poll', $id), 404, 'and is gone');
+is(next_of('/poll', $n . '$' . substr($uuid, 0, 19) . '0000-000000000000'), 404,
+   'a free entry is nobody');
+
+my $next = client('/poll');
+is(($next =~ /^(\d+)/)[0], $n, 'the entry is used again');
+is(next_of('/poll', $id), 404, 'not by the old id');
+publish('all', '"for the next"');
+is(next_of('/poll', $next), 'for the next', 'but by the new one');
+
+
+
+=== TEST 7: of two polls with one id each message goes to one
+--- http_config
+    longpoll_zone zone=two:1m;
+--- config
+    location = /poll {
+        longpoll_category  all;
+        longpoll_subscribe two protocol=gpoll;
+    }
+    location = /publish { longpoll_publish two; }
+--- scenario
+my $id = client('/poll');
+my $p = poll({ uri => '/poll' }, 'client-id' => $id);
+my $q = poll({ uri => '/poll' }, 'client-id' => $id);
+
+wait_waiting(2);
+publish('all', '"one"');
+wait_waiting(1);
+
+my ($had, $waits) = $p->parked ? ($q, $p) : ($p, $q);
+
+is($had->answer->body, 'one', 'one of them has it');
+ok($waits->parked, 'the other waits');
+publish('all', '"two"');
+is($waits->answer->body, 'two', 'for the next');
+
+publish('all', qq("$_")) for 'a' .. 'e';
+
+is(join('', sort map { next_of('/poll', $id) } 1 .. 5), 'abcde', 'each once');
+is(status()->{delivered}, 7, 'and so they are counted');
+
+
+
+=== TEST 8: categories are those of each poll
+--- config
+    location = /poll {
+        longpoll_category  $arg_c separator=.;
+        longpoll_subscribe events protocol=gpoll;
+        longpoll_max_timeout 1s;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my ($a, $b, $c) = map { category() } 1 .. 3;
+my $id = client('/poll');
+my $next = sub { get("/poll?c=$_[0]&client-id=$id")->body };
+
+publish($a, '"a1"');
+publish($b, '"b1"');
+publish($c, '"c1"');
+publish($a, '"a2"');
+
+is($next->("$a.$b"), 'a1', 'of several in the order of the zone');
+is($next->("$a.$b"), 'b1', 'then the next');
+is($next->($a), 'a2', 'then of one');
+is($next->($c), '', 'what stands before the place is over');
+publish($c, '"c2"');
+is($next->("$a.$c"), 'c2', 'what comes behind it is not');
+
+
+
+=== TEST 9: whose next message is gone is dropped, and it is counted as missed
+--- http_config
+    longpoll_zone zone=gone:1m buffer=3;
+    longpoll_zone zone=brief:1m ttl=1s;
+    longpoll_zone zone=small:64k;
+--- config
+    location = /gone  { longpoll_category all; longpoll_subscribe gone protocol=gpoll; }
+    location = /brief { longpoll_category all; longpoll_subscribe brief protocol=gpoll; }
+    location = /small { longpoll_category all; longpoll_subscribe small protocol=gpoll; }
+    location = /pub1  { longpoll_publish gone; }
+    location = /pub2  { longpoll_publish brief; }
+    location = /pub3  { longpoll_publish small; }
+--- scenario
+my $id = client('/gone');
+
+publish('all', $_, uri => '/pub1') for 1 .. 3;
+is(next_of('/gone', $id), 1, 'three are kept');
+publish('all', 4, uri => '/pub1');
+is(next_of('/gone', $id), 2, 'the oldest of three');
+is(status('gone')->{missed}, 0, 'nothing missed');
+publish('all', $_, uri => '/pub1') for 5 .. 6;
+is(next_of('/gone', $id), 404, 'buffer');
+is(status('gone')->{missed}, 1, 'missed');
+is(next_of('/gone', $id), 404, 'it is dropped');
+is(status('gone')->{missed}, 1, 'once');
+is(next_of('/gone', '0$x' . 'x' x 35), 404, 'who never was');
+is(status('gone')->{missed}, 1, 'has missed nothing');
+
+$id = client('/brief');
+publish('all', 1, uri => '/pub2');
+wait_status { $_->{expired} == 1 } 'the ttl', 'brief';
+is(next_of('/brief', $id), 404, 'ttl');
+is(status('brief')->{missed}, 1, 'missed');
+
+$id = client('/small');
+publish('all', '"x"', uri => '/pub3');
+publish("c$_", '"' . 'x' x 8000 . '"', uri => '/pub3') for 1 .. 9;
+cmp_ok(status('small')->{evicted}, '>', 0, 'some are evicted');
+is(next_of('/small', $id), 404, 'eviction');
+
+
+
+=== TEST 10: who is idle for longer than inactive is dropped, who waits is not
+--- http_config eval
+'longpoll_zone zone=idle:1m inactive=' . ($ENV{LONGPOLL_SLOW} ? 10 : 2) . 's;'
+--- config
+    location = /poll {
+        longpoll_category  all;
+        longpoll_subscribe idle protocol=gpoll;
+    }
+    location = /publish { longpoll_publish idle; }
+--- scenario
+my $inactive = $ENV{LONGPOLL_SLOW} ? 10 : 2;
+my $for = sub {
+    my $until = now_ms() + 1000 * $inactive * $_[0];
+    wait_until { now_ms() > $until } 'that time';
+};
+my ($idle, $asks, $waits, $left) = map { client('/poll') } 1 .. 4;
+my @p = map { poll({ uri => '/poll' }, 'client-id' => $_) } $waits, $left;
+
+wait_waiting(2);
+
+$for->(0.7);
+
+publish('all', '"1"');
+is($p[0]->answer->body, '1', 'who waits is there');
+is($p[1]->answer->body, '1', 'both');
+is(next_of('/poll', $asks), '1', 'who asks in time, too');
+
+my $again = poll({ uri => '/poll' }, 'client-id' => $waits);
+wait_waiting(1);
+
+$for->(0.5);
+is(next_of('/poll', $idle), 404, 'who does not is gone');
+
+my $gone = poll({ uri => '/poll' }, 'client-id' => $left);
+wait_waiting(2);
+$gone->close;
+wait_waiting(1);
+
+$for->(1.05);
+is(next_of('/poll', $asks), 404, 'a poll keeps it for so long only');
+is(next_of('/poll', $left), 404, 'so does one that was given up');
+publish('all', '"2"');
+is($again->answer->body, '2', 'who waits all the time is there');
+
+
+
+=== TEST 11: where there is no room, the one goes that is idle longest
+--- http_config
+    longpoll_zone zone=room:64k;
+--- config
+    location = /poll {
+        longpoll_category    all;
+        longpoll_subscribe   room protocol=gpoll;
+        longpoll_max_timeout 1s;
+    }
+    location = /publish { longpoll_publish room; }
+--- scenario
+my $knows = sub { http('HEAD', '/poll?client-id=' . escape($_[0]))->status };
+my @ids = map { client('/poll') } 1 .. 16;
+
+is($knows->($_), 200, 'sixteen in 64k') for @ids;
+
+publish('all', '"x"');
+is(next_of('/poll', $ids[0]), 'x', 'the first is used');
+
+my $p = poll({ uri => '/poll' }, 'client-id' => $ids[1]);
+is($p->answer->body, 'x', 'the second, too');
+$p = poll({ uri => '/poll' }, 'client-id' => $ids[1]);
+wait_waiting(1);
+
+push @ids, map { client('/poll') } 1 .. 15;
+is($knows->($ids[1]), 200, 'who waits is there');
+is($knows->($ids[$_]), 404, "$_ is gone") for 0, 2 .. 15;
+is($knows->($ids[$_]), 200, "$_ is there") for 16 .. 30;
+is($p->answer->status, 204, 'and waits to the end');
+
+
+
+=== TEST 12: HEAD waits for nothing and takes nothing; other methods
+--- http_config
+    longpoll_zone zone=head:64k;
+--- config
+    location = /poll {
+        longpoll_category  all;
+        longpoll_subscribe head protocol=gpoll;
+    }
+    location = /publish { longpoll_publish head; }
+--- scenario
+my $id = client('/poll');
+my $head = sub { http('HEAD', "/poll?client-id=$_[0]") };
+
+is($head->($id)->status, 200, 'no message');
+publish('all', '"x"');
+is($head->($id)->status, 200, 'one');
+is($head->($id)->header('Content-Type'), 'text/plain; charset=utf-8', 'type');
+is($head->($id)->header('Content-Length'), undef, 'no length is promised');
+is($head->(0)->status, 200, 'HEAD of a registration') for 1 .. 20;
+is($head->("${id}0")->status, 404, 'unknown');
+is(next_of('/poll', $id), 'x', 'it is still there');
+
+my $r = post('/poll', 'x');
+is($r->status, 405, 'POST');
+is($r->header('Allow'), 'GET, HEAD, OPTIONS', 'Allow');
+$r = http('OPTIONS', '/poll');
+is($r->status, 204, 'OPTIONS');
+is($r->header('Allow'), 'GET, HEAD, OPTIONS', 'Allow');
+
+my $c = connection();
+
+publish('all', '"y"');
+publish('all', '"z"');
+is($c->request('GET', "/poll?client-id=$id", body => 'GET /status HTTP/1.1')
+   ->response->body, 'y', 'a poll with a body');
+is($c->request('GET', "/poll?client-id=$id")->response->body, 'z',
+   'which is not taken for a request');
+
+$c = connection();
+$c->send("GET /poll?client-id=$id HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
+$c->{expect} = ['GET'];
+$r = $c->response;
+is($r->status, 400, 'a body that is still to come');
+is($r->header('Content-Type'), 'text/plain; charset=utf-8', 'type');
+
+
+
+=== TEST 13: figures and variables
+--- http_config
+    longpoll_zone zone=figures:1m;
+    log_format vars '$longpoll_result|$longpoll_events|$longpoll_event_id|$longpoll_category|$status';
+--- config
+    location = /poll {
+        longpoll_category    all $arg_c;
+        longpoll_subscribe   figures protocol=gpoll;
+        longpoll_max_timeout 1s;
+        access_log logs/vars.log vars;
+    }
+    location = /bare {
+        longpoll_category    $arg_c;
+        longpoll_subscribe   figures protocol=gpoll;
+        access_log logs/vars.log vars;
+    }
+    location = /publish { longpoll_publish figures; }
+--- scenario
+my $id = client('/poll');
+is(wait_log('vars.log', '^regi'), 'registered|0|-|all|200', 'registered');
+
+my $p = poll({ uri => '/poll' }, 'client-id' => $id, c => 'b');
+wait_waiting(1);
+is(status()->{waiting}, 1, 'waiting');
+
+my $event = publish('all', '"x"');
+$p->answer;
+is(wait_log('vars.log', '^events'), "events|1|$event|all,b|200", 'events');
+
+get("/poll?client-id=$id");
+is(wait_log('vars.log', '\|204$'), 'timeout|0|-|all|204', 'timeout');
+
+get('/poll?client-id=1234567890');
+is(wait_log('vars.log', '\|404$'), 'error|0|-|all|404', 'unknown');
+
+get("/bare?client-id=$id");
+is(wait_log('vars.log', '\|400$'), 'error|0|-|-|400', 'no category');
+
+$p = poll({ uri => '/poll' }, 'client-id' => $id);
+wait_waiting(1);
+$p->close;
+is(wait_log('vars.log', '\|499$'), 'gone|0|-|all|499', 'gone');
+
+my $s = status();
+is("@$s{qw( delivered timeouts disconnected missed waiting )}", '1 1 1 0 0',
+   'counted like any poll');
+
+
+
+=== TEST 14: no category
+--- config
+    location = /poll {
+        longpoll_category  $arg_c;
+        longpoll_subscribe events protocol=gpoll;
+    }
+    location = /poll422 {
+        longpoll_category     $arg_c;
+        longpoll_subscribe    events protocol=gpoll;
+        longpoll_error_status 422;
+    }
+--- scenario
+my $id = client('/poll');
+my $text = 'Invalid subscription category, must be 1-1024 characters long.';
+
+my $r = get("/poll?client-id=$id");
+is($r->status, 400, 'with 200 it would be a message');
+is($r->body, $text, 'the error of every poll');
+is(get("/poll422?client-id=$id")->status, 422, 'longpoll_error_status');
+
+
+
+=== TEST 15: a subrequest takes nothing, and does not wait
+--- config
+    location = /poll {
+        longpoll_category  $arg_c;
+        longpoll_subscribe events protocol=gpoll;
+    }
+    location = /publish { longpoll_publish events; }
+    location = /page {
+        ssi on;
+        default_type text/html;
+        return 200 '[<!--# include virtual="/poll?c=$arg_c&client-id=$arg_id" -->]';
+    }
+--- scenario
+my $cat = category();
+my ($id) = get('/page')->body =~ /^\[\{"client-id":"(.*)"\}\]$/ or die;
+my $page = sub { get("/page?c=$cat&id=" . escape($id))->body };
+
+is($page->(), '[]', 'nothing there');
+publish($cat, qq("$_")) for 'x', '', 'z';
+is($page->(), '[x]', 'what is there');
+is($page->(), '[x]', 'is there again');
+is(get("/poll?c=$cat&client-id=$id")->body, 'x', 'until it is taken');
+is($page->(), '[]', 'an empty one');
+is(get("/poll?c=$cat&client-id=$id")->body, '', 'taken');
+is($page->(), '[z]', 'and the next');
+
+
+
+=== TEST 16: what a delete takes is not missed
+--- config
+    location = /poll {
+        longpoll_category    $arg_c;
+        longpoll_subscribe   events protocol=gpoll;
+    }
+    location = /publish { longpoll_publish events; }
+    location = /delete  { longpoll_delete events; }
+--- scenario
+my $cat = category();
+my $id = client('/poll');
+
+publish($cat, '"deleted"');
+is(post("/delete?category=$cat", '')->status, 200, 'deleted');
+publish($cat, '"there"');
+is(get("/poll?c=$cat&client-id=$id")->body, 'there', 'it goes on');
+
+
+
+=== TEST 17: gpoll's and golongpoll's clients hear the same
+--- config
+    location = /chat {
+        longpoll_category  $arg_c;
+        longpoll_subscribe events protocol=gpoll;
+        longpoll_publish   events;
+    }
+    location = /events { longpoll_subscribe events; }
+--- scenario
+my $cat = category();
+my $id = client('/chat');
+my @p = map { (poll({ uri => '/chat' }, c => $cat, 'client-id' => client('/chat')),
+               poll(category => $cat)) } 1 .. 20;
+
+wait_waiting(40);
+is(post("/chat?c=$cat", 'hi')->status, 200, 'POST publishes there');
+
+my %had;
+for my $n (0 .. 19) {
+    $had{$p[2 * $n]->answer->body . '|'
+         . $p[2 * $n + 1]->answer->json->{events}[0]{data}}++;
+}
+is_deeply(\%had, { 'hi|hi' => 20 }, 'all have it');
+is(get("/chat?c=$cat&client-id=$id")->body, 'hi', 'and who did not wait');
+
+
+
+=== TEST 18: nginx does what it does with text
+--- config
+    gzip on;
+    gzip_types text/plain;
+    gzip_min_length 1;
+    gzip_http_version 1.0;
+    charset koi8-r;
+    charset_types text/plain;
+    error_page 404 = /page;
+    location = /page { return 200 page; }
+    location = /poll {
+        longpoll_category  $arg_c;
+        longpoll_subscribe events protocol=gpoll;
+    }
+    location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my $id = client('/poll');
+
+publish($cat, '"' . 'x' x 5000 . '"') for 1 .. 2;
+
+my $r = get("/poll?c=$cat&client-id=$id", headers => ['Accept-Encoding: gzip']);
+is($r->header('Content-Encoding'), 'gzip', 'packed');
+is($r->header('Content-Type'), 'text/plain; charset=utf-8', 'one charset');
+
+$r = get("/poll?c=$cat&client-id=$id");
+is($r->body, 'x' x 5000, 'and not');
+is(get("/poll?c=$cat&client-id=1234567890")->body, 'Unknown client-id.',
+   'its 404 is an answer');
+
+
+
+=== TEST 19: large messages, for many at once
+--- http_config
+    longpoll_zone zone=large:8m;
+--- config
+    location = /poll {
+        longpoll_category    all;
+        longpoll_subscribe   large protocol=gpoll;
+    }
+    location = /publish { longpoll_publish large; }
+--- scenario
+my @ids = map { client('/poll') } 1 .. 10;
+my $large = 'y' x 1_000_000;
+
+for my $round (1 .. 3) {
+    my @p = map { poll({ uri => '/poll' }, 'client-id' => $_) } @ids;
+
+    wait_waiting(10);
+    publish('all', qq("$round$large"));
+
+    my $right = grep { $_->answer->body eq "$round$large" } @p;
+    is($right, 10, "round $round: all have all of it");
+}
+
+publish('all', qq("4$large"));
+ok(next_of('/poll', $ids[0]) eq "4$large", 'and who comes later');
+
+
+
+=== TEST 20: gpoll needs longpoll_category
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /poll { longpoll_subscribe events protocol=gpoll; }
+--- must_die
+--- error_log
+[emerg]
+no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" in
+
+
+
+=== TEST 21: of the location that it stands in
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    location = /poll {
+        longpoll_subscribe events protocol=gpoll;
+        if ($arg_x) { longpoll_category all; }
+    }
+--- must_die
+--- error_log
+[emerg]
+no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" in
+
+
+
+=== TEST 22: gpoll and delete_on_read do not go together
+--- http_config
+    longpoll_zone zone=takes:1m delete_on_read=on;
+--- config
+    longpoll_category all;
+    location = /poll { longpoll_subscribe takes protocol=gpoll; }
+--- must_die
+--- error_log
+[emerg]
+"protocol=gpoll" of "longpoll_subscribe" is incompatible with "delete_on_read" of zone "takes" in
+
+
+
+=== TEST 23: not in an if either, and where the zone is declared behind it
+--- http_config
+    server {
+        listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+        longpoll_category all;
+        location = /poll {
+            if ($arg_x) { longpoll_subscribe takes protocol=gpoll; }
+        }
+    }
+
+    longpoll_zone zone=takes:1m delete_on_read=on;
+--- config
+--- must_die
+--- error_log
+[emerg]
+"protocol=gpoll" of "longpoll_subscribe" is incompatible with "delete_on_read" of zone "takes" in
+
+
+
+=== TEST 24: the category may be inherited, and if blocks take over
+--- http_config
+    longpoll_category all;
+
+    server {
+        listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+        location = /poll {
+            longpoll_subscribe behind protocol=gpoll;
+            if ($arg_x) { set $y 1; }
+            if ($arg_other) { longpoll_subscribe behind protocol=golongpoll; }
+            limit_except GET { deny all; }
+        }
+        location = /publish { longpoll_publish behind; }
+    }
+
+    longpoll_zone zone=behind:1m;
+--- config
+--- scenario
+my @at = (port => rand_port(1));
+my $id = client('/poll', @at);
+
+is(post('/publish', 'hm', @at)->status, 200, 'published');
+is(get("/poll?x=1&client-id=$id", @at)->body, 'hm', 'an if takes gpoll over');
+like(get('/poll?other=1', @at)->body, qr/'timeout' arg/,
+     'unless it has its own');
+is(post('/poll', 'x', @at)->status, 403, 'limit_except');

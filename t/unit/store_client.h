@@ -1,0 +1,464 @@
+
+/*
+ * store_client.h: gpoll's clients, as the model knows them.
+ *
+ * A part of store_model.h.  The model keeps for every entry whose it is, how
+ * far that client has read, and in which order those who wait for nothing stand
+ * in the list of the idle.  After every call, and between the holds of one, it
+ * compares: what has changed must be what such a call may change, and is then
+ * taken over.  What a call must have changed is looked for in its result.
+ */
+
+
+#ifndef _STORE_CLIENT_H_INCLUDED_
+#define _STORE_CLIENT_H_INCLUDED_
+
+
+static ngx_uint_t model_expect(model_op_t *op, uint64_t seen,
+    model_msg_t **found);
+
+
+#define model_entry(n)  (&m.zone.places.entries[n])
+
+
+static uint64_t
+model_client_inactive(void)
+{
+    return m.conf.inactive ? m.conf.inactive : 3600000;
+}
+
+
+static ngx_uint_t
+model_client_idle(model_client_t *c, uint64_t now)
+{
+    return c->uuid[0] && c->waiting == 0
+           && now >= c->used + model_client_inactive();
+}
+
+
+/* the client that op names, NULL: there is none */
+
+static model_client_t *
+model_client_of(model_op_t *op)
+{
+    model_client_t  *c;
+
+    if (op->client.number >= m.nplaces || op->client.uuid[0] == 0) {
+        return NULL;
+    }
+
+    c = &m.clients[op->client.number];
+
+    return c->uuid[0] == op->client.uuid[0] && c->uuid[1] == op->client.uuid[1]
+           ? c : NULL;
+}
+
+
+/* whether the entry may look as it does, and not as it did */
+
+static void
+model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
+{
+    uint64_t                       bit;
+    ngx_uint_t                     i, k, own;
+    model_msg_t                   *msg;
+    model_client_t                *c;
+    ngx_http_longpoll_place_sh_t  *e;
+
+    c = &m.clients[n];
+    e = model_entry(n);
+    own = (op->kind == MODEL_READ || op->kind == MODEL_PART)
+          && model_client_of(op) == c && op->by_client;
+    bit = op->worker == MODEL_NOBODY ? 0 : model_bit(op->worker);
+
+    if (e->uuid[0] == 0) {
+        stub_must(c->uuid[0] != 0 || e->seen == c->seen
+                  || op->kind == MODEL_ENTER,
+                  "a free place is written to");
+
+        if (c->uuid[0] == 0) {
+            return;
+        }
+
+        switch (op->kind) {
+
+        case MODEL_READ:
+            stub_must(own, "a read drops another's client");
+            return;
+
+        case MODEL_ENTER:
+            stub_must(m.nclients == m.nplaces, "a client goes for no room");
+
+            for (i = 0; i < m.nplaces; i++) {
+                stub_must(m.clients[i].waiting
+                          || (!c->waiting && m.clients[i].order >= c->order),
+                          "not the client goes that was idle longest");
+            }
+
+            return;
+
+        case MODEL_TICK:
+            stub_must(model_client_idle(c, op->now),
+                      "a tick drops a client that is not idle");
+            return;
+
+        default:
+            stub_fail("%s drops a client", model_name(op));
+        }
+    }
+
+    if (e->uuid[0] != c->uuid[0] || e->uuid[1] != c->uuid[1]) {
+        stub_must(op->kind == MODEL_ENTER
+                  && e->uuid[0] == op->client.uuid[0]
+                  && e->uuid[1] == op->client.uuid[1],
+                  "a client from nowhere");
+        stub_must(e->seen == m.sh->visible && e->waiting == 0,
+                  "a client that does not begin now");
+        return;
+    }
+
+    if (e->seen != c->seen) {
+        stub_must(own && op->rd.mode != NGX_HTTP_LONGPOLL_READ_PEEK
+                  && op->kind == MODEL_READ && e->seen > c->seen,
+                  "a place moves for nothing");
+
+        for (i = model_index(c->seen + 1); i < m.nall; i++) {
+            msg = m.all[i];
+
+            for (k = 0; k < m.nwent && m.went[k] != msg; k++) { /* void */ }
+
+            if (!msg->dead && model_has(op, msg->cat)
+                && (k == m.nwent || msg->id == e->seen))
+            {
+                break;
+            }
+        }
+
+        stub_must(i < m.nall && (m.all[i]->id == e->seen), "a place moves too "
+                  "far");
+    }
+
+    if (e->waiting != c->waiting) {
+        stub_must((op->kind == MODEL_READ && own
+                   && e->waiting == (c->waiting | bit)
+                   && (op->rd.mode == NGX_HTTP_LONGPOLL_READ_PARK
+                       || op->rd.mode == NGX_HTTP_LONGPOLL_READ_WAKE))
+                  || ((op->kind == MODEL_FORGET
+                       || (op->kind == MODEL_PART && own))
+                      && e->waiting == (c->waiting & ~bit)),
+                  "a client waits, or does not, for nothing");
+    }
+}
+
+
+/* the order of the idle: who was touched stands behind all others */
+
+static void
+model_judge_idle(model_op_t *op)
+{
+    uint32_t                       n, left;
+    uint64_t                       used, order;
+    ngx_uint_t                     same, touched;
+    model_client_t                *c;
+    ngx_http_longpoll_place_sh_t  *e;
+
+    used = 0;
+    order = 0;
+    touched = 0;
+    left = m.sh->places.fresh;
+
+    for (n = m.sh->places.first; n; n = e->next) {
+        stub_must(n <= m.sh->places.fresh && left--, "the list of the idle");
+
+        e = model_entry(n - 1);
+        c = &m.clients[n - 1];
+
+        same = c->uuid[0] == e->uuid[0] && c->waiting == 0
+               && c->used == e->used && c->order > order;
+
+        if (touched || !same) {
+            touched++;
+            stub_must(e->used == ngx_max(op->now, used)
+                      || (c->used == e->used && op->kind == MODEL_READ),
+                      "a client was used at another time");
+        } else {
+            order = c->order;
+        }
+
+        used = e->used;
+    }
+
+    stub_must(touched <= 1 || op->kind == MODEL_FORGET,
+              "%s touches %lu clients", model_name(op),
+              (unsigned long) touched);
+}
+
+
+static void
+model_judge_clients(model_op_t *op, ngx_uint_t killed)
+{
+    uint32_t  n;
+
+    if (op->by_client && model_client_of(op)) {
+        op->before = *model_client_of(op);
+
+    } else {
+        ngx_memzero(&op->before, sizeof(model_client_t));
+    }
+
+    for (n = 0; n < m.nplaces; n++) {
+        model_judge_client(op, n, killed);
+    }
+
+    model_judge_idle(op);
+}
+
+
+static void
+model_apply_clients(void)
+{
+    uint32_t                       n;
+    ngx_http_longpoll_place_sh_t  *e;
+
+    m.nclients = 0;
+    m.nidle = 0;
+
+    for (n = 0; n < m.nplaces; n++) {
+        e = model_entry(n);
+
+        m.clients[n].uuid[0] = e->uuid[0];
+        m.clients[n].uuid[1] = e->uuid[1];
+        m.clients[n].seen = e->seen;
+        m.clients[n].used = e->used;
+        m.clients[n].waiting = e->waiting;
+        m.nclients += (e->uuid[0] != 0);
+    }
+
+    for (n = m.sh->places.first; n; n = model_entry(n - 1)->next) {
+        m.clients[n - 1].order = ++m.nidle;
+    }
+}
+
+
+static void
+model_check_clients(void)
+{
+    uint32_t         n;
+    uint64_t         waiting;
+    ngx_uint_t       i;
+    model_park_t    *park;
+    model_client_t  *c;
+
+    for (n = 0; n < m.nplaces; n++) {
+        c = &m.clients[n];
+
+        stub_must(model_entry(n)->uuid[0] == c->uuid[0]
+                  && model_entry(n)->uuid[1] == c->uuid[1]
+                  && model_entry(n)->seen == c->seen
+                  && model_entry(n)->used == c->used
+                  && model_entry(n)->waiting == c->waiting,
+                  "place %u is not as it was left", n);
+
+        if (c->uuid[0] == 0 || m.depth) {
+            continue;
+        }
+
+        waiting = 0;
+
+        for (i = 0; i < MODEL_PARKS; i++) {
+            park = &m.parks[i];
+
+            if (park->busy && park->by_client && park->client.number == n
+                && park->client.uuid[0] == c->uuid[0])
+            {
+                waiting |= model_bit(park->worker);
+            }
+        }
+
+        /* one that is on its way is not yet among the parks, or still is */
+
+        stub_must(m.op || c->waiting == waiting,
+                  "client %u waits where it does not", n);
+    }
+}
+
+
+/* the result of a read */
+
+static void
+model_client_read(model_op_t *op)
+{
+    ngx_uint_t                 i, n, may, must;
+    model_cat_t               *cat;
+    model_msg_t              **found;
+    model_client_t            *before, *after;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = &op->rd;
+    before = &op->before;
+    after = model_client_of(op);
+    found = m.went;
+
+    if (op->rc == NGX_ERROR) {
+        stub_must(after == NULL || after->seen == before->seen,
+                  "a place moves over what could not be read");
+        return;
+    }
+
+    stub_must(rd->nmsgs == (op->rc == NGX_OK), "a client is given %lu messages",
+              (unsigned long) rd->nmsgs);
+
+    if (before->uuid[0] == 0 || model_client_idle(before, op->now)) {
+        stub_must(op->rc == NGX_DONE && !rd->missed && after == NULL,
+                  "a client that is not there reads");
+        stub->strangers++;
+        return;
+    }
+
+    must = 0;
+
+    for (i = 0; i < rd->ncats; i++) {
+        cat = &m.cats[op->which[i]];
+        must |= before->seen < cat->dropped;
+    }
+
+    may = must || (!m.exact && before->seen < m.max_dropped);
+
+    if (op->rc == NGX_DONE) {
+        stub_must(rd->missed && may, "a client is told to go for nothing");
+        stub_must(after == NULL || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK,
+                  "a client stays that should go");
+        stub->lost++;
+        return;
+    }
+
+    stub_must(!must && !rd->missed, "a client reads on behind what it lost");
+    stub_must(after != NULL, "a client is gone");
+
+    n = model_expect(op, before->seen, found);
+
+    stub_must((op->rc == NGX_OK) == (n != 0), "a client reads %ld of %lu",
+              (long) op->rc, (unsigned long) n);
+
+    if (op->rc == NGX_OK) {
+        stub_must(rd->msgs[0].id == found[0]->id
+                  && rd->msgs[0].cat == m.cats[found[0]->cat].index
+                  && rd->msgs[0].data.len == (rd->have == found[0]->id
+                                              ? 0 : found[0]->len),
+                  "a client is given another message");
+        stub_must(m.conf.ttl == 0
+                  || model_ms(found[0]->id) + m.conf.ttl > op->clock,
+                  "a client is given what is over its ttl");
+        stub_must(rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK
+                  ? after->seen == before->seen
+                  : after->seen == found[0]->id, "a place does not move on");
+        stub->given++;
+        return;
+    }
+
+    stub_must(after->seen == before->seen, "a place moves over nothing");
+
+    if (op->worker != MODEL_NOBODY
+        && (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
+            || rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE))
+    {
+        stub_must(after->waiting == (before->waiting | model_bit(op->worker)),
+                  "a client does not wait");
+
+    } else if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK && !after->waiting) {
+        stub_must(after->order == m.nidle, "a client that asks was not used");
+    }
+}
+
+
+static void
+model_client_result(model_op_t *op)
+{
+    ngx_uint_t  i;
+
+    switch (op->kind) {
+
+    case MODEL_READ:
+        if (op->by_client) {
+            model_client_read(op);
+        }
+
+        break;
+
+    case MODEL_ENTER:
+        stub_must(model_client_of(op), "a client does not come in");
+        stub_must(model_client_of(op)->order == m.nidle,
+                  "a new client is not the last");
+        break;
+
+    case MODEL_PART:
+        stub_must(model_client_of(op) == NULL || op->worker == MODEL_NOBODY
+                  || !(model_client_of(op)->waiting & model_bit(op->worker)),
+                  "a client waits that has left");
+        break;
+
+    case MODEL_FORGET:
+        for (i = 0; i < m.nplaces; i++) {
+            stub_must(m.clients[i].uuid[0] == 0
+                      || !(m.clients[i].waiting & model_bit(op->worker)),
+                      "a client waits in a dead worker");
+        }
+
+        break;
+
+    case MODEL_TICK:
+        for (i = 0; i < m.nplaces && op->rc && op->between == 0; i++) {
+            stub_must(!model_client_idle(&m.clients[i], op->now),
+                      "an idle client remains after a tick");
+        }
+
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+/* who it may be: one that is there, one that was, or nobody's invention */
+
+static void
+model_some_client(model_op_t *op)
+{
+    ngx_uint_t  i;
+
+    op->by_client = 1;
+    op->client.number = stub_below(m.nplaces);
+
+    for (i = 0; i < 8 && m.clients[op->client.number].uuid[0] == 0; i++) {
+        op->client.number = stub_below(m.nplaces);
+    }
+
+    op->client.uuid[0] = m.clients[op->client.number].uuid[0];
+    op->client.uuid[1] = m.clients[op->client.number].uuid[1];
+
+    switch (stub_below(40)) {
+
+    case 0:
+        op->client.uuid[0] ^= 1;
+        break;
+
+    case 1:
+        op->client.uuid[1] ^= (uint64_t) 1 << 63;
+        break;
+
+    case 2:
+        op->client.number = stub_below(3) ? (op->client.number + 1) % m.nplaces
+                                          : m.nplaces + stub_below(1000);
+    }
+
+    /* of a free place only uuid[0] says so */
+
+    if (op->client.uuid[0] == 0 && op->client.number < m.nplaces) {
+        op->client.uuid[0] = stub_below(2);
+        op->client.uuid[1] = model_entry(op->client.number)->uuid[1];
+    }
+}
+
+
+#endif /* _STORE_CLIENT_H_INCLUDED_ */
