@@ -85,7 +85,7 @@ struct ngx_http_longpoll_saver_s {
     unsigned                         last_one:1;
     unsigned                         failing:1; /* and it was logged */
     unsigned                         stuck:1;   /* for want of a new file */
-    unsigned                         tried:1;   /* which the timer tries again */
+    unsigned                         tried:1;   /* the timer tries again */
     unsigned                         retry:1;   /* not before the timer */
 };
 
@@ -1179,6 +1179,7 @@ ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z)
 void
 ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 {
+    uint64_t                    left;
     ngx_uint_t                  self;
     ngx_http_longpoll_saver_t  *saver;
 
@@ -1195,8 +1196,9 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_persist_finish(&saver->task->event);
     }
 
-    if (ngx_http_longpoll_zone_resign(z, self, ngx_http_longpoll_notify_alive()))
-    {
+    left = ngx_http_longpoll_zone_resign(z, self,
+                                         ngx_http_longpoll_notify_alive());
+    if (left) {
         (void) ngx_http_longpoll_persist_close(saver);
         ngx_http_longpoll_persist_closed(saver, NGX_OK);
 
