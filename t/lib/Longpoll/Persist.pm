@@ -66,8 +66,23 @@ sub start {
     $o{more_http} = delete $o{http} // '';
     $o{more_server} = delete $o{server} // '';
 
+    # while it is down, another file's nginx must not take its port
+
+    local $ENV{TEST_NGINX_PORT} = ($ENV{TEST_NGINX_PORT} || 1984) + 20 * place();
+
     return $class->SUPER::start(%o);
 }
+
+# of the test's file among its neighbours
+
+sub place {
+    my @files = sort glob dirname(abs_path($0)) . '/*.t';
+    my ($n) = grep { $files[$_] eq abs_path($0) } 0 .. $#files;
+
+    return $n // 0;
+}
+
+sub DESTROY { $_[0]{child}->end if $_[0]{child} }
 
 sub disk_is_built { -e $preload }
 
