@@ -8,7 +8,9 @@ package Longpoll::Persist;
 #         size       => '1m',
 #         http       => '', server => '',   # more of these, see Server
 #         disk       => 1,              # with tools/disk.c; 'shadow': also what
-#     );                                # a power cut would leave
+#         content    => $text,          # a power cut would leave
+#         before     => sub { ... },    # files that are there from the start
+#     );
 #
 #     $n->file, $n->file('.state')      the paths; $n->data is their directory
 #     $n->raw, $n->raw('.state')        what stands there
@@ -127,6 +129,9 @@ sub lay_out {
         $self->give($dir);
     }
 
+    $self->spew($self->{content}) if defined $self->{content};
+    $self->{before}->($self) if $self->{before};
+
     return unless $self->{disk};
 
     open my $out, '>', "$self->{dir}/disk" or die "disk: $!\n";
@@ -209,7 +214,7 @@ sub wait_data {
 
     eval {
         wait_until('data in the file', sub {
-            $got = join ' ', eval { map { $_->{data} } $self->lines };
+            $got = join ' ', eval { map { $_->{data} // 'null' } $self->lines };
             $got eq join ' ', @data;
         });
     } or die "never came: @data in the file, which has $got\n";
