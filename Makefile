@@ -15,8 +15,8 @@ T =
 # of each fuzz target
 SECONDS = 30
 
-.PHONY: all help check test unit load plain hup user asan valgrind fuzz \
-	chaos soak clients matrix smoke storm mutants run backend bench holds \
+.PHONY: all help check test unit load plain hup user persist asan valgrind \
+	fuzz chaos soak clients matrix smoke storm mutants run backend bench holds \
 	clean build-unit build-fuzz build-bench
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
@@ -25,8 +25,8 @@ all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 
 test:               ## for a landing: check to chaos, smoke
 	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit load plain hup user clients asan fuzz \
-	    chaos smoke
+	@tools/test build check unit load plain hup user persist clients asan \
+	    fuzz chaos smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -51,6 +51,10 @@ hup: all            ## t/*.t, one nginx that is reloaded from block to block
 user: all           ## a few of t/*.t, by somebody who is not root
 	@tools/deps test
 	@tools/test user -- $(T)
+
+persist: all        ## t/persist/*.t, files of zones; ROUNDS=100 SEED=... T=...
+	@tools/deps test
+	@tools/test persist -- $(T)
 
 clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 	@tools/deps clients run

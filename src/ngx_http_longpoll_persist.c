@@ -396,6 +396,16 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 
     if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
 
+        /* nobody will write what comes to a zone whose place is taken */
+
+        if (sh->moved && sh->writer == 0 && sh->durable
+            && sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].ref)
+        {
+            wake = 0;
+            ngx_http_longpoll_zone_unsaved(z, &wake);
+            ngx_http_longpoll_persist_notify(wake);
+        }
+
         if (saver->retry || !ngx_http_longpoll_persist_claim(saver)) {
             return NULL;
         }

@@ -74,8 +74,12 @@ disk_begin(void)
         return;
     }
 
+    /* nginx writes its title over the environment */
+
     disk_dir = getenv("LONGPOLL_DISK");
+    disk_dir = disk_dir ? strdup(disk_dir) : NULL;
     disk_shadow = getenv("LONGPOLL_DISK_SHADOW");
+    disk_shadow = disk_shadow ? strdup(disk_shadow) : NULL;
 
     fd = disk_open(name, O_RDWR|O_CLOEXEC);
     if (fd == -1 || disk_dir == NULL) {

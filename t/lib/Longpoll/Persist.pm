@@ -8,7 +8,9 @@ package Longpoll::Persist;
 #         size       => '1m',
 #         http       => '', server => '',   # more of these, see Server
 #         disk       => 1,              # with tools/disk.c; 'shadow': also what
-#     );                                # a power cut would leave
+#         content    => $text,          # a power cut would leave
+#         before     => sub { ... },    # files that are there from the start
+#     );
 #
 #     $n->file, $n->file('.state')      the paths; $n->data is their directory
 #     $n->raw, $n->raw('.state')        what stands there
@@ -66,8 +68,23 @@ sub start {
     $o{more_http} = delete $o{http} // '';
     $o{more_server} = delete $o{server} // '';
 
+    # while it is down, another file's nginx must not take its port
+
+    local $ENV{TEST_NGINX_PORT} = ($ENV{TEST_NGINX_PORT} || 1984) + 20 * place();
+
     return $class->SUPER::start(%o);
 }
+
+# of the test's file among its neighbours
+
+sub place {
+    my @files = sort glob dirname(abs_path($0)) . '/*.t';
+    my ($n) = grep { $files[$_] eq abs_path($0) } 0 .. $#files;
+
+    return $n // 0;
+}
+
+sub DESTROY { $_[0]{child}->end if $_[0]{child} }
 
 sub disk_is_built { -e $preload }
 
@@ -111,6 +128,9 @@ sub lay_out {
         mkdir $dir, 0755 or die "$dir: $!\n";
         $self->give($dir);
     }
+
+    $self->spew($self->{content}) if defined $self->{content};
+    $self->{before}->($self) if $self->{before};
 
     return unless $self->{disk};
 
@@ -194,7 +214,7 @@ sub wait_data {
 
     eval {
         wait_until('data in the file', sub {
-            $got = join ' ', eval { map { $_->{data} } $self->lines };
+            $got = join ' ', eval { map { $_->{data} // 'null' } $self->lines };
             $got eq join ' ', @data;
         });
     } or die "never came: @data in the file, which has $got\n";
