@@ -162,12 +162,12 @@ ngx_http_longpoll_file_open(ngx_http_longpoll_file_t *f)
 
     f->fd = open(f->path, O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW, 0600);
 
-    if (f->fd == -1 && errno != EACCES) {
+    if (f->fd == -1 && (errno != EACCES || f->unread)) {
         rc = ngx_http_longpoll_file_failed(f, "open", f->path);
         goto failed;
     }
 
-    /* one of another user, golongpoll's, say, has been read by the master */
+    /* the master could read it, another user's, golongpoll's, say */
 
     f->size = 0;
 

@@ -50,6 +50,8 @@ typedef struct {
     uint64_t                         new_state_size;
 
     ngx_http_longpoll_file_head_t    head;      /* as it is on disk */
+    ngx_uint_t                       unread;    /* whatever stands there, nobody
+                                                   knows it */
 
     const char                      *failed;    /* the call */
     const char                      *name;      /* of the file */

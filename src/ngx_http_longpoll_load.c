@@ -151,7 +151,10 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         load.name = f.path;
         load.fd = ngx_http_longpoll_load_open(&load, f.path);
 
-        if (load.fd != -1) {
+        if (load.fd == -1) {
+            z->sh->unread = (errno != ENOENT);
+
+        } else {
             rc = ngx_http_longpoll_load_index(&load);
         }
     }
@@ -224,7 +227,7 @@ done:
 static int
 ngx_http_longpoll_load_open(ngx_http_longpoll_load_t *load, char *name)
 {
-    int          fd;
+    int          fd, err;
     struct stat  st;
 
     fd = open(name, O_RDONLY|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK);
@@ -232,9 +235,11 @@ ngx_http_longpoll_load_open(ngx_http_longpoll_load_t *load, char *name)
     if (fd == -1) {
 
         if (errno != ENOENT) {
-            ngx_log_error(NGX_LOG_ERR, load->log, errno,
+            err = errno;
+            ngx_log_error(NGX_LOG_ERR, load->log, err,
                           "longpoll zone \"%V\": open(\"%s\") failed, "
                           "nothing is loaded", &load->zone->name, name);
+            errno = err;
         }
 
         return -1;
@@ -245,6 +250,7 @@ ngx_http_longpoll_load_open(ngx_http_longpoll_load_t *load, char *name)
                       "longpoll zone \"%V\": \"%s\" is not a file, "
                       "nothing is loaded", &load->zone->name, name);
         (void) close(fd);
+        errno = EINVAL;
         return -1;
     }
 

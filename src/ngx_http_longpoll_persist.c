@@ -770,6 +770,8 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
     f = &saver->file;
     sh = saver->zone->sh;
 
+    f->unread = (sh->unread != 0);
+
     rc = ngx_http_longpoll_file_open(f);
     if (rc != NGX_OK) {
         return rc;

@@ -190,6 +190,7 @@ typedef struct {
     ngx_atomic_t                     publishers;    /* with publishers that wait
                                                        for the disk */
     ngx_atomic_t                     writer;    /* number of the worker + 1 */
+    uint64_t                         unread;    /* the file could not be read */
     uint64_t                         contested; /* when it was loaded, somebody
                                                    else was the writer */
     uint64_t                         file_size; /* that is good */
