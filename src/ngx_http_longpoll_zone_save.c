@@ -288,12 +288,19 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
 
         steps--;
 
+        /* a key is that of the first message of a publish */
+
+        if ((msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
+            && save->nnotes == save->max_notes)
+        {
+            rc = NGX_AGAIN;
+            break;
+        }
+
         ngx_http_longpoll_zone_save_msg(z, msg, &name, &m);
         len = ngx_http_longpoll_wire_line_len(&name, &m);
 
-        if (len > save->size - save->len
-            || save->nnotes == save->max_notes)
-        {
+        if (len > save->size - save->len) {
             rc = NGX_AGAIN;
 
             if (save->len == 0 || *more) {
