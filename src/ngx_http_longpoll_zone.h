@@ -105,6 +105,9 @@ typedef struct {
 #define NGX_HTTP_LONGPOLL_MARK_SHOWN  3     /* those who wait have been told */
 #define NGX_HTTP_LONGPOLL_MARKS       4
 
+#define NGX_HTTP_LONGPOLL_FILE_DEAD   1
+#define NGX_HTTP_LONGPOLL_FILE_MENDED 2
+
 #define NGX_HTTP_LONGPOLL_FAILURES    64
 
 
@@ -191,7 +194,9 @@ typedef struct {
     uint64_t                         contested; /* when it was loaded, somebody
                                                    else was the writer */
     uint64_t                         file_size; /* that is good */
-    uint64_t                         file_dead; /* it is to be written anew */
+    uint64_t                         file_dead; /* it is to be written anew:
+                                                   DEAD, or MENDED while it is,
+                                                   which may be given up */
     uint64_t                         state_size;
     uint64_t                         gone_first;    /* in the ring, both only */
     uint64_t                         gone_last;     /* grow */

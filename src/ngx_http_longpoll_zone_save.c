@@ -80,7 +80,7 @@ ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
     }
 
     if (sh->gone_last - sh->gone_first == z->ngone) {
-        ngx_http_longpoll_put(sh->file_dead, 1);
+        ngx_http_longpoll_put(sh->file_dead, NGX_HTTP_LONGPOLL_FILE_DEAD);
         return;
     }
 
@@ -641,7 +641,11 @@ ngx_http_longpoll_zone_again(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
         ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_AGAIN, 0,
                                         z->sh->oldest);
         ngx_http_longpoll_put(z->sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on, 1);
-        ngx_http_longpoll_put(z->sh->file_dead, 0);
+
+        if (z->sh->file_dead) {
+            ngx_http_longpoll_put(z->sh->file_dead,
+                                  NGX_HTTP_LONGPOLL_FILE_MENDED);
+        }
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -669,6 +673,13 @@ ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
         ngx_http_longpoll_set(j, sh->file_size, size);
         ngx_http_longpoll_set(j, sh->state_size, notes);
         ngx_http_longpoll_set(j, again->on, 0);
+
+        /* not if more went meanwhile than there was room for */
+
+        if (sh->file_dead == NGX_HTTP_LONGPOLL_FILE_MENDED) {
+            ngx_http_longpoll_set(j, sh->file_dead, 0);
+        }
+
         ngx_http_longpoll_done(j);
 
         rc = NGX_OK;
