@@ -591,7 +591,10 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
     if (must) {
 
-        /* what waits for the disk is shown without */
+        /* what was refused goes; what waits for the disk is shown without */
+
+        ngx_http_longpoll_zone_show(z, wake);
+        ngx_http_longpoll_zone_refuse(z);
 
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_put(sh->visible, sh->committed);
