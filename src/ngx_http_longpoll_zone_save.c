@@ -123,22 +123,29 @@ ngx_http_longpoll_zone_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
 uint64_t
 ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
-    uint64_t                     clock;
-    ngx_http_longpoll_msg_sh_t  *msg;
-    ngx_http_longpoll_mark_sh_t *saved;
+    uint64_t                      clock, first;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_http_longpoll_mark_sh_t  *shown;
 
+    sh = z->sh;
     clock = ngx_http_longpoll_zone_clock(z, now);
-    saved = &z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
 
-    if (z->sh->durable && saved->ref) {
-        msg = ngx_http_longpoll_zone_msg(z, saved->ref);
-
-        if (msg->id > z->sh->visible) {
-            return ngx_min(clock, ngx_http_longpoll_id_ms(msg->id));
-        }
+    if (sh->visible == sh->committed) {
+        return clock;
     }
 
-    return clock;
+    /* SHOWN is at the first that waits, or on its way there */
+
+    first = sh->visible + 1;
+    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+
+    if (shown->ref) {
+        msg = ngx_http_longpoll_zone_msg(z, shown->ref);
+        first = ngx_max(first, msg->id);
+    }
+
+    return ngx_min(clock, ngx_http_longpoll_id_ms(first));
 }
 
 
