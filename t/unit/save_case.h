@@ -9,6 +9,7 @@
 
 
 static const test_case_t  test_cases[] = {
+    { NULL, NULL }
 };
 
 

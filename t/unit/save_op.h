@@ -309,7 +309,10 @@ op_published(op_t *op, ngx_uint_t killed)
         return;
     }
 
-    stub_must(op->rc != NGX_DECLINED, "a publish is refused");
+    if (op->rc == NGX_DECLINED) {
+        stub->declined++;
+        return;
+    }
 
     known = NULL;
 
@@ -386,50 +389,53 @@ static void
 op_gone(op_t *op, model_msg_t *msg)
 {
     uint32_t     slot;
-    ngx_uint_t   i;
+    ngx_uint_t   i, missed;
 
     msg->live = 0;
     stub->dropped++;
 
-    if (msg->refused) {
-        msg->gone = 1;
-        return;
-    }
-
-    if ((op->kind == OP_DELETE && op->cat == msg->cat
-         && msg->id <= op->visible)
-        || ((m.flags & MODEL_TAKE) && msg->id <= op->visible
-            && (op->kind == OP_READ || op->kind == OP_FORGET
-                || op->kind == OP_UNWATCH)
-            && (msg->id > m.dropped[msg->cat])
-            && !op_over(op, msg)))
+    if (msg->refused
+        || (op->kind == OP_DELETE && op->cat == msg->cat
+            && msg->id <= op->visible))
     {
         msg->gone = 1;
         return;
     }
 
     slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[msg->cat].hash);
+    missed = ngx_http_longpoll_cat_missed(&z->cats, slot,
+                                          model_cats[msg->cat].hash,
+                                          msg->id - 1, 0);
 
-    stub_must(ngx_http_longpoll_cat_missed(&z->cats, slot,
-                                           model_cats[msg->cat].hash,
-                                           msg->id - 1, 0),
-              "what is lost from c%u is not missed", msg->cat);
+    if ((m.flags & MODEL_TAKE) && msg->id <= op->visible
+        && (op->kind == OP_READ || op->kind == OP_FORGET
+            || op->kind == OP_UNWATCH)
+        && (!missed || !op_over(op, msg)))
+    {
+        msg->gone = 1;
+        return;
+    }
+
+    stub_must(missed, "what is lost from c%u is not missed", msg->cat);
     stub_must(op_over(op, msg), "a message of c%u goes for no reason",
               msg->cat);
 
     m.dropped[msg->cat] = ngx_max(m.dropped[msg->cat], msg->id);
 
-    /* a category that was forgotten goes as a whole */
+    /* what goes as a whole was forgotten */
 
-    if (sh->conf.inactive && sh->conf.ttl == 0 && op->kind != OP_PUBLISH
-        && op->now >= m.used[msg->cat] + sh->conf.inactive)
+    if (sh->conf.inactive && sh->conf.ttl == 0
+        && (op->kind == OP_TICK
+            || (op->kind == OP_READ && !sh->conf.delete_on_read)))
     {
-        msg->gone = 1;
-
         for (i = 0; i < m.n_msgs; i++) {
-            stub_must(m.msgs[i].cat != msg->cat || !m.msgs[i].seen
-                      || !m.msgs[i].live, "a part of a category is inactive");
+            if (m.msgs[i].cat == msg->cat && m.msgs[i].live && m.msgs[i].seen)
+            {
+                return;
+            }
         }
+
+        msg->gone = 1;
     }
 }
 
@@ -647,7 +653,10 @@ op_was_read(op_t *op)
             && (op->rd.mode == NGX_HTTP_LONGPOLL_READ_LAST
                 || op->rd.mode == NGX_HTTP_LONGPOLL_READ_PEEK))
         {
-            stub_must(model_ms(msg->id) > op->rd.timestamp,
+            /* a poll that has seen something of that very ms has its id */
+
+            stub_must(model_ms(msg->id) > op->rd.timestamp
+                      || model_ms(msg->id) == model_ms(id),
                       "what waits for the disk is not later than an answer");
         }
     }
@@ -723,8 +732,8 @@ op_done(op_t *op, ngx_uint_t killed)
     }
 
     if (op->kind == OP_DURABLE) {
-        if (op->must && sh->visible > marks[SAVED].id) {
-            m.exempt = ngx_max(m.exempt, op->committed);
+        if (op->must) {
+            m.exempt = ngx_max(m.exempt, sh->visible);
         }
 
         if (sh->durable && !op->durable) {
