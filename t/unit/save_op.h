@@ -673,7 +673,8 @@ op_was_read(op_t *op)
     }
 
     for (k = 0, must = op->cursor.lost; k < op->rd.ncats; k++) {
-        must |= (id < m.dropped[op->which[k]]);
+        must |= (id < m.dropped[op->which[k]]
+                 && !(m.inexact && op->cursor.beginning));
         m.used[op->which[k]] = op->now;
     }
 
