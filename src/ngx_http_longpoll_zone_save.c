@@ -1003,6 +1003,7 @@ typedef struct {
     uint32_t                      ref;
     uint32_t                      slot;
     uint64_t                      pos;
+    uint64_t                      upto;         /* all that was given out */
 
     u_char                       *bytes;
     size_t                        size;
@@ -1103,7 +1104,7 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
     /* so that ..._moved() knows what came later */
 
-    sh->copied = lot->id;
+    sh->copied = lot->upto;
 
     ngx_free(lot->bytes);
     ngx_free(lot);
@@ -1186,6 +1187,10 @@ ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
         lot->pos = ngx_http_longpoll_zone_pos(z, ref);
         lot->slot = msg->slot;
         len = 0;
+    }
+
+    if (lot->n == 0 && len == 0) {
+        lot->upto = z->sh->committed;
     }
 
     ngx_http_longpoll_zone_unlock(z);
