@@ -1094,8 +1094,11 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
         sh->counters.delivered += osh->workers[i].delivered;
     }
 
-    ngx_http_longpoll_zone_loaded(z, 0, ngx_max(now,
-                                       ngx_http_longpoll_id_ms(lot->id)));
+    /* what it has given out as the time of an answer, too */
+
+    sh->last_id = ngx_max(sh->last_id, osh->last_id);
+
+    ngx_http_longpoll_zone_loaded(z, 0, now);
 
     sh->born = osh->born;
     sh->trusted = ngx_max(osh->trusted, sh->unnamed);
