@@ -1109,6 +1109,10 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
     sh->copied = lot->upto;
 
+    /* no file is all of it before it was written anew, whoever does so */
+
+    sh->file_size = (uint64_t) -1;
+
     ngx_free(lot->bytes);
     ngx_free(lot);
 
