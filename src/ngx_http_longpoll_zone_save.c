@@ -484,6 +484,7 @@ ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z)
 void
 ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
+    uint64_t                         good;
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_failure_sh_t  *failure;
     ngx_http_longpoll_journal_sh_t  *j;
@@ -493,13 +494,17 @@ ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (sh->durable && sh->committed > sh->visible && sh->refused == 0) {
+    /* what is saved will be visible, if a writer was killed in between */
+
+    good = ngx_max(sh->visible, sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id);
+
+    if (sh->durable && sh->committed > good && sh->refused == 0) {
 
         /* in one step with the promise that all of it goes */
 
         failure = &sh->failures[sh->failed % NGX_HTTP_LONGPOLL_FAILURES];
 
-        ngx_http_longpoll_put(failure->after, sh->visible);
+        ngx_http_longpoll_put(failure->after, good);
         ngx_http_longpoll_put(failure->upto, sh->committed);
 
         ngx_http_longpoll_set(j, sh->failed, sh->failed + 1);
