@@ -508,8 +508,9 @@ void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
 #define NGX_HTTP_LONGPOLL_NOTE_GONE   1     /* UUID: not lost, but not there */
 #define NGX_HTTP_LONGPOLL_NOTE_KEY    2     /* UUID, hash of its key */
-#define NGX_HTTP_LONGPOLL_NOTE_LOST   3     /* hash of a category, id: it lost
-                                               what is up to there */
+#define NGX_HTTP_LONGPOLL_NOTE_LOST   3     /* hash of a category, ids: what it
+                                               lost up to there in this life,
+                                               and perhaps or earlier */
 #define NGX_HTTP_LONGPOLL_NOTE_TOMB   4     /* bucket, their number, and what
                                                the tombstone says */
 #define NGX_HTTP_LONGPOLL_NOTE_REST   5     /* id: some category lost what is up

@@ -809,8 +809,8 @@ ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
         note->kind = NGX_HTTP_LONGPOLL_NOTE_LOST;
         note->word[0] = cat->hash[0];
         note->word[1] = cat->hash[1];
-        note->word[2] = id;
-        note->word[3] = 0;
+        note->word[2] = cat->dropped;
+        note->word[3] = cat->shared;
         return;
     }
 
@@ -915,6 +915,7 @@ void
 ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_note_t *note, ngx_uint_t exact)
 {
+    uint64_t                      id;
     ngx_http_longpoll_tomb_sh_t  *tomb;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -923,7 +924,16 @@ ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lock(z);
 
     if (note->kind == NGX_HTTP_LONGPOLL_NOTE_LOST) {
-        ngx_http_longpoll_cat_lost(&z->cats, note->word, note->word[2], exact);
+        id = ngx_max(note->word[2], note->word[3]);
+
+        if (exact && note->word[2]) {
+            ngx_http_longpoll_cat_lost(&z->cats, note->word, note->word[2], 1);
+            id = note->word[3];
+        }
+
+        if (id) {
+            ngx_http_longpoll_cat_lost(&z->cats, note->word, id, 0);
+        }
 
     } else if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB
                && note->word[1] == sh->cats.nbuckets
