@@ -371,7 +371,7 @@ op_over(op_t *op, model_msg_t *msg)
 
     if (op->kind == OP_PUBLISH
         || (sh->conf.inactive
-            && op->now >= m.used[msg->cat] + sh->conf.inactive))
+            && op->now + 1000 >= m.used[msg->cat] + sh->conf.inactive))
     {
         return 1;
     }
@@ -634,7 +634,7 @@ op_was_read(op_t *op)
 
         if (got && got->id == msg->id) {
             stub_must(msg->shown && !msg->refused && got->cat == k
-                      && (msg->live || msg->gone)
+                      && (msg->live || msg->gone || (m.flags & MODEL_TAKE))
                       && got->uuid.high == msg->uuid.high
                       && got->uuid.low == msg->uuid.low
                       && got->data.len == msg->len
@@ -692,6 +692,7 @@ static void
 op_begin(op_t *op)
 {
     if (op->kind == OP_BEGIN) {
+        m.lost = 0;
         model_open();
         m.again = 0;
         m.round = 0;
@@ -717,8 +718,8 @@ op_begin(op_t *op)
     op->durable = sh->durable;
 
     if (op->kind == OP_UNSAVED) {
-        op->failed = op->durable && op->committed > op->visible
-                     && sh->refused == 0;
+        op->failed = op->durable && sh->refused == 0
+                     && op->committed > ngx_max(op->visible, op->saved);
     }
 }
 
@@ -751,7 +752,9 @@ op_done(op_t *op, ngx_uint_t killed)
             return;
         }
 
-        if (op->kind == OP_SAVED || (m.round && stub_once(2))) {
+        if (op->kind == OP_SAVED
+            || (m.round && op->kind != OP_COLLECT && stub_once(2)))
+        {
 
             /* some of it is on disk, or all */
 
@@ -939,8 +942,20 @@ op_run(op_t *op)
             /* another writer begins at once */
 
             ngx_memzero(&begin, sizeof(begin));
-            begin.kind = OP_BEGIN;
             begin.now = now->now;
+
+            if (!m.ready && sh->durable && stub_once(2)) {
+
+                /* the first one cannot open the file */
+
+                begin.kind = OP_UNSAVED;
+                op_begin(&begin);
+                op_call(&begin);
+                op_done(&begin, 0);
+                model_check(0);
+            }
+
+            begin.kind = OP_BEGIN;
             op_begin(&begin);
             op_call(&begin);
             op_done(&begin, 0);
