@@ -642,7 +642,7 @@ main(int argc, char *argv[])
         test_seed = argc > 1 ? strtoul(argv[1], NULL, 0) : test_seed;
         printf("# seed %lu\n", (unsigned long) test_seed);
 
-        for (i = 0; i + 1 < sizeof(test_cases) / sizeof(test_cases[0]); i++) {
+        for (i = 0; i < sizeof(test_cases) / sizeof(test_cases[0]); i++) {
             test_one_case(i);
         }
 
