@@ -573,7 +573,9 @@ ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
     ngx_memory_barrier();
     n = *(volatile uint64_t *) &z->sh->failed;
 
-    if (n - failed > NGX_HTTP_LONGPOLL_FAILURES) {
+    /* the next one may be being written over the first of these */
+
+    if (n - failed >= NGX_HTTP_LONGPOLL_FAILURES) {
         return NGX_ERROR;
     }
 
