@@ -983,6 +983,10 @@ ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
         cat->dropped = 0;
     }
 
+    for (i = 0; earlier && i < sh->cats.nbuckets; i++) {
+        z->cats.tombs[i].check = 0;
+    }
+
     sh->last_id = ngx_max(sh->last_id, ngx_http_longpoll_id(now, 0));
     sh->committed = sh->last_id;
     sh->visible = sh->last_id;
