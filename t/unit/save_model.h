@@ -456,6 +456,16 @@ model_check_file(void)
         }
     }
 
+    /* what lives has no note */
+
+    for (id = sh->gone_first; id < sh->gone_last; id++) {
+        msg = model_named(z->gone[id % z->ngone].high,
+                          z->gone[id % z->ngone].low);
+
+        stub_must(msg == NULL || !msg->live, "a message of c%u is noted as "
+                  "gone", msg->cat);
+    }
+
     if (sh->file_dead || m.lost) {
         return;
     }

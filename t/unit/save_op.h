@@ -389,8 +389,9 @@ static void
 op_gone(op_t *op, model_msg_t *msg)
 {
     uint32_t     slot;
-    ngx_uint_t   i, missed;
+    ngx_uint_t   i, missed, doomed;
 
+    doomed = 0;
     msg->live = 0;
     stub->dropped++;
 
@@ -399,13 +400,24 @@ op_gone(op_t *op, model_msg_t *msg)
             && msg->id <= op->visible))
     {
         msg->gone = 1;
-        return;
+        doomed = msg->refused;
     }
 
     slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[msg->cat].hash);
     missed = ngx_http_longpoll_cat_missed(&z->cats, slot,
                                           model_cats[msg->cat].hash,
                                           msg->id - 1, 0);
+
+    if (msg->gone) {
+
+        /* what was refused, but did not go at once, may go as others do */
+
+        if (doomed && missed) {
+            m.dropped[msg->cat] = ngx_max(m.dropped[msg->cat], msg->id);
+        }
+
+        return;
+    }
 
     if ((m.flags & MODEL_TAKE) && msg->id <= op->visible
         && (op->kind == OP_READ || op->kind == OP_FORGET
