@@ -378,9 +378,12 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
+    /* in this order: a note that stands there twice does no harm */
+
+    ngx_http_longpoll_put(sh->state_size, notes);
+    ngx_http_longpoll_put(sh->gone_first, save->gone);
+
     ngx_http_longpoll_set(j, sh->file_size, size);
-    ngx_http_longpoll_set(j, sh->state_size, notes);
-    ngx_http_longpoll_set(j, sh->gone_first, save->gone);
     ngx_http_longpoll_set(j, saved->id, next->id);
     ngx_http_longpoll_set(j, saved->ref, next->ref);
     ngx_http_longpoll_done(j);
@@ -673,13 +676,11 @@ ngx_int_t
 ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
     uint64_t notes)
 {
-    ngx_int_t                        rc;
-    ngx_http_longpoll_mark_sh_t     *again, *saved;
-    ngx_http_longpoll_zone_sh_t     *sh;
-    ngx_http_longpoll_journal_sh_t  *j;
+    ngx_int_t                     rc;
+    ngx_http_longpoll_mark_sh_t  *again, *saved;
+    ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    j = &sh->journal;
     again = &sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN];
     saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
     rc = NGX_AGAIN;
@@ -687,17 +688,21 @@ ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
     ngx_http_longpoll_zone_lock(z);
 
     if (again->on && again->ref == saved->ref) {
-        ngx_http_longpoll_set(j, sh->file_size, size);
-        ngx_http_longpoll_set(j, sh->state_size, notes);
-        ngx_http_longpoll_set(j, again->on, 0);
+
+        /*
+         * The new file has its name already.  Who dies here leaves a size that
+         * is right, or more than there is: then it is written once more.
+         */
+
+        ngx_http_longpoll_put(sh->state_size, notes);
+        ngx_http_longpoll_put(sh->file_size, size);
+        ngx_http_longpoll_put(again->on, 0);
 
         /* not if more went meanwhile than there was room for */
 
         if (sh->file_dead == NGX_HTTP_LONGPOLL_FILE_MENDED) {
-            ngx_http_longpoll_set(j, sh->file_dead, 0);
+            ngx_http_longpoll_put(sh->file_dead, 0);
         }
-
-        ngx_http_longpoll_done(j);
 
         rc = NGX_OK;
     }

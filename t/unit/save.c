@@ -401,25 +401,25 @@ test_world(void *data)
 static const test_worlds_t  test_models[] = {
 
     { "what is saved is in the file, and what is refused is not seen",
-      0, 60, 6000, 0 },
+      0, 30, 3000, 0 },
 
     { "what is deleted, taken or forgotten has a note",
-      MODEL_TAKE|MODEL_IDLE, 60, 6000, 0 },
+      MODEL_TAKE|MODEL_IDLE, 30, 3000, 0 },
 
     { "a life goes on with what an earlier one left",
-      MODEL_LIVES, 60, 6000, 0 },
+      MODEL_LIVES, 30, 3000, 0 },
 
     { "also with delete_on_read and inactive",
-      MODEL_LIVES|MODEL_TAKE|MODEL_IDLE, 30, 6000, 0 },
+      MODEL_LIVES|MODEL_TAKE|MODEL_IDLE, 30, 3000, 0 },
 
     { "a zone of another size has what fits",
-      MODEL_ADOPT|MODEL_LIVES, 60, 6000, 0 },
+      MODEL_ADOPT|MODEL_LIVES, 30, 3000, 0 },
 
     { "a kill at any store leaves zone and file as one",
-      MODEL_CRASH, 45, 500, 0 },
+      MODEL_CRASH, 12, 300, 0 },
 
     { "also with delete_on_read and inactive",
-      MODEL_CRASH|MODEL_TAKE|MODEL_IDLE, 45, 500, 0 },
+      MODEL_CRASH|MODEL_TAKE|MODEL_IDLE, 12, 300, 0 },
 };
 
 
