@@ -129,8 +129,8 @@ STORE = hash id sound log cat place wire zone zone_read zone_place zone_save \
 	zone_check
 
 build/unit/text:   UNIT = id query json wire
-build/unit/store:  UNIT = $(STORE)
-build/unit/store:  CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
+build/unit/store build/unit/save: UNIT = $(STORE)
+build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1
 
 C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
@@ -139,7 +139,7 @@ C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover
 
-programs := build/unit/text build/unit/store
+programs := build/unit/text build/unit/store build/unit/save
 
 build-unit: all $(programs)
 

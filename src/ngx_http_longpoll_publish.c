@@ -479,11 +479,11 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
 
     case NGX_DONE:
 
-        /* it may be waiting for the disk itself */
+        /* it may be waiting for the disk itself, or just be refused */
 
         if (ngx_http_longpoll_zone_decided(ctx->zone, msgs[pub->n - 1].id,
                                            pub->failed)
-            == NGX_AGAIN)
+            != NGX_OK)
         {
             rc = NGX_AGAIN;
         }

@@ -1227,12 +1227,14 @@ ngx_int_t
 ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
-    uint64_t                     n;
-    uint32_t                     ref;
-    ngx_http_longpoll_cat_sh_t  *cat;
-    ngx_http_longpoll_msg_sh_t  *msg;
+    uint64_t                      n;
+    uint32_t                      ref;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_mark_sh_t  *shown;
 
     cat = &z->cats.slots[slot];
+    shown = &z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
 
     if (cat->count <= z->sh->conf.buffer) {
         return NGX_OK;
@@ -1258,9 +1260,16 @@ ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_drop(z,
-                                    ngx_http_longpoll_zone_msg(z, cat->first),
-                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
+        msg = ngx_http_longpoll_zone_msg(z, cat->first);
+
+        if (z->sh->durable && msg->id > shown->id) {
+
+            /* nobody has been told of it, and it is not counted yet */
+
+            return NGX_OK;
+        }
+
+        ngx_http_longpoll_zone_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
     }
 
     return NGX_OK;

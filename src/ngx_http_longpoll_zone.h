@@ -106,6 +106,9 @@ typedef struct {
 #define NGX_HTTP_LONGPOLL_MARK_SHOWN  3     /* those who wait have been told */
 #define NGX_HTTP_LONGPOLL_MARKS       4
 
+#define NGX_HTTP_LONGPOLL_FILE_DEAD   1
+#define NGX_HTTP_LONGPOLL_FILE_MENDED 2
+
 #define NGX_HTTP_LONGPOLL_FAILURES    64
 
 
@@ -194,7 +197,9 @@ typedef struct {
     uint64_t                         contested; /* when it was loaded, somebody
                                                    else was the writer */
     uint64_t                         file_size; /* that is good */
-    uint64_t                         file_dead; /* it is to be written anew */
+    uint64_t                         file_dead; /* it is to be written anew:
+                                                   DEAD, or MENDED while it is,
+                                                   which may be given up */
     uint64_t                         state_size;
     uint64_t                         gone_first;    /* in the ring, both only */
     uint64_t                         gone_last;     /* grow */
@@ -540,8 +545,9 @@ void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
 #define NGX_HTTP_LONGPOLL_NOTE_GONE   1     /* UUID: not lost, but not there */
 #define NGX_HTTP_LONGPOLL_NOTE_KEY    2     /* UUID, hash of its key */
-#define NGX_HTTP_LONGPOLL_NOTE_LOST   3     /* hash of a category, id: it lost
-                                               what is up to there */
+#define NGX_HTTP_LONGPOLL_NOTE_LOST   3     /* hash of a category, ids: what it
+                                               lost up to there in this life,
+                                               and perhaps or earlier */
 #define NGX_HTTP_LONGPOLL_NOTE_TOMB   4     /* bucket, their number, and what
                                                the tombstone says */
 #define NGX_HTTP_LONGPOLL_NOTE_REST   5     /* id: some category lost what is up

@@ -3,9 +3,9 @@
  * ngx_http_longpoll_zone_check.c: a walk over everything, for tests.
  *
  * The log from tail to head, record by record; the list by age; each category's
- * list and its place in its bucket; the free slots; gpoll's clients.  All that
- * is counted must come to what the zone says.  Only between calls, when nothing
- * is unfinished.
+ * list and its place in its bucket; the free slots; gpoll's clients; the marks
+ * of a file.  All that is counted must come to what the zone says.  Only between
+ * calls, when nothing is unfinished.
  *
  * It trusts nothing that it follows: a ref must lie in the log and be alive
  * before it is looked at, and no list is longer than it says.
@@ -30,6 +30,8 @@ static const char *ngx_http_longpoll_zone_check_ages(
 static const char *ngx_http_longpoll_zone_check_slot(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
 static const char *ngx_http_longpoll_zone_check_places(
+    ngx_http_longpoll_zone_t *z);
+static const char *ngx_http_longpoll_zone_check_marks(
     ngx_http_longpoll_zone_t *z);
 
 
@@ -98,7 +100,7 @@ ngx_http_longpoll_zone_check_ref(ngx_http_longpoll_zone_t *z, uint32_t ref)
 
     return pos < z->log.sh->head
            && msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE
-           && msg->id <= z->sh->visible;
+           && msg->id <= z->sh->committed;
 }
 
 
@@ -229,6 +231,73 @@ ngx_http_longpoll_zone_check_places(ngx_http_longpoll_zone_t *z)
 }
 
 
+/* each stands at the first message behind its id, and they do not overtake */
+
+static const char *
+ngx_http_longpoll_zone_check_marks(ngx_http_longpoll_zone_t *z)
+{
+    uint32_t                      ref;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_http_longpoll_mark_sh_t  *marks;
+
+    sh = z->sh;
+    marks = sh->marks;
+
+    ngx_http_longpoll_zone_must(sh->visible <= sh->committed
+                                && sh->committed <= sh->last_id,
+                                "what is visible");
+    ngx_http_longpoll_zone_must(sh->durable || sh->visible == sh->committed,
+                                "something waits for nothing");
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_MARKS; i++) {
+
+        if (!marks[i].on) {
+            continue;
+        }
+
+        for (ref = sh->oldest; ref; ref = msg->newer) {
+            msg = ngx_http_longpoll_zone_msg(z, ref);
+
+            if (msg->id > marks[i].id) {
+                break;
+            }
+        }
+
+        ngx_http_longpoll_zone_must(z->ngone && marks[i].ref == ref,
+                                    "a mark's place");
+    }
+
+    if (!marks[NGX_HTTP_LONGPOLL_MARK_SAVED].on) {
+        ngx_http_longpoll_zone_must(!sh->durable, "durable without a file");
+        return NULL;
+    }
+
+    ngx_http_longpoll_zone_must(marks[NGX_HTTP_LONGPOLL_MARK_NEXT].on
+                                && marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id
+                                   <= marks[NGX_HTTP_LONGPOLL_MARK_NEXT].id
+                                && marks[NGX_HTTP_LONGPOLL_MARK_NEXT].id
+                                   <= sh->committed,
+                                "saved, given to the writer, committed");
+    ngx_http_longpoll_zone_must(!marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on
+                                || marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].id
+                                   <= marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id,
+                                "a new file has more than the old one");
+    ngx_http_longpoll_zone_must(!sh->durable
+                                || (marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].on
+                                    && marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].id
+                                       <= sh->visible),
+                                "shown, visible");
+    ngx_http_longpoll_zone_must(sh->gone_first <= sh->gone_last
+                                && sh->gone_last - sh->gone_first <= z->ngone,
+                                "the ring of what is gone");
+    ngx_http_longpoll_zone_must(sh->refused <= sh->committed,
+                                "what was refused");
+    return NULL;
+}
+
+
 const char *
 ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
 {
@@ -253,6 +322,10 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
 
     if (wrong == NULL) {
         wrong = ngx_http_longpoll_zone_check_places(z);
+    }
+
+    if (wrong == NULL) {
+        wrong = ngx_http_longpoll_zone_check_marks(z);
     }
 
     for (n = 0; wrong == NULL && n < cats->fresh; n++) {

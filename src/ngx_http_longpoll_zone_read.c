@@ -1091,7 +1091,7 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps)
 {
     uint32_t                      slot, ref;
-    uint64_t                      born, id, life, *known;
+    uint64_t                      born, saved, id, life, *known;
     ngx_http_longpoll_uuid_t      uuid;
     ngx_http_longpoll_msg_sh_t   *msg;
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -1117,7 +1117,13 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
 
     key->slot = slot;
 
-    /* of one over its ttl, or being deleted, only the bytes are still there */
+    /*
+     * Of one over its ttl, being deleted or refused, only the bytes are still
+     * there.
+     */
+
+    saved = ngx_max(sh->visible,
+                    sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id);
 
     born = 0;
 
@@ -1146,7 +1152,8 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
 
         if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
             || ngx_http_longpoll_id_ms(msg->id) < born
-            || (sh->delete_slot == slot + 1 && msg->id <= sh->delete_id))
+            || (sh->delete_slot == slot + 1 && msg->id <= sh->delete_id)
+            || (msg->id <= sh->refused && msg->id > saved))
         {
             continue;
         }

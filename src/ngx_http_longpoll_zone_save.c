@@ -80,7 +80,7 @@ ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
     }
 
     if (sh->gone_last - sh->gone_first == z->ngone) {
-        ngx_http_longpoll_put(sh->file_dead, 1);
+        ngx_http_longpoll_put(sh->file_dead, NGX_HTTP_LONGPOLL_FILE_DEAD);
         return;
     }
 
@@ -123,22 +123,29 @@ ngx_http_longpoll_zone_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
 uint64_t
 ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
-    uint64_t                     clock;
-    ngx_http_longpoll_msg_sh_t  *msg;
-    ngx_http_longpoll_mark_sh_t *saved;
+    uint64_t                      clock, first;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_http_longpoll_mark_sh_t  *shown;
 
+    sh = z->sh;
     clock = ngx_http_longpoll_zone_clock(z, now);
-    saved = &z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
 
-    if (z->sh->durable && saved->ref) {
-        msg = ngx_http_longpoll_zone_msg(z, saved->ref);
-
-        if (msg->id > z->sh->visible) {
-            return ngx_min(clock, ngx_http_longpoll_id_ms(msg->id));
-        }
+    if (sh->visible == sh->committed) {
+        return clock;
     }
 
-    return clock;
+    /* SHOWN is at the first that waits, or on its way there */
+
+    first = sh->visible + 1;
+    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+
+    if (shown->ref) {
+        msg = ngx_http_longpoll_zone_msg(z, shown->ref);
+        first = ngx_max(first, msg->id);
+    }
+
+    return ngx_min(clock, ngx_http_longpoll_id_ms(first));
 }
 
 
@@ -288,12 +295,19 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
 
         steps--;
 
+        /* a key is that of the first message of a publish */
+
+        if ((msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
+            && save->nnotes == save->max_notes)
+        {
+            rc = NGX_AGAIN;
+            break;
+        }
+
         ngx_http_longpoll_zone_save_msg(z, msg, &name, &m);
         len = ngx_http_longpoll_wire_line_len(&name, &m);
 
-        if (len > save->size - save->len
-            || save->nnotes == save->max_notes)
-        {
+        if (len > save->size - save->len) {
             rc = NGX_AGAIN;
 
             if (save->len == 0 || *more) {
@@ -364,9 +378,12 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
+    /* in this order: a note that stands there twice does no harm */
+
+    ngx_http_longpoll_put(sh->state_size, notes);
+    ngx_http_longpoll_put(sh->gone_first, save->gone);
+
     ngx_http_longpoll_set(j, sh->file_size, size);
-    ngx_http_longpoll_set(j, sh->state_size, notes);
-    ngx_http_longpoll_set(j, sh->gone_first, save->gone);
     ngx_http_longpoll_set(j, saved->id, next->id);
     ngx_http_longpoll_set(j, saved->ref, next->ref);
     ngx_http_longpoll_done(j);
@@ -470,6 +487,7 @@ ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z)
 void
 ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
+    uint64_t                         good;
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_failure_sh_t  *failure;
     ngx_http_longpoll_journal_sh_t  *j;
@@ -479,13 +497,17 @@ ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (sh->durable && sh->committed > sh->visible && sh->refused == 0) {
+    /* what is saved will be visible, if a writer was killed in between */
+
+    good = ngx_max(sh->visible, sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id);
+
+    if (sh->durable && sh->committed > good && sh->refused == 0) {
 
         /* in one step with the promise that all of it goes */
 
         failure = &sh->failures[sh->failed % NGX_HTTP_LONGPOLL_FAILURES];
 
-        ngx_http_longpoll_put(failure->after, sh->visible);
+        ngx_http_longpoll_put(failure->after, good);
         ngx_http_longpoll_put(failure->upto, sh->committed);
 
         ngx_http_longpoll_set(j, sh->failed, sh->failed + 1);
@@ -554,7 +576,9 @@ ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
     ngx_memory_barrier();
     n = *(volatile uint64_t *) &z->sh->failed;
 
-    if (n - failed > NGX_HTTP_LONGPOLL_FAILURES) {
+    /* the next one may be being written over the first of these */
+
+    if (n - failed >= NGX_HTTP_LONGPOLL_FAILURES) {
         return NGX_ERROR;
     }
 
@@ -584,7 +608,10 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
     if (must) {
 
-        /* what waits for the disk is shown without */
+        /* what was refused goes; what waits for the disk is shown without */
+
+        ngx_http_longpoll_zone_show(z, wake);
+        ngx_http_longpoll_zone_refuse(z);
 
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_put(sh->visible, sh->committed);
@@ -634,7 +661,11 @@ ngx_http_longpoll_zone_again(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
         ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_AGAIN, 0,
                                         z->sh->oldest);
         ngx_http_longpoll_put(z->sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on, 1);
-        ngx_http_longpoll_put(z->sh->file_dead, 0);
+
+        if (z->sh->file_dead) {
+            ngx_http_longpoll_put(z->sh->file_dead,
+                                  NGX_HTTP_LONGPOLL_FILE_MENDED);
+        }
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -645,13 +676,11 @@ ngx_int_t
 ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
     uint64_t notes)
 {
-    ngx_int_t                        rc;
-    ngx_http_longpoll_mark_sh_t     *again, *saved;
-    ngx_http_longpoll_zone_sh_t     *sh;
-    ngx_http_longpoll_journal_sh_t  *j;
+    ngx_int_t                     rc;
+    ngx_http_longpoll_mark_sh_t  *again, *saved;
+    ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    j = &sh->journal;
     again = &sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN];
     saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
     rc = NGX_AGAIN;
@@ -659,10 +688,21 @@ ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
     ngx_http_longpoll_zone_lock(z);
 
     if (again->on && again->ref == saved->ref) {
-        ngx_http_longpoll_set(j, sh->file_size, size);
-        ngx_http_longpoll_set(j, sh->state_size, notes);
-        ngx_http_longpoll_set(j, again->on, 0);
-        ngx_http_longpoll_done(j);
+
+        /*
+         * The new file has its name already.  Who dies here leaves a size that
+         * is right, or more than there is: then it is written once more.
+         */
+
+        ngx_http_longpoll_put(sh->state_size, notes);
+        ngx_http_longpoll_put(sh->file_size, size);
+        ngx_http_longpoll_put(again->on, 0);
+
+        /* not if more went meanwhile than there was room for */
+
+        if (sh->file_dead == NGX_HTTP_LONGPOLL_FILE_MENDED) {
+            ngx_http_longpoll_put(sh->file_dead, 0);
+        }
 
         rc = NGX_OK;
     }
@@ -776,8 +816,8 @@ ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
         note->kind = NGX_HTTP_LONGPOLL_NOTE_LOST;
         note->word[0] = cat->hash[0];
         note->word[1] = cat->hash[1];
-        note->word[2] = id;
-        note->word[3] = 0;
+        note->word[2] = cat->dropped;
+        note->word[3] = cat->shared;
         return;
     }
 
@@ -882,6 +922,7 @@ void
 ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_note_t *note, ngx_uint_t exact)
 {
+    uint64_t                      id;
     ngx_http_longpoll_tomb_sh_t  *tomb;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -890,7 +931,16 @@ ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lock(z);
 
     if (note->kind == NGX_HTTP_LONGPOLL_NOTE_LOST) {
-        ngx_http_longpoll_cat_lost(&z->cats, note->word, note->word[2], exact);
+        id = ngx_max(note->word[2], note->word[3]);
+
+        if (exact && note->word[2]) {
+            ngx_http_longpoll_cat_lost(&z->cats, note->word, note->word[2], 1);
+            id = note->word[3];
+        }
+
+        if (id) {
+            ngx_http_longpoll_cat_lost(&z->cats, note->word, id, 0);
+        }
 
     } else if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB
                && note->word[1] == sh->cats.nbuckets
@@ -938,6 +988,10 @@ ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
         cat->dropped = 0;
     }
 
+    for (i = 0; earlier && i < sh->cats.nbuckets; i++) {
+        z->cats.tombs[i].check = 0;
+    }
+
     sh->last_id = ngx_max(sh->last_id, ngx_http_longpoll_id(now, 0));
     sh->committed = sh->last_id;
     sh->visible = sh->last_id;
@@ -975,6 +1029,7 @@ typedef struct {
     uint32_t                      ref;
     uint32_t                      slot;
     uint64_t                      pos;
+    uint64_t                      upto;         /* all that was given out */
 
     u_char                       *bytes;
     size_t                        size;
@@ -1065,8 +1120,11 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
         sh->counters.delivered += osh->workers[i].delivered;
     }
 
-    ngx_http_longpoll_zone_loaded(z, 0, ngx_max(now,
-                                       ngx_http_longpoll_id_ms(lot->id)));
+    /* what it has given out as the time of an answer, too */
+
+    sh->last_id = ngx_max(sh->last_id, osh->last_id);
+
+    ngx_http_longpoll_zone_loaded(z, 0, now);
 
     sh->born = osh->born;
     sh->trusted = ngx_max(osh->trusted, sh->unnamed);
@@ -1075,7 +1133,11 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
     /* so that ..._moved() knows what came later */
 
-    sh->copied = lot->id;
+    sh->copied = lot->upto;
+
+    /* no file is all of it before it was written anew, whoever does so */
+
+    sh->file_size = (uint64_t) -1;
 
     ngx_free(lot->bytes);
     ngx_free(lot);
@@ -1122,8 +1184,9 @@ ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
             continue;
         }
 
-        if (lot->n == NGX_HTTP_LONGPOLL_ZONE_LOT || msg->id > z->sh->committed)
-        {
+        /* what waits for the disk may still be refused there */
+
+        if (lot->n == NGX_HTTP_LONGPOLL_ZONE_LOT || msg->id > z->sh->visible) {
             break;
         }
 
@@ -1161,7 +1224,7 @@ ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
     }
 
     if (lot->n == 0 && len == 0) {
-        lot->id = z->sh->committed;
+        lot->upto = z->sh->visible;
     }
 
     ngx_http_longpoll_zone_unlock(z);

@@ -2,10 +2,10 @@
 /*
  * store_stub.h: the world around the store: nginx's functions, death, chance.
  *
- * A part of store.c.  It gives the store's files what they use of nginx, the
- * two hooks of NGX_HTTP_LONGPOLL_STEPS, a seeded source of random numbers, and
- * a way to fail.  Every test runs in a child of its own; what it has counted
- * and found out stands in memory that the parent shares with it.
+ * A part of store.c and of save.c.  It gives the store's files what they use
+ * of nginx, the two hooks of NGX_HTTP_LONGPOLL_STEPS, a seeded source of random
+ * numbers, and a way to fail.  Every test runs in a child of its own; what it
+ * has counted and found out stands in memory that the parent shares with it.
  */
 
 

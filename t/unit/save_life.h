@@ -1,0 +1,637 @@
+
+/*
+ * save_life.h: a zone is made, ends, is loaded again, or moves into another.
+ *
+ * A part of save.c.
+ */
+
+
+#ifndef _SAVE_LIFE_H_INCLUDED_
+#define _SAVE_LIFE_H_INCLUDED_
+
+
+static ngx_http_longpoll_note_t  life_notes[MODEL_MAX];
+static ngx_uint_t                life_nnotes;
+
+
+static void
+life_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
+{
+    u_char      random[24];
+    ngx_uint_t  i;
+
+    m.size = size;
+    m.mem_size = size - 512;
+    m.mem = calloc(1, m.mem_size);
+    m.copy = calloc(1, m.mem_size);
+
+    for (i = 0; i < sizeof(random); i++) {
+        random[i] = (u_char) stub_random();
+    }
+
+    ngx_memzero(z, sizeof(*z));
+    z->size = size;
+    z->mutex = &model_mutex;
+    z->conf = *conf;
+    z->persist.len = 1;
+    z->strays = &model_strays;
+
+    stub_must(ngx_http_longpoll_zone_init(z, m.mem, m.mem_size, 0, random,
+                                          m.now)
+              == NGX_OK, "a zone is not made");
+
+    sh = z->sh;
+    marks = sh->marks;
+}
+
+
+static void
+life_cats(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < MODEL_CATS; i++) {
+        free(model_cats[i].name.data);
+        model_cats[i].name.data = malloc(4);
+        model_cats[i].name.len = sprintf((char *) model_cats[i].name.data,
+                                         "c%lu", (unsigned long) i);
+        ngx_http_longpoll_zone_name(z, &model_cats[i]);
+    }
+}
+
+
+static void
+life_begin(void)
+{
+    m.failed = 0;
+    m.exempt = sh->visible;
+    m.ready = 0;
+    m.round = 0;
+    m.again = 0;
+    m.published = sh->counters.published;
+    model_npend = 0;
+    m.n_pubs = 0;
+
+    ngx_memzero(op_slots, sizeof(op_slots));
+}
+
+
+static void
+life_world(size_t size, ngx_http_longpoll_zone_conf_t *conf)
+{
+    model_lists(model_make)
+
+    model_strays = 0;
+
+    life_zone(size, conf);
+    life_cats();
+    ngx_http_longpoll_zone_loaded(z, 1, m.now);
+    life_begin();
+    model_check(1);
+}
+
+
+static void
+life_end(void)
+{
+    model_lists(model_free)
+    free(m.mem);
+    free(m.copy);
+    free(model_save.lines);
+    free(model_save.notes);
+    model_save.lines = NULL;
+    model_save.notes = NULL;
+}
+
+
+/* notes of losses, into the new file or into life_notes */
+
+static void
+life_losses(ngx_uint_t fresh)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  i;
+    ngx_http_longpoll_note_t    note[3];
+    ngx_http_longpoll_save_t    save;
+    ngx_http_longpoll_losses_t  losses;
+
+    ngx_memzero(&losses, sizeof(losses));
+    ngx_memzero(&save, sizeof(save));
+    save.notes = note;
+    save.max_notes = 1 + stub_below(3);
+    life_nnotes = 0;
+
+    do {
+        save.nnotes = 0;
+        rc = ngx_http_longpoll_zone_losses(z, &losses, &save);
+
+        for (i = 0; i < save.nnotes; i++) {
+
+            if (fresh) {
+                model_push(fresh_notes, note[i]);
+            } else {
+                life_notes[life_nnotes++] = note[i];
+            }
+        }
+
+    } while (rc == NGX_AGAIN);
+}
+
+
+/* what the file has, and is not gone by the notes, is loaded as load.c does */
+
+static void
+life_read_notes(void)
+{
+    ngx_uint_t    i;
+    model_msg_t  *msg;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        m.msgs[i].noted = 0;
+        m.msgs[i].key[0] = 0;
+    }
+
+    for (i = 0; i < m.n_notes; i++) {
+
+        if (m.notes[i].kind != NGX_HTTP_LONGPOLL_NOTE_GONE
+            && m.notes[i].kind != NGX_HTTP_LONGPOLL_NOTE_KEY)
+        {
+            continue;
+        }
+
+        msg = model_named(m.notes[i].word[0], m.notes[i].word[1]);
+
+        if (msg == NULL) {
+            continue;
+        }
+
+        if (m.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_GONE) {
+            msg->noted = 1;
+
+        } else {
+            msg->key[0] = m.notes[i].word[2];
+            msg->key[1] = m.notes[i].word[3];
+        }
+    }
+
+    for (i = 0; i < m.n_msgs; i++) {
+        if (m.msgs[i].key[0] == 0) {
+            m.msgs[i].name = 0;
+        }
+    }
+}
+
+
+/*
+ * The messages of the model become those of the zone, in the same order; some
+ * have another id now.  What is not there was lost for a reason that store.c
+ * knows.
+ */
+
+static void
+life_take(ngx_uint_t exact)
+{
+    uint32_t                     ref;
+    ngx_uint_t                   i, n;
+    model_msg_t                 *msg;
+    ngx_http_longpoll_uuid_t     uuid;
+    ngx_http_longpoll_msg_sh_t  *at;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        m.msgs[i].seen = m.msgs[i].live;
+        m.msgs[i].live = 0;
+        m.msgs[i].gone = 0;
+        m.msgs[i].shown = 1;
+    }
+
+    n = 0;
+
+    for (ref = sh->oldest; ref; ref = at->newer) {
+        at = model_at(ref);
+
+        if (ngx_http_longpoll_msg_life(at) == NGX_HTTP_LONGPOLL_FOREIGN) {
+            uuid.high = *(uint64_t *) ((u_char *) (at + 1)
+                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED ? 8 : 0)
+                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED ? 16
+                                                                      : 0));
+            uuid.low = *((uint64_t *) ((u_char *) (at + 1)
+                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED ? 8 : 0)
+                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED ? 16
+                                                                      : 0))
+                         + 1);
+        } else {
+            ngx_http_longpoll_id_uuid(&uuid, at->id,
+                           sh->lives[ngx_http_longpoll_msg_life(at)]);
+        }
+
+        for ( /* void */ ; n < m.n_msgs; n++) {
+            if (m.msgs[n].uuid.high == uuid.high
+                && m.msgs[n].uuid.low == uuid.low)
+            {
+                break;
+            }
+        }
+
+        stub_must(n < m.n_msgs, "a message that was not loaded, or not in its "
+                  "order");
+
+        msg = &m.msgs[n++];
+        stub_must(msg->seen || !exact, "a message came back");
+        msg->live = 1;
+        msg->id = at->id;
+    }
+}
+
+
+/* foreign ids: what golongpoll wrote has them */
+
+static void
+life_strange(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < m.n_file; i++) {
+
+        if (stub_once(20)) {
+            model_msg_t  *msg = model_find(m.file[i]);
+
+            if (!msg->noted && msg->name == 0) {
+                msg->uuid.high = (stub_random() & ~0xf000ULL) | 0x4000;
+                msg->uuid.low = (stub_random() >> 2) | (1ULL << 63);
+            }
+        }
+    }
+}
+
+
+/* reads of all that is there, from places of an earlier life */
+
+static void
+life_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
+    ngx_uint_t since)
+{
+    uint64_t    id, life;
+    ngx_uint_t  own, v7;
+
+    ngx_memzero(cursor, sizeof(*cursor));
+    cursor->fresh = 1;
+
+    v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &life);
+    own = v7 && ngx_http_longpoll_zone_lived(z, life);
+
+    cursor->lost = v7 && life != sh->life
+                   && ngx_http_longpoll_zone_lost(z, model_ms(id), 1);
+
+    cursor->since = model_ms(msg->id);
+
+    if (ngx_http_longpoll_zone_lost(z, cursor->since, 0)) {
+        cursor->lost = 1;
+    }
+
+    if (own && model_ms(id) == cursor->since) {
+        cursor->id = id;
+        cursor->exact = 1;
+
+    } else if (since) {
+        cursor->id = ngx_http_longpoll_id_last_of(cursor->since);
+
+    } else {
+        cursor->id = ngx_http_longpoll_id(cursor->since, 0) - 1;
+        cursor->uuid = msg->uuid;
+        cursor->named = 1;
+    }
+}
+
+
+static void
+life_reads(ngx_uint_t good)
+{
+    uint64_t                    id, from;
+    ngx_uint_t                  i, k, n, since;
+    model_msg_t                *msg;
+    ngx_http_longpoll_read_t    rd;
+    ngx_http_longpoll_cat_t     cat;
+    size_t                      cost;
+
+    for (k = 0; k < 40 && m.n_msgs; k++) {
+        msg = &m.msgs[stub_below(m.n_msgs)];
+        since = stub_once(3);
+
+        ngx_memzero(&rd, sizeof(rd));
+        cat = model_cats[msg->cat];
+        cost = 10;
+        rd.mode = NGX_HTTP_LONGPOLL_READ_PEEK;
+        rd.worker = NGX_HTTP_LONGPOLL_NO_WORKER;
+        rd.cats = &cat;
+        rd.ncats = 1;
+        rd.costs = &cost;
+        rd.limit = 1 << 24;
+
+        if (msg->live && !stub_once(3)) {
+            life_cursor(msg, &rd.cursor, since);
+            from = msg->id;
+
+            if (since && !rd.cursor.exact) {
+                from = ngx_http_longpoll_id_last_of(model_ms(msg->id));
+            }
+
+        } else {
+
+            /* from the beginning: only what this life lost is missed */
+
+            rd.cursor.fresh = 1;
+            rd.cursor.beginning = 1;
+            from = 0;
+        }
+
+        stub_must(ngx_http_longpoll_zone_read(z, &rd, m.now) != NGX_ERROR,
+                  "no memory");
+
+        id = rd.cursor.id;
+        stub_must(rd.nmsgs == 0 || !rd.cursor.exact || id <= from,
+                  "a cursor has moved on");
+
+        for (i = 0, n = 0; i < m.n_msgs; i++) {
+
+            if (!m.msgs[i].live || m.msgs[i].cat != msg->cat
+                || m.msgs[i].id <= from)
+            {
+                continue;
+            }
+
+            stub_must(n < rd.nmsgs && rd.msgs[n].id == m.msgs[i].id
+                      && rd.msgs[n].uuid.high == m.msgs[i].uuid.high
+                      && rd.msgs[n].uuid.low == m.msgs[i].uuid.low
+                      && rd.msgs[n].data.len == m.msgs[i].len
+                      && memcmp(rd.msgs[n].data.data,
+                                model_bytes(m.msgs[i].uid, m.msgs[i].len),
+                                m.msgs[i].len) == 0,
+                      "a read from an earlier place (%s%s) is wrong: %lx",
+                      rd.cursor.exact ? "exact" : "", since ? "since" : "",
+                      (unsigned long) m.msgs[i].id);
+            n++;
+        }
+
+        stub_must(n == rd.nmsgs, "a read from an earlier place has %lu more",
+                  (unsigned long) (rd.nmsgs - n));
+
+        if (!rd.cursor.beginning && !good) {
+            stub_must(rd.missed, "an unclean end is not missed");
+        }
+
+        if (rd.cursor.beginning) {
+            stub_must(!rd.missed, "who asks for all there is is told of what "
+                      "an earlier life lost");
+        }
+
+        (void) ngx_http_longpoll_zone_read_valid(z);
+        stub->reads++;
+    }
+}
+
+
+/* a life ends, well or not, and another one begins */
+
+static void
+life_again(void)
+{
+    u_char                         *old, *copy;
+    size_t                          size;
+    uint64_t                        key[2], last_id, trusted;
+    ngx_uint_t                      i, clean, durable, dropped;
+    model_msg_t                    *msg;
+    ngx_http_longpoll_cat_t         cat;
+    ngx_http_longpoll_msg_t         in;
+    ngx_http_longpoll_zone_conf_t   conf;
+
+    static const size_t  sizes[] = { 32, 48, 64, 128 };
+
+    /* it waits for nothing, and all is in the file: as persist_end() has it */
+
+    clean = !m.lost && !m.round && m.ready
+            && !ngx_http_longpoll_zone_unwritten(z)
+            && sh->visible == sh->committed;
+
+    durable = sh->durable && !m.lost && m.exempt <= marks[SAVED].id
+              && (m.n_file == 0 || sh->file_dead == 0);
+
+    model_open();
+    life_nnotes = 0;
+
+    if (clean) {
+        life_losses(0);
+    }
+
+    life_read_notes();
+    life_strange();
+
+    conf = sh->conf;
+    conf.ttl = 0;
+    conf.inactive = 0;
+    key[0] = sh->key[0];
+    key[1] = sh->key[1];
+    last_id = sh->last_id;
+    trusted = sh->trusted;
+    old = m.mem;
+    copy = m.copy;
+    size = stub_once(3) ? sizes[stub_below(4)] * 1024 : m.size;
+
+    /* what is not in the file does not come again */
+
+    for (i = 0; i < m.n_msgs; i++) {
+        m.msgs[i].kept = 0;
+    }
+
+    for (i = 0; i < m.n_file; i++) {
+        model_find(m.file[i])->kept = !model_find(m.file[i])->noted;
+    }
+
+    life_zone(size, &conf);
+    free(old);
+    free(copy);
+
+    sh->last_id = 0;
+    sh->key[0] = key[0];
+    sh->key[1] = key[1];
+    life_cats();
+
+    for (i = 0; i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
+
+        if (!msg->kept) {
+            continue;
+        }
+
+        cat = model_cats[msg->cat];
+
+        in.uuid = msg->uuid;
+        in.id = ngx_http_longpoll_id(model_ms(msg->id), 0);
+        in.data.len = msg->len;
+        in.data.data = malloc(msg->len);
+        memcpy(in.data.data, model_bytes(msg->uid, msg->len), msg->len);
+
+        (void) ngx_http_longpoll_zone_load(z, &cat, &in,
+                                           msg->key[0] ? msg->key : NULL,
+                                           m.now);
+        free(in.data.data);
+
+        stub_must(model_ms(in.id) >= model_ms(msg->id),
+                  "a message goes back in time");
+        msg->id = in.id;
+    }
+
+    for (i = 0; i < m.n_notes; i++) {
+        if (m.notes[i].kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
+            ngx_http_longpoll_zone_load_loss(z, &m.notes[i], 0);
+        }
+    }
+
+    for (i = 0; i < life_nnotes; i++) {
+        ngx_http_longpoll_zone_load_loss(z, &life_notes[i], 0);
+    }
+
+    if (clean || durable) {
+        sh->trusted = ngx_max(trusted, sh->unnamed);
+        sh->ended = ngx_max(m.now, model_ms(sh->last_id));
+
+    } else {
+        sh->trusted = ngx_max(m.now, model_ms(sh->last_id) + 1);
+    }
+
+    /* ids of the file are those it was written with */
+
+    dropped = 0;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        if (!m.msgs[i].kept) {
+            dropped++;
+
+        } else if (dropped) {
+            m.msgs[i - dropped] = m.msgs[i];
+        }
+    }
+
+    m.n_msgs -= dropped;
+
+    ngx_http_longpoll_zone_loaded(z, 1, ngx_max(m.now,
+                                      clean ? model_ms(last_id) : 0));
+
+    life_take(0);
+    life_begin();
+
+    ngx_memzero(m.dropped, sizeof(m.dropped));
+    m.inexact = 1;
+    m.floor = 0;
+    stub->lives++;
+
+    /* the file is there as it was; its lines are named by their new ids */
+
+    m.n_file = 0;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        model_push(file, m.msgs[i].id);
+        m.used[m.msgs[i].cat] = m.now;
+    }
+
+    sh->file_size = m.n_file;
+    sh->state_size = m.n_notes;
+
+    model_check(1);
+    life_reads(clean || durable);
+}
+
+
+/* a zone of another size takes its place */
+
+static void
+life_adopt(size_t size)
+{
+    u_char                         *mem, *copy;
+    uint32_t                        slot;
+    ngx_uint_t                      i, k, n, over, missed;
+    ngx_http_longpoll_zone_t        old;
+    ngx_http_longpoll_zone_conf_t   conf;
+    ngx_http_longpoll_counters_t    counters;
+
+    old = *z;
+    old.cats.journal = &old.sh->journal;
+    old.log.data = &old;
+    conf = sh->conf;
+    counters = sh->counters;
+    mem = m.mem;
+    copy = m.copy;
+    over = size < m.size;
+    missed = 0;
+
+    for (i = 0; i < MODEL_CATS; i++) {
+        slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[i].hash);
+        missed |= ngx_http_longpoll_cat_missed(&z->cats, slot,
+                                               model_cats[i].hash, 0, 1) << i;
+    }
+
+    model_strays = 0;
+    life_zone(size, &conf);
+
+    stub_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &stub_log)
+              == NGX_OK, "no memory");
+
+    ngx_http_longpoll_zone_moved(z, &old);
+
+    stub_must(model_strays == 0, "something went astray");
+    stub_must(sh->counters.published == counters.published
+              && sh->counters.missed == counters.missed,
+              "counters go back");
+
+    life_take(1);
+
+    for (i = 0; i < m.n_msgs; i++) {
+
+        if (!m.msgs[i].live && m.msgs[i].seen) {
+            for (n = 0, k = i + 1; k < m.n_msgs; k++) {
+                n += m.msgs[k].cat == m.msgs[i].cat && m.msgs[k].seen;
+            }
+
+            stub_must(over || sh->conf.ttl || sh->conf.inactive
+                      || n >= sh->conf.buffer,
+                      "a message does not come along");
+        }
+
+        if (m.msgs[i].live) {
+            m.used[m.msgs[i].cat] = m.now;
+        }
+    }
+
+    model_strays = 0;
+    free(mem);
+    free(copy);
+
+    m.published = sh->counters.published;
+    life_begin();
+    m.lost = 1;
+    m.inexact = 1;
+
+    /* who asks for all there is is told only what this life has lost */
+
+    for (i = 0; i < m.n_msgs; i++) {
+        if (m.msgs[i].seen && !m.msgs[i].live) {
+            missed |= 1 << m.msgs[i].cat;
+        }
+    }
+
+    for (i = 0; i < MODEL_CATS; i++) {
+        slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[i].hash);
+
+        stub_must((missed & 1 << i)
+                  || !ngx_http_longpoll_cat_missed(&z->cats, slot,
+                                                   model_cats[i].hash, 0, 1),
+                  "in another zone c%lu has lost what was lost before",
+                  (unsigned long) i);
+    }
+
+    ngx_memzero(m.dropped, sizeof(m.dropped));
+    model_check(1);
+    stub->lives++;
+}
+
+
+#endif /* _SAVE_LIFE_H_INCLUDED_ */
