@@ -383,8 +383,10 @@ ngx_http_longpoll_init_persist(ngx_shm_zone_t *shm_zone)
         old = zones[i].data;
 
         if (old->persist.len != z->persist.len
-            || ngx_strncmp(old->persist.data, z->persist.data, z->persist.len)
-               != 0)
+            || (z->persist.len
+                && ngx_strncmp(old->persist.data, z->persist.data,
+                               z->persist.len)
+                   != 0))
         {
             ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                           "longpoll_zone \"%V\": \"persist\" cannot be "
