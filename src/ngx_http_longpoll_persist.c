@@ -639,7 +639,7 @@ ngx_http_longpoll_persist_free(ngx_http_longpoll_saver_t *saver)
 
     save = &saver->save;
 
-    if (save->lines && !saver->zone->sh->durable) {
+    if (save->lines && (saver->last_one || !saver->zone->sh->durable)) {
         ngx_free(save->lines);
         ngx_free(save->notes);
         save->lines = NULL;
@@ -1156,6 +1156,7 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
     {
         (void) ngx_http_longpoll_persist_close(saver);
         ngx_http_longpoll_persist_closed(saver, NGX_OK);
+        ngx_http_longpoll_persist_free(saver);
 
         return;
     }
@@ -1173,6 +1174,8 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 
         (void) ngx_http_longpoll_persist_close(saver);
     }
+
+    ngx_http_longpoll_persist_free(saver);
 }
 
 
