@@ -13,7 +13,9 @@
  *        └──────────── close ──┴─ check    is it still there?
  *
  * While a new file is written, pieces of it and appends to the old one take
- * turns.  At the end it has all that the old one has, and takes its place.
+ * turns, but for the last piece, the notes of what was lost, and the end: so it
+ * comes, and no loss is forgotten.  The new file then has all that the old one
+ * has, and takes its place.
  *
  * What happens on the disk does so in file; what it means, in zone_save.  Here
  * is only when.  The files on disk and the zone's words about them (file_size,
@@ -81,6 +83,7 @@ struct ngx_http_longpoll_saver_s {
     unsigned                         again:1;   /* a new file is written */
     unsigned                         all:1;     /* and has all lines */
     unsigned                         turn:1;    /* it is its turn */
+    unsigned                         tail:1;    /* its last piece is written */
     unsigned                         leaving:1;
     unsigned                         last_one:1;
     unsigned                         failing:1; /* and it was logged */
@@ -518,6 +521,10 @@ ngx_http_longpoll_persist_renew(ngx_http_longpoll_saver_t *saver)
             return NULL;
         }
 
+        /* from the last piece to the end nothing comes between */
+
+        saver->tail = (rc == NGX_OK);
+
         if (saver->save.len) {
             return &ngx_http_longpoll_persist_op_piece;
         }
@@ -662,7 +669,7 @@ ngx_http_longpoll_persist_free(ngx_http_longpoll_saver_t *saver)
 
     save = &saver->save;
 
-    if (save->lines && !saver->zone->sh->durable) {
+    if (save->lines && (saver->last_one || !saver->zone->sh->durable)) {
         ngx_free(save->lines);
         ngx_free(save->notes);
         save->lines = NULL;
@@ -1091,6 +1098,7 @@ ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc)
 {
     if (rc == NGX_OK) {
+        saver->turn = saver->tail;
         return;
     }
 
@@ -1213,6 +1221,7 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
     if (left) {
         (void) ngx_http_longpoll_persist_close(saver);
         ngx_http_longpoll_persist_closed(saver, NGX_OK);
+        ngx_http_longpoll_persist_free(saver);
 
         return;
     }
@@ -1230,6 +1239,8 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 
         (void) ngx_http_longpoll_persist_close(saver);
     }
+
+    ngx_http_longpoll_persist_free(saver);
 }
 
 

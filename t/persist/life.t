@@ -203,6 +203,12 @@ for my $parameters ('flush=100ms', 'flush=1h') {
     my $n = start(parameters => $parameters, workers => 2);
     my $written = $parameters !~ /1h/;
 
+    # that an earlier life ended well says nothing of this one
+
+    $n->wait_writer;
+    $n->quit;
+    $n->up;
+
     my $a = $n->publish(farm => '"a"');
     tick();
     my $b = $n->publish(farm => '"b"');

@@ -239,6 +239,77 @@ SKIP: {
 }
 
 
+# notes that are broken: the events are there, and every cursor is told
+
+my %notes = (
+    'noise' => sub { 'noise' x 100 },
+    'empty' => sub { '' },
+    'a head that is torn' => sub { substr $_[0], 0, 50 },
+    'a head with a wrong bit' => sub { substr($_[0], 40, 1) ^= "\1"; $_[0] },
+    "another machine's order" => sub {
+        substr($_[0], 0, 16) . join('', map { scalar reverse }
+                                        unpack '(a8)*', substr $_[0], 16);
+    },
+);
+
+for my $notes (sort keys %notes) {
+    my $name = "notes, $notes";
+    my $n = start(parameters => 'flush=50ms');
+    my $x = $n->publish(farm => '"x"');
+
+    $n->publish(farm => '"y"');
+    $n->quit;
+    $n->spew($notes{$notes}->($n->raw('.state')), '.state');
+    $n->up;
+    is(data($n->events('farm')), 'x y', "$name: what is there");
+    is($n->said([ category => 'farm', last_id => $x ]), 'y missed',
+       "$name: is not believed to be all");
+    ok($n->log =~ /events.state" is broken, and is passed over/
+       || $notes eq 'empty', "$name: the log says so");
+
+    # and that once
+
+    my $y = $n->publish(farm => '"z"');
+
+    $n->quit;
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $y ],
+                [ category => 'farm', since_time => 1 ]),
+       'timeout | x y z', "$name: the next life is");
+    no_alerts($n, $name);
+}
+
+{
+    my $name = 'notes, the last one torn';
+    my $n = start(parameters => 'flush=50ms buffer=2');
+    my @id = map { $n->publish($_ => qq("$_")) } qw( a b c d );
+
+    $n->wait_writer;
+    $n->forget($_) for qw( a b c );
+    $n->quit;
+    $n->spew($n->raw('.state') . 'torn', '.state');
+    $n->up;
+    is($n->status('events')->{events}, 1, "$name: what was deleted is not back");
+    is($n->said([ category => 'd', last_id => $id[0] ]), 'd',
+       "$name: nothing is missed");
+    no_alerts($n, $name);
+}
+
+{
+    my $name = 'a line broken behind its back';
+    my $n = start(parameters => 'flush=50ms');
+    my $x = $n->publish(farm => '"x"');
+
+    $n->publish(farm => qq("$_")) for qw( y z );
+    $n->quit;
+    $n->spew($n->raw =~ s/"y"/"y/r);
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $x ]), 'z missed',
+       "$name: is told as missed");
+    no_alerts($n, $name);
+}
+
+
 # what is no file
 
 my %odd = (

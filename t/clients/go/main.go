@@ -9,7 +9,7 @@
 //
 // tap.go runs the cases, server.go is the nginx, library.go makes the two
 // libraries look alike; the cases are in both.go (what either must do),
-// golongpoll.go and common.go (what only one can do), and flood.go.
+// golongpoll.go and common.go (what only one can do), flood.go and persist.go.
 package main
 
 import (
@@ -78,6 +78,7 @@ func run() int {
 	cases = append(cases, golongpollCases()...)
 	cases = append(cases, commonCases()...)
 	cases = append(cases, floodCases()...)
+	cases = append(cases, persistCases()...)
 	cases = append(cases, aCase{
 		"nginx has logged no alert", func(t *trial) {
 			t.stop()

@@ -47,6 +47,7 @@ http {
     scgi_temp_path        scgi;
 
     longpoll_zone zone=events:64m buffer=20000;
+    longpoll_zone zone=kept:4m persist=kept/events flush=1s;
 
     map "$http_howdy/$http_hi" $stranger {
         default   1;
@@ -62,6 +63,9 @@ http {
 
         location = /events  { longpoll_subscribe events; }
         location = /publish { longpoll_publish   events; }
+
+        location = /kept/events  { longpoll_subscribe kept; }
+        location = /kept/publish { longpoll_publish   kept; }
 
         location = /strict {
             longpoll_subscribe    events;
@@ -134,6 +138,8 @@ func newServer(nginx string, modules []string) (*server, error) {
 	text := head + strings.Replace(config, "PORT", port, 1)
 	return s, errors.Join(
 		os.Chmod(prefix, 0o755), // the workers are somebody else
+		os.Mkdir(s.path("kept"), 0o777),
+		os.Chmod(s.path("kept"), 0o777),
 		os.WriteFile(s.path("nginx.conf"), []byte(text), 0o644),
 		os.WriteFile(s.path("passwords"), []byte("bob:{PLAIN}secret\n"),
 			0o644))

@@ -1,0 +1,221 @@
+# Files are written anew when most of them is dead.  All of a zone's files
+# together stay below 1 MB and three times the lines of what lives, whatever is
+# published, deleted or taken; and what kills nginx meanwhile, at any call to the
+# disk, or cuts its power there, loses nothing.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use Test::More;
+use Time::HiRes qw( time sleep );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Persist qw( wait_until );
+
+plan skip_all => 'not built: build/persist/disk.so'
+    unless Longpoll::Persist->disk_is_built;
+
+$SIG{PIPE} = 'IGNORE';
+
+sub start { Longpoll::Persist->start(@_) }
+sub event { Longpoll::Persist::event(@_) }
+sub data { join ' ', map { $_->[1] } @_ }
+
+sub no_alerts {
+    my ($n, $name) = @_;
+
+    is(join('', $n->alerts), '', "$name: no alerts");
+}
+
+sub sum {
+    my ($n) = @_;
+
+    my $sum = 0;
+    $sum += (-s $_) // 0 for glob $n->data . '/*';
+
+    return $sum;
+}
+
+sub publish_all {
+    my ($n, $c, @events) = @_;
+
+    my $r = $n->post('', '', client => $c,
+                     body => '[' . join(',', @events) . ']')->response;
+
+    die 'publish: ' . $r->body . "\n" unless $r->status == 200;
+}
+
+
+for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
+    my $name = "published, $parameters";
+    my $n = start(parameters => "$parameters buffer=20", size => '8m');
+    my $c = $n->client;
+    my $kb = 'x' x 1000;
+    my $most = 0;
+    my $renewed = 0;
+    my $inode = (stat $n->file)[1] // 0;
+
+    # 20 MB; of these 5 * 20 live, each of them with a line of 1,150 bytes or so
+
+    for my $i (1 .. 200) {
+        publish_all($n, $c, map { event('c' . $_ % 5, qq("$i-$_-$kb")) }
+                            1 .. 100);
+
+        my $sum = sum($n);
+        $most = $sum if $most < $sum;
+
+        my $now = (stat $n->file)[1] // $inode;
+        $renewed++ if $inode != $now;
+        $inode = $now;
+    }
+
+    cmp_ok($most, '<', 1e6 + 3 * 100 * 1120, "$name: bounded");
+    cmp_ok($renewed, '>', 2, "$name: by new files")
+        if $parameters =~ /durable/;
+    note("$name: $most bytes at most, $renewed new files seen");
+
+    $parameters =~ /durable/ ? $n->kill_all : $n->quit;
+    $n->up;
+
+    for my $cat (0 .. 4) {
+        is(data($n->events("c$cat")),
+           join(' ', map { "200-$_-$kb" } grep { $_ % 5 == $cat } 1 .. 100),
+           "$name: all that lives is there, $cat");
+    }
+
+    no_alerts($n, $name);
+}
+
+for my $how (qw( deleted taken )) {
+    my $name = $how;
+    my $n = start(parameters => 'flush=100ms buffer=1000'
+                                . ($how eq 'taken' ? ' delete_on_read=on' : ''),
+                  size => '8m');
+    my $c = $n->client;
+    my $most = 0;
+
+    $n->publish(keep => '"keep"');
+
+    for my $i (1 .. 60) {
+        publish_all($n, $c, map { event('farm', qq("$i-$_")) } 1 .. 1000);
+
+        if ($how eq 'deleted') {
+            $n->forget('farm');
+        } else {
+            my $r = $c->request(GET => '/events?category=farm&timeout=1'
+                                       . '&since_time=1')->response;
+            is(scalar(() = $r->data), 1000, "$name: taken") if $i == 60;
+        }
+
+        my $sum = sum($n);
+        $most = $sum if $most < $sum;
+        sleep 0.02;
+    }
+
+    cmp_ok($most, '<', 1e6, "$name: bounded");
+    note("$name: $most bytes at most");
+    wait_until('all written', sub {
+        my $size = sum($n);
+        sleep 0.3;
+        $size == sum($n);
+    });
+    $n->kill_all;
+    $n->up;
+    is($n->status('events')->{events}, 1, "$name: none of them is back");
+    no_alerts($n, $name);
+}
+
+
+# exactness over a file that was written anew: what was lost is noted there
+
+{
+    my $name = 'what was lost';
+    my $n = start(parameters => 'flush=100ms buffer=2', size => '2m');
+    my $big = 'x' x 100_000;
+
+    my @id = map { $n->publish(farm => qq("f$_")) } 1 .. 4;
+    my $cow = $n->publish(cow => '"c1"');
+
+    $n->publish(cow => '"c2"');
+    $n->wait_writer;
+    wait_until('c2 in the file', sub { $n->raw =~ /"c2"/ });
+
+    my $inode = (stat $n->file)[1];
+
+    wait_until('a new file', sub {
+        $n->publish(pig => qq("$big"));
+        (stat $n->file)[1] != $inode;
+    });
+
+    $n->quit;
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $id[0] ],
+                [ category => 'farm', last_id => $id[1] ],
+                [ category => 'farm', last_id => $id[2] ],
+                [ category => 'cow', last_id => $cow ]),
+       'f3 f4 missed | f3 f4 | f4 | c2', "$name: is known, exactly");
+    no_alerts($n, $name);
+}
+
+
+# killed at every single call
+
+for my $cut ('', 'names', 'files') {
+    my $name = $cut ? "a power cut ($cut) at every call"
+                    : 'killed at every call';
+    my $n = start(parameters => 'flush=1h durable=on buffer=1', size => '2m',
+                  workers => 1, disk => 'shadow');
+    my $big = 'x' x 100_000;
+    my @trouble;
+    my $died = 0;
+
+    for my $k (grep { !$cut or $_ % 3 == ($cut eq 'names') } 1 .. 36) {
+        my $k1 = $n->publish(keep => '"k1"');
+
+        $n->publish(other => '"k0"');
+        $n->publish(keep => '"k2"');
+        $n->set_disk(when => $k, victim => $n->master);
+
+        my $acked = '';
+        my $sent = '';
+
+        for my $i (1 .. 40) {
+            $sent = "$i-$big";
+            my $r = eval { $n->post(farm => qq("$sent"))->response };
+            last unless $r and $r->status == 200;
+            $acked = $sent;
+        }
+
+        $died++ if !kill 0, $n->master or $sent ne $acked;
+        $n->set_disk(when => 0, victim => 0);
+        $cut ? $n->power_cut($cut) : $n->kill_all;
+        $n->up;
+
+        my $farm = data($n->events('farm'));
+        my $keep = $n->said([ category => 'keep', last_id => $k1 ]);
+
+        push @trouble, "$k: farm is lost"
+            unless $farm eq $acked or $farm eq $sent;
+        push @trouble, "$k: keep is '$keep'" unless $keep eq 'k2';
+        push @trouble, "$k: other is lost"
+            unless data($n->events('other')) eq 'k0';
+        last if @trouble;
+
+        # the same from the beginning
+
+        $n->kill_all;
+        unlink glob $n->data . '/*';
+        $n->up;
+    }
+
+    is(join("\n", @trouble), '', "$name: nothing is lost");
+    cmp_ok($died, '>=', $cut ? 8 : 25, "$name: that is how it ended");
+    is(join('', grep { !/signal 9|was locked by|bind/ } $n->alerts), '',
+       "$name: no alerts");
+}
+
+
+done_testing();
