@@ -1,0 +1,66 @@
+// The client of nginx's long polling module: polls and publishes, in browsers
+// and in Node.  README.md shows how; longpoll.d.ts has all of it.
+
+import { LongpollError, absolute, backOff, newKey, onAbort, post }
+  from "./request.js";
+import { Stream } from "./stream.js";
+
+export { LongpollError };
+
+export class Longpoll {
+  #options;
+
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** The events of a category, or of several at once. */
+  subscribe(categories = [], options = {}) {
+    return new Stream(this.#options, this.#options.subscribe, categories,
+                      options);
+  }
+
+  /**
+   * Publishes, and returns the event's id; tries again, with the same key, so
+   * that however often it has to the event is there once.  The category is null
+   * where nginx's configuration names it: then the body is the data alone.
+   */
+  async publish(category, data, options = {}) {
+    const { signal, idempotencyKey = newKey(), timeout = 30, text = false,
+            attempts = idempotencyKey === null ? 1 : 6,
+            retry = this.#options.retry } = options;
+    const url = absolute(this.#options.publish);
+    const headers = {
+      "Content-Type": text ? "text/plain; charset=utf-8" : "application/json",
+    };
+    const body = text ? String(data)
+      : JSON.stringify(category === null ? data : { category, data });
+
+    if (idempotencyKey !== null) headers["Idempotency-Key"] = idempotencyKey;
+
+    for (let n = 1; ; n++) {
+      let error;
+
+      try {
+        return await post(this.#options, url, { headers, body },
+                          { signal, wait: timeout, margin: timeout });
+      } catch (e) {
+        error = e;
+      }
+
+      if (!signal?.aborted) {
+        if (!error.temporary || n >= attempts) throw error;
+        await pause(backOff(n - 1, retry, error.retryAfter), signal);
+      }
+
+      if (signal?.aborted) throw signal.reason;
+    }
+  }
+}
+
+function pause(ms, signal) {
+  return new Promise(done => {
+    const timer = setTimeout(() => { unlink(); done(); }, ms);
+    const unlink = onAbort(signal, () => { clearTimeout(timer); done(); });
+  });
+}
