@@ -38,23 +38,18 @@ export class Longpoll {
 
     if (idempotencyKey !== null) headers["Idempotency-Key"] = idempotencyKey;
 
-    for (let n = 1; ; n++) {
-      let error;
-
+    for (let n = 1; !signal?.aborted; n++) {
       try {
         return await post(this.#options, url, { headers, body },
                           { signal, wait: timeout, margin: timeout });
-      } catch (e) {
-        error = e;
-      }
-
-      if (!signal?.aborted) {
+      } catch (error) {
+        if (signal?.aborted) break;
         if (!error.temporary || n >= attempts) throw error;
         await pause(backOff(n - 1, retry, error.retryAfter), signal);
       }
-
-      if (signal?.aborted) throw signal.reason;
     }
+
+    throw signal.reason;
   }
 }
 
