@@ -8,15 +8,13 @@ import { Stream } from "./stream.js";
 export { LongpollError };
 
 export class Longpoll {
-  #options;
-
   constructor(options) {
-    this.#options = options;
+    this._options = options;
   }
 
   /** The events of a category, or of several at once. */
   subscribe(categories = [], options = {}) {
-    return new Stream(this.#options, this.#options.subscribe, categories,
+    return new Stream(this._options, this._options.subscribe, categories,
                       options);
   }
 
@@ -26,10 +24,11 @@ export class Longpoll {
    * where nginx's configuration names it: then the body is the data alone.
    */
   async publish(category, data, options = {}) {
-    const { signal, idempotencyKey = newKey(), timeout = 30, text = false,
+    const { signal, idempotencyKey = newKey(), timeout = 30,
             attempts = idempotencyKey === null ? 1 : 6,
-            retry = this.#options.retry } = options;
-    const url = absolute(this.#options.publish);
+            retry = this._options.retry } = options;
+    const text = options.text && category === null;
+    const url = absolute(this._options.publish);
     const headers = {
       "Content-Type": text ? "text/plain; charset=utf-8" : "application/json",
     };
@@ -40,7 +39,7 @@ export class Longpoll {
 
     for (let n = 1; !signal?.aborted; n++) {
       try {
-        return await post(this.#options, url, { headers, body },
+        return await post(this._options, url, { headers, body },
                           { signal, wait: timeout, margin: timeout });
       } catch (error) {
         if (signal?.aborted) break;

@@ -8,30 +8,27 @@ export class Shared {
            && typeof globalThis.navigator?.locks?.request === "function";
   }
 
-  #name;
-  #channel;
-  #closed = new AbortController();
-
   constructor(name, heard) {
-    this.#name = "longpoll " + name;
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }) => heard(data);
-    this.#channel.unref?.();            // Node's would keep the process alive
+    this._name = "longpoll " + name;
+    this._closed = new AbortController();
+    this._channel = new BroadcastChannel(this._name);
+    this._channel.onmessage = ({ data }) => heard(data);
+    this._channel.unref?.();            // Node's would keep the process alive
     this.post({ kind: "hello" });
   }
 
   post(message) {
-    if (!this.#closed.signal.aborted) this.#channel.postMessage(message);
+    if (!this._closed.signal.aborted) this._channel.postMessage(message);
   }
 
   /** Runs what this tab does while it is the one. */
   inTurn(run) {
-    return navigator.locks.request(this.#name, { signal: this.#closed.signal },
+    return navigator.locks.request(this._name, { signal: this._closed.signal },
                                    run);
   }
 
   close() {
-    this.#closed.abort();
-    this.#channel.close();
+    this._closed.abort();
+    this._channel.close();
   }
 }

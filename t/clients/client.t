@@ -37,8 +37,8 @@ use Longpoll::Server qw( wait_until );
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $js = "$root/t/clients/js";
 my $build = "$root/build/clients/js";
-my @files = qw( LICENSE README.md cursor.js longpoll.d.ts longpoll.js
-                package.json request.js shared.js stream.js );
+my @files = qw( LICENSE README.md cursor.js iterator.js longpoll.d.ts
+                longpoll.js package.json request.js shared.js stream.js );
 
 my $http = <<'_EOC_';
     longpoll_zone zone=events:16m buffer=5000;
@@ -222,6 +222,12 @@ sub types {
         is($said, '', "types: tsc has nothing to say, $how");
     }
 
+    # TypeScript has nothing to put into older words
+
+    copy("$js/es2020.js", $build) or die "es2020.js: $!\n";
+    is(`cd '$build' && node es2020.js '$root'/client/*.js 2>&1`, '',
+       'types: and the client is written in ES2020');
+
     my ($exported) = slurp("$root/client/longpoll.js")
         =~ /^export \{ (.*) \};$/m;
     my %js = map { $_ => 1 } split(/, /, $exported),
@@ -376,6 +382,7 @@ sub in_browser {
 
     part('tabs that share a connection', \&shared);
     part('a tab behind the others', \&behind);
+    part('a tab that hangs', \&silent);
     part('tabs, and nginx that goes and comes', \&shared_restart);
     part('without Web Locks', \&without_locks);
     part('a network that fails', \&network);
@@ -508,7 +515,46 @@ sub shared {
     listen_in($tabs[-1], 'a', $name, shared => 'ann');
     $server->wait_waiting(2);
     pass("$title: but for those that may not");
-    is_deeply($tabs[0]->run('return got.a.errors'), [], "$title: no error");
+    is_deeply($tabs[0]->run('return [got.a.errors, got.a.stream.state]'),
+              [ [], 'listening' ], "$title: all the time it is well");
+}
+
+# one has the lock and does nothing
+
+sub silent {
+    my ($title) = @_;
+    my $name = category();
+    my ($one, $two) = map { window() } 1, 2;
+    my %o = (shared => \1, timeout => 1, margin => 0.3);
+
+    listen_in($one, 'a', $name, %o);
+    $server->wait_waiting(1);
+    $one->run_async(<<'_EOC_');
+        (async () => {
+          const { name } = (await navigator.locks.query()).held[0];
+          navigator.locks.request(name, () => new Promise(() => {}));
+          got.a.stream.close();
+          done();
+        })();
+_EOC_
+
+    listen_in($two, 'a', $name, %o);
+    $two->wait_for('got.a.stream.cursor', 'it to poll');
+    $server->wait_waiting(1);
+    $server->publish($name, 1);
+    wait_heard($two, 'a', 1);
+    is_deeply(heard($two, 'a'), [ 1 ], "$title: the others poll by themselves");
+
+    # and takes over once it is gone
+
+    shut($one);
+    wait_until('the lock to be had', sub {
+        $two->run_async('navigator.locks.query()
+            .then(({ pending }) => done(!pending.length))');
+    });
+    $server->publish($name, 2);
+    wait_heard($two, 'a', 2);
+    is_deeply(heard($two, 'a'), [ 1, 2 ], "$title: until it is their turn");
 }
 
 sub behind {
