@@ -90,6 +90,10 @@ my $locations = <<'_EOC_';
             return 429;
         }
 
+        location = /early {
+            return 200 '{"timeout":"no events before timeout","timestamp":17}';
+        }
+
         location = /empty { return 200 '{"events":[]}'; }
         location = /null  { return 200 'null'; }
 _EOC_

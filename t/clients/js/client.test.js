@@ -193,7 +193,9 @@ test("a storage keeps the place of what was dealt with", async () => {
   const kept = storage();
   const options = { storage: kept, start: "beginning" };
 
-  for (const n of upTo(5)) await publish(name, n);
+  // all of them in one millisecond
+  await fetch(url("/publish"), { method: "POST", body: JSON.stringify(
+    upTo(5).map(n => ({ category: name, data: n }))) });
 
   const first = longpoll.subscribe(name, options);
   const iterator = first[Symbol.asyncIterator]();
@@ -296,6 +298,18 @@ test("what is no answer of ours is an error, and asked again", async () => {
   got.stream.close();
   assert.equal(got.errors[0].retryAfter, 1);
   assert.ok(asked[1].at - asked[0].at >= 995, "Retry-After counts");
+});
+
+
+test("time-outs that come at once are not asked for at once", async () => {
+  const { asked, fetch } = counted();
+  const got = listen(at("/early", { fetch, retry: { min: 0.2, max: 0.2 } })
+                     .subscribe("farm"));
+
+  await until("eight polls", () => asked.length >= 8);
+  got.stream.close();
+  assert.ok(asked[7].at - asked[0].at > 300);
+  assert.deepEqual(got.errors, []);
 });
 
 
