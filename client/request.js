@@ -43,6 +43,7 @@ export function withArguments(url, args) {
 
 /** A relative url is the page's, where there is one. */
 export function absolute(url) {
+  if (url === undefined) throw new TypeError("the client has no such URL");
   return new URL(url, globalThis.document?.baseURI
                       ?? globalThis.location?.href).href;
 }

@@ -14,7 +14,6 @@ export class Shared {
     this._channel = new BroadcastChannel(this._name);
     this._channel.onmessage = ({ data }) => heard(data);
     this._channel.unref?.();            // Node's would keep the process alive
-    this.post({ kind: "hello" });
   }
 
   post(message) {

@@ -263,6 +263,7 @@ export class Stream extends EventTarget {
       }
       await this._room.promise;
     }
+    if (this._state === "paused") this._say("connecting");
   }
 
   // what has come
@@ -330,6 +331,7 @@ export class Stream extends EventTarget {
     const shared = this._shared;
 
     this._listenForSilence();
+    shared.post({ kind: "hello" });
     try {
       await shared.inTurn(async () => {
         this._leading = true;

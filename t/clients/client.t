@@ -194,7 +194,8 @@ sub node {
 # what npm would publish
 
 sub as_published {
-    my $said = `cd '$root/client' && npm pack --dry-run --json 2>/dev/null`;
+    my $said = `cd '$root/client' && npm pack --dry-run --json \\
+                --ignore-scripts --cache '$build/cache' 2>/dev/null`;
     my $packed = eval { JSON::PP::decode_json($said)->[0] } || {};
 
     is_deeply([ sort map { $_->{path} } @{ $packed->{files} || [] } ], \@files,

@@ -2,28 +2,35 @@
 // imitated: where an answer must get lost, it is lost behind fetch.
 
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
+import { afterEach, test as nodeTest } from "node:test";
 
 import { Longpoll, LongpollError } from "../../../client/longpoll.js";
 import { category, nginx, parked, publish, until, url } from "./nginx.js";
 
-const retry = { min: 0.05, max: 0.4 };
-const longpoll = new Longpoll({ subscribe: url("/events"),
-                                publish: url("/publish"), retry });
-const at = (path, options) =>
-  new Longpoll({ subscribe: url(path), publish: url(path), retry, ...options });
-
+const test = (name, run) => nodeTest(name, { timeout: 20000 }, run);
 const streams = [];
 
 afterEach(() => {
   for (const stream of streams.splice(0)) stream.close();
 });
 
+class Client extends Longpoll {
+  subscribe(...own) {
+    streams.push(super.subscribe(...own));
+    return streams.at(-1);
+  }
+}
+
+const retry = { min: 0.05, max: 0.4 };
+const longpoll = new Client({ subscribe: url("/events"),
+                              publish: url("/publish"), retry });
+const at = (path, options) =>
+  new Client({ subscribe: url(path), publish: url(path), retry, ...options });
+
 // what a stream tells, in order: data, "missed"; and beside it errors, states
 function listen(stream) {
   const got = { all: [], ids: [], errors: [], states: [], stream };
 
-  streams.push(stream);
   stream.addEventListener("missed", () => got.all.push("missed"));
   stream.addEventListener("error", ({ detail }) => got.errors.push(detail));
   stream.addEventListener("state", ({ detail }) => got.states.push(detail));
