@@ -93,7 +93,8 @@ export async function send(options, url, init, { signal, wait, margin }) {
              headers: response.headers, json: parse(text),
              retryAfter: seconds > 0 ? seconds : 0 };
   } catch (cause) {
-    throw new LongpollError(late ? "no answer in time" : "no answer", { cause });
+    throw new LongpollError(late ? "no answer in time" : "no answer",
+                            { cause });
   } finally {
     clearTimeout(timer);
     unlink();

@@ -49,7 +49,11 @@ _EOC_
 my $locations = <<'_EOC_';
         location = /events  { longpoll_subscribe events; }
         location = /publish { longpoll_publish   events; }
-        location = /small   { longpoll_subscribe small; longpoll_publish small; }
+
+        location = /small {
+            longpoll_subscribe small;
+            longpoll_publish   small;
+        }
 
         location = /own {
             longpoll_category  own;
@@ -577,7 +581,8 @@ sub behind {
     $server->publish($name, 6);
     wait_heard($_->[0], 'a', $_->[1]) for [ $one, 1 ], [ $two, 6 ];
     is_deeply(heard($one, 'a'), [ 6 ], "$title: the first begins now");
-    is_deeply(heard($two, 'a'), [ 1 .. 6 ], "$title: the other at the beginning");
+    is_deeply(heard($two, 'a'), [ 1 .. 6 ],
+              "$title: the other at the beginning");
     $server->wait_waiting(1);
 
     # one whose iterator does not ask is not told more than it may hold
@@ -593,13 +598,16 @@ _EOC_
     $server->publish($name, $_) for 7 .. 200;
     wait_heard($one, 'a', 195);
     is($two->run('return stream.state'), 'paused', "$title: a slow one pauses");
-    is_deeply($two->run_async(<<'_EOC_'), [ 1 .. 200 ], "$title: and hears all");
+
+    my $all = $two->run_async(<<'_EOC_');
         (async () => {
           const all = [];
           while (all.length < 200) all.push((await slow.next()).value.data);
           done(all);
         })();
 _EOC_
+
+    is_deeply($all, [ 1 .. 200 ], "$title: and hears all");
     is_deeply(heard($one, 'a'), [ 6 .. 200 ], "$title: as the others do");
     is_deeply(heard($two, 'a'), [ 1 .. 200 ], "$title: each of them");
 }

@@ -108,7 +108,8 @@ test("where to begin", async () => {
 
   await publish(name, 2);
 
-  const cursors = { now: "now", beginning: "beginning", id: { last_id: first } };
+  const cursors = { now: "now", beginning: "beginning",
+                    id: { last_id: first } };
   const got = {};
 
   for (const how in cursors) {
@@ -451,7 +452,8 @@ test("publishing again, with the same key", async () => {
   assert.equal(keys.length, 3);
   assert.equal(new Set(keys).size, 1);
   assert.match(keys[0], /^[0-9a-f]{32}$/);
-  assert.equal(await client.publish(name, "x", { idempotencyKey: keys[0] }), id);
+  assert.equal(await client.publish(name, "x", { idempotencyKey: keys[0] }),
+               id);
 
   const other = await client.publish(name, "twice");
 
