@@ -102,7 +102,6 @@ export async function send(options, url, init, { signal, wait, margin }) {
 }
 
 async function read(response, alive) {
-  alive();
   if (!response.body?.getReader) return response.text();
 
   const reader = response.body.getReader();

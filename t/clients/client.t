@@ -391,6 +391,7 @@ sub in_browser {
 
     part('tabs that share a connection', \&shared);
     part('a tab behind the others', \&behind);
+    part('a tab that was deaf', \&deaf);
     part('a tab that hangs', \&silent);
     part('tabs, and nginx that goes and comes', \&shared_restart);
     part('without Web Locks', \&without_locks);
@@ -526,6 +527,38 @@ sub shared {
     pass("$title: but for those that may not");
     is_deeply($tabs[0]->run('return [got.a.errors, got.a.stream.state]'),
               [ [], 'listening' ], "$title: all the time it is well");
+}
+
+# one does not hear the others for a while, as if it had been frozen
+
+sub deaf {
+    my ($title) = @_;
+    my $name = category();
+    my ($one, $two) = map { window() } 1, 2;
+
+    $two->run(<<'_EOC_');
+        Object.defineProperty(BroadcastChannel.prototype, "onmessage", {
+          set(heard) {
+            this.addEventListener("message", message => {
+              if (!window.deaf) heard(message);
+            });
+          },
+        });
+_EOC_
+    listen_in($one, 'a', $name, shared => \1);
+    $server->wait_waiting(1);
+    listen_in($two, 'a', $name, shared => \1);
+    $server->publish($name, 1);
+    wait_heard($_, 'a', 1) for $one, $two;
+
+    $two->run('window.deaf = true');
+    $server->publish($name, $_) for 2, 3;
+    wait_heard($one, 'a', 3);
+    $two->run('window.deaf = false');
+    $server->publish($name, 4);
+    wait_heard($_, 'a', 4) for $one, $two;
+    is_deeply(heard($_, 'a'), [ 1 .. 4 ], "$title: nothing is left out")
+        for $one, $two;
 }
 
 # one has the lock and does nothing
