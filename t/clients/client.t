@@ -490,19 +490,21 @@ sub shared {
     $server->wait_waiting(1);
     pass("$title: one poll is parked");
 
-    # the one that polls closes, twice
+    # the one that polls closes, once the tab and once the stream alone
 
     flood($name, [ 1 .. $n ], sub {
-        for my $seen (100, 300) {
-            wait_heard($tabs[-1], 'a', $seen);
-            shut(shift @tabs);
-        }
+        wait_heard($tabs[-1], 'a', 100);
+        shut(shift @tabs);
+        wait_heard($tabs[-1], 'a', 300);
+        shift(@tabs)->run('got.a.stream.close()');
         wait_heard($tabs[-1], 'a', $n);
     });
 
     is_deeply(heard($tabs[0], 'a'), [ 1 .. $n ],
               "$title: nothing is lost or doubled when one closes");
     $server->wait_waiting(1);
+    is($tabs[0]->run('return got.a.stream.state'), 'listening',
+       "$title: which closes none of the others");
 
     # while nothing happens, too
 
