@@ -2,12 +2,11 @@
 //
 // Nothing that came over the wire is ever read as HTML.
 
-"use strict";
+import { Longpoll } from "./client/longpoll.js";
 
 const category = "chat";
 const kept = { messages: 500, requests: 30 };   // on the page
 const $ = id => document.getElementById(id);
-const sleep = ms => new Promise(done => setTimeout(done, ms));
 
 function element(tag, name, ...content) {
   const e = document.createElement(tag);
@@ -89,42 +88,22 @@ function state(name, text) {
   $("state").firstChild.textContent = text;
 }
 
-// Asks again and again, each time behind what was seen last.  since_time=0 asks
-// for all there is; an answer without events moves it on.
-async function poll() {
-  let since = 0, last = "";
+// "beginning" asks for all there is
+function listen() {
+  const stream = longpoll.subscribe(category, { start: "beginning" });
 
-  for (let pause = 500; ; ) {
-    const args = new URLSearchParams({ category, timeout: 30,
-                                       since_time: since });
-    if (last) args.set("last_id", last);
+  stream.addEventListener("missed", () => note("Some messages were missed."));
+  stream.addEventListener("event", ({ detail }) => show(detail));
+  stream.addEventListener("error",
+                          ({ detail }) => state("broken", why(detail)));
+  stream.addEventListener("state", ({ detail }) => {
+    if (detail === "listening") state("listening", "listening");
+  });
+}
 
-    // nobody tells that a poll is parked, but one that fails does so soon
-    const parked = setTimeout(state, 1000, "listening", "listening");
-
-    try {
-      const answer = await request("GET", "events?" + args)
-        .finally(() => clearTimeout(parked));
-
-      state("listening", "listening");
-      pause = 500;
-
-      if (answer.missed) note("Some messages were missed.");
-
-      for (const event of answer.events || []) {
-        show(event);
-        since = event.timestamp;
-        last = event.id;
-      }
-
-      if (answer.timeout) since = answer.timestamp;
-
-    } catch (error) {
-      state("broken", error.message);
-      await sleep(pause);
-      pause = Math.min(pause * 2, 10000);
-    }
-  }
+// no status: there was no answer
+function why({ status, message }) {
+  return status === 0 ? "nginx is not there" : message;
 }
 
 $("form").addEventListener("submit", async event => {
@@ -136,50 +115,45 @@ $("form").addEventListener("submit", async event => {
   sessionStorage.name = data.name;
 
   try {
-    await request("POST", "publish", JSON.stringify({ category, data }));
+    await longpoll.publish(category, data, { attempts: 2 });
     if ($("text").value === text) $("text").value = "";
   } catch (error) {
-    note("Not sent: " + error.message);
+    note("Not sent: " + why(error));
   }
 });
 
 
 // underneath
 
-// Returns the JSON of an answer.  "no-store", or the browser's cache would let
-// only one of several windows wait for the same URL.
-async function request(method, url, body) {
-  const done = underWay(method, url, body);
-  const headers = body ? { "Content-Type": "application/json" } : {};
-  let response, text, json;
+const longpoll = new Longpoll({ subscribe: "events", publish: "publish",
+                                timeout: 30, retry: { max: 10 },
+                                fetch: shown });
+
+// fetch, for everybody to see
+async function shown(url, init) {
+  const done = underWay(init.method ?? "GET", url, init.body);
 
   try {
-    response = await fetch(url, { method, headers, body, cache: "no-store" });
-    text = await response.text();
-  } catch {
+    const response = await fetch(url, init);
+    const text = await response.clone().text();
+
+    done(response.ok && !text.startsWith('{"error"') ? "" : "failed",
+         response.status, text);
+    return response;
+  } catch (error) {
     done("no answer");
-    throw new Error("nginx is not there");
+    throw error;
   }
-
-  try {
-    json = JSON.parse(text);
-  } catch {
-    json = { error: `nginx answered ${response.status}` };
-  }
-
-  done(json.error ? "failed" : "", response.status, text);
-
-  if (json.error) throw new Error(json.error);
-  return json;
 }
 
 // Shows a request while it is under way; what it returns shows how it ended.
 function underWay(method, url, body) {
+  const { pathname, search } = new URL(url);
   const requests = $("requests");
   const answer = element("div", "answer");
   const line = element("li", "parked",
-                       element("div", "asked", element("b", "", method), " /",
-                               decodeURIComponent(url)));
+                       element("div", "asked", element("b", "", method), " ",
+                               decodeURIComponent(pathname + search)));
   const start = performance.now();
 
   function elapsed() {
@@ -241,4 +215,4 @@ $("name").value = sessionStorage.name
 
 numbers();
 setInterval(numbers, 2000);
-poll();
+listen();

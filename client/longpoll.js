@@ -1,0 +1,60 @@
+// The client of nginx's long polling module: polls and publishes, in browsers
+// and in Node.  README.md shows how; longpoll.d.ts has all of it.
+
+import { LongpollError, absolute, backOff, newKey, onAbort, post }
+  from "./request.js";
+import { Stream } from "./stream.js";
+
+export { LongpollError };
+
+export class Longpoll {
+  constructor(options) {
+    this._options = options;
+  }
+
+  /** The events of a category, or of several at once. */
+  subscribe(categories = [], options = {}) {
+    return new Stream(this._options, this._options.subscribe, categories,
+                      options);
+  }
+
+  /**
+   * Publishes, and returns the event's id; tries again, with the same key, so
+   * that however often it has to the event is there once.  The category is null
+   * where nginx's configuration names it: then the body is the data alone.
+   */
+  async publish(category, data, options = {}) {
+    const { signal, idempotencyKey = newKey(), timeout = 30,
+            attempts = idempotencyKey === null ? 1 : 6,
+            retry = this._options.retry } = options;
+    const text = options.text && category === null;
+    const url = absolute(this._options.publish);
+    const headers = {
+      "Content-Type": text ? "text/plain; charset=utf-8" : "application/json",
+    };
+    const body = text ? String(data)
+      : JSON.stringify(category === null ? data : { category, data });
+
+    if (idempotencyKey !== null) headers["Idempotency-Key"] = idempotencyKey;
+
+    for (let n = 1; !signal?.aborted; n++) {
+      try {
+        return await post(this._options, url, { headers, body },
+                          { signal, wait: timeout, margin: timeout });
+      } catch (error) {
+        if (signal?.aborted) break;
+        if (!error.temporary || n >= attempts) throw error;
+        await pause(backOff(n - 1, retry, error.retryAfter), signal);
+      }
+    }
+
+    throw signal.reason;
+  }
+}
+
+function pause(ms, signal) {
+  return new Promise(done => {
+    const timer = setTimeout(() => { unlink(); done(); }, ms);
+    const unlink = onAbort(signal, () => { clearTimeout(timer); done(); });
+  });
+}

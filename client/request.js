@@ -1,0 +1,178 @@
+// One request and its answer: what is sent, how long to wait for it, and what
+// counts as an answer of the module's.  Whatever else comes is a LongpollError.
+
+/** What went wrong: no answer (`status` is 0), or one that says no. */
+export class LongpollError extends Error {
+  constructor(message, { status = 0, retryAfter = 0, cause } = {}) {
+    super(message);
+    this.name = "LongpollError";
+    this.status = status;
+    this.retryAfter = retryAfter;       // seconds, as the server asked for
+    if (cause !== undefined) this.cause = cause;
+  }
+
+  /** Whether asking again may help without anybody doing anything. */
+  get temporary() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** Milliseconds to wait behind the nth failure in a row, the first being 0. */
+export function backOff(n, { min = 0.5, max = 30 } = {}, retryAfter = 0) {
+  const half = Math.min(max, min * 2 ** n) / 2;
+
+  return 1000 * (Math.max(half, Math.min(retryAfter, 3600))
+                 + Math.random() * half);
+}
+
+/** Calls `abort` when the signal is; returns what undoes this. */
+export function onAbort(signal, abort) {
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  return () => signal?.removeEventListener("abort", abort);
+}
+
+/** The url with arguments in front of those that it has. */
+export function withArguments(url, args) {
+  const whole = new URL(url);
+
+  whole.search = args + (whole.search ? "&" + whole.search.slice(1) : "");
+  whole.hash = "";
+  return whole.href;
+}
+
+/** A relative url is the page's, where there is one. */
+export function absolute(url) {
+  if (url === undefined) throw new TypeError("the client has no such URL");
+  return new URL(url, globalThis.document?.baseURI
+                      ?? globalThis.location?.href).href;
+}
+
+/**
+ * Sends a request: its status, headers and JSON, {} if it is none.
+ *
+ * `wait` is how many seconds the head of the answer may take; and the body may
+ * not stand still for longer than `margin`.
+ */
+export async function send(options, url, init, { signal, wait, margin }) {
+  const abort = new AbortController();
+  const unlink = onAbort(signal, () => abort.abort());
+  const given = new Promise((_, reject) => onAbort(abort.signal, reject));
+  let timer, late = false;
+
+  const allow = seconds => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { late = true; abort.abort(); }, 1000 * seconds);
+  };
+
+  async function exchange() {
+    const own = typeof options.headers === "function"
+      ? await options.headers() : options.headers;
+    const headers = new Headers(own);
+
+    for (const [name, value] of Object.entries(init.headers ?? {})) {
+      headers.set(name, value);
+    }
+
+    // "no-store", or a browser lets one of several windows ask at a time
+    const response = await (options.fetch ?? globalThis.fetch)(url, {
+      cache: "no-store", credentials: options.credentials ?? "same-origin",
+      ...init, headers, signal: abort.signal,
+    });
+
+    return { response, text: await read(response, () => allow(margin)) };
+  }
+
+  try {
+    allow(wait);
+
+    const { response, text } = await Promise.race([exchange(), given]);
+    const seconds = Number(response.headers.get("Retry-After"));
+
+    return { status: response.status, ok: response.ok,
+             headers: response.headers, json: parse(text),
+             retryAfter: seconds > 0 ? seconds : 0 };
+  } catch (cause) {
+    throw new LongpollError(late ? "no answer in time" : "no answer",
+                            { cause });
+  } finally {
+    clearTimeout(timer);
+    unlink();
+  }
+}
+
+async function read(response, alive) {
+  if (!response.body?.getReader) return response.text();
+
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+
+  for (let text = ""; ; alive()) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function refused({ ok, status, json, retryAfter }, otherwise) {
+  const message = typeof json.error === "string" ? json.error
+    : ok ? otherwise : `the server answered ${status}`;
+
+  return new LongpollError(message, { status, retryAfter });
+}
+
+/** Polls once: { events } or { timestamp }, and `missed` with either. */
+export async function poll(options, url, { categories, cursor, ...limits }) {
+  const args = new URLSearchParams(categories.map(name => ["category", name]));
+
+  args.set("timeout", limits.timeout);
+  for (const name in cursor) args.set(name, cursor[name]);
+
+  const answer = await send(options, withArguments(url, args), {}, {
+    ...limits, wait: limits.timeout + limits.margin,
+  });
+  const { events, timeout, timestamp, missed } = answer.json;
+
+  if (answer.ok && Array.isArray(events) && events.length
+      && events.every(e => e && typeof e.id === "string" && "data" in e
+                           && typeof e.category === "string"
+                           && Number.isInteger(e.timestamp))) {
+    return { events, missed: missed === true };
+  }
+
+  if (answer.ok && typeof timeout === "string" && Number.isInteger(timestamp)) {
+    return { timestamp, missed: missed === true };
+  }
+
+  throw refused(answer, "the answer is not one to a poll");
+}
+
+/** Publishes once: the event's id, or null where it cannot be seen. */
+export async function post(options, url, init, limits) {
+  const answer = await send(options, url, { method: "POST", ...init }, limits);
+
+  if (answer.ok && answer.json.success === true) {
+    return answer.headers.get("Longpoll-Event-Id");
+  }
+
+  throw refused(answer, "the answer is not one to a publish");
+}
+
+/** Bytes enough that nobody else has them. */
+export function newKey() {
+  const bytes = new Uint8Array(16);
+
+  // pages without TLS have no randomUUID; Node 18 has no crypto at all
+  if (globalThis.crypto) crypto.getRandomValues(bytes);
+  else bytes.forEach((_, i) => { bytes[i] = Math.random() * 256; });
+
+  return Array.from(bytes, b => b.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,426 @@
+// A stream: polls, one behind the other, and hands out what they bring.
+//
+// There is one way in, _take, for answers to own polls and for what another tab
+// heard alike; and one way out, _hand, to listeners and iterators alike, in the
+// order of the zone.  The cursor moves with what is handed out.
+//
+//     _run -> _lead -> _ask -> _take -> _hand      the polls of this stream
+//     _heard -> _follow -> _take -> _hand          another tab's
+//                  \-> _catchUp -> _ask            where that has a gap
+
+import { behind, isBefore, isSame, next, toCursor } from "./cursor.js";
+import { Queue } from "./iterator.js";
+import { LongpollError, absolute, backOff, onAbort, poll } from "./request.js";
+import { Shared } from "./shared.js";
+
+/** What listeners are given: `detail` is the event, the error, the state. */
+class StreamEvent extends Event {
+  constructor(type, detail) {
+    super(type);
+    this.detail = detail;
+  }
+}
+
+export class Stream extends EventTarget {
+  constructor(options, url, categories, own) {
+    super();
+
+    const all = { timeout: 45, margin: 10, queue: 256, start: "now",
+                  ...options, ...own };
+
+    this._options = all;
+    this._url = absolute(url);
+    this._categories = [categories].flat();
+    this._key = all.storageKey ?? "longpoll "   // of the storage and the tabs
+      + JSON.stringify([this._url, [...this._categories].sort()]);
+
+    this._state = "idle";
+    this._cursor = toCursor(all.start);         // behind what was handed out
+    this._handed = 0;                           // so many items
+    this._queues = new Set();                   // of iterators
+    this._listened = false;                     // somebody listens to "event"
+    this._begun = this._closed = false;
+
+    this._attempt = undefined;                  // aborts the poll under way
+    this._retry = undefined;                    // ends the pause behind it
+    this._room = undefined;                     // { promise, done }: there is
+    this._failures = 0;                         // in a row
+    this._early = 0;                            // time-outs in a row, at once
+
+    this._shared = undefined;
+    this._leading = false;                      // this is the tab that polls
+    this._ahead = undefined;                    // that tab's place
+    this._catching = undefined;                 // a promise, until it is ours
+    this._silence = undefined;                  // a timer, if that tab hangs
+
+    if (this._cursor === undefined) throw new TypeError("start: not a cursor");
+
+    const unlink = onAbort(all.signal, () => this.close(all.signal.reason));
+
+    this._undo = [unlink];
+  }
+
+  get state() {
+    return this._state;
+  }
+
+  /** Where to go on: behind what all have dealt with. */
+  get cursor() {
+    const items = [...this._queues].map(queue => queue.oldest).filter(Boolean);
+    const [oldest] = items.sort((a, b) => a.n - b.n);
+
+    return oldest ? oldest.before : this._cursor;
+  }
+
+  addEventListener(type, ...rest) {
+    super.addEventListener(type, ...rest);
+    if (type !== "event") return;
+    this._listened = true;
+    this._begin();
+  }
+
+  /** Ends it; iterators too, by an exception if there is a reason. */
+  close(reason) {
+    if (this._closed) return;
+
+    this._closed = true;
+    for (const undo of this._undo ?? []) undo();
+    clearTimeout(this._silence);
+    this._shared?.close();
+    this._attempt?.abort();
+    this._retry?.();
+    this._room?.done();
+    for (const queue of this._queues) queue.end(reason);
+    this._save();
+    this._say("closed");
+  }
+
+  /** Events, and { missed: true } where some were dropped. */
+  [Symbol.asyncIterator]() {
+    const queue = new Queue();
+
+    if (this._closed) queue.end(); else this._queues.add(queue);
+    this._begin();
+
+    return {
+      next: () => {
+        const item = queue.next();
+        this._save();
+        if (!this._full) this._room?.done();
+        return item;
+      },
+
+      // what is left in the queue is still to come for the next stream
+      return: async value => {
+        queue.given = undefined;
+        queue.end();
+        if (this._queues.size === 1 && !this._listened) this.close();
+        if (!this._closed) this._queues.delete(queue);
+        if (!this._full) this._room?.done();
+        return { value, done: true };
+      },
+
+      [Symbol.asyncIterator]() { return this; },
+    };
+  }
+
+  // The beginning: the first listener or iterator, so that it misses nothing.
+
+  _begin() {
+    if (this._begun || this._closed) return;
+    this._begun = true;
+    this._restore();
+    this._watchNetwork();
+    this._say("connecting");
+    queueMicrotask(() => this._run());
+  }
+
+  async _run() {
+    const { shared } = this._options;
+
+    if (shared && Shared.possible && !this._closed) {
+      this._shared = new Shared(JSON.stringify([shared, this._key]),
+                                message => this._heard(message));
+    }
+
+    while (!this._closed) {
+      await this._vacancy();
+      await (this._shared ? this._inTurn() : this._lead());
+    }
+  }
+
+  // A dead connection may look like a silent one, so a network that comes back
+  // begins anew; one that goes may not be the one that is needed.
+  _watchNetwork() {
+    if (!globalThis.addEventListener) return;
+
+    const watch = { offline: () => this._say("offline"), online: () => {
+      this._failures = 0;
+      if (this._state === "offline") this._say("connecting");
+      this._again();
+    } };
+
+    for (const type in watch) {
+      globalThis.addEventListener(type, watch[type]);
+      this._undo.push(() => globalThis.removeEventListener(type, watch[type]));
+    }
+  }
+
+  // polls
+
+  async _lead() {
+    while (!this._closed && !this._full) {
+      const from = this._cursor;
+      const answer = await this._ask();
+
+      if (!answer) continue;
+      const to = next(from, answer);
+
+      this._shared?.post({ kind: "answer", from, to, answer });
+      this._take(answer, to);
+    }
+  }
+
+  // One poll: its answer, or nothing and a pause.  Without a cursor a second is
+  // enough: "now" is safe only once the server has said when that is.
+  async _ask(timeout = this._cursor ? this._options.timeout : 1) {
+    const attempt = this._attempt = new AbortController();
+    const parked = setTimeout(() => this._say("listening"), 1000);
+    const begin = performance.now();
+    let answer;
+
+    try {
+      answer = await poll(this._options, this._url, {
+        categories: this._categories, cursor: this._cursor, timeout,
+        margin: this._options.margin, signal: attempt.signal,
+      });
+    } catch (error) {
+      if (!attempt.signal.aborted) {
+        this._fail(error);
+        await this._pause(this._failures++, error.retryAfter);
+      }
+      return undefined;
+    } finally {
+      clearTimeout(parked);
+    }
+
+    if (attempt.signal.aborted) return undefined;
+    this._failures = 0;
+    this._say("listening");
+
+    // a worker that leaves does this once or twice; a broken proxy, always
+    const early = !answer.events && performance.now() - begin < 200;
+
+    this._early = early ? this._early + 1 : 0;
+    if (this._early > 4) await this._pause(this._early - 5);
+
+    return attempt.signal.aborted ? undefined : answer;
+  }
+
+  _again() {
+    this._attempt?.abort();
+    this._retry?.();
+  }
+
+  _fail(error) {
+    const { message, status } = error;
+
+    this._say(globalThis.navigator?.onLine === false ? "offline" : "broken");
+    if (this._leading) {
+      this._shared?.post({ kind: "error", error: { message, status } });
+    }
+    this._tell(error);
+  }
+
+  async _pause(failures, retryAfter) {
+    const ms = backOff(failures, this._options.retry, retryAfter);
+
+    if (this._closed) return;
+    await new Promise(done => {
+      const timer = setTimeout(done, ms);
+      this._retry = () => { clearTimeout(timer); done(); };
+    });
+    this._retry = undefined;
+    this._say("connecting");
+  }
+
+  // bounded memory: no poll while an iterator is behind
+
+  get _full() {
+    const { queue } = this._options;
+    return [...this._queues].some(({ items }) => items.length >= queue);
+  }
+
+  async _vacancy() {
+    while (this._full && !this._closed) {
+      this._say("paused");
+      if (!this._room) {
+        const room = this._room = {};
+
+        room.promise = new Promise(resolve => {
+          room.done = () => { this._room = undefined; resolve(); };
+        });
+      }
+      await this._room.promise;
+    }
+    if (this._state === "paused") this._say("connecting");
+  }
+
+  // what has come
+
+  _take({ events = [], missed }, to) {
+    if (missed) this._hand("missed", { missed: true }, this._cursor);
+
+    for (const event of events) {
+      if (this._closed) return;
+      this._hand("event", event, behind(event));
+    }
+
+    if (this._closed) return;
+    this._cursor = to;
+    this._save();
+  }
+
+  _hand(type, value, to) {
+    const item = { value, before: this._cursor, n: this._handed++ };
+
+    this._cursor = to;
+    for (const queue of this._queues) queue.push(item);
+    this.dispatchEvent(new StreamEvent(type, value));
+  }
+
+  _say(state) {
+    if (state === this._state || this._state === "closed") return;
+    this._state = state;
+    if (this._leading) this._shared?.post({ kind: "state", state });
+    this.dispatchEvent(new StreamEvent("state", state));
+  }
+
+  _tell(error) {
+    this.dispatchEvent(new StreamEvent("error", error));
+  }
+
+  // the storage
+
+  _restore() {
+    try {
+      const text = this._options.storage?.getItem(this._key);
+      if (text) this._cursor = toCursor(JSON.parse(text)) ?? this._cursor;
+    } catch (error) {
+      this._tell(error);
+    }
+  }
+
+  _save() {
+    const { cursor, _options: { storage } } = this;
+    if (!storage || !cursor || !this._begun) return;
+
+    try {
+      const text = JSON.stringify(cursor);
+      if (text !== this._stored) storage.setItem(this._key, text);
+      this._stored = text;
+    } catch (error) {
+      this._tell(error);
+    }
+  }
+
+  // Several tabs.  Each has its own cursor and can go on from there whenever it
+  // is its turn to poll.
+
+  async _inTurn() {
+    const shared = this._shared;
+
+    this._listenForSilence();
+    shared.post({ kind: "hello" });
+    try {
+      await shared.inTurn(async () => {
+        this._leading = true;
+        clearTimeout(this._silence);
+        if (this._catching) this._again();
+        await this._catching;
+        this._here();
+        await this._lead();
+        this._leading = false;
+      });
+    } catch (error) {
+      this._shared = undefined;         // it is not allowed here
+      shared.close();
+    }
+  }
+
+  _here() {
+    this._shared.post({ kind: "place", cursor: this._cursor,
+                        state: this._state });
+  }
+
+  // The tab that polls says something with each answer.  One that hangs still
+  // has the lock: then everybody polls for himself until it is heard again.
+  _listenForSilence() {
+    const { timeout, margin } = this._options;
+
+    clearTimeout(this._silence);
+    this._silence = setTimeout(() => this._catchUp({ since_time: Infinity }),
+                               1000 * (timeout + 2 * margin));
+  }
+
+  _heard({ kind, cursor, state, error, ...rest }) {
+    if (this._closed) return;
+    if (this._leading) {
+      if (kind === "hello") this._here();
+      return;
+    }
+    if (kind === "hello") return;
+
+    this._listenForSilence();
+    if (state) this._say(state);
+    if (error) this._tell(new LongpollError(error.message, error));
+    if (kind === "answer") this._follow(rest);
+
+    if (kind === "place" && cursor) {
+      if (!this._cursor) this._cursor = cursor;
+      else if (this._catching || isBefore(this._cursor, cursor)) {
+        this._catchUp(cursor);
+      }
+    }
+  }
+
+  // What the other tab heard between two places.  If there is a gap before the
+  // first of them, or no room, the zone is asked for it all instead.
+  _follow({ from, to, answer: { events, missed } }) {
+    const own = this._cursor;
+
+    if (this._catching || this._full) {
+      this._catchUp(to);
+    } else if (!own || isSame(own, from)) {
+      this._take({ events, missed }, to);
+    } else if (isBefore(own, from ?? to)) {
+      this._catchUp(to);
+    } else {
+      this._take({ events: events?.filter(e => isBefore(own, behind(e))),
+                   missed }, isBefore(own, to) ? to : own);
+    }
+  }
+
+  _catchUp(place) {
+    this._ahead = place;
+    if (this._catching) return;
+
+    const isBehind = () => !this._closed && !this._leading
+      && (!this._cursor || isBefore(this._cursor, this._ahead));
+
+    this._catching = (async () => {
+      await undefined;
+      while (isBehind()) {
+        await this._vacancy();
+        if (!isBehind()) break;
+
+        const from = this._cursor;
+        const answer = await this._ask(
+          this._ahead.since_time === Infinity ? undefined : 1);
+
+        if (answer) this._take(answer, next(from, answer));
+      }
+      this._catching = undefined;
+    })();
+  }
+}

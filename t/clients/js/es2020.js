@@ -1,0 +1,20 @@
+// es2020.js FILE...: names the files that ES2020 does not suffice for.  What is
+// newer TypeScript writes in another way for it.
+
+import { readFileSync } from "node:fs";
+
+import ts from "typescript";
+
+const written = (text, target) => ts.transpileModule(text, {
+  compilerOptions: { target, module: ts.ModuleKind.ESNext },
+}).outputText;
+
+for (const file of process.argv.slice(2)) {
+  const text = readFileSync(file, "utf8");
+
+  if (written(text, ts.ScriptTarget.ES2020)
+      !== written(text, ts.ScriptTarget.ESNext))
+  {
+    console.log(file);
+  }
+}

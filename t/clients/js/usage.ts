@@ -1,0 +1,82 @@
+// The types of client/, as an application uses them; client.t has tsc read it.
+// What must not pass says so.
+
+import { Longpoll, LongpollError } from "nginx-longpoll";
+import type { Cursor, LongpollEvent, State, Stream } from "nginx-longpoll";
+
+interface Cow {
+  cow: string;
+}
+
+const abort = new AbortController();
+const longpoll = new Longpoll({
+  subscribe: "/events",
+  publish: new URL("https://www.example.com/publish"),
+  headers: async () => ({ Authorization: "Bearer x" }),
+  credentials: "include",
+  fetch: (url, init) => fetch(url + "&x=1", init),
+  retry: { min: 1 },
+  timeout: 30,
+});
+
+const stream: Stream<Cow> = longpoll.subscribe<Cow>(["farm", "zoo"], {
+  start: { last_id: "0198c0de-0000-7000-8000-000000000000" },
+  storage: sessionStorage,
+  shared: "ann",
+  signal: abort.signal,
+});
+
+stream.addEventListener("event", ({ detail }) => {
+  const event: LongpollEvent<Cow> = detail;
+  const cow: string = event.data.cow;
+  // @ts-expect-error
+  const pig: string = detail.data.pig;
+  // @ts-expect-error
+  detail.id = "another";
+}, { signal: abort.signal });
+
+stream.addEventListener("missed", ({ detail }) => {
+  const missed: true = detail.missed;
+});
+
+stream.addEventListener("error", { handleEvent({ detail }) {
+  if (detail instanceof LongpollError && detail.status === 401) {
+    stream.close(detail);
+  }
+} });
+
+stream.addEventListener("state", ({ detail }) => {
+  const state: State = detail;
+  // @ts-expect-error
+  if (state === "sleeping") stream.close();
+});
+
+for await (const event of stream) {
+  // @ts-expect-error
+  event.data.cow;
+
+  if (event.missed) continue;
+  const cow: string = event.data.cow;
+}
+
+const cursor: Cursor | null = stream.cursor;
+const later = longpoll.subscribe("farm", { start: cursor ?? "beginning" });
+
+const id: string | null = await longpoll.publish("farm", { cow: "moo" }, {
+  idempotencyKey: "order-17", attempts: 3, signal: AbortSignal.timeout(1000),
+});
+
+await longpoll.publish(null, "text", { text: true });
+
+// @ts-expect-error
+new Longpoll();
+// @ts-expect-error
+longpoll.subscribe(17);
+// @ts-expect-error
+longpoll.subscribe("farm", { start: "then" });
+// @ts-expect-error
+longpoll.subscribe("farm", { start: {} });
+// @ts-expect-error
+await longpoll.publish("farm");
+// @ts-expect-error
+await longpoll.publish("farm", 1, { idempotencyKey: 17 });
