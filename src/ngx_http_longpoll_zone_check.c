@@ -4,8 +4,8 @@
  *
  * The log from tail to head, record by record; the list by age; each category's
  * list and its place in its bucket; the free slots; gpoll's clients; the marks
- * of a file.  All that is counted must come to what the zone says.  Only between
- * calls, when nothing is unfinished.
+ * of a file.  All that is counted must come to what the zone says.  Only
+ * between calls, when nothing is unfinished.
  *
  * It trusts nothing that it follows: a ref must lie in the log and be alive
  * before it is looked at, and no list is longer than it says.

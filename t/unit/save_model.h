@@ -117,7 +117,12 @@ static model_t                    model_before;     /* in a crash world */
 static ngx_http_longpoll_zone_t   model_zone;
 static ngx_shmtx_t                model_mutex;
 static ngx_http_longpoll_cat_t    model_cats[MODEL_CATS];
-static ngx_atomic_t               model_strays;
+static ngx_http_longpoll_strays_sh_t  model_strays;
+
+/* what the zone at hand is told of those before it */
+
+#define model_stray                                                           \
+    (*ngx_http_longpoll_zone_strays(z, z->sh->generation))
 
 /* the writer's own memory, and what it took of which message */
 

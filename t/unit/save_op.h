@@ -172,6 +172,7 @@ op_call(op_t *op)
         break;
 
     case OP_READ:
+        op->rd.client = NULL;
         op->rd.cats = op->cats;
         op->rd.cursor = op->cursor;
         op->rd.costs = op->costs;
