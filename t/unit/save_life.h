@@ -601,7 +601,9 @@ life_adopt(size_t size)
 
     for (i = 0; i < m.n_msgs; i++) {
 
-        if (!m.msgs[i].live && m.msgs[i].seen) {
+        if (!m.msgs[i].live && m.msgs[i].seen
+            && m.msgs[i].id <= old.sh->visible)
+        {
             for (n = 0, k = i + 1; k < m.n_msgs; k++) {
                 n += m.msgs[k].cat == m.msgs[i].cat && m.msgs[k].seen;
             }
