@@ -123,6 +123,12 @@ for my $signal (qw( quit term )) {
     is($status->{expired} + $status->{evicted} + $status->{missed}, 0,
        "$name: and nothing as lost");
 
+    # two that are in no line of the file
+
+    is($n->said([ category => 'farm', last_id => $id{f1} ],
+                [ category => 'farm', last_id => $id{f2} ]),
+       'f3 f4 f5 missed | f3 f4 f5', "$name: what was lost is known");
+
     $id{f6} = $n->publish(farm => '"f6"');
     cmp_ok($id{f6}, 'gt', $id{f5}, "$name: ids go on");
 
