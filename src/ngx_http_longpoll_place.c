@@ -177,6 +177,46 @@ ngx_http_longpoll_place_wait(ngx_http_longpoll_places_t *places,
 
 
 void
+ngx_http_longpoll_place_copy(ngx_http_longpoll_places_t *places, uint32_t n,
+    ngx_http_longpoll_place_sh_t *from)
+{
+    ngx_http_longpoll_place_sh_t   *place;
+    ngx_http_longpoll_places_sh_t  *sh;
+
+    sh = places->sh;
+    place = &places->entries[n];
+
+    place->uuid[0] = from->uuid[0];
+    place->uuid[1] = from->uuid[1];
+    place->seen = from->seen;
+    place->used = from->used;
+    place->waiting = 0;
+
+    if (place->uuid[0]) {
+        sh->clients++;
+
+    } else {
+        place->next = sh->free;
+        sh->free = n + 1;
+    }
+
+    sh->fresh = n + 1;
+}
+
+
+void
+ngx_http_longpoll_place_idle(ngx_http_longpoll_places_t *places, uint32_t n)
+{
+    ngx_http_longpoll_place_sh_t  *place;
+
+    place = &places->entries[n];
+
+    ngx_http_longpoll_place_link(places, place, place->used);
+    ngx_http_longpoll_done(places->journal);
+}
+
+
+void
 ngx_http_longpoll_place_drop(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_place_sh_t *place)
 {

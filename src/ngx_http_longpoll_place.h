@@ -91,6 +91,16 @@ void ngx_http_longpoll_place_move(ngx_http_longpoll_places_t *places,
 void ngx_http_longpoll_place_wait(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_place_sh_t *place, uint64_t waiting, uint64_t now);
 
+/*
+ * Before anybody uses the table: the entry of number n, which must be called
+ * for in order, becomes what it was in another one; then those that are in use
+ * are linked, in the order of used.
+ */
+void ngx_http_longpoll_place_copy(ngx_http_longpoll_places_t *places,
+    uint32_t n, ngx_http_longpoll_place_sh_t *from);
+void ngx_http_longpoll_place_idle(ngx_http_longpoll_places_t *places,
+    uint32_t n);
+
 /* the client is forgotten */
 void ngx_http_longpoll_place_drop(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_place_sh_t *place);

@@ -287,6 +287,10 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_zone_recover(z);
         ngx_http_longpoll_zone_sound(z);
     }
+
+    if (ngx_http_longpoll_zone_strayed(z, z->sh->last_id)) {
+        ngx_http_longpoll_zone_overtake(z);
+    }
 }
 
 

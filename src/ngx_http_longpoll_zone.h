@@ -527,6 +527,9 @@ ngx_int_t ngx_http_longpoll_zone_answers(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z,
     uint64_t number);
 
+/* the newest place now, as an id */
+uint64_t ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z);
+
 /* forgets the messages of a category */
 void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);

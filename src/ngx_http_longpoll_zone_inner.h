@@ -192,6 +192,19 @@ void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
      && ngx_http_longpoll_id_ms(id)                                           \
         < *ngx_http_longpoll_zone_strays(z, (z)->sh->generation))
 
+/*
+ * gpoll's clients of a zone whose place is taken go along; it gives them
+ * nothing any more.
+ */
+void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old);
+
+/*
+ * What went elsewhere is behind those who come now: the newest place is later
+ * than all of it.
+ */
+void ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z);
+
 /* up to this ms all is visible that there will ever be: it is not over */
 uint64_t ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z,
     uint64_t now);

@@ -20,8 +20,18 @@
 #define NGX_HTTP_LONGPOLL_ZONE_IDLE  3600000    /* ms, where inactive is off */
 
 
+/* a client that goes into another zone */
+
+typedef struct {
+    uint64_t                         used;
+    uint32_t                         n;
+} ngx_http_longpoll_zone_comer_t;
+
+
 static ngx_uint_t ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_place_sh_t *place, uint64_t now);
+static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one,
+    const void *two);
 
 
 void
@@ -172,4 +182,73 @@ ngx_http_longpoll_zone_forget_clients(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_unlock(z);
 
     } while (more);
+}
+
+
+void
+ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old)
+{
+    uint32_t                         n, max;
+    ngx_uint_t                       i, count, steps;
+    ngx_http_longpoll_place_sh_t     place;
+    ngx_http_longpoll_zone_comer_t  *comers;
+
+    max = ngx_min(old->sh->places.fresh, z->sh->places.max);
+
+    comers = ngx_alloc(max * sizeof(ngx_http_longpoll_zone_comer_t) + 1,
+                       ngx_cycle->log);
+    if (comers == NULL) {
+        return;
+    }
+
+    count = 0;
+
+    for (n = 0; n < max; /* void */ ) {
+
+        ngx_http_longpoll_zone_lock(old);
+
+        for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps && n < max; steps--) {
+            place = old->places.entries[n];
+
+            /* who waits is used at this moment, and comes last */
+
+            if (place.waiting) {
+                place.used = ngx_http_longpoll_id_ms(z->sh->last_id);
+            }
+
+            ngx_http_longpoll_place_copy(&z->places, n, &place);
+
+            if (place.uuid[0]) {
+                comers[count].used = place.used;
+                comers[count++].n = n;
+            }
+
+            n++;
+        }
+
+        ngx_http_longpoll_zone_unlock(old);
+    }
+
+    ngx_qsort(comers, count, sizeof(ngx_http_longpoll_zone_comer_t),
+              ngx_http_longpoll_zone_compare);
+
+    for (i = 0; i < count; i++) {
+        ngx_http_longpoll_place_idle(&z->places, comers[i].n);
+    }
+
+    ngx_free(comers);
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_longpoll_zone_compare(const void *one, const void *two)
+{
+    const ngx_http_longpoll_zone_comer_t  *first = one, *second = two;
+
+    if (first->used != second->used) {
+        return first->used < second->used ? -1 : 1;
+    }
+
+    return first->n < second->n ? -1 : 1;
 }

@@ -202,7 +202,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     uint64_t                       t;
     uint32_t                       slot;
     ngx_int_t                      rc;
-    ngx_uint_t                     i, found, park, steps;
+    ngx_uint_t                     i, found, gone, park, steps;
     ngx_http_longpoll_read_t      *rd;
     ngx_http_longpoll_msg_sh_t    *last;
     ngx_http_longpoll_zone_way_t  *way;
@@ -221,6 +221,14 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
     if (walk->take != z->sh->conf.delete_on_read) {
         walk->take = z->sh->conf.delete_on_read;
+        walk->begun = 0;
+    }
+
+    /* a client that has gone to another zone is given everything there */
+
+    gone = (rd->client && z->sh->moved);
+
+    if (gone) {
         walk->begun = 0;
     }
 
@@ -262,12 +270,12 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
         last = ngx_http_longpoll_zone_last(z, slot);
 
-        if (last && last->id > way->seen) {
+        if (last && last->id > way->seen && !gone) {
             found = 1;
         }
     }
 
-    if (rd->client && rd->missed) {
+    if (rd->client && rd->missed && !gone) {
 
         if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK) {
             ngx_http_longpoll_place_drop(&z->places, walk->place);

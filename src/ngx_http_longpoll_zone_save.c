@@ -1253,6 +1253,8 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     if (z->sh->copied < last) {
         ngx_http_longpoll_zone_stray(old);
     }
+
+    ngx_http_longpoll_zone_adopt_clients(z, old);
 }
 
 
@@ -1265,6 +1267,45 @@ ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms)
         word = ngx_http_longpoll_zone_strays(z, z->sh->generation);
         ngx_http_longpoll_put(*word, ngx_max(*word, ms));
     }
+}
+
+
+void
+ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t                         id;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+
+    /* what waits for the disk is in front of it, so that comes first */
+
+    if (sh->visible != sh->committed) {
+        return;
+    }
+
+    id = ngx_http_longpoll_id(*ngx_http_longpoll_zone_strays(z,
+                                                             sh->generation),
+                              0);
+
+    ngx_http_longpoll_set(j, sh->last_id, id);
+    ngx_http_longpoll_set(j, sh->committed, id);
+    ngx_http_longpoll_set(j, sh->visible, id);
+    ngx_http_longpoll_done(j);
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z)
+{
+    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible)) {
+        ngx_http_longpoll_zone_lock(z);
+        ngx_http_longpoll_zone_unlock(z);
+    }
+
+    return z->sh->visible;
 }
 
 

@@ -135,7 +135,53 @@ wait_gone(@leaving);
 
 
 
-=== TEST 4: a worker is killed with parked polls: its clients go on with another
+=== TEST 4: clients go along into a zone of another size
+--- http_config
+    longpoll_zone zone=room:1m;
+--- config
+    location = /poll {
+        longpoll_category  $arg_c;
+        longpoll_subscribe room protocol=gpoll;
+    }
+    location = /publish { longpoll_publish room; }
+--- scenario
+my $cat = category();
+my $other = category();
+my @ids = map { client('/poll') } 1 .. 20;
+
+publish($cat, qq("$_")) for 1 .. 3;
+
+# every second one has had the first; five of them wait for something else
+
+is(get("/poll?c=$cat&client-id=$ids[2 * $_]")->body, 1, 'one of three')
+    for 0 .. 9;
+
+my @p = map { poll({ uri => '/poll' }, c => $other, 'client-id' => $_) }
+            @ids[0 .. 4];
+
+wait_waiting(5);
+
+# the next one of each, in a larger zone and then in a smaller one
+
+for my $size ('4m', '512k') {
+    change_conf { s/zone=room:\w+/zone=room:$size/ };
+    reload();
+    is($_->answer->status, 204, 'sent away') for splice @p;
+
+    my $first = $size eq '4m' ? 1 : 2;
+
+    is(join(' ', map { get("/poll?c=$cat&client-id=$ids[$_]")->body } 0 .. 9),
+       join(' ', map { $_ % 2 ? $first : $first + 1 } 0 .. 9),
+       "each goes on behind its own, $size");
+}
+
+publish($cat, '"x"');
+is(join(' ', map { get("/poll?c=$cat&client-id=$ids[2 * $_]")->body } 0 .. 4),
+   'x x x x x', 'what is published there comes');
+
+
+
+=== TEST 5: a worker is killed with parked polls: its clients go on with another
 --- http_config
     longpoll_zone zone=killed:1m inactive=5s;
 --- config
@@ -177,7 +223,7 @@ pass('who does not come back is forgotten');
 
 
 
-=== TEST 5: 10,000 clients in 64 MB, over two workers and a reload
+=== TEST 6: 10,000 clients in 64 MB, over two workers and a reload
 --- http_config
     longpoll_zone zone=many:64m;
 --- config
