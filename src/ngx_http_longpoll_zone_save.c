@@ -98,6 +98,9 @@ ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z)
 
     writer = z->sh->writer;
 
+    ngx_http_longpoll_sound(writer <= NGX_HTTP_LONGPOLL_WORKERS,
+                            "the writer's number");
+
     return writer ? ngx_http_longpoll_zone_bit(writer - 1) : 0;
 }
 
@@ -1062,10 +1065,12 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     sh = z->sh;
     osh = old->sh;
 
-    lot = ngx_calloc(sizeof(ngx_http_longpoll_zone_lot_t), log);
+    lot = ngx_alloc(sizeof(ngx_http_longpoll_zone_lot_t), log);
     if (lot == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_memzero(lot, sizeof(ngx_http_longpoll_zone_lot_t));
 
     sh->last_id = 0;
     sh->key[0] = osh->key[0];
