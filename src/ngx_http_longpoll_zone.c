@@ -456,6 +456,8 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
         if (why != NGX_HTTP_LONGPOLL_ZONE_LOST) {
             ngx_http_longpoll_zone_gone(z, msg);
         }
+
+        ngx_http_longpoll_zone_unshown(z, msg);
     }
 
     ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);

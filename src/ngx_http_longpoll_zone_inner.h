@@ -173,6 +173,10 @@ void ngx_http_longpoll_zone_remark(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
+/* a message goes: one that was published, but not yet shown, is counted now */
+void ngx_http_longpoll_zone_unshown(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
 /* the worker that writes, as a set */
 uint64_t ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z);
 

@@ -91,6 +91,26 @@ ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
 }
 
 
+void
+ngx_http_longpoll_zone_unshown(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    /* not what is of no publish, or is refused */
+
+    if (sh->durable
+        && msg->id > sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].id
+        && msg->id <= sh->committed
+        && (msg->id <= sh->visible || msg->id > sh->refused))
+    {
+        ngx_http_longpoll_zone_count(z, published, 1);
+    }
+}
+
+
 uint64_t
 ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z)
 {
@@ -1359,7 +1379,7 @@ ngx_http_longpoll_zone_lived(ngx_http_longpoll_zone_t *z, uint64_t life)
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_LIVES; i++) {
 
-        if (z->sh->lives[i] == life) {
+        if (life && z->sh->lives[i] == life) {
             return 1;
         }
     }

@@ -55,6 +55,7 @@ typedef struct {
     uint32_t                   len;
     unsigned                   live:1;
     unsigned                   shown:1;     /* was visible */
+    unsigned                   counted:1;   /* before it was */
     unsigned                   gone:1;      /* deleted, taken, refused, or its
                                                category was forgotten */
     unsigned                   refused:1;

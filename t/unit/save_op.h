@@ -409,6 +409,13 @@ op_gone(op_t *op, model_msg_t *msg)
                                           model_cats[msg->cat].hash,
                                           msg->id - 1, 0);
 
+    /* what goes while it waits was published, too */
+
+    if (!msg->shown && !msg->refused) {
+        m.published++;
+        msg->counted = 1;
+    }
+
     if (msg->gone) {
 
         /* what was refused, but did not go at once, may go as others do */
@@ -483,7 +490,7 @@ static void
 op_diff(op_t *op, ngx_uint_t killed)
 {
     uint32_t                     ref;
-    ngx_uint_t                   i, was;
+    ngx_uint_t                   i;
     model_msg_t                 *msg;
     ngx_http_longpoll_msg_sh_t  *at;
 
@@ -518,7 +525,6 @@ op_diff(op_t *op, ngx_uint_t killed)
 
     for (i = 0; i < m.n_msgs; i++) {
         msg = &m.msgs[i];
-        was = msg->live;
 
         if (msg->live && !msg->seen) {
             op_gone(op, msg);
@@ -540,9 +546,7 @@ op_diff(op_t *op, ngx_uint_t killed)
                 op_told(op, msg);
             }
 
-            /* what went while it waited was published, but not counted */
-
-            m.published += was;
+            m.published += !msg->counted;
         }
     }
 }

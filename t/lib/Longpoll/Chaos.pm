@@ -1370,11 +1370,6 @@ sub settle {
     my $begun = $oracle->life_end;
     my $least = grep { $_->{acked} and $_->{sent} > $begun }
                 @{ $oracle->{events} };
-
-    # what was dropped while it waited for the disk is not counted as published
-
-    $least = 0 if $self->{conf} =~ /durable=on/;
-
     my $most = 0;
     $most += $_->{sends} for values %{ $oracle->{cats} };
 
