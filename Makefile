@@ -13,7 +13,7 @@ NAME = express
 T =
 
 # of each fuzz target
-SECONDS = 30
+SECONDS ?= 30
 
 .PHONY: all help check test unit load plain hup user persist asan valgrind \
 	fuzz chaos soak clients matrix smoke storm mutants run backend bench holds \
