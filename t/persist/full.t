@@ -1,0 +1,160 @@
+# A file system that is really full, and one that really is read-only: a small
+# tmpfs, which only root can mount.  disk.t has the rest of it.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use Test::More;
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Persist qw( wait_until );
+
+my @mounted;
+
+sub mounted {
+    my ($dir, $options) = @_;
+
+    return system('mount', '-t', 'tmpfs', '-o', $options, 'tmpfs', $dir) == 0;
+}
+
+END {
+    my $status = $?;
+    system 'umount', '-l', $_ for @mounted;
+    $? = $status;
+}
+
+plan skip_all => 'a tmpfs is mounted by root' if $> != 0;
+
+sub start {
+    my (%o) = @_;
+
+    return Longpoll::Persist->start(workers => 2, %o, before => sub {
+        my ($n) = @_;
+
+        if (!mounted($n->data, 'size=64k')) {
+            plan skip_all => 'no tmpfs can be mounted here';
+        }
+
+        push @mounted, $n->data;
+        $n->give($n->data);
+    });
+}
+
+# all the room there is, but for so many bytes
+
+sub fill {
+    my ($n, $left) = @_;
+
+    open my $out, '>', $n->data . '/filler' or die "filler: $!\n";
+    1 while syswrite $out, 'x' x 4096;
+    truncate $out, (-s $out) - $left or die "filler: $!\n";
+}
+
+sub empty { unlink $_[0]->data . '/filler' or die "filler: $!\n" }
+
+sub data { join ' ', map { $_->[1] } @_ }
+
+sub no_alerts {
+    my ($n, $name) = @_;
+
+    is(join('', $n->alerts), '', "$name: no alerts");
+}
+
+sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
+
+
+# without durable
+
+{
+    my $name = 'full';
+    my $n = start(parameters => 'flush=100ms buffer=1000', size => '1m');
+    my $long = 'x' x 1000;
+    my $first = $n->publish(farm => '"a"');
+
+    $n->wait_data('a');
+    fill($n, 8192);
+
+    # half of an event may fit, but it does not stay
+
+    $n->publish(farm => qq("$_$long")) for 1 .. 20;
+    $n->wait_log('events are not on disk');
+    like($n->raw, qr/\}\z/, "$name: no torn event");
+    is(data($n->events('farm')), join(' ', 'a', map { "$_$long" } 1 .. 20),
+       "$name: is served on");
+
+    empty($n);
+    $n->wait_data('a', map { "$_$long" } 1 .. 20);
+    $n->wait_log('has all events again');
+    is(logged($n, 'not on disk'), 1, "$name: logged once");
+    $n->quit;
+    $n->up;
+    is(data($n->events('farm')), join(' ', 'a', map { "$_$long" } 1 .. 20),
+       "$name: nothing is lost");
+    is($n->said([ category => 'farm', last_id => $first, timeout => 1 ]),
+       join(' ', map { "$_$long" } 1 .. 20), "$name: nothing is missed");
+    no_alerts($n, $name);
+}
+
+
+# durable
+
+{
+    my $name = 'full, durable=on';
+    my $n = start(parameters => 'flush=200ms durable=on buffer=1000',
+                  size => '1m');
+    my $long = 'x' x 3000;
+    my @there = ('a');
+
+    $n->publish(farm => '"a"');
+    fill($n, 8192);
+
+    my $status = 200;
+
+    for (1 .. 10) {
+        $status = $n->post(farm => qq("$_$long"))->response->status;
+        last if $status != 200;
+        push @there, "$_$long";
+    }
+
+    is($status, 503, "$name: in the end it is refused");
+    cmp_ok(@there, '<', 10, "$name: when there is no room");
+    is(data($n->events('farm')), "@there", "$name: what was is there");
+    is(join(' ', map { $_->{data} } $n->lines), "@there",
+       "$name: so it is in the file");
+
+    empty($n);
+    wait_until('room', sub {
+        $n->post(farm => '"z"', key => 'z')->response->status == 200;
+    });
+    $n->kill_all;
+    $n->up;
+    is(data($n->events('farm')), "@there z", "$name: nothing is lost");
+    is(logged($n, 'not on disk'), 1, "$name: logged once");
+}
+
+
+# read-only, from the start; one that has an open file cannot be made so
+
+{
+    my $name = 'read-only';
+    my $n = start();
+    my $dir = $n->data;
+
+    $n->publish(farm => '"a"');
+    $n->quit;
+    mounted($dir, 'remount,ro') or die "remount\n";
+
+    ok(!eval { $n->up; 1 }, "$name: nginx does not start");
+    like($@, qr/persist=data\/events" cannot be written to \(30: /,
+         "$name: and says why");
+
+    mounted($dir, 'remount,rw') or die "remount\n";
+    $n->up;
+    is(data($n->events('farm')), 'a', "$name: writable again, all is there");
+}
+
+
+done_testing();
