@@ -906,7 +906,8 @@ ngx_http_longpoll_subscribe_events(ngx_http_request_t *r,
 /*
  * Who is sent away is told the place at which it stands, not what time it is:
  * new workers may have another zone by now, of another size or in another
- * nginx, in which events have been published that this poll never saw.
+ * nginx, in which events have been published that this poll never saw.  So is
+ * who comes to a zone whose place has been taken.
  */
 
 static ngx_int_t
@@ -933,7 +934,7 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
 
     timestamp = rd->timestamp;
 
-    if (closing && !rd->missed) {
+    if ((closing || ctx->zone->sh->moved) && !rd->missed) {
         timestamp = ngx_max(rd->cursor.since, ctx->zone->sh->born);
     }
 

@@ -289,7 +289,8 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
     }
 
     if (ngx_http_longpoll_zone_strayed(z, z->sh->last_id)) {
-        ngx_http_longpoll_zone_overtake(z);
+        ngx_http_longpoll_zone_overtake(z, *ngx_http_longpoll_zone_strays(z,
+                                                        z->sh->generation));
     }
 }
 
@@ -791,10 +792,6 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_unlock(z);
     }
 
-    if (sh->moved && z->strays) {
-        ngx_http_longpoll_zone_stray(z);
-    }
-
     ngx_http_longpoll_put(sh->busy, 1);
 
     for (i = 0; i < n; i++) {
@@ -802,6 +799,13 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
                                       name && i == 0 ? key.hash : NULL, now,
                                       i ? msgs[0].id : (uint64_t) -1,
                                       i + 1 < n);
+    }
+
+    if (sh->moved) {
+        ngx_http_longpoll_zone_stray(z);
+
+    } else {
+        ngx_http_longpoll_zone_gave(z);
     }
 
     ngx_http_longpoll_put(sh->committed, sh->last_id);

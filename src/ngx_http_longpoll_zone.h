@@ -229,18 +229,20 @@ typedef struct {
 /*
  * Zones of one name, of other sizes, follow each other, and workers of several
  * of them may be there at a time.  Each has a word, written by those before it:
- * until that ms events have gone to them and not to it.
+ * behind ids below that, events have gone to them and not to it.
  */
 
 #define NGX_HTTP_LONGPOLL_GENERATIONS  16
 
 typedef struct {
-    ngx_atomic_t                     latest;
-    ngx_atomic_t                     ms[NGX_HTTP_LONGPOLL_GENERATIONS];
+    ngx_atomic_t                     latest;    /* generation */
+    ngx_atomic_t                     given;     /* the last id of all of them,
+                                                   when there are several */
+    ngx_atomic_t                     upto[NGX_HTTP_LONGPOLL_GENERATIONS];
 } ngx_http_longpoll_strays_sh_t;
 
 #define ngx_http_longpoll_zone_strays(z, generation)                          \
-    (&(z)->strays->ms[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
+    (&(z)->strays->upto[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
 
 
 /* a process's view of a zone */

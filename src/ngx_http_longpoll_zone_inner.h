@@ -185,16 +185,18 @@ ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_last(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
 
 /*
- * Another zone has taken this one's place: who reads there is to be told of
- * what comes here from now on.
+ * Where there are several zones of that name.  gave: last_id has moved on; in
+ * the same hold, before anybody is told of it.  stray: and it is that of a
+ * message which those who read in later zones must be told they missed; before
+ * the message is there.
  */
+void ngx_http_longpoll_zone_gave(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
 
 /* whether events behind an id may have gone to another zone of that name */
 #define ngx_http_longpoll_zone_strayed(z, id)                                 \
     ((z)->strays                                                              \
-     && ngx_http_longpoll_id_ms(id)                                           \
-        < *ngx_http_longpoll_zone_strays(z, (z)->sh->generation))
+     && (id) < *ngx_http_longpoll_zone_strays(z, (z)->sh->generation))
 
 /*
  * gpoll's clients of a zone whose place is taken go along; it gives them
@@ -203,11 +205,8 @@ void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 
-/*
- * What went elsewhere is behind those who come now: the newest place is later
- * than all of it.
- */
-void ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z);
+/* the newest place becomes that id: what was given elsewhere is behind it */
+void ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id);
 
 /* up to this ms all is visible that there will ever be: it is not over */
 uint64_t ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z,

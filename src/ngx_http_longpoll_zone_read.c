@@ -319,6 +319,14 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
                                   ngx_http_longpoll_id_last_of(t));
         }
 
+        ngx_http_longpoll_zone_gave(z);
+
+        /* what has gone elsewhere meanwhile may be earlier than that */
+
+        if (ngx_http_longpoll_zone_strayed(z, rd->cursor.id)) {
+            rd->missed = 1;
+        }
+
         rd->timestamp = t;
 
         return NGX_AGAIN;

@@ -1066,6 +1066,7 @@ typedef struct {
 
 static size_t ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lot_t *lot);
+static void ngx_http_longpoll_zone_raise(ngx_atomic_t *word, uint64_t id);
 
 
 ngx_int_t
@@ -1265,19 +1266,38 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     uint64_t  last;
 
     z->sh->generation = old->sh->generation + 1;
-
-    *ngx_http_longpoll_zone_strays(z, z->sh->generation)
-                     = *ngx_http_longpoll_zone_strays(z, old->sh->generation);
     z->strays->latest = z->sh->generation;
 
+    /* also by who did not see this generation yet */
+
+    ngx_http_longpoll_zone_raise(
+                      ngx_http_longpoll_zone_strays(z, z->sh->generation),
+                      *ngx_http_longpoll_zone_strays(z, old->sh->generation));
+
     ngx_http_longpoll_zone_lock(old);
+
     ngx_http_longpoll_put(old->sh->moved, 1);
-    last = old->sh->committed;
+
+    last = old->sh->last_id;
+
+    if (z->sh->copied < old->sh->committed) {
+        ngx_http_longpoll_zone_stray(old);
+
+    } else {
+        ngx_http_longpoll_zone_gave(old);
+    }
+
     ngx_http_longpoll_zone_unlock(old);
 
-    if (z->sh->copied < last) {
-        ngx_http_longpoll_zone_stray(old);
+    /* who comes from there is not sent back in time */
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (z->sh->last_id < last) {
+        ngx_http_longpoll_zone_overtake(z, last);
     }
+
+    ngx_http_longpoll_zone_unlock(z);
 
     ngx_http_longpoll_zone_adopt_clients(z, old);
 }
@@ -1286,19 +1306,17 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 void
 ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms)
 {
-    ngx_atomic_t  *word;
-
     if (z->strays) {
-        word = ngx_http_longpoll_zone_strays(z, z->sh->generation);
-        ngx_http_longpoll_put(*word, ngx_max(*word, ms));
+        ngx_http_longpoll_zone_raise(
+                         ngx_http_longpoll_zone_strays(z, z->sh->generation),
+                         ngx_http_longpoll_id(ms, 0));
     }
 }
 
 
 void
-ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id)
 {
-    uint64_t                         id;
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
@@ -1311,14 +1329,12 @@ ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z)
         return;
     }
 
-    id = ngx_http_longpoll_id(*ngx_http_longpoll_zone_strays(z,
-                                                             sh->generation),
-                              0);
-
     ngx_http_longpoll_set(j, sh->last_id, id);
     ngx_http_longpoll_set(j, sh->committed, id);
     ngx_http_longpoll_set(j, sh->visible, id);
     ngx_http_longpoll_done(j);
+
+    ngx_http_longpoll_zone_gave(z);
 }
 
 
@@ -1335,32 +1351,70 @@ ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z)
 
 
 /*
- * The time is that of this moment, and is told before the message is there:
- * nobody has been given anything later in the other zones.
+ * Two zones give out ids and times of their own.  What strays must be missed by
+ * every cursor that the later zones have given, so its word is behind all of
+ * them; and they, before they give another one, say so, and then look at the
+ * word (..._strayed()).  So one of the two sees the other.
  */
+
+void
+ngx_http_longpoll_zone_gave(ngx_http_longpoll_zone_t *z)
+{
+    if (z->strays == NULL || z->strays->latest == 0) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_raise(&z->strays->given, z->sh->last_id);
+    __sync_synchronize();
+}
+
 
 void
 ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z)
 {
-    uint64_t         ms, generation;
-    ngx_atomic_t    *word;
-    struct timeval   tv;
+    uint64_t  given, generation;
 
-    ngx_gettimeofday(&tv);
-
-    ms = (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
-    ms = ngx_http_longpoll_zone_clock(z, ms) + 1;
-
-    for (generation = z->sh->generation + 1;
-         generation <= z->strays->latest;
-         generation++)
-    {
-        word = ngx_http_longpoll_zone_strays(z, generation);
-
-        if (*word < ms) {
-            ngx_http_longpoll_put(*word, ms);
-        }
+    if (z->strays == NULL) {
+        return;
     }
+
+    ngx_http_longpoll_zone_gave(z);
+
+    do {
+        given = z->strays->given;
+
+        for (generation = z->sh->generation + 1;
+             generation <= z->strays->latest;
+             generation++)
+        {
+            ngx_http_longpoll_zone_raise(
+                                 ngx_http_longpoll_zone_strays(z, generation),
+                                 given + 1);
+        }
+
+        __sync_synchronize();
+
+    } while (z->strays->given != given);
+}
+
+
+/* workers of several zones may be at it */
+
+static void
+ngx_http_longpoll_zone_raise(ngx_atomic_t *word, uint64_t id)
+{
+    ngx_atomic_uint_t  was;
+
+    ngx_http_longpoll_step();
+
+    do {
+        was = *word;
+
+        if (was >= id) {
+            return;
+        }
+
+    } while (!ngx_atomic_cmp_set(word, was, id));
 }
 
 

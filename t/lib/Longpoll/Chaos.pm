@@ -783,7 +783,10 @@ sub place {
                 hex(substr $1, 6) ^ 0xffffff/e;
             ($cursor, $query) = (Longpoll::Oracle::ms_place($at, 'g'),
                                  "last_id=$id");
-            $reader->{must_miss} = 1;
+
+            # a zone of another size knows that there were earlier lives
+
+            $reader->{must_miss} = $at > 1000 * $self->{oracle}->life_end;
         }
     }
 
@@ -1335,6 +1338,7 @@ sub settle {
     }) or return;
 
     $oracle->complete($_) for @{ $self->{followers} };
+    $oracle->lost;
     return if $self->failed;
 
     # the census: what is there

@@ -21,6 +21,7 @@ package Longpoll::Oracle;
 #     $oracle->lost_poll($reader)            its connection ended
 #     $oracle->complete($reader)             its cursor went from its start on:
 #                                            has it all?
+#     $oracle->lost                          at the end, of what others may read
 #     $oracle->set_clock($ahead, $set)       nginx's wall clock is set, so many
 #                                            seconds ahead of the test's; $set
 #                                            does it
@@ -62,7 +63,7 @@ sub new {
     return bless { %o, begun => time, events => [], cats => {}, by_id => {},
                    bytes => 0, flight => 0, failures => [], names => 0,
                    delivered => 0, clock => [ { ahead => 0 } ], peak => 0,
-                   given => 0, lives => [] }, $class;
+                   given => 0, lives => [], suspects => [] }, $class;
 }
 
 sub fail {
@@ -543,9 +544,7 @@ sub answer {
             if defined $last and $id le $last
                 and !$self->same_ms($reader, $last, $id, $e);
         $self->fail(whole => "$who: event $n, $id was there before")
-            if !defined $cursor and defined $e->{last_acked}
-                and $e->{last_acked} < $reader->{sent}
-                and $e->{last_sent} < $reader->{sent};
+            if !defined $cursor and $self->settled($e, $reader->{sent});
 
         $self->known($e, $id);
         $self->outlived($reader, $e, $id, $timestamp);
@@ -579,8 +578,17 @@ sub same_ms {
         and substr($last, 20) ne substr($id, 20);
 
     return $last eq ms_place(id_ms($id), 'g')
-           && !(defined $e->{last_acked} && $e->{last_acked} < $reader->{sent}
-                && $e->{last_sent} < $reader->{sent});
+           && !$self->settled($e, $reader->{sent});
+}
+
+# whatever became of it did so before: a publish that is tried again under its
+# key, when the event has gone, makes another one
+
+sub settled {
+    my ($self, $e, $time) = @_;
+
+    return !$e->{open} && defined $e->{last_acked}
+           && $e->{last_sent} <= $e->{last_acked} && $e->{last_acked} < $time;
 }
 
 sub outlived {
@@ -595,9 +603,7 @@ sub outlived {
     for my $d (@{ $self->{cats}{ $e->{cat} }{deletes} }) {
         $self->fail(whole => "$reader->{name}: $id was deleted")
             if $d->{sure} and $d->{end} < $reader->{sent}
-                and !$e->{open} and defined $e->{last_acked}
-                and $e->{last_acked} < $d->{sent}
-                and $e->{last_sent} < $d->{sent};
+                and $self->settled($e, $d->{sent});
     }
 }
 
@@ -669,14 +675,31 @@ sub complete {
                                and ($early // $id) le $_->[1] }
                         @{ $reader->{missed} };
                 next if $self->may_be_deleted($e);
-                next if $self->{read} and $self->may_be_read($reader, $e);
+                next if $self->{read} and $self->may_be_read($e);
 
-                $self->fail(lost => sprintf
+                push @{ $self->{suspects} }, [ $e, sprintf
                     '%s never had event %d of %s, %s, %.3f s', $reader->{name},
-                    $e->{n}, $name, $id, $e->{sent} - $self->{begun});
+                    $e->{n}, $name, $id, $e->{sent} - $self->{begun} ];
+
+                # somebody else may be reading it just now
+
+                $self->lost if !$self->{read} or !$cat->{polls};
                 return;
             }
         }
+    }
+}
+
+# what nobody has, once all polls are answered
+
+sub lost {
+    my ($self) = @_;
+
+    for my $suspect (splice @{ $self->{suspects} }) {
+        my ($e, $text) = @$suspect;
+
+        $self->fail(lost => $text)
+            unless $self->{read} and $self->may_be_read($e);
     }
 }
 
@@ -704,7 +727,7 @@ sub arrays {
 # delete_on_read: somebody else had it, or was on the way to
 
 sub may_be_read {
-    my ($self, $reader, $e) = @_;
+    my ($self, $e) = @_;
 
     my $cat = $self->{cats}{ $e->{cat} };
 
