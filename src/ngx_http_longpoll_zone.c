@@ -794,6 +794,13 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_put(sh->busy, 1);
 
+    /* later than all that the zones which have its place gave: nobody who reads
+     * here, too, goes back */
+
+    if (sh->moved && z->strays && sh->last_id < z->strays->given) {
+        ngx_http_longpoll_put(sh->last_id, z->strays->given);
+    }
+
     for (i = 0; i < n; i++) {
         ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i],
                                       name && i == 0 ? key.hash : NULL, now,

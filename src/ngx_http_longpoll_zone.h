@@ -183,7 +183,8 @@ typedef struct {
     uint64_t                         durable;   /* what is not saved is not
                                                    visible */
     uint64_t                         moved;     /* another zone has taken its
-                                                   place */
+                                                   place: ids from that on
+                                                   are only here */
     uint64_t                         before;    /* life of the zone whose place
                                                    it has taken */
     uint64_t                         copied;    /* id: up to there */

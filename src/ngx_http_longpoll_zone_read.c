@@ -162,6 +162,15 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
         default:
             rd->msgs = scratch->msgs;
+
+            /* what went to later zones before that is behind its place */
+
+            if (rc == NGX_OK && rd->client == NULL && z->sh->moved
+                && rd->msgs[rd->nmsgs - 1].id >= z->sh->moved)
+            {
+                rd->missed = 1;
+            }
+
             return rc;
         }
     }

@@ -1276,9 +1276,8 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(old);
 
-    ngx_http_longpoll_put(old->sh->moved, 1);
-
     last = old->sh->last_id;
+    ngx_http_longpoll_put(old->sh->moved, last + 1);
 
     if (z->sh->copied < old->sh->committed) {
         ngx_http_longpoll_zone_stray(old);
