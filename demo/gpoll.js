@@ -22,14 +22,27 @@ async function poll() {
 
   if (!answer.ok) throw Error(answer.status);
 
-  const told = JSON.parse(await answer.text());
+  const text = await answer.text();
 
-  if (told["client-id"]) {
-    id = told["client-id"];
+  if (id === 0) {
+    id = JSON.parse(text)["client-id"];
     $("state").textContent = "registered as " + id;
   } else {
-    show(told);
+    show(parse(text));
   }
+}
+
+// this page's {user, msg}, or whatever somebody else published
+function parse(text) {
+  try {
+    const { user, msg } = JSON.parse(text);
+    if (typeof user === "string" && typeof msg === "string") {
+      return { user, msg };
+    }
+  } catch {
+    // text, then
+  }
+  return { user: "somebody else", msg: text };
 }
 
 function show({ user, msg }) {
@@ -39,6 +52,7 @@ function show({ user, msg }) {
   by.textContent = user;
   line.append(by, msg);
   $("heard").append(line);
+  $("heard").scrollTop = $("heard").scrollHeight;
 }
 
 $("form").addEventListener("submit", event => {

@@ -1,8 +1,10 @@
-# The demo as a visitor has it: `make run`, two windows that talk, the printed
-# curl lines as they stand, nginx gone and back, and nothing left at the end.
+# The demo as a visitor has it: `make run`, windows that talk in rooms and in
+# private, the printed curl lines as they stand, the pieces of nginx.conf, nginx
+# gone and back, and nothing left at the end.  What somebody may not hear is
+# asked for by hand, too: the page is not what keeps it from him.
 #
-# With LONGPOLL_SCREENSHOTS=DIR it leaves pictures of the page there, as seen on
-# a phone and on a desktop, light and dark.
+# With LONGPOLL_SCREENSHOTS=DIR it leaves pictures of the pages there, as seen
+# on a phone and on a desktop, light and dark.
 
 use strict;
 use warnings;
@@ -10,7 +12,9 @@ use utf8;
 
 use Cwd qw( abs_path );
 use File::Basename qw( dirname );
+use HTTP::Tiny ();
 use IO::Socket::INET ();
+use JSON::PP ();
 use Test::More;
 use Time::HiRes qw( sleep time );
 
@@ -19,41 +23,49 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 use Longpoll::Browser ();
 use Longpoll::Child ();
 use Longpoll::Server qw( wait_until );
+use Longpoll::Workers qw( workers_of );
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $missing = Longpoll::Browser->missing;
 
 plan skip_all => $missing if $missing;
 
-my $port = free_port();
+my $port = Longpoll::Server::free_port(($ENV{TEST_NGINX_PORT} || 1984) + 1);
 my $url = "http://127.0.0.1:$port/";
 my ($run, $said) = start();
-my $http = HTTP::Tiny->new(timeout => 10);
+my $http = HTTP::Tiny->new(timeout => 10, proxy => undef, http_proxy => undef);
 
 
-# two windows
+# two windows in a room
 
 my $browser = Longpoll::Browser->start;
 my $one = $browser->window;
 my $two = $browser->new_window;
 
 $one->open($url);
-like($one->find('#empty')->text, qr/second window/, 'an empty chat says how');
+like($one->wait_for('document.querySelector("#log .empty")?.textContent'),
+     qr/second window/, 'an empty room says how');
 is($one->find('#state')->text, 'listening', 'and listens');
 
 $two->open($url);
-wait_until('both windows to be parked' => sub { waiting() == 2 });
-pass('both windows wait at once, though they ask for the same');
+wait_waiting(2);
+pass('both windows wait at once');
 
 name($one, 'Ann');
-name($two, 'Ben Bo');
 say_in($one, 'hello <b>you</b> & "all"');
 is(heard($two, 1), 'Ann: hello <b>you</b> & "all"',
    'what one window says stands in the other, as text');
 is(heard($one, 1), 'You: hello <b>you</b> & "all"', 'and in its own');
+name($two, 'ann');
+is($two->wait_for('document.querySelector(".note")?.textContent', 'a note'),
+   'There is another ann.', 'a name is there once');
+name($two, 'Ben <i>Bo</i>');
 say_in($two, "\x{e9}\x{1f437}");
-is(heard($one, 2), "Ben Bo: \x{e9}\x{1f437}", 'and the other way round');
-is($one->find('#text')->property('value'), '', 'what was sent is cleared');
+is(heard($one, 2), "Ben <i>Bo</i>: \x{e9}\x{1f437}",
+   'and the other way round, names as text, too');
+is($two->find('#text')->property('value'), '', 'what was sent is cleared');
+is_deeply([people($one), people($two)], ['Ben <i>Bo</i>', 'Ann'],
+          'each knows of the other');
 
 
 # the printed lines
@@ -62,61 +74,195 @@ my ($poll, $publish) = $said =~ /^(curl '[^\n]+)\n\n(curl -d [^\n]+)\n/m;
 
 open my $out, '-|', "$poll 2>/dev/null" or die "$poll: $!\n";
 
-wait_until('the printed poll to be parked' => sub { waiting() == 3 });
+wait_waiting(3);
 is(`$publish 2>/dev/null`, '{"success": true}', 'the printed publish is taken');
 like(join('', <$out>), qr/^\{"events":\[\{.*"data":"hello".*\}\]\}$/,
      'the printed poll gets it');
-is(heard($_, 3), 'somebody: hello', 'and so do the windows') for $one, $two;
-(my $foreign = $publish) =~ s/^curl/curl -si -H 'Origin: http:\/\/a.example'/;
-like(`$foreign`, qr{^HTTP/1\.1 403 }, 'a page of another site publishes nothing');
-publish('{"category":"chat","data":{"x":[1]}}');
-is(heard($one, 4), 'somebody: {"x":[1]}', 'data of another kind is shown');
+is(heard($_, 3), 'somebody, by curl: hello', 'so do the windows')
+    for $one, $two;
+
+(my $forged = $publish) =~ s/'hello'/'{"from":{"name":"Ann"},"text":"x"}'/;
+`$forged 2>/dev/null -H 'Content-Type: application/json'`;
+is(heard($two, 4), 'somebody, by curl: {"from":{"name":"Ann"},"text":"x"}',
+   'it speaks for nobody else');
+
+for my $path (qw( lobby join say broadcast )) {
+    is($http->post($url . $path, { headers => { Origin => 'http://a.example' },
+                                   content => '{}' })->{status}, 403,
+       "a page of another site cannot use /$path");
+}
+
+
+# another room
+
+choose($two, 'garden');
+say_in($two, 'anybody here?');
+is($one->wait_for(new_in('garden'), 'the garden'), '1',
+   'another room counts what is new');
+choose($one, 'garden');
+is(heard($one, 1), 'Ben <i>Bo</i>: anybody here?', 'and has it');
+choose($one, 'lobby');
+is(heard($one, 4), 'somebody, by curl: {"from":{"name":"Ann"},"text":"x"}',
+   'the first is as it was');
+
+
+# in private
+
+my $three = $browser->new_window;
+
+$three->open($url);
+name($three, 'Cleo');
+say_in($three, 'and me');
+is(heard($one, 5), 'Cleo: and me', 'a third window');
+
+choose($one, 'Ben <i>Bo</i>');
+say_in($one, 'only for you');
+is($two->wait_for(new_in('Ann'), 'a private message'), '1',
+   'a private message is counted');
+choose($two, 'Ann');
+is(heard($two, 1), 'Ann: only for you', 'and reaches whom it is for');
+is(heard($one, 1), 'You: only for you', 'and who sent it');
+say_in($two, 'understood');
+is(heard($one, 2), 'Ben <i>Bo</i>: understood', 'and back');
+
+choose($one, 'lobby');
+say_in($one, 'goes to all');
+is(heard($three, 6), 'Ann: goes to all', 'the third window hears what follows');
+unlike($three->run('return document.body.textContent'),
+       qr/only for you|understood/, 'and nothing of what was between');
+
+my ($ann, $ben, $cleo) = map { token($_) } $one, $two, $three;
+my %id = map { $_->{name} => $_->{id} } @{ people_event($cleo) };
+
+ok($id{'Ben <i>Bo</i>'}, 'whose ids everybody knows');
+
+for my $args ('', map { "&category=$_" } "private:$id{Ann}",
+              "private:$id{'Ben <i>Bo</i>'}")
+{
+    my $own = polled($cleo, $args);
+
+    like($own, qr/goes to all/, "a poll by hand$args: the rooms");
+    unlike($own, qr/only for you|understood|"private:/, 'and not the others');
+}
+
+
+like(polled($ben), qr/"category":"private:\Q$id{'Ben <i>Bo<\/i>'}\E"/,
+     'whose they are has them');
+is($http->get("${url}events?timeout=1&since_time=0")->{status}, 401,
+   'without a token there is nothing');
+is(status_of($cleo x 2, 'events?timeout=1&since_time=0'), 401,
+   'nor with a wrong one');
+is(status_of($cleo, $_), 404, "$_ is not for browsers")
+    for qw( auth publish people.pl run/people.sock );
+is($http->post("${url}say", {
+    headers => { Authorization => "Bearer $cleo" },
+    content => qq({"to":"private:$id{Ann}","text":"x"}) })->{status}, 404,
+   'nor may one talk into a category');
 
 
 # what happens underneath
 
-$one->size(1280, 800);
-$one->wait_for('document.querySelector("#numbers dd").textContent === "2"',
-               'the polls to be counted');
-is($one->find('[data-key=events]')->text, '4', 'events are counted');
+$one->size(1440, 900);
 
-my ($top, $below) = map { $_->text } $one->find_all('#requests li');
+my ($top, @below) = map { $_->text } $one->find_all('#requests li');
 
-like($top, qr{^GET[ ]/events\?category=chat&timeout=30&since_time=\d+&last_id=
-              [-0-9a-f]{36}\nparked,}x, 'the parked poll is shown');
-like($below, qr/200 after .*"data":\{"x":\[1\]\}/s, 'and the last answer');
+like($top, qr{^GET[ ]/events\?timeout=25&since_time=\d+&last_id=[-0-9a-f]{36}
+              \nparked,}x, 'the parked poll is shown');
+ok((grep { /^GET.*200 after .*goes to all/s } @below), 'and the answers');
 
-$two->size(390, 800);
-ok(!$two->run('return !!document.getElementById("wire").offsetWidth'),
-   'a phone has the chat first');
+my $conf = slurp("$root/demo/nginx.conf") =~ s/\b8080\b/$port/r;
+
+is($one->find('#conf')->property('textContent'), pieces($conf, 'chat'),
+   'and the pieces of nginx.conf');
+
+$two->size(390, 844);
+ok(!shown($two, '#under'), 'a phone has the chat first');
 $two->find('#toggle')->click;
-ok($two->run('return !!document.getElementById("wire").offsetWidth'),
-   'and the rest behind a button');
+ok(shown($two, '#under'), 'and the rest behind a button');
 $two->find('#toggle')->click;
+ok(fits($_), 'nothing is wider than the window') for $one, $two;
+
+
+# the other pages
+
+$three->open("${url}gpoll.html");
+$three->wait_for('document.getElementById("state").textContent.startsWith('
+                 . '"registered")', 'the broadcast');
+is($three->wait_for('document.querySelector("#conf b")'
+                    . ' && document.getElementById("conf").textContent',
+                    'nginx.conf'),
+   pieces($conf, 'broadcast'), 'the broadcast shows its own');
+$http->post("${url}broadcast", { content => '{"client-id":"<b>1</b>"}' });
+is($three->wait_for('document.querySelector("#heard li")?.textContent',
+                    'a message'),
+   'somebody else{"client-id":"<b>1</b>"}', 'and what is not of its page');
+wait_until('who left to be away' => sub {
+    !grep { $_ eq 'Cleo' } people($one);
+});
+pass('who leaves is not listed any more');
+
+$three->open("${url}dashboard.html");
+$three->wait_for(figure('waiting') . ' === "2"', 'the polls to be counted');
+pass('the dashboard counts the polls that are parked');
+is($three->find('#conf')->property('textContent'), pieces($conf, 'dashboard'),
+   'and shows its piece of nginx.conf');
+ok(fits($three), 'and fits');
 
 pictures() if $ENV{LONGPOLL_SCREENSHOTS};
 
-is_deeply([map { $_->{message} } map { $_->console } $one, $two], [],
+
+# a reload
+
+my ($master) = grep { (readlink("/proc/$_/exe") // '') =~ /nginx/ }
+               workers_of($run->pid);
+my %old = map { $_ => 1 } workers_of($master);
+
+kill HUP => $master;
+wait_until('new workers only' => sub {
+    my @workers = workers_of($master);
+    @workers == 2 && !grep { $old{$_} } @workers;
+});
+wait_waiting(2);
+choose($one, 'Ben <i>Bo</i>');
+say_in($one, 'after it');
+is(heard($two, -1), 'Ann: after it', 'private talks go on over a reload');
+choose($one, 'lobby');
+$three->wait_for(figure('waiting') . ' === "2"', 'the polls to be counted');
+is($three->find('.dashboard .state')->text, 'live',
+   'and so does the dashboard');
+
+# what was refused above was asked for by no page but this one
+
+is_deeply([grep { !/join - .* status of 409/ }
+           map { $_->{message} } map { $_->console } $one, $two, $three], [],
           'the console is silent');
 
 
-# nginx goes, and comes back
+# nginx goes, and comes back, and so does the application
 
 stop();
 $one->wait_for('document.getElementById("state").dataset.state === "broken"',
                'the page to notice');
 like($one->find('#state')->text, qr/nginx is not there/, 'it says so');
-say_in($one, 'lost?');
-like($one->wait_for('document.querySelector(".note")?.textContent', 'a note'),
+say_in($one, 'lost?', 1);
+like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
+                    . '?.textContent', 'a note'),
      qr/^Not sent: /, 'what cannot be sent is told');
 is($one->find('#text')->property('value'), 'lost?', 'and kept');
 
 ($run) = start();
-wait_until('both windows to come back' => sub { waiting() == 2 });
-$one->wait_for('document.getElementById("state").dataset.state === "listening"',
-               'the page to notice');
+wait_waiting(2);
+wait_until('both to know each other' => sub {
+    join(',', people($one), people($two)) eq 'Ben <i>Bo</i>,Ann';
+});
+pass('both windows come back, under their names');
 $one->find('#form button')->click;
-is(heard($two, 5), 'Ann: lost?', 'it goes on where it was');
+choose($two, 'lobby');
+is(heard($two, -1), 'Ann: lost?', 'it goes on where it was');
+choose($two, 'Ann');
+say_in($two, 'still only for you');
+is($one->wait_for(new_in('Ben <i>Bo</i>'), 'a private message'), '1',
+   'in private, too');
 
 
 # the end
@@ -130,12 +276,6 @@ ok(!-e "$root/build/run", 'no file is left');
 done_testing();
 
 
-sub free_port {
-    my $sock = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1:0')
-        or die "no port: $!\n";
-    return $sock->sockport;
-}
-
 sub start {
     my $log = "$root/build/demo.log";
 
@@ -143,7 +283,10 @@ sub start {
     my $child = Longpoll::Child->start(["$root/tools/run", $port],
                                        log => $log);
 
-    wait_until('the demo to be up' => sub { slurp($log) =~ /^curl -d .*\n\n/m });
+    wait_until('the demo to be up' => sub {
+        slurp($log) =~ /^curl -d .*\n\n/m;
+    });
+
     return ($child, slurp($log));
 }
 
@@ -162,25 +305,105 @@ sub slurp {
     return scalar(<$fh>) // '';
 }
 
-sub waiting {
-    my $r = $http->get("${url}status");
-    return -1 unless $r->{success};
-    return JSON::PP::decode_json($r->{content})->{zones}{events}{waiting};
+sub wait_waiting {
+    my ($n) = @_;
+
+    wait_until("$n parked" => sub {
+        my $r = $http->get("${url}dashboard/status");
+
+        return $r->{success} && $n
+            == JSON::PP::decode_json($r->{content})->{zones}{chat}{waiting};
+    });
 }
 
-sub publish { $http->post("${url}publish", { content => $_[0] }) }
+
+# by hand: what a poll is given from the beginning, and a GET's status
+
+sub as {
+    my ($token, $path) = @_;
+    return $http->get("$url$path",
+                      { headers => { Authorization => "Bearer $token" } });
+}
+
+sub polled {
+    my ($token, $args) = @_;
+    return as($token, 'events?timeout=2&since_time=0' . ($args // ''))
+           ->{content};
+}
+
+sub status_of { as(@_)->{status} }
+
+sub people_event {
+    my ($token) = @_;
+    my $events = JSON::PP::decode_json(polled($token))->{events};
+
+    return (grep { $_->{category} eq 'people' } @$events)[-1]{data};
+}
+
+sub token { $_[0]->run('return sessionStorage.token') }
+
+
+# the pieces of the configuration that are a page's
+
+sub pieces {
+    my ($text, $page) = @_;
+    my @pieces = $text =~ /^ *#> $page\n(.*?)\n^ *#<$/gms;
+
+    for (@pieces) {
+        my ($indent) = sort { length $a <=> length $b } /^( *)\S/gm;
+        s/^$indent//gm;
+    }
+
+    return join "\n\n", @pieces;
+}
+
+
+# in a window
 
 sub name {
     my ($window, $name) = @_;
 
-    $window->find('#name')->clear;
-    $window->find('#name')->type($name);
+    $window->wait_for('document.getElementById("name").value', 'a name');
+    $window->run('document.getElementById("name").value = ""');
+    $window->find('#name')->type("$name\x{E004}");
 }
 
 sub say_in {
-    my ($window, $text) = @_;
+    my ($window, $text, $fails) = @_;
 
     $window->find('#text')->type("$text\x{E007}");
+    $window->wait_for('document.getElementById("text").value === ""',
+                      "'$text' to be sent") unless $fails;
+}
+
+sub talk {
+    my ($name) = @_;
+    my $json = JSON::PP->new->allow_nonref->encode($name);
+
+    return "[...document.querySelectorAll('.talk')].find("
+         . "e => e.querySelector('.label').textContent === $json)";
+}
+
+sub choose {
+    my ($window, $name) = @_;
+
+    $window->wait_for(talk($name), $name);
+    $window->run(talk($name) . '.click()');
+}
+
+# how many new messages a talk has, once it has some
+
+sub new_in {
+    my ($name) = @_;
+    return talk($name) . '?.querySelector(".new:not([hidden])")?.textContent';
+}
+
+sub people {
+    my ($window) = @_;
+
+    return @{ $window->run('return [...document.querySelectorAll('
+        . '"#people li:not([hidden]) .talk:not(.away) .label")].map('
+        . 'e => e.textContent)') };
 }
 
 # the nth message that a window shows, once it does: "who: what"
@@ -188,21 +411,51 @@ sub say_in {
 sub heard {
     my ($window, $n) = @_;
 
-    my $line = "document.querySelectorAll('.message')[$n - 1]";
+    my $line = '[...document.querySelectorAll(".message")].at('
+             . ($n > 0 ? $n - 1 : $n) . ')';
 
     return $window->wait_for("$line && $line.querySelector('b').textContent "
         . "+ ': ' + $line.querySelector('.bubble').textContent", "message $n");
 }
 
+sub figure { "document.querySelector('[data-key=$_[0]] .now').textContent" }
+
+sub shown {
+    my ($window, $css) = @_;
+    return $window->run('return Boolean(document.querySelector(arguments[0])'
+                        . '.offsetWidth)', $css);
+}
+
+sub fits {
+    my ($window) = @_;
+    return $window->run('return document.documentElement.scrollWidth'
+                        . ' <= innerWidth && document.body.scrollHeight'
+                        . ' <= innerHeight');
+}
+
 sub pictures {
-    my %sizes = (phone => [390, 844], desktop => [1280, 800]);
+    my %pages = (chat => $one, dashboard => $three);
+    my %sizes = (phone => [390, 844], desktop => [1440, 900]);
 
     for my $scheme (qw( light dark )) {
         for my $size (sort keys %sizes) {
-            $one->cdp('Emulation.setEmulatedMedia', { features =>
-                [{ name => 'prefers-color-scheme', value => $scheme }] });
-            $one->size(@{ $sizes{$size} });
-            $one->screenshot("$ENV{LONGPOLL_SCREENSHOTS}/$size-$scheme.png");
+            for my $page (sort keys %pages) {
+                picture($pages{$page}, "$page-$size-$scheme", $scheme,
+                        @{ $sizes{$size} });
+            }
         }
     }
+}
+
+sub picture {
+    my ($window, $name, $scheme, $width, $height) = @_;
+
+    $window->cdp('Emulation.setEmulatedMedia', { features =>
+        [{ name => 'prefers-color-scheme', value => $scheme }] });
+    $window->cdp('Emulation.setDeviceMetricsOverride',
+                 { width => $width, height => $height, deviceScaleFactor => 1,
+                   mobile => JSON::PP::false });
+    $window->run_async('requestAnimationFrame(() =>'
+                       . ' requestAnimationFrame(done))');
+    $window->screenshot("$ENV{LONGPOLL_SCREENSHOTS}/$name.png");
 }

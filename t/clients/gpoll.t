@@ -21,18 +21,19 @@ my $missing = Longpoll::Browser->missing;
 plan skip_all => $missing if $missing;
 
 my $conf = slurp("$root/demo/nginx.conf");
-my ($locations) = $conf =~ /(        # gpoll\.html.*?\n        \}\n)\n/s;
+my ($zone, $location) = $conf =~ /#> broadcast\n(.*?)^ *#<\n/gms;
 my ($map) = $conf =~ /(    map .*?\n    \}\n)/s;
 
-ok($locations && $map, 'the demo has its broadcast');
+ok($zone && $location && $map, 'the demo has its broadcast');
 
 my $server = Longpoll::Server->start(
     workers => 2,
-    http    => "longpoll_zone zone=events:1m inactive=2s;\n"
-               . "longpoll_max_timeout 2s;\n$map",
-    server  => $locations,
-    files   => { map { ("html/$_" => "$root/demo/$_") } qw( gpoll.html
-                                                            gpoll.js ) },
+    http    => ($zone =~ s/;/ inactive=2s;/r) . "longpoll_max_timeout 2s;\n"
+               . $map,
+    server  => $location,
+    files   => { map { ("html/$_" => "$root/demo/$_") }
+                 qw( gpoll.html gpoll.css gpoll.js demo.css under.js
+                     nginx.conf ) },
 );
 my $url = $server->url('/');
 my $http = HTTP::Tiny->new(timeout => 10);
@@ -77,7 +78,7 @@ for my $window ($one, $two) {
 
 my $ids = join ' ', map { $_->find('#state')->text } $one, $two;
 
-wait_until('time-outs' => sub { $server->status('events')->{timeouts} >= 4 });
+wait_until('time-outs' => sub { $server->status('broadcast')->{timeouts} >= 4 });
 $server->reload;
 $server->wait_waiting(2);
 say_in($one, 'Ann', 'still there?');

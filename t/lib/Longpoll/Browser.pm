@@ -43,6 +43,7 @@ use warnings;
 
 use File::Temp qw( tempdir );
 use HTTP::Tiny ();
+use IO::Socket::INET ();
 use JSON::PP ();
 use Time::HiRes qw( time sleep );
 
@@ -101,8 +102,32 @@ sub program {
 }
 
 
+# The port that chromedriver is given is one that is free in IPv6, and it dies
+# if in IPv4 it is not.  Where very many of these are taken, by connections that
+# were closed, say, a port is looked for where no connection has one.
+
 sub start {
     my ($class) = @_;
+
+    for my $try (1 .. 3) {
+        my $port = $try == 1 ? 0 : free_port();
+        my $self = eval { $class->start_at($port) };
+
+        return $self if $self;
+        die $@ if $try == 3 or $@ !~ /Address already in use/;
+    }
+}
+
+sub free_port {
+    my $port = ($ENV{TEST_NGINX_PORT} || 1984) + 100 + int rand 90;
+
+    $port++ until IO::Socket::INET->new(Listen => 1,
+                                        LocalAddr => "127.0.0.1:$port");
+    return $port;
+}
+
+sub start_at {
+    my ($class, $port) = @_;
 
     my $dir = tempdir('longpoll-browser-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     my $log = "$dir/chromedriver.log";
@@ -117,7 +142,7 @@ sub start {
     # everything that it keeps, and that its libraries keep, lies in there
 
     $self->{child} = Longpoll::Child->start(
-        [ program('chromedriver') // 'chromedriver', '--port=0' ],
+        [ program('chromedriver') // 'chromedriver', "--port=$port" ],
         env => { HOME => $dir, TMPDIR => $dir, XDG_CONFIG_HOME => "$dir/config",
                  XDG_CACHE_HOME => "$dir/cache", XDG_RUNTIME_DIR => $dir,
                  DBUS_SESSION_BUS_ADDRESS => 'disabled:' },

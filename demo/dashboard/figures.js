@@ -1,0 +1,99 @@
+// The figures of longpoll_status over time.  Nothing here knows of a page.
+//
+// A sample is { time, zones }: when the answer came, in seconds on a clock that
+// never goes back, and what it said; without zones there was none.  Of the
+// counters one sees by how much they grew in a second.  Where two samples do
+// not belong together, because nginx did not answer in between or began to
+// count anew, there is a hole: null, and never a number that nobody counted.
+
+const limit = 3700;                     // samples; an hour at one a second
+const all = "";                         // the name of all zones together
+
+export class History {
+  constructor() {
+    this.samples = [];
+  }
+
+  /** Takes `zones` of an answer, or undefined if there was none. */
+  add(time, zones) {
+    this.samples.push({ time, zones });
+    if (this.samples.length > limit) this.samples.shift();
+  }
+
+  get last() {
+    return this.samples[this.samples.length - 1];
+  }
+
+  /** The names in the last answer. */
+  get names() {
+    const { zones } = this.samples.findLast(sample => sample.zones) ?? {};
+    return Object.keys(zones ?? {});
+  }
+
+  /** A gauge of a zone, or of all: [{ time, value }], oldest first. */
+  gauge(key, zone = all, since = -Infinity) {
+    return this._from(since).map(({ time, zones }) => ({
+      time, value: value(zones, key, zone),
+    }));
+  }
+
+  /** By how much a counter grew in a second. */
+  rate(key, zone = all, since = -Infinity) {
+    const samples = this._from(since, 1);
+
+    return samples.slice(1).map(({ time, zones }, i) => ({
+      time, value: growth(samples[i], { time, zones }, key, zone),
+    }));
+  }
+
+  /** The share of a zone that is in use; of all, that of the fullest. */
+  fill(zone = all, since = -Infinity) {
+    return this._from(since).map(({ time, zones }) => {
+      const name = fullest(zones, zone);
+      const found = zones?.[name];
+      return { time, name, value: found ? found.used / found.size : null };
+    });
+  }
+
+  // samples from a time on, and some of those before it
+  _from(since, more = 0) {
+    const { samples } = this;
+    let n = samples.length;
+
+    while (n > 0 && samples[n - 1].time >= since) n--;
+    return samples.slice(Math.max(0, n - more));
+  }
+}
+
+/** A figure of a zone, or the sum over all of them; null if it is not there. */
+export function value(zones, key, zone = all) {
+  const chosen = zone === all ? Object.values(zones ?? {}) : [zones?.[zone]];
+
+  if (!chosen.length || !chosen.every(one => Number.isFinite(one?.[key]))) {
+    return null;
+  }
+  return chosen.reduce((sum, one) => sum + one[key], 0);
+}
+
+export function fullest(zones, zone = all) {
+  if (zone !== all) return zone;
+
+  return Object.keys(zones ?? {}).reduce((most, name) =>
+    most === undefined || zones[name].used / zones[name].size
+                          > zones[most].used / zones[most].size ? name : most,
+    undefined);
+}
+
+// Each zone counts for itself: one that begins anew may be hidden in a sum.
+function growth(before, after, key, zone) {
+  const names = zone === all ? Object.keys(after.zones ?? {}) : [zone];
+  const seconds = after.time - before.time;
+  let sum = names.length ? 0 : null;
+
+  for (const name of names) {
+    const grown = after.zones?.[name]?.[key] - before.zones?.[name]?.[key];
+    if (!(grown >= 0) || !(seconds > 0)) return null;
+    sum += grown;
+  }
+  return sum === null ? null : sum / seconds;
+}

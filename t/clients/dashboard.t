@@ -1,0 +1,385 @@
+# The dashboard in a browser, on a server of its own, as docs/operations.md
+# installs it: real polls, events and time-outs, a reload, nginx gone and back.
+# What no test can have, a hundred thousand polls for an hour, a script tells in
+# nginx's place: is it drawn where it belongs, and does it fit?
+#
+# With LONGPOLL_SCREENSHOTS=DIR it leaves pictures there, at nothing and at a
+# hundred thousand, on a phone and on a desktop, light and dark.
+
+use strict;
+use warnings;
+use utf8;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use JSON::PP ();
+use Test::More;
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Browser ();
+use Longpoll::Client ();
+use Longpoll::Server ();
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my $missing = Longpoll::Browser->missing;
+
+plan skip_all => $missing if $missing;
+
+binmode $_, ':encoding(UTF-8)'
+    for map { Test::More->builder->$_ } qw( output failure_output );
+
+my ($block) = slurp("$root/docs/operations.md")
+    =~ /^```nginx\n(location \/dashboard\/ \{.*?^\})$/ms;
+
+ok($block, 'docs/operations.md says how to install it');
+$block =~ s{/var/www/}{html/};
+
+# a name that would be a tag, if anybody took it for one
+
+my $tag = '<b>bold</b>';
+my $server = Longpoll::Server->start(
+    http   => "longpoll_zone zone=events:1m;\nlongpoll_zone zone=$tag:64k;\n",
+    server => <<"_EOC_",
+$block
+        location = /events  { longpoll_subscribe events; }
+        location = /publish { longpoll_publish   events; }
+        location = /small   { longpoll_subscribe $tag; longpoll_publish $tag;
+                              longpoll_category small; }
+_EOC_
+    files  => { map { ("html/dashboard/" . basename_of($_) => $_) }
+                glob "$root/demo/dashboard/*" },
+);
+my $url = $server->url('/dashboard/');
+my $browser = Longpoll::Browser->start;
+my $window = $browser->window;
+my @parked;
+
+
+# what is there
+
+$window->size(1440, 900);
+$window->open($url);
+shows('waiting', '0', 'nobody waits');
+my %share = map { $_->[0] => 100 * $_->[1]{used} / $_->[1]{size} }
+            map { [$_, $server->status($_)] } 'events', $tag;
+
+cmp_ok($share{$tag}, '>', $share{events}, 'a small zone is mostly index');
+shows('used', sprintf('%.0f%%', $share{$tag}), 'the fullest zone');
+like(foot('used'), qr/\Q of 64 kB, index included · $tag, the fullest\E$/,
+     'and which it is');
+
+park(7);
+shows('waiting', '7', 'those that wait are counted');
+push @parked, get('/small?timeout=100');
+$server->wait_waiting(8);
+shows('waiting', '8', 'in all zones');
+choose($tag);
+shows('waiting', '1', 'or in one of them, whatever its name');
+is($window->run('return document.querySelectorAll(".dashboard b").length'), 0,
+   'which is no tag');
+choose('events');
+shows('waiting', '7', 'or in the other');
+is(cell('polls parked'), '7', 'and in the table');
+
+$server->publish('c', 1) for 1 .. 3;
+appears('published', '3 in all', 'events are counted');
+appears('delivered', '7 in all', 'and deliveries, one for each poll');
+shows('events', '3', 'and what is stored');
+ok($window->run('return Number(/at most ([\d.]+)/.exec(document.querySelector('
+                . '"[data-key=delivered] .foot").textContent)[1]) > 0'),
+   'there was a rate');
+shows('delivered', '0', 'which is over');
+$_->sock->close for splice @parked;
+$server->wait_waiting(0);
+my $short = get('/events?category=t&timeout=1');
+appears('timeouts', '1 in all', 'a time-out is counted');
+
+
+# a reload
+
+$window->run(<<'_EOC_');
+    window.said = [];
+    new MutationObserver(() => said.push(
+        document.querySelector(".state").textContent)
+    ).observe(document.querySelector(".state"),
+              { childList: true, subtree: true, characterData: true });
+_EOC_
+
+park(5);
+shows('waiting', '5', 'five wait');
+$server->reload;
+$server->wait_waiting(0);
+shows('waiting', '0', 'their worker leaves');
+$_->sock->close for splice @parked;
+park(6);
+shows('waiting', '6', 'and others come to the new one');
+appears('published', '3 in all', 'what was counted is not forgotten');
+is_deeply($window->run('return said'), [], 'the page has noticed nothing');
+is(holes('waiting'), 1, 'and has no hole');
+
+
+# nginx gone and back
+
+$server->stop;
+$window->wait_for('/^nginx does not answer, for \d+ s$/.test('
+                  . 'document.querySelector(".state").textContent)',
+                  'the page to notice');
+shows('waiting', "\x{2013}", 'no number is made up');
+$server->start_again;
+shows('waiting', '0', 'it comes back');
+is($window->find('.state')->text, 'live', 'and says so');
+is(holes('waiting'), 2, 'what nobody counted is a hole');
+ok($window->run('return [...document.querySelectorAll(".line")].every('
+                . 'e => !/NaN|Infinity/.test(e.getAttribute("d")))'),
+   'numbers everywhere');
+
+
+# what is read off
+
+$window->find('[data-key=waiting] svg')->type("\x{E012}\x{E012}");
+like($window->wait_for('/\d+ s ago/.test(document.querySelector('
+                       . '"[data-key=delivered] .foot").textContent)'
+                       . ' && document.querySelector("[data-key=delivered]'
+                       . ' .foot").textContent', 'the past'),
+     qr/^\d+ s ago$/, 'the keyboard goes back in time, in all plots');
+
+my @calls = (
+    ['rates', 'figures', <<'_EOC_', [3, 1.5, undef, undef, undef, 0]],
+        const h = new m.History();
+        const at = (time, published) => h.add(time, published === undefined
+          ? undefined : { a: { published }, b: { published: 10 * published } });
+        at(1, 0); at(2, 3); at(4, 6); at(5); at(6, 7); at(7, 1); at(8, 1);
+        done(h.rate("published", "a").map(point => point.value));
+_EOC_
+    ['their sum', 'figures', <<'_EOC_', [33, undef, 0]],
+        const h = new m.History();
+        const at = (time, a, b) => h.add(time, { a: { published: a },
+                                                 b: { published: b } });
+        at(1, 0, 0); at(2, 3, 30); at(3, 1, 90); at(4, 1, 90);
+        done(h.rate("published").map(point => point.value));
+_EOC_
+    ['the hour', 'figures', <<'_EOC_', [3700, 5000, 120]],
+        const h = new m.History();
+        for (let i = 1; i <= 5000; i++) h.add(i, { a: { published: i } });
+        done([h.samples.length, h.last.time,
+              h.rate("published", "a", 4881).length]);
+_EOC_
+    ['round scales', 'plot', <<'_EOC_', [1, 1, 2, 4, 20, 100000, 200000, 0.4]],
+        done([0, 1, 2, 3, 11, 100000, 100001].map(n => m.ceiling(n, true))
+             .concat(m.ceiling(0.3)));
+_EOC_
+    ['short numbers', 'plot', <<'_EOC_',
+        done([0, 0.05, 0.5, 12, 999, 1000, 1500, 99999, 100000, 999999, 2.5e7]
+             .map(m.short));
+_EOC_
+     [qw( 0 0.05 0.5 12 999 1k 1.5k 100k 100k 1M 25M )]],
+);
+
+for (@calls) {
+    my ($name, $module, $js, $expected) = @$_;
+
+    is_deeply($window->run_async("import('${url}$module.js').then(m => {$js})"),
+              $expected, $name);
+}
+
+is_deeply([grep { !/ net::ERR_|Failed to load/ }
+           map { $_->{message} } $window->console], [],
+          'the console is silent');
+
+
+# nothing, and a hundred thousand
+
+for (['zero', '', '0'],
+     ['many', <<'_EOC_', '100,000'])
+        const w = n % 40 < 20 ? 1 : 0.7;
+        z.waiting = n < 90 ? Math.round(1e5 * w) : 100000;
+        z.published += 3;
+        z.delivered += Math.round(3e5 * w);
+        z.timeouts += Math.round(2200 * w);
+        z.events = 284682;
+        z.used = 66e6;
+        if (n % 40 < 3) { z.missed += 120; z.evicted += 4400; }
+        if (n > 30 && n < 40) throw new TypeError("gone");
+_EOC_
+{
+    my ($name, $js, $waiting) = @$_;
+    my $pretended = pretend($js);
+
+    for my $size ([390, 844], [1440, 900]) {
+        display(@$size, 'light');
+        $window->open($url);
+        $window->wait_for('window.asked > 125', 'two minutes');
+        shows('waiting', $waiting, "$name, $size->[0] wide");
+        is_deeply($window->run(misfits()), [], 'everything has its room');
+        pictures($name, @$size) if $ENV{LONGPOLL_SCREENSHOTS};
+    }
+
+    $window->cdp('Page.removeScriptToEvaluateOnNewDocument',
+                 { identifier => $pretended });
+}
+
+$browser->end;
+$server->stop;
+is_deeply([$server->alerts], [], 'nor is nginx alarmed');
+
+done_testing();
+
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $fh, '<:encoding(UTF-8)', $file or die "$file: $!\n";
+    local $/;
+    return scalar <$fh>;
+}
+
+sub basename_of { (split m{/}, $_[0])[-1] }
+
+sub get {
+    my ($uri) = @_;
+    my $client = Longpoll::Client->new(port => $server->port);
+
+    $client->send("GET $uri HTTP/1.1\r\nHost: a\r\n\r\n");
+    return $client;
+}
+
+sub park {
+    my ($n) = @_;
+
+    push @parked, get('/events?category=c&timeout=100') for 1 .. $n;
+    $server->wait_waiting($n);
+}
+
+
+# on the page
+
+sub part { "document.querySelector('[data-key=$_[0]] .$_[1]').textContent" }
+
+sub shows {
+    my ($key, $text, $what) = @_;
+    my $json = JSON::PP->new->allow_nonref->encode($text);
+    my $came = eval { $window->wait_for(part($key, 'now') . " === $json") };
+
+    is($window->run('return ' . part($key, 'now')), $text, $what);
+}
+
+sub foot { $window->run('return ' . part($_[0], 'foot')) }
+
+sub appears {
+    my ($key, $text, $what) = @_;
+
+    eval { $window->wait_for(part($key, 'foot') . ".endsWith('$text')") };
+    like(foot($key), qr/\Q$text\E$/, $what);
+}
+
+sub choose {
+    $window->run(<<'_EOC_', @_);
+        const select = document.querySelector("select[aria-label=Zone]");
+        select.value = arguments[0];
+        select.dispatchEvent(new Event("change"));
+_EOC_
+}
+
+sub cell {
+    return $window->run(<<'_EOC_', @_);
+        return [...document.querySelectorAll("tbody tr")].find(
+          row => row.cells[0].textContent === arguments[0])
+          .cells[1].textContent;
+_EOC_
+}
+
+# of how many pieces a line is
+
+sub holes {
+    return $window->run('return document.querySelector(arguments[0])'
+                        . '.getAttribute("d").split("M").length - 1',
+                        "[data-key=$_[0]] .line");
+}
+
+# Two minutes pass at once, behind the page's back, which goes by its own clock
+# and timers; and nginx's answers come from $js.
+
+sub pretend {
+    my ($js) = @_;
+    my $source = <<"_EOC_";
+{
+  const { fetch, setTimeout } = window, now = performance.now.bind(performance);
+  const z = { size: 67108864, used: 14e6 };
+  let n = 0;
+
+  for (const key of ["categories", "events", "waiting", "published",
+                     "delivered", "timeouts", "missed", "evicted", "expired",
+                     "refused", "disconnected"]) z[key] = 0;
+
+  // not the one that would end a fetch
+  window.setTimeout = (f, ms, ...rest) =>
+    setTimeout(f, ms > 5000 || n > 125 ? ms : 0, ...rest);
+  Object.defineProperty(document, "hidden", { get: () => n < 125 });
+  performance.now = () => 1000 * n;
+  window.fetch = async () => {
+    window.asked = ++n;
+    $js
+    return new Response(JSON.stringify({ zones: { events: z } }));
+  };
+}
+_EOC_
+
+    return $window->cdp('Page.addScriptToEvaluateOnNewDocument',
+                        { source => $source })->{identifier};
+}
+
+# what is wider than its place, or written over something else
+
+sub misfits {
+    return <<'_EOC_';
+        const out = [];
+        const apart = (a, b) => a.right <= b.left || b.right <= a.left
+                                || a.bottom <= b.top || b.bottom <= a.top;
+
+        if (document.documentElement.scrollWidth > innerWidth) out.push("page");
+
+        for (const card of document.querySelectorAll(".card")) {
+          const place = card.getBoundingClientRect();
+          const all = card.querySelectorAll("h3, .now, .unit, .foot, text");
+          const texts = [...all]
+            .map(e => [e.textContent, e.getBoundingClientRect()])
+            .filter(([text]) => text);
+
+          texts.forEach(([text, box], i) => {
+            if (box.left < place.left || box.right > place.right) {
+              out.push(`${text} is outside`);
+            }
+            for (const [other, there] of texts.slice(i + 1)) {
+              if (!apart(box, there)) out.push(`${text} over ${other}`);
+            }
+          });
+
+          const { height } = card.querySelector(".area").getBBox();
+          if (height > 94.1) out.push(`${texts[0][0]}: above its scale`);
+        }
+        return out;
+_EOC_
+}
+
+sub display {
+    my ($width, $height, $scheme) = @_;
+
+    $window->cdp('Emulation.setEmulatedMedia', { features =>
+        [{ name => 'prefers-color-scheme', value => $scheme }] });
+    $window->cdp('Emulation.setDeviceMetricsOverride',
+                 { width => $width, height => $height, deviceScaleFactor => 1,
+                   mobile => JSON::PP::false });
+    $window->run_async('requestAnimationFrame(() =>'
+                       . ' requestAnimationFrame(done))');
+}
+
+sub pictures {
+    my ($name, $width, $height) = @_;
+
+    for my $scheme (qw( light dark )) {
+        display($width, $height, $scheme);
+        $window->screenshot(
+            "$ENV{LONGPOLL_SCREENSHOTS}/dashboard-$name-$width-$scheme.png");
+    }
+}
