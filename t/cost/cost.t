@@ -292,6 +292,9 @@ if ($ENV{COST_RECORD}) {
 
 my %budget = budget();
 
+note("SKIPPED: the budget is for @{$budget{build}}, this is @build")
+    if "@build" ne "@{$budget{build}}";
+
 for my $case (grep { $figure{ $_->{name} } } @cases) {
     my $name = $case->{name};
 
@@ -323,7 +326,11 @@ sub compare {
     return fail("$name has no budget") unless defined $may;
 
     my $more = $kind eq 'all' && $case->{loose} || $tolerance{$kind};
-    my $room = abs($may) * $more / 100 + 5;
+    my $room = abs($may) * $more / 100;
+
+    # what every second costs is shared by fewer operations where all is slow
+
+    $room = 25 if $room < 25;
 
     ok($is <= $may + $room, sprintf '%s: %.0f instructions of %s, of %d',
        $case->{title}, $is, $what, $may)
