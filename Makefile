@@ -15,18 +15,18 @@ T =
 # of each fuzz target
 SECONDS ?= 30
 
-.PHONY: all help check test unit load plain hup user persist asan valgrind \
-	fuzz chaos soak clients matrix smoke storm mutants run backend bench holds \
-	clean build-unit build-fuzz build-bench
+.PHONY: all help check test unit load cost plain hup user persist asan \
+	valgrind fuzz chaos soak clients matrix smoke storm mutants run backend \
+	bench holds clean build-unit build-fuzz build-bench
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
 test:               ## for a landing: check to chaos, smoke
-	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit load plain hup user persist clients asan \
-	    fuzz chaos smoke
+	@tools/deps build check test asan clients run fuzz cost
+	@tools/test build check unit load cost plain hup user persist clients \
+	    asan fuzz chaos smoke
 
 check: all          ## layout, style, warnings, cppcheck
 	@tools/deps check
@@ -39,6 +39,10 @@ unit:               ## the programs of t/unit/
 load: all           ## does the load generator of bench/ notice mistakes?
 	@tools/deps build check
 	@tools/test load
+
+cost: all           ## instructions for an operation, against t/cost/budget
+	@tools/deps cost
+	@tools/test cost
 
 plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
 	@tools/deps test

@@ -18,7 +18,7 @@ sub slurp {
     return scalar <$fh>;
 }
 
-my @cases = qw(publish fanout own catchup stored workers);
+my @cases = qw(publish fanout own catchup stored workers lock);
 my @how   = (qw(--quick --server longpoll --out), $dir,
              map { ('--case', $_) } @cases);
 my $said  = `$root/bench/run @how 2>&1`;
@@ -42,6 +42,18 @@ for (['publish 100 B, 1,000 categories', 'us'],
 for my $workers (1, 2, 4) {
     like($page, qr/^\| $workers \| [\d.]+ \|$/m, "$workers workers: a figure");
 }
+
+like($page, qr/^\| fan-out .* \| 1, 2, 4 workers \| [\d., ]+ \| [\d.]+ x \| - \| flat \|$/m,
+     'how it grows, in a line');
+
+for my $what ('publish 100 B', 'publish, delivery and next poll',
+              'catch-up of 250 x 100 B')
+{
+    like($page, qr/^\| \Q$what\E \| [\d.]+ \| [\d.]+ \| [\d.]+ % \| [\d,]+ \|$/m,
+         "$what: the share of the lock");
+}
+
+like($page, qr/^Goals: \d of 1 met/m, 'how many goals are met');
 
 for my $name (qw(cpu memory by-workers)) {
     my $svg = slurp("performance/$name.svg");

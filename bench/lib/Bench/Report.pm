@@ -20,7 +20,7 @@ my @plots = (
     [ 'cpu', "The server's CPU time, in microseconds: less is better",
       qw( publish publish-1k fanout fanout-10k lockstep own catchup ) ],
     [ 'memory', "The server's memory, in bytes: less is better",
-      qw( parked stored ) ],
+      qw( parked parked-slim parked-one stored ) ],
     [ 'wait', 'Waiting during a fan-out to 10,000, in milliseconds: less is'
       . ' better', qw( others publisher ) ],
 );
@@ -120,7 +120,8 @@ sub machine {
     my ($os)  = slurp('/etc/os-release') =~ /^PRETTY_NAME="?(.*?)"?$/m;
 
     return sprintf "%d x %s, %.0f GB of memory; %s, %s %s %s", $cpus,
-        $cpu // 'CPU', $kb / 2**20, $os // '', $system, $release, $arch;
+        $cpu // 'CPU', $kb / 2**20, $os // '', $system,
+        $release =~ s/-.*//r, $arch;
 }
 
 sub write {
@@ -143,14 +144,17 @@ sub write {
     for my $series (@{ $self->{series} }) {
         my $case = $series->[0]{case};
         my ($what) = $case->{title} =~ /^(.*): /;
-        my $title = "$what, by $case->{of_x}, in $case->{unit}";
+        my $title = "\u$what, by $case->{of_x}, in "
+            . ($case->{unit} eq 'us' ? 'microseconds' : $case->{unit});
 
         spew("$dir/performance/by-$case->{series}.svg",
              $self->lines($title, @$series));
-        $growth .= "### \u$title\n\n![$title](performance/"
+        $growth .= "### $title\n\n![$title](performance/"
             . "by-$case->{series}.svg)\n\n" . $self->grown(@$series) . "\n";
     }
-    $growth = "## How it grows\n\n$growth" if $growth ne '';
+    $growth = "## How it grows\n\n" . $self->summary . "\n$growth"
+        if $growth ne '';
+    $growth .= $self->lock if @{ $self->{lock} // [] };
 
     spew("$dir/performance.md", $self->page($plots, $growth));
 }
@@ -179,8 +183,8 @@ sub page {
     my ($rounds) = sort { $b <=> $a } map { $_->{rounds} }
         @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
     my $head = wrap('This page was written by `make bench` on '
-        . POSIX::strftime('%Y-%m-%d', gmtime) . sprintf(', in %.0f minutes.',
-            $self->{seconds} / 60)
+        . POSIX::strftime('%Y-%m-%d', gmtime) . sprintf(', in %d seconds.',
+            $self->{seconds})
         . ($self->{quick} ? ' It was a quick run, to see that it works: the'
             . ' figures mean nothing.' : '') . ' How it measures, and how to'
         . ' measure a server of your own, is told in'
@@ -190,11 +194,16 @@ sub page {
         . "\n" } @{ $self->{servers} };
     my $skipped = join '', map { "- SKIPPED: $_\n" } @{ $self->{skipped} };
     my $table = $self->table;
+    my $goals = $self->goals;
     my $spread = $self->spread;
 
     my $settings = join "\n", map {
         "$_->{title}:\n\n```nginx\n" . $_->settings . "```\n"
     } @{ $self->{servers} };
+
+    my $slim = !grep({ $_->{case}{slim} } @{ $self->{rows} }) ? ''
+        : "Slim settings are these, in all of them:\n\n```nginx\n"
+            . $Bench::Server::slim . "```\n\n";
 
     my $commands = join '', map {
         my $case = $_->{case};
@@ -207,7 +216,7 @@ sub page {
     my $told = wrap(<<"END", 0);
 CPU is that of all of the server's processes together, by the scheduler's count,
 without the client's. A delivery includes the client's next poll, until it is
-parked. Figures are medians of up to @{[ $rounds // 0 ]} rounds, in which the
+parked. Figures are medians, of up to @{[ $rounds // 0 ]} rounds in which the
 servers took turns; a ratio is the median of the ratios of each round. It is
 that of this module to what its goal names: to the floor, which is what nginx
 itself needs for such a request, or to nchan. Everything that came was looked
@@ -220,7 +229,7 @@ END
 
 $head
 
-$table
+$goals$table
 $told
 
 $plots$growth## Machine and versions
@@ -238,13 +247,85 @@ Each nginx has 2 workers, each with a listening socket of its own, and no access
 log.
 
 $settings
-## Commands
+$slim## Commands
 
 `make bench` runs all of it. By hand, each is `longpoll-bench` with these
 options and the server's address:
 
 $commands
 END
+}
+
+# the goals, and those that are not met, in a sentence
+
+sub goals {
+    my ($self) = @_;
+
+    my @rows = grep { defined $_->{met} } @{ $self->{rows} } or return '';
+    my @not = map { $_->{case}{title} } grep { !$_->{met} } @rows;
+
+    return wrap(sprintf('Goals: %d of %d met', @rows - @not, scalar @rows)
+        . (@not ? '; not met: ' . join('; ', @not) : '') . '.', 0) . "\n\n";
+}
+
+# All series of this module in one table: what the first of a series costs, the
+# last in comparison, and nginx's floor in the same comparison.
+
+sub summary {
+    my ($self) = @_;
+
+    my $text = "| what | unit | over | this module | last to first | nginx's own"
+        . " | the design says |\n|---|---|---|---|---:|---:|---|\n";
+
+    for my $series (@{ $self->{series} }) {
+        my @rows = grep { defined $_->{value}{longpoll} } @$series;
+        next unless @rows;
+
+        my $case = $rows[0]{case};
+        my ($what) = $case->{title} =~ /^(.*): /;
+
+        $text .= '| ' . join(' | ', $what, $case->{unit},
+            join(', ', map { whole($_->{case}{x}) } @rows) . " $case->{of_x}",
+            join(', ', map { number($_->{value}{longpoll}, $case->{unit}) }
+                @rows),
+            growth('longpoll', @rows), growth('floor', @rows),
+            $case->{design} // '-') . " |\n";
+    }
+    return $text;
+}
+
+# where the last is lacking, up to the last there is
+
+sub growth {
+    my ($name, @rows) = @_;
+
+    my ($last) = grep { $_->{value}{$name} } reverse @rows;
+    return '-' if !$rows[0]{value}{$name} || $last == $rows[0];
+
+    return number($last->{value}{$name} / $rows[0]{value}{$name}, 'x')
+        . ($last == $rows[-1] ? '' : ", to " . whole($last->{case}{x}));
+}
+
+sub lock {
+    my ($self) = @_;
+
+    my $text = "### The zone's lock\n\n" . wrap(<<'END', 0)
+All workers share one lock. What an operation does while it has it, in
+microseconds of CPU, as `make holds` measures it over plain memory, and what
+share that is of all that the operation costs. With so many workers that the
+lock is never free, a zone could do so many in a second; more zones have more
+locks.
+END
+        . "\n\n| operation | all of it | with the lock | share | at most, each"
+        . " second |\n|---|---:|---:|---:|---:|\n";
+
+    for my $row (@{ $self->{lock} }) {
+        $text .= sprintf "| %s | %s | %.2f | %.1f %% | %s |\n", $row->{title},
+            number($row->{cpu}, 'us'), $row->{us},
+            100 * $row->{us} / $row->{cpu},
+            number(sprintf('%.1e', 1e6 / ($row->{us} || 0.01)), '');
+    }
+    return "$text\n";
 }
 
 # the table of a series
@@ -300,7 +381,7 @@ sub svg {
     my ($self, $title, @rows) = @_;
 
     my ($left, $width, $bar, $gap) = (110, 430, 16, 5);
-    my $y = 30;
+    my ($y, $marks) = (30, 0);
     my $body = sprintf qq(<text class="title" x="10" y="%d">%s</text>\n), $y,
         xml($title);
 
@@ -315,26 +396,60 @@ sub svg {
             xml($row->{case}{title});
         $y += 9;
 
+        my $goal = aim($row);
+        undef $goal if !$most || defined $goal && $goal > $most;
+
         for my $server (@bars) {
             my $value = $row->{value}{ $server->{name} };
             my $length = $most > 0 && $value > 0 ? $width * $value / $most : 0;
             my $kind = kind($server->{name});
 
+            my $end = $left + $length;
+
             $body .= sprintf qq(<text class="name" x="%d" y="%d">%s</text>\n)
                 . qq(<rect class="%s" x="%d" y="%d" width="%.1f" height="%d")
-                . qq( rx="2"/>\n<text class="value" x="%.1f" y="%d">%s</text>)
-                . "\n", $left - 8, $y + 12, xml($server->{title}), $kind,
-                $left, $y, $length < 1 ? 1 : $length, $bar,
-                $left + $length + 6, $y + 12, number($value, $unit);
+                . qq( rx="2"/>\n), $left - 8, $y + 12, xml($server->{title}),
+                $kind, $left, $y, $length < 1 ? 1 : $length, $bar;
+
+            # behind the mark, if that comes later
+
+            if ($kind eq 'own' && defined $goal) {
+                my $x = $left + $width * $goal / $most;
+                $body .= sprintf qq(<line class="goal" x1="%.1f" y1="%d")
+                    . qq( x2="%.1f" y2="%d"/>\n), $x, $y - 3, $x,
+                    $y + $bar + 3;
+                $end = $x if $x > $end;
+                $marks++;
+            }
+
+            $body .= sprintf qq(<text class="value" x="%.1f" y="%d">%s</text>)
+                . "\n", $end + 6, $y + 12, number($value, $unit);
             $y += $bar + $gap;
         }
     }
 
-    return frame($title, $y + 15, $body);
+    return frame($title, $y + 15, $body) unless $marks;
+
+    $body .= sprintf qq(<line class="goal" x1="%d" y1="%d" x2="%d" y2="%d"/>\n)
+        . qq(<text x="%d" y="%d">this module's goal</text>\n), $left, $y + 12,
+        $left, $y + 26, $left + 8, $y + 24;
+
+    return frame($title, $y + 40, $body);
 }
 
-# Both axes are logarithmic.  Names stand at the ends of the lines, pushed apart
-# where they would lie on each other.
+# where the goal is, on the scale of the row
+
+sub aim {
+    my ($row) = @_;
+
+    my ($goal, $of) = @{ $row->{case} }{qw( goal of )};
+    return $goal unless defined $goal && $of;
+    return defined $row->{value}{$of} ? $goal * $row->{value}{$of} : undef;
+}
+
+# What is nearly flat shows as that: the scale of the figures begins at zero, and
+# is logarithmic only where they are far apart.  Names stand at the ends of the
+# lines, pushed apart where they would lie on each other.
 sub lines {
     my ($self, $title, @rows) = @_;
 
@@ -342,30 +457,22 @@ sub lines {
     my @x = map { log $_->{case}{x} } @rows;
     my @all = sort { $a <=> $b } grep { $_ > 0 }
         map { values %{ $_->{value} } } @rows;
-    my ($low, $high) = (log($all[0]) / log 10, log($all[-1]) / log 10);
+    my ($scale, @ticks) = scale(@all[0, -1]);
     my $body = sprintf qq(<text class="title" x="10" y="30">%s</text>\n),
         xml($title);
-
-    $high = $low + .1 if $high < $low + .1;
-    $low -= ($high - $low) / 10;
 
     my $px = sub {
         return $left + $width * (@x > 1 ? ($_[0] - $x[0]) / ($x[-1] - $x[0])
                                         : .5);
     };
-    my $py = sub {
-        return $top + $height * ($high - log($_[0]) / log 10) / ($high - $low);
-    };
+    my $py = sub { return $top + $height * (1 - $scale->($_[0])) };
 
-    for my $power (int($low) - 1 .. int($high) + 1) {
-        for my $tick (map { $_ * 10 ** $power } 1, 2, 5) {
-            my $y = $py->($tick);
-            next if $y < $top - 1 || $y > $top + $height + 1;
-            $body .= sprintf qq(<line class="grid" x1="%d" y1="%.1f" x2="%d")
-                . qq( y2="%.1f"/>\n<text class="name" x="%d" y="%.1f">%s)
-                . "</text>\n", $left, $y, $left + $width, $y, $left - 8,
-                $y + 4, whole($tick);
-        }
+    for my $tick (@ticks) {
+        my $y = $py->($tick);
+        $body .= sprintf qq(<line class="grid" x1="%d" y1="%.1f" x2="%d")
+            . qq( y2="%.1f"/>\n<text class="name" x="%d" y="%.1f">%s)
+            . "</text>\n", $left, $y, $left + $width, $y, $left - 8,
+            $y + 4, whole($tick);
     }
     for my $row (@rows) {
         $body .= sprintf qq(<text class="x" x="%.1f" y="%d">%s</text>\n),
@@ -382,8 +489,8 @@ sub lines {
         next unless @points;
 
         my $kind = kind($name);
-        $body .= sprintf qq(<polyline class="line %s" points="%s"/>\n), $kind,
-            join ' ', map { sprintf '%.1f,%.1f', @$_ } @points;
+        $body .= sprintf qq(<polyline class="line %s %s" points="%s"/>\n),
+            $kind, $name, join ' ', map { sprintf '%.1f,%.1f', @$_ } @points;
         $body .= sprintf qq(<circle class="%s" cx="%.1f" cy="%.1f" r="3"/>\n),
             $kind, @$_ for @points;
         push @names, [ $points[-1][1], $server->{title} ];
@@ -401,6 +508,26 @@ sub lines {
     $body .= sprintf qq(<text class="x" x="%d" y="%d">%s</text>\n),
         $left + $width / 2, $top + $height + 42, xml($rows[0]{case}{of_x});
     return frame($title, $top + $height + 55, $body);
+}
+
+# where a figure is, from 0 to 1, and which ones have a line
+
+sub scale {
+    my ($low, $high) = @_;
+    my @ticks = map { my $power = 10 ** $_; map { $_ * $power } 1, 2, 5 }
+        -3 .. 9;
+
+    if ($high < 8 * $low) {
+        my ($step) = grep { $high / $_ <= 6 } @ticks;
+        my $most = POSIX::ceil($high / $step) * $step;
+
+        return sub { $_[0] / $most },
+            map { $_ * $step } 0 .. POSIX::floor($most / $step + .5);
+    }
+
+    $low /= 1.5;
+    return sub { log($_[0] / $low) / log($high / $low) },
+        grep { $_ >= $low && $_ <= $high } @ticks;
 }
 
 sub kind {
@@ -426,6 +553,9 @@ text   { font: 12px sans-serif; fill: #24292f }
 .other { fill: #6a9fd8; stroke: #6a9fd8 }
 .grid  { stroke: #d0d7de }
 .line  { fill: none; stroke-width: 2 }
+.push-stream { stroke-dasharray: 7 3 }
+.golongpoll  { stroke-dasharray: 2 3 }
+.goal  { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 3 2 }
 \@media (prefers-color-scheme: dark) {
     text   { fill: #e6edf3 }
     .back  { fill: #0d1117 }
@@ -434,6 +564,7 @@ text   { font: 12px sans-serif; fill: #24292f }
     .other { fill: #4478b4; stroke: #4478b4 }
     .grid  { stroke: #30363d }
     .line  { fill: none }
+    .goal  { stroke: #ff7b72 }
 }
 </style>
 <rect class="back" width="620" height="$y"/>

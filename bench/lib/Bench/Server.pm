@@ -35,7 +35,14 @@ my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $out = "$root/build/bench";
 
 our $Workers = 2;
+our $Slim;                      # settings for small requests
 our $Nginx = 'nginx';
+
+our $slim = <<'END';
+connection_pool_size      256;
+request_pool_size         2k;
+client_header_buffer_size 512;
+END
 
 # one event of 100 bytes, as the module answers it
 
@@ -188,8 +195,15 @@ sub find_version {
         ($version) = `zcat -f $doc` =~ /\((\S+)\)/ if $doc;
     }
 
-    return join ' ', $version ? (($self->{package} // $self->{deb}),
-        "$version,") : (), "nginx $nginx";
+    my $what = $self->{package} // $self->{deb};
+
+    if ($self->{name} eq 'longpoll') {
+        chomp($version = `git -C '$root' describe --always --dirty 2>&1`);
+        $version = '' if $?;
+        $what = 'commit';
+    }
+
+    return join ' ', $version ? ($what, "$version,") : (), "nginx $nginx";
 }
 
 sub options {
@@ -307,7 +321,7 @@ sub config {
     }
 
     (my $locations = $self->{locations}) =~ s/^/        /mg;
-    (my $http = $self->{http} // '') =~ s/^/    /mg;
+    (my $http = ($self->{http} // '') . ($Slim ? $slim : '')) =~ s/^/    /mg;
 
     return <<"END";
 load_module $self->{file};

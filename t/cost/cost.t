@@ -1,0 +1,356 @@
+# What an operation costs, in instructions: a guard that no busy machine can
+# disturb.
+#
+# callgrind counts what a worker spends on few operations and on many; the
+# difference, for each operation, must not be above what t/cost/budget allows.
+# There are two figures: the instructions of the module and of yajl alone, which
+# are the same with every nginx, and those of all the worker, nginx and libc
+# included, which also see what the module lets others do.  A compiler or an
+# nginx other than those of the budget has other figures: the comparison is then
+# skipped.
+#
+#     tools/test cost               compares
+#     tools/test cost -- record     writes what is measured as the budget
+#     COST_ONLY='publish floor' tools/test cost
+#
+# A budget is raised by a commit of its own, which says why.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use POSIX ();
+use Test::More;
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Browser ();
+use Longpoll::Client ();
+use Longpoll::Instructions qw( counted built_by );
+
+# In percent.  From run to run the module's own figures varied by 0.1, the others
+# by 1: how many events the kernel tells nginx of at once is chance.
+
+my %tolerance = (own => 1, all => 3);
+
+my $file = dirname(abs_path(__FILE__)) . '/budget';
+my $data = 'x' x 100;
+
+plan skip_all => 'cost: valgrind is not installed'
+    unless Longpoll::Browser::program('valgrind');
+
+$Longpoll::Client::Patience = 60;
+
+
+# What is counted, in the order of the budget: `run` does n of it, behind what
+# `prepare` does; `less` is not its own and is taken off.
+
+my %clients;
+
+my @cases = (
+    {
+        name => 'floor', title => 'an answer of nginx itself',
+        few => 200, many => 1200,
+        run => sub { ping() for 1 .. $_[0] },
+    },
+    {
+        name => 'publish', title => 'a publish of 100 bytes',
+        few => 400, many => 1400,       # the buffer is full in both
+        run => sub { publish('farm') for 1 .. $_[0] },
+    },
+    {
+        name => 'turnover', title => 'a publish into a log that is full',
+        http => 'longpoll_zone zone=events:64k;', few => 1000, many => 3000,
+        run => sub { publish("farm$_") for map { $_ % 8 } 1 .. $_[0] },
+    },
+    {
+        name => 'poll', title => 'a poll that is answered at once',
+        few => 200, many => 1200,
+        prepare => sub {
+            publish('farm') for 1 .. 2;
+            my ($first) = get(a => poll('farm', 1))->events;
+            return poll('farm', $first->{timestamp}, $first->{id});
+        },
+        run => sub { get(a => $_[1], 1) for 1 .. $_[0] },
+    },
+    {
+        name => 'catchup', title => 'a poll that is answered with 250 events',
+        few => 20, many => 120,
+        prepare => sub { publish('farm') for 1 .. 250; poll('farm', 1) },
+        run => sub { get(a => $_[1], 250) for 1 .. $_[0] },
+    },
+    {
+        name => 'wake', title => 'a delivery to the only poll, and the next',
+        few => 200, many => 1200, less => [qw( publish floor )],
+        prepare => sub { publish('farm') for 1 .. 400; park(1) },
+        run => sub { wake(1) for 1 .. $_[0] },
+    },
+    {
+        name => 'fanout', title => 'one of 100 deliveries, and the next poll',
+        few => 4, many => 24, each => 100, less => [qw( publish floor )],
+        prepare => sub { publish('farm') for 1 .. 400; park(100) },
+        run => sub { wake(100) for 1 .. $_[0] },
+    },
+    {
+        name => 'timeout', title => 'a poll that times out',
+        few => 1, many => 3, each => 200,
+        loose => 10,            # it is chance, too, how many time out at once
+        prepare => sub { client("w$_") for 1 .. 200 },
+        run => sub {
+            for (1 .. $_[0]) {
+                client("w$_")->request(GET => poll('none', 1, undef, 1))
+                    for 1 .. 200;
+                client("w$_")->response->kind eq 'timeout'
+                    or die "a poll did not time out\n" for 1 .. 200;
+            }
+        },
+    },
+);
+
+
+sub client {
+    my ($name) = @_;
+    return $clients{$name} //= Longpoll::Client->new(port => $clients{port});
+}
+
+# an answer from behind all that was sent before
+
+sub ping {
+    my $answer = client('p')->request(GET => '/floor')->response;
+    $answer->status == 204 or die 'floor: ', $answer->status, "\n";
+}
+
+sub publish {
+    my ($category) = @_;
+
+    my $answer = client('b')->request(POST => '/publish',
+        body => qq({"category":"$category","data":"$data"}))->response;
+    $answer->body eq '{"success": true}'
+        or die 'publish: ', $answer->status, ' ', $answer->body, "\n";
+}
+
+sub poll {
+    my ($category, $since, $id, $timeout) = @_;
+
+    return "/events?timeout=" . ($timeout // 110) . "&category=$category"
+        . "&since_time=$since" . (defined $id ? "&last_id=$id" : '');
+}
+
+sub get {
+    my ($name, $uri, $events) = @_;
+
+    my $answer = client($name)->request(GET => $uri)->response;
+    check($answer, $events) if $events;
+    return $answer;
+}
+
+# cheap, for a client that shall not be what takes the time
+
+sub check {
+    my ($answer, $events) = @_;
+    my $found = () = $answer->body =~ /"data":"$data"/g;
+
+    $found == $events or die "not $events events: ", $answer->body, "\n";
+}
+
+sub park {
+    my ($n) = @_;
+
+    client("w$_")->request(GET => '/events?timeout=110&category=farm')
+        for 1 .. $n;
+    ping();
+    return $n;
+}
+
+# all are parked again when it returns
+
+sub wake {
+    my ($n) = @_;
+
+    publish('farm');
+
+    my @next = map {
+        my $answer = client("w$_")->response;
+
+        check($answer, 1);
+        my ($since, $id) = $answer->body
+            =~ /"timestamp":(\d+),.*"id":"([-\w]+)"/ or die $answer->body;
+        poll('farm', $since, $id);
+    } 1 .. $n;
+
+    client("w$_")->request(GET => $next[$_ - 1]) for 1 .. $n;
+    ping();
+}
+
+
+# instructions for each operation
+
+sub spent {
+    my ($case) = @_;
+
+    my %http = (
+        http => 'keepalive_requests 1000000; '
+            . ($case->{http} // 'longpoll_zone zone=events:4m;'),
+        server => <<'_EOC_',
+            location = /events  { longpoll_subscribe events; }
+            location = /publish { longpoll_publish   events; }
+            location = /floor   { return 204; }
+_EOC_
+    );
+
+    my ($few, $many) = map {
+        my $n = $_;
+
+        counted(sub {
+            my ($server) = @_;
+            %clients = (port => $server->port);
+            my $prepared = $case->{prepare} && $case->{prepare}->();
+            $case->{run}->($n, $prepared);
+            %clients = ();
+        }, %http);
+    } @$case{qw( few many )};
+
+    my $ops = $case->{many} - $case->{few};
+    my $each = $ops * ($case->{each} // 1);
+    my %by = map { $_ => ($many->{by}{$_} - ($few->{by}{$_} // 0)) / $each }
+        keys %{ $many->{by} };
+
+    return { by => \%by,
+             map { $_ => ($many->{$_} - $few->{$_}) / $ops } qw( own all ) };
+}
+
+
+# the budget: a line for what it was recorded with, and one for each figure
+
+sub this_build {
+    my ($nginx) = `@{[ Longpoll::Server::nginx() ]} -v 2>&1` =~ m{/([\d.]+)};
+
+    return ((POSIX::uname())[4], built_by(), 'nginx ' . ($nginx // 'unknown'));
+}
+
+sub budget {
+    open my $in, '<', $file or die "$file: $!\n";
+
+    my %budget;
+    while (<$in>) {
+        $budget{build} = [ split /, /, $1 ] if /^build (.*)/;
+        $budget{$1} = { own => $2, all => $3 }
+            if /^(\w+)\s+(-?\d+)\s+(-?\d+)\s/;
+    }
+    return %budget;
+}
+
+sub record {
+    my ($spent, @build) = @_;
+
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out <<'_EOC_', 'build ', join(', ', @build), "\n\n";
+# Instructions for an operation: of the module and yajl, and of all the worker.
+# `tools/test cost -- record` writes this.  Raising a figure is a commit of its
+# own that says why.
+
+_EOC_
+    printf $out "%-9s %7.0f %7.0f  %s\n", $_->{name},
+        @{ $spent->{ $_->{name} } }{qw( own all )}, $_->{title} for @cases;
+    close $out or die "$file: $!\n";
+}
+
+
+my (%spent, %figure);
+my %only = map { $_ => 1 } split ' ', $ENV{COST_ONLY} // '';
+
+for my $case (@cases) {
+    my $name = $case->{name};
+    next if %only and !$only{$name};
+
+    $spent{$name} = eval { spent($case) };
+    my $why = $@;
+    ok($spent{$name}, "$case->{title}: counted") or diag($why);
+}
+
+for my $case (grep { $spent{ $_->{name} } } @cases) {
+    my $name = $case->{name};
+    my @less = map { $spent{$_} } @{ $case->{less} // [] };
+    next if grep { !$_ } @less;
+
+    for my $kind (qw( own all )) {
+        my $sum = $spent{$name}{$kind};
+        $sum -= $_->{$kind} for @less;
+        $figure{$name}{$kind} = $sum / ($case->{each} // 1);
+    }
+}
+
+my @build = this_build();
+
+if ($ENV{COST_RECORD}) {
+    is(scalar keys %figure, scalar @cases, 'all is counted, and recorded')
+        and record(\%figure, @build);
+    done_testing;
+    exit;
+}
+
+my %budget = budget();
+
+note("SKIPPED: the budget is for @{$budget{build}}, this is @build")
+    if "@build" ne "@{$budget{build}}";
+
+for my $case (grep { $figure{ $_->{name} } } @cases) {
+    my $name = $case->{name};
+
+    note(sprintf '%s: %.1f, %.1f', $name, @{ $figure{$name} }{qw( own all )});
+
+    for my $kind (qw( own all )) {
+        my $what = $kind eq 'own' ? 'the module' : 'all the worker';
+        my $last = $kind eq 'own' ? 1 : 2;
+        my $other = join ', ', grep { defined } map {
+            $build[$_] ne ($budget{build}[$_] // '') ? $build[$_] : undef
+        } 0 .. $last;
+
+        SKIP: {
+            skip "$case->{title}, instructions of $what: the budget is not for"
+                . " $other", 1 if $other;
+
+            compare($case, $kind, $what);
+        }
+    }
+}
+
+sub compare {
+    my ($case, $kind, $what) = @_;
+
+    my $name = $case->{name};
+    my $is = $figure{$name}{$kind};
+    my $may = $budget{$name}{$kind};
+
+    return fail("$name has no budget") unless defined $may;
+
+    my $more = $kind eq 'all' && $case->{loose} || $tolerance{$kind};
+    my $room = abs($may) * $more / 100;
+
+    # what every second costs is shared by fewer operations where all is slow
+
+    $room = 25 if $room < 25;
+
+    ok($is <= $may + $room, sprintf '%s: %.0f instructions of %s, of %d',
+       $case->{title}, $is, $what, $may)
+        or told(sprintf('%s: %.0f instructions of %s; the budget has %d, and'
+            . ' %.0f are tolerated', $case->{title}, $is, $what, $may, $room),
+            $spent{$name}{by});
+
+    diag(sprintf '%s: %.0f instructions of %s are less than the %d of the'
+        . ' budget: lower it', $case->{title}, $is, $what, $may)
+        if $is < $may - $room;
+}
+
+# where they are, of the module's own
+
+sub told {
+    my ($text, $by) = @_;
+
+    diag($text);
+    my @most = sort { $by->{$b} <=> $by->{$a} } keys %$by;
+    diag(sprintf '%8.0f  %s', $by->{$_}, $_) for grep { defined } @most[0 .. 9];
+}
+
+done_testing;
