@@ -17,7 +17,8 @@ SECONDS ?= 30
 
 .PHONY: all help check test unit load cost plain hup user persist asan \
 	valgrind fuzz chaos soak clients matrix smoke storm mutants run backend \
-	bench holds clean build-unit build-fuzz build-bench
+	bench holds dist package package-test clean build-unit build-fuzz \
+	build-bench
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
@@ -117,12 +118,24 @@ holds: all          ## how long the store holds its lock, measured
 	@$(MAKE) -s build/holds
 	@build/holds
 
+dist:               ## the tarball of a release, from what is committed
+	@tools/deps dist
+	@tools/dist
+
+package:            ## Debian's package for the installed nginx, from the tarball
+	@tools/deps build package $(if $(wildcard .git),dist)
+	@tools/package
+
+package-test:       ## packages of two Debians, installed, used and purged there
+	@tools/deps dist check root
+	@tools/test package
+
 clean:              ## removes build/ and what the tests left
 	@rm -rf build t/servroot*
 
 help:               ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile \
-	    | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile \
+	    | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
 
 
 # The unit programs, with the files of src/ that each is linked with; what is

@@ -1,0 +1,335 @@
+# The release and the package, as somebody has them who has nothing: in a bare
+# Debian of each suite the tarball is unpacked, and the README's commands are
+# run as they stand, up to the poll that waits and is woken.
+#
+#     SUITES='bookworm sid'   of Debian; bookworm and trixie, if none is given
+#
+# One root builds, and another one, which has seen no compiler, installs.  What
+# is needed is fetched first: where that fails the suite is skipped, and all
+# that fails later is the package's fault.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use Digest::SHA ();
+use File::Basename qw( basename dirname );
+use Test::More;
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my @suites = split ' ', $ENV{SUITES} || 'bookworm trixie';
+
+my $package = 'libnginx-mod-http-longpoll';
+my $so = '/usr/lib/nginx/modules/ngx_http_longpoll_module.so';
+my $link = '/etc/nginx/modules-enabled/50-mod-http-longpoll.conf';
+my $doc = "/usr/share/doc/$package";
+
+my $patience = 600;                     # seconds, for each command
+my ($suite, @made);                     # the roots that are there
+my $running;                            # a command, and its group
+
+chdir $root or die "chdir: $!\n";
+$SIG{INT} = $SIG{TERM} = sub { exit 1 };
+
+my $readme = run('git', 'show', 'HEAD:README.md');
+my ($build, $install) = $readme =~ /^(make package)\n(apt install .*)$/m
+    or die "the README does not say how to build the package\n";
+
+my $tarball = tarball();
+my ($name) = basename($tarball) =~ /(.*)\.tar\.gz/;
+
+for (@suites) {
+    $suite = $_;
+    my $why = eval { suite(); 1 } ? undef : $@;
+
+    SKIP: {
+        ref $why and skipped($$why);
+        fail("$suite: to the end") or diag($why) if defined $why;
+    }
+    gone();
+}
+
+done_testing();
+
+
+# A release: of one commit it is always the same, and it is what git knows.
+
+sub tarball {
+    my ($made) = run('tools/dist') =~ /^(build\S+)$/m;
+    my $bytes = slurp($made);
+
+    run('tools/dist');
+    is(Digest::SHA::sha256_hex(slurp($made)),
+       Digest::SHA::sha256_hex($bytes), 'dist: the same bytes twice');
+
+    my @there = sort map { m{^[^/]+/(.*[^/])$} ? $1 : () }
+        split /\n/, run('tar', '-tzf', $made);
+    my @known = sort split /\n/,
+        run('git', 'ls-tree', '-r', '--name-only', 'HEAD');
+
+    is_deeply(\@there, \@known, 'dist: exactly the files of the repository');
+    return $made;
+}
+
+sub suite {
+    my $tree = "/srv/$name";
+
+    new('build');
+    wanted('build', 'apt-get', 'update');
+    wanted('build', 'apt-get', 'install', '-y', 'make');
+    inside('build', 'mkdir', '-p', $tree);
+    copy($tarball, 'build', '/srv/');
+    inside('build', 'tar', '-xzf', "/srv/$name.tar.gz", '-C', '/srv');
+    wanted('build', "$tree/tools/deps", 'build', 'package');
+
+    builds($tree);
+    my $deb = packages($tree);
+    lintian($tree);
+
+    new('use');
+    wanted('use', 'apt-get', 'update');
+    wanted('use', 'apt-get', 'install', '-y', '--download-only', 'nginx',
+           'libyajl2', 'curl');
+    installs($deb, $tree);
+    enables($deb);
+    purges();
+}
+
+# what anybody else does with it
+
+sub builds {
+    my ($tree) = @_;
+    my $made = "$tree/build/ngx_http_longpoll_module.so";
+
+    inside('build', 'make', '-C', $tree);
+    ok(exists_in('build', $made), "$suite: the tarball builds by itself");
+}
+
+sub packages {
+    my ($tree) = @_;
+
+    inside('build', 'sh', '-ec', "cd $tree; $build");
+
+    my @debs = files('build', "$tree/build/${package}_*.deb");
+    is(scalar @debs, 1, "$suite: $build: one package");
+    my $deb = $debs[0] or die "no package\n";
+
+    # Debian's flags, when it is compiled and when it is linked
+
+    my @log = split /\n/, slurp(path('build', "$tree/build/package/build.log"));
+    my @compiled = grep { / -c / && m{/$name/\./\S+\.c$} } joined(@log);
+    my @files = map { files('build', "$tree/$_") } '*.c', 'src/*.c';
+
+    is(scalar @compiled, scalar @files, "$suite: every file is compiled");
+    is_deeply([ grep { !(/ -fstack-protector-strong / && /FORTIFY_SOURCE=2/
+                         && / -O2 / && / -Werror=format-security /) }
+                @compiled ], [], "$suite: with Debian's flags");
+
+    # dh and tools/build have the same from `config`
+
+    my $dir = "$tree/build/package/unpacked";
+    inside('build', 'dpkg', '-x', $deb, $dir);
+
+    my ($ours, $theirs) = map {
+        my $file = $_;
+        join '', map { inside('build', 'sh', '-c', $_) }
+            "nm -D --defined-only $file | cut -d' ' -f2-",
+            "readelf -d $file | grep NEEDED"
+    } "$tree/build/ngx_http_longpoll_module.so", "$dir$so";
+
+    is($theirs, $ours, "$suite: and has the symbols and libraries of make's");
+    like(inside('build', 'readelf', '-d', "$dir$so"), qr/BIND_NOW/,
+         "$suite: all is bound when it is loaded");
+
+    return $deb;
+}
+
+sub lintian {
+    my ($tree) = @_;
+
+    SKIP: {
+        eval {
+            wanted('build', 'apt-get', 'install', '-y',
+                   '--no-install-recommends', 'lintian');
+            1;
+        } or skipped("lintian: ${$@}");
+
+        my ($changes) = files('build', "$tree/build/package/*.changes");
+
+        # each release has a newer version of the standards, and the package
+        # has that of the oldest
+
+        my $said = inside('build', 'lintian', '--allow-root', '--display-info',
+                          '--fail-on', 'none', '--suppress-tags',
+                          'out-of-date-standards-version', $changes);
+
+        is($said, '', "$suite: lintian has nothing to say");
+    }
+}
+
+# The root has nothing but what the package depends on.
+
+sub installs {
+    my ($deb, $tree) = @_;
+    my $there = "/srv/$name";
+
+    inside('use', 'mkdir', '-p', "$there/build");
+    copy(path('build', $deb), 'use', "$there/build/");
+    inside('use', 'sh', '-ec', "cd $there; $install");
+
+    ok(exists_in('use', $so), "$suite: $install");
+    like(inside('use', 'dpkg', '-s', $package), qr/^Depends:.*\blibyajl2\b/m,
+         "$suite: it depends on yajl's library");
+    my @absent = grep { !exists_in('use', $_) }
+        map({ "$doc/$_" } qw( README.md client/README.md docs/protocol.md
+                              copyright changelog.gz examples/index.html )),
+        '/usr/share/javascript/nginx-longpoll/longpoll.js';
+    is("@absent", '',
+       "$suite: with the client, the demo and what there is to read");
+
+    # the links of the README, but for the licence, which is in `copyright`
+
+    my @dead = grep { !/^https?:|^#|^LICENSE$/ && !exists_in('use', "$doc/$_") }
+        map { s/#.*//r } $readme =~ /\]\(([^)]+)\)/g;
+    is("@dead", '', "$suite: the README's links lead somewhere");
+
+    # Debian's own test of the package
+
+    inside('use', 'apt-get', 'install', '-y', 'curl');
+    copy(path('build', "$tree/$_"), 'use', "$there/") for 'README.md', 'debian';
+
+    like(eval { alone('use', "$there/debian/tests/poll") } // $@,
+         qr/"category":"farm","data":"oink"/,
+         "$suite: a poll waits, and a publish wakes it");
+}
+
+# An admin's word counts, and what is removed can come back.
+
+sub enables {
+    my ($deb) = @_;
+    my $file = "/srv/$name/build/" . basename($deb);
+    my $again = "apt-get install -y --reinstall $file";
+
+    inside('use', 'sh', '-c', $again);
+    ok(links_in('use', $link), "$suite: installed again it is enabled");
+
+    inside('use', 'rm', $link);
+    inside('use', 'sh', '-c', $again);
+    ok(!links_in('use', $link), "$suite: what was disabled stays disabled");
+
+    inside('use', 'ln', '-sf', '/usr/share/nginx/modules-available/'
+                              . 'mod-http-longpoll.conf', $link);
+    inside('use', 'apt-get', 'remove', '-y', $package);
+    ok(!links_in('use', $link), "$suite: removed it is not");
+    is(inside('use', 'nginx', '-qt'), '', "$suite: and nginx does not miss it");
+
+    inside('use', 'sh', '-c', $again);
+    ok(links_in('use', $link), "$suite: come back it is enabled again");
+}
+
+sub purges {
+    inside('use', 'apt-get', 'purge', '-y', $package);
+
+    is(inside('use', 'find', '/', '-xdev', '-iname', '*longpoll*',
+              '-not', '-path', '/srv/*', '-not', '-path', '/proc/*',
+              '-not', '-path', '/var/cache/apt/*'),
+       '', "$suite: purged it leaves nothing");
+    is(inside('use', 'nginx', '-qt'), '', "$suite: but an nginx that works");
+}
+
+
+# Roots.  What a command in one says is both of its streams.
+
+sub new {
+    my ($which) = @_;
+    my $said = `tools/root new $suite $which`;
+
+    chomp($said);
+    push @made, $which;
+    die \$said if $? >> 8 == 3;
+    die "tools/root new $suite $which: $?\n" if $?;
+}
+
+sub gone {
+    while (defined(my $which = pop @made)) {
+        system('tools/root', 'gone', $suite, $which);
+    }
+}
+
+sub END {
+    my $status = $?;
+    kill KILL => -$running if defined $running;
+    gone();
+    $? = $status;
+}
+
+sub path {
+    my ($which, $file) = @_;
+    return "$root/build/root/$suite/$which$file";
+}
+
+sub inside { return run('tools/root', 'in', $suite, @_) }
+sub alone  { return run('tools/root', 'alone', $suite, @_) }
+
+# a download, which may fail
+
+sub wanted {
+    my ($which, @command) = @_;
+
+    for my $wait (2, 10, 0) {
+        return if defined eval { inside($which, @command) };
+        sleep $wait;
+    }
+    my ($line) = $@ =~ /^(E: .*)$/m;
+    my $why = "@command: " . ($line // 'failed');
+    $why =~ s{\w+://\S+}{...}g;
+    die \$why;
+}
+
+sub skipped {
+    my ($why) = @_;
+    note("skipped: $suite: $why");
+    skip("$suite: $why", 1);
+}
+
+sub copy {
+    my ($from, $which, $to) = @_;
+    run($> == 0 ? () : 'sudo', 'cp', '-r', $from, path($which, $to));
+}
+
+sub exists_in { return -e path(@_) }
+sub links_in  { return -l path(@_) }
+
+sub files {
+    my ($which, $pattern) = @_;
+    my $before = path($which, '');
+    return map { substr $_, length $before } glob path($which, $pattern);
+}
+
+# lines that go on behind a backslash
+
+sub joined {
+    my $text = join "\n", @_;
+    $text =~ s/\\\n\s*/ /g;
+    return split /\n/, $text;
+}
+
+sub run {
+    my @command = ('timeout', '--signal=KILL', $patience, @_);
+
+    $running = open my $fh, '-|', 'sh', '-c', 'exec "$@" 2>&1 </dev/null', 'sh',
+        @command or die "sh: $!\n";
+    my $said = do { local $/; <$fh> } // '';
+
+    my $done = close $fh;
+    undef $running;
+    die "@_: status $?\n$said" unless $done;
+    return $said;
+}
+
+sub slurp {
+    my ($file) = @_;
+    open my $fh, '<', $file or die "$file: $!\n";
+    local $/;
+    return scalar <$fh>;
+}
