@@ -37,6 +37,7 @@
 #define NGX_HTTP_LONGPOLL_PERSIST_LINES  (1024 * 1024)  /* bytes at a time */
 #define NGX_HTTP_LONGPOLL_PERSIST_NOTES  4096
 #define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (512 * 1024)   /* bytes, dead or not */
+#define NGX_HTTP_LONGPOLL_PERSIST_WATCH  100            /* ms */
 
 
 typedef enum {
@@ -168,6 +169,7 @@ static void ngx_http_longpoll_persist_end(ngx_http_longpoll_saver_t *saver);
 static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc);
 
+static void ngx_http_longpoll_persist_watch(ngx_http_longpoll_saver_t *saver);
 static void ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver);
 static void ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
     ngx_uint_t on);
@@ -289,15 +291,41 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
     saver->retry = 0;
     saver->tried = 0;
 
+    ngx_http_longpoll_persist_watch(saver);
     ngx_http_longpoll_persist_look(saver->zone);
 
     msec = (ngx_msec_t) saver->zone->sh->conf.flush / 2;
 
     if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
         msec = ngx_min(msec, 1000);
+
+        if (!ngx_queue_empty(&saver->waiting)) {
+            msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
+        }
     }
 
     ngx_add_timer(ev, ngx_max(msec, 10));
+}
+
+
+/* publishers that wait for a dead worker do not wait until it is missed */
+
+static void
+ngx_http_longpoll_persist_watch(ngx_http_longpoll_saver_t *saver)
+{
+    uint64_t  writer;
+
+    if (ngx_queue_empty(&saver->waiting)) {
+        return;
+    }
+
+    writer = saver->zone->sh->writer;
+
+    if (writer
+        && !(ngx_http_longpoll_notify_alive() & (uint64_t) 1 << (writer - 1)))
+    {
+        ngx_http_longpoll_notify_bury();
+    }
 }
 
 
@@ -1376,6 +1404,15 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
     if (on) {
         (void) __sync_fetch_and_or(&sh->publishers, bit);
         ngx_http_longpoll_notify_wake(bit);
+
+        if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE
+            && saver->timer.timer_set
+            && (ngx_msec_int_t) (saver->timer.timer.key - ngx_current_msec)
+               > NGX_HTTP_LONGPOLL_PERSIST_WATCH)
+        {
+            ngx_del_timer(&saver->timer);
+            ngx_add_timer(&saver->timer, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
+        }
 
     } else {
         (void) __sync_fetch_and_and(&sh->publishers, ~bit);

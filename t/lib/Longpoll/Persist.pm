@@ -352,10 +352,13 @@ sub kill_all {
 
 sub up { $_[0]->start_again }
 
+# a process is there, and has its sockets, for as long as one of its threads
+
 sub running {
     my ($pid) = @_;
 
-    return slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) [^ZX]/;
+    return grep { slurp($_) =~ /^\d+ \(.*\) [^ZX]/ }
+           glob "/proc/$pid/task/*/stat";
 }
 
 # whoever has the notes open, and the lock on them: workers open them otherwise
