@@ -15,20 +15,20 @@ T =
 # of each fuzz target
 SECONDS = 30
 
-.PHONY: all help check test unit load plain hup user persist asan valgrind \
-	fuzz chaos soak clients matrix smoke storm mutants run backend bench holds \
-	clean build-unit build-fuzz build-bench
+.PHONY: all help check test unit load plain hup user docs persist asan \
+	valgrind fuzz chaos soak clients matrix smoke storm mutants run \
+	backend bench holds clean build-unit build-fuzz build-bench
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps build
 	@tools/build module
 
 test:               ## for a landing: check to chaos, smoke
-	@tools/deps build check test asan clients run fuzz
-	@tools/test build check unit load plain hup user persist clients asan \
-	    fuzz chaos smoke
+	@tools/deps build check test docs asan clients run fuzz
+	@tools/test build check unit load plain hup user docs persist clients \
+	    asan fuzz chaos smoke
 
-check: all          ## layout, style, warnings, cppcheck
+check: all          ## layout, style, pages, warnings, cppcheck
 	@tools/deps check
 	@tools/check
 
@@ -55,6 +55,10 @@ user: all           ## a few of t/*.t, by somebody who is not root
 persist: all        ## t/persist/*.t, files of zones; ROUNDS=100 SEED=... T=...
 	@tools/deps test
 	@tools/test persist -- $(T)
+
+docs: all           ## t/docs/*.t, what the pages show is run; T=...
+	@tools/deps test docs
+	@tools/test docs -- $(T)
 
 clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 	@tools/deps clients run
