@@ -13,19 +13,23 @@ package Longpoll::Pages;
 #     <!-- waits -->            its command is answered during the next block
 #     <!-- setup: NAME -->      something must have happened before
 #
-# Any other comment there dies, and so does a mark without a block.
+#
+# Any other comment there dies, and so does a mark without a block.  In the
+# pages of Longpoll::Docs the marks are those that it knows.
 #
 #     my $conf = Longpoll::Pages->new($text, port => 3310, http => '...',
 #                                     server => '...');
 #     my ($ok, $said) = $conf->test;     # nginx -t
 #     $conf->start;                      # until it goes out of scope
 #     $conf->port                        # in the place of the first port
+#     $conf->pid                         # of its master
 #     $conf->alerts                      # of the error log
 #
 # What is wrapped around a block goes by what it begins with: something of the
 # main level, of http, or of a server.  `http` and `server` are put into these.
 # Zones that it uses and does not declare are declared; ports, and paths of
-# files, are others; a server that listens nowhere gets a port.
+# files, are others; a server that listens nowhere gets a port.  With `nginx` it
+# is another one than usual, and with `load` it loads that and nothing else.
 
 use strict;
 use warnings;
@@ -44,6 +48,8 @@ our @EXPORT_OK = qw( blocks pages slurp );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $elsewhere = qr{^docs/(?:backends|migration)\.md$};
+my $here = qr/not run|waits|setup/;
+my $there = qr/recipe|main|file|answer|shell|demo|(?:tried )?(?:before|after)/;
 my $installed = '/usr/lib/nginx/modules';
 
 my $main_level = qr/^(?:load_module|events|http|worker_\w+|user|env)\b/m;
@@ -75,6 +81,7 @@ sub blocks {
     my ($page) = @_;
 
     my ($block, $marks, @blocks) = (undef, {});
+    my $known = $page =~ $elsewhere ? $there : $here;
     my $n = 0;
 
     for my $line (split /^/, slurp("$root/$page")) {
@@ -94,7 +101,7 @@ sub blocks {
                        marks => $marks, text => '' };
             $marks = {};
 
-        } elsif ($line =~ /^<!-- (not run|waits|setup)(?:: (.*))? -->$/) {
+        } elsif ($line =~ /^<!-- ($known)(?:: (.*))? -->$/) {
             $marks->{$1} = $2 // 1;
 
         } elsif ($line =~ /^<!--/) {
@@ -119,7 +126,8 @@ sub new {
     make_path("$dir/tmp", "$dir/logs", "$dir/kept");
     chmod 0777, "$dir/kept" or die "$dir/kept: $!\n";
 
-    my $self = bless { dir => $dir, ports => {}, next => $o{port} // 1984 },
+    my $self = bless { dir => $dir, ports => {}, next => $o{port} // 1984,
+                       nginx => $o{nginx} // Longpoll::Server::nginx() },
                $class;
 
     $text = $self->here($text);
@@ -154,11 +162,11 @@ sub new {
 
     $text =~ s/^\s*listen [^;]*;\n\K/$o{server} \/\/ ''/me;
 
-    $self->{load} = $text =~ /\bload_module\b/ ? ''
-                  : join '', map { "load_module $_;\n" }
-                                 Longpoll::Server::modules();
+    my @load = $o{load} ? @{ $o{load} } : Longpoll::Server::modules();
+    my $load = join '', map { "load_module $_;\n" } @load;
 
-    Longpoll::Server::spew("$dir/nginx.conf", $self->{load} . $text);
+    $load = '' if $text =~ /\bload_module\b/;
+    Longpoll::Server::spew("$dir/nginx.conf", $load . $text);
     return $self;
 }
 
@@ -202,7 +210,7 @@ sub command {
         $user = "user $name " . getgrgid((getpwnam $name)[3]) . '; ';
     }
 
-    return (Longpoll::Server::nginx(), '-p', "$self->{dir}/", '-c',
+    return ($self->{nginx}, '-p', "$self->{dir}/", '-c',
             'nginx.conf', '-e', 'error.log', '-g',
             "${user}daemon off; pid nginx.pid; error_log error.log notice;");
 }
@@ -241,6 +249,8 @@ sub start {
 }
 
 sub end { $_[0]{child}->end }
+
+sub pid { $_[0]{child}->pid }
 
 sub alerts {
     my ($self) = @_;
