@@ -74,8 +74,8 @@ sub background {
 sub ask {
     my ($self, $command, $waits) = @_;
 
+    $command =~ s/(?<=127\.0\.0\.1:)(\d+)/$self->{conf}->port($1)/ge;
     $command =~ s/($other)/$self->{really}{$1} \/\/ $1/ge;
-    $command =~ s/\b(80\d\d)\b/$self->{conf}->port($1)/ge;
     $command =~ s/^curl /curl -sS /;
 
     my $parked = $waits ? $self->{wait}->() : undef;
