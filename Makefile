@@ -15,7 +15,7 @@ T =
 # of each fuzz target
 SECONDS ?= 30
 
-.PHONY: all help check test unit load cost plain hup user persist asan \
+.PHONY: all help check test unit load cost plain hup user docs persist asan \
 	valgrind fuzz chaos soak clients matrix smoke storm mutants run backend \
 	bench holds dist package package-test clean build-unit build-fuzz \
 	build-bench
@@ -25,11 +25,11 @@ all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/build module
 
 test:               ## for a landing: check to chaos, smoke
-	@tools/deps build check test asan clients run fuzz cost
-	@tools/test build check unit load cost plain hup user persist clients \
+	@tools/deps build check test docs asan clients run fuzz cost
+	@tools/test build check unit load cost plain hup user docs persist clients \
 	    asan fuzz chaos smoke
 
-check: all          ## layout, style, warnings, cppcheck
+check: all          ## layout, style, pages, warnings, cppcheck
 	@tools/deps check
 	@tools/check
 
@@ -60,6 +60,10 @@ user: all           ## a few of t/*.t, by somebody who is not root
 persist: all        ## t/persist/*.t, files of zones; ROUNDS=100 SEED=... T=...
 	@tools/deps test
 	@tools/test persist -- $(T)
+
+docs: all           ## t/docs/*.t, what the pages show is run; T=...
+	@tools/deps test docs
+	@tools/test docs -- $(T)
 
 clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
 	@tools/deps clients run

@@ -1,7 +1,4 @@
 # What longpoll_status tells Prometheus, as Prometheus' own promtool reads it.
-#
-# promtool is the one in PATH, or that of Debian's package, unpacked below
-# build/: installed, the package would start a server.
 
 use strict;
 use warnings;
@@ -13,11 +10,11 @@ use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use Longpoll::Browser ();
+use Longpoll::Promtool ();
 use Longpoll::Server ();
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
-my $promtool = Longpoll::Browser::program('promtool') || fetched();
+my $promtool = Longpoll::Promtool::path();
 
 plan skip_all => 'no promtool, and Debian\'s prometheus could not be fetched'
     unless $promtool;
@@ -89,17 +86,4 @@ sub promtool {
     my $said = `'$promtool' check metrics <'$file' 2>&1`;
 
     return ($? == 0, $said);
-}
-
-sub fetched {
-    my $dir = "$root/build/prometheus";
-    my $program = "$dir/usr/bin/promtool";
-
-    return $program if -x $program;
-
-    system "'$root/tools/apt' deb same '$dir' download prometheus"
-           . " >'$root/build/prometheus.log' 2>&1"
-           . " && dpkg -x '$dir'/prometheus_*.deb '$dir'";
-
-    return -x $program ? $program : undef;
 }

@@ -11,6 +11,9 @@ package Longpoll::Docs;
 #     <!-- answer: NAME -->       what an application answers, as HTTP has it
 #     <!-- shell: NAME -->        commands behind `$ `, and what they print
 #     <!-- demo: NAME -->         lines of the file demo/backends/NAME
+#     <!-- before: SERVER -->     another server's configuration, and the one
+#     <!-- after: SERVER -->      that takes its place: t/docs/migration.t runs
+#     <!-- tried before: SERVER -->     these two, and the commands for them
 #
 # A test's block then says
 #
@@ -96,7 +99,8 @@ sub read_page {
             die "$page:$.: a block without a mark above it\n" unless $mark;
             $fence = $1;
 
-        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|shell|demo):
+        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|shell|demo
+                                   |(?:tried[ ])?(?:before|after)):
                            [ ](\S+)[ ]-->$/x) {
             $mark = [$1, $2];
 

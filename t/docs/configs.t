@@ -1,0 +1,98 @@
+# Every configuration in the pages: nginx -t takes it, without a word of
+# warning; and where it has locations of the module it is started, and each of
+# these is asked.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use HTTP::Tiny ();
+use Test::More;
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Pages qw( blocks pages );
+
+my $port = $ENV{TEST_NGINX_PORT} || 1984;
+my $http = HTTP::Tiny->new(timeout => 15, proxy => undef, http_proxy => undef);
+my ($run, $asked, @left) = (0, 0);
+
+for my $block (map { blocks($_) } pages()) {
+    next if $block->{language} ne 'nginx';
+
+    my $where = "$block->{page}:$block->{line}";
+    my $why = $block->{marks}{'not run'};
+
+    if (defined $why) {
+        push @left, "$where: $why";
+        next;
+    }
+
+    my $conf = Longpoll::Pages->new($block->{text}, port => $port);
+    my ($ok, $said) = $conf->test;
+
+    $run++;
+    ok($ok, "$where: nginx takes it") or diag($said);
+    is($said =~ /(.*\[warn\].*)/ ? $1 : '', '', "$where: without a warning");
+
+    ask($conf, $where, $block->{text}) if $ok;
+}
+
+# the test must be able to say no
+
+for my $wrong ("longpoll_drain 5 s;\n",
+               "location = /x { longpoll_subscribe events buffer=1; }\n",
+               "server {\n    location = /x { longpoll_drain 1s; }\n}\n")
+{
+    my ($ok, $said) = Longpoll::Pages->new($wrong, port => $port)->test;
+
+    ok(!$ok, 'nginx refuses what is wrong');
+    like($said, qr/\[emerg\] .* in .*nginx\.conf:\d+/, 'and says where');
+}
+
+cmp_ok($run, '>', 15, 'there were configurations');
+cmp_ok($asked, '>', 10, 'and locations');
+note("$run configurations were tried, $asked locations asked; ",
+     scalar @left, ' configurations cannot be');
+note($_) for @left;
+
+done_testing();
+
+
+# OPTIONS is answered at once by every location of the module: by itself, if
+# nobody before it says no
+
+sub ask {
+    my ($conf, $where, $text) = @_;
+
+    my %location = $text =~ /\blocation\ =\ (\S+)\s*
+                             \{([^{}]*?longpoll_
+                             (?:subscribe|publish|delete|status)\ [^}]*)\}/gx;
+
+    delete $location{$_} for grep { $location{$_} =~ /\binternal;/ }
+                             keys %location;
+    return unless %location;
+
+    $conf->start;
+
+    for my $uri (sort keys %location) {
+        my $r = $http->request(OPTIONS => 'http://127.0.0.1:' . $conf->port
+                                          . $uri);
+        my $closed = $location{$uri} =~ /auth_basic/ ? 401
+                   : $location{$uri} =~ /deny\s+all/
+                     && $location{$uri} !~ /127\.0\.0\.1/ ? 403 : 204;
+
+        $asked++;
+        is($r->{status}, $closed, "$where: $uri answers");
+        like($r->{headers}{allow}, qr/OPTIONS/, "$where: and says what for")
+            if $closed == 204;
+    }
+
+    $conf->end;
+
+    # how many files a process may have is this machine's business
+
+    is(join('', grep { !/setrlimit/ } $conf->alerts), '',
+       "$where: nothing in the error log");
+}
