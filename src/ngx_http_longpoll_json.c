@@ -10,7 +10,7 @@
  *                 |                 |                | end of the object
  *                 behind a key      behind a key     end of its value
  *
- *      _parse    _walk       _utf8, _yajl (_map, _array, _key, _close)
+ *      _parse    _walk       _utf8, _yajl, _feed (_map, _array, _key, _close)
  *                              _item     of each object that closes
  *                                _category   _value, _decode
  *                                _value      of data
@@ -51,6 +51,27 @@
 #define NGX_HTTP_LONGPOLL_JSON_HEAD   16
 
 
+/*
+ * Bytes of a string that say nothing: more than RUN are left out, but for KEPT,
+ * which is more than any key has that is looked for; at most RUNS times, and
+ * only if no more than LEFT are left of all of it.
+ */
+
+#define NGX_HTTP_LONGPOLL_JSON_RUN   64
+#define NGX_HTTP_LONGPOLL_JSON_KEPT  16
+#define NGX_HTTP_LONGPOLL_JSON_RUNS  8
+#define NGX_HTTP_LONGPOLL_JSON_LEFT  512
+
+#define NGX_HTTP_LONGPOLL_JSON_SHORT  256     /* bytes of a body */
+
+/* sixteen bytes at a time: gcc and clang make of these what the machine has */
+
+typedef u_char    ngx_http_longpoll_json_bytes_t
+    __attribute__((vector_size(16)));
+typedef uint64_t  ngx_http_longpoll_json_words_t
+    __attribute__((vector_size(16)));
+
+
 /* the shortest good object: an array has no more of them than fit */
 
 #define NGX_HTTP_LONGPOLL_JSON_SHORTEST                                       \
@@ -71,6 +92,7 @@ typedef struct {
     yajl_handle                yajl;
     u_char                    *body;
     u_char                    *last;
+    u_char                    *piece;       /* that yajl is at */
     ngx_uint_t                 depth;
     ngx_uint_t                 deepest;
     ngx_uint_t                 level;       /* depth of an object's inside */
@@ -105,6 +127,9 @@ static ngx_int_t ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx,
     u_char *body, size_t len);
 static ngx_int_t ngx_http_longpoll_json_yajl(
     ngx_http_longpoll_json_ctx_t *ctx);
+static yajl_status ngx_http_longpoll_json_feed(
+    ngx_http_longpoll_json_ctx_t *ctx);
+static u_char *ngx_http_longpoll_json_plain(u_char *p, u_char *last);
 static int ngx_http_longpoll_json_map(void *data);
 static int ngx_http_longpoll_json_array(void *data);
 static int ngx_http_longpoll_json_close(void *data);
@@ -348,7 +373,6 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body,
 static ngx_int_t
 ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx)
 {
-    size_t            len;
     ngx_uint_t        value;
     yajl_alloc_funcs  funcs;
 
@@ -362,8 +386,6 @@ ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx)
     }
 
     value = (ctx->kind == NGX_HTTP_LONGPOLL_JSON_VALUE);
-    len = ctx->last - ctx->body;
-
     ctx->yajl = yajl_alloc(&ngx_http_longpoll_json_callbacks, &funcs, ctx);
 
     (void) yajl_config(ctx->yajl, yajl_dont_validate_strings, 1);
@@ -372,7 +394,7 @@ ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx)
         (void) yajl_parse(ctx->yajl, (u_char *) "[", 1);
     }
 
-    if (yajl_parse(ctx->yajl, ctx->body, len) == yajl_status_ok && value
+    if (ngx_http_longpoll_json_feed(ctx) == yajl_status_ok && value
         && ctx->depth == 1)
     {
         (void) yajl_parse(ctx->yajl, (u_char *) "]", 1);
@@ -385,6 +407,106 @@ ngx_http_longpoll_json_yajl(ngx_http_longpoll_json_ctx_t *ctx)
     yajl_free(ctx->yajl);
 
     return NGX_OK;
+}
+
+
+/*
+ * yajl looks at every byte; of a long string it is spared what says nothing:
+ *
+ *      {"data": "It was a dark and | stormy ni | ght.\nThe end."}
+ *      \_________________________/              \_______________/
+ *                piece              left out           piece
+ *
+ * The string keeps enough of itself not to be taken for another key.  yajl has
+ * a copy of a string that comes in pieces, and begins anew with each of them,
+ * so there may be few, and little must be left.
+ */
+
+static yajl_status
+ngx_http_longpoll_json_feed(ngx_http_longpoll_json_ctx_t *ctx)
+{
+    u_char       *p, *run, *from[NGX_HTTP_LONGPOLL_JSON_RUNS];
+    u_char       *to[NGX_HTTP_LONGPOLL_JSON_RUNS];
+    size_t        left;
+    ngx_uint_t    i, n;
+    yajl_status   status;
+
+    ctx->piece = ctx->body;
+
+    /* in a short body there is less to spare than it takes to find it */
+
+    p = (ctx->last - ctx->body < NGX_HTTP_LONGPOLL_JSON_SHORT)
+        ? ctx->last : ctx->body;
+
+    while ((p = memchr(p, '"', ctx->last - p)) != NULL) {
+        left = 0;
+        n = 0;
+
+        for (p++; p < ctx->last && *p != '"'; /* void */ ) {
+            run = p;
+            p = ngx_http_longpoll_json_plain(p, ctx->last);
+
+            if (p - run > NGX_HTTP_LONGPOLL_JSON_RUN
+                && n < NGX_HTTP_LONGPOLL_JSON_RUNS)
+            {
+                from[n] = run + NGX_HTTP_LONGPOLL_JSON_KEPT;
+                to[n++] = p;
+                left += NGX_HTTP_LONGPOLL_JSON_KEPT;
+
+            } else {
+                left += p - run;
+            }
+
+            if (p < ctx->last && *p != '"') {
+
+                /* escaped, or a control character, which yajl refuses */
+
+                p += ngx_min(2, ctx->last - p);
+                left += 2;
+            }
+        }
+
+        for (i = 0; i < n && left <= NGX_HTTP_LONGPOLL_JSON_LEFT; i++) {
+            status = yajl_parse(ctx->yajl, ctx->piece, from[i] - ctx->piece);
+
+            if (status != yajl_status_ok) {
+                return status;
+            }
+
+            ctx->piece = to[i];
+        }
+
+        p += (p < ctx->last);
+    }
+
+    return yajl_parse(ctx->yajl, ctx->piece, ctx->last - ctx->piece);
+}
+
+
+/* behind the bytes that are nothing else but themselves in a string */
+
+static u_char *
+ngx_http_longpoll_json_plain(u_char *p, u_char *last)
+{
+    ngx_http_longpoll_json_words_t  found;
+    ngx_http_longpoll_json_bytes_t  v;
+
+    for ( /* void */ ; last - p >= (ssize_t) sizeof(v); p += sizeof(v)) {
+        ngx_memcpy(&v, p, sizeof(v));
+
+        found = (ngx_http_longpoll_json_words_t)
+                    ((v < 0x20) | (v == '"') | (v == '\\'));
+
+        if (found[0] | found[1]) {
+            break;
+        }
+    }
+
+    while (p < last && *p >= 0x20 && *p != '"' && *p != '\\') {
+        p++;
+    }
+
+    return p;
 }
 
 
@@ -404,7 +526,7 @@ ngx_http_longpoll_json_map(void *data)
         ctx->data = NULL;
         ctx->data_end = NULL;
 
-        p = ctx->body + yajl_get_bytes_consumed(ctx->yajl) - 1;
+        p = ctx->piece + yajl_get_bytes_consumed(ctx->yajl) - 1;
 
         if (ctx->kind == NGX_HTTP_LONGPOLL_JSON_ARRAY && p != ctx->next) {
             ctx->wrong = 1;
@@ -440,7 +562,7 @@ ngx_http_longpoll_json_close(void *data)
 
     ctx->depth--;
 
-    p = ctx->body + yajl_get_bytes_consumed(ctx->yajl);
+    p = ctx->piece + yajl_get_bytes_consumed(ctx->yajl);
 
     if (ctx->depth > ctx->level) {
         return 1;
@@ -494,7 +616,7 @@ ngx_http_longpoll_json_key(void *data, const unsigned char *key, size_t len)
         return 1;
     }
 
-    p = ctx->body + yajl_get_bytes_consumed(ctx->yajl);
+    p = ctx->piece + yajl_get_bytes_consumed(ctx->yajl);
 
     ctx->in_data = 0;
 
@@ -946,22 +1068,22 @@ ngx_http_longpoll_json_encode(u_char *p, uint32_t c)
 ngx_uint_t
 ngx_http_longpoll_json_utf8(u_char *p, size_t len)
 {
-    u_char     c, low, high, *last;
-    size_t     n;
-    uint64_t   word;
+    u_char                          c, low, high, *last;
+    size_t                          n;
+    ngx_http_longpoll_json_words_t  w;
 
     last = p + len;
 
     while (p < last) {
 
-        while (last - p >= 8) {
-            ngx_memcpy(&word, p, 8);
+        while (last - p >= (ssize_t) sizeof(w)) {
+            ngx_memcpy(&w, p, sizeof(w));
 
-            if (word & 0x8080808080808080ULL) {
+            if ((w[0] | w[1]) & 0x8080808080808080ULL) {
                 break;
             }
 
-            p += 8;
+            p += sizeof(w);
         }
 
         if (p == last) {

@@ -51,6 +51,14 @@
     "error: Must provide 'since_time' arg when providing 'last_id'."
 #define TEXT_BAD_ID     "error: Param 'last_id' was not a valid UUID."
 
+/* as long as yajl is not told all of it */
+
+#define TEXT_50    "abcdefghij klmnopqrst uvwxyz, 0123456789: {[ }] \x7f."
+#define TEXT_200   TEXT_50 TEXT_50 TEXT_50 TEXT_50
+
+#define TEXT_LONG(a, b)  "\"" a TEXT_200 b "\""
+
+
 #define TEXT_BAD_JSON   "error: Invalid POST body json."
 #define TEXT_NO_NAME                                                          \
     "error: Invalid or missing 'category' arg, must be 1-1024 characters long."
@@ -1473,7 +1481,7 @@ text_json_memory(void)
 
     text_stub_reset();
 
-    p = text_repeat(TEXT_D "\"", "x", 100000, "", &len);
+    p = text_repeat(TEXT_D "\"", "\\n", 50000, "", &len);
     text_stub_left = 0;
     rc = text_json_one(&item, p, len, &error);
     text_ok(rc == NGX_ERROR && error.len == 0, "an unfinished string");
@@ -1513,6 +1521,12 @@ text_json_memory(void)
     rc = text_json_one(&item, p, len, &error);
     text_ok(rc == NGX_OK && item.data.len == (8 << 20) + 2, "8 MB of '\\'");
 
+    p = text_repeat(TEXT_D "\"", TEXT_200 "\\n" TEXT_200 TEXT_200 "\\t", 20000,
+                    "\"}", &len);
+    rc = text_json_one(&item, p, len, &error);
+    text_ok(rc == NGX_OK && item.data.len == 20000 * 604 + 2
+            && text_stub_allocs == 0, "12 MB of text");
+
     text_ok(clock() - t < 60 * CLOCKS_PER_SEC, "in less than a minute");
     text_end("large bodies are read in place");
 }
@@ -1531,13 +1545,16 @@ text_json_object(char *p)
     size_t               len;
     ngx_uint_t           i, n, at;
     static const char   *values[] = {
+        TEXT_LONG("", ""), TEXT_LONG("", "\\u00e9"), TEXT_LONG("\\n", "\x01"),
+        TEXT_LONG("\xc3\xa9", TEXT_200 "\\t" TEXT_200 TEXT_200 "\\\""),
         "1", "-0.5e-7", "null", "true", "false", "\"\"", "\"a\\\\\"",
         "\"\\\"}\"", "[]", "{}", "[1,[2,{\"data\":3}]]", "\"\\ud83d\\udc37\"",
         "{\"category\":{\"data\":[null]}}", "\"\xf0\x9f\x90\xb7\xe2\x82\xac\""
     };
     static const char   *keys[] = {
         "category", "category", "data", "data", "d\\u0061ta", "x", "",
-        "c\\u0061tegor\\u0079", "Data", "\xc3\xa9"
+        "c\\u0061tegor\\u0079", "Data", "\xc3\xa9", "data" TEXT_200,
+        TEXT_200 "data", "\\n" TEXT_200 "category"
     };
     static const char   *names[] = {
         "\"a\"", "\"\\n\\u00e9\"", "\"\\ud800\"", "\"\xe2\x82\xac\"", "\"\"",
