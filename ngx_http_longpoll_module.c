@@ -430,7 +430,7 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     for (i = 0; i < lmcf->mentions.nelts; i++) {
         z = mention[i].zone;
 
-        if (z->persist.len && z->sh->before == 0
+        if (z->persist.len && z->sh->before[0] == 0
             && !z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].on
             && ngx_http_longpoll_load(z, cycle->log) != NGX_OK)
         {

@@ -816,7 +816,10 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
     saver->last = 0;
     saver->lost = 0;
 
-    if (f->fd == -1 || (!own && f->head.life && f->head.life == sh->before)) {
+    if (f->fd == -1
+        || (!own && ngx_http_longpoll_zone_succeeds(saver->zone,
+                                                    f->head.life)))
+    {
 
         /* it has what was loaded, or copied; what came later is told as missed
          */

@@ -279,7 +279,7 @@ ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
 void
 ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 {
-    ngx_shmtx_lock(z->mutex);
+    ngx_http_longpoll_lock(z->mutex);
 
     ngx_http_longpoll_zone_sound(z);
 

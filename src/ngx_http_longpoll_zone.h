@@ -45,6 +45,7 @@
 
 #define NGX_HTTP_LONGPOLL_LIVES      15     /* that a zone knows */
 #define NGX_HTTP_LONGPOLL_FOREIGN    15     /* none of them */
+#define NGX_HTTP_LONGPOLL_BEFORE     8
 
 #define ngx_http_longpoll_msg_life(msg)  ((msg)->rec.bits >> 4)
 
@@ -185,8 +186,10 @@ typedef struct {
     uint64_t                         moved;     /* another zone has taken its
                                                    place: ids from that on
                                                    are only here */
-    uint64_t                         before;    /* life of the zone whose place
-                                                   it has taken */
+
+    /* lives of the zones whose place it has taken, the last first */
+    uint64_t                         before[NGX_HTTP_LONGPOLL_BEFORE];
+
     uint64_t                         copied;    /* id: up to there */
     uint64_t                         generation;    /* of its name */
     uint64_t                         members;   /* workers that have it */
@@ -698,6 +701,10 @@ ngx_int_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old, uint64_t now, ngx_log_t *log);
 void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
+
+/* whether it has the place of a zone of that life */
+ngx_uint_t ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z,
+    uint64_t life);
 
 /* until that ms events may have gone elsewhere */
 void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms);

@@ -20,6 +20,7 @@
 
 
 #include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_lock.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_STEPS  1000      /* in a lock hold */

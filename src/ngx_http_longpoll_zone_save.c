@@ -1155,7 +1155,11 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     sh->born = osh->born;
     sh->trusted = ngx_max(osh->trusted, sh->unnamed);
     sh->ended = ngx_http_longpoll_id_ms(sh->last_id);
-    sh->before = osh->life;
+    sh->before[0] = osh->life;
+
+    for (i = 1; i < NGX_HTTP_LONGPOLL_BEFORE; i++) {
+        sh->before[i] = osh->before[i - 1];
+    }
 
     /* so that ..._moved() knows what came later */
 
@@ -1299,6 +1303,24 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_unlock(z);
 
     ngx_http_longpoll_zone_adopt_clients(z, old);
+}
+
+
+/* its writer may not have come to say so in the file */
+
+ngx_uint_t
+ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z, uint64_t life)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_BEFORE; i++) {
+
+        if (life && z->sh->before[i] == life) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

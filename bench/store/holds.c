@@ -79,7 +79,7 @@ holds_cpu(void)
 
 
 void
-ngx_shmtx_lock(ngx_shmtx_t *mtx)
+ngx_http_longpoll_lock(ngx_shmtx_t *mtx)
 {
     if (holds_on) {
         holds_began = holds_cpu();

@@ -50,7 +50,7 @@ static u_char             walk_data[WALK_SIZE];
 
 
 void
-ngx_shmtx_lock(ngx_shmtx_t *mtx)
+ngx_http_longpoll_lock(ngx_shmtx_t *mtx)
 {
     fuzz_must(!walk_held, "the lock is taken by who has it");
     fuzz_must(walk_holds++ < WALK_HOLDS, "a call that does not end");

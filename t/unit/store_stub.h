@@ -251,7 +251,7 @@ ngx_http_longpoll_journaled(const char *file, ngx_uint_t line)
 
 
 void
-ngx_shmtx_lock(ngx_shmtx_t *mtx)
+ngx_http_longpoll_lock(ngx_shmtx_t *mtx)
 {
     stub_must(!stub_held, "the lock is taken by who has it");
 

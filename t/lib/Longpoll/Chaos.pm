@@ -226,12 +226,8 @@ sub new {
     $self->{dir} = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
     if ($world->{dies}) {
-        $self->{bomb} = "$self->{dir}/die";
-        $self->arm(0);
+        $self->{bomb} = bomb($self->{dir});
         $self->{points} = [ points() ];
-        number($self->{bomb}, 'a8', $self->{points}[$_], 8 + 32 * $_)
-            for 0 .. $#{ $self->{points} };
-        number($self->{bomb}, 'Q', 0, 32 * @{ $self->{points} });
     }
 
     if ($world->{clock}) {
@@ -1020,6 +1016,21 @@ sub number {
     open my $out, -e $file ? '+<' : '+>', $file or die "$file: $!\n";
     sysseek $out, $at // 0, 0;
     syswrite $out, pack $type, $n;
+}
+
+# what tools/die.c reads: nobody dies yet
+
+sub bomb {
+    my ($dir) = @_;
+
+    my @points = points();
+    my $file = "$dir/die";
+
+    number($file, 'Q', 0);
+    number($file, 'a8', $points[$_], 8 + 32 * $_) for 0 .. $#points;
+    number($file, 'Q', 0, 32 * @points);
+
+    return $file;
 }
 
 # the points outside the lock, as the module's source has them
