@@ -76,10 +76,6 @@ for my $cut ('', 'names') {
     my $p = Longpoll::Publishers->new($n, buffer => 100, size => 300);
     my @trouble;
 
-    # what a busy machine may add to the second
-
-    my $slack = 0.3;
-
     for my $round (1 .. int(($rounds + 1) / 2)) {
         my $killed;
         my $old = $n->publish(cow => qq("old$round"));
@@ -92,7 +88,7 @@ for my $cut ('', 'names') {
         $p->forget;
         $n->up;
         push @trouble, map { "round $round: $_" }
-                       $p->trouble(settle => 1, since => $killed - 1 - $slack);
+                       $p->trouble(settle => 1, since => $killed - 1);
 
         my $new = $n->publish(cow => qq("new$round"));
         my @said = $n->said([ category => 'cow', last_id => $old ],
