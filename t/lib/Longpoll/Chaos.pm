@@ -696,6 +696,13 @@ sub published {
     } elsif ($r->status == 413) {
         $oracle->refused($pub);
 
+    } elsif ($r->status == 503 and "@{ $self->{world}{conf} }" =~ /durable=on/
+             and $oracle->between_lives($pub->{at}))
+    {
+        # an old zone's writer is dead, and its place is taken
+
+        $oracle->broken($pub);
+
     } else {
         $oracle->landed($pub);
         $oracle->fail(answers => 'a publish: ' . $r->status . ' ' . $r->body);
