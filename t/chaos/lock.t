@@ -57,7 +57,7 @@ sub publish {
 # one dies in the middle of a publish; a dead child is a zombie, or gone
 
 sub die_with_lock {
-    my @before = $server->workers;
+    my (@before) = @_;
 
     arm(5);
 
@@ -120,7 +120,7 @@ local $ENV{LONGPOLL_DIE} = $bomb;
         $server->log =~ /reconfiguring/;
     });
 
-    my $dead = die_with_lock();
+    my $dead = die_with_lock(@old);
 
     ok(kill(0 => $dead), 'a worker is dead, and the master does not know');
 
@@ -142,7 +142,7 @@ local $ENV{LONGPOLL_DIE} = $bomb;
     my @workers = $server->workers;
 
     kill KILL => $server->master;
-    die_with_lock();
+    die_with_lock(@workers);
     serves('without a master');
 
     my @left = grep { alive($_) } @workers;
