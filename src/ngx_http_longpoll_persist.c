@@ -38,6 +38,7 @@
 #define NGX_HTTP_LONGPOLL_PERSIST_NOTES  4096
 #define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (512 * 1024)   /* bytes, dead or not */
 #define NGX_HTTP_LONGPOLL_PERSIST_WATCH  100            /* ms */
+#define NGX_HTTP_LONGPOLL_PERSIST_ENDING 1000           /* ms */
 
 
 typedef enum {
@@ -164,6 +165,8 @@ static ngx_int_t ngx_http_longpoll_persist_head(
 static void ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_close(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_succeed(
     ngx_http_longpoll_saver_t *saver);
 static void ngx_http_longpoll_persist_end(ngx_http_longpoll_saver_t *saver);
 static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
@@ -1257,6 +1260,8 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
         return;
     }
 
+    ngx_http_longpoll_persist_succeed(saver);
+
     saver->retry = 0;
     saver->check = 1;
 
@@ -1272,6 +1277,39 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
     }
 
     ngx_http_longpoll_persist_free(saver);
+}
+
+
+/*
+ * The last one writes what is left.  Who was the writer may be between its
+ * resigning and its closing the file, which takes no time, or be dead.
+ */
+
+static void
+ngx_http_longpoll_persist_succeed(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_uint_t          i, self;
+    ngx_atomic_uint_t   writer;
+    ngx_atomic_t       *word;
+
+    self = ngx_http_longpoll_notify_worker();
+    word = &saver->zone->sh->writer;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_PERSIST_ENDING; i++) {
+        writer = *word;
+
+        if (writer == 0 || writer == self + 1) {
+            return;
+        }
+
+        if (!(ngx_http_longpoll_notify_alive() & (uint64_t) 1 << (writer - 1)))
+        {
+            (void) ngx_atomic_cmp_set(word, writer, 0);
+            return;
+        }
+
+        ngx_msleep(1);
+    }
 }
 
 

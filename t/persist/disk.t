@@ -183,8 +183,10 @@ _EOC_
     is($n->said([ category => 'farm', last_id => $first ]), 'b c',
        "$name: nothing is lost");
 
-    # and full at the end
+    # and full at the end, of a life that had begun on disk
 
+    $n->publish(cow => '"x"');
+    $n->wait_data(qw( a b c x ));
     $n->set_disk(error => ENOSPC);
     $n->publish(farm => '"d"');
     $n->wait_log('events are not on disk', 2);
