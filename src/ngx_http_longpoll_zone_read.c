@@ -850,7 +850,9 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
 
     if (walk->rd->nmsgs == 0) {
 
-        /* all of it went while the place was looked for */
+        /* all of it went while the place was looked for, in other holds */
+
+        ngx_http_longpoll_sound(walk->holds > 1, "a category's last message");
 
         walk->begun = 0;
         return NGX_BUSY;

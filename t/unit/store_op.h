@@ -1876,13 +1876,18 @@ static int model_part(model_park_t *park);
 
 
 static int
-model_leave(model_park_t *park)
+model_leave(model_park_t *left)
 {
     ngx_uint_t         i;
     model_op_t         op;
+    model_park_t       copy, *park;
     model_interest_t  *in;
 
-    park->busy = 0;
+    /* another may park there while this one goes */
+
+    copy = *left;
+    park = &copy;
+    left->busy = 0;
     model_gauge(park->worker, -1);
 
     for (i = 0; i < park->ncats; i++) {
