@@ -288,7 +288,7 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_zone_sound(z);
     }
 
-    if (ngx_http_longpoll_zone_strayed(z, z->sh->last_id)) {
+    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible)) {
         ngx_http_longpoll_zone_overtake(z, *ngx_http_longpoll_zone_strays(z,
                                                         z->sh->generation));
     }

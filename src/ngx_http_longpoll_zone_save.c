@@ -1350,7 +1350,11 @@ ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id)
         return;
     }
 
-    ngx_http_longpoll_set(j, sh->last_id, id);
+    /* times that were given out may be behind it */
+
+    id = ngx_max(id, sh->last_id);
+
+    ngx_http_longpoll_put(sh->last_id, id);
     ngx_http_longpoll_set(j, sh->committed, id);
     ngx_http_longpoll_set(j, sh->visible, id);
     ngx_http_longpoll_done(j);

@@ -348,6 +348,11 @@ test_act(void)
             test_set(OP_CONFIGURE);
             test_random_conf(&test_op.conf);
             (void) op_run(&test_op);
+
+        } else if (stub_once(10)) {
+            test_set(OP_STRAY);
+            test_op.on = model_ms(sh->last_id) + stub_below(40);
+            (void) op_run(&test_op);
         }
 
         break;

@@ -9,7 +9,7 @@
 
 
 static void
-case_world(ngx_uint_t inactive)
+case_world(ngx_uint_t inactive, ngx_uint_t durable)
 {
     ngx_http_longpoll_zone_conf_t  conf;
 
@@ -23,7 +23,7 @@ case_world(ngx_uint_t inactive)
     ngx_memzero(&conf, sizeof(conf));
     conf.buffer = 250;
     conf.inactive = inactive;
-    conf.durable = 1;
+    conf.durable = durable;
 
     life_world(64 * 1024, &conf);
 }
@@ -96,7 +96,7 @@ test_failures(void *data)
 
     static uint64_t  kill;
 
-    case_world(0);
+    case_world(0, 1);
     case_op(OP_BEGIN);
 
     id = case_publish(0);
@@ -146,7 +146,7 @@ test_forgotten(void *data)
     uint64_t    id;
     ngx_uint_t  i;
 
-    case_world(1000);
+    case_world(1000, 1);
     case_op(OP_BEGIN);
 
     id = case_publish(0);
@@ -184,7 +184,7 @@ test_strays(void *data)
     ngx_http_longpoll_msg_t   msg;
     ngx_http_longpoll_zone_t  old, new;
 
-    case_world(0);
+    case_world(0, 1);
     case_op(OP_BEGIN);
 
     before = case_publish(0);
@@ -230,6 +230,63 @@ test_strays(void *data)
 }
 
 
+/* the clock of a new zone is ahead of the old one's, which goes on, too */
+
+static void
+test_clocks(void *data)
+{
+    uint64_t                  before, given, wake;
+    ngx_http_longpoll_cat_t   cat;
+    ngx_http_longpoll_msg_t   msg;
+    ngx_http_longpoll_zone_t  old, new;
+
+    case_world(0, 0);
+    (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+
+    before = case_publish(0);
+
+    old = *z;
+    m.now += 10;
+    life_zone(128 * 1024, &old.sh->conf);
+    stub_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &stub_log)
+              == NGX_OK, "no memory");
+    ngx_http_longpoll_zone_moved(z, &old);
+    (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+
+    ngx_memzero(&msg, sizeof(msg));
+    cat = model_cats[0];
+    msg.data.data = (u_char *) "1";
+    msg.data.len = 1;
+
+    stub_must(ngx_http_longpoll_zone_publish(z, &cat, &msg, 1, NULL,
+                                             m.now + 100, &wake) == NGX_OK,
+              "refused");
+    given = msg.id;
+    stub_must(!case_missed(0, before, 0), "it is missed for nothing");
+
+    stub_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
+                                             &wake) == NGX_OK, "refused");
+    stub_must(msg.id > given, "an id of before");
+
+    m.now += 200;
+    stub_must(model_stray > given, "what the new one gave passes it");
+    stub_must(case_missed(0, given, 0), "it is not missed");
+    stub_must(!case_missed(0, ngx_http_longpoll_id(m.now - 1, 0), 0),
+              "it is missed for ever");
+
+    /* nor does who reads in the old one know what the new one has */
+
+    new = *z;
+    *z = old;
+    sh = z->sh;
+    stub_must(case_missed(0, before, 0), "the old one says it has all");
+    stub_must(!case_missed(0, msg.id, 0), "it is missed where nothing is");
+
+    *z = new;
+    sh = z->sh;
+}
+
+
 static const test_case_t  test_cases[] = {
 
     { "a publisher that sleeps over many failures is told of its own",
@@ -238,6 +295,8 @@ static const test_case_t  test_cases[] = {
       test_forgotten },
     { "what comes to a zone that was left is missed in the new one",
       test_strays },
+    { "a new zone whose clock is ahead, and the old one's events",
+      test_clocks },
 };
 
 

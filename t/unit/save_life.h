@@ -46,7 +46,7 @@ life_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
     z->mutex = &model_mutex;
     z->conf = *conf;
     z->persist.len = 1;
-    z->strays = &model_strays;
+    z->strays = &m.strays;
 
     stub_must(ngx_http_longpoll_zone_init(z, m.mem, m.mem_size, 0, random,
                                           m.now)
@@ -92,8 +92,6 @@ static void
 life_world(size_t size, ngx_http_longpoll_zone_conf_t *conf)
 {
     model_lists(model_make)
-
-    ngx_memzero(&model_strays, sizeof(model_strays));
 
     life_zone(size, conf);
     life_cats();
@@ -458,6 +456,7 @@ life_again(void)
         model_find(m.file[i])->kept = !model_find(m.file[i])->noted;
     }
 
+    ngx_memzero(&m.strays, sizeof(m.strays));
     life_zone(size, &conf);
     free(old);
     free(copy);
@@ -581,7 +580,7 @@ life_adopt(size_t size)
                                                model_cats[i].hash, 0, 1) << i;
     }
 
-    ngx_memzero(&model_strays, sizeof(model_strays));
+    ngx_memzero(&m.strays, sizeof(m.strays));
     life_zone(size, &conf);
 
     stub_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &stub_log)
@@ -618,7 +617,7 @@ life_adopt(size_t size)
         }
     }
 
-    ngx_memzero(&model_strays, sizeof(model_strays));
+    ngx_memzero(&m.strays, sizeof(m.strays));
     free(mem);
     free(copy);
 

@@ -94,6 +94,7 @@ typedef struct {
     uint64_t                   floor;       /* ms of a time-out's answer */
     uint64_t                   published;
     uint64_t                   failed;
+    uint64_t                   visible;     /* after the op before */
     uint64_t                   exempt;      /* up to here visible, saved or
                                                not */
     uint64_t                   dropped[MODEL_CATS];
@@ -101,6 +102,7 @@ typedef struct {
     ngx_uint_t                 inexact;     /* of missed no more is known than
                                                that it must be said */
     ngx_uint_t                 killed;      /* ever */
+    ngx_http_longpoll_strays_sh_t  strays;
 
     /* the writer */
     ngx_uint_t                 ready;
@@ -118,7 +120,6 @@ static model_t                    model_before;     /* in a crash world */
 static ngx_http_longpoll_zone_t   model_zone;
 static ngx_shmtx_t                model_mutex;
 static ngx_http_longpoll_cat_t    model_cats[MODEL_CATS];
-static ngx_http_longpoll_strays_sh_t  model_strays;
 
 /* what the zone at hand is told of those before it */
 

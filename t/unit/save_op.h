@@ -19,6 +19,7 @@ typedef enum {
     OP_DELETE,
     OP_TICK,
     OP_CONFIGURE,
+    OP_STRAY,           /* something has gone to a zone before it */
 
     /* the writer's */
     OP_BEGIN,
@@ -36,7 +37,7 @@ typedef enum {
 
 static const char  *op_names[] = {
     "publish", "read", "unwatch", "forget worker", "delete", "tick",
-    "configure", "begin", "collect", "saved", "unsaved", "save again",
+    "configure", "stray", "begin", "collect", "saved", "unsaved", "save again",
     "again", "stop", "piece", "renewed", "durable"
 };
 
@@ -204,6 +205,11 @@ op_call(op_t *op)
     case OP_CONFIGURE:
         z->conf = op->conf;
         ngx_http_longpoll_zone_configure(z);
+        break;
+
+    case OP_STRAY:
+        ngx_http_longpoll_zone_missing(z, op->on);
+        (void) ngx_http_longpoll_zone_latest(z);
         break;
 
     case OP_BEGIN:
@@ -636,7 +642,7 @@ op_was_read(op_t *op)
     n = 0;
 
     if (op->cursor.fresh && op->cursor.now) {
-        stub_must(id == op->visible, "a poll from now on begins elsewhere");
+        stub_must(id == sh->visible, "a poll from now on begins elsewhere");
     }
 
     for (i = model_index(id + 1); i < m.n_msgs; i++) {
@@ -690,7 +696,9 @@ op_was_read(op_t *op)
         m.floor = ngx_max(m.floor, op->rd.timestamp);
     }
 
-    for (k = 0, must = op->cursor.lost; k < op->rd.ncats; k++) {
+    must = op->cursor.lost || id < model_stray;
+
+    for (k = 0; k < op->rd.ncats; k++) {
         must |= (id < m.dropped[op->which[k]]
                  && !(m.inexact && op->cursor.beginning));
         m.used[op->which[k]] = op->now;
@@ -760,6 +768,21 @@ op_done(op_t *op, ngx_uint_t killed)
             m.exempt = sh->committed;
         }
     }
+
+    /* what strays is overtaken, by any call, when nothing waits for the disk */
+
+    if (m.visible < model_stray) {
+
+        if (sh->visible >= model_stray) {
+            m.exempt = ngx_max(m.exempt, sh->visible);
+        }
+
+        stub_must(sh->visible >= model_stray || op->kind != OP_STRAY
+                  || sh->visible != sh->committed,
+                  "what strays is not overtaken");
+    }
+
+    m.visible = sh->visible;
 
     op_diff(op, killed);
 
