@@ -14,6 +14,7 @@
  *     4   how many such calls there have been: counted by us
  *     5   if not 0, the pid that is killed (-9) at call number 6 of these
  *     6   (it counts down to 0)
+ *     7   how many ms a close of a file takes longer
  *
  * LONGPOLL_DISK_SHADOW, if it is there, names a directory for what a power cut
  * would leave: a file NUMBER (of its inode) with what it had when it was
@@ -42,7 +43,7 @@
 
 
 enum { DISK_DELAY, DISK_SYNCS, DISK_ROOM, DISK_ERROR, DISK_CALLS, DISK_VICTIM,
-       DISK_WHEN, DISK_WORDS };
+       DISK_WHEN, DISK_CLOSE, DISK_WORDS };
 
 
 static volatile int64_t  *disk_set;
@@ -53,6 +54,7 @@ static int (*disk_open)(const char *name, int flags, ...);
 static ssize_t (*disk_pwrite)(int fd, const void *p, size_t len, off_t at);
 static int (*disk_fsync)(int fd);
 static int (*disk_rename)(const char *from, const char *to);
+static int (*disk_close)(int fd);
 
 
 static __attribute__((constructor)) void
@@ -68,6 +70,7 @@ disk_begin(void)
     disk_fsync = (int (*)(int)) dlsym(RTLD_NEXT, "fsync");
     disk_rename = (int (*)(const char *, const char *))
                   dlsym(RTLD_NEXT, "rename");
+    disk_close = (int (*)(int)) dlsym(RTLD_NEXT, "close");
 
     name = getenv("LONGPOLL_DISK_SET");
     if (name == NULL) {
@@ -125,6 +128,17 @@ disk_fd_ours(int fd)
     name[n] = '\0';
 
     return disk_ours(name);
+}
+
+
+static void
+disk_wait(int64_t ms)
+{
+    struct timespec  ts;
+
+    ts.tv_sec = ms / 1000;
+    ts.tv_nsec = ms % 1000 * 1000000;
+    (void) nanosleep(&ts, NULL);
 }
 
 
@@ -305,8 +319,7 @@ pwrite(int fd, const void *p, size_t len, off_t at)
 int
 fsync(int fd)
 {
-    struct stat      st;
-    struct timespec  ts;
+    struct stat  st;
 
     if (!disk_fd_ours(fd)) {
         return disk_fsync(fd);
@@ -322,9 +335,7 @@ fsync(int fd)
     }
 
     if (disk_set[DISK_DELAY]) {
-        ts.tv_sec = disk_set[DISK_DELAY] / 1000;
-        ts.tv_nsec = disk_set[DISK_DELAY] % 1000 * 1000000;
-        (void) nanosleep(&ts, NULL);
+        disk_wait(disk_set[DISK_DELAY]);
     }
 
     disk_keep(fd);
@@ -342,6 +353,17 @@ rename(const char *from, const char *to)
     }
 
     return disk_rename(from, to);
+}
+
+
+int
+close(int fd)
+{
+    if (disk_set && disk_set[DISK_CLOSE] && disk_fd_ours(fd)) {
+        disk_wait(disk_set[DISK_CLOSE]);
+    }
+
+    return disk_close(fd);
 }
 
 

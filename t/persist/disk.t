@@ -326,6 +326,35 @@ for my $durable ('', ' durable=on') {
 }
 
 
+# Who writes takes its time to let go, and the other one ends meanwhile: the
+# last one waits for it.  Which of the two that is, is chance.
+
+{
+    my $name = 'a writer that ends slowly';
+    my $n = start(parameters => 'flush=1h', workers => 2);
+    my ($written, @ids, @want);
+
+    for my $round (1 .. 8) {
+        $n->wait_writer;
+        push @ids, $n->publish(farm => qq("$round"));
+        push @want, $round;
+
+        $n->set_disk(close => 200);
+        $n->quit;
+        $n->set_disk(close => 0);
+
+        $written = in_file($n);
+        $n->up;
+        last if $written ne "@want";
+    }
+
+    is($written, "@want", "$name: all of it is written");
+    is($n->said([ category => 'farm', last_id => $ids[0] ]),
+       "@want[1 .. $#want]", "$name: and nothing missed");
+    no_alerts($n, $name);
+}
+
+
 # who is not supposed to touch the files does
 
 my %harm = (

@@ -57,7 +57,7 @@ our @EXPORT_OK = qw( wait_until said event shuffled );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $preload = "$root/build/persist/disk.so";
-my @words = qw( delay syncs room error calls victim when );
+my @words = qw( delay syncs room error calls victim when close );
 
 
 sub start {
