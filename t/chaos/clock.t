@@ -96,12 +96,14 @@ $server->wait_waiting(2);
 set_clock(-3600);
 $begin = time;
 
-my @ids = map { publish(farm => qq("b$_")) } 1 .. 3;
+my @ids = publish(farm => '"b1"');
 
 cmp_ok($ids[0], 'gt', $zoo, 'ids go on when the clock is set back');
-like(join(', ', map { said($_->response) } @parked),
-     qr/^events b1( b2( b3)?)?, events b1( b2( b3)?)?$/,
-     'so nobody who waits is left out');
+is(join(', ', map { said($_->response) } @parked), 'events b1, events b1',
+   'so nobody who waits is left out');
+
+push @ids, map { publish(farm => qq("b$_")) } 2, 3;
+
 is(said(answer("category=farm&last_id=$a1")), 'events b1 b2 b3',
    'nor who comes from before');
 is(said(answer('category=farm&since_time=0')), 'events a1 b1 b2 b3',
