@@ -265,7 +265,7 @@ sub END {
 
 sub path {
     my ($which, $file) = @_;
-    return "$root/build/root/$suite/$which$file";
+    return "$root/build/roots/$suite/$which$file";
 }
 
 sub inside { return run('tools/root', 'in', $suite, @_) }
