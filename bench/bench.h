@@ -57,12 +57,15 @@ typedef struct {
     size_t                size;
 } times_t;
 
-/* the sequence numbers that came: which is next, which of the last 64 came */
+/*
+ * The sequence numbers that came: which is next, which of the last 64 came; and
+ * whether events of before may still come, in one answer or in several.
+ */
 
 typedef struct {
     uint64_t              next;
     uint64_t              seen;
-    int                   begun;
+    int                   old;
 } window_t;
 
 typedef enum {
@@ -223,7 +226,7 @@ const char *proto_names(void);
 /*
  * check.  An event's data begins with a mark: of this run, its publisher, its
  * category and its place there.  check_poll() looks through a poll's answer
- * and moves the connection's window; it returns how many events of this run
+ * and moves the connection's window; it returns how many events of the category
  * there were, or -1 for what is no answer to a poll, which was counted.
  */
 

@@ -142,7 +142,7 @@ check_window(conn_t *c, uint64_t next)
 {
     c->window.next = next;
     c->window.seen = (uint64_t) -1;
-    c->window.begun = 0;
+    c->window.old = (c->place == PLACE_BEGIN);
 }
 
 
@@ -152,7 +152,7 @@ check_sequence(conn_t *c, event_t *e, uint64_t seq)
     uint64_t   n;
     window_t  *w = &c->window;
 
-    w->begun = 1;
+    w->old = 0;
 
     if (seq == w->next) {
         w->seen = w->seen << 1 | 1;
@@ -184,7 +184,7 @@ check_sequence(conn_t *c, event_t *e, uint64_t seq)
 }
 
 
-/* 1: an event of this run, and c's; 0: of an earlier run */
+/* 1: an event of c's, of this run or an earlier one; 0: it is no such thing */
 
 static int
 check_mark(conn_t *c, event_t *e)
@@ -209,8 +209,8 @@ check_mark(conn_t *c, event_t *e)
 
         /* only who asks for all there is sees these, and before all others */
 
-        if (c->place == PLACE_BEGIN && !c->window.begun) {
-            return 0;
+        if (c->window.old) {
+            return 1;
         }
 
         goto misrouted;
@@ -229,8 +229,8 @@ check_mark(conn_t *c, event_t *e)
         }
     }
 
-    if (c->place == PLACE_BEGIN && !c->window.begun && seq < c->window.next) {
-        return 0;                       /* the buffer holds more than it must */
+    if (c->window.old && seq < c->window.next) {
+        return 1;                       /* the buffer holds more than it must */
     }
 
     check_sequence(c, e, seq);

@@ -29,6 +29,7 @@ my %told = (
     none     => [],
     close    => [],
     chunks   => [],
+    pages    => [],
     drop     => [qw(lost)],
     double   => [qw(doubled)],
     swap     => [qw(reordered)],
@@ -125,6 +126,16 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     my ($code, $said) = run('golongpoll', 'none', '-k 100 -c 100 publish');
     is($code, 2, 'too many connections end the run');
     like($said, qr/open files/, 'and why is told');
+}
+
+# what earlier runs have left may be more than an answer has
+for my $mode (qw(publish catchup)) {
+    for (1, 2) {
+        my ($code, $said) = run('golongpoll', 'pages', $modes{$mode}, $mode);
+        is($code, 0, "$mode: run $_ reads over those before") or diag($said);
+        --$run;
+    }
+    ++$run;
 }
 
 # an answered poll is not parked
