@@ -241,9 +241,10 @@ is_deeply([grep { !/join - .* status of 409/ }
 # nginx goes, and comes back, and so does the application
 
 stop();
-$one->wait_for('document.getElementById("state").dataset.state === "broken"',
-               'the page to notice');
-like($one->find('#state')->text, qr/nginx is not there/, 'it says so');
+is($one->wait_for('document.getElementById("state").dataset.state === "broken"'
+                  . ' && document.getElementById("state").textContent',
+                  'the page to notice'),
+   'nginx is not there', 'it says so');
 say_in($one, 'lost?', 1);
 like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
                     . '?.textContent', 'a note'),

@@ -198,7 +198,7 @@ sub page {
     my $spread = $self->spread;
 
     my $settings = join "\n", map {
-        "$_->{title}:\n\n```nginx\n" . $_->settings . "```\n"
+        "$_->{title}:\n\n```\n" . $_->settings . "```\n"
     } @{ $self->{servers} };
 
     my $slim = !grep({ $_->{case}{slim} } @{ $self->{rows} }) ? ''
