@@ -241,10 +241,10 @@ is_deeply([grep { !/join - .* status of 409/ }
 # nginx goes, and comes back, and so does the application
 
 stop();
-is($one->wait_for('document.getElementById("state").dataset.state === "broken"'
-                  . ' && document.getElementById("state").textContent',
+is($one->wait_for('[...document.querySelectorAll("#state[data-state=broken]")]'
+                  . '.map(e => e.textContent).find(t => /there/.test(t))',
                   'the page to notice'),
-   'nginx is not there', 'it says so');
+   'nginx is not there', 'the page says so');
 say_in($one, 'lost?', 1);
 like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
                     . '?.textContent', 'a note'),
