@@ -815,6 +815,12 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_gave(z);
     }
 
+    /* who is killed here has counted too many, and not too few */
+
+    if (!sh->durable) {
+        ngx_http_longpoll_zone_count(z, published, n);
+    }
+
     ngx_http_longpoll_put(sh->committed, sh->last_id);
 
     if (sh->durable) {
@@ -837,10 +843,6 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(sh->busy, 0);
 
     ngx_http_longpoll_zone_unlock(z);
-
-    if (rc == NGX_OK) {
-        ngx_http_longpoll_zone_count(z, published, n);
-    }
 
     return rc;
 }

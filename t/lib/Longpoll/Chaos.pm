@@ -1387,12 +1387,10 @@ sub settle {
             if $used != $bytes;
     }
 
-    # each as often as it was acknowledged, or not, but might be there; one whose
-    # worker died over it, and that was there when it was asked for again, may
-    # not have been counted
+    # each as often as it was acknowledged, or not, but might be there
 
     my $begun = $oracle->life_end;
-    my $least = grep { $_->{acked} and !$_->{open} and $_->{sent} > $begun }
+    my $least = grep { $_->{acked} and $_->{sent} > $begun }
                 @{ $oracle->{events} };
     my $most = 0;
     $most += $_->{sends} for values %{ $oracle->{cats} };

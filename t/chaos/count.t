@@ -1,0 +1,88 @@
+# A publish whose worker dies at one of its stores, whichever, and that is asked
+# for again with its key: it is there once, and is counted.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use File::Temp ();
+use Test::More;
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Chaos ();
+use Longpoll::Client ();
+use Longpoll::Server qw( wait_until );
+
+my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+my $dying = "$root/build/chaos/ngx_http_longpoll_module.so";
+
+plan skip_all => 'not built: build/chaos' unless -e $dying;
+plan skip_all => 'the nginx that is asked for has its module inside'
+    if defined $ENV{TEST_NGINX_BINARY}
+        and !defined $ENV{TEST_NGINX_LOAD_MODULES};
+
+$SIG{PIPE} = 'IGNORE';
+
+my $dir = File::Temp::tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $bomb = Longpoll::Chaos::bomb($dir);
+my $server = do {
+    local $ENV{LONGPOLL_DIE} = $bomb;
+    local $ENV{TEST_NGINX_LOAD_MODULES} = $dying;
+
+    Longpoll::Server->start(
+        workers => 1,
+        http => "longpoll_zone zone=events:1m;\n",
+        server => 'location = /events { longpoll_subscribe events;'
+                  . ' longpoll_publish events; }');
+};
+
+# whether it was answered at the first attempt
+
+sub publish {
+    my ($n) = @_;
+
+    my ($answer, $tries);
+
+    wait_until('an answer', sub {
+        $tries++;
+        $answer = eval {
+            Longpoll::Client->new(port => $server->port)->request(
+                POST => '/events', headers => ["Idempotency-Key: $n"],
+                body => qq({"category":"farm","data":$n}))->response->body;
+        };
+        defined $answer;
+    });
+
+    die "$answer\n" if $answer ne '{"success": true}';
+
+    return $tries == 1;
+}
+
+
+my ($n, $whole, @wrong) = (0, 0);
+
+# it dies in front of store n; once between counting and committing
+
+while (!$whole and $n < 200) {
+    $n++;
+    Longpoll::Chaos::number($bomb, 'Q', $n);
+    $whole = publish($n);
+    Longpoll::Chaos::number($bomb, 'Q', 0);
+
+    my $is = $server->status('events');
+
+    push @wrong, "store $n: $is->{events} events, $is->{published} published"
+        if $is->{events} != $n or $is->{published} < $n
+            or $is->{published} > $n + 1;
+}
+
+cmp_ok($n, '>', 20, 'a publish has many stores');
+ok($whole, 'but not more');
+is(join("\n", @wrong), '', 'it is there once, and counted');
+is(join('', grep { !/exited on signal 9|was locked by/ } $server->alerts), '',
+   'the log has only the deaths');
+note("$n stores");
+
+done_testing();
