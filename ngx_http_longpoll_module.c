@@ -56,6 +56,12 @@ static char *ngx_http_longpoll_zone_parameter(ngx_conf_t *cf,
     ngx_str_t *value, ngx_http_longpoll_zone_conf_t *zcf);
 static char *ngx_http_longpoll_zone_persist(ngx_conf_t *cf,
     ngx_str_t *value, ngx_str_t *path);
+#if (NGX_THREADS)
+static ngx_int_t ngx_http_longpoll_same_files(ngx_conf_t *cf, ngx_str_t *one,
+    ngx_str_t *two);
+static ngx_int_t ngx_http_longpoll_directory(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *dir);
+#endif
 static ngx_http_longpoll_mention_t *ngx_http_longpoll_mention(ngx_conf_t *cf,
     ngx_str_t *name, ngx_str_t *directive);
 static char *ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -919,7 +925,6 @@ ngx_http_longpoll_zone_persist(ngx_conf_t *cf, ngx_str_t *value,
 {
 #if (NGX_THREADS)
 
-    u_char                         *p;
     ngx_str_t                       dir, name;
     ngx_uint_t                      i;
     ngx_http_longpoll_mention_t    *mention;
@@ -938,38 +943,42 @@ ngx_http_longpoll_zone_persist(ngx_conf_t *cf, ngx_str_t *value,
         return NGX_CONF_ERROR;
     }
 
-    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
-    mention = lmcf->mentions.elts;
-
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
-
-        if (mention[i].zone->persist.len == path->len
-            && ngx_strncmp(mention[i].zone->persist.data, path->data,
-                           path->len)
-               == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" is the file of zone \"%V\" already",
-                               value, &mention[i].zone->name);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    for (p = path->data + path->len; p[-1] != '/'; p--) { /* void */ }
-
-    dir.len = ngx_max(p - 1 - path->data, 1);
-    dir.data = ngx_pnalloc(cf->pool, dir.len + 1);
-    if (dir.data == NULL) {
+    if (ngx_http_longpoll_directory(cf, path, &dir) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
-
-    (void) ngx_cpystrn(dir.data, path->data, dir.len + 1);
 
     if (access((char *) dir.data, W_OK|X_OK) == -1) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "directory \"%V\" of \"%V\" cannot be written to",
                            &dir, value);
         return NGX_CONF_ERROR;
+    }
+
+    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
+    mention = lmcf->mentions.elts;
+
+    for (i = 0; i < lmcf->mentions.nelts; i++) {
+
+        if (mention[i].zone->persist.len == 0) {
+            continue;
+        }
+
+        switch (ngx_http_longpoll_same_files(cf, &mention[i].zone->persist,
+                                             path))
+        {
+
+        case NGX_DECLINED:
+            break;
+
+        case NGX_OK:
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is the file of zone \"%V\" already",
+                               value, &mention[i].zone->name);
+            /* fall through */
+
+        default:
+            return NGX_CONF_ERROR;
+        }
     }
 
     ngx_str_set(&name, "default");
@@ -989,6 +998,91 @@ ngx_http_longpoll_zone_persist(ngx_conf_t *cf, ngx_str_t *value,
 
 #endif
 }
+
+
+#if (NGX_THREADS)
+
+/*
+ * Whether two zones would write to the same file: NGX_OK, NGX_DECLINED, or
+ * NGX_ERROR: no memory.  A directory has many names; the file itself is never
+ * followed as a link.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_same_files(ngx_conf_t *cf, ngx_str_t *one, ngx_str_t *two)
+{
+    ngx_str_t        *file, dirs[2], names[2];
+    ngx_uint_t        i, longer;
+    ngx_file_info_t   infos[2];
+
+    static ngx_str_t  endings[] = {
+        ngx_string(""),
+        ngx_string(".state"),
+        ngx_string(".new"),
+        ngx_string(".state.new")
+    };
+
+    for (i = 0; i < 2; i++) {
+        file = i ? two : one;
+
+        if (ngx_http_longpoll_directory(cf, file, &dirs[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        names[i].data = (u_char *) strrchr((char *) file->data, '/') + 1;
+        names[i].len = file->data + file->len - names[i].data;
+    }
+
+    longer = (names[1].len > names[0].len);
+
+    if (ngx_strncmp(names[0].data, names[1].data, names[!longer].len) != 0) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+
+        if (ngx_strcmp(names[longer].data + names[!longer].len,
+                       endings[i].data)
+            == 0)
+        {
+            break;
+        }
+    }
+
+    if (i == sizeof(endings) / sizeof(endings[0])
+        || ngx_file_info(dirs[0].data, &infos[0]) == NGX_FILE_ERROR
+        || ngx_file_info(dirs[1].data, &infos[1]) == NGX_FILE_ERROR
+        || infos[0].st_dev != infos[1].st_dev
+        || ngx_file_uniq(&infos[0]) != ngx_file_uniq(&infos[1]))
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* that of a file, which has a slash in it */
+
+static ngx_int_t
+ngx_http_longpoll_directory(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *dir)
+{
+    u_char  *p;
+
+    for (p = path->data + path->len; p[-1] != '/'; p--) { /* void */ }
+
+    dir->len = ngx_max(p - 1 - path->data, 1);
+    dir->data = ngx_pnalloc(cf->pool, dir->len + 1);
+    if (dir->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_cpystrn(dir->data, path->data, dir->len + 1);
+
+    return NGX_OK;
+}
+
+#endif
 
 
 /* the zone of that name, mentioned before, or now for the first time */

@@ -5,7 +5,8 @@
  *     notes   the head; what is gone, which keys there were
  *     index   every line is parsed once: time and place of the good ones
  *     sort    by time, if they are not; lines of one ms keep their order
- *     load    each good one that is not gone, nor over its ttl, into the zone
+ *     load    each good one that is not gone or lost, nor over its ttl, into
+ *             the zone
  *     losses  what the notes say that categories lost
  *
  * The file is read in pieces, so what it takes is memory for the index, 24
@@ -39,12 +40,17 @@ typedef struct {
 } ngx_http_longpoll_load_line_t;
 
 
-/* UUIDs of what is gone, and of what had a key: open addressing */
+/*
+ * UUIDs of what is gone, and of what had a key: open addressing.  A category
+ * that has lost something is among them: its upper half is 0, which no UUID's
+ * is, the lower one that of its hash.
+ */
 
 typedef struct {
     ngx_http_longpoll_uuid_t         uuid;
     uint64_t                         key[2];
     uint64_t                         gone;
+    uint64_t                         lost;      /* id, up to which */
 } ngx_http_longpoll_load_entry_t;
 
 
@@ -68,6 +74,7 @@ typedef struct {
     ngx_uint_t                       broken;
     ngx_uint_t                       unsorted;
     ngx_uint_t                       loaded;
+    ngx_uint_t                       lost;
     uint64_t                         file_size;
     uint64_t                         own;       /* ids of version 7 */
 
@@ -106,6 +113,9 @@ static int ngx_libc_cdecl ngx_http_longpoll_load_compare(const void *one,
 static ngx_int_t ngx_http_longpoll_load_all(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_load_line_t *line);
+static ngx_uint_t ngx_http_longpoll_load_lost(
+    ngx_http_longpoll_load_t *load, ngx_http_longpoll_cat_t *cat,
+    ngx_http_longpoll_uuid_t *uuid);
 static void ngx_http_longpoll_load_talk(ngx_http_longpoll_load_t *load,
     const char *what, ngx_uint_t n, ngx_uint_t of);
 static void ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load);
@@ -189,7 +199,7 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 
     z->sh->file_size = load.file_size;
     z->sh->state_size = load.state_size;
-    z->sh->file_dead = (load.broken || load.unsorted);
+    z->sh->file_dead = (load.broken || load.unsorted || load.lost);
 
     ngx_http_longpoll_zone_loaded(z, 1, ngx_max(load.now,
                                   ngx_http_longpoll_id_ms(load.head.last_id)));
@@ -393,23 +403,36 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
     for (i = 0; i < load->nnotes; i++) {
         note = &load->notes[i];
 
-        if (note->kind != NGX_HTTP_LONGPOLL_NOTE_GONE
-            && note->kind != NGX_HTTP_LONGPOLL_NOTE_KEY)
-        {
-            continue;
-        }
-
         uuid.high = note->word[0];
         uuid.low = note->word[1];
 
-        entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
+        switch (note->kind) {
 
-        if (note->kind == NGX_HTTP_LONGPOLL_NOTE_GONE) {
+        case NGX_HTTP_LONGPOLL_NOTE_GONE:
+            entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
             entry->gone = 1;
+            break;
 
-        } else {
+        case NGX_HTTP_LONGPOLL_NOTE_KEY:
+            entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
             entry->key[0] = note->word[2];
             entry->key[1] = note->word[3];
+            break;
+
+        case NGX_HTTP_LONGPOLL_NOTE_LOST:
+        case NGX_HTTP_LONGPOLL_NOTE_TOMB:
+            uuid.high = 0;
+
+            if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB) {
+                uuid.low = note->word[3];
+            }
+
+            if (uuid.low) {
+                entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
+                entry->lost = ngx_max(entry->lost, note->word[2]);
+            }
+
+            break;
         }
     }
 
@@ -732,6 +755,11 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     cat.name = item.category;
     ngx_http_longpoll_zone_name(load->zone, &cat);
 
+    if (ngx_http_longpoll_load_lost(load, &cat, &msg.uuid)) {
+        load->lost++;
+        return NGX_OK;
+    }
+
     msg.id = ngx_http_longpoll_id(ms, 0);
     msg.data = item.data;
 
@@ -750,6 +778,29 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * What goes because of others comes back when these are gone themselves; but
+ * its category knows.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_uuid_t *uuid)
+{
+    uint64_t                         id, life;
+    ngx_http_longpoll_uuid_t         name;
+    ngx_http_longpoll_load_entry_t  *entry;
+
+    name.high = 0;
+    name.low = cat->hash[1];
+
+    entry = ngx_http_longpoll_load_entry(load, &name, 0);
+
+    return entry && ngx_http_longpoll_id_read(uuid, &id, &life)
+           && id <= entry->lost;
 }
 
 

@@ -72,6 +72,7 @@ struct ngx_http_longpoll_saver_s {
     ngx_http_longpoll_file_t         file;
     ngx_http_longpoll_save_t         save;
     ngx_http_longpoll_losses_t       losses;
+    uint64_t                         kept;      /* bytes, when they were new */
     uint64_t                         last;      /* ms, in a file that others
                                                    wrote to since */
 
@@ -112,6 +113,8 @@ static void ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next(
     ngx_http_longpoll_saver_t *saver);
 static ngx_uint_t ngx_http_longpoll_persist_claim(
+    ngx_http_longpoll_saver_t *saver);
+static ngx_uint_t ngx_http_longpoll_persist_stale(
     ngx_http_longpoll_saver_t *saver);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_renew(
     ngx_http_longpoll_saver_t *saver);
@@ -486,9 +489,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 
     if (!saver->again && !saver->tried
         && (saver->lost || sh->file_dead
-            || (!saver->last_one
-                && saver->file.size + saver->file.state_size
-                   > 2 * sh->log.live + NGX_HTTP_LONGPOLL_PERSIST_SLACK)))
+            || (!saver->last_one && ngx_http_longpoll_persist_stale(saver))))
     {
         return &ngx_http_longpoll_persist_op_begin;
     }
@@ -535,6 +536,25 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
     }
 
     return NULL;
+}
+
+
+/*
+ * Whether most of the files is dead.  What lives has more bytes in them than in
+ * the log, if events are small or have many notes: new files that are no smaller
+ * than those before would be written for ever.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_persist_stale(ngx_http_longpoll_saver_t *saver)
+{
+    uint64_t  alive;
+
+    alive = ngx_max(2 * saver->zone->sh->log.live,
+                    saver->kept + saver->kept / 4);
+
+    return saver->file.size + saver->file.state_size
+           > alive + NGX_HTTP_LONGPOLL_PERSIST_SLACK;
 }
 
 
@@ -1195,6 +1215,7 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_saver_t *saver,
     saver->again = 0;
     saver->lost = 0;
     saver->stuck = 0;
+    saver->kept = saver->file.size + saver->file.state_size;
 
     ngx_http_longpoll_zone_renewed(saver->zone, saver->file.size,
                                    saver->file.state_size);

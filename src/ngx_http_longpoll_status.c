@@ -209,7 +209,7 @@ ngx_http_longpoll_status_category(ngx_http_request_t *r,
 {
     u_char                        *buf;
     ngx_int_t                      rc;
-    ngx_str_t                      value, error;
+    ngx_str_t                      name, value, error;
     ngx_http_longpoll_cat_t        cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
     ngx_http_longpoll_query_t      q;
     ngx_http_longpoll_loc_conf_t  *llcf;
@@ -217,8 +217,7 @@ ngx_http_longpoll_status_category(ngx_http_request_t *r,
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
     if (llcf->status_format != NGX_HTTP_LONGPOLL_STATUS_JSON
-        || ngx_http_arg(r, (u_char *) "category", 8, &value) != NGX_OK
-        || value.len == 0)
+        || r->args.len == 0)
     {
         return NGX_OK;
     }
@@ -226,6 +225,13 @@ ngx_http_longpoll_status_category(ngx_http_request_t *r,
     buf = ngx_pnalloc(r->pool, r->args.len);
     if (buf == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_str_set(&name, "category");
+    ngx_http_longpoll_query_value(&r->args, buf, &name, &value);
+
+    if (value.len == 0) {
+        return NGX_OK;
     }
 
     q.cats = cats;

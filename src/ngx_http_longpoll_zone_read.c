@@ -155,22 +155,30 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
         case NGX_DECLINED:
             if (ngx_http_longpoll_zone_grow(&walk) != NGX_OK) {
+                scratch->tries = 0;
                 return NGX_ERROR;
             }
 
             break;
 
-        default:
+        case NGX_OK:
             rd->msgs = scratch->msgs;
 
             /* what went to later zones before that is behind its place */
 
-            if (rc == NGX_OK && rd->client == NULL && z->sh->moved
+            if (rd->client == NULL && z->sh->moved
                 && rd->msgs[rd->nmsgs - 1].id >= z->sh->moved)
             {
                 rd->missed = 1;
             }
 
+            return NGX_OK;
+
+        default:
+
+            /* there is nothing to be valid */
+
+            scratch->tries = 0;
             return rc;
         }
     }

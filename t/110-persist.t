@@ -346,3 +346,40 @@ for my $pair ([ p17 => $a, $b ], [ p17b => $b, $a ]) {
     like($text, qr/$own/, "$name has its event");
     unlike($text, qr/$other/, "$name has not the other one's");
 }
+
+
+
+=== TEST 18: one file under two names is refused
+--- http_config
+    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/same;
+    longpoll_zone zone=pb:1m persist=$TEST_NGINX_DATA/.//same;
+--- must_die
+--- error_log
+[emerg]
+is the file of zone "pa" already
+
+
+
+=== TEST 19: a file that stands beside another zone's is refused
+--- http_config
+    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/same.state;
+    longpoll_zone zone=pb:1m persist=$TEST_NGINX_DATA/./same;
+--- must_die
+--- error_log
+[emerg]
+is the file of zone "pa" already
+
+
+
+=== TEST 20: files with names that begin alike
+--- http_config
+    longpoll_zone zone=p20:1m  persist=$TEST_NGINX_DATA/p20;
+    longpoll_zone zone=p20b:1m persist=$TEST_NGINX_DATA/p20.other;
+--- config
+    location = /events  { longpoll_subscribe p20; }
+    location = /publish { longpoll_publish p20; }
+--- request
+POST /publish
+{"category":"farm","data":1}
+--- response_body chomp
+{"success": true}

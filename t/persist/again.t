@@ -89,6 +89,43 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     no_alerts($n, $name);
 }
 
+# small events have more bytes in the files than in the zone, and notes of what
+# their categories lost: that is no reason to write the same again
+
+for my $parameters ('flush=100ms', 'flush=1s durable=on') {
+    my $name = "small ones, $parameters";
+    my $n = start(parameters => "$parameters buffer=1", size => '32m');
+    my $c = $n->client;
+    my $most = 0;
+
+    for my $round (1 .. 3) {
+        for my $i (1 .. 20) {
+            publish_all($n, $c, map { event("$i-$_", $round) } 1 .. 1000);
+
+            my $sum = sum($n);
+            $most = $sum if $most < $sum;
+        }
+    }
+
+    cmp_ok($most, '<', 1e6 + 3 * 20_000 * 102, "$name: bounded");
+
+    my $files = sub {
+        return join ' ', map { $_, (stat)[1, 7] } glob $n->data . '/*';
+    };
+
+    wait_until('peace', sub {
+        my $before = $files->();
+        sleep 0.3;
+        $before eq $files->();
+    });
+    pass("$name: it comes to an end");
+
+    $n->quit;
+    $n->up;
+    is($n->status('events')->{events}, 20_000, "$name: all are there");
+    no_alerts($n, $name);
+}
+
 for my $how (qw( deleted taken )) {
     my $name = $how;
     my $n = start(parameters => 'flush=100ms buffer=1000'

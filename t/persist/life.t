@@ -411,4 +411,42 @@ for my $end (qw( quit kill_all )) {
 }
 
 
+# events that others pushed out, which are gone themselves: deleted, or read
+
+for my $end (qw( quit term )) {
+    for my $gone (qw( deleted read )) {
+        my $name = "pushed out by what is $gone, $end";
+        my $read = $gone eq 'read' ? ' delete_on_read=on' : '';
+        my $n = start(parameters => "flush=50ms buffer=3$read", workers => 2);
+
+        my $first = $n->publish(farm => 1);
+        tick();
+        $n->publish(farm => $_) for 2, 3;
+        $n->wait_data(1, 2, 3);
+        $n->publish(farm => $_) for 4, 5;
+
+        if ($read) {
+            is(data($n->events('farm')), '3 4 5', "$name: all that is there");
+        } else {
+            $n->forget('farm');
+        }
+
+        for my $life (1, 2) {
+            $n->$end;
+            $n->up;
+            is($n->said([ category => 'farm', since_time => 1 ],
+                        [ category => 'farm', last_id => $first ]),
+               join(' | ', 'timeout', 'timeout missed'),
+               "$name: nothing is back, and it is known, life $life");
+        }
+
+        $n->publish(farm => 6);
+        $n->$end;
+        $n->up;
+        is(data($n->events('farm')), 6, "$name: what is new is");
+        no_alerts($n, $name);
+    }
+}
+
+
 done_testing();

@@ -421,12 +421,17 @@ static void
 model_world(uint64_t seed, ngx_uint_t flags, size_t size, ngx_uint_t ncats,
     ngx_http_longpoll_zone_conf_t *conf)
 {
-    ngx_uint_t  i;
+    ngx_uint_t  i, invalid;
 
     static const ngx_uint_t  numbers[] = { 0, 1, 31, 32, 62, 63 };
 
+    /* what reads have behind them is the process's */
+
+    invalid = m.invalid;
+
     ngx_memzero(&m, sizeof(m));
 
+    m.invalid = invalid;
     m.flags = flags;
     m.size = size;
     m.mem_size = size - 512;

@@ -1674,6 +1674,7 @@ model_read(model_op_t *op)
         }
 
         if (op->rc != NGX_OK) {
+            m.invalid = 0;
             return 1;
         }
 

@@ -253,7 +253,8 @@ sub start_again {
         wait_until('nginx answers', sub {
             die "it ended\n" unless $self->alive;
             return if $self->{upgrades} and $self->{child}->alive;
-            $self->get('/status')->{success};
+            $self->get('/status')->{success}
+                and $self->{workers} == (() = $self->workers);
         });
     };
 
