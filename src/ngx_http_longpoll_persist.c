@@ -541,8 +541,8 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 
 /*
  * Whether most of the files is dead.  What lives has more bytes in them than in
- * the log, if events are small or have many notes: new files that are no smaller
- * than those before would be written for ever.
+ * the log, if events are small or have many notes: new files that are no
+ * smaller than those before would be written for ever.
  */
 
 static ngx_uint_t
