@@ -88,6 +88,10 @@ my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
           . 'long."}';
 
 is(get('/status?category=')->json->{zones}{events}{category}, undef, 'empty');
+is(get('/status?Category=x')->json->{zones}{events}{category}, undef,
+   'another name');
+is(get('/status?category=&%63ategory=x')
+     ->json->{zones}{events}{category}{name}, 'x', 'behind an empty one');
 
 for my $category ('x' x 1025, '%ff') {
     my $r = get("/status?category=$category");
