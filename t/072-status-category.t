@@ -88,8 +88,7 @@ my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
           . 'long."}';
 
 is(get('/status?category=')->json->{zones}{events}{category}, undef, 'empty');
-is(get('/status?Category=x')->json->{zones}{events}{category}, undef,
-   'another name');
+is(get('/status?Category=x')->status, 200, 'another name');
 is(get('/status?category=&%63ategory=x')
      ->json->{zones}{events}{category}{name}, 'x', 'behind an empty one');
 
