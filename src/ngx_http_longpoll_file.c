@@ -21,7 +21,6 @@
 
 
 #define NGX_HTTP_LONGPOLL_FILE_MAGIC  "longpoll state 1"
-#define NGX_HTTP_LONGPOLL_FILE_TAIL   65536     /* bytes, for the last line */
 
 
 /* as it is on disk, in the machine's own byte order */
@@ -186,6 +185,7 @@ ngx_http_longpoll_file_open(ngx_http_longpoll_file_t *f)
 
         (void) fchmod(f->fd, 0600);
 
+        f->node = st.st_ino;
         f->size = st.st_size;
     }
 
@@ -346,49 +346,35 @@ ngx_http_longpoll_file_write_head(ngx_http_longpoll_file_t *f, int fd,
 }
 
 
-uint64_t
-ngx_http_longpoll_file_last(ngx_http_longpoll_file_t *f)
+ngx_int_t
+ngx_http_longpoll_file_read(ngx_http_longpoll_file_t *f, uint64_t *at,
+    ngx_http_longpoll_save_t *save)
 {
-    off_t        from;
-    u_char      *p, *last, buf[NGX_HTTP_LONGPOLL_FILE_TAIL];
-    ssize_t      n;
-    uint64_t     ms;
-    struct stat  st;
+    ssize_t  n;
+    u_char   buf[NGX_HTTP_LONGPOLL_FILE_NOTE];
 
-    static const char  head[] = "\n{\"timestamp\":";
+    save->nnotes = 0;
 
-    if (fstat(f->fd, &st) == -1) {
-        return 0;
-    }
+    while (save->nnotes < save->max_notes) {
+        n = pread(f->state_fd, buf, sizeof(buf), *at);
 
-    from = st.st_size > (off_t) sizeof(buf) ? st.st_size - (off_t) sizeof(buf)
-                                            : 0;
-
-    n = pread(f->fd, buf, sizeof(buf), from);
-
-    if (n < (ssize_t) sizeof(head)) {
-        return 0;
-    }
-
-    last = buf + n;
-
-    for (p = last - sizeof(head); p >= buf; p--) {
-
-        if (ngx_memcmp(p, head, sizeof(head) - 1) == 0) {
-            ms = 0;
-
-            for (p += sizeof(head) - 1;
-                 p < last && *p >= '0' && *p <= '9';
-                 p++)
-            {
-                ms = ms * 10 + (*p - '0');
-            }
-
-            return ms;
+        if (n == -1) {
+            return ngx_http_longpoll_file_failed(f, "pread", f->state);
         }
+
+        if (n < (ssize_t) sizeof(buf)
+            || ngx_http_longpoll_file_read_note(buf,
+                                               &save->notes[save->nnotes])
+               != NGX_OK)
+        {
+            return NGX_DONE;
+        }
+
+        save->nnotes++;
+        *at += sizeof(buf);
     }
 
-    return 0;
+    return NGX_OK;
 }
 
 
@@ -700,6 +686,12 @@ ngx_http_longpoll_file_again_append(ngx_http_longpoll_file_t *f,
 ngx_int_t
 ngx_http_longpoll_file_again_done(ngx_http_longpoll_file_t *f)
 {
+    struct stat  st;
+
+    if (fstat(f->new_fd, &st) == -1) {
+        return ngx_http_longpoll_file_failed(f, "fstat", f->path_new);
+    }
+
     if (ngx_http_longpoll_file_write_head(f, f->new_state_fd, f->state_new)
         != NGX_OK
         || ngx_http_longpoll_file_sync(f, f->new_fd, f->path_new) != NGX_OK
@@ -721,6 +713,7 @@ ngx_http_longpoll_file_again_done(ngx_http_longpoll_file_t *f)
 
     ngx_http_longpoll_file_shut(&f->fd);
     f->fd = f->new_fd;
+    f->node = st.st_ino;
     f->size = f->new_size;
     f->new_fd = -1;
 

@@ -44,6 +44,7 @@ typedef struct {
     int                              new_fd;
     int                              new_state_fd;
 
+    uint64_t                         node;      /* inode of path */
     uint64_t                         size;      /* that is good */
     uint64_t                         state_size;
     uint64_t                         new_size;
@@ -88,8 +89,12 @@ void ngx_http_longpoll_file_close(ngx_http_longpoll_file_t *f);
 /* writes f->head; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_longpoll_file_head(ngx_http_longpoll_file_t *f);
 
-/* the time of the last event in it, 0: there is none, or it cannot be read */
-uint64_t ngx_http_longpoll_file_last(ngx_http_longpoll_file_t *f);
+/*
+ * Reads notes from *at on, save->max_notes at most, and moves *at behind them.
+ * NGX_OK; NGX_DONE: these were the last; NGX_ERROR.
+ */
+ngx_int_t ngx_http_longpoll_file_read(ngx_http_longpoll_file_t *f,
+    uint64_t *at, ngx_http_longpoll_save_t *save);
 
 /*
  * Whether the file is still the one of that name, and has all that is good.

@@ -42,8 +42,8 @@ typedef struct {
 
 /*
  * UUIDs of what is gone, and of what had a key: open addressing.  A category
- * that has lost something is among them: its upper half is 0, which no UUID's
- * is, the lower one that of its hash.
+ * that has lost something is among them: its upper half is 0, which that of no
+ * UUID is that an RFC knows, the lower one that of its hash.
  */
 
 typedef struct {
@@ -73,8 +73,10 @@ typedef struct {
     ngx_uint_t                       max_lines;
     ngx_uint_t                       broken;
     ngx_uint_t                       unsorted;
+    ngx_uint_t                       edited;    /* CRLF */
     ngx_uint_t                       loaded;
     ngx_uint_t                       lost;
+    uint64_t                         file_node;
     uint64_t                         file_size;
     uint64_t                         own;       /* ids of version 7 */
 
@@ -113,8 +115,8 @@ static int ngx_libc_cdecl ngx_http_longpoll_load_compare(const void *one,
 static ngx_int_t ngx_http_longpoll_load_all(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_load_line_t *line);
-static ngx_uint_t ngx_http_longpoll_load_lost(
-    ngx_http_longpoll_load_t *load, ngx_http_longpoll_cat_t *cat,
+static uint64_t ngx_http_longpoll_load_lost(
+    ngx_http_longpoll_load_t *load, ngx_http_longpoll_cat_t *cat, uint64_t ms,
     ngx_http_longpoll_uuid_t *uuid);
 static void ngx_http_longpoll_load_talk(ngx_http_longpoll_load_t *load,
     const char *what, ngx_uint_t n, ngx_uint_t of);
@@ -180,6 +182,10 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
     if (load.has_head) {
         z->sh->key[0] = load.head.key[0];
         z->sh->key[1] = load.head.key[1];
+
+        /* its ids are places, whether or not one of them is loaded */
+
+        z->sh->lives[1] = load.head.life;
     }
 
     rc = ngx_http_longpoll_load_all(&load);
@@ -197,9 +203,11 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 
     ngx_http_longpoll_load_trust(&load);
 
+    z->sh->file_node = load.file_node;
     z->sh->file_size = load.file_size;
     z->sh->state_size = load.state_size;
-    z->sh->file_dead = (load.broken || load.unsorted || load.lost);
+    z->sh->file_dead = (load.broken || load.unsorted || load.edited
+                        || load.lost);
 
     ngx_http_longpoll_zone_loaded(z, 1, ngx_max(load.now,
                                   ngx_http_longpoll_id_ms(load.head.last_id)));
@@ -382,14 +390,17 @@ static ngx_int_t
 ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
 {
     size_t                           size;
+    uint64_t                         name;
     ngx_uint_t                       i;
     ngx_http_longpoll_note_t        *note;
     ngx_http_longpoll_uuid_t         uuid;
     ngx_http_longpoll_load_entry_t  *entry;
 
+    /* two of a note at most */
+
     load->nentries = 16;
 
-    while (load->nentries < 2 * load->nnotes) {
+    while (load->nentries < 3 * load->nnotes) {
         load->nentries *= 2;
     }
 
@@ -405,12 +416,14 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
 
         uuid.high = note->word[0];
         uuid.low = note->word[1];
+        name = 0;
 
         switch (note->kind) {
 
         case NGX_HTTP_LONGPOLL_NOTE_GONE:
             entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
             entry->gone = 1;
+            name = note->word[3];
             break;
 
         case NGX_HTTP_LONGPOLL_NOTE_KEY:
@@ -420,19 +433,20 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
             break;
 
         case NGX_HTTP_LONGPOLL_NOTE_LOST:
-        case NGX_HTTP_LONGPOLL_NOTE_TOMB:
-            uuid.high = 0;
-
-            if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB) {
-                uuid.low = note->word[3];
-            }
-
-            if (uuid.low) {
-                entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
-                entry->lost = ngx_max(entry->lost, note->word[2]);
-            }
-
+            name = note->word[1];
             break;
+
+        case NGX_HTTP_LONGPOLL_NOTE_TOMB:
+            name = note->word[3];
+            break;
+        }
+
+        if (name && note->word[2]) {
+            uuid.high = 0;
+            uuid.low = name;
+
+            entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
+            entry->lost = ngx_max(entry->lost, note->word[2]);
         }
     }
 
@@ -483,6 +497,11 @@ ngx_http_longpoll_load_index(ngx_http_longpoll_load_t *load)
     size_t       size;
     ssize_t      n;
     ngx_uint_t   number, eof;
+    struct stat  st;
+
+    if (fstat(load->fd, &st) == 0) {
+        load->file_node = st.st_ino;
+    }
 
     load->size = NGX_HTTP_LONGPOLL_LOAD_PIECE;
     load->buf = ngx_alloc(load->size, load->log);
@@ -575,6 +594,13 @@ ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load, u_char *p,
     ngx_http_longpoll_item_t        item;
     ngx_http_longpoll_uuid_t        uuid;
     ngx_http_longpoll_load_line_t  *line;
+
+    /* somebody may have edited it */
+
+    if (len && p[len - 1] == CR) {
+        load->edited = 1;
+        len--;
+    }
 
     if (len == 0) {
         return NGX_OK;
@@ -713,10 +739,11 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_load_line_t *line)
 {
     ssize_t                          n;
-    uint64_t                         ms;
+    uint64_t                         ms, lost;
     ngx_int_t                        rc;
     ngx_http_longpoll_cat_t          cat;
     ngx_http_longpoll_msg_t          msg;
+    ngx_http_longpoll_note_t         note;
     ngx_http_longpoll_item_t         item;
     ngx_http_longpoll_load_entry_t  *entry;
 
@@ -755,7 +782,17 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     cat.name = item.category;
     ngx_http_longpoll_zone_name(load->zone, &cat);
 
-    if (ngx_http_longpoll_load_lost(load, &cat, &msg.uuid)) {
+    lost = ngx_http_longpoll_load_lost(load, &cat, ms, &msg.uuid);
+
+    if (lost) {
+        ngx_memzero(&note, sizeof(ngx_http_longpoll_note_t));
+        note.kind = NGX_HTTP_LONGPOLL_NOTE_LOST;
+        note.word[0] = cat.hash[0];
+        note.word[1] = cat.hash[1];
+        note.word[2] = lost;
+
+        ngx_http_longpoll_zone_load_loss(load->zone, &note, 0);
+
         load->lost++;
         return NGX_OK;
     }
@@ -783,14 +820,15 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
 
 /*
  * What goes because of others comes back when these are gone themselves; but
- * its category knows.
+ * its category knows.  Within a ms the places of the life that wrote it count.
+ * Returns the id up to which it has lost everything, or 0: not this one.
  */
 
-static ngx_uint_t
+static uint64_t
 ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_uuid_t *uuid)
+    ngx_http_longpoll_cat_t *cat, uint64_t ms, ngx_http_longpoll_uuid_t *uuid)
 {
-    uint64_t                         id, life;
+    uint64_t                         id, life, last;
     ngx_http_longpoll_uuid_t         name;
     ngx_http_longpoll_load_entry_t  *entry;
 
@@ -799,8 +837,20 @@ ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
 
     entry = ngx_http_longpoll_load_entry(load, &name, 0);
 
-    return entry && ngx_http_longpoll_id_read(uuid, &id, &life)
-           && id <= entry->lost;
+    if (entry == NULL) {
+        return 0;
+    }
+
+    last = ngx_http_longpoll_id_ms(entry->lost);
+
+    if (ms < last
+        || (ms == last && ngx_http_longpoll_id_read(uuid, &id, &life)
+            && life == load->head.life && id <= entry->lost))
+    {
+        return entry->lost;
+    }
+
+    return 0;
 }
 
 
@@ -854,6 +904,13 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
     if (!good) {
         sh->trusted = ngx_max(load->now,
                               ngx_http_longpoll_id_ms(sh->last_id) + 1);
+
+        /* whoever writes to it may end well, see ..._zone_alone() */
+
+        if (sh->contested) {
+            sh->ended = sh->trusted - 1;
+        }
+
         return;
     }
 

@@ -6,10 +6,11 @@
  * Of all workers one writes.  It does one thing at a time, in a thread of
  * nginx's pool, and looks what is next when that is done:
  *
- *      NONE ── open ──▶ READY ─┬─ append   what is not saved: when flush asks,
- *        ▲     │ locked        │           or publishers wait for it
- *        │     ▼ by another    ├─ again    a piece of a new file, when half of
- *        │    (later)          │           the old one is dead, or it is gone
+ *      NONE ── open ──▶ READY ─┬─ head     this life has begun
+ *        ▲     │ locked        ├─ append   what is not saved: when flush asks,
+ *        │     ▼ by another    │           or publishers wait for it
+ *        │    (later)          ├─ again    a piece of a new file, when half of
+ *        │                     │           the old one is dead, or it is gone
  *        └──────────── close ──┴─ check    is it still there?
  *
  * While a new file is written, pieces of it and appends to the old one take
@@ -38,6 +39,8 @@
 #define NGX_HTTP_LONGPOLL_PERSIST_NOTES  4096
 #define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (512 * 1024)   /* bytes, dead or not */
 #define NGX_HTTP_LONGPOLL_PERSIST_WATCH  100            /* ms */
+#define NGX_HTTP_LONGPOLL_PERSIST_LOCKED 1000           /* ms */
+#define NGX_HTTP_LONGPOLL_PERSIST_PATIENCE 10           /* times, of WATCH */
 #define NGX_HTTP_LONGPOLL_PERSIST_ENDING 1000           /* ms */
 
 
@@ -73,8 +76,10 @@ struct ngx_http_longpoll_saver_s {
     ngx_http_longpoll_save_t         save;
     ngx_http_longpoll_losses_t       losses;
     uint64_t                         kept;      /* bytes, when they were new */
-    uint64_t                         last;      /* ms, in a file that others
-                                                   wrote to since */
+    uint64_t                         last;      /* id: those who had the file
+                                                   gave out no later one */
+    uint64_t                         read;      /* bytes of their notes */
+    ngx_uint_t                       patience;  /* times that it was had */
 
     ngx_queue_t                      waiting;   /* publishers */
     ngx_event_t                      timer;
@@ -82,6 +87,10 @@ struct ngx_http_longpoll_saver_s {
 
     unsigned                         due:1;     /* flush asks */
     unsigned                         check:1;
+    unsigned                         others:1;  /* had the file meanwhile */
+    unsigned                         losses_due:1;  /* theirs are to be read */
+    unsigned                         head_due:1;    /* that this life has begun
+                                                       is to be said */
     unsigned                         lost:1;    /* the file */
     unsigned                         again:1;   /* a new file is written */
     unsigned                         all:1;     /* and has all lines */
@@ -135,7 +144,13 @@ static void ngx_http_longpoll_persist_notify(uint64_t wake);
 
 static ngx_int_t ngx_http_longpoll_persist_open(
     ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_compare(
+    ngx_http_longpoll_saver_t *saver);
 static void ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_read(
+    ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_had(ngx_http_longpoll_saver_t *saver,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_append(
     ngx_http_longpoll_saver_t *saver);
@@ -185,6 +200,9 @@ static void ngx_http_longpoll_persist_cleanup(void *data);
 static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_open =
     { "open", ngx_http_longpoll_persist_open,
       ngx_http_longpoll_persist_opened };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_read =
+    { "read", ngx_http_longpoll_persist_read,
+      ngx_http_longpoll_persist_had };
 static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_append =
     { "append", ngx_http_longpoll_persist_append,
       ngx_http_longpoll_persist_appended };
@@ -303,9 +321,9 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
     msec = (ngx_msec_t) saver->zone->sh->conf.flush / 2;
 
     if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
-        msec = ngx_min(msec, 1000);
+        msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_LOCKED);
 
-        if (!ngx_queue_empty(&saver->waiting)) {
+        if (saver->zone->sh->contested || !ngx_queue_empty(&saver->waiting)) {
             msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
         }
     }
@@ -457,6 +475,22 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
             || sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].ref == 0))
     {
         return NULL;
+    }
+
+    if (saver->losses_due) {
+
+        if (saver->save.notes == NULL
+            && ngx_http_longpoll_persist_memory(saver, 1) != NGX_OK)
+        {
+            saver->retry = 1;
+            return NULL;
+        }
+
+        return &ngx_http_longpoll_persist_op_read;
+    }
+
+    if (saver->head_due) {
+        return &ngx_http_longpoll_persist_op_head;
     }
 
     wake = 0;
@@ -821,7 +855,7 @@ static ngx_int_t
 ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
 {
     ngx_int_t                     rc;
-    ngx_uint_t                    own;
+    ngx_uint_t                    tries;
     ngx_http_longpoll_file_t     *f;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -830,14 +864,59 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
 
     f->unread = (sh->unread != 0);
 
-    rc = ngx_http_longpoll_file_open(f);
+    for (tries = 0; /* void */ ; tries++) {
+        rc = ngx_http_longpoll_file_open(f);
+
+        /* somebody may only be looking, see below */
+
+        if (rc != NGX_AGAIN || !saver->last_one
+            || tries == NGX_HTTP_LONGPOLL_PERSIST_WATCH)
+        {
+            break;
+        }
+
+        ngx_msleep(1);
+    }
+
     if (rc != NGX_OK) {
+        saver->patience = 0;
         return rc;
     }
 
+    /* workers of another nginx that ends follow each other until it has */
+
+    if (sh->contested && f->head.life != sh->life && !f->head.clean
+        && saver->patience++ < NGX_HTTP_LONGPOLL_PERSIST_PATIENCE)
+    {
+        ngx_http_longpoll_file_close(f);
+        return NGX_AGAIN;
+    }
+
+    saver->patience = 0;
+
+    ngx_http_longpoll_persist_compare(saver);
+
+    return NGX_OK;
+}
+
+
+/* the file and what the zone knows of it */
+
+static void
+ngx_http_longpoll_persist_compare(ngx_http_longpoll_saver_t *saver)
+{
+    ngx_uint_t                    own, told;
+    ngx_http_longpoll_file_t     *f;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    f = &saver->file;
+    sh = saver->zone->sh;
+
     own = (f->head.life == sh->life);
-    saver->last = 0;
     saver->lost = 0;
+    saver->others = 0;
+    saver->losses_due = 0;
+    saver->head_due = (!own || f->head.clean);
 
     if (f->fd == -1
         || (!own && ngx_http_longpoll_zone_succeeds(saver->zone,
@@ -868,30 +947,22 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
 
     } else {
 
-        /* others wrote to it after it was loaded */
+        /* others had it after it was loaded; all that they told is there? */
 
-        saver->last = f->head.clean ? ngx_http_longpoll_file_last(f)
-                                    : ngx_http_longpoll_now();
-        saver->lost = 1;
-    }
+        told = (f->head.clean || f->head.durable);
 
-    if (!own || f->head.clean) {
-        f->head.life = sh->life;
-        f->head.trusted = sh->trusted;
-        f->head.last_id = 0;
-        f->head.key[0] = sh->key[0];
-        f->head.key[1] = sh->key[1];
-        f->head.durable = 0;
-        f->head.clean = 0;
+        saver->others = 1;
+        saver->last = f->head.last_id;
 
-        rc = ngx_http_longpoll_file_head(f);
-
-        if (rc != NGX_OK) {
-            ngx_http_longpoll_file_close(f);
+        if (!f->head.clean) {
+            saver->last = ngx_http_longpoll_id(ngx_http_longpoll_now() + 1, 0);
         }
-    }
 
-    return rc;
+        saver->losses_due = (told && f->size == sh->file_size
+                             && f->node == sh->file_node && !sh->file_dead);
+        saver->read = sh->state_size;
+        saver->lost = !saver->losses_due;
+    }
 }
 
 
@@ -911,6 +982,9 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
 
         if (rc == NGX_ERROR) {
             ngx_http_longpoll_persist_failed(saver, rc);
+
+        } else if (sh->file_size != (uint64_t) -1) {
+            sh->contested = 1;
         }
 
         saver->retry = 1;
@@ -943,14 +1017,26 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
     saver->again = 0;
     saver->due = 1;
 
-    if (saver->last) {
-        ngx_http_longpoll_zone_missing(z, saver->last + 1);
+    if (saver->others && saver->lost) {
+        ngx_http_longpoll_zone_missing(z, saver->last);
 
         ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
                       "longpoll zone \"%V\": others wrote to \"%s\" after it "
                       "was loaded, it is written anew", &z->name,
                       saver->file.path);
     }
+
+    /* whoever goes on from here knows that, too */
+
+    if (saver->lost) {
+        sh->file_size = (uint64_t) -1;
+    }
+
+    if (!saver->losses_due) {
+        sh->contested = 0;
+    }
+
+    sh->file_node = saver->file.node;
 
     ngx_http_longpoll_zone_save_begin(z, &wake);
 
@@ -959,6 +1045,48 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
     }
 
     ngx_http_longpoll_persist_notify(wake);
+}
+
+
+/* the losses of those who had the file, as their notes say */
+
+static ngx_int_t
+ngx_http_longpoll_persist_read(ngx_http_longpoll_saver_t *saver)
+{
+    return ngx_http_longpoll_file_read(&saver->file, &saver->read,
+                                       &saver->save);
+}
+
+
+static void
+ngx_http_longpoll_persist_had(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+{
+    ngx_uint_t                 i;
+    ngx_http_longpoll_note_t  *note;
+
+    if (rc == NGX_ERROR) {
+        ngx_http_longpoll_persist_failed(saver, rc);
+        return;
+    }
+
+    for (i = 0; i < saver->save.nnotes; i++) {
+        note = &saver->save.notes[i];
+
+        if (note->kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
+            ngx_http_longpoll_zone_load_loss(saver->zone, note, 0);
+        }
+    }
+
+    if (rc == NGX_DONE) {
+        saver->losses_due = 0;
+        ngx_http_longpoll_zone_alone(saver->zone, saver->last,
+                                     saver->file.head.trusted);
+
+        ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
+                      "longpoll zone \"%V\": nobody else writes to \"%s\" any "
+                      "more, it is as it was loaded", &saver->zone->name,
+                      saver->file.path);
+    }
 }
 
 
@@ -1055,6 +1183,22 @@ ngx_http_longpoll_persist_checked(ngx_http_longpoll_saver_t *saver,
 static ngx_int_t
 ngx_http_longpoll_persist_head(ngx_http_longpoll_saver_t *saver)
 {
+    ngx_http_longpoll_file_head_t  *head;
+    ngx_http_longpoll_zone_sh_t    *sh;
+
+    head = &saver->file.head;
+    sh = saver->zone->sh;
+
+    if (saver->head_due) {
+        head->life = sh->life;
+        head->trusted = sh->trusted;
+        head->last_id = 0;
+        head->key[0] = sh->key[0];
+        head->key[1] = sh->key[1];
+        head->durable = 0;
+        head->clean = 0;
+    }
+
     return ngx_http_longpoll_file_head(&saver->file);
 }
 
@@ -1065,12 +1209,14 @@ ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
 {
     uint64_t  wake;
 
+    saver->head_due = 0;
+
     if (rc != NGX_OK) {
         wake = 0;
 
         /* it is not known what stands there: the next one says it again */
 
-        saver->file.head.durable = !saver->file.head.durable;
+        saver->head_due = 1;
         ngx_http_longpoll_persist_failed(saver, rc);
         ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
         ngx_http_longpoll_persist_notify(wake);
@@ -1216,6 +1362,8 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_saver_t *saver,
     saver->lost = 0;
     saver->stuck = 0;
     saver->kept = saver->file.size + saver->file.state_size;
+
+    saver->zone->sh->file_node = saver->file.node;
 
     ngx_http_longpoll_zone_renewed(saver->zone, saver->file.size,
                                    saver->file.state_size);

@@ -382,7 +382,7 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor)
 {
     uint64_t    since;
-    ngx_uint_t  own;
+    ngx_uint_t  own, exact;
 
     ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
     cursor->fresh = 1;
@@ -417,6 +417,8 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
     since = q->since_time < 0 ? 0 : (uint64_t) q->since_time;
     cursor->since = since;
 
+    exact = (own && ngx_http_longpoll_id_ms(q->id) == since);
+
     /*
      * Clients keep their last_id while time-out answers move their since_time
      * on: then it is that which says what they have seen.
@@ -429,14 +431,16 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
     if (since < NGX_HTTP_LONGPOLL_REAL_DATE) {
         cursor->beginning = 1;
 
-    } else if (ngx_http_longpoll_zone_lost(z, since, 0)) {
+    } else if (!(exact && q->life == z->sh->life)
+               && ngx_http_longpoll_zone_lost(z, since, 0))
+    {
         cursor->lost = 1;
     }
 
     if (since >> 47) {
         cursor->now = 1;
 
-    } else if (own && ngx_http_longpoll_id_ms(q->id) == since) {
+    } else if (exact) {
         cursor->id = q->id;
         cursor->exact = 1;
 

@@ -174,12 +174,12 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->summary = (ngx_atomic_t *) p;
     p += NGX_HTTP_LONGPOLL_WORKERS * z->sums * sizeof(ngx_atomic_t);
 
-    z->gone = (ngx_http_longpoll_uuid_t *) p;
+    z->gone = (ngx_http_longpoll_gone_sh_t *) p;
     z->ngone = 0;
 
     if (z->persist.len) {
-        z->ngone = z->size / 256 / sizeof(ngx_http_longpoll_uuid_t);
-        p += z->ngone * sizeof(ngx_http_longpoll_uuid_t);
+        z->ngone = z->size / 128 / sizeof(ngx_http_longpoll_gone_sh_t);
+        p += z->ngone * sizeof(ngx_http_longpoll_gone_sh_t);
     }
 
     p = ngx_align_ptr(p, 64);
@@ -288,9 +288,10 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_zone_sound(z);
     }
 
-    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible)) {
-        ngx_http_longpoll_zone_overtake(z, *ngx_http_longpoll_zone_strays(z,
-                                                        z->sh->generation));
+    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible, 0)) {
+        ngx_http_longpoll_zone_overtake(z,
+                      z->strays ? *ngx_http_longpoll_zone_strays(z,
+                                                        z->sh->generation) : 0);
     }
 }
 

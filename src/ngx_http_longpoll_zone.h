@@ -113,6 +113,15 @@ typedef struct {
 #define NGX_HTTP_LONGPOLL_FAILURES    64
 
 
+/* a message that went without being lost, until it is noted beside the file */
+
+typedef struct {
+    ngx_http_longpoll_uuid_t         uuid;
+    uint64_t                         dropped;   /* id, of its category */
+    uint64_t                         name;      /* hash[1] of that */
+} ngx_http_longpoll_gone_sh_t;
+
+
 /* publishes that could not be written: their ids lie in (after, upto] */
 
 typedef struct {
@@ -178,6 +187,11 @@ typedef struct {
     uint64_t                         trusted;   /* ms */
     uint64_t                         ended;     /* ms */
     uint64_t                         unnamed;   /* ms */
+    uint64_t                         overlap;   /* ms: until then others gave
+                                                   out times of their own */
+
+    /* id: behind those below it others took what is not here */
+    uint64_t                         missing;
 
     /* the file; of a zone that has none, marks and durable are off */
     ngx_http_longpoll_mark_sh_t      marks[NGX_HTTP_LONGPOLL_MARKS];
@@ -198,8 +212,9 @@ typedef struct {
                                                        for the disk */
     ngx_atomic_t                     writer;    /* number of the worker + 1 */
     uint64_t                         unread;    /* the file could not be read */
-    uint64_t                         contested; /* when it was loaded, somebody
-                                                   else was the writer */
+    uint64_t                         contested; /* another nginx is, or was, the
+                                                   writer since it was loaded */
+    uint64_t                         file_node; /* inode */
     uint64_t                         file_size; /* that is good */
     uint64_t                         file_dead; /* it is to be written anew:
                                                    DEAD, or MENDED while it is,
@@ -268,7 +283,7 @@ struct ngx_http_longpoll_zone_s {
     ngx_atomic_t                    *summary;
     ngx_uint_t                       words;     /* of one worker's dirty */
     ngx_uint_t                       sums;      /* of one worker's summary */
-    ngx_http_longpoll_uuid_t        *gone;      /* a ring */
+    ngx_http_longpoll_gone_sh_t     *gone;      /* a ring */
     ngx_uint_t                       ngone;     /* 0: it has no file */
     ngx_http_longpoll_strays_sh_t   *strays;    /* of all zones of its name */
 
@@ -552,7 +567,9 @@ void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
 /* what the writer is given: lines of the file, and notes beside it */
 
-#define NGX_HTTP_LONGPOLL_NOTE_GONE   1     /* UUID: not lost, but not there */
+#define NGX_HTTP_LONGPOLL_NOTE_GONE   1     /* UUID: not lost, but not there;
+                                               what its category lost, id, in
+                                               this life, and half its hash */
 #define NGX_HTTP_LONGPOLL_NOTE_KEY    2     /* UUID, hash of its key */
 #define NGX_HTTP_LONGPOLL_NOTE_LOST   3     /* hash of a category, ids: what it
                                                lost up to there in this life,
@@ -706,8 +723,16 @@ void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 ngx_uint_t ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z,
     uint64_t life);
 
-/* until that ms events may have gone elsewhere */
-void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms);
+/*
+ * The zone is the only one of its file from now on; whose the file was has
+ * given out ids and times up to last.  alone: it took nothing that was not
+ * loaded, and cursors of earlier lives are to be believed from trusted (ms) on.
+ * missing: it may have; all cursors of before are told.
+ */
+void ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
+    uint64_t trusted);
+void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z,
+    uint64_t last);
 
 /*
  * A new client of gpoll's, whose uuid is set: its place is the newest of now,

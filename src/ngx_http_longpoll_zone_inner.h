@@ -194,10 +194,15 @@ ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_last(
 void ngx_http_longpoll_zone_gave(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
 
-/* whether events behind an id may have gone to another zone of that name */
-#define ngx_http_longpoll_zone_strayed(z, id)                                 \
-    ((z)->strays                                                              \
-     && (id) < *ngx_http_longpoll_zone_strays(z, (z)->sh->generation))
+/*
+ * Whether events behind an id may have gone to another zone of that name, or
+ * to another nginx that had the file; these are of another life, and who asks
+ * for all there is does not miss them.
+ */
+#define ngx_http_longpoll_zone_strayed(z, id, beginning)                      \
+    (((z)->strays                                                             \
+      && (id) < *ngx_http_longpoll_zone_strays(z, (z)->sh->generation))       \
+     || ((id) < (z)->sh->missing && !(beginning)))
 
 /*
  * gpoll's clients of a zone whose place is taken go along; it gives them
@@ -206,7 +211,10 @@ void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 
-/* the newest place becomes that id: what was given elsewhere is behind it */
+/*
+ * The newest place becomes that id, or one behind it: what was given elsewhere
+ * is behind it.
+ */
 void ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id);
 
 /* up to this ms all is visible that there will ever be: it is not over */

@@ -190,7 +190,7 @@ ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
     if (!cursor->exact || cursor->lost
-        || ngx_http_longpoll_zone_strayed(z, cursor->id)
+        || ngx_http_longpoll_zone_strayed(z, cursor->id, cursor->beginning)
         || cursor->id != *(volatile uint64_t *) &z->sh->visible)
     {
         return 0;
@@ -252,7 +252,8 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     if (!walk->begun) {
         rd->nmsgs = 0;
         rd->missed = rd->cursor.lost
-                     || ngx_http_longpoll_zone_strayed(z, rd->cursor.id);
+                     || ngx_http_longpoll_zone_strayed(z, rd->cursor.id,
+                                                       rd->cursor.beginning);
     }
 
     found = 0;
@@ -340,7 +341,9 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
         /* what has gone elsewhere meanwhile may be earlier than that */
 
-        if (ngx_http_longpoll_zone_strayed(z, rd->cursor.id)) {
+        if (ngx_http_longpoll_zone_strayed(z, rd->cursor.id,
+                                           rd->cursor.beginning))
+        {
             rd->missed = 1;
         }
 

@@ -19,7 +19,8 @@
  * those who wait for the disk.
  *
  * A message that goes without being lost (deleted, taken), and which the file
- * may have, leaves its UUID in a ring; the writer notes it beside the file.
+ * may have, leaves its UUID in a ring; the writer notes it beside the file,
+ * and what its category has lost: what it had pushed out would be loaded else.
  * When the ring is full the file is written anew instead.
  */
 
@@ -45,6 +46,7 @@ static void ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
 static ngx_uint_t ngx_http_longpoll_zone_life(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_t *msg);
+static uint64_t ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z);
 
 
 void
@@ -71,6 +73,8 @@ void
 ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_gone_sh_t  *gone;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
@@ -84,8 +88,13 @@ ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
         return;
     }
 
+    cat = &z->cats.slots[msg->slot];
+    gone = &z->gone[sh->gone_last % z->ngone];
+
     ngx_http_longpoll_step();
-    ngx_http_longpoll_zone_uuid(z, msg, &z->gone[sh->gone_last % z->ngone]);
+    ngx_http_longpoll_zone_uuid(z, msg, &gone->uuid);
+    gone->dropped = cat->dropped;
+    gone->name = cat->hash[1];
 
     ngx_http_longpoll_set(&sh->journal, sh->gone_last, sh->gone_last + 1);
 }
@@ -224,7 +233,7 @@ ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
 {
     uint64_t                      n;
     ngx_http_longpoll_note_t     *note;
-    ngx_http_longpoll_uuid_t     *uuid;
+    ngx_http_longpoll_gone_sh_t  *gone;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
@@ -235,13 +244,14 @@ ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
          n < sh->gone_last && save->nnotes < save->max_notes;
          n++)
     {
-        uuid = &z->gone[n % z->ngone];
+        gone = &z->gone[n % z->ngone];
         note = &save->notes[save->nnotes++];
 
-        ngx_memzero(note, sizeof(ngx_http_longpoll_note_t));
         note->kind = NGX_HTTP_LONGPOLL_NOTE_GONE;
-        note->word[0] = uuid->high;
-        note->word[1] = uuid->low;
+        note->word[0] = gone->uuid.high;
+        note->word[1] = gone->uuid.low;
+        note->word[2] = gone->dropped;
+        note->word[3] = gone->name;
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1155,6 +1165,9 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     sh->born = osh->born;
     sh->trusted = ngx_max(osh->trusted, sh->unnamed);
     sh->ended = ngx_http_longpoll_id_ms(sh->last_id);
+    sh->overlap = ngx_http_longpoll_zone_overlap(old);
+    sh->missing = osh->missing;
+    sh->contested = osh->contested;
     sh->before[0] = osh->life;
 
     for (i = 1; i < NGX_HTTP_LONGPOLL_BEFORE; i++) {
@@ -1325,13 +1338,71 @@ ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z, uint64_t life)
 
 
 void
-ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t ms)
+ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
+    uint64_t trusted)
 {
-    if (z->strays) {
-        ngx_http_longpoll_zone_raise(
-                         ngx_http_longpoll_zone_strays(z, z->sh->generation),
-                         ngx_http_longpoll_id(ms, 0));
+    uint64_t                      ms;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    ms = ngx_http_longpoll_id_ms(last);
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (ngx_http_longpoll_zone_overlap(z)) {
+        ngx_http_longpoll_put(sh->overlap, ms + 1);
+
+    } else {
+        ngx_http_longpoll_put(sh->ended, ngx_max(sh->ended, ms));
     }
+
+    ngx_http_longpoll_put(sh->trusted, ngx_max(trusted, sh->unnamed));
+    ngx_http_longpoll_put(sh->contested, 0);
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_put(sh->missing, ngx_max(sh->last_id, last) + 1);
+    ngx_http_longpoll_put(sh->contested, 0);
+    ngx_http_longpoll_put(sh->overlap, 0);
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    /* so that a page that begins now is behind it */
+
+    (void) ngx_http_longpoll_zone_latest(z);
+}
+
+
+/*
+ * While another nginx gives out times, too, and after that until the last of
+ * these (ms), a time may be that of who has not seen what came here before.
+ */
+
+static uint64_t
+ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (sh->contested
+        && sh->committed > sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id)
+    {
+        return (uint64_t) -1;
+    }
+
+    return sh->overlap;
 }
 
 
@@ -1352,6 +1423,7 @@ ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id)
 
     /* times that were given out may be behind it */
 
+    id = ngx_max(id, sh->missing);
     id = ngx_max(id, sh->last_id);
 
     ngx_http_longpoll_put(sh->last_id, id);
@@ -1366,7 +1438,7 @@ ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id)
 uint64_t
 ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z)
 {
-    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible)) {
+    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible, 0)) {
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_zone_unlock(z);
     }
@@ -1447,7 +1519,15 @@ ngx_uint_t
 ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
     ngx_uint_t id)
 {
-    return ms < z->sh->trusted || (id && ms > z->sh->ended);
+    if (ms < z->sh->trusted) {
+        return 1;
+    }
+
+    if (id) {
+        return ms > z->sh->ended;
+    }
+
+    return ms >= z->sh->born && ms < ngx_http_longpoll_zone_overlap(z);
 }
 
 

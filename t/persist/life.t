@@ -413,7 +413,7 @@ for my $end (qw( quit kill_all )) {
 
 # events that others pushed out, which are gone themselves: deleted, or read
 
-for my $end (qw( quit term )) {
+for my $end (qw( quit term kill_all )) {
     for my $gone (qw( deleted read )) {
         my $name = "pushed out by what is $gone, $end";
         my $read = $gone eq 'read' ? ' delete_on_read=on' : '';
@@ -431,6 +431,13 @@ for my $end (qw( quit term )) {
             $n->forget('farm');
         }
 
+        # what is behind it is on disk, and so is that
+
+        $n->publish(cow => 5);
+        wait_until('a line of that', sub {
+            grep { $_->{category} eq 'cow' } $n->lines;
+        });
+
         for my $life (1, 2) {
             $n->$end;
             $n->up;
@@ -441,6 +448,9 @@ for my $end (qw( quit term )) {
         }
 
         $n->publish(farm => 6);
+        wait_until('a line of that', sub {
+            grep { $_->{data} eq '6' } $n->lines;
+        });
         $n->$end;
         $n->up;
         is(data($n->events('farm')), 6, "$name: what is new is");

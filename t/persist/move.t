@@ -293,19 +293,32 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
         sleep 0.3;
         ok($on_new->silent, "$name: a publish waits for the old side");
     } else {
-        is($n1->response->status, 200, "$name: a publish is accepted");
+        $n1 = $n1->response;
+        is($n1->status, 200, "$name: a publish is accepted");
         $n->wait_data(qw( a1 a2 a3 ));
     }
 
     kill QUIT => $old;
     wait_end($old, @before);
-    is($n1->response->status, 200, "$name: then it is stored") if $durable;
+
+    if ($durable) {
+        $n1 = $n1->response;
+        is($n1->status, 200, "$name: then it is stored");
+    }
+
     $n->wait_data(qw( a1 a2 n1 ));
 
     is($n->said([ category => 'farm', last_id => $first ],
-                [ category => 'farm', last_id => $a3 ]),
-       'a2 n1 missed | n1 missed',
+                [ category => 'farm', last_id => $a3 ],
+                [ category => 'farm',
+                  last_id => $n1->header('Longpoll-Event-Id') ],
+                [ category => 'farm', since_time => ms($first) - 1 ]),
+       'a2 n1 missed | n1 missed | timeout missed | a1 a2 n1 missed',
        "$name: what the old side accepted is told as missed");
+    is($n->said(([ category => 'farm', since_time => 1 ]) x 2,
+                [ category => 'none', since_time => 0 ]),
+       'a1 a2 n1 | a1 a2 n1 | timeout',
+       "$name: but not to who asks for all there is");
 
     tick();
     my $a4 = $n->publish(farm => '"a4"');
@@ -318,6 +331,113 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
     is($n->said([ category => 'farm', last_id => $a4 ],
                 [ category => 'farm', since_time => 1 ]),
        'timeout | a1 a2 n1 a4', "$name: and so after an end");
+    no_alerts($n, $name);
+}
+
+# while the old side takes nothing
+
+for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
+              [ 'flush=1h durable=on', 'KILL' ])
+{
+    my ($parameters, $signal) = @$case;
+    my $name = "an upgrade, $parameters, nothing taken, $signal";
+    my $n = start(upgrades => 1, parameters => "$parameters buffer=2");
+
+    my @id = map { tick(); $n->publish(farm => qq("a$_")) } 0, 1;
+
+    $n->wait_data(qw( a0 a1 ));
+    push @id, $n->publish(farm => '"a2"');
+    $n->wait_data(qw( a0 a1 a2 ));
+    tick();
+
+    my $before = $n->poll(category => 'none')->response->timestamp;
+    my @before = workers($n, $n->master);
+    my ($old, $new) = upgrade($n);
+    my $on_old = client_of($n, @before);
+
+    tick();
+    my $meanwhile = $on_old->request(
+        GET => "/events?category=none&timeout=1")->response->timestamp;
+
+    kill $signal => $old, $signal eq 'KILL' ? @before : ();
+    wait_end($old, @before);
+    $n->wait_log('nobody else writes to "[^"]+" any more');
+
+    is($n->said([ category => 'farm', last_id => $id[0] ],
+                [ category => 'farm', last_id => $id[2] ],
+                [ category => 'farm', since_time => ms($id[0]) ],
+                [ category => 'farm', since_time => 1 ],
+                [ category => 'farm', since_time => $before ],
+                [ category => 'farm', since_time => $meanwhile ],
+                [ category => 'none', since_time => $meanwhile ]),
+       'a1 a2 | timeout | a1 a2 | a1 a2 | timeout | timeout | timeout',
+       "$name: nothing is missed");
+    is($n->said([ category => 'farm', since_time => ms($id[0]) - 1 ]),
+       'a1 a2 missed', "$name: but what it had lost before");
+
+    my $n1 = $n->publish(farm => '"n1"');
+
+    $n->wait_data(qw( a0 a1 a2 n1 ));
+    $n->quit;
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $n1 ],
+                [ category => 'farm', since_time => $before ],
+                [ category => 'farm', last_id => $id[1] ],
+                [ category => 'farm', last_id => $id[0] ]),
+       'timeout | n1 | a2 n1 | a2 n1 missed', "$name: and after an end, too");
+    unlike($n->log, qr/others wrote/, "$name: nobody else wrote");
+    no_alerts($n, $name);
+}
+
+# only the new side takes something; who comes from the old one with a time of
+# later has not seen it
+
+{
+    my $name = 'an upgrade, only the new side publishes';
+    my $n = start(upgrades => 1, parameters => 'flush=100ms');
+    my $first = $n->publish(farm => '"a1"');
+
+    $n->wait_data('a1');
+
+    my @before = workers($n, $n->master);
+    my ($old, $new) = upgrade($n);
+    my @after = workers($n, $new);
+    my $on_old = client_of($n, @before);
+    my $on_new = client_of($n, @after);
+
+    tick();
+    my $n1 = $n->publish(farm => '"n1"', client => $on_new);
+    tick();
+    my $time = $on_old->request(
+        GET => "/events?category=farm&timeout=1")->response->timestamp;
+
+    cmp_ok($time, '>', ms($n1), "$name: the old side gives out later times");
+
+    my $r = $on_new->request(
+        GET => "/events?category=farm&timeout=1&since_time=$time")->response;
+
+    is($r->kind . ($r->missed ? ' missed' : ''), 'timeout missed',
+       "$name: told while both are there");
+
+    kill QUIT => $old;
+    wait_end($old, @before);
+    $n->wait_log('nobody else writes to "[^"]+" any more');
+
+    is($n->said([ category => 'farm', since_time => $time ],
+                [ category => 'farm', last_id => $n1 ],
+                [ category => 'farm', last_id => $n1,
+                  since_time => ms($n1) ],
+                [ category => 'farm', last_id => $first ],
+                [ category => 'farm', since_time => ms($first) ],
+                [ category => 'farm', since_time => 1 ]),
+       'timeout missed | timeout | timeout | n1 | n1 | a1 n1',
+       "$name: and afterwards, and nobody else");
+
+    my $now = $n->poll(category => 'none')->response->timestamp;
+
+    is($n->said([ category => 'farm', since_time => $now ]), 'timeout',
+       "$name: no cursor from after");
+    $n->wait_data(qw( a1 n1 ));
     no_alerts($n, $name);
 }
 
@@ -347,6 +467,7 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
         ($n->pid_of('nginx.pid') // 0) == $old;
     });
 
+    $n->wait_log('others wrote to');
     tick();
     my $a2 = $n->publish(farm => '"a2"');
 

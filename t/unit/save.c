@@ -350,8 +350,9 @@ test_act(void)
             (void) op_run(&test_op);
 
         } else if (stub_once(10)) {
-            test_set(OP_STRAY);
-            test_op.on = model_ms(sh->last_id) + stub_below(40);
+            test_set(stub_once(2) ? OP_STRAY : OP_MISSING);
+            test_op.last = ngx_http_longpoll_id(model_ms(sh->last_id)
+                                                + stub_below(40), 0);
             (void) op_run(&test_op);
         }
 

@@ -457,6 +457,7 @@ life_again(void)
     }
 
     ngx_memzero(&m.strays, sizeof(m.strays));
+    m.missing = 0;
     life_zone(size, &conf);
     free(old);
     free(copy);

@@ -101,6 +101,7 @@ typedef struct {
     uint64_t                   used[MODEL_CATS];
     ngx_uint_t                 inexact;     /* of missed no more is known than
                                                that it must be said */
+    uint64_t                   missing;
     ngx_uint_t                 killed;      /* ever */
     ngx_http_longpoll_strays_sh_t  strays;
 
@@ -414,8 +415,8 @@ model_in_ring(ngx_http_longpoll_uuid_t *uuid)
     uint64_t  n;
 
     for (n = sh->gone_first; n < sh->gone_last; n++) {
-        if (z->gone[n % z->ngone].high == uuid->high
-            && z->gone[n % z->ngone].low == uuid->low)
+        if (z->gone[n % z->ngone].uuid.high == uuid->high
+            && z->gone[n % z->ngone].uuid.low == uuid->low)
         {
             return 1;
         }
@@ -466,8 +467,8 @@ model_check_file(void)
     /* what lives has no note */
 
     for (id = sh->gone_first; id < sh->gone_last; id++) {
-        msg = model_named(z->gone[id % z->ngone].high,
-                          z->gone[id % z->ngone].low);
+        msg = model_named(z->gone[id % z->ngone].uuid.high,
+                          z->gone[id % z->ngone].uuid.low);
 
         stub_must(msg == NULL || !msg->live, "a message of c%u is noted as "
                   "gone", msg->cat);

@@ -20,6 +20,7 @@ typedef enum {
     OP_TICK,
     OP_CONFIGURE,
     OP_STRAY,           /* something has gone to a zone before it */
+    OP_MISSING,         /* others had the file */
 
     /* the writer's */
     OP_BEGIN,
@@ -37,8 +38,8 @@ typedef enum {
 
 static const char  *op_names[] = {
     "publish", "read", "unwatch", "forget worker", "delete", "tick",
-    "configure", "stray", "begin", "collect", "saved", "unsaved", "save again",
-    "again", "stop", "piece", "renewed", "durable"
+    "configure", "stray", "missing", "begin", "collect", "saved", "unsaved",
+    "save again", "again", "stop", "piece", "renewed", "durable"
 };
 
 
@@ -48,6 +49,7 @@ typedef struct {
     uint32_t                   cat;
     ngx_uint_t                 worker;
     ngx_uint_t                 on;
+    uint64_t                   last;        /* id that others have given */
     ngx_uint_t                 must;
     ngx_http_longpoll_zone_conf_t  conf;
     size_t                     bytes;       /* of the writer's memory */
@@ -69,6 +71,7 @@ typedef struct {
     uint32_t                   slots[MODEL_CATS];
 
     /* before */
+    uint64_t                   last_id;
     uint64_t                   visible;
     uint64_t                   committed;
     uint64_t                   failed;
@@ -208,8 +211,12 @@ op_call(op_t *op)
         break;
 
     case OP_STRAY:
-        ngx_http_longpoll_zone_missing(z, op->on);
+        model_stray = ngx_max(model_stray, op->last);
         (void) ngx_http_longpoll_zone_latest(z);
+        break;
+
+    case OP_MISSING:
+        ngx_http_longpoll_zone_missing(z, op->last);
         break;
 
     case OP_BEGIN:
@@ -696,7 +703,8 @@ op_was_read(op_t *op)
         m.floor = ngx_max(m.floor, op->rd.timestamp);
     }
 
-    must = op->cursor.lost || id < model_stray;
+    must = op->cursor.lost || id < model_stray
+           || (id < m.missing && !op->cursor.beginning);
 
     for (k = 0; k < op->rd.ncats; k++) {
         must |= (id < m.dropped[op->which[k]]
@@ -735,6 +743,7 @@ op_begin(op_t *op)
         m.n_notes = m.n_fresh_notes;
     }
 
+    op->last_id = sh->last_id;
     op->visible = sh->visible;
     op->committed = sh->committed;
     op->failed = 0;
@@ -753,6 +762,7 @@ op_begin(op_t *op)
 static void
 op_done(op_t *op, ngx_uint_t killed)
 {
+    uint64_t    last;
     ngx_uint_t  i, gone;
 
     if (op->kind == OP_PUBLISH) {
@@ -771,13 +781,25 @@ op_done(op_t *op, ngx_uint_t killed)
 
     /* what strays is overtaken, by any call, when nothing waits for the disk */
 
-    if (m.visible < model_stray) {
+    if (op->kind == OP_MISSING) {
+        last = ngx_max(op->last_id, op->last) + 1;
 
-        if (sh->visible >= model_stray) {
+        stub_must(sh->missing == last || (killed && sh->missing == m.missing),
+                  "not all of before is missed");
+
+        m.missing = sh->missing;
+    }
+
+    last = ngx_max(model_stray, m.missing);
+
+    if (m.visible < last) {
+
+        if (sh->visible >= last) {
             m.exempt = ngx_max(m.exempt, sh->visible);
         }
 
-        stub_must(sh->visible >= model_stray || op->kind != OP_STRAY
+        stub_must(sh->visible >= last || killed
+                  || (op->kind != OP_STRAY && op->kind != OP_MISSING)
                   || sh->visible != sh->committed,
                   "what strays is not overtaken");
     }
