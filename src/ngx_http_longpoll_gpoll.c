@@ -47,6 +47,8 @@ typedef struct {
 } ngx_http_longpoll_gpoll_answer_t;
 
 
+static ngx_int_t ngx_http_longpoll_gpoll_head(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx);
 static ngx_int_t ngx_http_longpoll_gpoll_categories(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_str_t *error);
 static ngx_int_t ngx_http_longpoll_gpoll_register(ngx_http_request_t *r,
@@ -111,27 +113,54 @@ ngx_http_longpoll_gpoll_query(ngx_http_request_t *r,
         return rc == NGX_OK ? NGX_DONE : rc;
     }
 
+    ctx->client = client;
+
     if (r->method == NGX_HTTP_HEAD) {
-
-        if (!ngx_http_longpoll_zone_knows(ctx->zone, client,
-                                          ngx_http_longpoll_now()))
-        {
-            rc = ngx_http_longpoll_gpoll_unknown(r);
-
-        } else {
-            ctx->result = NGX_HTTP_LONGPOLL_NONE;
-            rc = ngx_http_longpoll_response_plain_head(r);
-        }
-
+        rc = ngx_http_longpoll_gpoll_head(r, ctx);
         return rc == NGX_OK ? NGX_DONE : rc;
     }
-
-    ctx->client = client;
 
     ctx->cats[ctx->ncats].hash[0] = client->uuid[0];
     ctx->cats[ctx->ncats].hash[1] = client->uuid[1];
 
     return NGX_OK;
+}
+
+
+/* what its next poll would find, if it came now; nobody notices */
+
+static ngx_int_t
+ngx_http_longpoll_gpoll_head(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx)
+{
+    size_t                    costs[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+    ngx_http_longpoll_read_t  rd;
+
+    ngx_memzero(&rd, sizeof(ngx_http_longpoll_read_t));
+    ngx_memzero(costs, sizeof(costs));
+
+    rd.mode = NGX_HTTP_LONGPOLL_READ_PEEK;
+    rd.worker = NGX_HTTP_LONGPOLL_NO_WORKER;
+    rd.cats = ctx->cats;
+    rd.ncats = ctx->ncats;
+    rd.costs = costs;
+    rd.client = ctx->client;
+
+    switch (ngx_http_longpoll_zone_read(ctx->zone, &rd,
+                                        ngx_http_longpoll_now()))
+    {
+
+    case NGX_ERROR:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    case NGX_DONE:
+        return ngx_http_longpoll_gpoll_unknown(r);
+
+    default:
+        (void) ngx_http_longpoll_zone_read_valid(ctx->zone);
+        ctx->result = NGX_HTTP_LONGPOLL_NONE;
+        return ngx_http_longpoll_response_plain_head(r);
+    }
 }
 
 

@@ -741,10 +741,6 @@ void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_enter(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now);
 
-/* whether there is such a client; looking does not count as use */
-ngx_uint_t ngx_http_longpoll_zone_knows(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_client_t *client, uint64_t now);
-
 /* the last poll of the client that was parked in the worker left */
 void ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now);

@@ -46,22 +46,6 @@ ngx_http_longpoll_zone_enter(ngx_http_longpoll_zone_t *z,
 }
 
 
-ngx_uint_t
-ngx_http_longpoll_zone_knows(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_client_t *client, uint64_t now)
-{
-    ngx_uint_t  known;
-
-    ngx_http_longpoll_zone_lock(z);
-
-    known = (ngx_http_longpoll_zone_client(z, client, now) != NULL);
-
-    ngx_http_longpoll_zone_unlock(z);
-
-    return known;
-}
-
-
 ngx_http_longpoll_place_sh_t *
 ngx_http_longpoll_zone_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)

@@ -215,7 +215,6 @@ walk_client(fuzz_bytes_t *b)
 
     case 2:
         client->number = fuzz_take(b, 1);
-        (void) ngx_http_longpoll_zone_knows(&walk_zone, client, walk_now);
         return;
 
     case 3:
