@@ -1366,13 +1366,18 @@ ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
 void
 ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
 {
+    uint64_t                      ms;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
 
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_put(sh->missing, ngx_max(sh->last_id, last) + 1);
+    /* a time of that last ms is not now any more */
+
+    ms = ngx_http_longpoll_id_ms(ngx_max(sh->last_id, last)) + 1;
+
+    ngx_http_longpoll_put(sh->missing, ngx_http_longpoll_id(ms, 0));
     ngx_http_longpoll_put(sh->contested, 0);
     ngx_http_longpoll_put(sh->overlap, 0);
 

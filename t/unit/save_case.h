@@ -287,6 +287,75 @@ test_clocks(void *data)
 }
 
 
+/* another nginx has had the file, and gave out times, too */
+
+static void
+test_others(void *data)
+{
+    uint64_t    last, at, wake;
+    ngx_uint_t  i;
+
+    for (i = 0; i < 3; i++) {
+        case_world(0, 0);
+
+        m.now += 100;
+        at = sh->born + 10;
+        last = ngx_http_longpoll_id(at + 5, 7);
+
+        sh->contested = 1;
+        sh->trusted = sh->born;
+        sh->ended = sh->born - 1;
+
+        stub_must(!ngx_http_longpoll_zone_lost(z, at, 0),
+                  "a time is lost where nothing is");
+        stub_must(ngx_http_longpoll_zone_lost(z, at, 1),
+                  "the others' id is good before they have ended");
+
+        if (i) {
+            (void) case_publish(0);
+            stub_must(ngx_http_longpoll_zone_lost(z, at, 0),
+                      "a time of the others' is good");
+        }
+
+        if (i == 2) {
+
+            /* they took something */
+
+            (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+
+            last = ngx_http_longpoll_id(m.now + 5, 7);
+            test_set(OP_MISSING);
+            test_op.last = last;
+            (void) op_run(&test_op);
+
+            stub_must(!sh->contested, "they have it still");
+            stub_must(case_missed(0, last, 0), "nothing is missed");
+            stub_must(!case_missed(0, 0, 1), "who asks for all misses it");
+            stub_must(!case_missed(0, ngx_http_longpoll_id(m.now + 6, 0), 0),
+                      "it is missed for ever");
+            stub_must(sh->visible > last, "a new page misses it");
+            continue;
+        }
+
+        ngx_http_longpoll_zone_alone(z, last, sh->born - 50);
+
+        stub_must(!sh->contested, "they have it still");
+        stub_must(!ngx_http_longpoll_zone_lost(z, sh->born - 50, 0)
+                  && ngx_http_longpoll_zone_lost(z, sh->born - 51, 0),
+                  "what they believed is not believed");
+        stub_must(ngx_http_longpoll_zone_lost(z, at, 0) == i
+                  && ngx_http_longpoll_zone_lost(z, at + 5, 0) == i,
+                  "a time of theirs is good, or bad");
+        stub_must(!ngx_http_longpoll_zone_lost(z, at + 6, 0),
+                  "a time is lost that they never gave");
+        stub_must(ngx_http_longpoll_zone_lost(z, at, 1) == i,
+                  "an id of theirs is good, or bad");
+        stub_must(ngx_http_longpoll_zone_lost(z, at + 6, 1),
+                  "an id is good that they never gave");
+    }
+}
+
+
 static const test_case_t  test_cases[] = {
 
     { "a publisher that sleeps over many failures is told of its own",
@@ -297,6 +366,7 @@ static const test_case_t  test_cases[] = {
       test_strays },
     { "a new zone whose clock is ahead, and the old one's events",
       test_clocks },
+    { "a time or an id of another nginx that had the file", test_others },
 };
 
 

@@ -782,7 +782,8 @@ op_done(op_t *op, ngx_uint_t killed)
     /* what strays is overtaken, by any call, when nothing waits for the disk */
 
     if (op->kind == OP_MISSING) {
-        last = ngx_max(op->last_id, op->last) + 1;
+        last = model_ms(ngx_max(op->last_id, op->last)) + 1;
+        last = ngx_http_longpoll_id(last, 0);
 
         stub_must(sh->missing == last || (killed && sh->missing == m.missing),
                   "not all of before is missed");
