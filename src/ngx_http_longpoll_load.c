@@ -79,6 +79,8 @@ typedef struct {
     uint64_t                         file_node;
     uint64_t                         file_size;
     uint64_t                         own;       /* ids of version 7 */
+    uint64_t                         last;      /* id that was given out, as
+                                                   head and notes have it */
 
     ngx_http_longpoll_file_head_t    head;
     ngx_uint_t                       has_head;
@@ -209,8 +211,10 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
     z->sh->file_dead = (load.broken || load.unsorted || load.edited
                         || load.lost);
 
+    /* what is new is later than all of it, even if the clock was set back */
+
     ngx_http_longpoll_zone_loaded(z, 1, ngx_max(load.now,
-                                  ngx_http_longpoll_id_ms(load.head.last_id)));
+                                     ngx_http_longpoll_id_ms(load.last) + 1));
 
     if (load.fd != -1) {
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
@@ -341,6 +345,7 @@ ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
         }
 
         load->state_size = p - buf;
+        load->last = load->head.last_id;
 
     } else if (last > buf) {
         ngx_log_error(NGX_LOG_ERR, load->log, 0,
@@ -447,6 +452,10 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
 
             entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
             entry->lost = ngx_max(entry->lost, note->word[2]);
+        }
+
+        if (name) {
+            load->last = ngx_max(load->last, note->word[2]);
         }
     }
 
@@ -918,7 +927,9 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
 
     sh->trusted = ngx_max(load->head.trusted,
                           load->zone->sh->unnamed);
-    sh->ended = ngx_max(load->now, ngx_http_longpoll_id_ms(sh->last_id));
+    sh->ended = ngx_max(load->now,
+                        ngx_http_longpoll_id_ms(ngx_max(sh->last_id,
+                                                        load->last)));
 }
 
 

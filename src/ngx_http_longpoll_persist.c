@@ -35,9 +35,10 @@
 
 #if (NGX_THREADS)
 
-#define NGX_HTTP_LONGPOLL_PERSIST_LINES  (1024 * 1024)  /* bytes at a time */
+#define NGX_HTTP_LONGPOLL_PERSIST_FEW    (128 * 1024)   /* bytes at a time */
+#define NGX_HTTP_LONGPOLL_PERSIST_LINES  (1024 * 1024)  /* where more live */
 #define NGX_HTTP_LONGPOLL_PERSIST_NOTES  4096
-#define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (512 * 1024)   /* bytes, dead or not */
+#define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (256 * 1024)   /* bytes, dead or not */
 #define NGX_HTTP_LONGPOLL_PERSIST_WATCH  100            /* ms */
 #define NGX_HTTP_LONGPOLL_PERSIST_LOCKED 1000           /* ms */
 #define NGX_HTTP_LONGPOLL_PERSIST_PATIENCE 10           /* times, of WATCH */
@@ -76,6 +77,7 @@ struct ngx_http_longpoll_saver_s {
     ngx_http_longpoll_save_t         save;
     ngx_http_longpoll_losses_t       losses;
     uint64_t                         kept;      /* bytes, when they were new */
+    uint64_t                         begun;     /* when new ones were begun */
     uint64_t                         last;      /* id: those who had the file
                                                    gave out no later one */
     uint64_t                         read;      /* bytes of their notes */
@@ -124,6 +126,8 @@ static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next(
 static ngx_uint_t ngx_http_longpoll_persist_claim(
     ngx_http_longpoll_saver_t *saver);
 static ngx_uint_t ngx_http_longpoll_persist_stale(
+    ngx_http_longpoll_saver_t *saver);
+static ngx_uint_t ngx_http_longpoll_persist_late(
     ngx_http_longpoll_saver_t *saver);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_renew(
     ngx_http_longpoll_saver_t *saver);
@@ -529,7 +533,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
     }
 
     if ((saver->due || sh->durable || saver->leaving || saver->last_one)
-        && !saver->lost
+        && !saver->lost && !ngx_http_longpoll_persist_late(saver)
         && ngx_http_longpoll_zone_unwritten(z))
     {
         rc = ngx_http_longpoll_persist_collect(saver,
@@ -585,10 +589,29 @@ ngx_http_longpoll_persist_stale(ngx_http_longpoll_saver_t *saver)
     uint64_t  alive;
 
     alive = ngx_max(2 * saver->zone->sh->log.live,
-                    saver->kept + saver->kept / 4);
+                    saver->kept + saver->kept / 8);
 
     return saver->file.size + saver->file.state_size
            > alive + NGX_HTTP_LONGPOLL_PERSIST_SLACK;
+}
+
+
+/*
+ * Whether the old file grows faster than the new one is written, so that both
+ * would need too much.  Then the rest of the new one comes first; publishers
+ * do not wait for that.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_persist_late(ngx_http_longpoll_saver_t *saver)
+{
+    uint64_t  more;
+
+    more = ngx_max(saver->zone->sh->log.live / 16,
+                   NGX_HTTP_LONGPOLL_PERSIST_SLACK);
+
+    return saver->again && !saver->zone->sh->durable
+           && saver->file.size + saver->file.state_size > saver->begun + more;
 }
 
 
@@ -653,18 +676,23 @@ static ngx_int_t
 ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
     ngx_uint_t mark)
 {
-    uint64_t                   wake;
+    uint64_t                   wake, size;
     ngx_int_t                  rc;
     ngx_http_longpoll_save_t  *save;
 
     save = &saver->save;
 
-    if (save->lines == NULL
-        && ngx_http_longpoll_persist_memory(saver,
-                                            NGX_HTTP_LONGPOLL_PERSIST_LINES)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (save->lines == NULL) {
+
+        /* a round is not to make a small file a large one */
+
+        size = saver->zone->sh->log.live / 16;
+        size = ngx_max(size, NGX_HTTP_LONGPOLL_PERSIST_FEW);
+        size = ngx_min(size, NGX_HTTP_LONGPOLL_PERSIST_LINES);
+
+        if (ngx_http_longpoll_persist_memory(saver, size) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     save->len = 0;
@@ -886,6 +914,7 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
     /* workers of another nginx that ends follow each other until it has */
 
     if (sh->contested && f->head.life != sh->life && !f->head.clean
+        && !saver->last_one
         && saver->patience++ < NGX_HTTP_LONGPOLL_PERSIST_PATIENCE)
     {
         ngx_http_longpoll_file_close(f);
@@ -1072,6 +1101,12 @@ ngx_http_longpoll_persist_had(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
     for (i = 0; i < saver->save.nnotes; i++) {
         note = &saver->save.notes[i];
 
+        /* a tombstone of this life would be told to polls from the beginning */
+
+        if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB) {
+            note->word[3] = 0;
+        }
+
         if (note->kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
             ngx_http_longpoll_zone_load_loss(saver->zone, note, 0);
         }
@@ -1248,6 +1283,7 @@ ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
 
     saver->again = 1;
     saver->all = 0;
+    saver->begun = saver->file.size + saver->file.state_size;
 }
 
 

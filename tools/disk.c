@@ -348,8 +348,22 @@ fsync(int fd)
 int
 rename(const char *from, const char *to)
 {
+    char         kept[PATH_MAX];
+    struct stat  st;
+
     if (disk_ours(to) && disk_call() == -1) {
         return -1;
+    }
+
+    /*
+     * Until the directory is fsynced the old file may come back, so nobody gets
+     * its number before that: it has another name.
+     */
+
+    if (disk_shadow && disk_ours(to) && stat(to, &st) == 0) {
+        (void) snprintf(kept, sizeof(kept), "%s/%lu.was", disk_shadow,
+                        (unsigned long) st.st_ino);
+        (void) link(to, kept);
     }
 
     return disk_rename(from, to);

@@ -92,22 +92,31 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
 # small events have more bytes in the files than in the zone, and notes of what
 # their categories lost: that is no reason to write the same again
 
-for my $parameters ('flush=100ms', 'flush=1s durable=on') {
-    my $name = "small ones, $parameters";
+# of events of a few bytes each the notes need as much as the lines
+
+for my $case ([ 'flush=100ms', 1, 1.5 ], [ 'flush=1s durable=on', 1, 1.5 ],
+              [ 'flush=100ms', 100, 1 ], [ 'flush=1s durable=on', 100, 1 ])
+{
+    my ($parameters, $size, $times) = @$case;
+    my $name = "$size bytes, $parameters";
     my $n = start(parameters => "$parameters buffer=1", size => '32m');
     my $c = $n->client;
     my $most = 0;
 
     for my $round (1 .. 3) {
         for my $i (1 .. 20) {
-            publish_all($n, $c, map { event("$i-$_", $round) } 1 .. 1000);
+            publish_all($n, $c, map { event("$i-$_", $round x $size) }
+                                1 .. 1000);
 
             my $sum = sum($n);
             $most = $sum if $most < $sum;
         }
     }
 
-    cmp_ok($most, '<', 1e6 + 3 * 20_000 * 102, "$name: bounded");
+    my $lines = 20_000 * (101 + $size);
+
+    cmp_ok($most, '<', 1e6 + 3 * $times * $lines, "$name: bounded");
+    note("$name: $most bytes at most");
 
     my $files = sub {
         return join ' ', map { $_, (stat)[1, 7] } glob $n->data . '/*';
