@@ -35,8 +35,8 @@
 
 #if (NGX_THREADS)
 
-#define NGX_HTTP_LONGPOLL_PERSIST_FEW    (128 * 1024)   /* bytes at a time */
-#define NGX_HTTP_LONGPOLL_PERSIST_LINES  (1024 * 1024)  /* where more live */
+#define NGX_HTTP_LONGPOLL_PERSIST_LINES  (1024 * 1024)  /* bytes at a time */
+#define NGX_HTTP_LONGPOLL_PERSIST_FEW    (128 * 1024)   /* of a small file */
 #define NGX_HTTP_LONGPOLL_PERSIST_NOTES  4096
 #define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (256 * 1024)   /* bytes, dead or not */
 #define NGX_HTTP_LONGPOLL_PERSIST_WATCH  100            /* ms */
@@ -128,6 +128,8 @@ static ngx_uint_t ngx_http_longpoll_persist_claim(
 static ngx_uint_t ngx_http_longpoll_persist_stale(
     ngx_http_longpoll_saver_t *saver);
 static ngx_uint_t ngx_http_longpoll_persist_late(
+    ngx_http_longpoll_saver_t *saver);
+static uint64_t ngx_http_longpoll_persist_part(
     ngx_http_longpoll_saver_t *saver);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_renew(
     ngx_http_longpoll_saver_t *saver);
@@ -527,7 +529,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 
     if (!saver->again && !saver->tried
         && (saver->lost || sh->file_dead
-            || (!saver->last_one && ngx_http_longpoll_persist_stale(saver))))
+            || ngx_http_longpoll_persist_stale(saver)))
     {
         return &ngx_http_longpoll_persist_op_begin;
     }
@@ -586,10 +588,10 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 static ngx_uint_t
 ngx_http_longpoll_persist_stale(ngx_http_longpoll_saver_t *saver)
 {
-    uint64_t  alive;
+    uint64_t  live, alive;
 
-    alive = ngx_max(2 * saver->zone->sh->log.live,
-                    saver->kept + saver->kept / 8);
+    live = saver->zone->sh->log.live;
+    alive = ngx_max(live + live / 4 * 3, saver->kept + saver->kept / 8);
 
     return saver->file.size + saver->file.state_size
            > alive + NGX_HTTP_LONGPOLL_PERSIST_SLACK;
@@ -605,13 +607,25 @@ ngx_http_longpoll_persist_stale(ngx_http_longpoll_saver_t *saver)
 static ngx_uint_t
 ngx_http_longpoll_persist_late(ngx_http_longpoll_saver_t *saver)
 {
-    uint64_t  more;
-
-    more = ngx_max(saver->zone->sh->log.live / 16,
-                   NGX_HTTP_LONGPOLL_PERSIST_SLACK);
-
     return saver->again && !saver->zone->sh->durable
-           && saver->file.size + saver->file.state_size > saver->begun + more;
+           && saver->file.size + saver->file.state_size
+              > saver->begun + ngx_http_longpoll_persist_part(saver);
+}
+
+
+/* by so many bytes the files may grow between two looks */
+
+static uint64_t
+ngx_http_longpoll_persist_part(ngx_http_longpoll_saver_t *saver)
+{
+    uint64_t  part;
+
+    part = saver->zone->sh->log.live / 16;
+
+    part = ngx_max(part, NGX_HTTP_LONGPOLL_PERSIST_FEW);
+    part = ngx_min(part, NGX_HTTP_LONGPOLL_PERSIST_LINES);
+
+    return part;
 }
 
 
@@ -676,29 +690,29 @@ static ngx_int_t
 ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
     ngx_uint_t mark)
 {
-    uint64_t                   wake, size;
+    uint64_t                   wake;
     ngx_int_t                  rc;
     ngx_http_longpoll_save_t  *save;
 
     save = &saver->save;
 
-    if (save->lines == NULL) {
-
-        /* a round is not to make a small file a large one */
-
-        size = saver->zone->sh->log.live / 16;
-        size = ngx_max(size, NGX_HTTP_LONGPOLL_PERSIST_FEW);
-        size = ngx_min(size, NGX_HTTP_LONGPOLL_PERSIST_LINES);
-
-        if (ngx_http_longpoll_persist_memory(saver, size) != NGX_OK) {
-            return NGX_ERROR;
-        }
+    if (save->lines == NULL
+        && ngx_http_longpoll_persist_memory(saver,
+                                            NGX_HTTP_LONGPOLL_PERSIST_LINES)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     save->len = 0;
     save->nnotes = 0;
+    save->enough = NGX_HTTP_LONGPOLL_PERSIST_LINES;
 
     if (mark == NGX_HTTP_LONGPOLL_MARK_NEXT) {
+
+        /* a round of a small file does not make it a large one */
+
+        save->enough = ngx_http_longpoll_persist_part(saver);
 
         /* the half of the notes is left to the keys */
 

@@ -588,6 +588,8 @@ typedef struct {
     u_char                          *lines;
     size_t                           len;
     size_t                           size;
+    size_t                           enough;    /* no publish is begun then */
+    ngx_uint_t                       more;      /* one is not all in yet */
     size_t                           wanted;    /* if size is too small */
 
     ngx_http_longpoll_note_t        *notes;
@@ -623,7 +625,7 @@ void ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
  * Takes messages behind a mark, NEXT or AGAIN, until save is full.
  *
  * NGX_OK        that was all there is for now
- * NGX_AGAIN     it is full
+ * NGX_AGAIN     it is full, or has enough
  * NGX_DECLINED  the next line alone needs save->wanted bytes
  */
 ngx_int_t ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z,

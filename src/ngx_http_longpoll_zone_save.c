@@ -33,7 +33,7 @@
 
 
 static ngx_int_t ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t mark, ngx_http_longpoll_save_t *save, ngx_uint_t *more);
+    ngx_uint_t mark, ngx_http_longpoll_save_t *save);
 static void ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
     ngx_http_longpoll_msg_t *m);
@@ -264,14 +264,15 @@ ngx_int_t
 ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
     ngx_http_longpoll_save_t *save)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  more;
+    ngx_int_t  rc;
 
-    more = 0;
+    if (save->len == 0) {
+        save->more = 0;
+    }
 
     do {
         ngx_http_longpoll_zone_lock(z);
-        rc = ngx_http_longpoll_zone_save_hold(z, mark, save, &more);
+        rc = ngx_http_longpoll_zone_save_hold(z, mark, save);
         ngx_http_longpoll_zone_unlock(z);
 
     } while (rc == NGX_BUSY);
@@ -287,7 +288,7 @@ ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
 
 static ngx_int_t
 ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
-    ngx_http_longpoll_save_t *save, ngx_uint_t *more)
+    ngx_http_longpoll_save_t *save)
 {
     size_t                         len, end;
     uint32_t                       ref;
@@ -321,6 +322,11 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
             break;
         }
 
+        if (!save->more && save->len >= save->enough) {
+            rc = NGX_AGAIN;
+            break;
+        }
+
         if (steps == 0 || save->len >= end) {
             rc = NGX_BUSY;
             break;
@@ -343,7 +349,7 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
         if (len > save->size - save->len) {
             rc = NGX_AGAIN;
 
-            if (save->len == 0 || *more) {
+            if (save->len == 0 || save->more) {
                 save->wanted = save->len + len;
                 rc = NGX_DECLINED;
             }
@@ -366,7 +372,7 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
         }
 
         id = msg->id;
-        *more = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE;
+        save->more = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE;
     }
 
     if (rc == NGX_OK) {

@@ -123,6 +123,7 @@ op_collect(op_t *op, ngx_uint_t mark)
     free(model_save.notes);
     model_save.lines = malloc(op->bytes);
     model_save.size = op->bytes;
+    model_save.enough = op->bytes / 2;
     model_save.notes = malloc(op->max_notes
                               * sizeof(ngx_http_longpoll_note_t));
     model_save.len = 0;
