@@ -13,7 +13,7 @@ NAME = express
 T =
 
 # of each fuzz target
-SECONDS ?= 30
+SECONDS ?= 15
 
 .PHONY: all help check test unit load cost plain hup user docs persist asan \
 	valgrind fuzz chaos soak clients matrix smoke storm mutants run backend \
@@ -77,7 +77,7 @@ valgrind:           ## t/*.t, on an nginx under valgrind; half an hour
 	@tools/deps build test asan valgrind
 	@tools/test valgrind -- $(T)
 
-fuzz:               ## t/fuzz/*.c, half a minute each; SECONDS=n T=query for more
+fuzz:               ## t/fuzz/*.c, 15 seconds each; SECONDS=n T=query for more
 	@tools/deps build fuzz
 	@SECONDS=$(SECONDS) tools/test fuzz -- $(T)
 

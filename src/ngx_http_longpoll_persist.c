@@ -449,6 +449,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 {
     uint64_t                      wake;
     ngx_int_t                     rc;
+    ngx_uint_t                    late;
     ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -534,9 +535,10 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
         return &ngx_http_longpoll_persist_op_begin;
     }
 
+    late = ngx_http_longpoll_persist_late(saver);
+
     if ((saver->due || sh->durable || saver->leaving || saver->last_one)
-        && !saver->lost && !ngx_http_longpoll_persist_late(saver)
-        && ngx_http_longpoll_zone_unwritten(z))
+        && !saver->lost && !late && ngx_http_longpoll_zone_unwritten(z))
     {
         rc = ngx_http_longpoll_persist_collect(saver,
                                                NGX_HTTP_LONGPOLL_MARK_NEXT);
@@ -551,7 +553,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
         }
     }
 
-    saver->due = 0;
+    saver->due = (saver->due && late);
 
     if (saver->again) {
         return ngx_http_longpoll_persist_renew(saver);

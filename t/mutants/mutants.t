@@ -109,13 +109,14 @@ my @mutants = (
 
     { name => 'who is sent away is told what time it is',
       file => 'subscribe.c',
-      from => 'if (closing && !rd->missed) {', to => 'if (0) {',
+      from => 'if ((closing || ctx->zone->sh->moved) && !rd->missed) {',
+      to => 'if (0) {',
       seen => 'plain t/060-workers.t' },
 
     { name => 'a cursor that stands on its own event',
       file => 'zone_read.c',
-      from => "->id > way->seen)\n        {\n            found = 1;",
-      to => "->id >= way->seen)\n        {\n            found = 1;",
+      from => 'if (last && last->id > way->seen && !gone) {',
+      to => 'if (last && last->id >= way->seen && !gone) {',
       seen => 'plain t/030-subscribe.t' },
 
     { name => 'who waits since this ms is not told of it',
@@ -169,7 +170,7 @@ my @mutants = (
 
     { name => "a client of gpoll's that lost a message and stays",
       file => 'zone_read.c',
-      from => 'if (rd->client && rd->missed) {', to => 'if (0) {',
+      from => 'if (rd->client && rd->missed && !gone) {', to => 'if (0) {',
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits for ever",
@@ -187,6 +188,28 @@ my @mutants = (
       file => 'place.c',
       from => '    n = places->sh->first;', to => '    n = places->sh->last;',
       seen => 'plain t/110-gpoll.t' },
+
+    { name => 'what the other side of an upgrade took, not told',
+      file => 'persist.c',
+      from => 'ngx_http_longpoll_zone_missing(z, saver->last);', to => ';',
+      seen => 'persist t/persist/move.t' },
+
+    { name => 'what a category lost, not noted with what is gone',
+      file => 'zone_save.c',
+      from => 'gone->dropped = cat->dropped;', to => 'gone->dropped = 0;',
+      seen => 'persist t/persist/life.t' },
+
+    { name => 'a round that ends within a publish',
+      file => 'zone_save.c',
+      from => 'if (!save->more && save->len >= save->enough) {',
+      to => 'if (save->len >= save->enough) {',
+      seen => 'unit' },
+
+    { name => 'a file that others wrote to, cut and gone on with',
+      file => 'persist.c',
+      from => 'own || (f->size == sh->file_size && !sh->contested)',
+      to => '1',
+      seen => 'persist t/persist/move.t' },
 );
 
 $| = 1;
