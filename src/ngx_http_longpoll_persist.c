@@ -89,7 +89,7 @@ struct ngx_http_longpoll_saver_s {
 
     unsigned                         due:1;     /* flush asks */
     unsigned                         check:1;
-    unsigned                         others:1;  /* had the file meanwhile */
+    unsigned                         others:1;  /* wrote to it meanwhile */
     unsigned                         losses_due:1;  /* theirs are to be read */
     unsigned                         head_due:1;    /* that this life has begun
                                                        is to be said */
@@ -996,7 +996,6 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_saver_t *saver)
 
         told = (f->head.clean || f->head.durable);
 
-        saver->others = 1;
         saver->last = f->head.last_id;
 
         if (!f->head.clean) {
@@ -1006,7 +1005,8 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_saver_t *saver)
         saver->losses_due = (told && f->size == sh->file_size
                              && f->node == sh->file_node && !sh->file_dead);
         saver->read = sh->state_size;
-        saver->lost = !saver->losses_due;
+        saver->others = !saver->losses_due;
+        saver->lost = saver->others;
     }
 }
 
@@ -1062,7 +1062,7 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
     saver->again = 0;
     saver->due = 1;
 
-    if (saver->others && saver->lost) {
+    if (saver->others) {
         ngx_http_longpoll_zone_missing(z, saver->last);
 
         ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
