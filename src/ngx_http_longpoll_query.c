@@ -105,6 +105,54 @@ ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q, ngx_str_t *args,
 }
 
 
+void
+ngx_http_longpoll_query_keep(ngx_http_longpoll_query_kept_t *kept,
+    void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q)
+{
+    ngx_str_t  *name;
+
+    name = &q->cats[0].name;
+
+    if (q->ncats != 1 || args->len > NGX_HTTP_LONGPOLL_QUERY_KEPT
+        || name->data < args->data
+        || name->data + name->len > args->data + args->len)
+    {
+        return;
+    }
+
+    kept->owner = owner;
+    kept->len = args->len;
+    ngx_memcpy(kept->args, args->data, args->len);
+
+    kept->query = *q;
+    kept->cat = q->cats[0];
+    kept->cat.name.data = kept->args + (name->data - args->data);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_query_again(ngx_http_longpoll_query_kept_t *kept,
+    void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q)
+{
+    ngx_http_longpoll_cat_t  *cats;
+
+    if (kept->owner != owner || kept->len != args->len
+        || ngx_memcmp(kept->args, args->data, args->len) != 0)
+    {
+        return 0;
+    }
+
+    cats = q->cats;
+    cats[0] = kept->cat;
+    cats[0].name.data = args->data + (kept->cat.name.data - kept->args);
+
+    *q = kept->query;
+    q->cats = cats;
+
+    return 1;
+}
+
+
 ngx_int_t
 ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
     ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,

@@ -42,6 +42,23 @@ typedef struct {
 
 
 /*
+ * A query that was read, for the next one that is the same: when an event has
+ * gone to a thousand clients, a thousand come back and ask with the same bytes.
+ * Begins as zeros.
+ */
+
+#define NGX_HTTP_LONGPOLL_QUERY_KEPT   256  /* bytes; longer ones are not */
+
+typedef struct {
+    void                     *owner;
+    ngx_http_longpoll_query_t  query;
+    ngx_http_longpoll_cat_t   cat;
+    size_t                    len;
+    u_char                    args[NGX_HTTP_LONGPOLL_QUERY_KEPT];
+} ngx_http_longpoll_query_kept_t;
+
+
+/*
  * Reads args (without the '?').  Where categories are given (NULL: not), those
  * in args do not count.  The caller has set q->cats, and nothing else
  * of q; buf has room for args->len bytes and takes what had to be decoded, and
@@ -57,6 +74,21 @@ typedef struct {
 ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
     ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
     ngx_uint_t max_timeout, u_char *errbuf, ngx_str_t *error);
+
+/*
+ * Keeps q, read of args alone with nothing given, and with the hashes of its
+ * categories.  The owner stands for what else it was read with.  What cannot be
+ * kept is not, which is more than one category, or one that was decoded.
+ */
+void ngx_http_longpoll_query_keep(ngx_http_longpoll_query_kept_t *kept,
+    void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);
+
+/*
+ * 1 if the owner's query that is kept is the same as args: q is as it was, with
+ * the category in q->cats, whose name points into args.
+ */
+ngx_uint_t ngx_http_longpoll_query_again(ngx_http_longpoll_query_kept_t *kept,
+    void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);
 
 /*
  * The same of the categories alone.

@@ -91,6 +91,8 @@ typedef struct {
 static ngx_int_t ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
     ngx_uint_t *timeout);
+static ngx_int_t ngx_http_longpoll_subscribe_ask(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_query_t *q);
 static void ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor);
 static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
@@ -163,6 +165,10 @@ static ngx_str_t  ngx_http_longpoll_subscribe_late =
 /* this worker's zones */
 static ngx_array_t                 *ngx_http_longpoll_subscribe_zones;
 static ngx_http_longpoll_answer_t   ngx_http_longpoll_subscribe_answer;
+
+/* the last query, in the location that it was asked */
+static ngx_http_longpoll_query_kept_t  ngx_http_longpoll_subscribe_kept;
+
 static ngx_uint_t                   ngx_http_longpoll_subscribe_lane;
 
 /* when it began to drain, how long it may, how many there were */
@@ -316,24 +322,63 @@ ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
     ngx_uint_t *timeout)
 {
+    ngx_int_t                  rc;
+    ngx_http_longpoll_cat_t    cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+    ngx_http_longpoll_query_t  q;
+
+    q.cats = cats;
+
+    rc = ngx_http_longpoll_subscribe_ask(r, ctx->zone, &q);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->ncats = q.ncats;
+    ctx->cats = ngx_palloc(r->pool, q.ncats * sizeof(ngx_http_longpoll_cat_t));
+    if (ctx->cats == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(ctx->cats, cats, q.ncats * sizeof(ngx_http_longpoll_cat_t));
+
+    ngx_http_longpoll_subscribe_cursor(ctx->zone, &q, cursor);
+
+    *timeout = q.timeout;
+
+    return NGX_OK;
+}
+
+
+/* reads the query, and the names of its categories; returns as above */
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_ask(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_query_t *q)
+{
     u_char                        *buf;
     ngx_int_t                      rc;
     ngx_str_t                      error;
-    ngx_uint_t                     i;
-    ngx_http_longpoll_cat_t        cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
-    ngx_http_longpoll_query_t      q;
+    ngx_uint_t                     i, own;
     ngx_http_longpoll_given_t      given;
     ngx_http_longpoll_loc_conf_t  *llcf;
     u_char                         text[NGX_HTTP_LONGPOLL_QUERY_ERROR];
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    buf = NULL;
-
     rc = ngx_http_longpoll_category_given(r, &given);
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    own = (rc == NGX_DECLINED);
+
+    if (own && ngx_http_longpoll_query_again(&ngx_http_longpoll_subscribe_kept,
+                                             llcf, &r->args, q))
+    {
+        return NGX_OK;
+    }
+
+    buf = NULL;
 
     /* only what is escaped takes memory */
 
@@ -344,10 +389,7 @@ ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
         }
     }
 
-    q.cats = cats;
-
-    if (ngx_http_longpoll_query_parse(&q, &r->args, buf,
-                                      rc == NGX_OK ? &given : NULL,
+    if (ngx_http_longpoll_query_parse(q, &r->args, buf, own ? NULL : &given,
                                       llcf->max_timeout / 1000, text, &error)
         != NGX_OK)
     {
@@ -356,20 +398,14 @@ ngx_http_longpoll_subscribe_query(ngx_http_request_t *r,
         return rc == NGX_OK ? NGX_DONE : rc;
     }
 
-    ctx->ncats = q.ncats;
-    ctx->cats = ngx_palloc(r->pool, q.ncats * sizeof(ngx_http_longpoll_cat_t));
-    if (ctx->cats == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    for (i = 0; i < q->ncats; i++) {
+        ngx_http_longpoll_zone_name(z, &q->cats[i]);
     }
 
-    for (i = 0; i < q.ncats; i++) {
-        ctx->cats[i] = cats[i];
-        ngx_http_longpoll_zone_name(ctx->zone, &ctx->cats[i]);
+    if (own) {
+        ngx_http_longpoll_query_keep(&ngx_http_longpoll_subscribe_kept, llcf,
+                                     &r->args, q);
     }
-
-    ngx_http_longpoll_subscribe_cursor(ctx->zone, &q, cursor);
-
-    *timeout = q.timeout;
 
     return NGX_OK;
 }

@@ -25,6 +25,11 @@
 #define NGX_HTTP_LONGPOLL_WAIT_SLICE    64      /* waiters */
 #define NGX_HTTP_LONGPOLL_WAIT_BUCKETS  256     /* at first */
 
+/* bytes that are fetched */
+
+#define NGX_HTTP_LONGPOLL_WAIT_AROUND   512
+#define NGX_HTTP_LONGPOLL_WAIT_HEADERS  256
+
 
 static ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_cat(
     ngx_http_longpoll_wait_t *wait, const uint64_t hash[2]);
@@ -37,10 +42,26 @@ static void ngx_http_longpoll_wait_unlink(ngx_http_longpoll_wait_t *wait,
 static void ngx_http_longpoll_wait_free(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 static void ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev);
+static ngx_http_longpoll_waiter_t *ngx_http_longpoll_wait_next(
+    ngx_http_longpoll_wait_cat_t *cat);
 
 
 #define ngx_http_longpoll_wait_bucket(wait, hash)                             \
     (&(wait)->buckets[(hash)[0] & ((wait)->nbuckets - 1)])
+
+
+#define ngx_http_longpoll_wait_waiter(q)                                      \
+    (((ngx_http_longpoll_link_t *)                                            \
+      ngx_queue_data(q, ngx_http_longpoll_link_t, queue))->w)
+
+/* no function: gcc leaves one out that does nothing else */
+
+#define ngx_http_longpoll_wait_fetch(start, size)                             \
+    for (p = (u_char *) (start); p < (u_char *) (start) + (size);             \
+         p += NGX_CPU_CACHE_LINE)                                             \
+    {                                                                         \
+        __builtin_prefetch(p);                                                \
+    }
 
 
 ngx_int_t
@@ -431,8 +452,6 @@ static void
 ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
 {
     ngx_uint_t                     left;
-    ngx_queue_t                   *q;
-    ngx_http_longpoll_link_t      *link;
     ngx_http_longpoll_wait_t      *wait;
     ngx_http_longpoll_wait_cat_t  *cat;
 
@@ -449,13 +468,7 @@ ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
                 return;
             }
 
-            q = ngx_queue_head(&cat->waking);
-            link = ngx_queue_data(q, ngx_http_longpoll_link_t, queue);
-
-            ngx_queue_remove(q);
-            ngx_queue_insert_tail(&cat->parked, q);
-
-            wait->wake(link->w);
+            wait->wake(ngx_http_longpoll_wait_next(cat));
         }
 
         wait->ready = cat->ready_next;
@@ -472,4 +485,86 @@ ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
             ngx_http_longpoll_wait_free(wait, cat);
         }
     }
+}
+
+
+/*
+ * The next one to be told is parked again.
+ *
+ * Who waited for long is in no near cache, and telling it touches some eighty
+ * lines, most of which are an address behind another.  Those of the ones behind
+ * it are fetched meanwhile, each a step further: the link, by which the waiter
+ * is found; its request, with the pool's head before it, and behind it the list
+ * of its answer's headers; the connection, and what was last taken from the
+ * pool, as the waiter itself was, and will be for the answer; what these lead
+ * to.
+ */
+
+static ngx_http_longpoll_waiter_t *
+ngx_http_longpoll_wait_next(ngx_http_longpoll_wait_cat_t *cat)
+{
+    u_char                      *p;
+    ngx_pool_t                  *pool;
+    ngx_queue_t                 *q;
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_longpoll_waiter_t  *w;
+
+    q = ngx_queue_head(&cat->waking);
+    w = ngx_http_longpoll_wait_waiter(q);
+
+    ngx_queue_remove(q);
+    ngx_queue_insert_tail(&cat->parked, q);
+
+    q = ngx_queue_head(&cat->waking);
+
+    if (q != &cat->waking) {
+        r = ngx_http_longpoll_wait_waiter(q)->request;
+        c = r->connection;
+
+        ngx_http_longpoll_wait_fetch(c->read, sizeof(ngx_event_t));
+        ngx_http_longpoll_wait_fetch(c->write, sizeof(ngx_event_t));
+        ngx_http_longpoll_wait_fetch(c->log, sizeof(ngx_log_t));
+        ngx_http_longpoll_wait_fetch(c->log->data, 1);
+
+        if (r->header_in) {
+            ngx_http_longpoll_wait_fetch(r->header_in->start, 1);
+        }
+
+        pool = r->pool->d.next;
+
+        if (pool) {
+            ngx_http_longpoll_wait_fetch(pool->d.last,
+                                         NGX_HTTP_LONGPOLL_WAIT_AROUND);
+        }
+
+        q = ngx_queue_next(q);
+    }
+
+    if (q != &cat->waking) {
+        r = ngx_http_longpoll_wait_waiter(q)->request;
+        pool = r->pool;
+
+        ngx_http_longpoll_wait_fetch(r->connection, sizeof(ngx_connection_t));
+        ngx_http_longpoll_wait_fetch(r->header_in, 1);
+        ngx_http_longpoll_wait_fetch(pool->d.last
+                                     - NGX_HTTP_LONGPOLL_WAIT_AROUND,
+                                     2 * NGX_HTTP_LONGPOLL_WAIT_AROUND);
+        ngx_http_longpoll_wait_fetch(pool->d.next, 1);
+
+        q = ngx_queue_next(q);
+    }
+
+    if (q != &cat->waking) {
+        r = ngx_http_longpoll_wait_waiter(q)->request;
+
+        ngx_http_longpoll_wait_fetch((u_char *) r - sizeof(ngx_pool_t),
+                                     sizeof(ngx_pool_t)
+                                     + sizeof(ngx_http_request_t)
+                                     + NGX_HTTP_LONGPOLL_WAIT_HEADERS);
+
+        ngx_http_longpoll_wait_fetch(ngx_queue_next(q), 1);
+    }
+
+    return w;
 }

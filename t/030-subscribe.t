@@ -1176,3 +1176,48 @@ my $r = $c->response;
 
 is($r->status, 400, 'status');
 is($r->body, '{"error": "The body of a poll must come with it."}', 'words');
+
+
+
+=== TEST 63: the same query, again and in other places
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_zone zone=other:1m;
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /publish { longpoll_publish   events; }
+    location = /other   { longpoll_subscribe other; }
+    location = /others  { longpoll_publish   other; }
+    location = /brief   { longpoll_subscribe events; longpoll_max_timeout 5s; }
+    location = /given   { longpoll_subscribe events; longpoll_category given; }
+--- scenario
+my $cat = category();
+my $query = "timeout=9&category=$cat&since_time=1";
+
+publish($cat, '"here"');
+publish($cat, '"there"', uri => '/others');
+publish('given', '"given"');
+
+my $c = connection();
+
+for my $turn (1 .. 2) {
+    for (1 .. 2) {
+        is_deeply([get("/events?$query", conn => $c)->data], ['here'],
+                  "$turn: the zone's");
+    }
+    is_deeply([get("/other?$query", conn => $c)->data], ['there'],
+              "$turn: another zone");
+    is(get("/brief?$query", conn => $c)->body,
+       q({"error": "Invalid or missing 'timeout' arg.  Must be 1-5."}),
+       "$turn: too long here");
+
+    my $r = get("/given?$query", conn => $c);
+    like($r->body, qr/"category":"given","data":"given"/,
+         "$turn: a category that is given");
+
+    is_deeply([get("/events?$query&", conn => $c)->data], ['here'],
+              "$turn: a longer one");
+}
+
+like(get("/events?$query", conn => $c)->body, qr/"category":"\Q$cat\E"/,
+     'its name');

@@ -5,8 +5,8 @@
  * The first two bytes say how it is asked, the rest is the query.  Must hold:
  * an answer is whole (names of 1 to 1024 bytes of UTF-8, none twice, at most 64
  * of them, inside what was read or decoded), an error is a known text, asking
- * twice says the same, a buffer is not needed where nothing is escaped, and
- * the two ways to ask agree on the categories.
+ * twice says the same, so does what was kept, a buffer is not needed where
+ * nothing is escaped, and the two ways to ask agree on the categories.
  */
 
 
@@ -134,6 +134,34 @@ query_agree(query_answer_t *a, query_answer_t *b)
 }
 
 
+/* what was kept of it is the same, in the bytes of whoever asks again */
+
+static void
+query_kept(query_answer_t *a, ngx_str_t *args)
+{
+    ngx_str_t                        copy;
+    query_answer_t                   b;
+    ngx_http_longpoll_query_kept_t   kept;
+
+    memset(&kept, 0, sizeof(ngx_http_longpoll_query_kept_t));
+    ngx_http_longpoll_query_keep(&kept, a, args, &a->q);
+
+    copy.len = args->len;
+    copy.data = fuzz_copy(args->data, args->len);
+
+    query_begin(&b);
+
+    if (ngx_http_longpoll_query_again(&kept, a, &copy, &b.q)) {
+        b.rc = NGX_OK;
+        query_names(&b, &copy, NULL, NULL, 0);
+        query_agree(a, &b);
+    }
+
+    query_end(&b);
+    free(copy.data);
+}
+
+
 /* the first values of the query, cut at '/', are given by the configuration */
 
 static ngx_uint_t
@@ -199,6 +227,10 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
                                              &first.error);
     query_names(&first, &args, buf, values, n);
     query_answer(&first);
+
+    if (first.rc == NGX_OK && g == NULL) {
+        query_kept(&first, &args);
+    }
 
     second.rc = ngx_http_longpoll_query_parse(&second.q, &args,
                             ngx_http_longpoll_query_escaped(&args) ? again

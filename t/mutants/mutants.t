@@ -79,6 +79,11 @@ my @mutants = (
       to => "    w->wait->parked--;",
       seen => 'asan t/040-wait.t' },
 
+    { name => 'a query that was read in another location',
+      file => 'query.c',
+      from => 'kept->owner != owner || ', to => '',
+      seen => 'plain t/030-subscribe.t' },
+
     { name => 'a poll not unlinked from its category',
       file => 'wait.c',
       from => "    ngx_queue_remove(&link->queue);\n    cat->polls--;",

@@ -248,6 +248,69 @@ text_query_line(ngx_http_longpoll_query_t *q)
 }
 
 
+/*
+ * A query that was read and is kept is the next one with the same bytes, and no
+ * other, and nobody else's.
+ */
+
+static void
+text_query_again(ngx_http_longpoll_query_t *q, ngx_str_t *args)
+{
+    char                        was[sizeof(text_got)];
+    ngx_str_t                   copy, *name;
+    ngx_uint_t                  may, again;
+    ngx_http_longpoll_query_t   other;
+    ngx_http_longpoll_cat_t    *cats;
+
+    /* the one before this is still kept */
+    static ngx_http_longpoll_query_kept_t  kept;
+    static char                            owner, stranger;
+
+    name = &q->cats[0].name;
+    may = q->ncats == 1 && args->len <= NGX_HTTP_LONGPOLL_QUERY_KEPT
+          && name->data >= args->data && name->data < args->data + args->len;
+
+    q->cats[0].hash[0] = text_random();
+    q->cats[0].hash[1] = text_random();
+
+    ngx_http_longpoll_query_keep(&kept, &owner, args, q);
+
+    memset(&other, 0xa5, sizeof(other));
+    cats = (void *) text_piece(NULL, sizeof(ngx_http_longpoll_cat_t));
+    other.cats = cats;
+    copy.data = text_piece(args->data, args->len);
+    copy.len = args->len;
+
+    text_ok(!ngx_http_longpoll_query_again(&kept, &stranger, &copy, &other),
+            "nobody else's");
+
+    again = ngx_http_longpoll_query_again(&kept, &owner, &copy, &other);
+    text_ok(again == may, "kept, if it may be");
+
+    if (again) {
+        text_ok(other.cats == cats && cats[0].hash[0] == q->cats[0].hash[0]
+                && cats[0].hash[1] == q->cats[0].hash[1],
+                "the same category");
+        text_ok(cats[0].name.data == copy.data + (name->data - args->data),
+                "in its own bytes");
+
+        strcpy(was, text_got);
+        text_query_line(&other);
+        text_ok(strcmp(was, text_got) == 0, "the same query");
+
+        copy.data[text_below(copy.len)] ^= 1;
+        text_ok(!ngx_http_longpoll_query_again(&kept, &owner, &copy, &other),
+                "not another one");
+
+        copy.len--;
+        text_ok(!ngx_http_longpoll_query_again(&kept, &owner, &copy, &other),
+                "not a shorter one");
+    }
+
+    text_drop(2);
+}
+
+
 static void
 text_query(const u_char *in, size_t len)
 {
@@ -276,6 +339,7 @@ text_query(const u_char *in, size_t len)
         == NGX_OK)
     {
         text_query_line(&q);
+        text_query_again(&q, &args);
 
     } else {
         sprintf(text_got, "error: %.*s", (int) error.len, error.data);
