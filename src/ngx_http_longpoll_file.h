@@ -25,7 +25,8 @@ typedef struct {
     uint64_t                         life;      /* 0: there is no head */
     uint64_t                         trusted;   /* ms: nothing made since was
                                                    lost with a life */
-    uint64_t                         last_id;   /* of a life that has ended */
+    uint64_t                         last_id;   /* given out before; clean: the
+                                                   last one */
     uint64_t                         key[2];    /* of the hash in the notes */
     uint64_t                         durable;   /* what was told is on disk */
     uint64_t                         clean;     /* it has ended, and all of it

@@ -123,6 +123,7 @@ static uint64_t ngx_http_longpoll_load_lost(
 static void ngx_http_longpoll_load_talk(ngx_http_longpoll_load_t *load,
     const char *what, ngx_uint_t n, ngx_uint_t of);
 static void ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load);
+static uint64_t ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_grow(void **p, size_t old,
     size_t new, ngx_log_t *log);
 static uint64_t ngx_http_longpoll_load_clock(void);
@@ -213,8 +214,9 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 
     /* what is new is later than all of it, even if the clock was set back */
 
-    ngx_http_longpoll_zone_loaded(z, 1, ngx_max(load.now,
-                                     ngx_http_longpoll_id_ms(load.last) + 1));
+    ngx_http_longpoll_zone_loaded(z, 1,
+                                  ngx_max(load.now,
+                                      ngx_http_longpoll_load_last(&load) + 1));
 
     if (load.fd != -1) {
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
@@ -395,7 +397,7 @@ static ngx_int_t
 ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
 {
     size_t                           size;
-    uint64_t                         name;
+    uint64_t                         name, id, life;
     ngx_uint_t                       i;
     ngx_http_longpoll_note_t        *note;
     ngx_http_longpoll_uuid_t         uuid;
@@ -422,6 +424,15 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
         uuid.high = note->word[0];
         uuid.low = note->word[1];
         name = 0;
+
+        /* what is not loaded may have been the last one */
+
+        if (note->kind <= NGX_HTTP_LONGPOLL_NOTE_KEY
+            && ngx_http_longpoll_id_read(&uuid, &id, &life)
+            && life == load->head.life)
+        {
+            load->last = ngx_max(load->last, id);
+        }
 
         switch (note->kind) {
 
@@ -895,6 +906,7 @@ ngx_http_longpoll_load_talk(ngx_http_longpoll_load_t *load, const char *what,
 static void
 ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
 {
+    uint64_t                      last;
     ngx_uint_t                    good;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -910,9 +922,10 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
         good = load->nlines && !load->own && !load->broken;
     }
 
+    last = ngx_http_longpoll_load_last(load);
+
     if (!good) {
-        sh->trusted = ngx_max(load->now,
-                              ngx_http_longpoll_id_ms(sh->last_id) + 1);
+        sh->trusted = ngx_max(load->now, last + 1);
 
         /* whoever writes to it may end well, see ..._zone_alone() */
 
@@ -927,9 +940,17 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
 
     sh->trusted = ngx_max(load->head.trusted,
                           load->zone->sh->unnamed);
-    sh->ended = ngx_max(load->now,
-                        ngx_http_longpoll_id_ms(ngx_max(sh->last_id,
-                                                        load->last)));
+    sh->ended = ngx_max(load->now, last);
+}
+
+
+/* the ms of the last id that is known to have been given out */
+
+static uint64_t
+ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load)
+{
+    return ngx_http_longpoll_id_ms(ngx_max(load->zone->sh->last_id,
+                                           load->last));
 }
 
 

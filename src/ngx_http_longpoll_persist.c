@@ -1243,7 +1243,7 @@ ngx_http_longpoll_persist_head(ngx_http_longpoll_saver_t *saver)
     if (saver->head_due) {
         head->life = sh->life;
         head->trusted = sh->trusted;
-        head->last_id = 0;
+        head->last_id = sh->last_id;
         head->key[0] = sh->key[0];
         head->key[1] = sh->key[1];
         head->durable = 0;

@@ -14,6 +14,7 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Client ();
 use Longpoll::Oracle ();
+use Longpoll::Persist ();
 use Longpoll::Server qw( wait_until );
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
@@ -153,5 +154,50 @@ is(said(answer('category=farm&since_time=0')), 'events a1',
 publish(farm => '"a2"');
 is(said($parked->response), 'events a2', 'inactive: and it is woken');
 $server->end;
+
+
+# between two lives: what the file says of the first one counts, and of what was
+# deleted only its notes
+
+for my $end (qw( quit kill_all )) {
+    for my $gone (0, 1) {
+        my $name = "$end, an hour back" . ($gone ? ', all of it deleted' : '');
+
+        local $ENV{LONGPOLL_CLOCK} = $file;
+        local $ENV{LD_PRELOAD} = $preload;
+
+        set_clock(3600);
+
+        my $n = Longpoll::Persist->start(workers => 2);
+        my ($a, $b) = map { $n->publish(farm => qq("$_")) } qw( a b );
+        my $time = $n->poll(category => 'none')->response->timestamp;
+
+        $n->wait_data(qw( a b ));
+
+        if ($gone) {
+            my $size = -s $n->file('.state');
+
+            $n->forget('farm');
+            wait_until('a note', sub { -s $n->file('.state') > $size });
+        }
+
+        $n->$end;
+        set_clock(0);
+        $n->up;
+
+        my $c = $n->publish(farm => '"c"');
+        my $told = $end eq 'quit' ? 'c' : 'c missed';
+
+        cmp_ok($c, 'gt', $b, "$name: ids go on");
+        is($n->said([ category => 'farm', last_id => $b ],
+                    [ category => 'farm', since_time => ms($b) ]),
+           "$told | $told", "$name: who comes from before misses nothing new");
+        is($n->said([ category => 'farm', since_time => $time ]), 'c',
+           "$name: nor with a time-out's answer") if $end eq 'quit';
+        is($n->said([ category => 'farm', since_time => 1 ]),
+           $gone ? 'c' : 'a b c', "$name: the order is that of publishing");
+        is(join('', $n->alerts), '', "$name: the log has no alerts");
+    }
+}
 
 done_testing;
