@@ -95,12 +95,11 @@ http {
 `
 
 type server struct {
-	nginx   string
-	prefix  string
-	url     string
-	master  *exec.Cmd
-	exited  chan struct{}
-	workers map[string]bool // all that ever answered
+	nginx  string
+	prefix string
+	url    string
+	master *exec.Cmd
+	exited chan struct{}
 }
 
 // zone is what longpoll_status says.
@@ -118,10 +117,9 @@ func newServer(nginx string, modules []string) (*server, error) {
 
 	port := freePort()
 	s := &server{
-		nginx:   nginx,
-		prefix:  prefix,
-		url:     "http://127.0.0.1:" + port,
-		workers: map[string]bool{},
+		nginx:  nginx,
+		prefix: prefix,
+		url:    "http://127.0.0.1:" + port,
 	}
 
 	head := ""
@@ -200,7 +198,7 @@ func (s *server) start() error {
 			return errors.New("nginx did not start:\n" + s.log())
 		case <-time.After(5 * time.Millisecond):
 		}
-		if _, err := s.pid(); err == nil {
+		if _, err := s.get("/status"); err == nil {
 			return nil
 		}
 	}
@@ -215,7 +213,7 @@ func (s *server) stop() {
 		return
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end) &&
-		s.children() > 2; {
+		len(s.children()) > 2; {
 
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -230,18 +228,18 @@ func (s *server) stop() {
 }
 
 // children are the processes whose parent is the master: proc(5), field 4.
-func (s *server) children() int {
-	n := 0
+func (s *server) children() []string {
+	var pids []string
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
 		_, fields, _ := strings.Cut(string(text), ") ")
 		if f := strings.Fields(fields); len(f) > 1 &&
 			f[1] == strconv.Itoa(s.master.Process.Pid) {
-			n++
+			pids = append(pids, filepath.Base(filepath.Dir(file)))
 		}
 	}
-	return n
+	return pids
 }
 
 func (s *server) remove() {
@@ -278,15 +276,6 @@ func (s *server) get(uri string) (string, error) {
 	return string(body), err
 }
 
-// pid is that of the worker that answers; remembered in workers.
-func (s *server) pid() (string, error) {
-	pid, err := s.get("/pid")
-	if err == nil {
-		s.workers[pid] = true
-	}
-	return pid, err
-}
-
 func (s *server) status() (zone, error) {
 	var all struct{ Zones map[string]zone }
 
@@ -311,15 +300,21 @@ func (t *trial) waiting(n int) {
 		fmt.Sprintf("%d polls wait", n))
 }
 
-// reload returns when workers of the new configuration answer.  Those of the
-// old one may still have polls to send away.
+// reload returns when all workers of the old configuration have been told to
+// leave, and take no more connections.  They may still have polls to send away;
+// who was sent away by the first of them may have come to the second one.
 func (t *trial) reload() {
-	old := len(t.workers)
+	old := t.children()
 	t.must(t.master.Process.Signal(syscall.SIGHUP) == nil, "HUP")
 	t.eventually(func() bool {
-		_, err := t.pid()
-		return err == nil && len(t.workers) > old
-	}, "a new worker answers")
+		log := t.log()
+		for _, pid := range old {
+			if !strings.Contains(log, pid+": gracefully shutting down") {
+				return false
+			}
+		}
+		return true
+	}, "the old workers leave")
 }
 
 func (t *trial) restart() {
