@@ -31,7 +31,8 @@ package Longpoll;
 # block that reads the zone's figures uses a zone of its own.
 #
 # With LONGPOLL_SLOW=1 answers may take longer, and what measures how long is
-# skipped.
+# skipped.  So is what fails while the machine's host has given its CPUs to
+# others.
 
 use strict;
 use warnings;

@@ -482,10 +482,17 @@ life_again(void)
         in.data.data = malloc(msg->len);
         memcpy(in.data.data, model_bytes(msg->uid, msg->len), msg->len);
 
-        (void) ngx_http_longpoll_zone_load(z, &cat, &in,
-                                           msg->key[0] ? msg->key : NULL,
-                                           m.now);
+        /* a smaller zone may not have room for it */
+
+        msg->kept = (ngx_http_longpoll_zone_load(z, &cat, &in,
+                                                 msg->key[0] ? msg->key : NULL,
+                                                 m.now)
+                     == NGX_OK);
         free(in.data.data);
+
+        if (!msg->kept) {
+            continue;
+        }
 
         stub_must(model_ms(in.id) >= model_ms(msg->id),
                   "a message goes back in time");

@@ -783,8 +783,15 @@ op_done(op_t *op, ngx_uint_t killed)
     /* what strays is overtaken, by any call, when nothing waits for the disk */
 
     if (op->kind == OP_MISSING) {
-        last = model_ms(ngx_max(op->last_id, op->last)) + 1;
-        last = ngx_http_longpoll_id(last, 0);
+        last = ngx_max(op->last_id, op->last);
+
+        /* what strays is overtaken first, if nothing waits for the disk */
+
+        if (op->visible == op->committed) {
+            last = ngx_max(last, model_stray);
+        }
+
+        last = ngx_http_longpoll_id(model_ms(last) + 1, 0);
 
         stub_must(sh->missing == last || (killed && sh->missing == m.missing),
                   "not all of before is missed");
