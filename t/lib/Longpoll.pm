@@ -31,8 +31,7 @@ package Longpoll;
 # block that reads the zone's figures uses a zone of its own.
 #
 # With LONGPOLL_SLOW=1 answers may take longer, and what measures how long is
-# skipped.  So is what fails while the machine's host has given its CPUs to
-# others.
+# skipped.
 
 use strict;
 use warnings;
