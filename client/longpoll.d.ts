@@ -20,8 +20,9 @@ export type Cursor =
 export type Start = "now" | "beginning" | Cursor;
 
 /**
- * What is said of the connection: "idle" before somebody listens, "broken" and
- * "offline" between two tries, "paused" while an iterator is behind.
+ * What is said of the connection: "idle" before somebody listens, "broken"
+ * between two tries, "offline" while the browser says so and nothing is heard,
+ * "paused" while an iterator is behind.
  */
 export type State = "idle" | "connecting" | "listening" | "broken" | "offline"
   | "paused" | "closed";

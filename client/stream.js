@@ -185,7 +185,7 @@ export class Stream extends EventTarget {
   // enough: "now" is safe only once the server has said when that is.
   async _ask(timeout = this._cursor ? this._options.timeout : 1) {
     const attempt = this._attempt = new AbortController();
-    const parked = setTimeout(() => this._say("listening"), 1000);
+    const parked = setTimeout(() => this._parked(), 1000);
     const begin = performance.now();
     let answer;
 
@@ -215,6 +215,11 @@ export class Stream extends EventTarget {
     if (this._early > 4) await this._pause(this._early - 5);
 
     return attempt.signal.aborted ? undefined : answer;
+  }
+
+  // no answer is not a bad one, but of a network that is gone it says nothing
+  _parked() {
+    if (this._state !== "offline") this._say("listening");
   }
 
   _again() {

@@ -704,6 +704,13 @@ sub network {
                      { offline => \1, %no });
         $window->wait_for('got.a.stream.state === "offline"', 'it to notice');
 
+        # a second after its poll began, which would be taken for listening
+
+        my $at = $window->run('return performance.now()');
+        $window->wait_for("performance.now() > $at + 1100", 'that');
+        is($window->run('return got.a.stream.state'), 'offline',
+           "$title: round $round, as long as it is");
+
         # a poll that is under way may still be answered, the next one not
 
         $server->publish($name, 2 * $round);
