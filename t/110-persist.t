@@ -272,14 +272,16 @@ for my $from (sort keys %$on) {
 # one of the two is not the one that writes
 
 for my $pid (sort keys %$on) {
-    my @took = sort { $a <=> $b } map {
-        my $at = Time::HiRes::time();
+    in_time(0.2, 'a publisher is told at once', sub {
+        my @took = sort { $a <=> $b } map {
+            my $at = time;
 
-        publish(category(), 1, conn => $on->{$pid}[1]);
-        Time::HiRes::time() - $at;
-    } 1 .. 9;
+            publish(category(), 1, conn => $on->{$pid}[1]);
+            time - $at;
+        } 1 .. 9;
 
-    in_time($took[4], '<', 0.2, 'a publisher is told at once');
+        return $took[4];
+    });
 }
 
 my ($cat, $other) = (category(), category());

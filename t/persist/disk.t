@@ -51,7 +51,7 @@ _EOC_
 
     my $first = $n->publish(farm => '"a"');
     $n->wait_writer;
-    $n->set_disk(delay => 300);
+    $n->set_disk(delay => 2000);
 
     my $parked = $n->poll(category => 'farm', last_id => $first,
                           timeout => 10);
@@ -69,11 +69,11 @@ _EOC_
     my $took = time - $begin;
 
     is($read->kind, 'events', "$name: another zone");
-    cmp_ok($took, '<', 0.25, "$name: does not wait, neither do loops");
+    cmp_ok($took, '<', 1.9, "$name: does not wait, neither do loops");
 
     my $answer = $b->response;
 
-    cmp_ok($answer->at - $begin, '>=', 0.29, "$name: the answer waits for it");
+    cmp_ok($answer->at - $begin, '>=', 1.99, "$name: the answer waits for it");
     is($answer->body, '{"success": true}', "$name: and is as ever");
     ok($answer->header('Longpoll-Event-Id'), "$name: with the id");
 
@@ -81,7 +81,7 @@ _EOC_
         my $r = $poll->response;
 
         is(join(' ', $r->data), 'b', "$name: a poll gets it");
-        cmp_ok($r->at - $begin, '>=', 0.29, "$name: when it is on disk");
+        cmp_ok($r->at - $begin, '>=', 1.99, "$name: when it is on disk");
     }
 
     # a time-out's time does not go beyond what waits
@@ -89,7 +89,7 @@ _EOC_
     my $poll = $n->poll(category => 'farm', timeout => 1,
                         last_id => $answer->header('Longpoll-Event-Id'));
     $n->wait_waiting(1);
-    $n->set_disk(delay => 2000);
+    $n->set_disk(delay => 3000);
 
     my $c = $n->post(farm => '"c"');
     my $r = $poll->response;
@@ -116,7 +116,7 @@ _EOC_
     is(scalar(grep { $_->response->status == 200 } @posts), 40,
        "$name: forty publishers");
     cmp_ok($n->disk('syncs') - $syncs, '<=', 4, "$name: share a few fsyncs");
-    cmp_ok(time - $begin, '<', 2, "$name: and wait no longer for it");
+    cmp_ok(time - $begin, '<', 6, "$name: and wait no longer for it");
     is($n->status('events')->{published}, 43, "$name: all are counted");
 
     # one that does not wait for its answer
@@ -388,7 +388,7 @@ for my $durable ('', ' durable=on') {
 
         $n->wait_data(@all);
         $n->wait_log('has all events again');
-        cmp_ok(time - $begin, '<', 1, "$name: mended within flush");
+        cmp_ok(time - $begin, '<', 3, "$name: mended with the next flush");
         is(scalar(logged($n, 'written anew')), 1, "$name: logged once");
         ok(-s $n->file('.state'), "$name: with notes");
         is(join(' ', map { s{.*/}{}r } grep { !/old$/ }

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -275,7 +276,7 @@ func (s *stream) poll(o options, r long_polling.SubscriptionRequest) {
 		}
 
 		wait := time.Duration(0)
-		if err != nil {
+		if err != nil && !gaveUp(err) {
 			s.errors <- err
 			wait = 100 * time.Millisecond
 		}
@@ -285,6 +286,14 @@ func (s *stream) poll(o options, r long_polling.SubscriptionRequest) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// gaveUp is whether it was the client whose time was over.  common-library's
+// gives up at the very second for which the server was asked to wait: on a busy
+// machine it does now and then, and an application asks again.
+func gaveUp(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
 }
 
 // in the words of golongpoll's client
