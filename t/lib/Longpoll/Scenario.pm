@@ -16,6 +16,7 @@ use Test::More ();
 
 use Test::Nginx::Util ();
 use Longpoll::Client;
+use Longpoll::Timely qw( timely );
 use Longpoll::Workers qw( accepts workers_of );
 
 our $Name = '';
@@ -66,21 +67,7 @@ for my $check (qw( is isnt ok like unlike cmp_ok is_deeply pass fail )) {
     };
 }
 
-# tries until what $try says it took is below $limit, for 40 s; returns what the last
-# took.  A machine whose host gives its CPUs to others is late most of the time, a
-# module that is late always is.
-
-sub timely {
-    my ($limit, $try) = @_;
-    my $end = time + 40;
-    my $took;
-
-    do { $took = $try->() } until $took < $limit or time > $end;
-
-    return $took;
-}
-
-# a test of that, where the time is nginx's own
+# a test that it is timely, where the time is nginx's own
 
 sub in_time {
     my ($limit, $name, $try) = @_;
