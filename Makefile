@@ -146,6 +146,8 @@ help:               ## this list
 # named NAME_x.c belongs to NAME.  They run under the sanitizers: they are small,
 # and that finds more.
 
+sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
+
 STORE = hash id sound log cat place wire zone zone_read zone_place zone_save \
 	zone_check
 
@@ -155,6 +157,7 @@ build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1
 
 C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
+	$(addprefix -I,$(wildcard src/*/)) \
 	$(foreach d,src/core src/event src/event/modules src/os/unix src/http \
 		src/http/modules src/http/v2 objs,-Ibuild/nginx/$d)
 UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
@@ -166,18 +169,18 @@ build-unit: all $(programs)
 
 $(programs): | all
 
-build/unit/%: t/unit/%.c $(wildcard src/* t/unit/*) Makefile
+build/unit/%: t/unit/%.c $(wildcard src/*.h src/*/* t/unit/*) Makefile
 	@mkdir -p build/unit
 	@echo "compiling $@"
 	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -o $@ $< \
-	    $(wildcard t/unit/$*_*.c) $(UNIT:%=src/ngx_http_longpoll_%.c) -lyajl
+	    $(wildcard t/unit/$*_*.c) $(call sources,$(UNIT)) -lyajl
 
 
 # The store as it is in nginx, without sanitizers and checks.
 
-build/holds: bench/store/holds.c $(wildcard src/*) Makefile
+build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 	@echo "compiling $@"
-	@$(CC) $(C_FLAGS) -O2 -o $@ $< $(STORE:%=src/ngx_http_longpoll_%.c)
+	@$(CC) $(C_FLAGS) -O2 -o $@ $< $(call sources,$(STORE))
 
 
 # The fuzz targets: libFuzzer is clang's.  The stubs are those of the unit
@@ -199,11 +202,11 @@ build-fuzz: all $(targets)
 
 $(targets): | all
 
-build/fuzz/%: t/fuzz/%.c $(wildcard src/* t/fuzz/*.h t/unit/*) Makefile
+build/fuzz/%: t/fuzz/%.c $(wildcard src/*.h src/*/* t/fuzz/*.h t/unit/*) Makefile
 	@mkdir -p build/fuzz
 	@echo "compiling $@"
 	@clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(STUB) \
-	    $(FUZZ:%=src/ngx_http_longpoll_%.c) -lyajl
+	    $(call sources,$(FUZZ)) -lyajl
 
 
 # The load generator.

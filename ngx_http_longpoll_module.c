@@ -16,18 +16,18 @@
  */
 
 
-#include "src/ngx_http_longpoll_http.h"
-#include "src/ngx_http_longpoll_category.h"
-#include "src/ngx_http_longpoll_delete.h"
-#include "src/ngx_http_longpoll_load.h"
-#include "src/ngx_http_longpoll_notify.h"
-#include "src/ngx_http_longpoll_persist.h"
-#include "src/ngx_http_longpoll_publish.h"
-#include "src/ngx_http_longpoll_response.h"
-#include "src/ngx_http_longpoll_status.h"
-#include "src/ngx_http_longpoll_subscribe.h"
-#include "src/ngx_http_longpoll_variable.h"
-#include "src/ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_category.h"
+#include "ngx_http_longpoll_delete.h"
+#include "ngx_http_longpoll_load.h"
+#include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_persist.h"
+#include "ngx_http_longpoll_publish.h"
+#include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_status.h"
+#include "ngx_http_longpoll_subscribe.h"
+#include "ngx_http_longpoll_variable.h"
+#include "ngx_http_longpoll_zone.h"
 
 #include <sys/random.h>
 

@@ -5,7 +5,7 @@
  * A stored thing is a message (on the wire it is called an event), a topic is
  * a category, a parked request a waiter, the store in shared memory a zone.
  * Times are milliseconds since the epoch, uint64_t, unless a name says
- * otherwise.  Nothing here has code behind it.
+ * otherwise.
  */
 
 
@@ -104,6 +104,19 @@ typedef enum {
     NGX_HTTP_LONGPOLL_DELETED,
     NGX_HTTP_LONGPOLL_REGISTERED
 } ngx_http_longpoll_result_e;
+
+
+/* the wall clock, in ms; nginx's own is as old as the turn of its loop */
+
+static ngx_inline uint64_t
+ngx_http_longpoll_now(void)
+{
+    struct timeval  tv;
+
+    ngx_gettimeofday(&tv);
+
+    return (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
+}
 
 
 #endif /* _NGX_HTTP_LONGPOLL_H_INCLUDED_ */

@@ -24,9 +24,9 @@ system("cd '$root' && cp -r *.md *.c Makefile LICENSE src docs client demo t"
 is(said(), '', 'as they are, it has nothing to say');
 
 my $module = 'ngx_http_longpoll_module.c';
-my $status = 'src/ngx_http_longpoll_status.c';
-my $variable = 'src/ngx_http_longpoll_variable.c';
-my $notify = 'src/ngx_http_longpoll_notify.c';
+my $status = 'src/http/ngx_http_longpoll_status.c';
+my $variable = 'src/http/ngx_http_longpoll_variable.c';
+my $notify = 'src/worker/ngx_http_longpoll_notify.c';
 my $directives = 'docs/directives.md';
 my $operations = 'docs/operations.md';
 

@@ -16,7 +16,6 @@ use Time::HiRes qw( time );
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $tree = "$root/build/mutants/tree";
-my $src = 'src/ngx_http_longpoll_';
 my $limit = 400;                    # seconds for one run of a part
 
 my @mutants = (
@@ -276,7 +275,8 @@ sub run {
 sub mutate {
     my ($m) = @_;
 
-    my $file = "$src$m->{file}";
+    my ($file) = glob "$root/src/*/ngx_http_longpoll_$m->{file}";
+    $file =~ s{^\Q$root/}{};
     my $text = slurp("$tree/$file");
     my $start = time;
     my $mutant = $text;

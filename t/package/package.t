@@ -118,7 +118,7 @@ sub packages {
 
     my @log = split /\n/, slurp(path('build', "$tree/build/package/build.log"));
     my @compiled = grep { / -c / && m{/$name/\./\S+\.c$} } joined(@log);
-    my @files = map { files('build', "$tree/$_") } '*.c', 'src/*.c';
+    my @files = map { files('build', "$tree/$_") } '*.c', 'src/*/*.c';
 
     is(scalar @compiled, scalar @files, "$suite: every file is compiled");
     is_deeply([ grep { !(/ -fstack-protector-strong / && /FORTIFY_SOURCE=2/

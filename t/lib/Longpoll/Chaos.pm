@@ -1046,7 +1046,7 @@ sub points {
     my %points;
     my $root = abs_path(dirname(__FILE__) . '/../../..');
 
-    for my $file (glob "$root/src/*.c") {
+    for my $file (glob "$root/src/*/*.c") {
         open my $in, '<', $file or die "$file: $!\n";
         /ngx_http_longpoll_point\("(\w+)"\);/ and $points{$1} = 1 while <$in>;
     }

@@ -12,9 +12,7 @@
 #define _NGX_HTTP_LONGPOLL_HTTP_H_INCLUDED_
 
 
-#include "ngx_http_longpoll.h"
-
-#include <ngx_http.h>
+#include "ngx_http_longpoll_wait.h"
 
 
 #define NGX_HTTP_LONGPOLL_FORMAT_AUTO        0
@@ -23,9 +21,6 @@
 
 #define NGX_HTTP_LONGPOLL_STATUS_JSON        0
 #define NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS  1
-
-
-typedef struct ngx_http_longpoll_waiter_s  ngx_http_longpoll_waiter_t;
 
 
 /* a zone's first mention in the configuration, and its declaration */
@@ -109,19 +104,6 @@ ngx_http_longpoll_ctx(ngx_http_request_t *r)
     }
 
     return ctx;
-}
-
-
-/* the wall clock, in ms; nginx's own is as old as the turn of its loop */
-
-static ngx_inline uint64_t
-ngx_http_longpoll_now(void)
-{
-    struct timeval  tv;
-
-    ngx_gettimeofday(&tv);
-
-    return (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
 }
 
 

@@ -9,8 +9,9 @@
 #define _NGX_HTTP_LONGPOLL_PERSIST_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_http.h"
 #include "ngx_http_longpoll_zone.h"
+
+#include <ngx_http.h>
 
 
 /* for a zone with a file; NGX_OK or NGX_ERROR */

@@ -27,9 +27,12 @@
 #define _NGX_HTTP_LONGPOLL_WAIT_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll.h"
+
+#include <ngx_http.h>
 
 
+typedef struct ngx_http_longpoll_waiter_s    ngx_http_longpoll_waiter_t;
 typedef struct ngx_http_longpoll_wait_s      ngx_http_longpoll_wait_t;
 typedef struct ngx_http_longpoll_wait_cat_s  ngx_http_longpoll_wait_cat_t;
 typedef struct ngx_http_longpoll_period_s    ngx_http_longpoll_period_t;
