@@ -148,8 +148,8 @@ help:               ## this list
 
 sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 
-STORE = hash id sound log cat place wire zone zone_read zone_place zone_save \
-	zone_check
+STORE = hash id assert log cat client wire zone zone_read zone_client zone_save \
+	zone_debug
 
 build/unit/text:   UNIT = id query json wire
 build/unit/store build/unit/save: UNIT = $(STORE)

@@ -62,7 +62,7 @@ static ngx_int_t ngx_http_longpoll_same_files(ngx_conf_t *cf, ngx_str_t *one,
 static ngx_int_t ngx_http_longpoll_directory(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *dir);
 #endif
-static ngx_http_longpoll_mention_t *ngx_http_longpoll_mention(ngx_conf_t *cf,
+static ngx_http_longpoll_reference_t *ngx_http_longpoll_reference(ngx_conf_t *cf,
     ngx_str_t *name, ngx_str_t *directive);
 static char *ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -419,7 +419,7 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
 {
     ngx_uint_t                      i;
     ngx_http_longpoll_zone_t       *z;
-    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_reference_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
     if (ngx_test_config || !ngx_http_longpoll_zones(cycle)) {
@@ -427,23 +427,23 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     }
 
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
     if (ngx_http_longpoll_notify_init_module(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
         z = mention[i].zone;
 
-        if (z->persist.len && z->sh->before[0] == 0
-            && !z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].on
+        if (z->persist.len && z->sh->previous[0] == 0
+            && !z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on
             && ngx_http_longpoll_load(z, cycle->log) != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        z->strays = ngx_http_longpoll_notify_shared(&z->name);
+        z->late = ngx_http_longpoll_notify_shared(&z->name);
 
         if (z->old && z->old->sh != z->sh) {
             ngx_http_longpoll_zone_moved(z, z->old);
@@ -463,7 +463,7 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                      i;
     ngx_http_longpoll_zone_t       *z;
-    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_reference_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
     /* cache managers and loaders are processes, too */
@@ -489,9 +489,9 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
     }
 
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
         z = mention[i].zone;
 
         if (z->persist.len
@@ -509,7 +509,7 @@ static void
 ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                      i;
-    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_reference_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
     if (!ngx_http_longpoll_zones(cycle)) {
@@ -517,9 +517,9 @@ ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
     }
 
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
         ngx_http_longpoll_persist_exit_process(mention[i].zone);
     }
 
@@ -541,7 +541,7 @@ ngx_http_longpoll_zones(ngx_cycle_t *cycle)
 
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
 
-    return lmcf->mentions.nelts;
+    return lmcf->references.nelts;
 }
 
 
@@ -560,8 +560,8 @@ ngx_http_longpoll_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    if (ngx_array_init(&lmcf->mentions, cf->pool, 4,
-                       sizeof(ngx_http_longpoll_mention_t))
+    if (ngx_array_init(&lmcf->references, cf->pool, 4,
+                       sizeof(ngx_http_longpoll_reference_t))
         != NGX_OK)
     {
         return NULL;
@@ -581,13 +581,13 @@ ngx_http_longpoll_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_longpoll_main_conf_t *lmcf = conf;
 
     ngx_uint_t                    i;
-    ngx_http_longpoll_mention_t  *mention;
+    ngx_http_longpoll_reference_t  *mention;
 
     ngx_conf_init_msec_value(lmcf->drain, 1000);
 
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
 
         if (mention[i].shm_zone == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -696,7 +696,7 @@ ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                      *value, name, path;
     ngx_uint_t                      i;
     ngx_http_longpoll_zone_t       *z;
-    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_reference_t    *mention;
     ngx_http_longpoll_zone_conf_t   zcf;
 
     value = cf->args->elts;
@@ -743,7 +743,7 @@ ngx_http_longpoll_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     zcf.durable = (zcf.durable == 1);
 
-    mention = ngx_http_longpoll_mention(cf, &name, &cmd->name);
+    mention = ngx_http_longpoll_reference(cf, &name, &cmd->name);
     if (mention == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -927,7 +927,7 @@ ngx_http_longpoll_zone_persist(ngx_conf_t *cf, ngx_str_t *value,
 
     ngx_str_t                       dir, name;
     ngx_uint_t                      i;
-    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_reference_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
     path->data = value->data + 8;
@@ -955,9 +955,9 @@ ngx_http_longpoll_zone_persist(ngx_conf_t *cf, ngx_str_t *value,
     }
 
     lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
 
         if (mention[i].zone->persist.len == 0) {
             continue;
@@ -1087,19 +1087,19 @@ ngx_http_longpoll_directory(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *dir)
 
 /* the zone of that name, mentioned before, or now for the first time */
 
-static ngx_http_longpoll_mention_t *
-ngx_http_longpoll_mention(ngx_conf_t *cf, ngx_str_t *name,
+static ngx_http_longpoll_reference_t *
+ngx_http_longpoll_reference(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *directive)
 {
     ngx_uint_t                      i;
-    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_reference_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
     lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
 
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
 
         if (mention[i].zone->name.len == name->len
             && ngx_strncmp(mention[i].zone->name.data, name->data, name->len)
@@ -1109,7 +1109,7 @@ ngx_http_longpoll_mention(ngx_conf_t *cf, ngx_str_t *name,
         }
     }
 
-    mention = ngx_array_push(&lmcf->mentions);
+    mention = ngx_array_push(&lmcf->references);
     if (mention == NULL) {
         return NULL;
     }
@@ -1138,7 +1138,7 @@ ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char                         *rv;
     ngx_str_t                    *value;
     ngx_uint_t                    i, gpoll;
-    ngx_http_longpoll_mention_t  *mention;
+    ngx_http_longpoll_reference_t  *mention;
 
     value = cf->args->elts;
     gpoll = 0;
@@ -1170,7 +1170,7 @@ ngx_http_longpoll_subscribe(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     /* what the zone is like shows when it is declared */
 
-    mention = ngx_http_longpoll_mention(cf, &value[1], &cmd->name);
+    mention = ngx_http_longpoll_reference(cf, &value[1], &cmd->name);
     if (mention == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -1231,7 +1231,7 @@ ngx_http_longpoll_use(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_str_t                    *value;
     ngx_http_core_loc_conf_t     *clcf;
-    ngx_http_longpoll_mention_t  *mention;
+    ngx_http_longpoll_reference_t  *mention;
 
     if (*zone) {
         return "is duplicate";
@@ -1243,7 +1243,7 @@ ngx_http_longpoll_use(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    mention = ngx_http_longpoll_mention(cf, &value[1], &cmd->name);
+    mention = ngx_http_longpoll_reference(cf, &value[1], &cmd->name);
     if (mention == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -1264,7 +1264,7 @@ ngx_http_longpoll_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t                    *value;
     ngx_http_core_loc_conf_t     *clcf;
-    ngx_http_longpoll_mention_t  *mention;
+    ngx_http_longpoll_reference_t  *mention;
 
     if (llcf->status) {
         return "is duplicate";
@@ -1280,7 +1280,7 @@ ngx_http_longpoll_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     llcf->status = 1;
 
     if (ngx_strcmp(value[1].data, "all") != 0) {
-        mention = ngx_http_longpoll_mention(cf, &value[1], &cmd->name);
+        mention = ngx_http_longpoll_reference(cf, &value[1], &cmd->name);
         if (mention == NULL) {
             return NGX_CONF_ERROR;
         }

@@ -69,7 +69,7 @@ typedef struct {
     ngx_str_t            *values;
     ngx_uint_t            n;
     ngx_int_t             separator;    /* that cuts them up, -1: none */
-} ngx_http_longpoll_given_t;
+} ngx_http_longpoll_configured_t;
 
 
 /* an id as it is told: the first and the last eight bytes, as they read */

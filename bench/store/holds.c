@@ -542,7 +542,7 @@ holds_clients_come(void)
         holds_clients[i].uuid[0] = i + 1;
         holds_clients[i].uuid[1] = i;
 
-        ngx_http_longpoll_zone_enter(&holds_zone, &holds_clients[i],
+        ngx_http_longpoll_zone_add_client(&holds_zone, &holds_clients[i],
                                      holds_now);
         holds_call();
     }

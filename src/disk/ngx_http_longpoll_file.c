@@ -113,7 +113,7 @@ ngx_http_longpoll_file_read_head(u_char *p, size_t len,
         return NGX_DECLINED;
     }
 
-    head->life = disk.word[0];
+    head->epoch = disk.word[0];
     head->trusted = disk.word[1];
     head->last_id = disk.word[2];
     head->key[0] = disk.word[3];
@@ -284,7 +284,7 @@ ngx_http_longpoll_file_same(const char *name, int fd)
 void
 ngx_http_longpoll_file_close(ngx_http_longpoll_file_t *f)
 {
-    ngx_http_longpoll_file_again_stop(f);
+    ngx_http_longpoll_file_compact_stop(f);
     ngx_http_longpoll_file_shut(&f->fd);
     ngx_http_longpoll_file_shut(&f->state_fd);
 }
@@ -331,7 +331,7 @@ ngx_http_longpoll_file_write_head(ngx_http_longpoll_file_t *f, int fd,
     ngx_memzero(&disk, sizeof(disk));
     ngx_memcpy(disk.magic, NGX_HTTP_LONGPOLL_FILE_MAGIC, sizeof(disk.magic));
 
-    disk.word[0] = f->head.life;
+    disk.word[0] = f->head.epoch;
     disk.word[1] = f->head.trusted;
     disk.word[2] = f->head.last_id;
     disk.word[3] = f->head.key[0];
@@ -442,7 +442,7 @@ ngx_http_longpoll_file_append(ngx_http_longpoll_file_t *f,
         if (rc == NGX_OK && f->new_state_fd != -1) {
             rc = ngx_http_longpoll_file_write_notes(f, f->new_state_fd,
                      f->state_new, save->notes, save->nnotes,
-                     ngx_http_longpoll_file_kind(NGX_HTTP_LONGPOLL_NOTE_GONE),
+                     ngx_http_longpoll_file_kind(NGX_HTTP_LONGPOLL_NOTE_DELETION),
                      &f->new_state_size);
         }
     }
@@ -609,9 +609,9 @@ ngx_http_longpoll_file_sync_dir(ngx_http_longpoll_file_t *f)
 
 
 ngx_int_t
-ngx_http_longpoll_file_again(ngx_http_longpoll_file_t *f)
+ngx_http_longpoll_file_compact(ngx_http_longpoll_file_t *f)
 {
-    ngx_http_longpoll_file_again_stop(f);
+    ngx_http_longpoll_file_compact_stop(f);
 
     f->new_size = 0;
     f->new_state_size = NGX_HTTP_LONGPOLL_FILE_HEAD;
@@ -633,7 +633,7 @@ ngx_http_longpoll_file_again(ngx_http_longpoll_file_t *f)
 
     if (f->new_state_fd == -1) {
         (void) ngx_http_longpoll_file_failed(f, "open", f->state_new);
-        ngx_http_longpoll_file_again_stop(f);
+        ngx_http_longpoll_file_compact_stop(f);
         return NGX_ERROR;
     }
 
@@ -642,7 +642,7 @@ ngx_http_longpoll_file_again(ngx_http_longpoll_file_t *f)
 
 
 void
-ngx_http_longpoll_file_again_stop(ngx_http_longpoll_file_t *f)
+ngx_http_longpoll_file_compact_stop(ngx_http_longpoll_file_t *f)
 {
     if (f->new_fd != -1) {
         (void) unlink(f->path_new);
@@ -658,7 +658,7 @@ ngx_http_longpoll_file_again_stop(ngx_http_longpoll_file_t *f)
 
 
 ngx_int_t
-ngx_http_longpoll_file_again_append(ngx_http_longpoll_file_t *f,
+ngx_http_longpoll_file_compact_append(ngx_http_longpoll_file_t *f,
     ngx_http_longpoll_save_t *save)
 {
     ngx_int_t  rc;
@@ -684,7 +684,7 @@ ngx_http_longpoll_file_again_append(ngx_http_longpoll_file_t *f,
 
 
 ngx_int_t
-ngx_http_longpoll_file_again_done(ngx_http_longpoll_file_t *f)
+ngx_http_longpoll_file_compact_done(ngx_http_longpoll_file_t *f)
 {
     struct stat  st;
 
@@ -719,7 +719,7 @@ ngx_http_longpoll_file_again_done(ngx_http_longpoll_file_t *f)
 
     if (rename(f->state_new, f->state) == -1) {
         (void) ngx_http_longpoll_file_failed(f, "rename", f->state_new);
-        ngx_http_longpoll_file_again_stop(f);
+        ngx_http_longpoll_file_compact_stop(f);
         return NGX_DECLINED;
     }
 

@@ -22,7 +22,7 @@
 
 
 typedef struct {
-    uint64_t                         life;      /* 0: there is no head */
+    uint64_t                         epoch;      /* 0: there is no head */
     uint64_t                         trusted;   /* ms: nothing made since was
                                                    lost with a life */
     uint64_t                         last_id;   /* given out before; clean: the
@@ -113,11 +113,11 @@ ngx_int_t ngx_http_longpoll_file_append(ngx_http_longpoll_file_t *f,
     ngx_http_longpoll_save_t *save);
 
 /* new files: begins them, appends, makes them the ones, or gives them up */
-ngx_int_t ngx_http_longpoll_file_again(ngx_http_longpoll_file_t *f);
-ngx_int_t ngx_http_longpoll_file_again_append(ngx_http_longpoll_file_t *f,
+ngx_int_t ngx_http_longpoll_file_compact(ngx_http_longpoll_file_t *f);
+ngx_int_t ngx_http_longpoll_file_compact_append(ngx_http_longpoll_file_t *f,
     ngx_http_longpoll_save_t *save);
-ngx_int_t ngx_http_longpoll_file_again_done(ngx_http_longpoll_file_t *f);
-void ngx_http_longpoll_file_again_stop(ngx_http_longpoll_file_t *f);
+ngx_int_t ngx_http_longpoll_file_compact_done(ngx_http_longpoll_file_t *f);
+void ngx_http_longpoll_file_compact_stop(ngx_http_longpoll_file_t *f);
 
 /* notes alone, to the old ones and to the new ones, if they are written */
 ngx_int_t ngx_http_longpoll_file_notes(ngx_http_longpoll_file_t *f,

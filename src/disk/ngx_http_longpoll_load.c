@@ -49,7 +49,7 @@ typedef struct {
 typedef struct {
     ngx_http_longpoll_uuid_t         uuid;
     uint64_t                         key[2];
-    uint64_t                         gone;
+    uint64_t                         deleted;
     uint64_t                         lost;      /* id, up to which */
 } ngx_http_longpoll_load_entry_t;
 
@@ -188,7 +188,7 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 
         /* its ids are places, whether or not one of them is loaded */
 
-        z->sh->lives[1] = load.head.life;
+        z->sh->epochs[1] = load.head.epoch;
     }
 
     rc = ngx_http_longpoll_load_all(&load);
@@ -429,16 +429,16 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
 
         if (note->kind <= NGX_HTTP_LONGPOLL_NOTE_KEY
             && ngx_http_longpoll_id_read(&uuid, &id, &life)
-            && life == load->head.life)
+            && life == load->head.epoch)
         {
             load->last = ngx_max(load->last, id);
         }
 
         switch (note->kind) {
 
-        case NGX_HTTP_LONGPOLL_NOTE_GONE:
+        case NGX_HTTP_LONGPOLL_NOTE_DELETION:
             entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
-            entry->gone = 1;
+            entry->deleted = 1;
             name = note->word[3];
             break;
 
@@ -795,7 +795,7 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
 
     entry = ngx_http_longpoll_load_entry(load, &msg.uuid, 0);
 
-    if (entry && entry->gone) {
+    if (entry && entry->deleted) {
         return NGX_OK;
     }
 
@@ -865,7 +865,7 @@ ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
 
     if (ms < last
         || (ms == last && ngx_http_longpoll_id_read(uuid, &id, &life)
-            && life == load->head.life && id <= entry->lost))
+            && life == load->head.epoch && id <= entry->lost))
     {
         return entry->lost;
     }

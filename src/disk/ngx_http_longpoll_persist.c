@@ -51,19 +51,19 @@ typedef enum {
 } ngx_http_longpoll_persist_e;
 
 
-typedef struct ngx_http_longpoll_saver_s  ngx_http_longpoll_saver_t;
+typedef struct ngx_http_longpoll_writer_s  ngx_http_longpoll_writer_t;
 
 /* what the thread does, and what is made of it */
 
 typedef struct {
     const char                      *name;
-    ngx_int_t                      (*work)(ngx_http_longpoll_saver_t *saver);
-    void                           (*done)(ngx_http_longpoll_saver_t *saver,
+    ngx_int_t                      (*work)(ngx_http_longpoll_writer_t *writer);
+    void                           (*done)(ngx_http_longpoll_writer_t *writer,
                                          ngx_int_t rc);
 } ngx_http_longpoll_persist_op_t;
 
 
-struct ngx_http_longpoll_saver_s {
+struct ngx_http_longpoll_writer_s {
     ngx_http_longpoll_zone_t        *zone;
     ngx_thread_pool_t               *pool;
     ngx_log_t                       *log;
@@ -111,7 +111,7 @@ struct ngx_http_longpoll_saver_s {
 
 typedef struct {
     ngx_queue_t                      queue;
-    ngx_http_longpoll_saver_t       *saver;
+    ngx_http_longpoll_writer_t       *writer;
     ngx_http_request_t              *request;
     ngx_http_longpoll_persist_pt     handler;
     uint64_t                         id;
@@ -120,85 +120,85 @@ typedef struct {
 } ngx_http_longpoll_publisher_t;
 
 
-static void ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_step(ngx_http_longpoll_writer_t *writer);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_claim(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_stale(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_late(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static uint64_t ngx_http_longpoll_persist_part(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_renew(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_int_t ngx_http_longpoll_persist_post(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_thread(void *data, ngx_log_t *log);
 static void ngx_http_longpoll_persist_finish(ngx_event_t *ev);
 static void ngx_http_longpoll_persist_timer(ngx_event_t *ev);
 static ngx_int_t ngx_http_longpoll_persist_collect(
-    ngx_http_longpoll_saver_t *saver, ngx_uint_t mark);
+    ngx_http_longpoll_writer_t *writer, ngx_uint_t mark);
 static ngx_int_t ngx_http_longpoll_persist_memory(
-    ngx_http_longpoll_saver_t *saver, size_t size);
-static void ngx_http_longpoll_persist_free(ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_failed(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer, size_t size);
+static void ngx_http_longpoll_persist_free(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_failed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
-static void ngx_http_longpoll_persist_mended(ngx_http_longpoll_saver_t *saver);
+static void ngx_http_longpoll_persist_mended(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_notify(uint64_t wake);
 
 static ngx_int_t ngx_http_longpoll_persist_open(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_compare(
-    ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_read(
-    ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_had(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_had(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_append(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_appended(
-    ngx_http_longpoll_saver_t *saver, ngx_int_t rc);
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_begin(
-    ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_begun(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
-static void ngx_http_longpoll_persist_stick(ngx_http_longpoll_saver_t *saver,
+static void ngx_http_longpoll_persist_stick(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_piece(
-    ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_pieced(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_losses(
-    ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_lost(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_lost(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_rename(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_renamed(
-    ngx_http_longpoll_saver_t *saver, ngx_int_t rc);
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_check(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_checked(
-    ngx_http_longpoll_saver_t *saver, ngx_int_t rc);
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_head(
-    ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_headed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_close(
-    ngx_http_longpoll_saver_t *saver);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_succeed(
-    ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_end(ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_end(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 
-static void ngx_http_longpoll_persist_watch(ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver);
-static void ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
+static void ngx_http_longpoll_persist_watch(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
     ngx_uint_t on);
 static void ngx_http_longpoll_persist_cleanup(void *data);
 
@@ -240,66 +240,66 @@ ngx_http_longpoll_persist_init_process(ngx_cycle_t *cycle,
     ngx_http_longpoll_zone_t *z)
 {
     ngx_str_t                   name;
-    ngx_http_longpoll_saver_t  *saver;
+    ngx_http_longpoll_writer_t  *writer;
 
-    saver = ngx_pcalloc(cycle->pool, sizeof(ngx_http_longpoll_saver_t));
-    if (saver == NULL) {
+    writer = ngx_pcalloc(cycle->pool, sizeof(ngx_http_longpoll_writer_t));
+    if (writer == NULL) {
         return NGX_ERROR;
     }
 
     ngx_str_set(&name, "default");
 
-    saver->zone = z;
-    saver->log = cycle->log;
-    saver->pool = ngx_thread_pool_get(cycle, &name);
+    writer->zone = z;
+    writer->log = cycle->log;
+    writer->pool = ngx_thread_pool_get(cycle, &name);
 
-    if (saver->pool == NULL
-        || ngx_http_longpoll_file_init(&saver->file, &z->persist, cycle->pool)
+    if (writer->pool == NULL
+        || ngx_http_longpoll_file_init(&writer->file, &z->persist, cycle->pool)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    saver->task = ngx_thread_task_alloc(cycle->pool, sizeof(void *));
-    if (saver->task == NULL) {
+    writer->task = ngx_thread_task_alloc(cycle->pool, sizeof(void *));
+    if (writer->task == NULL) {
         return NGX_ERROR;
     }
 
-    *(ngx_http_longpoll_saver_t **) saver->task->ctx = saver;
-    saver->task->handler = ngx_http_longpoll_persist_thread;
-    saver->task->event.handler = ngx_http_longpoll_persist_finish;
-    saver->task->event.data = saver;
+    *(ngx_http_longpoll_writer_t **) writer->task->ctx = writer;
+    writer->task->handler = ngx_http_longpoll_persist_thread;
+    writer->task->event.handler = ngx_http_longpoll_persist_finish;
+    writer->task->event.data = writer;
 
-    ngx_queue_init(&saver->waiting);
+    ngx_queue_init(&writer->waiting);
 
-    saver->dummy.fd = (ngx_socket_t) -1;
-    saver->timer.handler = ngx_http_longpoll_persist_timer;
-    saver->timer.data = &saver->dummy;
-    saver->timer.log = cycle->log;
-    saver->timer.cancelable = 1;
+    writer->dummy.fd = (ngx_socket_t) -1;
+    writer->timer.handler = ngx_http_longpoll_persist_timer;
+    writer->timer.data = &writer->dummy;
+    writer->timer.log = cycle->log;
+    writer->timer.cancelable = 1;
 
-    saver->dummy.data = saver;
+    writer->dummy.data = writer;
 
-    z->saver = saver;
+    z->writer = writer;
 
     ngx_http_longpoll_zone_join(z, ngx_http_longpoll_notify_worker());
 
-    ngx_add_timer(&saver->timer, 1);
+    ngx_add_timer(&writer->timer, 1);
 
     return NGX_OK;
 }
 
 
 void
-ngx_http_longpoll_persist_look(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_persist_wake(ngx_http_longpoll_zone_t *z)
 {
-    ngx_http_longpoll_saver_t  *saver;
+    ngx_http_longpoll_writer_t  *writer;
 
-    saver = z->saver;
+    writer = z->writer;
 
-    if (saver) {
-        ngx_http_longpoll_persist_decide(saver);
-        ngx_http_longpoll_persist_step(saver);
+    if (writer) {
+        ngx_http_longpoll_persist_decide(writer);
+        ngx_http_longpoll_persist_step(writer);
     }
 }
 
@@ -311,25 +311,25 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
 {
     ngx_msec_t                  msec;
     ngx_connection_t           *c;
-    ngx_http_longpoll_saver_t  *saver;
+    ngx_http_longpoll_writer_t  *writer;
 
     c = ev->data;
-    saver = c->data;
+    writer = c->data;
 
-    saver->due = 1;
-    saver->check = 1;
-    saver->retry = 0;
-    saver->tried = 0;
+    writer->due = 1;
+    writer->check = 1;
+    writer->retry = 0;
+    writer->tried = 0;
 
-    ngx_http_longpoll_persist_watch(saver);
-    ngx_http_longpoll_persist_look(saver->zone);
+    ngx_http_longpoll_persist_watch(writer);
+    ngx_http_longpoll_persist_wake(writer->zone);
 
-    msec = (ngx_msec_t) saver->zone->sh->conf.flush / 2;
+    msec = (ngx_msec_t) writer->zone->sh->conf.flush / 2;
 
-    if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
+    if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
         msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_LOCKED);
 
-        if (saver->zone->sh->contested || !ngx_queue_empty(&saver->waiting)) {
+        if (writer->zone->sh->contested || !ngx_queue_empty(&writer->waiting)) {
             msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
         }
     }
@@ -341,20 +341,20 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
 /* publishers that wait for a dead worker do not wait until it is missed */
 
 static void
-ngx_http_longpoll_persist_watch(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_watch(ngx_http_longpoll_writer_t *writer)
 {
-    uint64_t  writer;
+    uint64_t  number;
 
-    if (ngx_queue_empty(&saver->waiting)) {
+    if (ngx_queue_empty(&writer->waiting)) {
         return;
     }
 
-    writer = saver->zone->sh->writer;
+    number = writer->zone->sh->writer;
 
-    if (writer
-        && !(ngx_http_longpoll_notify_alive() & (uint64_t) 1 << (writer - 1)))
+    if (number
+        && !(ngx_http_longpoll_notify_alive() & (uint64_t) 1 << (number - 1)))
     {
-        ngx_http_longpoll_notify_bury();
+        ngx_http_longpoll_notify_reap();
     }
 }
 
@@ -365,32 +365,32 @@ ngx_http_longpoll_persist_watch(ngx_http_longpoll_saver_t *saver)
 
 
 static void
-ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_step(ngx_http_longpoll_writer_t *writer)
 {
     ngx_http_longpoll_persist_op_t  *op;
 
-    while (saver->op == NULL) {
-        saver->op = ngx_http_longpoll_persist_next(saver);
+    while (writer->op == NULL) {
+        writer->op = ngx_http_longpoll_persist_next(writer);
 
-        if (saver->op == NULL) {
-            ngx_http_longpoll_persist_free(saver);
+        if (writer->op == NULL) {
+            ngx_http_longpoll_persist_free(writer);
             return;
         }
 
-        ngx_log_debug2(NGX_LOG_DEBUG_CORE, saver->log, 0,
-                       "longpoll persist \"%V\" %s", &saver->zone->name,
-                       saver->op->name);
+        ngx_log_debug2(NGX_LOG_DEBUG_CORE, writer->log, 0,
+                       "longpoll persist \"%V\" %s", &writer->zone->name,
+                       writer->op->name);
 
-        if (ngx_http_longpoll_persist_post(saver) != NGX_OK) {
-            saver->file.failed = "ngx_thread_task_post";
-            saver->file.name = saver->file.path;
-            saver->file.err = 0;
-            saver->rc = NGX_ERROR;
+        if (ngx_http_longpoll_persist_post(writer) != NGX_OK) {
+            writer->file.failed = "ngx_thread_task_post";
+            writer->file.name = writer->file.path;
+            writer->file.err = 0;
+            writer->rc = NGX_ERROR;
 
-            op = saver->op;
-            saver->op = NULL;
+            op = writer->op;
+            writer->op = NULL;
 
-            op->done(saver, NGX_ERROR);
+            op->done(writer, NGX_ERROR);
         }
     }
 }
@@ -399,45 +399,45 @@ ngx_http_longpoll_persist_step(ngx_http_longpoll_saver_t *saver)
 /* at the end of the process there are no threads any more: all is done here */
 
 static ngx_int_t
-ngx_http_longpoll_persist_post(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_post(ngx_http_longpoll_writer_t *writer)
 {
-    if (saver->last_one) {
-        saver->rc = saver->op->work(saver);
-        ngx_http_longpoll_persist_finish(&saver->task->event);
+    if (writer->last_one) {
+        writer->rc = writer->op->work(writer);
+        ngx_http_longpoll_persist_finish(&writer->task->event);
         return NGX_OK;
     }
 
-    return ngx_thread_task_post(saver->pool, saver->task);
+    return ngx_thread_task_post(writer->pool, writer->task);
 }
 
 
 static void
 ngx_http_longpoll_persist_thread(void *data, ngx_log_t *log)
 {
-    ngx_http_longpoll_saver_t  *saver;
+    ngx_http_longpoll_writer_t  *writer;
 
-    saver = *(ngx_http_longpoll_saver_t **) data;
+    writer = *(ngx_http_longpoll_writer_t **) data;
 
-    saver->rc = saver->op->work(saver);
+    writer->rc = writer->op->work(writer);
 }
 
 
 static void
 ngx_http_longpoll_persist_finish(ngx_event_t *ev)
 {
-    ngx_http_longpoll_saver_t       *saver;
+    ngx_http_longpoll_writer_t       *writer;
     ngx_http_longpoll_persist_op_t  *op;
 
-    saver = ev->data;
+    writer = ev->data;
 
-    op = saver->op;
-    saver->op = NULL;
+    op = writer->op;
+    writer->op = NULL;
 
-    op->done(saver, saver->rc);
+    op->done(writer, writer->rc);
 
-    if (!saver->last_one) {
-        ngx_http_longpoll_persist_decide(saver);
-        ngx_http_longpoll_persist_step(saver);
+    if (!writer->last_one) {
+        ngx_http_longpoll_persist_decide(writer);
+        ngx_http_longpoll_persist_step(writer);
     }
 }
 
@@ -445,7 +445,7 @@ ngx_http_longpoll_persist_finish(ngx_event_t *ev)
 /* what is to be done now; NULL: nothing */
 
 static ngx_http_longpoll_persist_op_t *
-ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 {
     uint64_t                      wake;
     ngx_int_t                     rc;
@@ -453,22 +453,22 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
     ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    z = saver->zone;
+    z = writer->zone;
     sh = z->sh;
 
-    if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
+    if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
 
         /* nobody will write what comes to a zone whose place is taken */
 
         if (sh->moved && sh->writer == 0 && sh->durable
-            && sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].ref)
+            && sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
         {
             wake = 0;
             ngx_http_longpoll_zone_unsaved(z, &wake);
             ngx_http_longpoll_persist_notify(wake);
         }
 
-        if (saver->retry || !ngx_http_longpoll_persist_claim(saver)) {
+        if (writer->retry || !ngx_http_longpoll_persist_claim(writer)) {
             return NULL;
         }
 
@@ -477,26 +477,26 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
 
     /* what failed waits for the timer, unless publishers wait for it */
 
-    if (saver->retry
-        && (saver->last_one || !sh->durable
-            || sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].ref == 0))
+    if (writer->retry
+        && (writer->last_one || !sh->durable
+            || sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref == 0))
     {
         return NULL;
     }
 
-    if (saver->losses_due) {
+    if (writer->losses_due) {
 
-        if (saver->save.notes == NULL
-            && ngx_http_longpoll_persist_memory(saver, 1) != NGX_OK)
+        if (writer->save.notes == NULL
+            && ngx_http_longpoll_persist_memory(writer, 1) != NGX_OK)
         {
-            saver->retry = 1;
+            writer->retry = 1;
             return NULL;
         }
 
         return &ngx_http_longpoll_persist_op_read;
     }
 
-    if (saver->head_due) {
+    if (writer->head_due) {
         return &ngx_http_longpoll_persist_op_head;
     }
 
@@ -506,69 +506,69 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
         (void) ngx_http_longpoll_zone_durable(z, 1, 0, &wake);
 
     } else if (!sh->conf.durable && sh->durable
-               && !saver->file.head.durable)
+               && !writer->file.head.durable)
     {
         (void) ngx_http_longpoll_zone_durable(z, 0, 0, &wake);
     }
 
     /* what is told on disk may only be less than what is so */
 
-    if (saver->file.head.durable != sh->conf.durable
+    if (writer->file.head.durable != sh->conf.durable
         && (!sh->conf.durable
-            || sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id >= sh->visible))
+            || sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id >= sh->visible))
     {
-        saver->file.head.durable = sh->conf.durable;
+        writer->file.head.durable = sh->conf.durable;
         return &ngx_http_longpoll_persist_op_head;
     }
 
-    if (saver->again && saver->turn) {
-        saver->turn = 0;
-        return ngx_http_longpoll_persist_renew(saver);
+    if (writer->again && writer->turn) {
+        writer->turn = 0;
+        return ngx_http_longpoll_persist_renew(writer);
     }
 
-    saver->turn = 1;
+    writer->turn = 1;
 
-    if (!saver->again && !saver->tried
-        && (saver->lost || sh->file_dead
-            || ngx_http_longpoll_persist_stale(saver)))
+    if (!writer->again && !writer->tried
+        && (writer->lost || sh->file_dead
+            || ngx_http_longpoll_persist_stale(writer)))
     {
         return &ngx_http_longpoll_persist_op_begin;
     }
 
-    late = ngx_http_longpoll_persist_late(saver);
+    late = ngx_http_longpoll_persist_late(writer);
 
-    if ((saver->due || sh->durable || saver->leaving || saver->last_one)
-        && !saver->lost && !late && ngx_http_longpoll_zone_unwritten(z))
+    if ((writer->due || sh->durable || writer->leaving || writer->last_one)
+        && !writer->lost && !late && ngx_http_longpoll_zone_unwritten(z))
     {
-        rc = ngx_http_longpoll_persist_collect(saver,
-                                               NGX_HTTP_LONGPOLL_MARK_NEXT);
+        rc = ngx_http_longpoll_persist_collect(writer,
+                                               NGX_HTTP_LONGPOLL_CURSOR_NEXT);
         if (rc == NGX_ERROR) {
             return NULL;
         }
 
-        saver->due = (rc == NGX_AGAIN);
+        writer->due = (rc == NGX_AGAIN);
 
-        if (saver->save.len || saver->save.nnotes) {
+        if (writer->save.len || writer->save.nnotes) {
             return &ngx_http_longpoll_persist_op_append;
         }
     }
 
-    saver->due = (saver->due && late);
+    writer->due = (writer->due && late);
 
-    if (saver->again) {
-        return ngx_http_longpoll_persist_renew(saver);
+    if (writer->again) {
+        return ngx_http_longpoll_persist_renew(writer);
     }
 
-    if (!saver->tried) {
-        saver->stuck = 0;
+    if (!writer->tried) {
+        writer->stuck = 0;
     }
 
-    if (saver->check) {
-        saver->check = 0;
+    if (writer->check) {
+        writer->check = 0;
         return &ngx_http_longpoll_persist_op_check;
     }
 
-    if (saver->leaving && !saver->last_one
+    if (writer->leaving && !writer->last_one
         && (sh->moved
             || ngx_http_longpoll_zone_others(z,
                                          ngx_http_longpoll_notify_worker(),
@@ -588,14 +588,14 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_saver_t *saver)
  */
 
 static ngx_uint_t
-ngx_http_longpoll_persist_stale(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_stale(ngx_http_longpoll_writer_t *writer)
 {
     uint64_t  live, alive;
 
-    live = saver->zone->sh->log.live;
-    alive = ngx_max(live + live / 4 * 3, saver->kept + saver->kept / 8);
+    live = writer->zone->sh->log.live;
+    alive = ngx_max(live + live / 4 * 3, writer->kept + writer->kept / 8);
 
-    return saver->file.size + saver->file.state_size
+    return writer->file.size + writer->file.state_size
            > alive + NGX_HTTP_LONGPOLL_PERSIST_SLACK;
 }
 
@@ -607,22 +607,22 @@ ngx_http_longpoll_persist_stale(ngx_http_longpoll_saver_t *saver)
  */
 
 static ngx_uint_t
-ngx_http_longpoll_persist_late(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_late(ngx_http_longpoll_writer_t *writer)
 {
-    return saver->again && !saver->zone->sh->durable
-           && saver->file.size + saver->file.state_size
-              > saver->begun + ngx_http_longpoll_persist_part(saver);
+    return writer->again && !writer->zone->sh->durable
+           && writer->file.size + writer->file.state_size
+              > writer->begun + ngx_http_longpoll_persist_part(writer);
 }
 
 
 /* by so many bytes the files may grow between two looks */
 
 static uint64_t
-ngx_http_longpoll_persist_part(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_part(ngx_http_longpoll_writer_t *writer)
 {
     uint64_t  part;
 
-    part = saver->zone->sh->log.live / 16;
+    part = writer->zone->sh->log.live / 16;
 
     part = ngx_max(part, NGX_HTTP_LONGPOLL_PERSIST_FEW);
     part = ngx_min(part, NGX_HTTP_LONGPOLL_PERSIST_LINES);
@@ -634,53 +634,53 @@ ngx_http_longpoll_persist_part(ngx_http_longpoll_saver_t *saver)
 /* the next piece of a new file, or its end */
 
 static ngx_http_longpoll_persist_op_t *
-ngx_http_longpoll_persist_renew(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_renew(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t  rc;
 
-    if (!saver->all) {
-        rc = ngx_http_longpoll_persist_collect(saver,
-                                               NGX_HTTP_LONGPOLL_MARK_AGAIN);
+    if (!writer->all) {
+        rc = ngx_http_longpoll_persist_collect(writer,
+                                               NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
         if (rc == NGX_ERROR) {
             return NULL;
         }
 
         /* from the last piece to the end nothing comes between */
 
-        saver->tail = (rc == NGX_OK);
+        writer->tail = (rc == NGX_OK);
 
-        if (saver->save.len) {
+        if (writer->save.len) {
             return &ngx_http_longpoll_persist_op_piece;
         }
 
-        ngx_memzero(&saver->losses, sizeof(ngx_http_longpoll_losses_t));
-        saver->all = 1;
+        ngx_memzero(&writer->losses, sizeof(ngx_http_longpoll_losses_t));
+        writer->all = 1;
     }
 
-    saver->save.len = 0;
-    saver->save.nnotes = 0;
+    writer->save.len = 0;
+    writer->save.nnotes = 0;
 
-    if (saver->losses.n != (ngx_uint_t) -1) {
-        rc = ngx_http_longpoll_zone_losses(saver->zone, &saver->losses,
-                                           &saver->save);
+    if (writer->losses.n != (ngx_uint_t) -1) {
+        rc = ngx_http_longpoll_zone_losses(writer->zone, &writer->losses,
+                                           &writer->save);
         if (rc == NGX_OK) {
-            saver->losses.n = (ngx_uint_t) -1;
+            writer->losses.n = (ngx_uint_t) -1;
         }
 
-        if (saver->save.nnotes) {
+        if (writer->save.nnotes) {
             return &ngx_http_longpoll_persist_op_losses;
         }
     }
 
     /* what the old file got in the meantime */
 
-    rc = ngx_http_longpoll_persist_collect(saver, NGX_HTTP_LONGPOLL_MARK_AGAIN);
+    rc = ngx_http_longpoll_persist_collect(writer, NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
 
     if (rc == NGX_ERROR) {
         return NULL;
     }
 
-    if (saver->save.len) {
+    if (writer->save.len) {
         return &ngx_http_longpoll_persist_op_piece;
     }
 
@@ -689,17 +689,17 @@ ngx_http_longpoll_persist_renew(ngx_http_longpoll_saver_t *saver)
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
     ngx_uint_t mark)
 {
     uint64_t                   wake;
     ngx_int_t                  rc;
     ngx_http_longpoll_save_t  *save;
 
-    save = &saver->save;
+    save = &writer->save;
 
     if (save->lines == NULL
-        && ngx_http_longpoll_persist_memory(saver,
+        && ngx_http_longpoll_persist_memory(writer,
                                             NGX_HTTP_LONGPOLL_PERSIST_LINES)
            != NGX_OK)
     {
@@ -710,44 +710,44 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
     save->nnotes = 0;
     save->enough = NGX_HTTP_LONGPOLL_PERSIST_LINES;
 
-    if (mark == NGX_HTTP_LONGPOLL_MARK_NEXT) {
+    if (mark == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
 
         /* a round of a small file does not make it a large one */
 
-        save->enough = ngx_http_longpoll_persist_part(saver);
+        save->enough = ngx_http_longpoll_persist_part(writer);
 
         /* the half of the notes is left to the keys */
 
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES / 2;
-        ngx_http_longpoll_zone_save_gone(saver->zone, save);
+        ngx_http_longpoll_zone_save_deletions(writer->zone, save);
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES;
     }
 
     do {
-        rc = ngx_http_longpoll_zone_save(saver->zone, mark, save);
+        rc = ngx_http_longpoll_zone_save(writer->zone, mark, save);
 
         if (rc != NGX_DECLINED) {
             return rc;
         }
 
-    } while (ngx_http_longpoll_persist_memory(saver,
+    } while (ngx_http_longpoll_persist_memory(writer,
                                               ngx_max(2 * save->size,
                                                       save->wanted))
              == NGX_OK);
 
     /* what was taken so far is taken again later */
 
-    if (mark == NGX_HTTP_LONGPOLL_MARK_NEXT) {
+    if (mark == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
         wake = 0;
-        ngx_http_longpoll_zone_save_again(saver->zone, &wake);
+        ngx_http_longpoll_zone_save_retry(writer->zone, &wake);
         ngx_http_longpoll_persist_notify(wake);
 
     } else {
-        ngx_http_longpoll_zone_again(saver->zone, 0);
-        saver->again = 0;
+        ngx_http_longpoll_zone_compact(writer->zone, 0);
+        writer->again = 0;
     }
 
-    saver->retry = 1;
+    writer->retry = 1;
 
     return NGX_ERROR;
 }
@@ -756,23 +756,23 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_saver_t *saver,
 /* what is there already stays */
 
 static ngx_int_t
-ngx_http_longpoll_persist_memory(ngx_http_longpoll_saver_t *saver, size_t size)
+ngx_http_longpoll_persist_memory(ngx_http_longpoll_writer_t *writer, size_t size)
 {
     u_char                    *p;
     ngx_http_longpoll_save_t  *save;
 
-    save = &saver->save;
+    save = &writer->save;
 
     if (save->notes == NULL) {
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES;
         save->notes = ngx_alloc(save->max_notes
-                                * sizeof(ngx_http_longpoll_note_t), saver->log);
+                                * sizeof(ngx_http_longpoll_note_t), writer->log);
         if (save->notes == NULL) {
             return NGX_ERROR;
         }
     }
 
-    p = ngx_alloc(size, saver->log);
+    p = ngx_alloc(size, writer->log);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -792,13 +792,13 @@ ngx_http_longpoll_persist_memory(ngx_http_longpoll_saver_t *saver, size_t size)
 /* a worker that has nothing to write needs no memory for it */
 
 static void
-ngx_http_longpoll_persist_free(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_free(ngx_http_longpoll_writer_t *writer)
 {
     ngx_http_longpoll_save_t  *save;
 
-    save = &saver->save;
+    save = &writer->save;
 
-    if (save->lines && (saver->last_one || !saver->zone->sh->durable)) {
+    if (save->lines && (writer->last_one || !writer->zone->sh->durable)) {
         ngx_free(save->lines);
         ngx_free(save->notes);
         save->lines = NULL;
@@ -811,43 +811,43 @@ ngx_http_longpoll_persist_free(ngx_http_longpoll_saver_t *saver)
 
 
 static void
-ngx_http_longpoll_persist_failed(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_failed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
-    saver->retry = 1;
+    writer->retry = 1;
 
-    if (saver->failing) {
+    if (writer->failing) {
         return;
     }
 
-    saver->failing = 1;
+    writer->failing = 1;
 
     if (rc == NGX_DECLINED) {
-        ngx_log_error(NGX_LOG_ERR, saver->log, 0,
+        ngx_log_error(NGX_LOG_ERR, writer->log, 0,
                       "longpoll zone \"%V\": \"%s\" %s, it is written anew",
-                      &saver->zone->name, saver->file.name,
-                      saver->file.failed);
+                      &writer->zone->name, writer->file.name,
+                      writer->file.failed);
         return;
     }
 
-    ngx_log_error(NGX_LOG_ERR, saver->log, saver->file.err,
+    ngx_log_error(NGX_LOG_ERR, writer->log, writer->file.err,
                   "longpoll zone \"%V\": %s(\"%s\") failed, events are not "
-                  "on disk", &saver->zone->name, saver->file.failed,
-                  saver->file.name);
+                  "on disk", &writer->zone->name, writer->file.failed,
+                  writer->file.name);
 }
 
 
 static void
-ngx_http_longpoll_persist_mended(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_mended(ngx_http_longpoll_writer_t *writer)
 {
-    saver->retry = 0;
+    writer->retry = 0;
 
-    if (saver->failing) {
-        saver->failing = 0;
+    if (writer->failing) {
+        writer->failing = 0;
 
-        ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
                       "longpoll zone \"%V\": \"%s\" has all events again",
-                      &saver->zone->name, saver->file.path);
+                      &writer->zone->name, writer->file.path);
     }
 }
 
@@ -869,20 +869,20 @@ ngx_http_longpoll_persist_notify(uint64_t wake)
 
 
 static ngx_uint_t
-ngx_http_longpoll_persist_claim(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_claim(ngx_http_longpoll_writer_t *writer)
 {
     ngx_uint_t                    self;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    sh = saver->zone->sh;
+    sh = writer->zone->sh;
     self = ngx_http_longpoll_notify_worker();
 
     if (self == NGX_HTTP_LONGPOLL_NOTIFY_MAX || sh->moved) {
         return 0;
     }
 
-    if (saver->leaving && !saver->last_one
-        && ngx_http_longpoll_zone_others(saver->zone, self,
+    if (writer->leaving && !writer->last_one
+        && ngx_http_longpoll_zone_others(writer->zone, self,
                                          ngx_http_longpoll_notify_alive()))
     {
         (void) ngx_atomic_cmp_set(&sh->writer, self + 1, 0);
@@ -896,15 +896,15 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_saver_t *saver)
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_open(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    tries;
     ngx_http_longpoll_file_t     *f;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    f = &saver->file;
-    sh = saver->zone->sh;
+    f = &writer->file;
+    sh = writer->zone->sh;
 
     f->unread = (sh->unread != 0);
 
@@ -913,7 +913,7 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
 
         /* somebody may only be looking, see below */
 
-        if (rc != NGX_AGAIN || !saver->last_one
+        if (rc != NGX_AGAIN || !writer->last_one
             || tries == NGX_HTTP_LONGPOLL_PERSIST_WATCH)
         {
             break;
@@ -923,23 +923,23 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
     }
 
     if (rc != NGX_OK) {
-        saver->patience = 0;
+        writer->patience = 0;
         return rc;
     }
 
     /* workers of another nginx that ends follow each other until it has */
 
-    if (sh->contested && f->head.life != sh->life && !f->head.clean
-        && !saver->last_one
-        && saver->patience++ < NGX_HTTP_LONGPOLL_PERSIST_PATIENCE)
+    if (sh->contested && f->head.epoch != sh->epoch && !f->head.clean
+        && !writer->last_one
+        && writer->patience++ < NGX_HTTP_LONGPOLL_PERSIST_PATIENCE)
     {
         ngx_http_longpoll_file_close(f);
         return NGX_AGAIN;
     }
 
-    saver->patience = 0;
+    writer->patience = 0;
 
-    ngx_http_longpoll_persist_compare(saver);
+    ngx_http_longpoll_persist_compare(writer);
 
     return NGX_OK;
 }
@@ -948,42 +948,42 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_saver_t *saver)
 /* the file and what the zone knows of it */
 
 static void
-ngx_http_longpoll_persist_compare(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
 {
     ngx_uint_t                    own, told;
     ngx_http_longpoll_file_t     *f;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    f = &saver->file;
-    sh = saver->zone->sh;
+    f = &writer->file;
+    sh = writer->zone->sh;
 
-    own = (f->head.life == sh->life);
-    saver->lost = 0;
-    saver->others = 0;
-    saver->losses_due = 0;
-    saver->head_due = (!own || f->head.clean);
+    own = (f->head.epoch == sh->epoch);
+    writer->lost = 0;
+    writer->others = 0;
+    writer->losses_due = 0;
+    writer->head_due = (!own || f->head.clean);
 
     if (f->fd == -1
-        || (!own && ngx_http_longpoll_zone_succeeds(saver->zone,
-                                                    f->head.life)))
+        || (!own && ngx_http_longpoll_zone_succeeds(writer->zone,
+                                                    f->head.epoch)))
     {
 
         /* it has what was loaded, or copied; what came later is told as missed
          */
 
-        saver->lost = 1;
+        writer->lost = 1;
 
     } else if (own || (f->size == sh->file_size && !sh->contested)) {
 
         /* as this life left it, or found it */
 
         if (f->size < sh->file_size) {
-            saver->lost = 1;
+            writer->lost = 1;
 
         } else if (f->size > sh->file_size
                    && ftruncate(f->fd, sh->file_size) == -1)
         {
-            saver->lost = 1;
+            writer->lost = 1;
         }
 
         f->size = ngx_min(f->size, sh->file_size);
@@ -996,43 +996,43 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_saver_t *saver)
 
         told = (f->head.clean || f->head.durable);
 
-        saver->last = f->head.last_id;
+        writer->last = f->head.last_id;
 
         if (!f->head.clean) {
-            saver->last = ngx_http_longpoll_id(ngx_http_longpoll_now() + 1, 0);
+            writer->last = ngx_http_longpoll_id(ngx_http_longpoll_now() + 1, 0);
         }
 
-        saver->losses_due = (told && f->size == sh->file_size
+        writer->losses_due = (told && f->size == sh->file_size
                              && f->node == sh->file_node && !sh->file_dead);
-        saver->read = sh->state_size;
-        saver->others = !saver->losses_due;
-        saver->lost = saver->others;
+        writer->read = sh->state_size;
+        writer->others = !writer->losses_due;
+        writer->lost = writer->others;
     }
 }
 
 
 static void
-ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     uint64_t                      wake;
     ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    z = saver->zone;
+    z = writer->zone;
     sh = z->sh;
     wake = 0;
 
     if (rc != NGX_OK) {
 
         if (rc == NGX_ERROR) {
-            ngx_http_longpoll_persist_failed(saver, rc);
+            ngx_http_longpoll_persist_failed(writer, rc);
 
         } else if (sh->file_size != (uint64_t) -1) {
             sh->contested = 1;
         }
 
-        saver->retry = 1;
+        writer->retry = 1;
 
         /* nobody can write: whoever need not wait for the disk does not */
 
@@ -1048,7 +1048,7 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
 
         /* others would fail, and complain, too */
 
-        if (rc == NGX_AGAIN || saver->leaving) {
+        if (rc == NGX_AGAIN || writer->leaving) {
             (void) ngx_atomic_cmp_set(&sh->writer,
                                       ngx_http_longpoll_notify_worker() + 1,
                                       0);
@@ -1058,30 +1058,30 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
         return;
     }
 
-    saver->state = NGX_HTTP_LONGPOLL_PERSIST_READY;
-    saver->again = 0;
-    saver->due = 1;
+    writer->state = NGX_HTTP_LONGPOLL_PERSIST_READY;
+    writer->again = 0;
+    writer->due = 1;
 
-    if (saver->others) {
-        ngx_http_longpoll_zone_missing(z, saver->last);
+    if (writer->others) {
+        ngx_http_longpoll_zone_missing(z, writer->last);
 
-        ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
                       "longpoll zone \"%V\": others wrote to \"%s\" after it "
                       "was loaded, it is written anew", &z->name,
-                      saver->file.path);
+                      writer->file.path);
     }
 
     /* whoever goes on from here knows that, too */
 
-    if (saver->lost) {
+    if (writer->lost) {
         sh->file_size = (uint64_t) -1;
     }
 
-    if (!saver->losses_due) {
+    if (!writer->losses_due) {
         sh->contested = 0;
     }
 
-    sh->file_node = saver->file.node;
+    sh->file_node = writer->file.node;
 
     ngx_http_longpoll_zone_save_begin(z, &wake);
 
@@ -1096,26 +1096,26 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_saver_t *saver,
 /* the losses of those who had the file, as their notes say */
 
 static ngx_int_t
-ngx_http_longpoll_persist_read(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_read(ngx_http_longpoll_writer_t *writer)
 {
-    return ngx_http_longpoll_file_read(&saver->file, &saver->read,
-                                       &saver->save);
+    return ngx_http_longpoll_file_read(&writer->file, &writer->read,
+                                       &writer->save);
 }
 
 
 static void
-ngx_http_longpoll_persist_had(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+ngx_http_longpoll_persist_had(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
 {
     ngx_uint_t                 i;
     ngx_http_longpoll_note_t  *note;
 
     if (rc == NGX_ERROR) {
-        ngx_http_longpoll_persist_failed(saver, rc);
+        ngx_http_longpoll_persist_failed(writer, rc);
         return;
     }
 
-    for (i = 0; i < saver->save.nnotes; i++) {
-        note = &saver->save.notes[i];
+    for (i = 0; i < writer->save.nnotes; i++) {
+        note = &writer->save.notes[i];
 
         /* a tombstone of this life would be told to polls from the beginning */
 
@@ -1124,43 +1124,43 @@ ngx_http_longpoll_persist_had(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
         }
 
         if (note->kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
-            ngx_http_longpoll_zone_load_loss(saver->zone, note, 0);
+            ngx_http_longpoll_zone_load_loss(writer->zone, note, 0);
         }
     }
 
     if (rc == NGX_DONE) {
-        saver->losses_due = 0;
-        ngx_http_longpoll_zone_alone(saver->zone, saver->last,
-                                     saver->file.head.trusted);
+        writer->losses_due = 0;
+        ngx_http_longpoll_zone_alone(writer->zone, writer->last,
+                                     writer->file.head.trusted);
 
-        ngx_log_error(NGX_LOG_NOTICE, saver->log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
                       "longpoll zone \"%V\": nobody else writes to \"%s\" any "
-                      "more, it is as it was loaded", &saver->zone->name,
-                      saver->file.path);
+                      "more, it is as it was loaded", &writer->zone->name,
+                      writer->file.path);
     }
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_close(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_close(ngx_http_longpoll_writer_t *writer)
 {
-    ngx_http_longpoll_file_close(&saver->file);
+    ngx_http_longpoll_file_close(&writer->file);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_closed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
-    saver->state = NGX_HTTP_LONGPOLL_PERSIST_NONE;
-    saver->retry = 1;
+    writer->state = NGX_HTTP_LONGPOLL_PERSIST_NONE;
+    writer->retry = 1;
 
-    (void) ngx_atomic_cmp_set(&saver->zone->sh->writer,
+    (void) ngx_atomic_cmp_set(&writer->zone->sh->writer,
                               ngx_http_longpoll_notify_worker() + 1, 0);
 
-    ngx_http_longpoll_persist_notify(saver->zone->sh->members);
+    ngx_http_longpoll_persist_notify(writer->zone->sh->members);
 }
 
 
@@ -1170,41 +1170,41 @@ ngx_http_longpoll_persist_closed(ngx_http_longpoll_saver_t *saver,
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_append(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_append(ngx_http_longpoll_writer_t *writer)
 {
-    return ngx_http_longpoll_file_append(&saver->file, &saver->save);
+    return ngx_http_longpoll_file_append(&writer->file, &writer->save);
 }
 
 
 static void
-ngx_http_longpoll_persist_appended(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_appended(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     uint64_t                      wake;
     ngx_http_longpoll_zone_t     *z;
 
-    z = saver->zone;
+    z = writer->zone;
     wake = 0;
 
     switch (rc) {
 
     case NGX_OK:
-        ngx_http_longpoll_zone_saved(z, &saver->save, saver->file.size,
-                                     saver->file.state_size, &wake);
+        ngx_http_longpoll_zone_saved(z, &writer->save, writer->file.size,
+                                     writer->file.state_size, &wake);
 
-        if (!saver->stuck) {
-            ngx_http_longpoll_persist_mended(saver);
+        if (!writer->stuck) {
+            ngx_http_longpoll_persist_mended(writer);
         }
 
         break;
 
     case NGX_DECLINED:
-        ngx_http_longpoll_persist_checked(saver, rc);
-        ngx_http_longpoll_zone_save_again(z, &wake);
+        ngx_http_longpoll_persist_checked(writer, rc);
+        ngx_http_longpoll_zone_save_retry(z, &wake);
         break;
 
     default: /* NGX_ERROR */
-        ngx_http_longpoll_persist_failed(saver, rc);
+        ngx_http_longpoll_persist_failed(writer, rc);
         ngx_http_longpoll_zone_unsaved(z, &wake);
     }
 
@@ -1213,35 +1213,35 @@ ngx_http_longpoll_persist_appended(ngx_http_longpoll_saver_t *saver,
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_check(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_check(ngx_http_longpoll_writer_t *writer)
 {
-    return ngx_http_longpoll_file_check(&saver->file);
+    return ngx_http_longpoll_file_check(&writer->file);
 }
 
 
 static void
-ngx_http_longpoll_persist_checked(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_checked(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     if (rc == NGX_DECLINED) {
-        ngx_http_longpoll_persist_failed(saver, rc);
-        saver->lost = 1;
-        saver->retry = 0;
+        ngx_http_longpoll_persist_failed(writer, rc);
+        writer->lost = 1;
+        writer->retry = 0;
     }
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_head(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_head(ngx_http_longpoll_writer_t *writer)
 {
     ngx_http_longpoll_file_head_t  *head;
     ngx_http_longpoll_zone_sh_t    *sh;
 
-    head = &saver->file.head;
-    sh = saver->zone->sh;
+    head = &writer->file.head;
+    sh = writer->zone->sh;
 
-    if (saver->head_due) {
-        head->life = sh->life;
+    if (writer->head_due) {
+        head->epoch = sh->epoch;
         head->trusted = sh->trusted;
         head->last_id = sh->last_id;
         head->key[0] = sh->key[0];
@@ -1250,26 +1250,26 @@ ngx_http_longpoll_persist_head(ngx_http_longpoll_saver_t *saver)
         head->clean = 0;
     }
 
-    return ngx_http_longpoll_file_head(&saver->file);
+    return ngx_http_longpoll_file_head(&writer->file);
 }
 
 
 static void
-ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_headed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     uint64_t  wake;
 
-    saver->head_due = 0;
+    writer->head_due = 0;
 
     if (rc != NGX_OK) {
         wake = 0;
 
         /* it is not known what stands there: the next one says it again */
 
-        saver->head_due = 1;
-        ngx_http_longpoll_persist_failed(saver, rc);
-        ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
+        writer->head_due = 1;
+        ngx_http_longpoll_persist_failed(writer, rc);
+        ngx_http_longpoll_zone_unsaved(writer->zone, &wake);
         ngx_http_longpoll_persist_notify(wake);
     }
 }
@@ -1281,25 +1281,25 @@ ngx_http_longpoll_persist_headed(ngx_http_longpoll_saver_t *saver,
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_begin(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_begin(ngx_http_longpoll_writer_t *writer)
 {
-    return ngx_http_longpoll_file_again(&saver->file);
+    return ngx_http_longpoll_file_compact(&writer->file);
 }
 
 
 static void
-ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+ngx_http_longpoll_persist_begun(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
 {
     if (rc != NGX_OK) {
-        ngx_http_longpoll_persist_stick(saver, rc);
+        ngx_http_longpoll_persist_stick(writer, rc);
         return;
     }
 
-    ngx_http_longpoll_zone_again(saver->zone, 1);
+    ngx_http_longpoll_zone_compact(writer->zone, 1);
 
-    saver->again = 1;
-    saver->all = 0;
-    saver->begun = saver->file.size + saver->file.state_size;
+    writer->again = 1;
+    writer->all = 0;
+    writer->begun = writer->file.size + writer->file.state_size;
 }
 
 
@@ -1309,36 +1309,36 @@ ngx_http_longpoll_persist_begun(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
  */
 
 static void
-ngx_http_longpoll_persist_stick(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+ngx_http_longpoll_persist_stick(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
 {
     uint64_t  wake;
 
-    saver->stuck = 1;
-    saver->tried = 1;
+    writer->stuck = 1;
+    writer->tried = 1;
 
-    ngx_http_longpoll_persist_failed(saver, rc);
+    ngx_http_longpoll_persist_failed(writer, rc);
 
-    if (!saver->lost) {
-        saver->retry = 0;
+    if (!writer->lost) {
+        writer->retry = 0;
         return;
     }
 
     wake = 0;
 
-    ngx_http_longpoll_zone_unsaved(saver->zone, &wake);
+    ngx_http_longpoll_zone_unsaved(writer->zone, &wake);
     ngx_http_longpoll_persist_notify(wake);
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_piece(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_piece(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_longpoll_file_again_append(&saver->file, &saver->save);
+    rc = ngx_http_longpoll_file_compact_append(&writer->file, &writer->save);
 
     if (rc != NGX_OK) {
-        ngx_http_longpoll_file_again_stop(&saver->file);
+        ngx_http_longpoll_file_compact_stop(&writer->file);
     }
 
     return rc;
@@ -1346,31 +1346,31 @@ ngx_http_longpoll_persist_piece(ngx_http_longpoll_saver_t *saver)
 
 
 static void
-ngx_http_longpoll_persist_pieced(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_pieced(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     if (rc == NGX_OK) {
-        saver->turn = saver->tail;
+        writer->turn = writer->tail;
         return;
     }
 
-    ngx_http_longpoll_zone_again(saver->zone, 0);
+    ngx_http_longpoll_zone_compact(writer->zone, 0);
 
-    saver->again = 0;
+    writer->again = 0;
 
-    ngx_http_longpoll_persist_stick(saver, rc);
+    ngx_http_longpoll_persist_stick(writer, rc);
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_losses(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_losses(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_longpoll_file_notes(&saver->file, &saver->save);
+    rc = ngx_http_longpoll_file_notes(&writer->file, &writer->save);
 
     if (rc != NGX_OK) {
-        ngx_http_longpoll_file_again_stop(&saver->file);
+        ngx_http_longpoll_file_compact_stop(&writer->file);
     }
 
     return rc;
@@ -1378,23 +1378,23 @@ ngx_http_longpoll_persist_losses(ngx_http_longpoll_saver_t *saver)
 
 
 static void
-ngx_http_longpoll_persist_lost(ngx_http_longpoll_saver_t *saver, ngx_int_t rc)
+ngx_http_longpoll_persist_lost(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
 {
-    if (saver->again) {
-        ngx_http_longpoll_persist_pieced(saver, rc);
+    if (writer->again) {
+        ngx_http_longpoll_persist_pieced(writer, rc);
     }
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_rename(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_rename(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_longpoll_file_again_done(&saver->file);
+    rc = ngx_http_longpoll_file_compact_done(&writer->file);
 
     if (rc == NGX_ERROR) {
-        ngx_http_longpoll_file_again_stop(&saver->file);
+        ngx_http_longpoll_file_compact_stop(&writer->file);
     }
 
     return rc;
@@ -1402,29 +1402,29 @@ ngx_http_longpoll_persist_rename(ngx_http_longpoll_saver_t *saver)
 
 
 static void
-ngx_http_longpoll_persist_renamed(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_renamed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     if (rc == NGX_ERROR) {
-        ngx_http_longpoll_persist_pieced(saver, rc);
+        ngx_http_longpoll_persist_pieced(writer, rc);
         return;
     }
 
-    saver->again = 0;
-    saver->lost = 0;
-    saver->stuck = 0;
-    saver->kept = saver->file.size + saver->file.state_size;
+    writer->again = 0;
+    writer->lost = 0;
+    writer->stuck = 0;
+    writer->kept = writer->file.size + writer->file.state_size;
 
-    saver->zone->sh->file_node = saver->file.node;
+    writer->zone->sh->file_node = writer->file.node;
 
-    ngx_http_longpoll_zone_renewed(saver->zone, saver->file.size,
-                                   saver->file.state_size);
+    ngx_http_longpoll_zone_renewed(writer->zone, writer->file.size,
+                                   writer->file.state_size);
 
     if (rc == NGX_OK) {
-        ngx_http_longpoll_persist_mended(saver);
+        ngx_http_longpoll_persist_mended(writer);
 
     } else {
-        ngx_http_longpoll_persist_failed(saver, NGX_ERROR);
+        ngx_http_longpoll_persist_failed(writer, NGX_ERROR);
     }
 }
 
@@ -1437,14 +1437,14 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_saver_t *saver,
 void
 ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z)
 {
-    ngx_http_longpoll_saver_t  *saver;
+    ngx_http_longpoll_writer_t  *writer;
 
-    saver = z->saver;
+    writer = z->writer;
 
-    if (saver) {
-        saver->leaving = 1;
+    if (writer) {
+        writer->leaving = 1;
         ngx_http_longpoll_zone_leaving(z, ngx_http_longpoll_notify_worker());
-        ngx_http_longpoll_persist_look(z);
+        ngx_http_longpoll_persist_wake(z);
     }
 }
 
@@ -1456,48 +1456,48 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 {
     uint64_t                    left;
     ngx_uint_t                  self;
-    ngx_http_longpoll_saver_t  *saver;
+    ngx_http_longpoll_writer_t  *writer;
 
-    saver = z->saver;
+    writer = z->writer;
     self = ngx_http_longpoll_notify_worker();
 
-    if (saver == NULL || self == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+    if (writer == NULL || self == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
         return;
     }
 
-    saver->last_one = 1;
+    writer->last_one = 1;
 
-    if (saver->op) {
-        ngx_http_longpoll_persist_finish(&saver->task->event);
+    if (writer->op) {
+        ngx_http_longpoll_persist_finish(&writer->task->event);
     }
 
     left = ngx_http_longpoll_zone_resign(z, self,
                                          ngx_http_longpoll_notify_alive());
     if (left) {
-        (void) ngx_http_longpoll_persist_close(saver);
-        ngx_http_longpoll_persist_closed(saver, NGX_OK);
-        ngx_http_longpoll_persist_free(saver);
+        (void) ngx_http_longpoll_persist_close(writer);
+        ngx_http_longpoll_persist_closed(writer, NGX_OK);
+        ngx_http_longpoll_persist_free(writer);
 
         return;
     }
 
-    ngx_http_longpoll_persist_succeed(saver);
+    ngx_http_longpoll_persist_succeed(writer);
 
-    saver->retry = 0;
-    saver->check = 1;
+    writer->retry = 0;
+    writer->check = 1;
 
-    ngx_http_longpoll_persist_step(saver);
+    ngx_http_longpoll_persist_step(writer);
 
-    if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
+    if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
 
-        if (!saver->retry && !ngx_http_longpoll_zone_unwritten(z)) {
-            ngx_http_longpoll_persist_end(saver);
+        if (!writer->retry && !ngx_http_longpoll_zone_unwritten(z)) {
+            ngx_http_longpoll_persist_end(writer);
         }
 
-        (void) ngx_http_longpoll_persist_close(saver);
+        (void) ngx_http_longpoll_persist_close(writer);
     }
 
-    ngx_http_longpoll_persist_free(saver);
+    ngx_http_longpoll_persist_free(writer);
 }
 
 
@@ -1507,25 +1507,25 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
  */
 
 static void
-ngx_http_longpoll_persist_succeed(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_succeed(ngx_http_longpoll_writer_t *writer)
 {
     ngx_uint_t          i, self;
-    ngx_atomic_uint_t   writer;
+    ngx_atomic_uint_t   number;
     ngx_atomic_t       *word;
 
     self = ngx_http_longpoll_notify_worker();
-    word = &saver->zone->sh->writer;
+    word = &writer->zone->sh->writer;
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_PERSIST_ENDING; i++) {
-        writer = *word;
+        number = *word;
 
-        if (writer == 0 || writer == self + 1) {
+        if (number == 0 || number == self + 1) {
             return;
         }
 
-        if (!(ngx_http_longpoll_notify_alive() & (uint64_t) 1 << (writer - 1)))
+        if (!(ngx_http_longpoll_notify_alive() & (uint64_t) 1 << (number - 1)))
         {
-            (void) ngx_atomic_cmp_set(word, writer, 0);
+            (void) ngx_atomic_cmp_set(word, number, 0);
             return;
         }
 
@@ -1537,31 +1537,31 @@ ngx_http_longpoll_persist_succeed(ngx_http_longpoll_saver_t *saver)
 /* all of it is on disk, and now that is said there */
 
 static void
-ngx_http_longpoll_persist_end(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_end(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t                     rc;
     ngx_http_longpoll_file_t     *f;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    f = &saver->file;
-    sh = saver->zone->sh;
+    f = &writer->file;
+    sh = writer->zone->sh;
 
-    if (saver->save.notes == NULL
-        && ngx_http_longpoll_persist_memory(saver, 1) != NGX_OK)
+    if (writer->save.notes == NULL
+        && ngx_http_longpoll_persist_memory(writer, 1) != NGX_OK)
     {
         return;
     }
 
-    ngx_memzero(&saver->losses, sizeof(ngx_http_longpoll_losses_t));
+    ngx_memzero(&writer->losses, sizeof(ngx_http_longpoll_losses_t));
 
     do {
-        saver->save.nnotes = 0;
+        writer->save.nnotes = 0;
 
-        rc = ngx_http_longpoll_zone_losses(saver->zone, &saver->losses,
-                                           &saver->save);
+        rc = ngx_http_longpoll_zone_losses(writer->zone, &writer->losses,
+                                           &writer->save);
 
-        if (ngx_http_longpoll_file_notes(f, &saver->save) != NGX_OK) {
-            ngx_http_longpoll_persist_failed(saver, NGX_ERROR);
+        if (ngx_http_longpoll_file_notes(f, &writer->save) != NGX_OK) {
+            ngx_http_longpoll_persist_failed(writer, NGX_ERROR);
             return;
         }
 
@@ -1571,7 +1571,7 @@ ngx_http_longpoll_persist_end(ngx_http_longpoll_saver_t *saver)
     f->head.clean = 1;
 
     if (ngx_http_longpoll_file_head(f) != NGX_OK) {
-        ngx_http_longpoll_persist_failed(saver, NGX_ERROR);
+        ngx_http_longpoll_persist_failed(writer, NGX_ERROR);
     }
 }
 
@@ -1587,10 +1587,10 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
     ngx_http_longpoll_persist_pt handler)
 {
     ngx_http_cleanup_t             *cln;
-    ngx_http_longpoll_saver_t      *saver;
+    ngx_http_longpoll_writer_t      *writer;
     ngx_http_longpoll_publisher_t  *publisher;
 
-    saver = z->saver;
+    writer = z->writer;
 
     publisher = ngx_palloc(r->pool, sizeof(ngx_http_longpoll_publisher_t));
     cln = ngx_http_cleanup_add(r, 0);
@@ -1599,7 +1599,7 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    publisher->saver = saver;
+    publisher->writer = writer;
     publisher->request = r;
     publisher->handler = handler;
     publisher->id = id;
@@ -1609,11 +1609,11 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
     cln->handler = ngx_http_longpoll_persist_cleanup;
     cln->data = publisher;
 
-    if (ngx_queue_empty(&saver->waiting)) {
-        ngx_http_longpoll_persist_await(saver, 1);
+    if (ngx_queue_empty(&writer->waiting)) {
+        ngx_http_longpoll_persist_await(writer, 1);
     }
 
-    ngx_queue_insert_tail(&saver->waiting, &publisher->queue);
+    ngx_queue_insert_tail(&writer->waiting, &publisher->queue);
 
     if (r != r->main) {
         return NGX_DONE;
@@ -1643,7 +1643,7 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
  */
 
 static void
-ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
+ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
     ngx_uint_t on)
 {
     uint64_t                      bit;
@@ -1651,7 +1651,7 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
     ngx_http_longpoll_zone_sh_t  *sh;
 
     self = ngx_http_longpoll_notify_worker();
-    sh = saver->zone->sh;
+    sh = writer->zone->sh;
 
     if (self == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
         return;
@@ -1661,19 +1661,19 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_saver_t *saver,
 
     /* a leaving worker stays until they are answered */
 
-    saver->timer.cancelable = !on;
+    writer->timer.cancelable = !on;
 
     if (on) {
         (void) __sync_fetch_and_or(&sh->publishers, bit);
         ngx_http_longpoll_notify_wake(bit);
 
-        if (saver->state == NGX_HTTP_LONGPOLL_PERSIST_NONE
-            && saver->timer.timer_set
-            && (ngx_msec_int_t) (saver->timer.timer.key - ngx_current_msec)
+        if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE
+            && writer->timer.timer_set
+            && (ngx_msec_int_t) (writer->timer.timer.key - ngx_current_msec)
                > NGX_HTTP_LONGPOLL_PERSIST_WATCH)
         {
-            ngx_del_timer(&saver->timer);
-            ngx_add_timer(&saver->timer, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
+            ngx_del_timer(&writer->timer);
+            ngx_add_timer(&writer->timer, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
         }
 
     } else {
@@ -1693,8 +1693,8 @@ ngx_http_longpoll_persist_cleanup(void *data)
         publisher->parked = 0;
         ngx_queue_remove(&publisher->queue);
 
-        if (ngx_queue_empty(&publisher->saver->waiting)) {
-            ngx_http_longpoll_persist_await(publisher->saver, 0);
+        if (ngx_queue_empty(&publisher->writer->waiting)) {
+            ngx_http_longpoll_persist_await(publisher->writer, 0);
         }
     }
 }
@@ -1703,7 +1703,7 @@ ngx_http_longpoll_persist_cleanup(void *data)
 /* answers those whose publish is decided: they stand in the order of ids */
 
 static void
-ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver)
+ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t                       rc;
     ngx_queue_t                    *q;
@@ -1711,15 +1711,15 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver)
     ngx_http_request_t             *r;
     ngx_http_longpoll_publisher_t  *publisher;
 
-    if (ngx_queue_empty(&saver->waiting)) {
+    if (ngx_queue_empty(&writer->waiting)) {
         return;
     }
 
-    while (!ngx_queue_empty(&saver->waiting)) {
-        q = ngx_queue_head(&saver->waiting);
+    while (!ngx_queue_empty(&writer->waiting)) {
+        q = ngx_queue_head(&writer->waiting);
         publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
 
-        rc = ngx_http_longpoll_zone_decided(saver->zone, publisher->id,
+        rc = ngx_http_longpoll_zone_decided(writer->zone, publisher->id,
                                             publisher->failed);
         if (rc == NGX_AGAIN) {
             return;
@@ -1742,7 +1742,7 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_saver_t *saver)
         ngx_http_run_posted_requests(c);
     }
 
-    ngx_http_longpoll_persist_await(saver, 0);
+    ngx_http_longpoll_persist_await(writer, 0);
 }
 
 #else
@@ -1758,7 +1758,7 @@ ngx_http_longpoll_persist_init_process(ngx_cycle_t *cycle,
 
 
 void
-ngx_http_longpoll_persist_look(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_persist_wake(ngx_http_longpoll_zone_t *z)
 {
 }
 

@@ -19,7 +19,7 @@ ngx_int_t ngx_http_longpoll_persist_init_process(ngx_cycle_t *cycle,
     ngx_http_longpoll_zone_t *z);
 
 /* something may have happened: look at the file, and at who waits */
-void ngx_http_longpoll_persist_look(ngx_http_longpoll_zone_t *z);
+void ngx_http_longpoll_persist_wake(ngx_http_longpoll_zone_t *z);
 
 /* the worker is leaving: another one may write */
 void ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z);

@@ -106,8 +106,8 @@ ngx_http_longpoll_category_separator(ngx_conf_t *cf,
 
 
 ngx_int_t
-ngx_http_longpoll_category_given(ngx_http_request_t *r,
-    ngx_http_longpoll_given_t *given)
+ngx_http_longpoll_category_configured(ngx_http_request_t *r,
+    ngx_http_longpoll_configured_t *given)
 {
     ngx_uint_t                          i;
     ngx_http_complex_value_t           *cv;

@@ -23,8 +23,8 @@ char *ngx_http_longpoll_category(ngx_conf_t *cf, ngx_command_t *cmd,
  * NGX_DECLINED  no longpoll_category here: the request names its own
  * NGX_ERROR     no memory
  */
-ngx_int_t ngx_http_longpoll_category_given(ngx_http_request_t *r,
-    ngx_http_longpoll_given_t *given);
+ngx_int_t ngx_http_longpoll_category_configured(ngx_http_request_t *r,
+    ngx_http_longpoll_configured_t *given);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_CATEGORY_H_INCLUDED_ */

@@ -72,9 +72,9 @@ ngx_http_longpoll_delete_categories(ngx_http_request_t *r,
     ngx_str_t                   error;
     ngx_uint_t                  i;
     ngx_http_longpoll_query_t   q;
-    ngx_http_longpoll_given_t   given;
+    ngx_http_longpoll_configured_t   given;
 
-    rc = ngx_http_longpoll_category_given(r, &given);
+    rc = ngx_http_longpoll_category_configured(r, &given);
 
     buf = ngx_pnalloc(r->pool, r->args.len);
     q.cats = ngx_palloc(r->pool, NGX_HTTP_LONGPOLL_MAX_CATEGORIES

@@ -179,11 +179,11 @@ ngx_http_longpoll_gpoll_categories(ngx_http_request_t *r,
     ngx_uint_t                  i;
     ngx_http_longpoll_cat_t     cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
     ngx_http_longpoll_query_t   q;
-    ngx_http_longpoll_given_t   given;
+    ngx_http_longpoll_configured_t   given;
 
     /* the configuration has one, or nginx would not have started */
 
-    if (ngx_http_longpoll_category_given(r, &given) != NGX_OK) {
+    if (ngx_http_longpoll_category_configured(r, &given) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -242,7 +242,7 @@ ngx_http_longpoll_gpoll_register(ngx_http_request_t *r,
     client.uuid[0] = (client.uuid[0] & ~(3ULL << 62)) | 2ULL << 62;
     client.uuid[1] = (client.uuid[1] & ~0xf000ULL) | 0x4000;
 
-    ngx_http_longpoll_zone_enter(ctx->zone, &client, ngx_http_longpoll_now());
+    ngx_http_longpoll_zone_add_client(ctx->zone, &client, ngx_http_longpoll_now());
 
     p = ngx_cpymem(body.data, "{\"client-id\":\"",
                    sizeof("{\"client-id\":\"") - 1);
@@ -312,7 +312,7 @@ ngx_http_longpoll_gpoll_text(ngx_http_longpoll_zone_t *z,
                  - bytes->data;
 
     if (rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE) {
-        ngx_http_longpoll_gpoll_told();
+        ngx_http_longpoll_gpoll_woken();
 
         answer->bytes = bytes;
         answer->zone = z;
@@ -337,7 +337,7 @@ ngx_http_longpoll_gpoll_has(ngx_http_longpoll_zone_t *z)
 
 
 void
-ngx_http_longpoll_gpoll_told(void)
+ngx_http_longpoll_gpoll_woken(void)
 {
     ngx_http_longpoll_gpoll_answer_t  *answer;
 

@@ -2,7 +2,7 @@
 /*
  * ngx_http_longpoll_gpoll.h: gpoll's protocol: who asks, and what it is told.
  *
- * Places are the zone's (ngx_http_longpoll_place.h); reading and parking are as
+ * Places are the zone's (ngx_http_longpoll_client.h); reading and parking are as
  * for any other poll, in subscribe.
  */
 
@@ -39,7 +39,7 @@ ngx_int_t ngx_http_longpoll_gpoll_unknown(ngx_http_request_t *r);
 ngx_http_longpoll_shared_t *ngx_http_longpoll_gpoll_text(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_read_t *rd);
 uint64_t ngx_http_longpoll_gpoll_has(ngx_http_longpoll_zone_t *z);
-void ngx_http_longpoll_gpoll_told(void);
+void ngx_http_longpoll_gpoll_woken(void);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_GPOLL_H_INCLUDED_ */

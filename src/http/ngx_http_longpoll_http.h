@@ -33,11 +33,11 @@ typedef struct {
     ngx_uint_t                       line;
     u_char                          *gpoll_file;    /* NULL: no gpoll */
     ngx_uint_t                       gpoll_line;
-} ngx_http_longpoll_mention_t;
+} ngx_http_longpoll_reference_t;
 
 
 typedef struct {
-    ngx_array_t                      mentions;  /* of mention_t */
+    ngx_array_t                      references; /* of mention_t */
     ngx_msec_t                       drain;
 } ngx_http_longpoll_main_conf_t;
 

@@ -50,8 +50,8 @@ typedef struct {
 static void ngx_http_longpoll_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_publish_read(ngx_http_request_t *r,
     ngx_str_t *body);
-static ngx_int_t ngx_http_longpoll_publish_given(ngx_http_request_t *r,
-    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_given_t *given,
+static ngx_int_t ngx_http_longpoll_publish_configured(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_configured_t *given,
     ngx_str_t *body);
 static ngx_uint_t ngx_http_longpoll_publish_json(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_publish_text(ngx_http_request_t *r,
@@ -132,7 +132,7 @@ ngx_http_longpoll_publish_body(ngx_http_request_t *r)
     ngx_int_t                     rc;
     ngx_str_t                     body;
     ngx_http_longpoll_ctx_t      *ctx;
-    ngx_http_longpoll_given_t     given;
+    ngx_http_longpoll_configured_t     given;
     ngx_http_longpoll_publish_t   pub;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
@@ -143,10 +143,10 @@ ngx_http_longpoll_publish_body(ngx_http_request_t *r)
     rc = ngx_http_longpoll_publish_read(r, &body);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_category_given(r, &given);
+        rc = ngx_http_longpoll_category_configured(r, &given);
 
         if (rc == NGX_OK) {
-            rc = ngx_http_longpoll_publish_given(r, &pub, &given, &body);
+            rc = ngx_http_longpoll_publish_configured(r, &pub, &given, &body);
 
         } else if (rc == NGX_DECLINED) {
             rc = ngx_http_longpoll_json_parse(&pub.items, &pub.n, &pub.item,
@@ -262,8 +262,8 @@ ngx_http_longpoll_publish_read(ngx_http_request_t *r, ngx_str_t *body)
 /* the configuration names the categories, the body is the data */
 
 static ngx_int_t
-ngx_http_longpoll_publish_given(ngx_http_request_t *r,
-    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_given_t *given,
+ngx_http_longpoll_publish_configured(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_configured_t *given,
     ngx_str_t *body)
 {
     ngx_int_t                  rc;

@@ -24,7 +24,7 @@
 #include "ngx_http_longpoll_zone.h"
 
 
-#define NGX_HTTP_LONGPOLL_STATUS_LOOK      1        /* ms */
+#define NGX_HTTP_LONGPOLL_STATUS_RETRY      1        /* ms */
 #define NGX_HTTP_LONGPOLL_STATUS_PATIENCE  1000
 
 
@@ -64,7 +64,7 @@ typedef struct {
     ngx_array_t                           zones;
     ngx_str_t                             category; /* len 0: none */
     ngx_msec_t                            start;
-    ngx_event_t                           look;
+    ngx_event_t                           check;
 } ngx_http_longpoll_status_t;
 
 
@@ -74,7 +74,7 @@ static ngx_int_t ngx_http_longpoll_status_zones(ngx_http_request_t *r,
     ngx_array_t *zones);
 static ngx_int_t ngx_http_longpoll_status_ask(ngx_http_request_t *r,
     ngx_http_longpoll_status_t *st);
-static void ngx_http_longpoll_status_look_handler(ngx_event_t *ev);
+static void ngx_http_longpoll_status_retry_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_longpoll_status_answers(
     ngx_http_longpoll_status_t *st);
 static void ngx_http_longpoll_status_cleanup(void *data);
@@ -255,7 +255,7 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones)
 {
     uint64_t                          alive;
     ngx_uint_t                        i;
-    ngx_http_longpoll_mention_t      *mention;
+    ngx_http_longpoll_reference_t      *mention;
     ngx_http_longpoll_loc_conf_t     *llcf;
     ngx_http_longpoll_main_conf_t    *lmcf;
     ngx_http_longpoll_status_zone_t  *zone;
@@ -263,7 +263,7 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones)
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
     lmcf = ngx_http_get_module_main_conf(r, ngx_http_longpoll_module);
 
-    if (ngx_array_init(zones, r->pool, ngx_max(lmcf->mentions.nelts, 1),
+    if (ngx_array_init(zones, r->pool, ngx_max(lmcf->references.nelts, 1),
                        sizeof(ngx_http_longpoll_status_zone_t))
         != NGX_OK)
     {
@@ -271,9 +271,9 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones)
     }
 
     alive = ngx_http_longpoll_notify_alive();
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
 
         if (llcf->status_zone && llcf->status_zone != mention[i].zone) {
             continue;
@@ -320,13 +320,13 @@ ngx_http_longpoll_status_ask(ngx_http_request_t *r,
 
     st->request = r;
     st->start = ngx_current_msec;
-    st->look.handler = ngx_http_longpoll_status_look_handler;
-    st->look.data = st;
-    st->look.log = r->connection->log;
+    st->check.handler = ngx_http_longpoll_status_retry_handler;
+    st->check.data = st;
+    st->check.log = r->connection->log;
 
     r->main->count++;
 
-    ngx_add_timer(&st->look, NGX_HTTP_LONGPOLL_STATUS_LOOK);
+    ngx_add_timer(&st->check, NGX_HTTP_LONGPOLL_STATUS_RETRY);
 
     (void) ngx_http_longpoll_status_answers(st);
 
@@ -335,7 +335,7 @@ ngx_http_longpoll_status_ask(ngx_http_request_t *r,
 
 
 static void
-ngx_http_longpoll_status_look_handler(ngx_event_t *ev)
+ngx_http_longpoll_status_retry_handler(ngx_event_t *ev)
 {
     ngx_uint_t                        i;
     ngx_connection_t                 *c;
@@ -352,7 +352,7 @@ ngx_http_longpoll_status_look_handler(ngx_event_t *ev)
     if (!ngx_http_longpoll_status_answers(st)
         && ngx_current_msec - st->start < NGX_HTTP_LONGPOLL_STATUS_PATIENCE)
     {
-        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_STATUS_LOOK);
+        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_STATUS_RETRY);
         return;
     }
 
@@ -440,8 +440,8 @@ ngx_http_longpoll_status_cleanup(void *data)
         }
     }
 
-    if (st->look.timer_set) {
-        ngx_del_timer(&st->look);
+    if (st->check.timer_set) {
+        ngx_del_timer(&st->check);
     }
 }
 

@@ -126,8 +126,8 @@ static ngx_int_t ngx_http_longpoll_subscribe_unknown(ngx_http_request_t *r,
 static void ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
     ngx_uint_t closing);
 
-static void ngx_http_longpoll_subscribe_look(void);
-static void ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_subscribe_check(void);
+static void ngx_http_longpoll_subscribe_check_zone(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_subscribe_wake_client(
     ngx_http_longpoll_poll_t *poll);
@@ -136,13 +136,13 @@ static ngx_uint_t ngx_http_longpoll_subscribe_serves(
 static void ngx_http_longpoll_subscribe_keep(
     ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_poll_t *poll,
     ngx_http_longpoll_read_t *rd, ngx_http_longpoll_shared_t *bytes);
-static void ngx_http_longpoll_subscribe_told(ngx_http_longpoll_wait_t *wait,
+static void ngx_http_longpoll_subscribe_woken(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 static void ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 
 static void ngx_http_longpoll_subscribe_tick(void);
-static void ngx_http_longpoll_subscribe_forget(ngx_uint_t worker);
+static void ngx_http_longpoll_subscribe_reap(ngx_uint_t worker);
 static void ngx_http_longpoll_subscribe_closing(void);
 static void ngx_http_longpoll_subscribe_drain(ngx_event_t *ev);
 static ngx_uint_t ngx_http_longpoll_subscribe_count(void);
@@ -152,10 +152,10 @@ static void ngx_http_longpoll_subscribe_heap(ngx_log_t *log);
 
 
 ngx_http_longpoll_notify_handlers_t  ngx_http_longpoll_subscribe_handlers = {
-    ngx_http_longpoll_subscribe_look,
+    ngx_http_longpoll_subscribe_check,
     ngx_http_longpoll_subscribe_tick,
     ngx_http_longpoll_subscribe_closing,
-    ngx_http_longpoll_subscribe_forget
+    ngx_http_longpoll_subscribe_reap
 };
 
 
@@ -167,7 +167,7 @@ static ngx_array_t                 *ngx_http_longpoll_subscribe_zones;
 static ngx_http_longpoll_answer_t   ngx_http_longpoll_subscribe_answer;
 
 /* the last query, in the location that it was asked */
-static ngx_http_longpoll_query_kept_t  ngx_http_longpoll_subscribe_kept;
+static ngx_http_longpoll_query_cache_t  ngx_http_longpoll_subscribe_cache;
 
 static ngx_uint_t                   ngx_http_longpoll_subscribe_lane;
 
@@ -180,7 +180,7 @@ static ngx_uint_t                   ngx_http_longpoll_subscribe_drain_total;
 
 
 #define ngx_http_longpoll_subscribe_zone(i)                                   \
-    (((ngx_http_longpoll_mention_t *)                                         \
+    (((ngx_http_longpoll_reference_t *)                                         \
                         ngx_http_longpoll_subscribe_zones->elts)[i].zone)
 
 #define ngx_http_longpoll_subscribe_of(w)                                     \
@@ -198,13 +198,13 @@ ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle)
 
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
 
-    ngx_http_longpoll_subscribe_zones = &lmcf->mentions;
+    ngx_http_longpoll_subscribe_zones = &lmcf->references;
 
-    if (lmcf->mentions.nelts) {
+    if (lmcf->references.nelts) {
         ngx_http_longpoll_subscribe_heap(cycle->log);
     }
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
         z = ngx_http_longpoll_subscribe_zone(i);
 
         wait = ngx_pcalloc(cycle->pool, sizeof(ngx_http_longpoll_wait_t));
@@ -215,7 +215,7 @@ ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle)
         wait->data = z;
         wait->wake = ngx_http_longpoll_subscribe_wake;
         wait->expire = ngx_http_longpoll_subscribe_expire;
-        wait->told = ngx_http_longpoll_subscribe_told;
+        wait->woken = ngx_http_longpoll_subscribe_woken;
         wait->empty = ngx_http_longpoll_subscribe_empty;
 
         if (ngx_http_longpoll_wait_init(wait, cycle->log) != NGX_OK) {
@@ -359,20 +359,20 @@ ngx_http_longpoll_subscribe_ask(ngx_http_request_t *r,
     ngx_int_t                      rc;
     ngx_str_t                      error;
     ngx_uint_t                     i, own;
-    ngx_http_longpoll_given_t      given;
+    ngx_http_longpoll_configured_t      given;
     ngx_http_longpoll_loc_conf_t  *llcf;
     u_char                         text[NGX_HTTP_LONGPOLL_QUERY_ERROR];
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    rc = ngx_http_longpoll_category_given(r, &given);
+    rc = ngx_http_longpoll_category_configured(r, &given);
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     own = (rc == NGX_DECLINED);
 
-    if (own && ngx_http_longpoll_query_again(&ngx_http_longpoll_subscribe_kept,
+    if (own && ngx_http_longpoll_query_cached(&ngx_http_longpoll_subscribe_cache,
                                              llcf, &r->args, q))
     {
         return NGX_OK;
@@ -403,7 +403,7 @@ ngx_http_longpoll_subscribe_ask(ngx_http_request_t *r,
     }
 
     if (own) {
-        ngx_http_longpoll_query_keep(&ngx_http_longpoll_subscribe_kept, llcf,
+        ngx_http_longpoll_query_cache(&ngx_http_longpoll_subscribe_cache, llcf,
                                      &r->args, q);
     }
 
@@ -425,9 +425,9 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
 
     /* the ids of some earlier lives are places, too */
 
-    own = q->own_id && ngx_http_longpoll_zone_lived(z, q->life);
+    own = q->own_id && ngx_http_longpoll_zone_knows_epoch(z, q->epoch);
 
-    cursor->lost = q->own_id && q->life != z->sh->life
+    cursor->lost = q->own_id && q->epoch != z->sh->epoch
                    && ngx_http_longpoll_zone_lost(z,
                                            ngx_http_longpoll_id_ms(q->id), 1);
 
@@ -467,7 +467,7 @@ ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,
     if (since < NGX_HTTP_LONGPOLL_REAL_DATE) {
         cursor->beginning = 1;
 
-    } else if (!(exact && q->life == z->sh->life)
+    } else if (!(exact && q->epoch == z->sh->epoch)
                && ngx_http_longpoll_zone_lost(z, since, 0))
     {
         cursor->lost = 1;
@@ -561,7 +561,7 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
 
     cat = ngx_http_longpoll_wait_find(z->data, ctx->cats->hash);
 
-    if (ctx->ncats == 1 && cat && !cat->loose && ctx->client == NULL
+    if (ctx->ncats == 1 && cat && !cat->slotless && ctx->client == NULL
         && ngx_http_longpoll_zone_newest(z, cursor))
     {
         sr.slots[0] = cat->slot;
@@ -780,15 +780,15 @@ ngx_http_longpoll_subscribe_interest(ngx_http_longpoll_poll_t *poll,
 
         if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
 
-            if (cat->loose) {
-                ngx_http_longpoll_zone_loose(poll->zone, worker, -1);
+            if (cat->slotless) {
+                ngx_http_longpoll_zone_count_slotless(poll->zone, worker, -1);
             }
 
-            cat->loose = 1;
+            cat->slotless = 1;
 
-        } else if (cat->loose) {
-            cat->loose = 0;
-            ngx_http_longpoll_zone_loose(poll->zone, worker, -1);
+        } else if (cat->slotless) {
+            cat->slotless = 0;
+            ngx_http_longpoll_zone_count_slotless(poll->zone, worker, -1);
         }
     }
 }
@@ -809,7 +809,7 @@ ngx_http_longpoll_subscribe_disinterest(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < ctx->ncats; i++) {
 
         if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_loose(z, worker, -1);
+            ngx_http_longpoll_zone_count_slotless(z, worker, -1);
 
         } else if (ngx_http_longpoll_wait_find(z->data, ctx->cats[i].hash)
                    == NULL)
@@ -822,7 +822,7 @@ ngx_http_longpoll_subscribe_disinterest(ngx_http_longpoll_zone_t *z,
     if (ctx->client
         && ngx_http_longpoll_wait_find(z->data, ctx->client->uuid) == NULL)
     {
-        ngx_http_longpoll_zone_part(z, worker, ctx->client, now);
+        ngx_http_longpoll_zone_leave_client(z, worker, ctx->client, now);
     }
 }
 
@@ -1067,19 +1067,19 @@ ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
 
 
 static void
-ngx_http_longpoll_subscribe_look(void)
+ngx_http_longpoll_subscribe_check(void)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        ngx_http_longpoll_subscribe_look_zone(
+        ngx_http_longpoll_subscribe_check_zone(
                                           ngx_http_longpoll_subscribe_zone(i));
     }
 }
 
 
 static void
-ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_subscribe_check_zone(ngx_http_longpoll_zone_t *z)
 {
     uint64_t                       hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
     uint64_t                       number, hash[2];
@@ -1105,20 +1105,20 @@ ngx_http_longpoll_subscribe_look_zone(ngx_http_longpoll_zone_t *z)
             if (cat) {
                 ngx_http_longpoll_wait_wake(wait, cat);
 
-            } else if (z->sh->owing) {
+            } else if (z->sh->has_pending) {
 
                 /* the worker may owe what nobody waits for any more */
 
-                ngx_http_longpoll_zone_paid(z, worker, hashes[i]);
+                ngx_http_longpoll_zone_acknowledge(z, worker, hashes[i]);
             }
         }
     }
 
-    if (ngx_http_longpoll_zone_look_all(z, worker)) {
+    if (ngx_http_longpoll_zone_wake_all(z, worker)) {
         ngx_http_longpoll_wait_wake_all(wait);
     }
 
-    ngx_http_longpoll_persist_look(z);
+    ngx_http_longpoll_persist_wake(z);
 
     if (ngx_http_longpoll_zone_question(z, worker, &number, hash)) {
         cat = ngx_http_longpoll_wait_find(wait, hash);
@@ -1293,7 +1293,7 @@ ngx_http_longpoll_subscribe_keep(ngx_http_longpoll_answer_t *answer,
 
 
 static void
-ngx_http_longpoll_subscribe_told(ngx_http_longpoll_wait_t *wait,
+ngx_http_longpoll_subscribe_woken(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat)
 {
     ngx_http_longpoll_zone_t    *z;
@@ -1307,10 +1307,10 @@ ngx_http_longpoll_subscribe_told(ngx_http_longpoll_wait_t *wait,
         answer->bytes = NULL;
     }
 
-    ngx_http_longpoll_gpoll_told();
+    ngx_http_longpoll_gpoll_woken();
 
-    if (z->sh->owing) {
-        ngx_http_longpoll_zone_paid(z, ngx_http_longpoll_notify_worker(),
+    if (z->sh->has_pending) {
+        ngx_http_longpoll_zone_acknowledge(z, ngx_http_longpoll_notify_worker(),
                                     cat->hash);
     }
 }
@@ -1330,13 +1330,13 @@ ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
         client.uuid[1] = cat->hash[1];
         client.number = cat->slot;
 
-        ngx_http_longpoll_zone_part(wait->data, worker, &client,
+        ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,
                                     ngx_http_longpoll_now());
         return;
     }
 
-    if (cat->loose) {
-        ngx_http_longpoll_zone_loose(wait->data, worker, -1);
+    if (cat->slotless) {
+        ngx_http_longpoll_zone_count_slotless(wait->data, worker, -1);
         return;
     }
 
@@ -1367,15 +1367,15 @@ ngx_http_longpoll_subscribe_tick(void)
     if (first) {
         ngx_http_longpoll_point("ticked");
 
-        ngx_http_longpoll_notify_bury();
+        ngx_http_longpoll_notify_reap();
     }
 
-    ngx_http_longpoll_subscribe_look();
+    ngx_http_longpoll_subscribe_check();
 }
 
 
 static void
-ngx_http_longpoll_subscribe_forget(ngx_uint_t worker)
+ngx_http_longpoll_subscribe_reap(ngx_uint_t worker)
 {
     uint64_t    now;
     ngx_uint_t  i;
@@ -1383,7 +1383,7 @@ ngx_http_longpoll_subscribe_forget(ngx_uint_t worker)
     now = ngx_http_longpoll_now();
 
     for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        ngx_http_longpoll_zone_forget_worker(
+        ngx_http_longpoll_zone_reap_worker(
                              ngx_http_longpoll_subscribe_zone(i), worker, now);
     }
 }

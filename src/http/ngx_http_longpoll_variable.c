@@ -237,15 +237,15 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
     ngx_uint_t                      i;
     ngx_http_longpoll_uuid_t        uuid;
     ngx_http_longpoll_zone_t       *z;
-    ngx_http_longpoll_mention_t    *mention;
+    ngx_http_longpoll_reference_t    *mention;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
     lmcf = ngx_http_get_module_main_conf(r, ngx_http_longpoll_module);
 
     skip = sizeof("longpoll_cursor_") - 1;
-    mention = lmcf->mentions.elts;
+    mention = lmcf->references.elts;
 
-    for (i = 0; i < lmcf->mentions.nelts; i++) {
+    for (i = 0; i < lmcf->references.nelts; i++) {
         z = mention[i].zone;
 
         if (z->name.len == name->len - skip
@@ -253,7 +253,7 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
                == 0)
         {
             ngx_http_longpoll_id_uuid(&uuid, ngx_http_longpoll_zone_latest(z),
-                                      z->sh->life);
+                                      z->sh->epoch);
 
             return ngx_http_longpoll_variable_id(r, v, &uuid);
         }

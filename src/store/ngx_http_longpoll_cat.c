@@ -14,7 +14,7 @@
 #include "ngx_http_longpoll_cat.h"
 
 
-static void ngx_http_longpoll_cat_bury(ngx_http_longpoll_cats_t *cats,
+static void ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2], uint64_t id, ngx_uint_t exact);
 
 
@@ -32,7 +32,7 @@ ngx_http_longpoll_cat_find(ngx_http_longpoll_cats_t *cats,
     n = cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
 
     while (n) {
-        ngx_http_longpoll_cat_sound(cats, n);
+        ngx_http_longpoll_cat_assert(cats, n);
         cat = &cats->slots[n - 1];
 
         if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
@@ -69,7 +69,7 @@ ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
         return NGX_HTTP_LONGPOLL_CAT_NONE;
     }
 
-    ngx_http_longpoll_cat_sound(cats, n);
+    ngx_http_longpoll_cat_assert(cats, n);
 
     cat = &cats->slots[n - 1];
     bucket = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
@@ -116,15 +116,15 @@ ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
     prev = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, cat->hash)];
 
     if (cat->dropped) {
-        ngx_http_longpoll_cat_bury(cats, cat->hash, cat->dropped, 1);
+        ngx_http_longpoll_cat_entomb(cats, cat->hash, cat->dropped, 1);
     }
 
     if (cat->shared) {
-        ngx_http_longpoll_cat_bury(cats, cat->hash, cat->shared, 0);
+        ngx_http_longpoll_cat_entomb(cats, cat->hash, cat->shared, 0);
     }
 
     while (*prev != n + 1) {
-        ngx_http_longpoll_cat_sound(cats, *prev);
+        ngx_http_longpoll_cat_assert(cats, *prev);
         prev = &cats->slots[*prev - 1].next;
     }
 
@@ -138,7 +138,7 @@ ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
 
 
 static void
-ngx_http_longpoll_cat_bury(ngx_http_longpoll_cats_t *cats,
+ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2], uint64_t id, ngx_uint_t exact)
 {
     ngx_http_longpoll_tomb_sh_t  *tomb;
@@ -171,7 +171,7 @@ ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats,
     n = ngx_http_longpoll_cat_find(cats, hash);
 
     if (n == NGX_HTTP_LONGPOLL_CAT_NONE) {
-        ngx_http_longpoll_cat_bury(cats, hash, id, exact);
+        ngx_http_longpoll_cat_entomb(cats, hash, id, exact);
 
     } else if (exact) {
         ngx_http_longpoll_put(cats->slots[n].dropped,

@@ -20,7 +20,7 @@
 
 
 #include "ngx_http_longpoll_journal.h"
-#include "ngx_http_longpoll_sound.h"
+#include "ngx_http_longpoll_assert.h"
 
 
 #define NGX_HTTP_LONGPOLL_CAT_NONE  ((uint32_t) -1)
@@ -89,9 +89,9 @@ typedef struct {
 
 /* of a slot's number + 1, before the slot is looked at */
 
-#define ngx_http_longpoll_cat_sound(cats, n)                                  \
-    ngx_http_longpoll_sound_step();                                           \
-    ngx_http_longpoll_sound((n) - 1 < (cats)->sh->nslots, "a slot's number")
+#define ngx_http_longpoll_cat_assert(cats, n)                                  \
+    ngx_http_longpoll_assert_step();                                           \
+    ngx_http_longpoll_assert((n) - 1 < (cats)->sh->nslots, "a slot's number")
 
 
 /* the slot's number, or NGX_HTTP_LONGPOLL_CAT_NONE */

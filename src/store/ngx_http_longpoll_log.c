@@ -126,8 +126,8 @@ ngx_http_longpoll_log_clean(ngx_http_longpoll_log_t *log)
     rec = ngx_http_longpoll_log_at(log, sh->tail);
     n = ngx_http_longpoll_log_bytes(rec);
 
-    ngx_http_longpoll_sound_step();
-    ngx_http_longpoll_sound(n && n <= sh->size - sh->tail % sh->size
+    ngx_http_longpoll_assert_step();
+    ngx_http_longpoll_assert(n && n <= sh->size - sh->tail % sh->size
                             && n <= sh->head - sh->tail,
                             "a record's size");
 

@@ -26,7 +26,7 @@
 
 
 #include "ngx_http_longpoll_journal.h"
-#include "ngx_http_longpoll_sound.h"
+#include "ngx_http_longpoll_assert.h"
 
 
 #define NGX_HTTP_LONGPOLL_LOG_UNIT  16

@@ -75,13 +75,13 @@ static void ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
 static ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps);
-static ngx_int_t ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
+static ngx_int_t ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
     uint32_t *slot);
 static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
     const uint64_t *key, uint64_t now, uint64_t first, ngx_uint_t more);
-static void ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z,
+static void ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t worker);
 static void ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t worker, uint64_t now);
@@ -116,12 +116,12 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     ngx_memcpy(sh->key, random, sizeof(sh->key));
     ngx_memcpy(&life, random + sizeof(sh->key), sizeof(uint64_t));
 
-    sh->life = life & NGX_HTTP_LONGPOLL_LIFE_MASK;
-    sh->lives[0] = sh->life;
+    sh->epoch = life & NGX_HTTP_LONGPOLL_EPOCH_MASK;
+    sh->epochs[0] = sh->epoch;
     sh->born = now;
     sh->trusted = now;
     sh->conf = z->conf;
-    sh->owing = z->conf.delete_on_read;
+    sh->has_pending = z->conf.delete_on_read;
     sh->last_id = ngx_http_longpoll_id(now, 0);
     sh->committed = sh->last_id;
     sh->visible = sh->last_id;
@@ -149,7 +149,7 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
 
     for (nbuckets = 1; nbuckets < nslots; nbuckets *= 2) { /* void */ }
 
-    nplaces = ngx_http_longpoll_zone_nplaces(z);
+    nplaces = ngx_http_longpoll_zone_nclients(z);
 
     z->words = (nslots + 63) / 64;
     z->sums = (z->words + 63) / 64;
@@ -174,18 +174,18 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->summary = (ngx_atomic_t *) p;
     p += NGX_HTTP_LONGPOLL_WORKERS * z->sums * sizeof(ngx_atomic_t);
 
-    z->gone = (ngx_http_longpoll_gone_sh_t *) p;
-    z->ngone = 0;
+    z->deletions = (ngx_http_longpoll_deletion_sh_t *) p;
+    z->ndeletions = 0;
 
     if (z->persist.len) {
-        z->ngone = z->size / 128 / sizeof(ngx_http_longpoll_gone_sh_t);
-        p += z->ngone * sizeof(ngx_http_longpoll_gone_sh_t);
+        z->ndeletions = z->size / 128 / sizeof(ngx_http_longpoll_deletion_sh_t);
+        p += z->ndeletions * sizeof(ngx_http_longpoll_deletion_sh_t);
     }
 
     p = ngx_align_ptr(p, 64);
 
-    z->places.entries = (ngx_http_longpoll_place_sh_t *) p;
-    p += nplaces * sizeof(ngx_http_longpoll_place_sh_t);
+    z->clients.entries = (ngx_http_longpoll_client_sh_t *) p;
+    p += nplaces * sizeof(ngx_http_longpoll_client_sh_t);
 
     z->log.base = p;
 
@@ -207,13 +207,13 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->cats.sh = &z->sh->cats;
     z->cats.journal = &z->sh->journal;
 
-    z->places.sh = &z->sh->places;
-    z->places.journal = &z->sh->journal;
+    z->clients.sh = &z->sh->clients;
+    z->clients.journal = &z->sh->journal;
 
     if (*log_size && z->sh->cats.nslots == 0) {
         z->sh->cats.nslots = nslots;
         z->sh->cats.nbuckets = nbuckets;
-        z->sh->places.max = nplaces;
+        z->sh->clients.max = nplaces;
     }
 }
 
@@ -227,13 +227,13 @@ ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     z->cats = old->cats;
     z->log = old->log;
     z->log.data = z;
-    z->places = old->places;
+    z->clients = old->clients;
     z->dirty = old->dirty;
     z->summary = old->summary;
     z->words = old->words;
     z->sums = old->sums;
-    z->gone = old->gone;
-    z->ngone = old->ngone;
+    z->deletions = old->deletions;
+    z->ndeletions = old->ndeletions;
 }
 
 
@@ -257,7 +257,7 @@ ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z)
 {
     ngx_http_longpoll_zone_lock(z);
     z->sh->conf = z->conf;
-    z->sh->owing |= z->conf.delete_on_read;
+    z->sh->has_pending |= z->conf.delete_on_read;
     ngx_http_longpoll_zone_unlock(z);
 }
 
@@ -281,16 +281,16 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 {
     ngx_http_longpoll_lock(z->mutex);
 
-    ngx_http_longpoll_zone_sound(z);
+    ngx_http_longpoll_zone_validate(z);
 
     if (z->sh->journal.n || z->sh->busy || z->sh->delete_slot) {
         ngx_http_longpoll_zone_recover(z);
-        ngx_http_longpoll_zone_sound(z);
+        ngx_http_longpoll_zone_validate(z);
     }
 
-    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible, 0)) {
-        ngx_http_longpoll_zone_overtake(z,
-                      z->strays ? *ngx_http_longpoll_zone_strays(z,
+    if (ngx_http_longpoll_zone_has_late(z, z->sh->visible, 0)) {
+        ngx_http_longpoll_zone_advance(z,
+                      z->late ? *ngx_http_longpoll_zone_late_upto(z,
                                                         z->sh->generation) : 0);
     }
 }
@@ -313,7 +313,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
     sh = z->sh;
 
     ngx_http_longpoll_journal_undo(&sh->journal);
-    ngx_http_longpoll_zone_sound(z);
+    ngx_http_longpoll_zone_validate(z);
 
     if (sh->busy) {
 
@@ -326,7 +326,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
 
             ngx_http_longpoll_zone_drop(z, msg,
                                         NGX_HTTP_LONGPOLL_ZONE_TAKEN);
-            ngx_http_longpoll_zone_settle(z, msg->slot);
+            ngx_http_longpoll_zone_release(z, msg->slot);
         }
 
         if (!sh->durable) {
@@ -334,7 +334,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
         }
 
         for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
-            ngx_http_longpoll_put(sh->workers[i].look_all, 1);
+            ngx_http_longpoll_put(sh->workers[i].wake_all, 1);
         }
 
         ngx_http_longpoll_put(sh->busy, 0);
@@ -360,7 +360,7 @@ ngx_http_longpoll_zone_uuid(ngx_http_longpoll_zone_t *z,
 {
     ngx_uint_t  life;
 
-    life = ngx_http_longpoll_msg_life(msg);
+    life = ngx_http_longpoll_msg_epoch(msg);
 
     if (life == NGX_HTTP_LONGPOLL_FOREIGN) {
         uuid->high = ngx_http_longpoll_zone_foreign(msg)[0];
@@ -368,7 +368,7 @@ ngx_http_longpoll_zone_uuid(ngx_http_longpoll_zone_t *z,
         return;
     }
 
-    ngx_http_longpoll_id_uuid(uuid, msg->id, z->sh->lives[life]);
+    ngx_http_longpoll_id_uuid(uuid, msg->id, z->sh->epochs[life]);
 }
 
 
@@ -392,7 +392,7 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
     j = &sh->journal;
     msg = (ngx_http_longpoll_msg_sh_t *) from;
 
-    ngx_http_longpoll_sound(msg->slot < sh->cats.nslots, "a message's slot");
+    ngx_http_longpoll_assert(msg->slot < sh->cats.nslots, "a message's slot");
     cat = &z->cats.slots[msg->slot];
 
     if (msg->prev) {
@@ -425,8 +425,8 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
         ngx_http_longpoll_set(j, sh->newest, to);
     }
 
-    if (z->ngone) {
-        ngx_http_longpoll_zone_remark(z, msg, to);
+    if (z->ndeletions) {
+        ngx_http_longpoll_zone_relink_cursors(z, msg, to);
     }
 }
 
@@ -445,21 +445,21 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
     j = &sh->journal;
     cat = &z->cats.slots[msg->slot];
 
-    ngx_http_longpoll_sound(msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE,
+    ngx_http_longpoll_assert(msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE,
                             "a dead message in a list");
 
     if (why != NGX_HTTP_LONGPOLL_ZONE_TAKEN && cat->dropped < msg->id) {
         ngx_http_longpoll_set(j, cat->dropped, msg->id);
     }
 
-    if (z->ngone) {
-        ngx_http_longpoll_zone_remark(z, msg, msg->newer);
+    if (z->ndeletions) {
+        ngx_http_longpoll_zone_relink_cursors(z, msg, msg->newer);
 
         if (why != NGX_HTTP_LONGPOLL_ZONE_LOST) {
-            ngx_http_longpoll_zone_gone(z, msg);
+            ngx_http_longpoll_zone_record_deletion(z, msg);
         }
 
-        ngx_http_longpoll_zone_unshown(z, msg);
+        ngx_http_longpoll_zone_count_unexposed(z, msg);
     }
 
     ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);
@@ -513,11 +513,11 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
 
-    ngx_http_longpoll_cat_sound(&z->cats, slot + 1);
+    ngx_http_longpoll_cat_assert(&z->cats, slot + 1);
     cat = &z->cats.slots[slot];
 
     if (cat->count == 0 && cat->waiting == 0
@@ -601,7 +601,7 @@ ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z, uint32_t slot)
     for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
 
         if (cat->waiting & ngx_http_longpoll_zone_bit(i)) {
-            ngx_http_longpoll_put(z->sh->workers[i].look_all, 1);
+            ngx_http_longpoll_put(z->sh->workers[i].wake_all, 1);
         }
     }
 
@@ -643,7 +643,7 @@ ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
          && seen < NGX_HTTP_LONGPOLL_ZONE_SAMPLE;
          i++)
     {
-        ngx_http_longpoll_sound_step();
+        ngx_http_longpoll_assert_step();
 
         n = cats->hand < cats->fresh ? cats->hand : 0;
         ngx_http_longpoll_put(cats->hand, n + 1);
@@ -712,7 +712,7 @@ ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_put(sh->delete_slot, 0);
 
-    ngx_http_longpoll_zone_settle(z, slot);
+    ngx_http_longpoll_zone_release(z, slot);
 }
 
 
@@ -798,8 +798,8 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     /* later than all that the zones which have its place gave: nobody who reads
      * here, too, goes back */
 
-    if (sh->moved && z->strays && sh->last_id < z->strays->given) {
-        ngx_http_longpoll_put(sh->last_id, z->strays->given);
+    if (sh->moved && z->late && sh->last_id < z->late->issued) {
+        ngx_http_longpoll_put(sh->last_id, z->late->issued);
     }
 
     for (i = 0; i < n; i++) {
@@ -810,10 +810,10 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     }
 
     if (sh->moved) {
-        ngx_http_longpoll_zone_stray(z);
+        ngx_http_longpoll_zone_late_write(z);
 
     } else {
-        ngx_http_longpoll_zone_gave(z);
+        ngx_http_longpoll_zone_note_issued(z);
     }
 
     /* who is killed here has counted too many, and not too few */
@@ -834,10 +834,10 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
         for (i = 0; i < n; i++) {
             slot = (uint32_t) msgs[i].pos;
-            *wake |= ngx_http_longpoll_zone_mark(z, slot, msgs[0].id);
+            *wake |= ngx_http_longpoll_zone_mark_workers(z, slot, msgs[0].id);
 
             steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
-            (void) ngx_http_longpoll_zone_cap(z, slot, &steps);
+            (void) ngx_http_longpoll_zone_trim(z, slot, &steps);
         }
     }
 
@@ -874,7 +874,7 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
     few = NGX_HTTP_LONGPOLL_ZONE_FEW;
     (void) ngx_http_longpoll_zone_expire(z, now, &few);
 
-    if (ngx_http_longpoll_zone_spare(z, cat, now, steps, &slot) != NGX_OK) {
+    if (ngx_http_longpoll_zone_reserve(z, cat, now, steps, &slot) != NGX_OK) {
         return NGX_BUSY;
     }
 
@@ -967,7 +967,7 @@ ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
  */
 
 static ngx_int_t
-ngx_http_longpoll_zone_spare(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
     uint32_t *slot)
 {
@@ -1026,7 +1026,7 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t  steps;
 
     steps = (ngx_uint_t) -1;
-    (void) ngx_http_longpoll_zone_spare(z, cat, now, &steps, &slot);
+    (void) ngx_http_longpoll_zone_reserve(z, cat, now, &steps, &slot);
 
     if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
         return slot;
@@ -1081,12 +1081,12 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     msg->pos = slot;
 
     msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->last_id + 1);
-    ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->life);
+    ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->epoch);
     ngx_http_longpoll_put(sh->last_id, msg->id);
     ngx_http_longpoll_put(c->used, now);
 
     bits = ngx_http_longpoll_zone_bits(z, key);
-    owed = bits & NGX_HTTP_LONGPOLL_MSG_OWED
+    owed = bits & NGX_HTTP_LONGPOLL_MSG_PENDING
            ? ngx_http_longpoll_zone_waits(z, c, first) : 0;
 
     if (more) {
@@ -1136,8 +1136,8 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     m->newer = 0;
     m->older = sh->newest;
 
-    if (bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
-        *ngx_http_longpoll_zone_owed(m) = owed;
+    if (bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
+        *ngx_http_longpoll_zone_pending(m) = owed;
     }
 
     if (bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
@@ -1175,8 +1175,8 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_set(j, sh->oldest, ref);
     }
 
-    if (z->ngone) {
-        ngx_http_longpoll_zone_remark(z, NULL, ref);
+    if (z->ndeletions) {
+        ngx_http_longpoll_zone_relink_cursors(z, NULL, ref);
     }
 
     ngx_http_longpoll_set(j, c->last, ref);
@@ -1200,7 +1200,7 @@ ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
     if (cat->first == 0
         || ngx_http_longpoll_zone_msg(z, cat->first)->id >= first)
     {
-        return cat->waiting | z->sh->loose;
+        return cat->waiting | z->sh->slotless;
     }
 
     return cat->waiting;
@@ -1210,7 +1210,7 @@ ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
 /* tells the workers that wait for the category */
 
 uint64_t
-ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint64_t first)
 {
     uint64_t    workers, left, bit, sum;
@@ -1244,17 +1244,17 @@ ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
     uint64_t                      n;
     uint32_t                      ref;
     ngx_http_longpoll_cat_sh_t   *cat;
     ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_mark_sh_t  *shown;
+    ngx_http_longpoll_cursor_sh_t  *shown;
 
     cat = &z->cats.slots[slot];
-    shown = &z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+    shown = &z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     if (cat->count <= z->sh->conf.buffer) {
         return NGX_OK;
@@ -1353,9 +1353,9 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     }
 
     if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
-        ngx_http_longpoll_put(sh->workers[worker].loose,
-                              sh->workers[worker].loose + 1);
-        ngx_http_longpoll_put(sh->loose, sh->loose | bit);
+        ngx_http_longpoll_put(sh->workers[worker].slotless,
+                              sh->workers[worker].slotless + 1);
+        ngx_http_longpoll_put(sh->slotless, sh->slotless | bit);
 
         return NGX_HTTP_LONGPOLL_CAT_NONE;
     }
@@ -1423,7 +1423,7 @@ ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z, uint32_t slot,
     }
 
     ngx_http_longpoll_put(cat->used, ngx_max(cat->used, now));
-    ngx_http_longpoll_zone_pay(z, slot, worker);
+    ngx_http_longpoll_zone_acknowledge_slot(z, slot, worker);
 
     if (cat->waiting == bit && cat->count == 0) {
         ngx_http_longpoll_set(j, cats->active, cats->active - 1);
@@ -1432,12 +1432,12 @@ ngx_http_longpoll_zone_leave(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_http_longpoll_set(j, cat->waiting, cat->waiting & ~bit);
     ngx_http_longpoll_done(j);
 
-    ngx_http_longpoll_zone_settle(z, slot);
+    ngx_http_longpoll_zone_release(z, slot);
 }
 
 
 void
-ngx_http_longpoll_zone_paid(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     const uint64_t hash[2])
 {
     uint32_t  slot;
@@ -1451,7 +1451,7 @@ ngx_http_longpoll_zone_paid(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     slot = ngx_http_longpoll_cat_find(&z->cats, hash);
 
     if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-        ngx_http_longpoll_zone_pay(z, slot, worker);
+        ngx_http_longpoll_zone_acknowledge_slot(z, slot, worker);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1459,25 +1459,25 @@ ngx_http_longpoll_zone_paid(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 
 static void
-ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t worker)
 {
     uint32_t                     ref;
     uint64_t                    *owed;
     ngx_http_longpoll_msg_sh_t  *msg;
 
-    if (!z->sh->owing) {
+    if (!z->sh->has_pending) {
         return;
     }
 
     for (ref = z->cats.slots[slot].first; ref; ref = msg->next) {
         msg = ngx_http_longpoll_zone_msg(z, ref);
 
-        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED)) {
+        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)) {
             continue;
         }
 
-        owed = ngx_http_longpoll_zone_owed(msg);
+        owed = ngx_http_longpoll_zone_pending(msg);
 
         ngx_http_longpoll_put(*owed,
                               *owed & ~ngx_http_longpoll_zone_bit(worker));
@@ -1491,7 +1491,7 @@ ngx_http_longpoll_zone_pay(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
 
 void
-ngx_http_longpoll_zone_loose(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     ngx_int_t n)
 {
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -1504,15 +1504,15 @@ ngx_http_longpoll_zone_loose(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_put(sh->workers[worker].loose,
-                          sh->workers[worker].loose + n);
+    ngx_http_longpoll_put(sh->workers[worker].slotless,
+                          sh->workers[worker].slotless + n);
 
-    if (sh->workers[worker].loose == 0) {
-        ngx_http_longpoll_put(sh->loose,
-                         sh->loose & ~ngx_http_longpoll_zone_bit(worker));
+    if (sh->workers[worker].slotless == 0) {
+        ngx_http_longpoll_put(sh->slotless,
+                         sh->slotless & ~ngx_http_longpoll_zone_bit(worker));
     } else {
-        ngx_http_longpoll_put(sh->loose,
-                         sh->loose | ngx_http_longpoll_zone_bit(worker));
+        ngx_http_longpoll_put(sh->slotless,
+                         sh->slotless | ngx_http_longpoll_zone_bit(worker));
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1541,7 +1541,7 @@ ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
             sum = __builtin_ctzll(summary[i]);
             word = i * 64 + sum;
 
-            ngx_http_longpoll_sound(word < z->words, "a summary's bit");
+            ngx_http_longpoll_assert(word < z->words, "a summary's bit");
 
             (void) __sync_fetch_and_and(&summary[i],
                                         ~ngx_http_longpoll_zone_bit(sum));
@@ -1558,7 +1558,7 @@ ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
             ngx_http_longpoll_zone_lock(z);
 
             for ( /* void */ ; slots; slots &= slots - 1) {
-                ngx_http_longpoll_cat_sound(&z->cats, word * 64
+                ngx_http_longpoll_cat_assert(&z->cats, word * 64
                                             + __builtin_ctzll(slots) + 1);
                 cat = &z->cats.slots[word * 64 + __builtin_ctzll(slots)];
 
@@ -1582,22 +1582,22 @@ ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_look_all(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
+ngx_http_longpoll_zone_wake_all(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
 {
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return 1;
     }
 
-    if (z->sh->workers[worker].look_all == 0) {
+    if (z->sh->workers[worker].wake_all == 0) {
         return 0;
     }
 
-    return __sync_fetch_and_and(&z->sh->workers[worker].look_all, 0) != 0;
+    return __sync_fetch_and_and(&z->sh->workers[worker].wake_all, 0) != 0;
 }
 
 
 void
-ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
     ngx_uint_t                      n, steps, more;
@@ -1621,7 +1621,7 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
         return;
     }
 
-    ngx_http_longpoll_zone_forget_clients(z, worker, now);
+    ngx_http_longpoll_zone_reap_clients(z, worker, now);
 
     n = 0;
 
@@ -1635,7 +1635,7 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
             /* it may owe where it does not wait: while it was loose */
 
             if (z->cats.slots[n].hash[0]) {
-                ngx_http_longpoll_zone_pay(z, n, worker);
+                ngx_http_longpoll_zone_acknowledge_slot(z, n, worker);
                 ngx_http_longpoll_zone_leave(z, n, worker, now);
             }
         }
@@ -1644,9 +1644,9 @@ ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
 
         if (!more) {
             ngx_http_longpoll_put(w->waiting, 0);
-            ngx_http_longpoll_put(w->loose, 0);
-            ngx_http_longpoll_put(w->look_all, 0);
-            ngx_http_longpoll_put(z->sh->loose, z->sh->loose
+            ngx_http_longpoll_put(w->slotless, 0);
+            ngx_http_longpoll_put(w->wake_all, 0);
+            ngx_http_longpoll_put(z->sh->slotless, z->sh->slotless
                                   & ~ngx_http_longpoll_zone_bit(worker));
         }
 

@@ -19,7 +19,7 @@
 #include "ngx_http_longpoll_journal.h"
 #include "ngx_http_longpoll_log.h"
 #include "ngx_http_longpoll_cat.h"
-#include "ngx_http_longpoll_place.h"
+#include "ngx_http_longpoll_client.h"
 
 
 #if (NGX_PTR_SIZE != 8)
@@ -38,16 +38,16 @@
  * zone's own, others are those of a file that was loaded.
  */
 
-#define NGX_HTTP_LONGPOLL_MSG_OWED   0x01   /* the workers that owe it */
+#define NGX_HTTP_LONGPOLL_MSG_PENDING   0x01   /* the workers that owe it */
 #define NGX_HTTP_LONGPOLL_MSG_TAKEN  0x02   /* somebody was given it */
 #define NGX_HTTP_LONGPOLL_MSG_KEYED  0x04
 #define NGX_HTTP_LONGPOLL_MSG_MORE   0x08   /* its publish goes on behind it */
 
-#define NGX_HTTP_LONGPOLL_LIVES      15     /* that a zone knows */
+#define NGX_HTTP_LONGPOLL_EPOCHS      15     /* that a zone knows */
 #define NGX_HTTP_LONGPOLL_FOREIGN    15     /* none of them */
-#define NGX_HTTP_LONGPOLL_BEFORE     8
+#define NGX_HTTP_LONGPOLL_PREVIOUS     8
 
-#define ngx_http_longpoll_msg_life(msg)  ((msg)->rec.bits >> 4)
+#define ngx_http_longpoll_msg_epoch(msg)  ((msg)->rec.bits >> 4)
 
 typedef struct {
     ngx_http_longpoll_rec_sh_t       rec;
@@ -99,13 +99,13 @@ typedef struct {
     uint64_t                         id;
     uint32_t                         ref;
     uint32_t                         on;
-} ngx_http_longpoll_mark_sh_t;
+} ngx_http_longpoll_cursor_sh_t;
 
-#define NGX_HTTP_LONGPOLL_MARK_SAVED  0     /* up to here it is in the file */
-#define NGX_HTTP_LONGPOLL_MARK_NEXT   1     /* given to the writer */
-#define NGX_HTTP_LONGPOLL_MARK_AGAIN  2     /* it is in a new one */
-#define NGX_HTTP_LONGPOLL_MARK_SHOWN  3     /* those who wait have been told */
-#define NGX_HTTP_LONGPOLL_MARKS       4
+#define NGX_HTTP_LONGPOLL_CURSOR_SAVED  0     /* up to here it is in the file */
+#define NGX_HTTP_LONGPOLL_CURSOR_NEXT   1     /* given to the writer */
+#define NGX_HTTP_LONGPOLL_CURSOR_COMPACT  2     /* it is in a new one */
+#define NGX_HTTP_LONGPOLL_CURSOR_EXPOSED  3     /* those who wait have been told */
+#define NGX_HTTP_LONGPOLL_CURSORS       4
 
 #define NGX_HTTP_LONGPOLL_FILE_DEAD   1
 #define NGX_HTTP_LONGPOLL_FILE_MENDED 2
@@ -119,7 +119,7 @@ typedef struct {
     ngx_http_longpoll_uuid_t         uuid;
     uint64_t                         dropped;   /* id, of its category */
     uint64_t                         name;      /* hash[1] of that */
-} ngx_http_longpoll_gone_sh_t;
+} ngx_http_longpoll_deletion_sh_t;
 
 
 /* publishes that could not be written: their ids lie in (after, upto] */
@@ -138,10 +138,10 @@ typedef struct {
 
     /* under the lock */
     uint64_t                         known;     /* to forget_worker */
-    uint64_t                         loose;     /* interests without a slot */
+    uint64_t                         slotless;    /* interests without a slot */
 
     /* set by anyone, taken by the worker */
-    ngx_atomic_t                     look_all;
+    ngx_atomic_t                     wake_all;
 
     /* its answer to a question: how many polls of that category it has */
     ngx_atomic_t                     answered;  /* which question */
@@ -157,17 +157,17 @@ typedef struct {
     ngx_http_longpoll_counters_t     counters;
 
     /* never change */
-    uint64_t                         life;      /* see id */
+    uint64_t                         epoch;     /* see id */
     uint64_t                         born;      /* ms */
     uint64_t                         key[2];    /* of the hash */
-    uint64_t                         lives[NGX_HTTP_LONGPOLL_LIVES];
+    uint64_t                         epochs[NGX_HTTP_LONGPOLL_EPOCHS];
                                                 /* its own comes first */
 
     /* changed by a successful reload, under the lock */
     ngx_http_longpoll_zone_conf_t    conf;
-    uint64_t                         owing;     /* it was delete_on_read once */
+    uint64_t                         has_pending;    /* it was delete_on_read once */
 
-    uint64_t                         loose;     /* workers with loose > 0 */
+    uint64_t                         slotless;    /* workers with loose > 0 */
 
     /* the question at hand */
     ngx_atomic_t                     question;  /* its number, 0: none yet */
@@ -194,7 +194,7 @@ typedef struct {
     uint64_t                         missing;
 
     /* the file; of a zone that has none, marks and durable are off */
-    ngx_http_longpoll_mark_sh_t      marks[NGX_HTTP_LONGPOLL_MARKS];
+    ngx_http_longpoll_cursor_sh_t      cursors[NGX_HTTP_LONGPOLL_CURSORS];
     uint64_t                         durable;   /* what is not saved is not
                                                    visible */
     uint64_t                         moved;     /* another zone has taken its
@@ -202,7 +202,7 @@ typedef struct {
                                                    are only here */
 
     /* lives of the zones whose place it has taken, the last first */
-    uint64_t                         before[NGX_HTTP_LONGPOLL_BEFORE];
+    uint64_t                         previous[NGX_HTTP_LONGPOLL_PREVIOUS];
 
     uint64_t                         copied;    /* id: up to there */
     uint64_t                         generation;    /* of its name */
@@ -220,8 +220,8 @@ typedef struct {
                                                    DEAD, or MENDED while it is,
                                                    which may be given up */
     uint64_t                         state_size;
-    uint64_t                         gone_first;    /* in the ring, both only */
-    uint64_t                         gone_last;     /* grow */
+    uint64_t                         deletions_first; /* in the ring, both only */
+    uint64_t                         deletions_last; /* grow */
     uint64_t                         refused;   /* up to here it is to go */
     uint64_t                         failed;    /* how often */
     ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
@@ -240,7 +240,7 @@ typedef struct {
 
     ngx_http_longpoll_log_sh_t       log;
     ngx_http_longpoll_cats_sh_t      cats;
-    ngx_http_longpoll_places_sh_t    places;
+    ngx_http_longpoll_clients_sh_t    clients;
     ngx_http_longpoll_journal_sh_t   journal;
 } ngx_http_longpoll_zone_sh_t;
 
@@ -255,13 +255,13 @@ typedef struct {
 
 typedef struct {
     ngx_atomic_t                     latest;    /* generation */
-    ngx_atomic_t                     given;     /* the last id of all of them,
+    ngx_atomic_t                     issued;    /* the last id of all of them,
                                                    when there are several */
     ngx_atomic_t                     upto[NGX_HTTP_LONGPOLL_GENERATIONS];
-} ngx_http_longpoll_strays_sh_t;
+} ngx_http_longpoll_late_sh_t;
 
-#define ngx_http_longpoll_zone_strays(z, generation)                          \
-    (&(z)->strays->upto[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
+#define ngx_http_longpoll_zone_late_upto(z, generation)                          \
+    (&(z)->late->upto[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
 
 
 /* a process's view of a zone */
@@ -278,17 +278,17 @@ struct ngx_http_longpoll_zone_s {
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_cats_t         cats;
     ngx_http_longpoll_log_t          log;
-    ngx_http_longpoll_places_t       places;
+    ngx_http_longpoll_clients_t       clients;
     ngx_atomic_t                    *dirty;     /* bitmaps of all workers */
     ngx_atomic_t                    *summary;
     ngx_uint_t                       words;     /* of one worker's dirty */
     ngx_uint_t                       sums;      /* of one worker's summary */
-    ngx_http_longpoll_gone_sh_t     *gone;      /* a ring */
-    ngx_uint_t                       ngone;     /* 0: it has no file */
-    ngx_http_longpoll_strays_sh_t   *strays;    /* of all zones of its name */
+    ngx_http_longpoll_deletion_sh_t     *deletions;    /* a ring */
+    ngx_uint_t                       ndeletions;    /* 0: it has no file */
+    ngx_http_longpoll_late_sh_t   *late;    /* of all zones of its name */
 
     void                            *data;      /* of whoever parks polls */
-    void                            *saver;     /* of persist */
+    void                            *writer;    /* of persist */
     ngx_http_longpoll_zone_t        *old;       /* whose place it takes */
 };
 
@@ -401,7 +401,7 @@ ngx_uint_t ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z,
     uint64_t ms, ngx_uint_t id);
 
 /* whether the zone has, or had, messages of that life: their ids are places */
-ngx_uint_t ngx_http_longpoll_zone_lived(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_knows_epoch(ngx_http_longpoll_zone_t *z,
     uint64_t life);
 
 /* fills cat->hash from cat->name */
@@ -479,11 +479,11 @@ void ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint32_t slot, uint64_t now);
 
 /* the worker's polls have been given what they were owed of a category */
-void ngx_http_longpoll_zone_paid(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2]);
 
 /* one more interest of the worker is counted loose, or one less */
-void ngx_http_longpoll_zone_loose(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_int_t n);
 
 /*
@@ -497,11 +497,11 @@ ngx_uint_t ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z,
 
 /* whether the worker must look at every parked poll; asked once, answered
  * once */
-ngx_uint_t ngx_http_longpoll_zone_look_all(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_wake_all(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 
 /* a worker begins, or was found dead: nothing of that number remains */
-void ngx_http_longpoll_zone_forget_worker(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 /*
@@ -567,7 +567,7 @@ void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
 /* what the writer is given: lines of the file, and notes beside it */
 
-#define NGX_HTTP_LONGPOLL_NOTE_GONE   1     /* UUID: not lost, but not there;
+#define NGX_HTTP_LONGPOLL_NOTE_DELETION   1     /* UUID: not lost, but not there;
                                                what its category lost, id, in
                                                this life, and half its hash */
 #define NGX_HTTP_LONGPOLL_NOTE_KEY    2     /* UUID, hash of its key */
@@ -596,7 +596,7 @@ typedef struct {
     ngx_uint_t                       nnotes;
     ngx_uint_t                       max_notes;
 
-    uint64_t                         gone;      /* taken up to here */
+    uint64_t                         deletions;      /* taken up to here */
 } ngx_http_longpoll_save_t;
 
 /*
@@ -607,7 +607,7 @@ void ngx_http_longpoll_zone_save_begin(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
 /* the same, for a writer that tries once more */
-void ngx_http_longpoll_zone_save_again(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_save_retry(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
 /*
@@ -618,7 +618,7 @@ ngx_int_t ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z,
     ngx_uint_t on, ngx_uint_t must, uint64_t *wake);
 
 /* notes of what is gone; to be called first */
-void ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t *save);
 
 /*
@@ -644,7 +644,7 @@ void ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
 /* the file is to be written anew, from the oldest on; or is no longer */
-void ngx_http_longpoll_zone_again(ngx_http_longpoll_zone_t *z, ngx_uint_t on);
+void ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on);
 
 /*
  * A new file has all that the mark AGAIN has passed, and becomes the one.
@@ -740,11 +740,11 @@ void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z,
  * A new client of gpoll's, whose uuid is set: its place is the newest of now,
  * and client->number is set.
  */
-void ngx_http_longpoll_zone_enter(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now);
 
 /* the last poll of the client that was parked in the worker left */
-void ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now);
 
 /*

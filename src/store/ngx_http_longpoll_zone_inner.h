@@ -28,8 +28,8 @@
 
 /* room for gpoll's clients: a 64th of the zone */
 
-#define ngx_http_longpoll_zone_nplaces(z)                                     \
-    ngx_min((z)->size / 64 / sizeof(ngx_http_longpoll_place_sh_t), 0x7fffffff)
+#define ngx_http_longpoll_zone_nclients(z)                                     \
+    ngx_min((z)->size / 64 / sizeof(ngx_http_longpoll_client_sh_t), 0x7fffffff)
 
 
 #define ngx_http_longpoll_zone_at(z, ref)                                     \
@@ -40,17 +40,17 @@
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)
 
-void ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z);
+void ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z);
 ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_msg(
     ngx_http_longpoll_zone_t *z, uint32_t ref);
-void ngx_http_longpoll_zone_sound_order(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
 #else
 
-#define ngx_http_longpoll_zone_sound(z)
+#define ngx_http_longpoll_zone_validate(z)
 #define ngx_http_longpoll_zone_msg(z, ref)  ngx_http_longpoll_zone_at(z, ref)
-#define ngx_http_longpoll_zone_sound_order(z, msg)
+#define ngx_http_longpoll_zone_validate_order(z, msg)
 
 #endif
 
@@ -58,12 +58,12 @@ void ngx_http_longpoll_zone_sound_order(ngx_http_longpoll_zone_t *z,
 #define ngx_http_longpoll_zone_ref(z, msg)                                    \
     ngx_http_longpoll_log_ref(&(z)->log, msg)
 
-#define ngx_http_longpoll_zone_owed(msg)                                      \
+#define ngx_http_longpoll_zone_pending(msg)                                      \
     ((uint64_t *) ((u_char *) (msg) + sizeof(ngx_http_longpoll_msg_sh_t)))
 
 #define ngx_http_longpoll_zone_key(msg)                                       \
-    (ngx_http_longpoll_zone_owed(msg)                                         \
-     + (((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) != 0))
+    (ngx_http_longpoll_zone_pending(msg)                                         \
+     + (((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) != 0))
 
 #define ngx_http_longpoll_zone_foreign(msg)                                   \
     (ngx_http_longpoll_zone_key(msg)                                          \
@@ -72,7 +72,7 @@ void ngx_http_longpoll_zone_sound_order(ngx_http_longpoll_zone_t *z,
 /* bytes in front of the name */
 #define ngx_http_longpoll_zone_front(bits)                                    \
     (sizeof(ngx_http_longpoll_msg_sh_t)                                       \
-     + ((bits) & NGX_HTTP_LONGPOLL_MSG_OWED ? sizeof(uint64_t) : 0)           \
+     + ((bits) & NGX_HTTP_LONGPOLL_MSG_PENDING ? sizeof(uint64_t) : 0)           \
      + ((bits) & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 * sizeof(uint64_t) : 0)      \
      + ((bits) >> 4 == NGX_HTTP_LONGPOLL_FOREIGN ? 2 * sizeof(uint64_t) : 0))
 
@@ -92,7 +92,7 @@ typedef enum {
 
 /* of a new message */
 #define ngx_http_longpoll_zone_bits(z, key)                                   \
-    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_OWED : 0)          \
+    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_PENDING : 0)          \
      | ((key) ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0))
 
 
@@ -160,22 +160,22 @@ void ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
  */
 uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
-uint64_t ngx_http_longpoll_zone_mark(ngx_http_longpoll_zone_t *z,
+uint64_t ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t first);
 
 /*
  * Marks (zone_save.c).  Within the step: what stands for a message (NULL: at
  * the end) stands for the ref to from now on.
  */
-void ngx_http_longpoll_zone_remark(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_relink_cursors(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, uint32_t to);
 
 /* within the step: a message goes that the file may have */
-void ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_record_deletion(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
 /* a message goes: one that was published, but not yet shown, is counted now */
-void ngx_http_longpoll_zone_unshown(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_count_unexposed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
 /* the worker that writes, as a set */
@@ -191,17 +191,17 @@ ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_last(
  * message which those who read in later zones must be told they missed; before
  * the message is there.
  */
-void ngx_http_longpoll_zone_gave(ngx_http_longpoll_zone_t *z);
-void ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z);
+void ngx_http_longpoll_zone_note_issued(ngx_http_longpoll_zone_t *z);
+void ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z);
 
 /*
  * Whether events behind an id may have gone to another zone of that name, or
  * to another nginx that had the file; these are of another life, and who asks
  * for all there is does not miss them.
  */
-#define ngx_http_longpoll_zone_strayed(z, id, beginning)                      \
-    (((z)->strays                                                             \
-      && (id) < *ngx_http_longpoll_zone_strays(z, (z)->sh->generation))       \
+#define ngx_http_longpoll_zone_has_late(z, id, beginning)                      \
+    (((z)->late                                                             \
+      && (id) < *ngx_http_longpoll_zone_late_upto(z, (z)->sh->generation))       \
      || ((id) < (z)->sh->missing && !(beginning)))
 
 /*
@@ -215,14 +215,14 @@ void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
  * The newest place becomes that id, or one behind it: what was given elsewhere
  * is behind it.
  */
-void ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id);
+void ngx_http_longpoll_zone_advance(ngx_http_longpoll_zone_t *z, uint64_t id);
 
 /* up to this ms all is visible that there will ever be: it is not over */
 uint64_t ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z,
     uint64_t now);
 
 /* a slot that nothing is known of becomes free */
-void ngx_http_longpoll_zone_settle(ngx_http_longpoll_zone_t *z, uint32_t slot);
+void ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot);
 
 /* whether nobody published to it, polled it or waits for it for too long */
 ngx_uint_t ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z,
@@ -236,7 +236,7 @@ ngx_int_t ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
 
 /* drops what is over the category's buffer; NGX_OK or NGX_BUSY */
-ngx_int_t ngx_http_longpoll_zone_cap(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t *steps);
 
 /*
@@ -258,7 +258,7 @@ ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
  * The place of a client; NULL: it is not known.  One that was idle for too
  * long is not, and is dropped.
  */
-ngx_http_longpoll_place_sh_t *ngx_http_longpoll_zone_client(
+ngx_http_longpoll_client_sh_t *ngx_http_longpoll_zone_client(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_client_t *client,
     uint64_t now);
 
@@ -268,7 +268,7 @@ ngx_http_longpoll_place_sh_t *ngx_http_longpoll_zone_client(
  */
 void ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z,
     uint64_t now);
-void ngx_http_longpoll_zone_forget_clients(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 /*

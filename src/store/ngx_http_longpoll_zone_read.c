@@ -66,7 +66,7 @@ typedef struct {
     uint64_t                      bytes;        /* as the limit counts */
     uint64_t                      data;         /* bytes of data alone */
     uint64_t                      now;
-    ngx_http_longpoll_place_sh_t *place;        /* gpoll's, in this hold */
+    ngx_http_longpoll_client_sh_t *place;        /* gpoll's, in this hold */
     ngx_uint_t                    sited;        /* messages with a pos */
     ngx_http_longpoll_zone_way_t  ways[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
 } ngx_http_longpoll_zone_walk_t;
@@ -88,7 +88,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
-static ngx_int_t ngx_http_longpoll_zone_look_up(ngx_http_longpoll_zone_t *z,
+static ngx_int_t ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
@@ -96,7 +96,7 @@ static void ngx_http_longpoll_zone_stay(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
+static ngx_int_t ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_way_t *way, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t *steps);
@@ -190,7 +190,7 @@ ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
     if (!cursor->exact || cursor->lost
-        || ngx_http_longpoll_zone_strayed(z, cursor->id, cursor->beginning)
+        || ngx_http_longpoll_zone_has_late(z, cursor->id, cursor->beginning)
         || cursor->id != *(volatile uint64_t *) &z->sh->visible)
     {
         return 0;
@@ -230,7 +230,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     if (rd->client == NULL) {
         ngx_http_longpoll_zone_arrive(z, &rd->cursor, walk->now);
 
-    } else if (ngx_http_longpoll_zone_look_up(z, walk) != NGX_OK) {
+    } else if (ngx_http_longpoll_zone_find_client(z, walk) != NGX_OK) {
         return NGX_DONE;
     }
 
@@ -252,7 +252,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     if (!walk->begun) {
         rd->nmsgs = 0;
         rd->missed = rd->cursor.lost
-                     || ngx_http_longpoll_zone_strayed(z, rd->cursor.id,
+                     || ngx_http_longpoll_zone_has_late(z, rd->cursor.id,
                                                        rd->cursor.beginning);
     }
 
@@ -296,7 +296,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     if (rd->client && rd->missed && !gone) {
 
         if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK) {
-            ngx_http_longpoll_place_drop(&z->places, walk->place);
+            ngx_http_longpoll_client_drop(&z->clients, walk->place);
         }
 
         return NGX_DONE;
@@ -337,11 +337,11 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
                                   ngx_http_longpoll_id_last_of(t));
         }
 
-        ngx_http_longpoll_zone_gave(z);
+        ngx_http_longpoll_zone_note_issued(z);
 
         /* what has gone elsewhere meanwhile may be earlier than that */
 
-        if (ngx_http_longpoll_zone_strayed(z, rd->cursor.id,
+        if (ngx_http_longpoll_zone_has_late(z, rd->cursor.id,
                                            rd->cursor.beginning))
         {
             rd->missed = 1;
@@ -372,7 +372,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 /* the cursor of gpoll's client: where it is now */
 
 static ngx_int_t
-ngx_http_longpoll_zone_look_up(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk)
 {
     ngx_http_longpoll_read_t  *rd;
@@ -406,7 +406,7 @@ ngx_http_longpoll_zone_stay(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk)
 {
     ngx_http_longpoll_read_t      *rd;
-    ngx_http_longpoll_place_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *place;
 
     rd = walk->rd;
     place = walk->place;
@@ -418,12 +418,12 @@ ngx_http_longpoll_zone_stay(ngx_http_longpoll_zone_t *z,
     if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
         || rd->worker == NGX_HTTP_LONGPOLL_NO_WORKER)
     {
-        ngx_http_longpoll_place_move(&z->places, place, place->seen,
+        ngx_http_longpoll_client_move(&z->clients, place, place->seen,
                                      walk->now);
         return;
     }
 
-    ngx_http_longpoll_place_wait(&z->places, place,
+    ngx_http_longpoll_client_wait(&z->clients, place,
                                  place->waiting
                                  | ngx_http_longpoll_zone_bit(rd->worker),
                                  walk->now);
@@ -520,7 +520,7 @@ ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
 
     *slot = n;
 
-    return ngx_http_longpoll_zone_cap(z, n, steps);
+    return ngx_http_longpoll_zone_trim(z, n, steps);
 }
 
 
@@ -543,7 +543,7 @@ ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
  */
 
 static ngx_int_t
-ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_way_t *way, ngx_uint_t *steps)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
@@ -586,8 +586,8 @@ ngx_http_longpoll_zone_place(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_sound_order(z, fore);
-        ngx_http_longpoll_zone_sound_order(z, back);
+        ngx_http_longpoll_zone_validate_order(z, fore);
+        ngx_http_longpoll_zone_validate_order(z, back);
 
         way->fore = fore->next;
         way->back = back->prev;
@@ -650,7 +650,7 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
             if (cat->last
                 && ngx_http_longpoll_zone_msg(z, cat->last)->id > way->seen)
             {
-                if (ngx_http_longpoll_zone_place(z, way, steps) != NGX_OK) {
+                if (ngx_http_longpoll_zone_seek(z, way, steps) != NGX_OK) {
                     goto busy;
                 }
 
@@ -680,7 +680,7 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
 
             msg = ngx_http_longpoll_zone_msg(z, way->next);
 
-            ngx_http_longpoll_sound(msg->id <= z->sh->committed,
+            ngx_http_longpoll_assert(msg->id <= z->sh->committed,
                                     "a message of no publish");
 
             if (msg->id <= walk->upto && (!first || msg->id < first->id)) {
@@ -822,7 +822,7 @@ ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_t       *m;
     ngx_http_longpoll_zone_way_t  *way;
 
-    ngx_http_longpoll_zone_sound_order(z, msg);
+    ngx_http_longpoll_zone_validate_order(z, msg);
 
     m = &ngx_http_longpoll_zone_scratch.msgs[walk->rd->nmsgs++];
 
@@ -863,7 +863,7 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
 
         /* all of it went while the place was looked for, in other holds */
 
-        ngx_http_longpoll_sound(walk->holds > 1, "a category's last message");
+        ngx_http_longpoll_assert(walk->holds > 1, "a category's last message");
 
         walk->begun = 0;
         return NGX_BUSY;
@@ -942,7 +942,7 @@ ngx_http_longpoll_zone_hand_over(ngx_http_longpoll_zone_t *z,
             ngx_http_longpoll_zone_take(z, walk);
         }
 
-        ngx_http_longpoll_place_move(&z->places, walk->place, msg->id,
+        ngx_http_longpoll_client_move(&z->clients, walk->place, msg->id,
                                      walk->now);
     }
 
@@ -977,9 +977,9 @@ ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < walk->rd->nmsgs; i++) {
         ref = (uint32_t) ngx_http_longpoll_zone_scratch.msgs[i].pos;
         msg = ngx_http_longpoll_zone_msg(z, ref);
-        owed = ngx_http_longpoll_zone_owed(msg);
+        owed = ngx_http_longpoll_zone_pending(msg);
 
-        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED)
+        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
             || (*owed == 0 && !wake))
         {
             ngx_http_longpoll_zone_drop(z, msg,
@@ -999,7 +999,7 @@ ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < walk->rd->ncats; i++) {
 
         if (walk->ways[i].slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_settle(z, walk->ways[i].slot);
+            ngx_http_longpoll_zone_release(z, walk->ways[i].slot);
         }
     }
 }
@@ -1099,7 +1099,7 @@ ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
 
     pos = ngx_http_longpoll_log_pos(&z->log, ref);
 
-    ngx_http_longpoll_sound(pos < z->log.sh->head, "a message out of the log");
+    ngx_http_longpoll_assert(pos < z->log.sh->head, "a message out of the log");
 
     return pos;
 }
@@ -1161,7 +1161,7 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
      */
 
     saved = ngx_max(sh->visible,
-                    sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id);
+                    sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
 
     born = 0;
 
@@ -1184,7 +1184,7 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_sound_order(z, msg);
+        ngx_http_longpoll_zone_validate_order(z, msg);
 
         key->ref = ref;
 

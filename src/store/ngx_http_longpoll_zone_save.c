@@ -37,30 +37,30 @@ static ngx_int_t ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z,
 static void ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
     ngx_http_longpoll_msg_t *m);
-static void ngx_http_longpoll_zone_set_mark(ngx_http_longpoll_zone_t *z,
+static void ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z,
     ngx_uint_t to, uint64_t id, uint32_t ref);
-static void ngx_http_longpoll_zone_show(ngx_http_longpoll_zone_t *z,
+static void ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 static void ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
-static ngx_uint_t ngx_http_longpoll_zone_life(ngx_http_longpoll_zone_t *z,
+static ngx_uint_t ngx_http_longpoll_zone_epoch(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_t *msg);
 static uint64_t ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z);
 
 
 void
-ngx_http_longpoll_zone_remark(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_relink_cursors(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, uint32_t to)
 {
     uint32_t                      ref;
     ngx_uint_t                    i;
-    ngx_http_longpoll_mark_sh_t  *marks;
+    ngx_http_longpoll_cursor_sh_t  *marks;
 
-    marks = z->sh->marks;
+    marks = z->sh->cursors;
     ref = msg ? ngx_http_longpoll_zone_ref(z, msg) : 0;
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_MARKS; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
 
         if (marks[i].on && marks[i].ref == ref) {
             ngx_http_longpoll_set(&z->sh->journal, marks[i].ref, to);
@@ -70,38 +70,38 @@ ngx_http_longpoll_zone_remark(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_gone(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_record_deletion(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
     ngx_http_longpoll_cat_sh_t   *cat;
-    ngx_http_longpoll_gone_sh_t  *gone;
+    ngx_http_longpoll_deletion_sh_t  *gone;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
 
-    if (msg->id > sh->marks[NGX_HTTP_LONGPOLL_MARK_NEXT].id) {
+    if (msg->id > sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id) {
         return;
     }
 
-    if (sh->gone_last - sh->gone_first == z->ngone) {
+    if (sh->deletions_last - sh->deletions_first == z->ndeletions) {
         ngx_http_longpoll_put(sh->file_dead, NGX_HTTP_LONGPOLL_FILE_DEAD);
         return;
     }
 
     cat = &z->cats.slots[msg->slot];
-    gone = &z->gone[sh->gone_last % z->ngone];
+    gone = &z->deletions[sh->deletions_last % z->ndeletions];
 
     ngx_http_longpoll_step();
     ngx_http_longpoll_zone_uuid(z, msg, &gone->uuid);
     gone->dropped = cat->dropped;
     gone->name = cat->hash[1];
 
-    ngx_http_longpoll_set(&sh->journal, sh->gone_last, sh->gone_last + 1);
+    ngx_http_longpoll_set(&sh->journal, sh->deletions_last, sh->deletions_last + 1);
 }
 
 
 void
-ngx_http_longpoll_zone_unshown(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_count_unexposed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -111,7 +111,7 @@ ngx_http_longpoll_zone_unshown(ngx_http_longpoll_zone_t *z,
     /* not what is of no publish, or is refused */
 
     if (sh->durable
-        && msg->id > sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].id
+        && msg->id > sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
         && msg->id <= sh->committed
         && (msg->id <= sh->visible || msg->id > sh->refused))
     {
@@ -127,7 +127,7 @@ ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z)
 
     writer = z->sh->writer;
 
-    ngx_http_longpoll_sound(writer <= NGX_HTTP_LONGPOLL_WORKERS,
+    ngx_http_longpoll_assert(writer <= NGX_HTTP_LONGPOLL_WORKERS,
                             "the writer's number");
 
     return writer ? ngx_http_longpoll_zone_bit(writer - 1) : 0;
@@ -158,7 +158,7 @@ ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
     uint64_t                      clock, first;
     ngx_http_longpoll_msg_sh_t   *msg;
     ngx_http_longpoll_zone_sh_t  *sh;
-    ngx_http_longpoll_mark_sh_t  *shown;
+    ngx_http_longpoll_cursor_sh_t  *shown;
 
     sh = z->sh;
     clock = ngx_http_longpoll_zone_clock(z, now);
@@ -170,7 +170,7 @@ ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
     /* SHOWN is at the first that waits, or on its way there */
 
     first = sh->visible + 1;
-    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     if (shown->ref) {
         msg = ngx_http_longpoll_zone_msg(z, shown->ref);
@@ -189,24 +189,24 @@ ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
 void
 ngx_http_longpoll_zone_save_begin(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
-    ngx_http_longpoll_zone_again(z, 0);
-    ngx_http_longpoll_zone_save_again(z, wake);
+    ngx_http_longpoll_zone_compact(z, 0);
+    ngx_http_longpoll_zone_save_retry(z, wake);
 }
 
 
 void
-ngx_http_longpoll_zone_save_again(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_save_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
-    ngx_http_longpoll_mark_sh_t  *saved;
+    ngx_http_longpoll_cursor_sh_t  *saved;
 
-    ngx_http_longpoll_zone_show(z, wake);
+    ngx_http_longpoll_zone_expose(z, wake);
     ngx_http_longpoll_zone_refuse(z);
 
     ngx_http_longpoll_zone_lock(z);
 
-    saved = &z->sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+    saved = &z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
-    ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_NEXT, saved->id,
+    ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_NEXT, saved->id,
                                     saved->ref);
 
     ngx_http_longpoll_zone_unlock(z);
@@ -214,40 +214,40 @@ ngx_http_longpoll_zone_save_again(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
 
 static void
-ngx_http_longpoll_zone_set_mark(ngx_http_longpoll_zone_t *z, ngx_uint_t to,
+ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z, ngx_uint_t to,
     uint64_t id, uint32_t ref)
 {
     ngx_http_longpoll_journal_sh_t  *j;
 
     j = &z->sh->journal;
 
-    ngx_http_longpoll_set(j, z->sh->marks[to].id, id);
-    ngx_http_longpoll_set(j, z->sh->marks[to].ref, ref);
+    ngx_http_longpoll_set(j, z->sh->cursors[to].id, id);
+    ngx_http_longpoll_set(j, z->sh->cursors[to].ref, ref);
     ngx_http_longpoll_done(j);
 }
 
 
 void
-ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t *save)
 {
     uint64_t                      n;
     ngx_http_longpoll_note_t     *note;
-    ngx_http_longpoll_gone_sh_t  *gone;
+    ngx_http_longpoll_deletion_sh_t  *gone;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
 
     ngx_http_longpoll_zone_lock(z);
 
-    for (n = sh->gone_first;
-         n < sh->gone_last && save->nnotes < save->max_notes;
+    for (n = sh->deletions_first;
+         n < sh->deletions_last && save->nnotes < save->max_notes;
          n++)
     {
-        gone = &z->gone[n % z->ngone];
+        gone = &z->deletions[n % z->ndeletions];
         note = &save->notes[save->nnotes++];
 
-        note->kind = NGX_HTTP_LONGPOLL_NOTE_GONE;
+        note->kind = NGX_HTTP_LONGPOLL_NOTE_DELETION;
         note->word[0] = gone->uuid.high;
         note->word[1] = gone->uuid.low;
         note->word[2] = gone->dropped;
@@ -256,7 +256,7 @@ ngx_http_longpoll_zone_save_gone(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_unlock(z);
 
-    save->gone = n;
+    save->deletions = n;
 }
 
 
@@ -305,12 +305,12 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
 
     upto = sh->committed;
 
-    if (mark == NGX_HTTP_LONGPOLL_MARK_AGAIN) {
-        upto = sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id;
+    if (mark == NGX_HTTP_LONGPOLL_CURSOR_COMPACT) {
+        upto = sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id;
     }
 
-    ref = sh->marks[mark].ref;
-    id = sh->marks[mark].id;
+    ref = sh->cursors[mark].ref;
+    id = sh->cursors[mark].id;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
     end = save->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
     rc = NGX_OK;
@@ -379,7 +379,7 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
         id = ngx_max(id, upto);
     }
 
-    ngx_http_longpoll_zone_set_mark(z, mark, id, ref);
+    ngx_http_longpoll_zone_set_cursor(z, mark, id, ref);
 
     return rc;
 }
@@ -406,21 +406,21 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
     uint64_t *wake)
 {
-    ngx_http_longpoll_mark_sh_t     *next, *saved;
+    ngx_http_longpoll_cursor_sh_t     *next, *saved;
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
     sh = z->sh;
     j = &sh->journal;
-    next = &sh->marks[NGX_HTTP_LONGPOLL_MARK_NEXT];
-    saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+    next = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
+    saved = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
     ngx_http_longpoll_zone_lock(z);
 
     /* in this order: a note that stands there twice does no harm */
 
     ngx_http_longpoll_put(sh->state_size, notes);
-    ngx_http_longpoll_put(sh->gone_first, save->gone);
+    ngx_http_longpoll_put(sh->deletions_first, save->deletions);
 
     ngx_http_longpoll_set(j, sh->file_size, size);
     ngx_http_longpoll_set(j, saved->id, next->id);
@@ -429,7 +429,7 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_show(z, wake);
+    ngx_http_longpoll_zone_expose(z, wake);
 
     /* who comes too late for this looks again */
 
@@ -441,18 +441,18 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
 /* what is saved becomes visible, and those who wait are told */
 
 static void
-ngx_http_longpoll_zone_show(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
     uint64_t                      first;
     ngx_uint_t                    few, more, steps;
     ngx_http_longpoll_cat_sh_t   *cat;
     ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_mark_sh_t  *shown, *saved;
+    ngx_http_longpoll_cursor_sh_t  *shown, *saved;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
-    saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    saved = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
     do {
         more = 0;
@@ -486,21 +486,21 @@ ngx_http_longpoll_zone_show(ngx_http_longpoll_zone_t *z, uint64_t *wake)
             first = msg->id;
             cat = &z->cats.slots[msg->slot];
 
-            if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
-                ngx_http_longpoll_put(*ngx_http_longpoll_zone_owed(msg),
+            if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
+                ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
                             ngx_http_longpoll_zone_waits(z, cat, first));
             }
 
-            *wake |= ngx_http_longpoll_zone_mark(z, msg->slot, first);
+            *wake |= ngx_http_longpoll_zone_mark_workers(z, msg->slot, first);
             ngx_http_longpoll_zone_count(z, published, 1);
 
             /* the mark moves on by itself, should the next one go here */
 
-            ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_SHOWN,
+            ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
                                             msg->id, msg->newer);
 
             few = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-            (void) ngx_http_longpoll_zone_cap(z, msg->slot, &few);
+            (void) ngx_http_longpoll_zone_trim(z, msg->slot, &few);
         }
 
         ngx_http_longpoll_put(sh->busy, 0);
@@ -518,8 +518,8 @@ ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z)
 
     sh = z->sh;
 
-    return sh->marks[NGX_HTTP_LONGPOLL_MARK_NEXT].ref != 0
-           || sh->gone_first != sh->gone_last;
+    return sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].ref != 0
+           || sh->deletions_first != sh->deletions_last;
 }
 
 
@@ -538,7 +538,7 @@ ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     /* what is saved will be visible, if a writer was killed in between */
 
-    good = ngx_max(sh->visible, sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id);
+    good = ngx_max(sh->visible, sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
 
     if (sh->durable && sh->committed > good && sh->refused == 0) {
 
@@ -558,7 +558,7 @@ ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_save_again(z, wake);
+    ngx_http_longpoll_zone_save_retry(z, wake);
 }
 
 
@@ -569,11 +569,11 @@ ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z)
 {
     ngx_uint_t                    steps;
     ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_mark_sh_t  *shown;
+    ngx_http_longpoll_cursor_sh_t  *shown;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     do {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
@@ -593,7 +593,7 @@ ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z)
             }
 
             ngx_http_longpoll_zone_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_TAKEN);
-            ngx_http_longpoll_zone_settle(z, msg->slot);
+            ngx_http_longpoll_zone_release(z, msg->slot);
         }
 
         ngx_http_longpoll_zone_unlock(z);
@@ -638,31 +638,31 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
     ngx_uint_t must, uint64_t *wake)
 {
     ngx_int_t                     rc;
-    ngx_http_longpoll_mark_sh_t  *shown;
+    ngx_http_longpoll_cursor_sh_t  *shown;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    shown = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SHOWN];
+    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
     rc = NGX_OK;
 
     if (must) {
 
         /* what was refused goes; what waits for the disk is shown without */
 
-        ngx_http_longpoll_zone_show(z, wake);
+        ngx_http_longpoll_zone_expose(z, wake);
         ngx_http_longpoll_zone_refuse(z);
 
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_put(sh->visible, sh->committed);
         ngx_http_longpoll_zone_unlock(z);
 
-        ngx_http_longpoll_zone_show(z, wake);
+        ngx_http_longpoll_zone_expose(z, wake);
     }
 
     ngx_http_longpoll_zone_lock(z);
 
     if (on && !sh->durable) {
-        ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_SHOWN,
+        ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
                                         sh->committed, 0);
         ngx_http_longpoll_put(shown->on, 1);
         ngx_http_longpoll_put(sh->durable, 1);
@@ -690,16 +690,16 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
 
 void
-ngx_http_longpoll_zone_again(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
+ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
 {
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_put(z->sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on, 0);
+    ngx_http_longpoll_put(z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on, 0);
 
     if (on) {
-        ngx_http_longpoll_zone_set_mark(z, NGX_HTTP_LONGPOLL_MARK_AGAIN, 0,
+        ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_COMPACT, 0,
                                         z->sh->oldest);
-        ngx_http_longpoll_put(z->sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on, 1);
+        ngx_http_longpoll_put(z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on, 1);
 
         if (z->sh->file_dead) {
             ngx_http_longpoll_put(z->sh->file_dead,
@@ -716,12 +716,12 @@ ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
     uint64_t notes)
 {
     ngx_int_t                     rc;
-    ngx_http_longpoll_mark_sh_t  *again, *saved;
+    ngx_http_longpoll_cursor_sh_t  *again, *saved;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    again = &sh->marks[NGX_HTTP_LONGPOLL_MARK_AGAIN];
-    saved = &sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED];
+    again = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
+    saved = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
     rc = NGX_AGAIN;
 
     ngx_http_longpoll_zone_lock(z);
@@ -886,7 +886,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     sh = z->sh;
 
     bits = key ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0;
-    bits |= ngx_http_longpoll_zone_life(z, msg) << 4;
+    bits |= ngx_http_longpoll_zone_epoch(z, msg) << 4;
 
     need = ngx_http_longpoll_zone_need(cat, msg, bits);
 
@@ -917,7 +917,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     c->used = now;
 
     steps = (ngx_uint_t) -1;
-    (void) ngx_http_longpoll_zone_cap(z, (uint32_t) msg->pos, &steps);
+    (void) ngx_http_longpoll_zone_trim(z, (uint32_t) msg->pos, &steps);
 
     ngx_http_longpoll_zone_unlock(z);
 
@@ -928,7 +928,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
 /* the number of the life in which a message got its id */
 
 static ngx_uint_t
-ngx_http_longpoll_zone_life(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_epoch(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_t *msg)
 {
     uint64_t    id, life;
@@ -941,13 +941,13 @@ ngx_http_longpoll_zone_life(ngx_http_longpoll_zone_t *z,
         return NGX_HTTP_LONGPOLL_FOREIGN;
     }
 
-    for (i = 1; i < NGX_HTTP_LONGPOLL_LIVES; i++) {
+    for (i = 1; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
 
-        if (z->sh->lives[i] == 0) {
-            z->sh->lives[i] = life;
+        if (z->sh->epochs[i] == 0) {
+            z->sh->epochs[i] = life;
         }
 
-        if (z->sh->lives[i] == life) {
+        if (z->sh->epochs[i] == life) {
             msg->id = id;
             return i;
         }
@@ -1013,10 +1013,10 @@ ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
     ngx_uint_t                    i;
     ngx_http_longpoll_cat_sh_t   *cat;
     ngx_http_longpoll_zone_sh_t  *sh;
-    ngx_http_longpoll_mark_sh_t  *marks;
+    ngx_http_longpoll_cursor_sh_t  *marks;
 
     sh = z->sh;
-    marks = sh->marks;
+    marks = sh->cursors;
 
     ngx_http_longpoll_zone_lock(z);
 
@@ -1036,12 +1036,12 @@ ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
     sh->visible = sh->last_id;
     sh->born = ngx_http_longpoll_id_ms(sh->last_id);
 
-    if (z->ngone) {
+    if (z->ndeletions) {
 
-        for (i = 0; i < NGX_HTTP_LONGPOLL_MARKS; i++) {
+        for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
             marks[i].id = sh->last_id;
             marks[i].ref = 0;
-            marks[i].on = (i != NGX_HTTP_LONGPOLL_MARK_AGAIN);
+            marks[i].on = (i != NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
         }
 
         /* until a writer has said on disk that this life has begun */
@@ -1058,7 +1058,7 @@ ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
  */
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_LOT  64          /* messages in a lock hold */
+#define NGX_HTTP_LONGPOLL_ZONE_BATCH  64          /* messages in a lock hold */
 
 
 /* where the copy of a zone has come to */
@@ -1074,14 +1074,14 @@ typedef struct {
     size_t                        size;
 
     ngx_uint_t                    n;
-    ngx_http_longpoll_msg_t       msgs[NGX_HTTP_LONGPOLL_ZONE_LOT];
-    ngx_str_t                     names[NGX_HTTP_LONGPOLL_ZONE_LOT];
-    uint64_t                      keys[NGX_HTTP_LONGPOLL_ZONE_LOT][2];
-} ngx_http_longpoll_zone_lot_t;
+    ngx_http_longpoll_msg_t       msgs[NGX_HTTP_LONGPOLL_ZONE_BATCH];
+    ngx_str_t                     names[NGX_HTTP_LONGPOLL_ZONE_BATCH];
+    uint64_t                      keys[NGX_HTTP_LONGPOLL_ZONE_BATCH][2];
+} ngx_http_longpoll_zone_batch_t;
 
 
-static size_t ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_lot_t *lot);
+static size_t ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_batch_t *lot);
 static void ngx_http_longpoll_zone_raise(ngx_atomic_t *word, uint64_t id);
 
 
@@ -1097,24 +1097,24 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t       save;
     ngx_http_longpoll_losses_t     losses;
     ngx_http_longpoll_zone_sh_t   *sh, *osh;
-    ngx_http_longpoll_zone_lot_t  *lot;
+    ngx_http_longpoll_zone_batch_t  *lot;
 
     sh = z->sh;
     osh = old->sh;
 
-    lot = ngx_alloc(sizeof(ngx_http_longpoll_zone_lot_t), log);
+    lot = ngx_alloc(sizeof(ngx_http_longpoll_zone_batch_t), log);
     if (lot == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memzero(lot, sizeof(ngx_http_longpoll_zone_lot_t));
+    ngx_memzero(lot, sizeof(ngx_http_longpoll_zone_batch_t));
 
     sh->last_id = 0;
     sh->key[0] = osh->key[0];
     sh->key[1] = osh->key[1];
 
     do {
-        wanted = ngx_http_longpoll_zone_lot(old, lot);
+        wanted = ngx_http_longpoll_zone_adopt_batch(old, lot);
 
         if (wanted) {
             ngx_free(lot->bytes);
@@ -1174,10 +1174,10 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     sh->overlap = ngx_http_longpoll_zone_overlap(old);
     sh->missing = osh->missing;
     sh->contested = osh->contested;
-    sh->before[0] = osh->life;
+    sh->previous[0] = osh->epoch;
 
-    for (i = 1; i < NGX_HTTP_LONGPOLL_BEFORE; i++) {
-        sh->before[i] = osh->before[i - 1];
+    for (i = 1; i < NGX_HTTP_LONGPOLL_PREVIOUS; i++) {
+        sh->previous[i] = osh->previous[i - 1];
     }
 
     /* so that ..._moved() knows what came later */
@@ -1198,8 +1198,8 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 /* the next messages; returns how much memory one of them needs, 0: enough */
 
 static size_t
-ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_lot_t *lot)
+ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_batch_t *lot)
 {
     u_char                      *p;
     size_t                       len;
@@ -1235,7 +1235,7 @@ ngx_http_longpoll_zone_lot(ngx_http_longpoll_zone_t *z,
 
         /* what waits for the disk may still be refused there */
 
-        if (lot->n == NGX_HTTP_LONGPOLL_ZONE_LOT || msg->id > z->sh->visible) {
+        if (lot->n == NGX_HTTP_LONGPOLL_ZONE_BATCH || msg->id > z->sh->visible) {
             break;
         }
 
@@ -1289,13 +1289,13 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     uint64_t  last;
 
     z->sh->generation = old->sh->generation + 1;
-    z->strays->latest = z->sh->generation;
+    z->late->latest = z->sh->generation;
 
     /* also by who did not see this generation yet */
 
     ngx_http_longpoll_zone_raise(
-                      ngx_http_longpoll_zone_strays(z, z->sh->generation),
-                      *ngx_http_longpoll_zone_strays(z, old->sh->generation));
+                      ngx_http_longpoll_zone_late_upto(z, z->sh->generation),
+                      *ngx_http_longpoll_zone_late_upto(z, old->sh->generation));
 
     ngx_http_longpoll_zone_lock(old);
 
@@ -1303,10 +1303,10 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(old->sh->moved, last + 1);
 
     if (z->sh->copied < old->sh->committed) {
-        ngx_http_longpoll_zone_stray(old);
+        ngx_http_longpoll_zone_late_write(old);
 
     } else {
-        ngx_http_longpoll_zone_gave(old);
+        ngx_http_longpoll_zone_note_issued(old);
     }
 
     ngx_http_longpoll_zone_unlock(old);
@@ -1316,7 +1316,7 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lock(z);
 
     if (z->sh->last_id < last) {
-        ngx_http_longpoll_zone_overtake(z, last);
+        ngx_http_longpoll_zone_advance(z, last);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1332,9 +1332,9 @@ ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z, uint64_t life)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_BEFORE; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_PREVIOUS; i++) {
 
-        if (life && z->sh->before[i] == life) {
+        if (life && z->sh->previous[i] == life) {
             return 1;
         }
     }
@@ -1408,7 +1408,7 @@ ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z)
     sh = z->sh;
 
     if (sh->contested
-        && sh->committed > sh->marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id)
+        && sh->committed > sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id)
     {
         return (uint64_t) -1;
     }
@@ -1418,7 +1418,7 @@ ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z)
 
 
 void
-ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id)
+ngx_http_longpoll_zone_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
 {
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_journal_sh_t  *j;
@@ -1442,14 +1442,14 @@ ngx_http_longpoll_zone_overtake(ngx_http_longpoll_zone_t *z, uint64_t id)
     ngx_http_longpoll_set(j, sh->visible, id);
     ngx_http_longpoll_done(j);
 
-    ngx_http_longpoll_zone_gave(z);
+    ngx_http_longpoll_zone_note_issued(z);
 }
 
 
 uint64_t
 ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z)
 {
-    if (ngx_http_longpoll_zone_strayed(z, z->sh->visible, 0)) {
+    if (ngx_http_longpoll_zone_has_late(z, z->sh->visible, 0)) {
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_zone_unlock(z);
     }
@@ -1466,43 +1466,43 @@ ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z)
  */
 
 void
-ngx_http_longpoll_zone_gave(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_note_issued(ngx_http_longpoll_zone_t *z)
 {
-    if (z->strays == NULL || z->strays->latest == 0) {
+    if (z->late == NULL || z->late->latest == 0) {
         return;
     }
 
-    ngx_http_longpoll_zone_raise(&z->strays->given, z->sh->last_id);
+    ngx_http_longpoll_zone_raise(&z->late->issued, z->sh->last_id);
     __sync_synchronize();
 }
 
 
 void
-ngx_http_longpoll_zone_stray(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z)
 {
     uint64_t  given, generation;
 
-    if (z->strays == NULL) {
+    if (z->late == NULL) {
         return;
     }
 
-    ngx_http_longpoll_zone_gave(z);
+    ngx_http_longpoll_zone_note_issued(z);
 
     do {
-        given = z->strays->given;
+        given = z->late->issued;
 
         for (generation = z->sh->generation + 1;
-             generation <= z->strays->latest;
+             generation <= z->late->latest;
              generation++)
         {
             ngx_http_longpoll_zone_raise(
-                                 ngx_http_longpoll_zone_strays(z, generation),
+                                 ngx_http_longpoll_zone_late_upto(z, generation),
                                  given + 1);
         }
 
         __sync_synchronize();
 
-    } while (z->strays->given != given);
+    } while (z->late->issued != given);
 }
 
 
@@ -1543,13 +1543,13 @@ ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_lived(ngx_http_longpoll_zone_t *z, uint64_t life)
+ngx_http_longpoll_zone_knows_epoch(ngx_http_longpoll_zone_t *z, uint64_t life)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_LIVES; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
 
-        if (life && z->sh->lives[i] == life) {
+        if (life && z->sh->epochs[i] == life) {
             return 1;
         }
     }

@@ -67,7 +67,7 @@ ngx_http_longpoll_id_uuid(ngx_http_longpoll_uuid_t *uuid, uint64_t id,
 {
     uuid->high = (id & ~0xffffULL) | 0x7000 | (id & 0xffff) >> 4;
     uuid->low = 2ULL << 62 | (id & 0xf) << 58
-                | (life & NGX_HTTP_LONGPOLL_LIFE_MASK);
+                | (life & NGX_HTTP_LONGPOLL_EPOCH_MASK);
 }
 
 
@@ -81,7 +81,7 @@ ngx_http_longpoll_id_read(const ngx_http_longpoll_uuid_t *uuid, uint64_t *id,
 
     *id = (uuid->high & ~0xffffULL) | (uuid->high & 0xfff) << 4
           | (uuid->low >> 58 & 0xf);
-    *life = uuid->low & NGX_HTTP_LONGPOLL_LIFE_MASK;
+    *life = uuid->low & NGX_HTTP_LONGPOLL_EPOCH_MASK;
 
     return 1;
 }

@@ -22,7 +22,7 @@
 
 
 #define NGX_HTTP_LONGPOLL_ID_LEN     36
-#define NGX_HTTP_LONGPOLL_LIFE_MASK  ((1ULL << 58) - 1)
+#define NGX_HTTP_LONGPOLL_EPOCH_MASK  ((1ULL << 58) - 1)
 
 #define ngx_http_longpoll_id(ms, counter)  ((uint64_t) (ms) << 16 | (counter))
 #define ngx_http_longpoll_id_ms(id)        ((id) >> 16)

@@ -49,9 +49,9 @@ typedef struct {
 
 static void ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf,
-    ngx_http_longpoll_given_t *given);
-static void ngx_http_longpoll_query_given(ngx_http_longpoll_query_t *q,
-    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_given_t *given);
+    ngx_http_longpoll_configured_t *given);
+static void ngx_http_longpoll_query_configured(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_configured_t *given);
 static ngx_uint_t ngx_http_longpoll_query_next(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
 static ngx_uint_t ngx_http_longpoll_query_plain(u_char *p, u_char *last);
@@ -94,7 +94,7 @@ static ngx_str_t  ngx_http_longpoll_query_bad_id = ngx_string(
 
 ngx_int_t
 ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q, ngx_str_t *args,
-    u_char *buf, ngx_http_longpoll_given_t *given, ngx_uint_t max_timeout,
+    u_char *buf, ngx_http_longpoll_configured_t *given, ngx_uint_t max_timeout,
     u_char *errbuf, ngx_str_t *error)
 {
     ngx_http_longpoll_query_ctx_t  ctx;
@@ -106,14 +106,14 @@ ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q, ngx_str_t *args,
 
 
 void
-ngx_http_longpoll_query_keep(ngx_http_longpoll_query_kept_t *kept,
+ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *kept,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q)
 {
     ngx_str_t  *name;
 
     name = &q->cats[0].name;
 
-    if (q->ncats != 1 || args->len > NGX_HTTP_LONGPOLL_QUERY_KEPT
+    if (q->ncats != 1 || args->len > NGX_HTTP_LONGPOLL_QUERY_CACHE
         || name->data < args->data
         || name->data + name->len > args->data + args->len)
     {
@@ -131,7 +131,7 @@ ngx_http_longpoll_query_keep(ngx_http_longpoll_query_kept_t *kept,
 
 
 ngx_uint_t
-ngx_http_longpoll_query_again(ngx_http_longpoll_query_kept_t *kept,
+ngx_http_longpoll_query_cached(ngx_http_longpoll_query_cache_t *kept,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q)
 {
     ngx_http_longpoll_cat_t  *cats;
@@ -155,7 +155,7 @@ ngx_http_longpoll_query_again(ngx_http_longpoll_query_kept_t *kept,
 
 ngx_int_t
 ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *given,
     ngx_str_t *error)
 {
     ngx_http_longpoll_query_ctx_t  ctx;
@@ -225,7 +225,7 @@ ngx_http_longpoll_query_escaped(ngx_str_t *args)
 static void
 ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf,
-    ngx_http_longpoll_given_t *given)
+    ngx_http_longpoll_configured_t *given)
 {
     ngx_str_t   value;
     ngx_uint_t  name;
@@ -263,7 +263,7 @@ ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     }
 
     if (given) {
-        ngx_http_longpoll_query_given(q, ctx, given);
+        ngx_http_longpoll_query_configured(q, ctx, given);
     }
 
     if (q->ncats == 0 && ctx->wrong == NULL) {
@@ -275,8 +275,8 @@ ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
 /* what is empty does not count */
 
 static void
-ngx_http_longpoll_query_given(ngx_http_longpoll_query_t *q,
-    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_given_t *given)
+ngx_http_longpoll_query_configured(ngx_http_longpoll_query_t *q,
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_configured_t *given)
 {
     u_char      *p, *last, *end;
     ngx_str_t    value;
@@ -621,7 +621,7 @@ ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
     q->uuid.high = 0;
     q->uuid.low = 0;
     q->id = 0;
-    q->life = 0;
+    q->epoch = 0;
 
     if (!q->has_id) {
         return NGX_OK;
@@ -630,7 +630,7 @@ ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
     rc = ngx_http_longpoll_id_parse(value->data, value->len, &q->uuid);
 
     if (rc == NGX_OK) {
-        q->own_id = ngx_http_longpoll_id_read(&q->uuid, &q->id, &q->life);
+        q->own_id = ngx_http_longpoll_id_read(&q->uuid, &q->id, &q->epoch);
     }
 
     if (!q->own_id && !q->has_since) {

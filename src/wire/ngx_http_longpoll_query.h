@@ -28,7 +28,7 @@ typedef struct {
     int64_t                   since_time;   /* ms, may be negative */
     ngx_http_longpoll_uuid_t  uuid;         /* last_id */
     uint64_t                  id;           /* of it, if own */
-    uint64_t                  life;
+    uint64_t                  epoch;
 
     ngx_uint_t                ncats;
     ngx_http_longpoll_cat_t  *cats;         /* the caller's, with room for 64
@@ -47,15 +47,15 @@ typedef struct {
  * Begins as zeros.
  */
 
-#define NGX_HTTP_LONGPOLL_QUERY_KEPT   256  /* bytes; longer ones are not */
+#define NGX_HTTP_LONGPOLL_QUERY_CACHE   256  /* bytes; longer ones are not */
 
 typedef struct {
     void                     *owner;
     ngx_http_longpoll_query_t  query;
     ngx_http_longpoll_cat_t   cat;
     size_t                    len;
-    u_char                    args[NGX_HTTP_LONGPOLL_QUERY_KEPT];
-} ngx_http_longpoll_query_kept_t;
+    u_char                    args[NGX_HTTP_LONGPOLL_QUERY_CACHE];
+} ngx_http_longpoll_query_cache_t;
 
 
 /*
@@ -72,7 +72,7 @@ typedef struct {
  *            Of q only cats and ncats are defined (what was read of them).
  */
 ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *given,
     ngx_uint_t max_timeout, u_char *errbuf, ngx_str_t *error);
 
 /*
@@ -80,14 +80,14 @@ ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
  * categories.  The owner stands for what else it was read with.  What cannot be
  * kept is not, which is more than one category, or one that was decoded.
  */
-void ngx_http_longpoll_query_keep(ngx_http_longpoll_query_kept_t *kept,
+void ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *kept,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);
 
 /*
  * 1 if the owner's query that is kept is the same as args: q is as it was, with
  * the category in q->cats, whose name points into args.
  */
-ngx_uint_t ngx_http_longpoll_query_again(ngx_http_longpoll_query_kept_t *kept,
+ngx_uint_t ngx_http_longpoll_query_cached(ngx_http_longpoll_query_cache_t *kept,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);
 
 /*
@@ -98,7 +98,7 @@ ngx_uint_t ngx_http_longpoll_query_again(ngx_http_longpoll_query_kept_t *kept,
  * NGX_DECLINED  there are too many: *error
  */
 ngx_int_t ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_http_longpoll_given_t *given,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *given,
     ngx_str_t *error);
 
 /*

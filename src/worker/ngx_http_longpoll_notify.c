@@ -48,10 +48,10 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_longpoll_notify_claim(void);
-static ngx_uint_t ngx_http_longpoll_notify_lives(ngx_atomic_uint_t owner);
+static ngx_uint_t ngx_http_longpoll_notify_is_alive(ngx_atomic_uint_t owner);
 static uint32_t ngx_http_longpoll_notify_start(ngx_pid_t pid);
 static void ngx_http_longpoll_notify_read_handler(ngx_event_t *rev);
-static void ngx_http_longpoll_notify_look_handler(ngx_event_t *ev);
+static void ngx_http_longpoll_notify_check_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_notify_tick_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_notify_closing_handler(ngx_event_t *ev);
 
@@ -64,7 +64,7 @@ static ngx_uint_t                            ngx_http_longpoll_notify_number;
 static ngx_atomic_uint_t                     ngx_http_longpoll_notify_self;
 static ngx_http_longpoll_notify_handlers_t  *ngx_http_longpoll_notify_handlers;
 static ngx_connection_t                      ngx_http_longpoll_notify_dummy;
-static ngx_event_t                           ngx_http_longpoll_notify_look;
+static ngx_event_t                           ngx_http_longpoll_notify_check;
 static ngx_event_t                           ngx_http_longpoll_notify_tick;
 static ngx_event_t                           ngx_http_longpoll_notify_closing;
 
@@ -116,10 +116,10 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
 
     ngx_http_longpoll_notify_dummy.fd = (ngx_socket_t) -1;
 
-    ngx_http_longpoll_notify_look.handler =
-                                         ngx_http_longpoll_notify_look_handler;
-    ngx_http_longpoll_notify_look.data = &ngx_http_longpoll_notify_dummy;
-    ngx_http_longpoll_notify_look.log = cycle->log;
+    ngx_http_longpoll_notify_check.handler =
+                                         ngx_http_longpoll_notify_check_handler;
+    ngx_http_longpoll_notify_check.data = &ngx_http_longpoll_notify_dummy;
+    ngx_http_longpoll_notify_check.log = cycle->log;
 
     ngx_http_longpoll_notify_tick.handler =
                                          ngx_http_longpoll_notify_tick_handler;
@@ -187,7 +187,7 @@ ngx_http_longpoll_notify_claim(void)
         sh = &ngx_http_longpoll_notify_table[i];
         owner = sh->owner;
 
-        if (owner && ngx_http_longpoll_notify_lives(owner)) {
+        if (owner && ngx_http_longpoll_notify_is_alive(owner)) {
             continue;
         }
 
@@ -197,7 +197,7 @@ ngx_http_longpoll_notify_claim(void)
             ngx_http_longpoll_point("claimed");
 
             ngx_http_longpoll_notify_number = i;
-            ngx_http_longpoll_notify_handlers->forget(i);
+            ngx_http_longpoll_notify_handlers->reap(i);
             return NGX_OK;
         }
     }
@@ -217,7 +217,7 @@ ngx_http_longpoll_notify_exit_process(void)
 
     ngx_http_longpoll_point("leaving");
 
-    ngx_http_longpoll_notify_handlers->forget(ngx_http_longpoll_notify_number);
+    ngx_http_longpoll_notify_handlers->reap(ngx_http_longpoll_notify_number);
 
     ngx_http_longpoll_point("left");
 
@@ -274,7 +274,7 @@ ngx_http_longpoll_notify_wake(uint64_t workers)
         i = __builtin_ctzll(workers);
 
         if (i == ngx_http_longpoll_notify_number) {
-            ngx_post_event(&ngx_http_longpoll_notify_look, &ngx_posted_events);
+            ngx_post_event(&ngx_http_longpoll_notify_check, &ngx_posted_events);
             continue;
         }
 
@@ -335,7 +335,7 @@ ngx_http_longpoll_notify_alive(void)
  */
 
 void
-ngx_http_longpoll_notify_bury(void)
+ngx_http_longpoll_notify_reap(void)
 {
     ngx_uint_t                      i;
     ngx_atomic_uint_t               owner;
@@ -346,7 +346,7 @@ ngx_http_longpoll_notify_bury(void)
         owner = sh->owner;
 
         if (owner == 0 || owner == ngx_http_longpoll_notify_self
-            || ngx_http_longpoll_notify_lives(owner))
+            || ngx_http_longpoll_notify_is_alive(owner))
         {
             continue;
         }
@@ -360,7 +360,7 @@ ngx_http_longpoll_notify_bury(void)
 
             ngx_http_longpoll_point("burying");
 
-            ngx_http_longpoll_notify_handlers->forget(i);
+            ngx_http_longpoll_notify_handlers->reap(i);
 
             ngx_http_longpoll_point("buried");
 
@@ -371,7 +371,7 @@ ngx_http_longpoll_notify_bury(void)
 
 
 static ngx_uint_t
-ngx_http_longpoll_notify_lives(ngx_atomic_uint_t owner)
+ngx_http_longpoll_notify_is_alive(ngx_atomic_uint_t owner)
 {
     uint32_t  start;
 
@@ -471,12 +471,12 @@ ngx_http_longpoll_notify_read_handler(ngx_event_t *rev)
                       "longpoll: read() from eventfd failed");
     }
 
-    ngx_http_longpoll_notify_look_handler(&ngx_http_longpoll_notify_look);
+    ngx_http_longpoll_notify_check_handler(&ngx_http_longpoll_notify_check);
 }
 
 
 static void
-ngx_http_longpoll_notify_look_handler(ngx_event_t *ev)
+ngx_http_longpoll_notify_check_handler(ngx_event_t *ev)
 {
     /* with a full barrier: what is looked at must not be read before */
 
@@ -489,7 +489,7 @@ ngx_http_longpoll_notify_look_handler(ngx_event_t *ev)
 
     ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0, "longpoll look");
 
-    ngx_http_longpoll_notify_handlers->look();
+    ngx_http_longpoll_notify_handlers->check();
 }
 
 

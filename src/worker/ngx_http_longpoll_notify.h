@@ -18,7 +18,7 @@
 
 typedef struct {
     /* something may have been published: look */
-    void                           (*look)(void);
+    void                           (*check)(void);
 
     /* once a second, or ten times without a number */
     void                           (*tick)(void);
@@ -28,7 +28,7 @@ typedef struct {
 
     /* a worker's number is taken over from a dead process: nothing of that
      * number may remain anywhere */
-    void                           (*forget)(ngx_uint_t worker);
+    void                           (*reap)(ngx_uint_t worker);
 } ngx_http_longpoll_notify_handlers_t;
 
 
@@ -53,7 +53,7 @@ void ngx_http_longpoll_notify_wake(uint64_t workers);
 uint64_t ngx_http_longpoll_notify_alive(void);
 
 /* takes back the numbers of the dead */
-void ngx_http_longpoll_notify_bury(void);
+void ngx_http_longpoll_notify_reap(void);
 
 
 /*

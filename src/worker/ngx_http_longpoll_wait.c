@@ -479,7 +479,7 @@ ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
 
         cat->ready = 0;
 
-        wait->told(wait, cat);
+        wait->woken(wait, cat);
 
         if (cat->polls == 0) {
             ngx_http_longpoll_wait_free(wait, cat);

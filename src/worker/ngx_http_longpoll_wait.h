@@ -57,7 +57,7 @@ struct ngx_http_longpoll_wait_cat_s {
     ngx_uint_t                        polls;    /* in both queues */
     uint32_t                          slot;     /* the owner's */
     unsigned                          ready:1;
-    unsigned                          loose:1;  /* the owner's */
+    unsigned                          slotless:1;  /* the owner's */
     unsigned                          client:1; /* the owner's: none of the
                                                    zone's categories */
 };
@@ -116,7 +116,7 @@ struct ngx_http_longpoll_wait_s {
     void                            (*expire)(ngx_http_longpoll_waiter_t *w);
 
     /* all of a category have been told */
-    void                            (*told)(ngx_http_longpoll_wait_t *wait,
+    void                            (*woken)(ngx_http_longpoll_wait_t *wait,
                                           ngx_http_longpoll_wait_cat_t *cat);
 
     /* nobody waits for it any more; it is freed behind this call */

@@ -93,9 +93,9 @@ query_answer(query_answer_t *a)
                   "a timeout out of bounds");
         fuzz_must(a->q.has_since || a->q.since_time == 0,
                   "a since_time from nowhere");
-        fuzz_must(a->q.own_id ? a->q.has_id : a->q.id == 0 && a->q.life == 0,
+        fuzz_must(a->q.own_id ? a->q.has_id : a->q.id == 0 && a->q.epoch == 0,
                   "an id from nowhere");
-        fuzz_must(a->q.life <= NGX_HTTP_LONGPOLL_LIFE_MASK, "a life too long");
+        fuzz_must(a->q.epoch <= NGX_HTTP_LONGPOLL_EPOCH_MASK, "a life too long");
         return;
     }
 
@@ -127,7 +127,7 @@ query_agree(query_answer_t *a, query_answer_t *b)
 
     fuzz_must(a->q.timeout == b->q.timeout
               && a->q.since_time == b->q.since_time
-              && a->q.id == b->q.id && a->q.life == b->q.life
+              && a->q.id == b->q.id && a->q.epoch == b->q.epoch
               && a->q.has_since == b->q.has_since
               && a->q.has_id == b->q.has_id && a->q.own_id == b->q.own_id,
               "the fields differ");
@@ -141,17 +141,17 @@ query_kept(query_answer_t *a, ngx_str_t *args)
 {
     ngx_str_t                        copy;
     query_answer_t                   b;
-    ngx_http_longpoll_query_kept_t   kept;
+    ngx_http_longpoll_query_cache_t   kept;
 
-    memset(&kept, 0, sizeof(ngx_http_longpoll_query_kept_t));
-    ngx_http_longpoll_query_keep(&kept, a, args, &a->q);
+    memset(&kept, 0, sizeof(ngx_http_longpoll_query_cache_t));
+    ngx_http_longpoll_query_cache(&kept, a, args, &a->q);
 
     copy.len = args->len;
     copy.data = fuzz_copy(args->data, args->len);
 
     query_begin(&b);
 
-    if (ngx_http_longpoll_query_again(&kept, a, &copy, &b.q)) {
+    if (ngx_http_longpoll_query_cached(&kept, a, &copy, &b.q)) {
         b.rc = NGX_OK;
         query_names(&b, &copy, NULL, NULL, 0);
         query_agree(a, &b);
@@ -165,7 +165,7 @@ query_kept(query_answer_t *a, ngx_str_t *args)
 /* the first values of the query, cut at '/', are given by the configuration */
 
 static ngx_uint_t
-query_given(ngx_http_longpoll_given_t *given, ngx_str_t *values,
+query_given(ngx_http_longpoll_configured_t *given, ngx_str_t *values,
     ngx_str_t *args, ngx_uint_t how)
 {
     u_char      *p, *end, *last;
@@ -198,7 +198,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     ngx_uint_t                  how, n, i;
     fuzz_bytes_t                b;
     query_answer_t              first, second;
-    ngx_http_longpoll_given_t   given, *g;
+    ngx_http_longpoll_configured_t   given, *g;
 
     b.pos = data;
     b.last = data + size;

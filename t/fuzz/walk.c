@@ -210,7 +210,7 @@ walk_client(fuzz_bytes_t *b)
     case 0:
     case 1:
         client->uuid[0] = 1 + bits;
-        ngx_http_longpoll_zone_enter(&walk_zone, client, walk_now);
+        ngx_http_longpoll_zone_add_client(&walk_zone, client, walk_now);
         return;
 
     case 2:
@@ -218,7 +218,7 @@ walk_client(fuzz_bytes_t *b)
         return;
 
     case 3:
-        ngx_http_longpoll_zone_part(&walk_zone, worker, client, walk_now);
+        ngx_http_longpoll_zone_leave_client(&walk_zone, worker, client, walk_now);
         return;
     }
 
@@ -307,11 +307,11 @@ walk_call(fuzz_bytes_t *b)
         return;
 
     case 2:
-        ngx_http_longpoll_zone_paid(&walk_zone, worker, cat->hash);
+        ngx_http_longpoll_zone_acknowledge(&walk_zone, worker, cat->hash);
         return;
 
     case 3:
-        ngx_http_longpoll_zone_loose(&walk_zone, worker, 1);
+        ngx_http_longpoll_zone_count_slotless(&walk_zone, worker, 1);
         return;
 
     case 4:
@@ -319,11 +319,11 @@ walk_call(fuzz_bytes_t *b)
             /* void */
         }
 
-        (void) ngx_http_longpoll_zone_look_all(&walk_zone, worker);
+        (void) ngx_http_longpoll_zone_wake_all(&walk_zone, worker);
         return;
 
     case 5:
-        ngx_http_longpoll_zone_forget_worker(&walk_zone, worker, walk_now);
+        ngx_http_longpoll_zone_reap_worker(&walk_zone, worker, walk_now);
         return;
 
     case 6:
@@ -420,8 +420,8 @@ walk_place(ngx_uint_t kind, uint64_t n, size_t *left)
         break;
 
     case 6:
-        p = (u_char *) walk_zone.places.entries
-            + n * 4 % (8 * sizeof(ngx_http_longpoll_place_sh_t));
+        p = (u_char *) walk_zone.clients.entries
+            + n * 4 % (8 * sizeof(ngx_http_longpoll_client_sh_t));
         break;
 
     default:

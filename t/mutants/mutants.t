@@ -154,11 +154,11 @@ my @mutants = (
 
     { name => "a place of gpoll's that moves in a hold of its own",
       file => 'zone_read.c',
-      from => 'ngx_http_longpoll_place_move(&z->places, walk->place, msg->id,',
+      from => 'ngx_http_longpoll_client_move(&z->places, walk->place, msg->id,',
       to => 'ngx_http_longpoll_zone_unlock(z);'
             . ' usleep(100);'
             . ' ngx_http_longpoll_zone_lock(z);'
-            . ' ngx_http_longpoll_place_move(&z->places, walk->place, msg->id,',
+            . ' ngx_http_longpoll_client_move(&z->places, walk->place, msg->id,',
       seen => 'plain t/111-gpoll-workers.t' },
 
     { name => "a client of gpoll's known by its number",
@@ -179,13 +179,13 @@ my @mutants = (
 
     { name => "a client of gpoll's that waits for ever",
       file => 'subscribe.c',
-      from => 'ngx_http_longpoll_zone_part(wait->data, worker, &client,',
-      to => 'if (0) ngx_http_longpoll_zone_part(wait->data, worker, &client,',
+      from => 'ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,',
+      to => 'if (0) ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,',
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits in a dead worker",
       file => 'zone.c',
-      from => '    ngx_http_longpoll_zone_forget_clients(z, worker, now);', to => '',
+      from => '    ngx_http_longpoll_zone_reap_clients(z, worker, now);', to => '',
       seen => 'plain t/111-gpoll-workers.t' },
 
     { name => "the wrong client of gpoll's goes",

@@ -664,7 +664,7 @@ main(int argc, char *argv[])
                (unsigned long) stub->known);
         printf("# %lu kills, %lu in recovery, %lu times life went on\n",
                (unsigned long) stub->kills, (unsigned long) stub->rekills,
-               (unsigned long) stub->lives);
+               (unsigned long) stub->epochs);
     }
 
     printf("1..%lu\n", (unsigned long) test_number);

@@ -10,7 +10,7 @@
 #define _SAVE_LIFE_H_INCLUDED_
 
 
-/* the store's own look at the clock (..._zone_stray) sees the model's */
+/* the store's own look at the clock (..._zone_late_write) sees the model's */
 
 int
 gettimeofday(struct timeval *tv, void *tz)
@@ -46,14 +46,14 @@ life_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
     z->mutex = &model_mutex;
     z->conf = *conf;
     z->persist.len = 1;
-    z->strays = &m.strays;
+    z->late = &m.late;
 
     stub_must(ngx_http_longpoll_zone_init(z, m.mem, m.mem_size, 0, random,
                                           m.now)
               == NGX_OK, "a zone is not made");
 
     sh = z->sh;
-    marks = sh->marks;
+    marks = sh->cursors;
 }
 
 
@@ -163,7 +163,7 @@ life_read_notes(void)
 
     for (i = 0; i < m.n_notes; i++) {
 
-        if (m.notes[i].kind != NGX_HTTP_LONGPOLL_NOTE_GONE
+        if (m.notes[i].kind != NGX_HTTP_LONGPOLL_NOTE_DELETION
             && m.notes[i].kind != NGX_HTTP_LONGPOLL_NOTE_KEY)
         {
             continue;
@@ -175,7 +175,7 @@ life_read_notes(void)
             continue;
         }
 
-        if (m.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_GONE) {
+        if (m.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION) {
             msg->noted = 1;
 
         } else {
@@ -210,7 +210,7 @@ life_take(ngx_uint_t exact)
     for (i = 0; i < m.n_msgs; i++) {
         m.msgs[i].seen = m.msgs[i].live;
         m.msgs[i].live = 0;
-        m.msgs[i].gone = 0;
+        m.msgs[i].deleted = 0;
         m.msgs[i].shown = 1;
     }
 
@@ -219,19 +219,19 @@ life_take(ngx_uint_t exact)
     for (ref = sh->oldest; ref; ref = at->newer) {
         at = model_at(ref);
 
-        if (ngx_http_longpoll_msg_life(at) == NGX_HTTP_LONGPOLL_FOREIGN) {
+        if (ngx_http_longpoll_msg_epoch(at) == NGX_HTTP_LONGPOLL_FOREIGN) {
             uuid.high = *(uint64_t *) ((u_char *) (at + 1)
-                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED ? 8 : 0)
+                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING ? 8 : 0)
                         + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED ? 16
                                                                       : 0));
             uuid.low = *((uint64_t *) ((u_char *) (at + 1)
-                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED ? 8 : 0)
+                        + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING ? 8 : 0)
                         + (at->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED ? 16
                                                                       : 0))
                          + 1);
         } else {
             ngx_http_longpoll_id_uuid(&uuid, at->id,
-                           sh->lives[ngx_http_longpoll_msg_life(at)]);
+                           sh->epochs[ngx_http_longpoll_msg_epoch(at)]);
         }
 
         for ( /* void */ ; n < m.n_msgs; n++) {
@@ -287,9 +287,9 @@ life_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
     cursor->fresh = 1;
 
     v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &life);
-    own = v7 && ngx_http_longpoll_zone_lived(z, life);
+    own = v7 && ngx_http_longpoll_zone_knows_epoch(z, life);
 
-    cursor->lost = v7 && life != sh->life
+    cursor->lost = v7 && life != sh->epoch
                    && ngx_http_longpoll_zone_lost(z, model_ms(id), 1);
 
     cursor->since = model_ms(msg->id);
@@ -456,7 +456,7 @@ life_again(void)
         model_find(m.file[i])->kept = !model_find(m.file[i])->noted;
     }
 
-    ngx_memzero(&m.strays, sizeof(m.strays));
+    ngx_memzero(&m.late, sizeof(m.late));
     m.missing = 0;
     life_zone(size, &conf);
     free(old);
@@ -541,7 +541,7 @@ life_again(void)
     ngx_memzero(m.dropped, sizeof(m.dropped));
     m.inexact = 1;
     m.floor = 0;
-    stub->lives++;
+    stub->epochs++;
 
     /* the file is there as it was; its lines are named by their new ids */
 
@@ -588,7 +588,7 @@ life_adopt(size_t size)
                                                model_cats[i].hash, 0, 1) << i;
     }
 
-    ngx_memzero(&m.strays, sizeof(m.strays));
+    ngx_memzero(&m.late, sizeof(m.late));
     life_zone(size, &conf);
 
     stub_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &stub_log)
@@ -625,7 +625,7 @@ life_adopt(size_t size)
         }
     }
 
-    ngx_memzero(&m.strays, sizeof(m.strays));
+    ngx_memzero(&m.late, sizeof(m.late));
     free(mem);
     free(copy);
 
@@ -654,7 +654,7 @@ life_adopt(size_t size)
 
     ngx_memzero(m.dropped, sizeof(m.dropped));
     model_check(1);
-    stub->lives++;
+    stub->epochs++;
 }
 
 

@@ -56,7 +56,7 @@ typedef struct {
     unsigned                   live:1;
     unsigned                   shown:1;     /* was visible */
     unsigned                   counted:1;   /* before it was */
-    unsigned                   gone:1;      /* deleted, taken, refused, or its
+    unsigned                   deleted:1;      /* deleted, taken, refused, or its
                                                category was forgotten */
     unsigned                   refused:1;
     unsigned                   seen:1;
@@ -103,7 +103,7 @@ typedef struct {
                                                that it must be said */
     uint64_t                   missing;
     ngx_uint_t                 killed;      /* ever */
-    ngx_http_longpoll_strays_sh_t  strays;
+    ngx_http_longpoll_late_sh_t  late;
 
     /* the writer */
     ngx_uint_t                 ready;
@@ -125,7 +125,7 @@ static ngx_http_longpoll_cat_t    model_cats[MODEL_CATS];
 /* what the zone at hand is told of those before it */
 
 #define model_stray                                                           \
-    (*ngx_http_longpoll_zone_strays(z, z->sh->generation))
+    (*ngx_http_longpoll_zone_late_upto(z, z->sh->generation))
 
 /* the writer's own memory, and what it took of which message */
 
@@ -135,12 +135,12 @@ static ngx_uint_t                 model_npend;
 
 static ngx_http_longpoll_zone_t     *z = &model_zone;
 static ngx_http_longpoll_zone_sh_t  *sh;
-static ngx_http_longpoll_mark_sh_t  *marks;
+static ngx_http_longpoll_cursor_sh_t  *marks;
 
-#define SAVED  NGX_HTTP_LONGPOLL_MARK_SAVED
-#define NEXT   NGX_HTTP_LONGPOLL_MARK_NEXT
-#define AGAIN  NGX_HTTP_LONGPOLL_MARK_AGAIN
-#define SHOWN  NGX_HTTP_LONGPOLL_MARK_SHOWN
+#define SAVED  NGX_HTTP_LONGPOLL_CURSOR_SAVED
+#define NEXT   NGX_HTTP_LONGPOLL_CURSOR_NEXT
+#define AGAIN  NGX_HTTP_LONGPOLL_CURSOR_COMPACT
+#define SHOWN  NGX_HTTP_LONGPOLL_CURSOR_EXPOSED
 
 #define model_ms(id)  ngx_http_longpoll_id_ms(id)
 
@@ -414,9 +414,9 @@ model_in_ring(ngx_http_longpoll_uuid_t *uuid)
 {
     uint64_t  n;
 
-    for (n = sh->gone_first; n < sh->gone_last; n++) {
-        if (z->gone[n % z->ngone].uuid.high == uuid->high
-            && z->gone[n % z->ngone].uuid.low == uuid->low)
+    for (n = sh->deletions_first; n < sh->deletions_last; n++) {
+        if (z->deletions[n % z->ndeletions].uuid.high == uuid->high
+            && z->deletions[n % z->ndeletions].uuid.low == uuid->low)
         {
             return 1;
         }
@@ -466,9 +466,9 @@ model_check_file(void)
 
     /* what lives has no note */
 
-    for (id = sh->gone_first; id < sh->gone_last; id++) {
-        msg = model_named(z->gone[id % z->ngone].uuid.high,
-                          z->gone[id % z->ngone].uuid.low);
+    for (id = sh->deletions_first; id < sh->deletions_last; id++) {
+        msg = model_named(z->deletions[id % z->ndeletions].uuid.high,
+                          z->deletions[id % z->ndeletions].uuid.low);
 
         stub_must(msg == NULL || !msg->live, "a message of c%u is noted as "
                   "gone", msg->cat);
@@ -485,7 +485,7 @@ model_check_file(void)
     }
 
     for (i = 0; i < m.n_notes; i++) {
-        if (m.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_GONE) {
+        if (m.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION) {
             msg = model_named(m.notes[i].word[0], m.notes[i].word[1]);
             if (msg) {
                 msg->noted = 1;
@@ -496,7 +496,7 @@ model_check_file(void)
     for (i = 0; i < m.n_file; i++) {
         msg = model_find(m.file[i]);
 
-        stub_must(msg->live || !msg->gone || msg->noted
+        stub_must(msg->live || !msg->deleted || msg->noted
                   || model_in_ring(&msg->uuid),
                   "what is gone from c%u stands in the file without a note",
                   msg->cat);

@@ -132,7 +132,7 @@ op_collect(op_t *op, ngx_uint_t mark)
 
     if (mark == NEXT) {
         model_save.max_notes = op->max_notes / 2;
-        ngx_http_longpoll_zone_save_gone(z, &model_save);
+        ngx_http_longpoll_zone_save_deletions(z, &model_save);
     }
 
     model_save.max_notes = op->max_notes;
@@ -195,7 +195,7 @@ op_call(op_t *op)
         break;
 
     case OP_FORGET:
-        ngx_http_longpoll_zone_forget_worker(z, op->worker, op->now);
+        ngx_http_longpoll_zone_reap_worker(z, op->worker, op->now);
         break;
 
     case OP_DELETE:
@@ -239,12 +239,12 @@ op_call(op_t *op)
         break;
 
     case OP_RETRY:
-        ngx_http_longpoll_zone_save_again(z, &op->wake);
+        ngx_http_longpoll_zone_save_retry(z, &op->wake);
         break;
 
     case OP_AGAIN:
     case OP_STOP:
-        ngx_http_longpoll_zone_again(z, op->kind == OP_AGAIN);
+        ngx_http_longpoll_zone_compact(z, op->kind == OP_AGAIN);
         break;
 
     case OP_PIECE:
@@ -394,7 +394,7 @@ op_over(op_t *op, model_msg_t *msg)
 
     for (i = model_index(msg->id + 1), n = 0; i < m.n_msgs; i++) {
         n += m.msgs[i].cat == msg->cat && m.msgs[i].id <= sh->visible
-             && (m.msgs[i].live || !m.msgs[i].gone);
+             && (m.msgs[i].live || !m.msgs[i].deleted);
     }
 
     return n >= sh->conf.buffer;
@@ -415,7 +415,7 @@ op_gone(op_t *op, model_msg_t *msg)
         || (op->kind == OP_DELETE && op->cat == msg->cat
             && msg->id <= op->visible))
     {
-        msg->gone = 1;
+        msg->deleted = 1;
         doomed = msg->refused;
     }
 
@@ -431,7 +431,7 @@ op_gone(op_t *op, model_msg_t *msg)
         msg->counted = 1;
     }
 
-    if (msg->gone) {
+    if (msg->deleted) {
 
         /* what was refused, but did not go at once, may go as others do */
 
@@ -447,7 +447,7 @@ op_gone(op_t *op, model_msg_t *msg)
             || op->kind == OP_UNWATCH)
         && (!missed || !op_over(op, msg)))
     {
-        msg->gone = 1;
+        msg->deleted = 1;
         return;
     }
 
@@ -470,7 +470,7 @@ op_gone(op_t *op, model_msg_t *msg)
             }
         }
 
-        msg->gone = 1;
+        msg->deleted = 1;
     }
 }
 
@@ -494,7 +494,7 @@ op_told(op_t *op, model_msg_t *msg)
 
         stub_must(((op->wake & (uint64_t) 1 << i)
                    && (z->dirty[i * z->words + slot / 64] & bit))
-                  || sh->workers[i].look_all,
+                  || sh->workers[i].wake_all,
                   "worker %lu is not told of c%u", (unsigned long) i,
                   msg->cat);
     }
@@ -630,7 +630,7 @@ op_noted(void)
     for (i = 0; i < model_save.nnotes; i++) {
         model_push(notes, model_save.notes[i]);
 
-        if (m.again && model_save.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_GONE)
+        if (m.again && model_save.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION)
         {
             model_push(fresh_notes, model_save.notes[i]);
         }
@@ -666,7 +666,7 @@ op_was_read(op_t *op)
 
         if (got && got->id == msg->id) {
             stub_must(msg->shown && !msg->refused && got->cat == k
-                      && (msg->live || msg->gone || (m.flags & MODEL_TAKE))
+                      && (msg->live || msg->deleted || (m.flags & MODEL_TAKE))
                       && got->uuid.high == msg->uuid.high
                       && got->uuid.low == msg->uuid.low
                       && got->data.len == msg->len
@@ -859,7 +859,7 @@ op_done(op_t *op, ngx_uint_t killed)
 
     case OP_COLLECT:
         for (gone = 0; gone < model_save.nnotes
-             && model_save.notes[gone].kind == NGX_HTTP_LONGPOLL_NOTE_GONE;
+             && model_save.notes[gone].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION;
              gone++) ;
 
         op_lines(op, op->next, op->committed, gone);
@@ -1036,7 +1036,7 @@ op_run(op_t *op)
         }
 
         if (stub_once(100)) {
-            stub->lives++;
+            stub->epochs++;
             return 0;
         }
 

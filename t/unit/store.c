@@ -347,7 +347,7 @@ test_polls(void *data)
     }
 
     stub_must(m.nlive == live, "polls have cost a message its place");
-    stub_must(m.loose[0] && m.loose[1] && m.loose[2], "no poll is loose");
+    stub_must(m.slotless[0] && m.slotless[1] && m.slotless[2], "no poll is loose");
     model_check();
 
     for (n = 0; n < 1000; n += 1 + stub_below(10)) {
@@ -979,7 +979,7 @@ test_numbers(void)
            (unsigned long) stub->strangers);
     printf("# %lu kills, %lu kills in recovery, %lu times life went on\n",
            (unsigned long) stub->kills, (unsigned long) stub->rekills,
-           (unsigned long) stub->lives);
+           (unsigned long) stub->epochs);
     fflush(stdout);
 }
 

@@ -18,7 +18,7 @@ static ngx_uint_t model_expect(model_op_t *op, uint64_t seen,
     model_msg_t **found);
 
 
-#define model_entry(n)  (&m.zone.places.entries[n])
+#define model_entry(n)  (&m.zone.clients.entries[n])
 
 
 static uint64_t
@@ -63,7 +63,7 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
     ngx_uint_t                     i, k, own;
     model_msg_t                   *msg;
     model_client_t                *c;
-    ngx_http_longpoll_place_sh_t  *e;
+    ngx_http_longpoll_client_sh_t  *e;
 
     c = &m.clients[n];
     e = model_entry(n);
@@ -160,15 +160,15 @@ model_judge_idle(model_op_t *op)
     uint64_t                       used, order;
     ngx_uint_t                     same, touched;
     model_client_t                *c;
-    ngx_http_longpoll_place_sh_t  *e;
+    ngx_http_longpoll_client_sh_t  *e;
 
     used = 0;
     order = 0;
     touched = 0;
-    left = m.sh->places.fresh;
+    left = m.sh->clients.fresh;
 
-    for (n = m.sh->places.first; n; n = e->next) {
-        stub_must(n <= m.sh->places.fresh && left--, "the list of the idle");
+    for (n = m.sh->clients.first; n; n = e->next) {
+        stub_must(n <= m.sh->clients.fresh && left--, "the list of the idle");
 
         e = model_entry(n - 1);
         c = &m.clients[n - 1];
@@ -200,10 +200,10 @@ model_judge_clients(model_op_t *op, ngx_uint_t killed)
     uint32_t  n;
 
     if (op->by_client && model_client_of(op)) {
-        op->before = *model_client_of(op);
+        op->previous = *model_client_of(op);
 
     } else {
-        ngx_memzero(&op->before, sizeof(model_client_t));
+        ngx_memzero(&op->previous, sizeof(model_client_t));
     }
 
     for (n = 0; n < m.nplaces; n++) {
@@ -218,7 +218,7 @@ static void
 model_apply_clients(void)
 {
     uint32_t                       n;
-    ngx_http_longpoll_place_sh_t  *e;
+    ngx_http_longpoll_client_sh_t  *e;
 
     m.nclients = 0;
     m.nidle = 0;
@@ -234,7 +234,7 @@ model_apply_clients(void)
         m.nclients += (e->uuid[0] != 0);
     }
 
-    for (n = m.sh->places.first; n; n = model_entry(n - 1)->next) {
+    for (n = m.sh->clients.first; n; n = model_entry(n - 1)->next) {
         m.clients[n - 1].order = ++m.nidle;
     }
 }
@@ -295,7 +295,7 @@ model_client_read(model_op_t *op)
     ngx_http_longpoll_read_t  *rd;
 
     rd = &op->rd;
-    before = &op->before;
+    before = &op->previous;
     after = model_client_of(op);
     found = m.went;
 

@@ -82,7 +82,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t                 refs;        /* parks */
     ngx_uint_t                 bit;         /* is in the slot */
-    ngx_uint_t                 loose;       /* is counted loose so often */
+    ngx_uint_t                 slotless;       /* is counted loose so often */
     uint32_t                   slot;
     uint64_t                   pending;     /* op that published, 0: told */
 } model_interest_t;
@@ -155,7 +155,7 @@ typedef struct {
     ngx_uint_t                 worker;      /* index, or MODEL_NOBODY */
     uint32_t                   cat;         /* unwatch, loose, paid, delete */
     uint32_t                   slot;
-    ngx_int_t                  loose;
+    ngx_int_t                  slotless;
     ngx_http_longpoll_zone_conf_t  conf;
 
     /* publish: n, read: ncats */
@@ -176,7 +176,7 @@ typedef struct {
     /* enter, part, and a read where it is by_client */
     ngx_uint_t                 by_client;
     ngx_http_longpoll_client_t client;
-    model_client_t             before;      /* before the last hold */
+    model_client_t             previous;      /* before the last hold */
 
     /* how it went */
     uint64_t                   serial;
@@ -244,7 +244,7 @@ typedef struct {
 
     model_park_t               parks[MODEL_PARKS];
     ngx_uint_t                 workers[MODEL_WORKERS];
-    ngx_uint_t                 loose[MODEL_WORKERS];
+    ngx_uint_t                 slotless[MODEL_WORKERS];
     ngx_uint_t                 looking[MODEL_WORKERS];
     uint64_t                   waiting[MODEL_WORKERS];
     ngx_uint_t                 invalid;     /* reads, one after another */
@@ -455,7 +455,7 @@ model_world(uint64_t seed, ngx_uint_t flags, size_t size, ngx_uint_t ncats,
     m.all = malloc(m.max_all * sizeof(model_msg_t *));
     m.went = malloc(m.max_all * sizeof(model_msg_t *));
 
-    m.nplaces = size / 64 / sizeof(ngx_http_longpoll_place_sh_t);
+    m.nplaces = size / 64 / sizeof(ngx_http_longpoll_client_sh_t);
     m.clients = calloc(m.nplaces, sizeof(model_client_t));
 
     m.zone.size = size;
@@ -665,7 +665,7 @@ model_check_slots(void)
                 waiting |= model_bit(i);
 
                 stub_must((cat->waiting & model_bit(i)) || m.looking[i]
-                          || m.sh->workers[m.workers[i]].look_all,
+                          || m.sh->workers[m.workers[i]].wake_all,
                           "slots: an interest of worker %lu is lost",
                           (unsigned long) i);
             }
@@ -715,10 +715,10 @@ model_check_workers(void)
     for (i = 0; i < MODEL_WORKERS; i++) {
         w = &m.sh->workers[m.workers[i]];
 
-        stub_must(w->loose == m.loose[i], "worker: loose is %lu, not %lu",
-                  (unsigned long) w->loose, (unsigned long) m.loose[i]);
-        stub_must((m.sh->loose & model_bit(i))
-                  == (m.loose[i] ? model_bit(i) : 0), "worker: the loose bit");
+        stub_must(w->slotless == m.slotless[i], "worker: loose is %lu, not %lu",
+                  (unsigned long) w->slotless, (unsigned long) m.slotless[i]);
+        stub_must((m.sh->slotless & model_bit(i))
+                  == (m.slotless[i] ? model_bit(i) : 0), "worker: the loose bit");
     }
 }
 
@@ -735,7 +735,7 @@ model_told(ngx_uint_t w, uint32_t n, uint64_t count)
     c = &m.cats[n];
     number = m.workers[w];
 
-    if (m.sh->workers[number].look_all || m.looking[w]) {
+    if (m.sh->workers[number].wake_all || m.looking[w]) {
         return 1;
     }
 
@@ -845,7 +845,7 @@ model_same(ngx_http_longpoll_msg_sh_t *msg, uint32_t n, uint32_t uid,
     c = &m.cats[n];
     p = (u_char *) msg + sizeof(ngx_http_longpoll_msg_sh_t);
 
-    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED) {
+    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
         p += sizeof(uint64_t);
     }
 
@@ -910,7 +910,7 @@ model_come(model_op_t *op, ngx_uint_t killed)
 
             stub_must(msg->bytes == ngx_http_longpoll_log_bytes(&s->rec)
                       && msg->owes == ((s->rec.bits
-                                        & NGX_HTTP_LONGPOLL_MSG_OWED) != 0)
+                                        & NGX_HTTP_LONGPOLL_MSG_PENDING) != 0)
                       && (msg->key != 0) == ((s->rec.bits
                                               & NGX_HTTP_LONGPOLL_MSG_KEYED)
                                              != 0),
@@ -1102,7 +1102,7 @@ model_pinned(uint32_t n, ngx_uint_t sure)
     for (i = 0; i < MODEL_WORKERS; i++) {
         if (m.cats[n].interest[i].bit
             && !(sure && (m.looking[i]
-                          || m.sh->workers[m.workers[i]].look_all)))
+                          || m.sh->workers[m.workers[i]].wake_all)))
         {
             return 1;
         }

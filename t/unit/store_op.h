@@ -160,11 +160,11 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_LOOSE:
-        ngx_http_longpoll_zone_loose(z, number, op->loose);
+        ngx_http_longpoll_zone_count_slotless(z, number, op->slotless);
         break;
 
     case MODEL_PAID:
-        ngx_http_longpoll_zone_paid(z, number, c->cat.hash);
+        ngx_http_longpoll_zone_acknowledge(z, number, c->cat.hash);
         break;
 
     case MODEL_DIRTY:
@@ -172,7 +172,7 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_LOOK:
-        op->rc = ngx_http_longpoll_zone_look_all(z, number);
+        op->rc = ngx_http_longpoll_zone_wake_all(z, number);
         break;
 
     case MODEL_DELETE:
@@ -184,7 +184,7 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_FORGET:
-        ngx_http_longpoll_zone_forget_worker(z, number, op->now);
+        ngx_http_longpoll_zone_reap_worker(z, number, op->now);
         break;
 
     case MODEL_CONFIGURE:
@@ -197,11 +197,11 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_ENTER:
-        ngx_http_longpoll_zone_enter(z, &op->client, op->now);
+        ngx_http_longpoll_zone_add_client(z, &op->client, op->now);
         break;
 
     case MODEL_PART:
-        ngx_http_longpoll_zone_part(z, number, &op->client, op->now);
+        ngx_http_longpoll_zone_leave_client(z, number, &op->client, op->now);
         break;
     }
 
@@ -352,16 +352,16 @@ model_published(model_op_t *op)
         for (w = 0; w < MODEL_WORKERS; w++) {
             in = &c->interest[w];
 
-            if (in->bit || (in->loose && before == 0)) {
+            if (in->bit || (in->slotless && before == 0)) {
                 stub_must((op->wake & model_bit(w))
-                          || m.sh->workers[m.workers[w]].look_all
+                          || m.sh->workers[m.workers[w]].wake_all
                           || m.looking[w],
                           "worker %lu is not woken for c%u",
                           (unsigned long) w, op->which[i]);
 
                 /* else a kill has cost the interest: it looks at all it has */
 
-                if (in->loose || (m.zone.cats.slots[slot].waiting
+                if (in->slotless || (m.zone.cats.slots[slot].waiting
                                   & model_bit(w)))
                 {
                     in->pending = op->serial;
@@ -721,8 +721,8 @@ after:
                   || m.zone.cats.sh->claimed == m.zone.cats.sh->nslots,
                   "a poll is loose though there is a slot");
         in->bit = 0;
-        in->loose++;
-        m.loose[op->worker]++;
+        in->slotless++;
+        m.slotless[op->worker]++;
     }
 }
 
@@ -775,14 +775,14 @@ model_forgotten(model_op_t *op)
         ngx_memzero(&c->interest[op->worker], sizeof(model_interest_t));
     }
 
-    m.loose[op->worker] = 0;
+    m.slotless[op->worker] = 0;
     m.waiting[op->worker] = 0;
     m.looking[op->worker] = 0;
 
     model_pay(op->worker, (uint32_t) -1);
 
     stub_must(w->waiting == 0, "the gauge of a dead worker remains");
-    stub_must(w->loose == 0 && !(m.sh->loose & bit),
+    stub_must(w->slotless == 0 && !(m.sh->slotless & bit),
               "loose interests of a dead worker remain");
     for (n = 0; n < m.zone.cats.sh->fresh; n++) {
         stub_must(m.zone.cats.slots[n].hash[0] == 0
@@ -798,7 +798,7 @@ model_forgotten(model_op_t *op)
     for (ref = m.sh->oldest; ref; ref = msg->newer) {
         msg = model_msg(ref);
 
-        stub_must(!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_OWED)
+        stub_must(!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
                   || !(*(uint64_t *) (msg + 1) & bit),
                   "a dead worker owes a message");
     }
@@ -872,10 +872,10 @@ model_result(model_op_t *op)
         break;
 
     case MODEL_LOOSE:
-        in->loose += op->loose;
-        m.loose[op->worker] += op->loose;
+        in->slotless += op->slotless;
+        m.slotless[op->worker] += op->slotless;
 
-        if (!in->bit && !in->loose) {
+        if (!in->bit && !in->slotless) {
             in->pending = 0;
         }
 
@@ -1116,11 +1116,11 @@ model_any_call(void *data)
         break;
 
     case 1:
-        ngx_http_longpoll_zone_paid(&m.zone, m.workers[0], hash);
+        ngx_http_longpoll_zone_acknowledge(&m.zone, m.workers[0], hash);
         break;
 
     default:
-        ngx_http_longpoll_zone_loose(&m.zone, 40, 0);
+        ngx_http_longpoll_zone_count_slotless(&m.zone, 40, 0);
     }
 }
 
@@ -1154,7 +1154,7 @@ model_recover(void)
               "something is unfinished after recovery");
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS && busy; i++) {
-        stub_must(m.sh->workers[i].look_all,
+        stub_must(m.sh->workers[i].wake_all,
                   "a killed publish does not make worker %lu look",
                   (unsigned long) i);
     }
@@ -1251,7 +1251,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
         for (i = 0; i < MODEL_WORKERS; i++) {
             in = &c->interest[i];
 
-            if (i == op->worker || (!in->bit && !in->loose)) {
+            if (i == op->worker || (!in->bit && !in->slotless)) {
                 continue;
             }
 
@@ -1268,7 +1268,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
             slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
 
             if (in->bit) {
-                stub_must(m.sh->workers[m.workers[i]].look_all
+                stub_must(m.sh->workers[m.workers[i]].wake_all
                           || m.looking[i]
                           || (slot != NGX_HTTP_LONGPOLL_CAT_NONE
                               && (m.zone.cats.slots[slot].waiting
@@ -1283,7 +1283,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
         model_apply(op);
         model_reread_owed();
 
-        stub->lives++;
+        stub->epochs++;
 
         for (n = 0; n < m.ncats; n++) {
             c = &m.cats[n];
@@ -1293,7 +1293,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
             if (m.came && model_has(op, n)) {
                 for (i = 0; i < MODEL_WORKERS; i++) {
                     in = &c->interest[i];
-                    in->pending = (in->bit || in->loose) ? op->serial : 0;
+                    in->pending = (in->bit || in->slotless) ? op->serial : 0;
                 }
             }
         }
@@ -1332,7 +1332,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
         }
     }
 
-    ngx_http_longpoll_zone_forget_worker(&m.zone, m.workers[op->worker],
+    ngx_http_longpoll_zone_reap_worker(&m.zone, m.workers[op->worker],
                                          op->now);
 
     wrong = ngx_http_longpoll_zone_check(&m.zone);
@@ -1340,8 +1340,8 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
 
     i = m.workers[op->worker];
 
-    stub_must(m.sh->workers[i].waiting == 0 && m.sh->workers[i].loose == 0
-              && !(m.sh->loose & model_bit(op->worker)),
+    stub_must(m.sh->workers[i].waiting == 0 && m.sh->workers[i].slotless == 0
+              && !(m.sh->slotless & model_bit(op->worker)),
               "a worker that died twice is not forgotten");
 
     for (n = 0; n < m.zone.cats.sh->fresh; n++) {
@@ -1753,7 +1753,7 @@ model_settle(ngx_uint_t worker, uint32_t *cats, ngx_uint_t n, ngx_uint_t refs)
 
     for (i = 0; i < n; i++) {
         in = &m.cats[cats[i]].interest[worker];
-        more = in->loose;
+        more = in->slotless;
 
         if (in->refs && !in->bit) {
             stub_must(more, "the model has lost an interest");
@@ -1762,7 +1762,7 @@ model_settle(ngx_uint_t worker, uint32_t *cats, ngx_uint_t n, ngx_uint_t refs)
 
         if (more) {
             model_set(&op, MODEL_LOOSE, worker, cats[i]);
-            op.loose = -(ngx_int_t) more;
+            op.slotless = -(ngx_int_t) more;
 
             if (!model_op(&op)) {
                 return 0;

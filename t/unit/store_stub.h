@@ -61,7 +61,7 @@ typedef struct {
     uint64_t      messages;
     uint64_t      kills;
     uint64_t      rekills;      /* during recovery */
-    uint64_t      lives;        /* kills after which life went on */
+    uint64_t      epochs;        /* kills after which life went on */
     uint64_t      dropped;
     uint64_t      emergencies;
     uint64_t      missed;

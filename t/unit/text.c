@@ -237,14 +237,14 @@ text_query_line(ngx_http_longpoll_query_t *q)
 
     if (q->own_id) {
         sprintf(text_got + strlen(text_got), " id=%llx/%llx",
-                (unsigned long long) q->id, (unsigned long long) q->life);
+                (unsigned long long) q->id, (unsigned long long) q->epoch);
 
     } else if (q->has_id) {
         strcat(text_got, " uuid");
     }
 
     text_ok(q->has_since || q->since_time == 0, "no since_time is 0");
-    text_ok(q->own_id || (q->id == 0 && q->life == 0), "no id is 0");
+    text_ok(q->own_id || (q->id == 0 && q->epoch == 0), "no id is 0");
 }
 
 
@@ -263,17 +263,17 @@ text_query_again(ngx_http_longpoll_query_t *q, ngx_str_t *args)
     ngx_http_longpoll_cat_t    *cats;
 
     /* the one before this is still kept */
-    static ngx_http_longpoll_query_kept_t  kept;
+    static ngx_http_longpoll_query_cache_t  kept;
     static char                            owner, stranger;
 
     name = &q->cats[0].name;
-    may = q->ncats == 1 && args->len <= NGX_HTTP_LONGPOLL_QUERY_KEPT
+    may = q->ncats == 1 && args->len <= NGX_HTTP_LONGPOLL_QUERY_CACHE
           && name->data >= args->data && name->data < args->data + args->len;
 
     q->cats[0].hash[0] = text_random();
     q->cats[0].hash[1] = text_random();
 
-    ngx_http_longpoll_query_keep(&kept, &owner, args, q);
+    ngx_http_longpoll_query_cache(&kept, &owner, args, q);
 
     memset(&other, 0xa5, sizeof(other));
     cats = (void *) text_piece(NULL, sizeof(ngx_http_longpoll_cat_t));
@@ -281,10 +281,10 @@ text_query_again(ngx_http_longpoll_query_t *q, ngx_str_t *args)
     copy.data = text_piece(args->data, args->len);
     copy.len = args->len;
 
-    text_ok(!ngx_http_longpoll_query_again(&kept, &stranger, &copy, &other),
+    text_ok(!ngx_http_longpoll_query_cached(&kept, &stranger, &copy, &other),
             "nobody else's");
 
-    again = ngx_http_longpoll_query_again(&kept, &owner, &copy, &other);
+    again = ngx_http_longpoll_query_cached(&kept, &owner, &copy, &other);
     text_ok(again == may, "kept, if it may be");
 
     if (again) {
@@ -299,11 +299,11 @@ text_query_again(ngx_http_longpoll_query_t *q, ngx_str_t *args)
         text_ok(strcmp(was, text_got) == 0, "the same query");
 
         copy.data[text_below(copy.len)] ^= 1;
-        text_ok(!ngx_http_longpoll_query_again(&kept, &owner, &copy, &other),
+        text_ok(!ngx_http_longpoll_query_cached(&kept, &owner, &copy, &other),
                 "not another one");
 
         copy.len--;
-        text_ok(!ngx_http_longpoll_query_again(&kept, &owner, &copy, &other),
+        text_ok(!ngx_http_longpoll_query_cached(&kept, &owner, &copy, &other),
                 "not a shorter one");
     }
 
@@ -636,7 +636,7 @@ text_id(void)
 
     for (round = 0; round < text_rounds; round++) {
         id = text_random() >> text_below(64);
-        life = text_random() & NGX_HTTP_LONGPOLL_LIFE_MASK;
+        life = text_random() & NGX_HTTP_LONGPOLL_EPOCH_MASK;
 
         strcpy(s, text_print(id, life));
         text_parse(s, NGX_OK, id, life);

@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_place.h: the places of gpoll's clients.
+ * ngx_http_longpoll_client.h: the places of gpoll's clients.
  *
  * A client of gpoll names itself, and the zone knows how far it has read: an
  * entry of 64 bytes for each client, as many as fit into a part of the zone
@@ -19,12 +19,12 @@
  */
 
 
-#ifndef _NGX_HTTP_LONGPOLL_PLACE_H_INCLUDED_
-#define _NGX_HTTP_LONGPOLL_PLACE_H_INCLUDED_
+#ifndef _NGX_HTTP_LONGPOLL_CLIENT_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_CLIENT_H_INCLUDED_
 
 
 #include "ngx_http_longpoll_journal.h"
-#include "ngx_http_longpoll_sound.h"
+#include "ngx_http_longpoll_assert.h"
 
 
 typedef struct {
@@ -44,7 +44,7 @@ typedef struct {
     uint64_t                         prev;
 
     uint64_t                         spare;     /* one cache line */
-} ngx_http_longpoll_place_sh_t;
+} ngx_http_longpoll_client_sh_t;
 
 
 typedef struct {
@@ -57,57 +57,57 @@ typedef struct {
     uint32_t                         hand;      /* looks for a victim where
                                                    nobody is idle */
     uint32_t                         spare;
-} ngx_http_longpoll_places_sh_t;
+} ngx_http_longpoll_clients_sh_t;
 
 
 typedef struct {
-    ngx_http_longpoll_places_sh_t   *sh;
+    ngx_http_longpoll_clients_sh_t   *sh;
     ngx_http_longpoll_journal_sh_t  *journal;
-    ngx_http_longpoll_place_sh_t    *entries;
-} ngx_http_longpoll_places_t;
+    ngx_http_longpoll_client_sh_t    *entries;
+} ngx_http_longpoll_clients_t;
 
 
 /* the entry, or NULL: there is no such client, or no longer */
-ngx_http_longpoll_place_sh_t *ngx_http_longpoll_place_find(
-    ngx_http_longpoll_places_t *places, ngx_http_longpoll_client_t *client);
+ngx_http_longpoll_client_sh_t *ngx_http_longpoll_client_find(
+    ngx_http_longpoll_clients_t *places, ngx_http_longpoll_client_t *client);
 
 /* the one that is idle longest; NULL: none is */
-ngx_http_longpoll_place_sh_t *ngx_http_longpoll_place_longest(
-    ngx_http_longpoll_places_t *places);
+ngx_http_longpoll_client_sh_t *ngx_http_longpoll_client_longest_idle(
+    ngx_http_longpoll_clients_t *places);
 
 /*
  * A new client, whose uuid is set, begins behind the message of id seen; its
  * number is set.  If there is no room, the one that is idle longest goes, and
  * where none is idle, some other.
  */
-void ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
+void ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *places,
     ngx_http_longpoll_client_t *client, uint64_t seen, uint64_t now);
 
 /* it has polled, and was given the message of id seen: one store moves on */
-void ngx_http_longpoll_place_move(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place, uint64_t seen, uint64_t now);
+void ngx_http_longpoll_client_move(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place, uint64_t seen, uint64_t now);
 
 /* it has polls parked in these workers, and is idle where there are none */
-void ngx_http_longpoll_place_wait(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place, uint64_t waiting, uint64_t now);
+void ngx_http_longpoll_client_wait(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place, uint64_t waiting, uint64_t now);
 
 /*
  * Before anybody uses the table: the entry of number n, which must be called
  * for in order, becomes what it was in another one; then those that are in use
  * are linked, in the order of used.
  */
-void ngx_http_longpoll_place_copy(ngx_http_longpoll_places_t *places,
-    uint32_t n, ngx_http_longpoll_place_sh_t *from);
-void ngx_http_longpoll_place_idle(ngx_http_longpoll_places_t *places,
+void ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *places,
+    uint32_t n, ngx_http_longpoll_client_sh_t *from);
+void ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *places,
     uint32_t n);
 
 /* the client is forgotten */
-void ngx_http_longpoll_place_drop(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place);
+void ngx_http_longpoll_client_drop(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place);
 
 
-#define ngx_http_longpoll_place_number(places, place)                         \
+#define ngx_http_longpoll_client_number(places, place)                         \
     ((uint32_t) ((place) - (places)->entries))
 
 
-#endif /* _NGX_HTTP_LONGPOLL_PLACE_H_INCLUDED_ */
+#endif /* _NGX_HTTP_LONGPOLL_CLIENT_H_INCLUDED_ */

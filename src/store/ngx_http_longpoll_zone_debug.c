@@ -29,9 +29,9 @@ static const char *ngx_http_longpoll_zone_check_ages(
     ngx_http_longpoll_zone_t *z);
 static const char *ngx_http_longpoll_zone_check_slot(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
-static const char *ngx_http_longpoll_zone_check_places(
+static const char *ngx_http_longpoll_zone_check_clients(
     ngx_http_longpoll_zone_t *z);
-static const char *ngx_http_longpoll_zone_check_marks(
+static const char *ngx_http_longpoll_zone_check_cursors(
     ngx_http_longpoll_zone_t *z);
 
 
@@ -170,20 +170,20 @@ ngx_http_longpoll_zone_check_slot(ngx_http_longpoll_zone_t *z, uint32_t slot)
 
 
 static const char *
-ngx_http_longpoll_zone_check_places(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_check_clients(ngx_http_longpoll_zone_t *z)
 {
     uint32_t                        n, prev, clients, idle, left;
     uint64_t                        used;
-    ngx_http_longpoll_place_sh_t   *place;
-    ngx_http_longpoll_places_sh_t  *sh;
+    ngx_http_longpoll_client_sh_t   *place;
+    ngx_http_longpoll_clients_sh_t  *sh;
 
-    sh = &z->sh->places;
+    sh = &z->sh->clients;
     clients = idle = 0;
 
     ngx_http_longpoll_zone_must(sh->fresh <= sh->max, "fresh places");
 
     for (n = 0; n < sh->fresh; n++) {
-        place = &z->places.entries[n];
+        place = &z->clients.entries[n];
 
         if (place->uuid[0]) {
             clients++;
@@ -202,7 +202,7 @@ ngx_http_longpoll_zone_check_places(ngx_http_longpoll_zone_t *z)
 
     for (n = sh->first; n && left; n = place->next) {
         ngx_http_longpoll_zone_must(n <= sh->fresh, "a place in the list");
-        place = &z->places.entries[n - 1];
+        place = &z->clients.entries[n - 1];
 
         ngx_http_longpoll_zone_must(place->uuid[0] && place->waiting == 0
                                     && place->prev == prev
@@ -218,9 +218,9 @@ ngx_http_longpoll_zone_check_places(ngx_http_longpoll_zone_t *z)
 
     left = sh->fresh - clients;
 
-    for (n = sh->free; n && left; n = z->places.entries[n - 1].next) {
+    for (n = sh->free; n && left; n = z->clients.entries[n - 1].next) {
         ngx_http_longpoll_zone_must(n <= sh->fresh
-                                    && z->places.entries[n - 1].uuid[0] == 0,
+                                    && z->clients.entries[n - 1].uuid[0] == 0,
                                     "the list of free places");
         left--;
     }
@@ -234,16 +234,16 @@ ngx_http_longpoll_zone_check_places(ngx_http_longpoll_zone_t *z)
 /* each stands at the first message behind its id, and they do not overtake */
 
 static const char *
-ngx_http_longpoll_zone_check_marks(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_check_cursors(ngx_http_longpoll_zone_t *z)
 {
     uint32_t                      ref;
     ngx_uint_t                    i;
     ngx_http_longpoll_msg_sh_t   *msg;
     ngx_http_longpoll_zone_sh_t  *sh;
-    ngx_http_longpoll_mark_sh_t  *marks;
+    ngx_http_longpoll_cursor_sh_t  *marks;
 
     sh = z->sh;
-    marks = sh->marks;
+    marks = sh->cursors;
 
     ngx_http_longpoll_zone_must(sh->visible <= sh->committed
                                 && sh->committed <= sh->last_id,
@@ -251,7 +251,7 @@ ngx_http_longpoll_zone_check_marks(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_zone_must(sh->durable || sh->visible == sh->committed,
                                 "something waits for nothing");
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_MARKS; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
 
         if (!marks[i].on) {
             continue;
@@ -265,32 +265,32 @@ ngx_http_longpoll_zone_check_marks(ngx_http_longpoll_zone_t *z)
             }
         }
 
-        ngx_http_longpoll_zone_must(z->ngone && marks[i].ref == ref,
+        ngx_http_longpoll_zone_must(z->ndeletions && marks[i].ref == ref,
                                     "a mark's place");
     }
 
-    if (!marks[NGX_HTTP_LONGPOLL_MARK_SAVED].on) {
+    if (!marks[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on) {
         ngx_http_longpoll_zone_must(!sh->durable, "durable without a file");
         return NULL;
     }
 
-    ngx_http_longpoll_zone_must(marks[NGX_HTTP_LONGPOLL_MARK_NEXT].on
-                                && marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id
-                                   <= marks[NGX_HTTP_LONGPOLL_MARK_NEXT].id
-                                && marks[NGX_HTTP_LONGPOLL_MARK_NEXT].id
+    ngx_http_longpoll_zone_must(marks[NGX_HTTP_LONGPOLL_CURSOR_NEXT].on
+                                && marks[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id
+                                   <= marks[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id
+                                && marks[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id
                                    <= sh->committed,
                                 "saved, given to the writer, committed");
-    ngx_http_longpoll_zone_must(!marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].on
-                                || marks[NGX_HTTP_LONGPOLL_MARK_AGAIN].id
-                                   <= marks[NGX_HTTP_LONGPOLL_MARK_SAVED].id,
+    ngx_http_longpoll_zone_must(!marks[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on
+                                || marks[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].id
+                                   <= marks[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id,
                                 "a new file has more than the old one");
     ngx_http_longpoll_zone_must(!sh->durable
-                                || (marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].on
-                                    && marks[NGX_HTTP_LONGPOLL_MARK_SHOWN].id
+                                || (marks[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].on
+                                    && marks[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
                                        <= sh->visible),
                                 "shown, visible");
-    ngx_http_longpoll_zone_must(sh->gone_first <= sh->gone_last
-                                && sh->gone_last - sh->gone_first <= z->ngone,
+    ngx_http_longpoll_zone_must(sh->deletions_first <= sh->deletions_last
+                                && sh->deletions_last - sh->deletions_first <= z->ndeletions,
                                 "the ring of what is gone");
     ngx_http_longpoll_zone_must(sh->refused <= sh->committed,
                                 "what was refused");
@@ -309,7 +309,7 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
     cats = &z->sh->cats;
     events = claimed = full = active = 0;
 
-    ngx_http_longpoll_zone_sound(z);
+    ngx_http_longpoll_zone_validate(z);
 
     ngx_http_longpoll_zone_must(z->sh->journal.n == 0 && !z->sh->busy,
                                 "unfinished business");
@@ -321,11 +321,11 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
     }
 
     if (wrong == NULL) {
-        wrong = ngx_http_longpoll_zone_check_places(z);
+        wrong = ngx_http_longpoll_zone_check_clients(z);
     }
 
     if (wrong == NULL) {
-        wrong = ngx_http_longpoll_zone_check_marks(z);
+        wrong = ngx_http_longpoll_zone_check_cursors(z);
     }
 
     for (n = 0; wrong == NULL && n < cats->fresh; n++) {
@@ -366,7 +366,7 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)
 
-static void ngx_http_longpoll_zone_sound_journal(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_validate_journal(ngx_http_longpoll_zone_t *z);
 
 
 /*
@@ -375,7 +375,7 @@ static void ngx_http_longpoll_zone_sound_journal(ngx_http_longpoll_zone_t *z);
  */
 
 void
-ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
 {
     uint64_t                      unit;
     ngx_http_longpoll_log_sh_t   *log;
@@ -387,48 +387,48 @@ ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z)
 
     /* far more than any hold needs */
 
-    ngx_http_longpoll_sound_left = 1000000 + 8 * z->log.size;
+    ngx_http_longpoll_assert_left = 1000000 + 8 * z->log.size;
 
-    ngx_http_longpoll_zone_sound_journal(z);
+    ngx_http_longpoll_zone_validate_journal(z);
 
-    ngx_http_longpoll_sound(log->size == z->log.size
+    ngx_http_longpoll_assert(log->size == z->log.size
                             && cats->nslots
                                == (ngx_http_longpoll_cat_sh_t *) z->cats.tombs
                                   - z->cats.slots
                             && cats->nbuckets
                                == (ngx_http_longpoll_tomb_sh_t *)
                                   z->cats.buckets - z->cats.tombs
-                            && z->sh->places.max
-                               == ngx_http_longpoll_zone_nplaces(z),
+                            && z->sh->clients.max
+                               == ngx_http_longpoll_zone_nclients(z),
                             "sizes that never change");
 
     if (z->sh->journal.n) {
         return;
     }
 
-    ngx_http_longpoll_sound(log->head % unit == 0 && log->tail % unit == 0
+    ngx_http_longpoll_assert(log->head % unit == 0 && log->tail % unit == 0
                             && log->head < (uint64_t) 1 << 62
                             && log->tail <= log->head
                             && log->head - log->tail <= log->size,
                             "head and tail");
-    ngx_http_longpoll_sound(log->live <= log->head - log->tail
+    ngx_http_longpoll_assert(log->live <= log->head - log->tail
                             && log->credit <= (int64_t) log->size
                             && log->credit >= -(int64_t) log->size * 256,
                             "the log's accounts");
-    ngx_http_longpoll_sound(cats->fresh <= cats->nslots
+    ngx_http_longpoll_assert(cats->fresh <= cats->nslots
                             && cats->free <= cats->fresh
                             && cats->claimed <= cats->fresh
                             && cats->full <= cats->claimed,
                             "the slots' accounts");
-    ngx_http_longpoll_sound(z->sh->places.fresh <= z->sh->places.max
-                            && z->sh->places.free <= z->sh->places.fresh
-                            && z->sh->places.clients <= z->sh->places.fresh
-                            && z->sh->places.first <= z->sh->places.fresh
-                            && z->sh->places.last <= z->sh->places.fresh,
+    ngx_http_longpoll_assert(z->sh->clients.fresh <= z->sh->clients.max
+                            && z->sh->clients.free <= z->sh->clients.fresh
+                            && z->sh->clients.clients <= z->sh->clients.fresh
+                            && z->sh->clients.first <= z->sh->clients.fresh
+                            && z->sh->clients.last <= z->sh->clients.fresh,
                             "the places' accounts");
-    ngx_http_longpoll_sound(z->sh->delete_slot <= cats->fresh,
+    ngx_http_longpoll_assert(z->sh->delete_slot <= cats->fresh,
                             "the slot that is deleted from");
-    ngx_http_longpoll_sound((z->sh->oldest == 0) == (z->sh->newest == 0),
+    ngx_http_longpoll_assert((z->sh->oldest == 0) == (z->sh->newest == 0),
                             "the ends of the list by age");
 }
 
@@ -436,7 +436,7 @@ ngx_http_longpoll_zone_sound(ngx_http_longpoll_zone_t *z)
 /* it undoes only words of the zone */
 
 static void
-ngx_http_longpoll_zone_sound_journal(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_validate_journal(ngx_http_longpoll_zone_t *z)
 {
     int64_t                          first, last;
     ngx_uint_t                       i;
@@ -447,11 +447,11 @@ ngx_http_longpoll_zone_sound_journal(ngx_http_longpoll_zone_t *z)
     first = (u_char *) z->sh - (u_char *) j;
     last = z->log.base + z->log.size - (u_char *) j - sizeof(uint64_t);
 
-    ngx_http_longpoll_sound(j->n <= NGX_HTTP_LONGPOLL_JOURNAL_MAX,
+    ngx_http_longpoll_assert(j->n <= NGX_HTTP_LONGPOLL_JOURNAL_MAX,
                             "the journal's length");
 
     for (i = 0; i < j->n; i++) {
-        ngx_http_longpoll_sound(j->undo[i].offset >= first
+        ngx_http_longpoll_assert(j->undo[i].offset >= first
                                 && j->undo[i].offset <= last
                                 && j->undo[i].offset % 8 == 0
                                 && (j->undo[i].offset < 0
@@ -470,20 +470,20 @@ ngx_http_longpoll_zone_msg(ngx_http_longpoll_zone_t *z, uint32_t ref)
 
     place = (uint64_t) (ref - 1) * NGX_HTTP_LONGPOLL_LOG_UNIT;
 
-    ngx_http_longpoll_sound_step();
-    ngx_http_longpoll_sound(ref && place + sizeof(ngx_http_longpoll_msg_sh_t)
+    ngx_http_longpoll_assert_step();
+    ngx_http_longpoll_assert(ref && place + sizeof(ngx_http_longpoll_msg_sh_t)
                                    <= z->log.size,
                             "a ref");
 
     msg = ngx_http_longpoll_zone_at(z, ref);
     n = ngx_http_longpoll_log_bytes(&msg->rec);
 
-    ngx_http_longpoll_sound(place + n <= z->log.size
+    ngx_http_longpoll_assert(place + n <= z->log.size
                             && ngx_http_longpoll_zone_front(msg->rec.bits)
                                + msg->rec.name_len + (uint64_t) msg->data_len
                                <= n,
                             "a message's lengths");
-    ngx_http_longpoll_sound(msg->slot < z->sh->cats.nslots,
+    ngx_http_longpoll_assert(msg->slot < z->sh->cats.nslots,
                             "a message's slot");
     return msg;
 }
@@ -492,14 +492,14 @@ ngx_http_longpoll_zone_msg(ngx_http_longpoll_zone_t *z, uint32_t ref)
 /* a walk along ids that rise comes to an end */
 
 void
-ngx_http_longpoll_zone_sound_order(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
-    ngx_http_longpoll_sound(msg->prev == 0
+    ngx_http_longpoll_assert(msg->prev == 0
                             || ngx_http_longpoll_zone_msg(z, msg->prev)->id
                                < msg->id,
                             "the order of a category");
-    ngx_http_longpoll_sound(msg->next == 0
+    ngx_http_longpoll_assert(msg->next == 0
                             || ngx_http_longpoll_zone_msg(z, msg->next)->id
                                > msg->id,
                             "the order of a category");

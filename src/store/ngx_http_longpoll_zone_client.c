@@ -1,8 +1,8 @@
 
 /*
- * ngx_http_longpoll_zone_place.c: gpoll's clients.
+ * ngx_http_longpoll_zone_seek.c: gpoll's clients.
  *
- * The place table (ngx_http_longpoll_place.h) under the zone's lock: coming,
+ * The place table (ngx_http_longpoll_client.h) under the zone's lock: coming,
  * waiting, and the ways to go.  A client goes
  *
  *     when it was idle for longer than inactive, an hour where that is off:
@@ -29,33 +29,33 @@ typedef struct {
 
 
 static ngx_uint_t ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_place_sh_t *place, uint64_t now);
+    ngx_http_longpoll_client_sh_t *place, uint64_t now);
 static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one,
     const void *two);
 
 
 void
-ngx_http_longpoll_zone_enter(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_place_enter(&z->places, client, z->sh->visible, now);
+    ngx_http_longpoll_client_add(&z->clients, client, z->sh->visible, now);
 
     ngx_http_longpoll_zone_unlock(z);
 }
 
 
-ngx_http_longpoll_place_sh_t *
+ngx_http_longpoll_client_sh_t *
 ngx_http_longpoll_zone_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
-    ngx_http_longpoll_place_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *place;
 
-    place = ngx_http_longpoll_place_find(&z->places, client);
+    place = ngx_http_longpoll_client_find(&z->clients, client);
 
     if (place && ngx_http_longpoll_zone_is_idle(z, place, now)) {
-        ngx_http_longpoll_place_drop(&z->places, place);
+        ngx_http_longpoll_client_drop(&z->clients, place);
         return NULL;
     }
 
@@ -65,7 +65,7 @@ ngx_http_longpoll_zone_client(ngx_http_longpoll_zone_t *z,
 
 static ngx_uint_t
 ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_place_sh_t *place, uint64_t now)
+    ngx_http_longpoll_client_sh_t *place, uint64_t now)
 {
     uint64_t  inactive;
 
@@ -80,10 +80,10 @@ ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
-    ngx_http_longpoll_place_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *place;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return;
@@ -91,10 +91,10 @@ ngx_http_longpoll_zone_part(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
     ngx_http_longpoll_zone_lock(z);
 
-    place = ngx_http_longpoll_place_find(&z->places, client);
+    place = ngx_http_longpoll_client_find(&z->clients, client);
 
     if (place) {
-        ngx_http_longpoll_place_wait(&z->places, place,
+        ngx_http_longpoll_client_wait(&z->clients, place,
                                      place->waiting
                                      & ~ngx_http_longpoll_zone_bit(worker),
                                      now);
@@ -108,14 +108,14 @@ void
 ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
     ngx_uint_t                     more, steps;
-    ngx_http_longpoll_place_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *place;
 
     do {
         ngx_http_longpoll_zone_lock(z);
 
         for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
 
-            place = ngx_http_longpoll_place_longest(&z->places);
+            place = ngx_http_longpoll_client_longest_idle(&z->clients);
 
             if (place == NULL
                 || !ngx_http_longpoll_zone_is_idle(z, place, now))
@@ -123,7 +123,7 @@ ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
                 break;
             }
 
-            ngx_http_longpoll_place_drop(&z->places, place);
+            ngx_http_longpoll_client_drop(&z->clients, place);
         }
 
         more = (steps == 0);
@@ -135,11 +135,11 @@ ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
 
 
 void
-ngx_http_longpoll_zone_forget_clients(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
     ngx_uint_t                     n, more, steps;
-    ngx_http_longpoll_place_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *place;
 
     n = 0;
 
@@ -148,20 +148,20 @@ ngx_http_longpoll_zone_forget_clients(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_lock(z);
 
-        for ( /* void */ ; steps && n < z->sh->places.fresh; n++, steps--) {
-            place = &z->places.entries[n];
+        for ( /* void */ ; steps && n < z->sh->clients.fresh; n++, steps--) {
+            place = &z->clients.entries[n];
 
             if (place->uuid[0]
                 && (place->waiting & ngx_http_longpoll_zone_bit(worker)))
             {
-                ngx_http_longpoll_place_wait(&z->places, place,
+                ngx_http_longpoll_client_wait(&z->clients, place,
                                      place->waiting
                                      & ~ngx_http_longpoll_zone_bit(worker),
                                      now);
             }
         }
 
-        more = n < z->sh->places.fresh;
+        more = n < z->sh->clients.fresh;
 
         ngx_http_longpoll_zone_unlock(z);
 
@@ -175,10 +175,10 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
 {
     uint32_t                         n, max;
     ngx_uint_t                       i, count, steps;
-    ngx_http_longpoll_place_sh_t     place;
+    ngx_http_longpoll_client_sh_t     place;
     ngx_http_longpoll_zone_comer_t  *comers;
 
-    max = ngx_min(old->sh->places.fresh, z->sh->places.max);
+    max = ngx_min(old->sh->clients.fresh, z->sh->clients.max);
 
     comers = ngx_alloc(max * sizeof(ngx_http_longpoll_zone_comer_t) + 1,
                        ngx_cycle->log);
@@ -193,7 +193,7 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_lock(old);
 
         for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps && n < max; steps--) {
-            place = old->places.entries[n];
+            place = old->clients.entries[n];
 
             /* who waits is used at this moment, and comes last */
 
@@ -201,7 +201,7 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
                 place.used = ngx_http_longpoll_id_ms(z->sh->last_id);
             }
 
-            ngx_http_longpoll_place_copy(&z->places, n, &place);
+            ngx_http_longpoll_client_copy(&z->clients, n, &place);
 
             if (place.uuid[0]) {
                 comers[count].used = place.used;
@@ -218,7 +218,7 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
               ngx_http_longpoll_zone_compare);
 
     for (i = 0; i < count; i++) {
-        ngx_http_longpoll_place_idle(&z->places, comers[i].n);
+        ngx_http_longpoll_client_idle(&z->clients, comers[i].n);
     }
 
     ngx_free(comers);

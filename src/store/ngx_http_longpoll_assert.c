@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_sound.c: how a debug build ends when the shared memory is
+ * ngx_http_longpoll_assert.c: how a debug build ends when the shared memory is
  * not what it should be.
  *
  * The lock stays with the dead process, as with any other that died; nginx's
@@ -9,16 +9,16 @@
  */
 
 
-#include "ngx_http_longpoll_sound.h"
+#include "ngx_http_longpoll_assert.h"
 
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)
 
-uint64_t  ngx_http_longpoll_sound_left;
+uint64_t  ngx_http_longpoll_assert_left;
 
 
 void
-ngx_http_longpoll_sound_stop(const char *what)
+ngx_http_longpoll_assert_failed(const char *what)
 {
     ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
                   "longpoll: the zone is not sound: %s", what);

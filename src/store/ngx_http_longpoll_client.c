@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_place.c: the places of gpoll's clients.
+ * ngx_http_longpoll_client.c: the places of gpoll's clients.
  *
  *     free ── enter ─▶ idle ── wait ─▶ parked ── wait, in no worker ─▶ idle
  *                       └───── drop ─▶ free ◀── drop ──┘
@@ -16,39 +16,39 @@
  */
 
 
-#include "ngx_http_longpoll_place.h"
+#include "ngx_http_longpoll_client.h"
 
 
-#define ngx_http_longpoll_place_at(places, n)                                 \
+#define ngx_http_longpoll_client_at(places, n)                                 \
     (&(places)->entries[(n) - 1])
 
 
 /* of an entry's number + 1, before the entry is looked at */
 
-#define ngx_http_longpoll_place_sound(places, n)                              \
-    ngx_http_longpoll_sound_step();                                           \
-    ngx_http_longpoll_sound((n) - 1 < (places)->sh->max, "a place's number")
+#define ngx_http_longpoll_client_assert(places, n)                              \
+    ngx_http_longpoll_assert_step();                                           \
+    ngx_http_longpoll_assert((n) - 1 < (places)->sh->max, "a place's number")
 
 
 /* of who is before or behind a place in the list */
 
-#define ngx_http_longpoll_place_sound_link(places, n, place)                  \
-    ngx_http_longpoll_sound((n) == ngx_http_longpoll_place_number(places,     \
+#define ngx_http_longpoll_client_assert_link(places, n, place)                  \
+    ngx_http_longpoll_assert((n) == ngx_http_longpoll_client_number(places,     \
                                                                   place) + 1, \
                             "a place's neighbour")
 
 
-static void ngx_http_longpoll_place_link(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place, uint64_t now);
-static void ngx_http_longpoll_place_unlink(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place);
+static void ngx_http_longpoll_client_link(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place, uint64_t now);
+static void ngx_http_longpoll_client_unlink(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place);
 
 
-ngx_http_longpoll_place_sh_t *
-ngx_http_longpoll_place_find(ngx_http_longpoll_places_t *places,
+ngx_http_longpoll_client_sh_t *
+ngx_http_longpoll_client_find(ngx_http_longpoll_clients_t *places,
     ngx_http_longpoll_client_t *client)
 {
-    ngx_http_longpoll_place_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *place;
 
     /* an id that somebody made up may look like a free entry */
 
@@ -56,7 +56,7 @@ ngx_http_longpoll_place_find(ngx_http_longpoll_places_t *places,
         return NULL;
     }
 
-    ngx_http_longpoll_place_sound(places, client->number + 1);
+    ngx_http_longpoll_client_assert(places, client->number + 1);
 
     place = &places->entries[client->number];
 
@@ -71,8 +71,8 @@ ngx_http_longpoll_place_find(ngx_http_longpoll_places_t *places,
 }
 
 
-ngx_http_longpoll_place_sh_t *
-ngx_http_longpoll_place_longest(ngx_http_longpoll_places_t *places)
+ngx_http_longpoll_client_sh_t *
+ngx_http_longpoll_client_longest_idle(ngx_http_longpoll_clients_t *places)
 {
     uint32_t  n;
 
@@ -82,26 +82,26 @@ ngx_http_longpoll_place_longest(ngx_http_longpoll_places_t *places)
         return NULL;
     }
 
-    ngx_http_longpoll_place_sound(places, n);
+    ngx_http_longpoll_client_assert(places, n);
 
-    return ngx_http_longpoll_place_at(places, n);
+    return ngx_http_longpoll_client_at(places, n);
 }
 
 
 void
-ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
+ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *places,
     ngx_http_longpoll_client_t *client, uint64_t seen, uint64_t now)
 {
     uint32_t                         n;
-    ngx_http_longpoll_place_sh_t    *place;
-    ngx_http_longpoll_places_sh_t   *sh;
+    ngx_http_longpoll_client_sh_t    *place;
+    ngx_http_longpoll_clients_sh_t   *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
     sh = places->sh;
     j = places->journal;
 
     if (sh->free == 0 && sh->fresh == sh->max) {
-        place = ngx_http_longpoll_place_longest(places);
+        place = ngx_http_longpoll_client_longest_idle(places);
 
         if (place == NULL) {
             n = sh->hand < sh->max ? sh->hand : 0;
@@ -109,13 +109,13 @@ ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
             place = &places->entries[n];
         }
 
-        ngx_http_longpoll_place_drop(places, place);
+        ngx_http_longpoll_client_drop(places, place);
     }
 
     n = sh->free ? sh->free : sh->fresh + 1;
 
-    ngx_http_longpoll_place_sound(places, n);
-    place = ngx_http_longpoll_place_at(places, n);
+    ngx_http_longpoll_client_assert(places, n);
+    place = ngx_http_longpoll_client_at(places, n);
 
     ngx_http_longpoll_put(place->uuid[1], client->uuid[1]);
     ngx_http_longpoll_put(place->seen, seen);
@@ -131,7 +131,7 @@ ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
     ngx_http_longpoll_set(j, place->uuid[0], client->uuid[0]);
     ngx_http_longpoll_set(j, sh->clients, sh->clients + 1);
 
-    ngx_http_longpoll_place_link(places, place, now);
+    ngx_http_longpoll_client_link(places, place, now);
     ngx_http_longpoll_done(j);
 
     client->number = n - 1;
@@ -139,22 +139,22 @@ ngx_http_longpoll_place_enter(ngx_http_longpoll_places_t *places,
 
 
 void
-ngx_http_longpoll_place_move(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place, uint64_t seen, uint64_t now)
+ngx_http_longpoll_client_move(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place, uint64_t seen, uint64_t now)
 {
     ngx_http_longpoll_put(place->seen, seen);
 
     if (place->waiting == 0) {
-        ngx_http_longpoll_place_unlink(places, place);
-        ngx_http_longpoll_place_link(places, place, now);
+        ngx_http_longpoll_client_unlink(places, place);
+        ngx_http_longpoll_client_link(places, place, now);
         ngx_http_longpoll_done(places->journal);
     }
 }
 
 
 void
-ngx_http_longpoll_place_wait(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place, uint64_t waiting, uint64_t now)
+ngx_http_longpoll_client_wait(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place, uint64_t waiting, uint64_t now)
 {
     ngx_http_longpoll_journal_sh_t  *j;
 
@@ -165,10 +165,10 @@ ngx_http_longpoll_place_wait(ngx_http_longpoll_places_t *places,
     j = places->journal;
 
     if (place->waiting == 0) {
-        ngx_http_longpoll_place_unlink(places, place);
+        ngx_http_longpoll_client_unlink(places, place);
 
     } else if (waiting == 0) {
-        ngx_http_longpoll_place_link(places, place, now);
+        ngx_http_longpoll_client_link(places, place, now);
     }
 
     ngx_http_longpoll_set(j, place->waiting, waiting);
@@ -177,11 +177,11 @@ ngx_http_longpoll_place_wait(ngx_http_longpoll_places_t *places,
 
 
 void
-ngx_http_longpoll_place_copy(ngx_http_longpoll_places_t *places, uint32_t n,
-    ngx_http_longpoll_place_sh_t *from)
+ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *places, uint32_t n,
+    ngx_http_longpoll_client_sh_t *from)
 {
-    ngx_http_longpoll_place_sh_t   *place;
-    ngx_http_longpoll_places_sh_t  *sh;
+    ngx_http_longpoll_client_sh_t   *place;
+    ngx_http_longpoll_clients_sh_t  *sh;
 
     sh = places->sh;
     place = &places->entries[n];
@@ -205,35 +205,35 @@ ngx_http_longpoll_place_copy(ngx_http_longpoll_places_t *places, uint32_t n,
 
 
 void
-ngx_http_longpoll_place_idle(ngx_http_longpoll_places_t *places, uint32_t n)
+ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *places, uint32_t n)
 {
-    ngx_http_longpoll_place_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *place;
 
     place = &places->entries[n];
 
-    ngx_http_longpoll_place_link(places, place, place->used);
+    ngx_http_longpoll_client_link(places, place, place->used);
     ngx_http_longpoll_done(places->journal);
 }
 
 
 void
-ngx_http_longpoll_place_drop(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place)
+ngx_http_longpoll_client_drop(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place)
 {
-    ngx_http_longpoll_places_sh_t   *sh;
+    ngx_http_longpoll_clients_sh_t   *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
     sh = places->sh;
     j = places->journal;
 
     if (place->waiting == 0) {
-        ngx_http_longpoll_place_unlink(places, place);
+        ngx_http_longpoll_client_unlink(places, place);
     }
 
     ngx_http_longpoll_set(j, place->uuid[0], 0);
     ngx_http_longpoll_set(j, place->next, sh->free);
     ngx_http_longpoll_set(j, sh->free,
-                          ngx_http_longpoll_place_number(places, place) + 1);
+                          ngx_http_longpoll_client_number(places, place) + 1);
     ngx_http_longpoll_set(j, sh->clients, sh->clients - 1);
     ngx_http_longpoll_done(j);
 }
@@ -242,22 +242,22 @@ ngx_http_longpoll_place_drop(ngx_http_longpoll_places_t *places,
 /* behind all others; a clock that goes back does not change their order */
 
 static void
-ngx_http_longpoll_place_link(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place, uint64_t now)
+ngx_http_longpoll_client_link(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place, uint64_t now)
 {
     uint32_t                         n;
-    ngx_http_longpoll_place_sh_t    *last;
-    ngx_http_longpoll_places_sh_t   *sh;
+    ngx_http_longpoll_client_sh_t    *last;
+    ngx_http_longpoll_clients_sh_t   *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
     sh = places->sh;
     j = places->journal;
 
-    n = ngx_http_longpoll_place_number(places, place) + 1;
+    n = ngx_http_longpoll_client_number(places, place) + 1;
 
     if (sh->last) {
-        ngx_http_longpoll_place_sound(places, sh->last);
-        last = ngx_http_longpoll_place_at(places, sh->last);
+        ngx_http_longpoll_client_assert(places, sh->last);
+        last = ngx_http_longpoll_client_at(places, sh->last);
 
         now = ngx_max(now, last->used);
         ngx_http_longpoll_set(j, last->next, n);
@@ -274,37 +274,37 @@ ngx_http_longpoll_place_link(ngx_http_longpoll_places_t *places,
 
 
 static void
-ngx_http_longpoll_place_unlink(ngx_http_longpoll_places_t *places,
-    ngx_http_longpoll_place_sh_t *place)
+ngx_http_longpoll_client_unlink(ngx_http_longpoll_clients_t *places,
+    ngx_http_longpoll_client_sh_t *place)
 {
-    ngx_http_longpoll_place_sh_t    *other;
-    ngx_http_longpoll_places_sh_t   *sh;
+    ngx_http_longpoll_client_sh_t    *other;
+    ngx_http_longpoll_clients_sh_t   *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
     sh = places->sh;
     j = places->journal;
 
     if (place->prev) {
-        ngx_http_longpoll_place_sound(places, place->prev);
-        other = ngx_http_longpoll_place_at(places, place->prev);
+        ngx_http_longpoll_client_assert(places, place->prev);
+        other = ngx_http_longpoll_client_at(places, place->prev);
 
-        ngx_http_longpoll_place_sound_link(places, other->next, place);
+        ngx_http_longpoll_client_assert_link(places, other->next, place);
         ngx_http_longpoll_set(j, other->next, place->next);
 
     } else {
-        ngx_http_longpoll_place_sound_link(places, sh->first, place);
+        ngx_http_longpoll_client_assert_link(places, sh->first, place);
         ngx_http_longpoll_set(j, sh->first, place->next);
     }
 
     if (place->next) {
-        ngx_http_longpoll_place_sound(places, place->next);
-        other = ngx_http_longpoll_place_at(places, place->next);
+        ngx_http_longpoll_client_assert(places, place->next);
+        other = ngx_http_longpoll_client_at(places, place->next);
 
-        ngx_http_longpoll_place_sound_link(places, other->prev, place);
+        ngx_http_longpoll_client_assert_link(places, other->prev, place);
         ngx_http_longpoll_set(j, other->prev, place->prev);
 
     } else {
-        ngx_http_longpoll_place_sound_link(places, sh->last, place);
+        ngx_http_longpoll_client_assert_link(places, sh->last, place);
         ngx_http_longpoll_set(j, sh->last, place->prev);
     }
 }

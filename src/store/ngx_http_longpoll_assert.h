@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_sound.h: checks that only a debug build has.
+ * ngx_http_longpoll_assert.h: checks that only a debug build has.
  *
  * The store trusts its shared memory: nobody else writes there.  What is
  * compiled with NGX_HTTP_LONGPOLL_DEBUG=1 does not: the header is looked over
@@ -11,8 +11,8 @@
  */
 
 
-#ifndef _NGX_HTTP_LONGPOLL_SOUND_H_INCLUDED_
-#define _NGX_HTTP_LONGPOLL_SOUND_H_INCLUDED_
+#ifndef _NGX_HTTP_LONGPOLL_ASSERT_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ASSERT_H_INCLUDED_
 
 
 #include "ngx_http_longpoll.h"
@@ -21,29 +21,29 @@
 #if (NGX_HTTP_LONGPOLL_DEBUG)
 
 /* says what is wrong, and does not return */
-void ngx_http_longpoll_sound_stop(const char *what);
+void ngx_http_longpoll_assert_failed(const char *what);
 
 /* how many may still be followed */
-extern uint64_t  ngx_http_longpoll_sound_left;
+extern uint64_t  ngx_http_longpoll_assert_left;
 
 
-#define ngx_http_longpoll_sound(condition, what)                              \
+#define ngx_http_longpoll_assert(condition, what)                              \
     do {                                                                      \
         if (!(condition)) {                                                   \
-            ngx_http_longpoll_sound_stop(what);                               \
+            ngx_http_longpoll_assert_failed(what);                               \
         }                                                                     \
     } while (0)
 
-#define ngx_http_longpoll_sound_step()                                        \
-    ngx_http_longpoll_sound(ngx_http_longpoll_sound_left--,                   \
+#define ngx_http_longpoll_assert_step()                                        \
+    ngx_http_longpoll_assert(ngx_http_longpoll_assert_left--,                   \
                             "a walk without an end")
 
 #else
 
-#define ngx_http_longpoll_sound(condition, what)
-#define ngx_http_longpoll_sound_step()
+#define ngx_http_longpoll_assert(condition, what)
+#define ngx_http_longpoll_assert_step()
 
 #endif
 
 
-#endif /* _NGX_HTTP_LONGPOLL_SOUND_H_INCLUDED_ */
+#endif /* _NGX_HTTP_LONGPOLL_ASSERT_H_INCLUDED_ */
