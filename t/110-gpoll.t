@@ -1,4 +1,4 @@
-# gpoll's protocol (CONTRACT section 6), with one worker.
+# gpoll's protocol (docs/protocol.md, gpoll), with one worker.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';

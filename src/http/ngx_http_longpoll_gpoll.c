@@ -13,7 +13,7 @@
  * messages are the client's is the configuration's matter, with every poll
  * anew.
  *
- * Sources: CONTRACT section 6; gpoll server.go HandleRequests.
+ * Sources: docs/protocol.md, gpoll; gpoll server.go HandleRequests.
  */
 
 

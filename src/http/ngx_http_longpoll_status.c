@@ -3,8 +3,8 @@
  * ngx_http_longpoll_status.c: what operators see, as JSON or for Prometheus.
  *
  * One table says what there is: a gauge or a counter, where it stands in the
- * zone's status, its name in both formats (CONTRACT, section 7).  The JSON has
- * the table's order.  The Prometheus text is version 0.0.4: counters end in
+ * zone's status, its name in both formats (docs/protocol.md, Status).  The JSON
+ * has the table's order.  The Prometheus text is version 0.0.4: counters end in
  * _total, a metric's zones stand together under its HELP and TYPE.
  *
  * Zone names need no escaping: the configuration refuses those that would.

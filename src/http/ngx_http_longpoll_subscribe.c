@@ -411,7 +411,7 @@ ngx_http_longpoll_subscribe_ask(ngx_http_request_t *r,
 }
 
 
-/* CONTRACT, section 2: since_time, last_id, missed */
+/* docs/protocol.md, The cursor and Missed */
 
 static void
 ngx_http_longpoll_subscribe_cursor(ngx_http_longpoll_zone_t *z,

@@ -39,8 +39,8 @@ typedef struct {
  * behind it, an array's length, categories that are strings), then for each
  * object category, data.
  *
- * Sources: CONTRACT section 3; golongpoll getLongPollPublishHandler; RFC 8259;
- * RFC 3629 for UTF-8.
+ * Sources: docs/protocol.md, Publishing; golongpoll getLongPollPublishHandler;
+ * RFC 8259; RFC 3629 for UTF-8.
  */
 ngx_int_t ngx_http_longpoll_json_parse(ngx_http_longpoll_item_t **items,
     ngx_uint_t *n, ngx_http_longpoll_item_t *one, u_char *body, size_t len,

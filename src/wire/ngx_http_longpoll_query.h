@@ -5,8 +5,9 @@
  * No request, no pool, no log: bytes in, struct or error out.  An error is
  * the text between the quotes of {"error": "..."}.
  *
- * Sources: CONTRACT section 2; golongpoll getLongPollSubscriptionHandler; Go's
- * net/url ParseQuery and strconv.ParseInt.
+ * Sources: docs/protocol.md, Polling; golongpoll
+ * getLongPollSubscriptionHandler; Go's net/url ParseQuery and
+ * strconv.ParseInt.
  */
 
 
@@ -68,7 +69,7 @@ typedef struct {
  * NGX_OK     q is filled
  * NGX_ERROR  *error is set: to a static string, but for the text that names
  *            max_timeout, which is written to errbuf.  The errors are checked
- *            in the order of the contract; of several the first is told.
+ *            in the order of docs/protocol.md; the first one is reported.
  *            Of q only cats and ncats are defined (what was read of them).
  */
 ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,

@@ -4,8 +4,8 @@
  *
  * Owns how golongpoll's answers look, to the byte: its keys, their order and
  * its blanks (none in what Go's encoding/json made, one where it printed a
- * text of its own).  Sources: golongpoll events.go and longpoll.go, CONTRACT
- * sections 2 and 3.
+ * text of its own).  Sources: golongpoll events.go and longpoll.go,
+ * docs/protocol.md.
  *
  * Every event of every answer passes here, so:
  *

@@ -2,8 +2,8 @@
 /*
  * text_model.h: second opinions for text.c.
  *
- * Each is written from the contract in another way than the module's own, with
- * no thought of speed: code points instead of bytes, recursion instead of
+ * Each is written from docs/protocol.md in another way than the module's own,
+ * with no thought of speed: code points instead of bytes, recursion instead of
  * callbacks, copies instead of spans.  All say what they found as one line of
  * text, the same that text.c makes of the module's answers.
  */
