@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_delete.h: forgetting the events of categories.
+ * ngx_http_longpoll_delete.h: deletes the events of categories.
  */
 
 
@@ -11,7 +11,10 @@
 #include "ngx_http_longpoll_http.h"
 
 
-/* a content handler's part, for DELETE, or POST where nobody publishes */
+/*
+ * Content handler of DELETE on a delete location, and of POST if the location
+ * does not publish.  Returns what to finalize the request with.
+ */
 ngx_int_t ngx_http_longpoll_delete_handler(ngx_http_request_t *r);
 
 
