@@ -1,11 +1,11 @@
 
 /*
  * ngx_http_longpoll_assert.c: how a debug build ends when the shared memory is
- * not what it should be.
+ * corrupt.
  *
- * The lock stays with the dead process, as with any other that died; nginx's
- * master takes it from there.  The next one finds the same and ends the same
- * way: the zone is lost, and what is in it can be looked at.
+ * The process keeps the lock, as any process that dies with it; nginx's master
+ * unlocks it.  The next process finds the same corruption and ends in the same
+ * way.  So the zone is lost, but can be inspected as it is.
  */
 
 
@@ -21,7 +21,7 @@ void
 ngx_http_longpoll_assert_failed(const char *what)
 {
     ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
-                  "longpoll: the zone is not sound: %s", what);
+                  "longpoll: the zone is corrupt: %s", what);
     ngx_abort();
 }
 

@@ -1,13 +1,16 @@
 
 /*
- * ngx_http_longpoll_assert.h: checks that only a debug build has.
+ * ngx_http_longpoll_assert.h: checks of shared memory that only a debug build
+ * has.
  *
- * The store trusts its shared memory: nobody else writes there.  What is
- * compiled with NGX_HTTP_LONGPOLL_DEBUG=1 does not: the header is looked over
- * at every taking of the lock, each ref and each slot's number before it is
- * followed, and a hold of the lock follows only so many.  What is not sound
- * ends the process with an alert that says what, before anything outside of
- * the zone is touched.  Without it all of this is nothing.
+ * The store trusts its shared memory: nobody else writes there.  A build with
+ * NGX_HTTP_LONGPOLL_DEBUG=1 does not trust it.  It validates the zone's header
+ * whenever the lock is taken, and each ref and each slot's number before it
+ * follows them; one hold of the lock may follow only so many links.  When a
+ * check fails, the process logs an alert that says what is wrong, and ends
+ * before it touches anything outside the zone.
+ *
+ * In other builds these macros are empty.
  */
 
 
@@ -20,23 +23,25 @@
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)
 
-/* says what is wrong, and does not return */
+/* logs what is wrong and ends the process; does not return */
 void ngx_http_longpoll_assert_failed(const char *what);
 
-/* how many may still be followed */
+/* links that this hold of the lock may still follow */
 extern uint64_t  ngx_http_longpoll_assert_left;
 
 
-#define ngx_http_longpoll_assert(condition, what)                              \
+#define ngx_http_longpoll_assert(condition, what)                             \
     do {                                                                      \
         if (!(condition)) {                                                   \
-            ngx_http_longpoll_assert_failed(what);                               \
+            ngx_http_longpoll_assert_failed(what);                            \
         }                                                                     \
     } while (0)
 
-#define ngx_http_longpoll_assert_step()                                        \
-    ngx_http_longpoll_assert(ngx_http_longpoll_assert_left--,                   \
-                            "a walk without an end")
+/* counts one link that is followed */
+
+#define ngx_http_longpoll_assert_step()                                       \
+    ngx_http_longpoll_assert(ngx_http_longpoll_assert_left--,                 \
+                             "a walk without an end")
 
 #else
 

@@ -4,10 +4,11 @@
  *
  *     bucket -> slot -> slot            free -> slot -> slot
  *
- * A slot goes from the free list (or from the never used ones) into its bucket
- * in one step, and back in one step.  What a slot says before it is in a bucket
- * is nobody's business, so that is put, not set; but hash[0] says whether a
- * slot is in use to whoever goes over all of them.
+ * One step takes a slot from the free list (or from those never used) into its
+ * bucket, and one step takes it back.  Nobody reads a slot before it is in a
+ * bucket, so its words are written with put, not set.  Only hash[0] matters
+ * before that: it says whether a slot is in use to a caller that walks over all
+ * slots.
  */
 
 
@@ -149,7 +150,10 @@ ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
         return;
     }
 
-    /* a check over an id that is not yet its own would promise too much */
+    /*
+     * In this order: a check beside another category's id would claim that the
+     * id is exact.
+     */
 
     id = ngx_max(tomb->id, id);
 

@@ -2,16 +2,18 @@
 /*
  * ngx_http_longpoll_cat.h: the categories that a zone knows.
  *
- * A slot of 64 bytes stands for a category that has messages, or parked polls,
- * or whose last dropped message is still known.  Slots are found by the keyed
- * hash of the name over a table of buckets; their number is fixed when the zone
- * is made.
+ * A slot of 64 bytes stands for a category that has messages or parked polls,
+ * or whose losses are still known exactly.  Slots are found by the keyed hash
+ * of the category's name in a table of buckets.  The number of slots is fixed
+ * when the zone is made.
  *
- * For a category that is forgotten a tombstone keeps the highest id it lost,
- * one for each bucket: {id, check}.  Where check is the category's, the id is
- * exact; else it is that of a neighbour, or a mix ("shared").
+ * When a category loses its slot, the highest id that it has lost goes into a
+ * tombstone {id, check}, one for each bucket.  If check is the category's, the
+ * id is exact.  Else the id is that of another category of the bucket, or the
+ * highest of several ("shared"): a poll may then report messages as missed that
+ * its category never had.
  *
- * All calls are made under the zone's lock.
+ * The caller holds the zone's lock in every call.
  */
 
 
@@ -30,43 +32,54 @@ typedef struct {
     /* identity */
     uint64_t                         hash[2];   /* hash[0] == 0: a free slot */
 
-    /* what it lost */
-    uint64_t                         dropped;   /* highest id of its own */
-    uint64_t                         shared;    /* perhaps of its own, or of an
-                                                   earlier life */
+    /* losses: a cursor below one of these ids may have missed a message */
+    uint64_t                         dropped;   /* highest id that this category
+                                                   has lost in this epoch */
+    uint64_t                         shared;    /* the loss may be another
+                                                   category's, or of an earlier
+                                                   epoch */
 
-    /* who cares */
+    /* use */
     uint64_t                         used;      /* ms of last publish or poll */
-    uint64_t                         waiting;   /* a bit for each worker */
+    uint64_t                         waiting;   /* a bit for each worker that
+                                                   has parked polls */
 
-    /* messages, oldest first, as refs into the log */
+    /* messages by id, as refs into the log */
     uint32_t                         first;
     uint32_t                         last;
     uint32_t                         count;
 
-    uint32_t                         next;      /* in the bucket, or free:
-                                                   slot number + 1, 0 is none */
+    uint32_t                         next;      /* bucket, or free list: slot
+                                                   number + 1, 0 is none */
 } ngx_http_longpoll_cat_sh_t;
 
 
+/* a tombstone: what the categories of a bucket lost that have no slot */
+
 typedef struct {
-    uint64_t                         id;
-    uint64_t                         check;     /* hash[1] of its category */
+    uint64_t                         id;        /* highest id of them all */
+    uint64_t                         check;     /* hash[1] of the category that
+                                                   lost it; 0: not known */
 } ngx_http_longpoll_tomb_sh_t;
 
 
 typedef struct {
-    uint32_t                         nslots;    /* never changes */
+    /* these two never change */
+    uint32_t                         nslots;
     uint32_t                         nbuckets;  /* a power of two */
-    uint32_t                         free;      /* list, slot number + 1 */
-    uint32_t                         fresh;     /* slots from here were never
-                                                   used */
-    uint32_t                         claimed;
+
+    uint32_t                         free;      /* free list, slot number + 1 */
+    uint32_t                         fresh;     /* slots from this number on
+                                                   were never used */
+    uint32_t                         claimed;   /* slots in use */
     uint32_t                         full;      /* of these, with messages */
     uint32_t                         active;    /* with messages or polls */
-    uint32_t                         hand;      /* looks for a victim */
+    uint32_t                         hand;      /* clock hand: where the search
+                                                   for a victim goes on */
 } ngx_http_longpoll_cats_sh_t;
 
+
+/* a process's view of the table */
 
 typedef struct {
     ngx_http_longpoll_cats_sh_t     *sh;
@@ -77,7 +90,7 @@ typedef struct {
 } ngx_http_longpoll_cats_t;
 
 
-/* slots with messages, and slots without: so many at most */
+/* limits of slots with messages (full), and of slots without (idle) */
 
 #define ngx_http_longpoll_cat_max_full(cats)                                  \
     ((cats)->sh->nslots - (cats)->sh->nslots / 4)
@@ -87,37 +100,38 @@ typedef struct {
     ((cats)->sh->claimed - (cats)->sh->full)
 
 
-/* of a slot's number + 1, before the slot is looked at */
+/* checks a slot's number + 1 before the slot is read */
 
-#define ngx_http_longpoll_cat_assert(cats, n)                                  \
-    ngx_http_longpoll_assert_step();                                           \
+#define ngx_http_longpoll_cat_assert(cats, n)                                 \
+    ngx_http_longpoll_assert_step();                                          \
     ngx_http_longpoll_assert((n) - 1 < (cats)->sh->nslots, "a slot's number")
 
 
-/* the slot's number, or NGX_HTTP_LONGPOLL_CAT_NONE */
+/* returns the category's slot, or NGX_HTTP_LONGPOLL_CAT_NONE */
 uint32_t ngx_http_longpoll_cat_find(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2]);
 
 /*
- * A slot for a category that has none; its tombstone is taken into account.
- * NGX_HTTP_LONGPOLL_CAT_NONE when no slot is free.
+ * Gives a slot to a category that has none, with the losses that its bucket's
+ * tombstone knows.  Returns NGX_HTTP_LONGPOLL_CAT_NONE if no slot is free.
  */
 uint32_t ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2], uint64_t now);
 
-/* gives back a slot without messages and polls; leaves a tombstone */
+/* frees a slot without messages and polls; its losses go to the tombstone */
 void ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n);
 
 /*
- * The category lost what is up to id.  Exact: in this life; in an earlier one
- * it was lost to those who do not ask for all there is.
+ * Notes that the category has lost messages up to id: in this epoch (exact), or
+ * perhaps in an earlier one.
  */
 void ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2], uint64_t id, ngx_uint_t exact);
 
 /*
- * Whether a reader behind cursor lost something of the category; n may be
- * NGX_HTTP_LONGPOLL_CAT_NONE.  Beginning: the reader asks for all there is.
+ * Returns whether a reader at cursor has missed messages of the category; n is
+ * its slot, or NGX_HTTP_LONGPOLL_CAT_NONE.  A reader that asks for all there is
+ * (beginning) misses nothing of an earlier epoch.
  */
 ngx_uint_t ngx_http_longpoll_cat_missed(ngx_http_longpoll_cats_t *cats,
     uint32_t n, const uint64_t hash[2], uint64_t cursor, ngx_uint_t beginning);

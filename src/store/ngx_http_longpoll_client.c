@@ -1,137 +1,142 @@
 
 /*
- * ngx_http_longpoll_client.c: the places of gpoll's clients.
+ * ngx_http_longpoll_client.c: the positions of gpoll's clients.
  *
- *     free ── enter ─▶ idle ── wait ─▶ parked ── wait, in no worker ─▶ idle
- *                       └───── drop ─▶ free ◀── drop ──┘
+ *     free ── add ─▶ idle ── wait ─▶ parked ── wait, in no worker ─▶ idle
+ *                     └───── drop ─▶ free ◀── drop ──┘
  *
- * The entries are taken from the free list, then from the never used ones, so
- * that memory which nobody needed yet is not touched.  The list of the idle has
- * one rule: who is linked goes to its end, and its time is not earlier than
- * that of the one before.  So its head is the one that is idle longest, and
- * those that are idle for too long stand together at the front.
+ * Entries come from the free list, then from those never used, so that memory
+ * that is not needed yet is not touched.
  *
- * What an entry says while it is free is nobody's business, so that is put, not
- * set; but uuid[0] says whether it is in use to whoever goes over all of them.
+ * The idle list has one rule: a client is linked at its end, with a time that
+ * is not earlier than that of the client before it.  So the head is the client
+ * that has been idle longest, and the clients that have been idle for too long
+ * stand together at the front.
+ *
+ * Nobody reads the other words of a free entry, so they are written with put,
+ * not set.  Only uuid[0] matters then: it says whether an entry is in use to a
+ * caller that walks over all entries.
  */
 
 
 #include "ngx_http_longpoll_client.h"
 
 
-#define ngx_http_longpoll_client_at(places, n)                                 \
-    (&(places)->entries[(n) - 1])
+#define ngx_http_longpoll_client_at(clients, n)                               \
+    (&(clients)->entries[(n) - 1])
 
 
-/* of an entry's number + 1, before the entry is looked at */
+/* checks an entry's number + 1 before the entry is read */
 
-#define ngx_http_longpoll_client_assert(places, n)                              \
-    ngx_http_longpoll_assert_step();                                           \
-    ngx_http_longpoll_assert((n) - 1 < (places)->sh->max, "a place's number")
-
-
-/* of who is before or behind a place in the list */
-
-#define ngx_http_longpoll_client_assert_link(places, n, place)                  \
-    ngx_http_longpoll_assert((n) == ngx_http_longpoll_client_number(places,     \
-                                                                  place) + 1, \
-                            "a place's neighbour")
+#define ngx_http_longpoll_client_assert(clients, n)                           \
+    ngx_http_longpoll_assert_step();                                          \
+    ngx_http_longpoll_assert((n) - 1 < (clients)->sh->max,                    \
+                             "a client's number")
 
 
-static void ngx_http_longpoll_client_link(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place, uint64_t now);
-static void ngx_http_longpoll_client_unlink(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place);
+/* checks that an entry's neighbour in the idle list points back to it */
+
+#define ngx_http_longpoll_client_assert_link(clients, n, entry)               \
+    ngx_http_longpoll_assert(                                                 \
+        (n) == ngx_http_longpoll_client_number(clients, entry) + 1,           \
+        "a client's neighbour")
+
+
+static void ngx_http_longpoll_client_link(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry, uint64_t now);
+static void ngx_http_longpoll_client_unlink(
+    ngx_http_longpoll_clients_t *clients, ngx_http_longpoll_client_sh_t *entry);
 
 
 ngx_http_longpoll_client_sh_t *
-ngx_http_longpoll_client_find(ngx_http_longpoll_clients_t *places,
+ngx_http_longpoll_client_find(ngx_http_longpoll_clients_t *clients,
     ngx_http_longpoll_client_t *client)
 {
-    ngx_http_longpoll_client_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *entry;
 
-    /* an id that somebody made up may look like a free entry */
+    /* a forged id may equal the words of a free entry */
 
-    if (client->number >= places->sh->fresh || client->uuid[0] == 0) {
+    if (client->number >= clients->sh->fresh || client->uuid[0] == 0) {
         return NULL;
     }
 
-    ngx_http_longpoll_client_assert(places, client->number + 1);
+    ngx_http_longpoll_client_assert(clients, client->number + 1);
 
-    place = &places->entries[client->number];
+    entry = &clients->entries[client->number];
 
-    /* how far two ids agree must not show in the time it takes */
+    /* the time of the comparison must not depend on the words compared */
 
-    if ((place->uuid[0] ^ client->uuid[0]) | (place->uuid[1] ^ client->uuid[1]))
+    if ((entry->uuid[0] ^ client->uuid[0])
+        | (entry->uuid[1] ^ client->uuid[1]))
     {
         return NULL;
     }
 
-    return place;
+    return entry;
 }
 
 
 ngx_http_longpoll_client_sh_t *
-ngx_http_longpoll_client_longest_idle(ngx_http_longpoll_clients_t *places)
+ngx_http_longpoll_client_longest_idle(ngx_http_longpoll_clients_t *clients)
 {
     uint32_t  n;
 
-    n = places->sh->first;
+    n = clients->sh->first;
 
     if (n == 0) {
         return NULL;
     }
 
-    ngx_http_longpoll_client_assert(places, n);
+    ngx_http_longpoll_client_assert(clients, n);
 
-    return ngx_http_longpoll_client_at(places, n);
+    return ngx_http_longpoll_client_at(clients, n);
 }
 
 
 void
-ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *places,
+ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *clients,
     ngx_http_longpoll_client_t *client, uint64_t seen, uint64_t now)
 {
     uint32_t                         n;
-    ngx_http_longpoll_client_sh_t    *place;
-    ngx_http_longpoll_clients_sh_t   *sh;
+    ngx_http_longpoll_client_sh_t   *entry;
+    ngx_http_longpoll_clients_sh_t  *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
-    sh = places->sh;
-    j = places->journal;
+    sh = clients->sh;
+    j = clients->journal;
 
     if (sh->free == 0 && sh->fresh == sh->max) {
-        place = ngx_http_longpoll_client_longest_idle(places);
+        entry = ngx_http_longpoll_client_longest_idle(clients);
 
-        if (place == NULL) {
+        if (entry == NULL) {
             n = sh->hand < sh->max ? sh->hand : 0;
             ngx_http_longpoll_put(sh->hand, n + 1);
-            place = &places->entries[n];
+            entry = &clients->entries[n];
         }
 
-        ngx_http_longpoll_client_drop(places, place);
+        ngx_http_longpoll_client_drop(clients, entry);
     }
 
     n = sh->free ? sh->free : sh->fresh + 1;
 
-    ngx_http_longpoll_client_assert(places, n);
-    place = ngx_http_longpoll_client_at(places, n);
+    ngx_http_longpoll_client_assert(clients, n);
+    entry = ngx_http_longpoll_client_at(clients, n);
 
-    ngx_http_longpoll_put(place->uuid[1], client->uuid[1]);
-    ngx_http_longpoll_put(place->seen, seen);
-    ngx_http_longpoll_put(place->waiting, 0);
+    ngx_http_longpoll_put(entry->uuid[1], client->uuid[1]);
+    ngx_http_longpoll_put(entry->seen, seen);
+    ngx_http_longpoll_put(entry->waiting, 0);
 
     if (sh->free) {
-        ngx_http_longpoll_set(j, sh->free, place->next);
+        ngx_http_longpoll_set(j, sh->free, entry->next);
 
     } else {
         ngx_http_longpoll_set(j, sh->fresh, n);
     }
 
-    ngx_http_longpoll_set(j, place->uuid[0], client->uuid[0]);
+    ngx_http_longpoll_set(j, entry->uuid[0], client->uuid[0]);
     ngx_http_longpoll_set(j, sh->clients, sh->clients + 1);
 
-    ngx_http_longpoll_client_link(places, place, now);
+    ngx_http_longpoll_client_link(clients, entry, now);
     ngx_http_longpoll_done(j);
 
     client->number = n - 1;
@@ -139,64 +144,64 @@ ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *places,
 
 
 void
-ngx_http_longpoll_client_move(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place, uint64_t seen, uint64_t now)
+ngx_http_longpoll_client_move(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry, uint64_t seen, uint64_t now)
 {
-    ngx_http_longpoll_put(place->seen, seen);
+    ngx_http_longpoll_put(entry->seen, seen);
 
-    if (place->waiting == 0) {
-        ngx_http_longpoll_client_unlink(places, place);
-        ngx_http_longpoll_client_link(places, place, now);
-        ngx_http_longpoll_done(places->journal);
+    if (entry->waiting == 0) {
+        ngx_http_longpoll_client_unlink(clients, entry);
+        ngx_http_longpoll_client_link(clients, entry, now);
+        ngx_http_longpoll_done(clients->journal);
     }
 }
 
 
 void
-ngx_http_longpoll_client_wait(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place, uint64_t waiting, uint64_t now)
+ngx_http_longpoll_client_wait(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry, uint64_t waiting, uint64_t now)
 {
     ngx_http_longpoll_journal_sh_t  *j;
 
-    if (place->waiting == waiting) {
+    if (entry->waiting == waiting) {
         return;
     }
 
-    j = places->journal;
+    j = clients->journal;
 
-    if (place->waiting == 0) {
-        ngx_http_longpoll_client_unlink(places, place);
+    if (entry->waiting == 0) {
+        ngx_http_longpoll_client_unlink(clients, entry);
 
     } else if (waiting == 0) {
-        ngx_http_longpoll_client_link(places, place, now);
+        ngx_http_longpoll_client_link(clients, entry, now);
     }
 
-    ngx_http_longpoll_set(j, place->waiting, waiting);
+    ngx_http_longpoll_set(j, entry->waiting, waiting);
     ngx_http_longpoll_done(j);
 }
 
 
 void
-ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *places, uint32_t n,
+ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *clients, uint32_t n,
     ngx_http_longpoll_client_sh_t *from)
 {
-    ngx_http_longpoll_client_sh_t   *place;
+    ngx_http_longpoll_client_sh_t   *entry;
     ngx_http_longpoll_clients_sh_t  *sh;
 
-    sh = places->sh;
-    place = &places->entries[n];
+    sh = clients->sh;
+    entry = &clients->entries[n];
 
-    place->uuid[0] = from->uuid[0];
-    place->uuid[1] = from->uuid[1];
-    place->seen = from->seen;
-    place->used = from->used;
-    place->waiting = 0;
+    entry->uuid[0] = from->uuid[0];
+    entry->uuid[1] = from->uuid[1];
+    entry->seen = from->seen;
+    entry->used = from->used;
+    entry->waiting = 0;
 
-    if (place->uuid[0]) {
+    if (entry->uuid[0]) {
         sh->clients++;
 
     } else {
-        place->next = sh->free;
+        entry->next = sh->free;
         sh->free = n + 1;
     }
 
@@ -205,59 +210,62 @@ ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *places, uint32_t n,
 
 
 void
-ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *places, uint32_t n)
+ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *clients, uint32_t n)
 {
-    ngx_http_longpoll_client_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *entry;
 
-    place = &places->entries[n];
+    entry = &clients->entries[n];
 
-    ngx_http_longpoll_client_link(places, place, place->used);
-    ngx_http_longpoll_done(places->journal);
+    ngx_http_longpoll_client_link(clients, entry, entry->used);
+    ngx_http_longpoll_done(clients->journal);
 }
 
 
 void
-ngx_http_longpoll_client_drop(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place)
+ngx_http_longpoll_client_drop(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry)
 {
-    ngx_http_longpoll_clients_sh_t   *sh;
+    ngx_http_longpoll_clients_sh_t  *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
-    sh = places->sh;
-    j = places->journal;
+    sh = clients->sh;
+    j = clients->journal;
 
-    if (place->waiting == 0) {
-        ngx_http_longpoll_client_unlink(places, place);
+    if (entry->waiting == 0) {
+        ngx_http_longpoll_client_unlink(clients, entry);
     }
 
-    ngx_http_longpoll_set(j, place->uuid[0], 0);
-    ngx_http_longpoll_set(j, place->next, sh->free);
+    ngx_http_longpoll_set(j, entry->uuid[0], 0);
+    ngx_http_longpoll_set(j, entry->next, sh->free);
     ngx_http_longpoll_set(j, sh->free,
-                          ngx_http_longpoll_client_number(places, place) + 1);
+                          ngx_http_longpoll_client_number(clients, entry) + 1);
     ngx_http_longpoll_set(j, sh->clients, sh->clients - 1);
     ngx_http_longpoll_done(j);
 }
 
 
-/* behind all others; a clock that goes back does not change their order */
+/*
+ * Links the entry at the end of the idle list.  If the wall clock stepped back,
+ * the entry gets the time of the one before it: the list stays in order.
+ */
 
 static void
-ngx_http_longpoll_client_link(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place, uint64_t now)
+ngx_http_longpoll_client_link(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry, uint64_t now)
 {
     uint32_t                         n;
-    ngx_http_longpoll_client_sh_t    *last;
-    ngx_http_longpoll_clients_sh_t   *sh;
+    ngx_http_longpoll_client_sh_t   *last;
+    ngx_http_longpoll_clients_sh_t  *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
-    sh = places->sh;
-    j = places->journal;
+    sh = clients->sh;
+    j = clients->journal;
 
-    n = ngx_http_longpoll_client_number(places, place) + 1;
+    n = ngx_http_longpoll_client_number(clients, entry) + 1;
 
     if (sh->last) {
-        ngx_http_longpoll_client_assert(places, sh->last);
-        last = ngx_http_longpoll_client_at(places, sh->last);
+        ngx_http_longpoll_client_assert(clients, sh->last);
+        last = ngx_http_longpoll_client_at(clients, sh->last);
 
         now = ngx_max(now, last->used);
         ngx_http_longpoll_set(j, last->next, n);
@@ -266,45 +274,45 @@ ngx_http_longpoll_client_link(ngx_http_longpoll_clients_t *places,
         ngx_http_longpoll_set(j, sh->first, n);
     }
 
-    ngx_http_longpoll_set(j, place->prev, sh->last);
-    ngx_http_longpoll_set(j, place->next, 0);
-    ngx_http_longpoll_set(j, place->used, now);
+    ngx_http_longpoll_set(j, entry->prev, sh->last);
+    ngx_http_longpoll_set(j, entry->next, 0);
+    ngx_http_longpoll_set(j, entry->used, now);
     ngx_http_longpoll_set(j, sh->last, n);
 }
 
 
 static void
-ngx_http_longpoll_client_unlink(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place)
+ngx_http_longpoll_client_unlink(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry)
 {
-    ngx_http_longpoll_client_sh_t    *other;
-    ngx_http_longpoll_clients_sh_t   *sh;
+    ngx_http_longpoll_client_sh_t   *other;
+    ngx_http_longpoll_clients_sh_t  *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
-    sh = places->sh;
-    j = places->journal;
+    sh = clients->sh;
+    j = clients->journal;
 
-    if (place->prev) {
-        ngx_http_longpoll_client_assert(places, place->prev);
-        other = ngx_http_longpoll_client_at(places, place->prev);
+    if (entry->prev) {
+        ngx_http_longpoll_client_assert(clients, entry->prev);
+        other = ngx_http_longpoll_client_at(clients, entry->prev);
 
-        ngx_http_longpoll_client_assert_link(places, other->next, place);
-        ngx_http_longpoll_set(j, other->next, place->next);
+        ngx_http_longpoll_client_assert_link(clients, other->next, entry);
+        ngx_http_longpoll_set(j, other->next, entry->next);
 
     } else {
-        ngx_http_longpoll_client_assert_link(places, sh->first, place);
-        ngx_http_longpoll_set(j, sh->first, place->next);
+        ngx_http_longpoll_client_assert_link(clients, sh->first, entry);
+        ngx_http_longpoll_set(j, sh->first, entry->next);
     }
 
-    if (place->next) {
-        ngx_http_longpoll_client_assert(places, place->next);
-        other = ngx_http_longpoll_client_at(places, place->next);
+    if (entry->next) {
+        ngx_http_longpoll_client_assert(clients, entry->next);
+        other = ngx_http_longpoll_client_at(clients, entry->next);
 
-        ngx_http_longpoll_client_assert_link(places, other->prev, place);
-        ngx_http_longpoll_set(j, other->prev, place->prev);
+        ngx_http_longpoll_client_assert_link(clients, other->prev, entry);
+        ngx_http_longpoll_set(j, other->prev, entry->prev);
 
     } else {
-        ngx_http_longpoll_client_assert_link(places, sh->last, place);
-        ngx_http_longpoll_set(j, sh->last, place->prev);
+        ngx_http_longpoll_client_assert_link(clients, sh->last, entry);
+        ngx_http_longpoll_set(j, sh->last, entry->prev);
     }
 }

@@ -1,21 +1,23 @@
 
 /*
- * ngx_http_longpoll_client.h: the places of gpoll's clients.
+ * ngx_http_longpoll_client.h: the positions of gpoll's clients.
  *
- * A client of gpoll names itself, and the zone knows how far it has read: an
- * entry of 64 bytes for each client, as many as fit into a part of the zone
- * that is set aside when it is made.  A client is the number of its entry and
- * a UUID of version 4; only both together are one.
+ * A client of gpoll has an id, and the zone remembers how far the client has
+ * read: one entry of 64 bytes for each client.  The entries fill a part of the
+ * zone whose size is fixed when the zone is made.  A client's id is the number
+ * of its entry and a UUID of version 4; a client is found only by both.
  *
  *        first                          last
- *   places -> entry <-> entry <-> entry <- places     nobody waits: the list of
- *                                                     the idle, longest first
- *             entry    entry                          parked: in no list
- *   free   -> entry  -> entry                         nobody's
+ *   table -> entry <-> entry <-> entry <- table     idle clients: no parked
+ *                                                   poll, the longest idle
+ *                                                   first
+ *            entry    entry                         clients with parked polls:
+ *                                                   in no list
+ *   free  -> entry  -> entry                        free entries
  *
- * All calls are made under the zone's lock.  Each that changes something is one
- * step of the journal; of a taken-away entry nothing is written any more, since
- * it is found by its UUID.
+ * The caller holds the zone's lock in every call.  A call that changes the
+ * table does so in one step of the journal.  A dropped entry is not written to
+ * by those who still hold its id, since they look it up by its UUID.
  */
 
 
@@ -31,83 +33,94 @@ typedef struct {
     /* identity */
     uint64_t                         uuid[2];   /* uuid[0] == 0: free */
 
-    uint64_t                         seen;      /* id of the last message that
-                                                   it was given, or that was
-                                                   there when it came */
-    uint64_t                         used;      /* ms, of the idle: since when;
-                                                   rises along the list */
-    uint64_t                         waiting;   /* a bit for each worker in
-                                                   which it has parked polls */
+    /* position: id of the last message that the client got, or of the newest
+       one when the client registered */
+    uint64_t                         seen;
 
-    /* numbers + 1, 0 is none */
-    uint64_t                         next;      /* of the idle, or free */
-    uint64_t                         prev;
+    /* presence */
+    uint64_t                         used;      /* ms: idle since; never falls
+                                                   along the idle list */
+    uint64_t                         waiting;   /* a bit for each worker that
+                                                   has parked polls of it */
 
-    uint64_t                         spare;     /* one cache line */
+    /* entry numbers + 1, 0 is none */
+    uint64_t                         next;      /* idle list, or free list */
+    uint64_t                         prev;      /* idle list */
+
+    uint64_t                         pad;       /* to one cache line */
 } ngx_http_longpoll_client_sh_t;
 
 
 typedef struct {
-    uint32_t                         max;       /* never changes */
-    uint32_t                         free;      /* list, number + 1 */
-    uint32_t                         fresh;     /* from here never used */
-    uint32_t                         clients;
-    uint32_t                         first;     /* idle longest, number + 1 */
+    uint32_t                         max;       /* entries; never changes */
+    uint32_t                         free;      /* free list, number + 1 */
+    uint32_t                         fresh;     /* entries from this number on
+                                                   were never used */
+    uint32_t                         clients;   /* entries in use */
+    uint32_t                         first;     /* idle list, number + 1 */
     uint32_t                         last;
-    uint32_t                         hand;      /* looks for a victim where
-                                                   nobody is idle */
-    uint32_t                         spare;
+    uint32_t                         hand;      /* clock hand: chooses a victim
+                                                   where no client is idle */
+    uint32_t                         pad;
 } ngx_http_longpoll_clients_sh_t;
 
 
+/* a process's view of the table */
+
 typedef struct {
-    ngx_http_longpoll_clients_sh_t   *sh;
+    ngx_http_longpoll_clients_sh_t  *sh;
     ngx_http_longpoll_journal_sh_t  *journal;
-    ngx_http_longpoll_client_sh_t    *entries;
+    ngx_http_longpoll_client_sh_t   *entries;
 } ngx_http_longpoll_clients_t;
 
 
-/* the entry, or NULL: there is no such client, or no longer */
+/* returns the client's entry; NULL: the id is not, or no longer, known */
 ngx_http_longpoll_client_sh_t *ngx_http_longpoll_client_find(
-    ngx_http_longpoll_clients_t *places, ngx_http_longpoll_client_t *client);
+    ngx_http_longpoll_clients_t *clients, ngx_http_longpoll_client_t *client);
 
-/* the one that is idle longest; NULL: none is */
+/* returns the client that has been idle longest; NULL: no client is idle */
 ngx_http_longpoll_client_sh_t *ngx_http_longpoll_client_longest_idle(
-    ngx_http_longpoll_clients_t *places);
+    ngx_http_longpoll_clients_t *clients);
 
 /*
- * A new client, whose uuid is set, begins behind the message of id seen; its
- * number is set.  If there is no room, the one that is idle longest goes, and
- * where none is idle, some other.
+ * Adds a client, whose UUID the caller has set, and sets client->number.  The
+ * client starts behind the message of id seen.  A full table drops the client
+ * that has been idle longest, or any other one if no client is idle.
  */
-void ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *places,
+void ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *clients,
     ngx_http_longpoll_client_t *client, uint64_t seen, uint64_t now);
 
-/* it has polled, and was given the message of id seen: one store moves on */
-void ngx_http_longpoll_client_move(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place, uint64_t seen, uint64_t now);
-
-/* it has polls parked in these workers, and is idle where there are none */
-void ngx_http_longpoll_client_wait(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place, uint64_t waiting, uint64_t now);
+/*
+ * The client got the message of id seen: one store moves its position.  An idle
+ * client also goes to the end of the idle list.
+ */
+void ngx_http_longpoll_client_move(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry, uint64_t seen, uint64_t now);
 
 /*
- * Before anybody uses the table: the entry of number n, which must be called
- * for in order, becomes what it was in another one; then those that are in use
- * are linked, in the order of used.
+ * The client has polls parked in these workers (a bit for each); without any
+ * it becomes idle.
  */
-void ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *places,
+void ngx_http_longpoll_client_wait(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry, uint64_t waiting, uint64_t now);
+
+/*
+ * These two fill a table that nobody uses yet from another zone's.  First copy
+ * is called for every number in turn, then idle for each entry in use, in the
+ * order of from->used.
+ */
+void ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *clients,
     uint32_t n, ngx_http_longpoll_client_sh_t *from);
-void ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *places,
+void ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *clients,
     uint32_t n);
 
-/* the client is forgotten */
-void ngx_http_longpoll_client_drop(ngx_http_longpoll_clients_t *places,
-    ngx_http_longpoll_client_sh_t *place);
+/* removes the client and frees its entry */
+void ngx_http_longpoll_client_drop(ngx_http_longpoll_clients_t *clients,
+    ngx_http_longpoll_client_sh_t *entry);
 
 
-#define ngx_http_longpoll_client_number(places, place)                         \
-    ((uint32_t) ((place) - (places)->entries))
+#define ngx_http_longpoll_client_number(clients, entry)                       \
+    ((uint32_t) ((entry) - (clients)->entries))
 
 
 #endif /* _NGX_HTTP_LONGPOLL_CLIENT_H_INCLUDED_ */

@@ -1,24 +1,26 @@
 
 /*
- * ngx_http_longpoll_journal.h: a step of changes to shared words that can be
+ * ngx_http_longpoll_journal.h: steps of stores into shared memory that can be
  * undone.
  *
- * A process may be killed between any two machine instructions, with the
- * zone's lock in its hand.  Whoever takes the lock next must find either all
- * of a step or nothing of it:
+ * A process may be killed between any two machine instructions while it holds
+ * the zone's lock.  The next process that takes the lock must find either all
+ * stores of a step or none of them:
  *
- *     set   old word -> undo[n]    n = n + 1    word = new     (any number)
- *     done  n = 0                  <- this one store commits the step
- *     undo  while n: n's word = old, n = n - 1
+ *     set   undo[n] = the old word    n = n + 1    word = new    (repeated)
+ *     done  n = 0                     <- this one store commits the step
+ *     undo  while n: undo[n - 1]'s word = old, n = n - 1
  *
- * Undoing twice, or half and then again, does the same as doing it once.  A
- * killed process has done a prefix of its program, so barriers for the compiler
- * are enough; a power cut takes the memory with it anyway.
+ * Undo may itself be killed and begun again; the result is the same.  A killed
+ * process has executed a prefix of its program, so barriers for the compiler
+ * are enough.  A power cut takes the shared memory with it.
  *
- * A store that needs no undoing (into free space, or harmless on its own) is a
- * put.  The store's unit test defines NGX_HTTP_LONGPOLL_STEPS to 1: it then
- * ends the "process" at every store of either kind, and makes each set a put
- * in turn to see that this is noticed.
+ * A store that needs no undo, because it goes into free space or is harmless
+ * by itself, is a put.
+ *
+ * Tests define NGX_HTTP_LONGPOLL_STEPS to 1 and kill the process before a store
+ * of either kind.  The unit tests do so at every store, and also turn each set
+ * into a put, one at a time, to see that the model notices.
  */
 
 
@@ -29,11 +31,12 @@
 #include "ngx_http_longpoll.h"
 
 
-#define NGX_HTTP_LONGPOLL_JOURNAL_MAX  20      /* the longest step sets 16 */
+#define NGX_HTTP_LONGPOLL_JOURNAL_MAX  20      /* the longest step has 16 */
 
 
 typedef struct {
-    int64_t                        offset;     /* of the word, from here */
+    int64_t                        offset;     /* of the word, from the
+                                                  journal */
     uint64_t                       old;
 } ngx_http_longpoll_undo_sh_t;
 
@@ -60,6 +63,8 @@ ngx_uint_t ngx_http_longpoll_journaled(const char *file, ngx_uint_t line);
 #endif
 
 
+/* a store that needs no undo */
+
 #define ngx_http_longpoll_put(lvalue, value)                                  \
     do {                                                                      \
         ngx_http_longpoll_step();                                             \
@@ -68,6 +73,8 @@ ngx_uint_t ngx_http_longpoll_journaled(const char *file, ngx_uint_t line);
         ngx_http_longpoll_barrier();                                          \
     } while (0)
 
+
+/* a store of a step */
 
 #define ngx_http_longpoll_set(journal, lvalue, value)                         \
     do {                                                                      \
@@ -79,11 +86,13 @@ ngx_uint_t ngx_http_longpoll_journaled(const char *file, ngx_uint_t line);
     } while (0)
 
 
+/* commits the step */
+
 #define ngx_http_longpoll_done(journal)                                       \
     ngx_http_longpoll_put((journal)->n, 0)
 
 
-/* remembers the aligned word that p lies in */
+/* saves the aligned word that p lies in */
 
 static ngx_inline void
 ngx_http_longpoll_journal_save(ngx_http_longpoll_journal_sh_t *j, u_char *p)
@@ -101,7 +110,7 @@ ngx_http_longpoll_journal_save(ngx_http_longpoll_journal_sh_t *j, u_char *p)
 }
 
 
-/* takes back an unfinished step */
+/* undoes an unfinished step; harmless where there is none */
 
 static ngx_inline void
 ngx_http_longpoll_journal_undo(ngx_http_longpoll_journal_sh_t *j)

@@ -1,15 +1,17 @@
 
 /*
- * ngx_http_longpoll_lock.c: nginx's mutex, taken by who may not wait for ever.
+ * ngx_http_longpoll_lock.c: nginx's mutex, taken away from dead processes.
  *
- * A process that is killed keeps its lock.  nginx's master takes it away, when
- * it is told of the death, from the zones of its configuration.  But in a
- * reload it is told of nothing, and waits for the same lock itself; a zone
- * whose place another took is in no configuration any more; and the master may
- * be dead.  So whoever waits looks now and then whether the holder is there.
+ * A process that is killed keeps its lock.  nginx's master unlocks it when it
+ * learns of the death, but only in the zones of its configuration.  That is not
+ * enough: in a reload the master learns of no death, and waits for the same
+ * lock itself; a zone that another one has replaced is in no configuration any
+ * more; and the master may be dead.  So a process that waits here checks now
+ * and then whether the holder is alive.
  *
- * Who sleeps here sleeps by the clock: nobody tells nginx's semaphore of a
- * death.  The lock is held for microseconds, and mostly had at the first go.
+ * A waiting process spins, yields, then sleeps for a millisecond at a time.
+ * It does not use the semaphore of ngx_shmtx_lock(), since a death posts none.
+ * The lock is held for microseconds; nearly always the first attempt gets it.
  */
 
 
@@ -18,8 +20,8 @@
 #include <sys/wait.h>
 
 
-#define NGX_HTTP_LONGPOLL_LOCK_SPIN    2048     /* pauses; as nginx has it */
-#define NGX_HTTP_LONGPOLL_LOCK_YIELDS  16       /* times, then it sleeps */
+#define NGX_HTTP_LONGPOLL_LOCK_SPIN    2048     /* pauses; nginx's number */
+#define NGX_HTTP_LONGPOLL_LOCK_YIELDS  16       /* rounds before it sleeps */
 
 
 static ngx_uint_t ngx_http_longpoll_lock_spin(ngx_shmtx_t *mtx);
@@ -39,7 +41,7 @@ ngx_http_longpoll_lock(ngx_shmtx_t *mtx)
             continue;
         }
 
-        /* it is unlocked for this holder only, not for one that came since */
+        /* if another process has taken the lock since, it keeps it */
 
         pid = (ngx_pid_t) *mtx->lock;
 
@@ -77,7 +79,10 @@ ngx_http_longpoll_lock_spin(ngx_shmtx_t *mtx)
 }
 
 
-/* one that this master has not asked for yet is dead, and stays to be asked */
+/*
+ * A dead child that this process has not reaped yet counts as dead, too;
+ * WNOWAIT leaves it for nginx's master to reap.
+ */
 
 static ngx_uint_t
 ngx_http_longpoll_lock_dead(ngx_pid_t pid)

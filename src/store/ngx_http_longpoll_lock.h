@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_lock.h: nginx's mutex, taken by who may not wait for ever.
+ * ngx_http_longpoll_lock.h: nginx's mutex, taken away from dead processes.
  */
 
 
@@ -11,7 +11,10 @@
 #include "ngx_http_longpoll.h"
 
 
-/* returns when this process has it; to be given back by ngx_shmtx_unlock() */
+/*
+ * Returns when this process holds the lock, however long that takes.  The
+ * caller unlocks with ngx_shmtx_unlock().
+ */
 void ngx_http_longpoll_lock(ngx_shmtx_t *mtx);
 
 

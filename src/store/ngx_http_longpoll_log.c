@@ -1,30 +1,31 @@
 
 /*
- * ngx_http_longpoll_log.c: a circular space of records.
+ * ngx_http_longpoll_log.c: a circular log of records of any size.
  *
- * Order of stores.  Free space (the gap) may be written at will: nobody looks
- * there.  A record becomes part of the log in the step that moves the head
- * over it; space becomes free in the one store that moves the tail.  So
+ * Order of stores.  Nobody reads free space (the gap), so it is written with
+ * put.  A record becomes part of the log in the step that moves the head over
+ * it; space becomes free in the one store that moves the tail:
  *
  *     reserve   pad header into the gap (put)
  *     the zone  record into the gap (put), then one step with the new head
- *     skip      tail (put: one store)
+ *     clean     dead record: tail (put, one store)
  *     move      copy into the gap (put), then one step: head, links, tail
  *     rotate    pads into the gap (put), then one step: head, tail
  *
- * Pacing.  With V bytes alive, cleaning a whole lap copies V and frees the
- * rest; to win n bytes costs about n * V / gap copied.  A publish of n pays for
- * that much and its own size whenever the gap is under its target, a quarter
- * of all that is not alive.  Each move shrinks the debt faster than the gap, so
- * the gap stays above target / e and the emergency path of the zone stays idle.
+ * Pacing.  If V bytes are live, cleaning a whole lap copies V bytes and frees
+ * the rest; so to free n bytes, about n * V / gap bytes are copied.  While the
+ * gap is under its target (a quarter of all bytes that are not live), a publish
+ * of n bytes pays for that much and for its own size.  Each move shrinks the
+ * debt faster than the gap; so the gap stays above target / e, and the zone's
+ * emergency path is not taken.
  */
 
 
 #include "ngx_http_longpoll_log.h"
 
 
-#define NGX_HTTP_LONGPOLL_LOG_SKIPS  256    /* dead records in one pace */
-#define NGX_HTTP_LONGPOLL_LOG_MOVES  128    /* times n moved in one pace */
+#define NGX_HTTP_LONGPOLL_LOG_SKIPS  256    /* dead records in a call */
+#define NGX_HTTP_LONGPOLL_LOG_MOVES  128    /* times n, in a call */
 
 
 static void ngx_http_longpoll_log_pad(ngx_http_longpoll_log_t *log,
@@ -42,13 +43,13 @@ static uint64_t ngx_http_longpoll_log_rotate(ngx_http_longpoll_log_t *log,
 uint64_t
 ngx_http_longpoll_log_pos(ngx_http_longpoll_log_t *log, uint32_t ref)
 {
-    uint64_t  place, tail;
+    uint64_t  offset, tail;
 
-    place = (uint64_t) (ref - 1) * NGX_HTTP_LONGPOLL_LOG_UNIT;
+    offset = (uint64_t) (ref - 1) * NGX_HTTP_LONGPOLL_LOG_UNIT;
     tail = log->sh->tail % log->sh->size;
 
     return log->sh->tail
-           + (place >= tail ? place - tail : place + log->sh->size - tail);
+           + (offset >= tail ? offset - tail : offset + log->sh->size - tail);
 }
 
 
@@ -70,7 +71,7 @@ ngx_http_longpoll_log_reserve(ngx_http_longpoll_log_t *log, uint64_t n,
 {
     uint64_t  pos, end;
 
-    /* readers who copy without the lock look at the tail behind their copy */
+    /* readers that copy without the lock read the tail after their copy */
 
     ngx_memory_barrier();
 
@@ -232,7 +233,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n)
         }
     }
 
-    /* what was not needed is not saved up */
+    /* credit that is left over does not add up */
 
     ngx_http_longpoll_put(sh->credit, ngx_min(credit, (int64_t) n));
 }

@@ -1,23 +1,22 @@
 
 /*
- * ngx_http_longpoll_log.h: a circular space of records that describe
- * themselves.
+ * ngx_http_longpoll_log.h: a circular log of records of any size.
  *
- *        tail                                  head = where the next one goes
+ *        tail                                  head: the next record's position
  *         v                                     v
  *   | gap | dead | live | dead | live | ... |pad| gap             |
  *   0                                                           size
  *
- * head and tail are positions that only grow; a position's place is its
- * remainder by size.  A record is never cut by the end: what does not fit there
- * is padded, and it begins at place 0.
+ * Positions (head, tail) only grow; a position's offset is its remainder by
+ * size.  A record never crosses the end: if it does not fit there, the end is
+ * padded, and the record begins at offset 0.
  *
- * Cleaning moves the tail on, over the dead for nothing; a living record is
- * copied to the head, or, where it does not fit the gap, tail and head both
- * step over it and it stays where it is (a rotation).  Cleaning decides nothing
- * about who lives; that is the zone's, which also relinks what was moved.
+ * Cleaning moves the tail on.  A dead record costs nothing.  A live record is
+ * moved: copied to the head.  If it does not fit into the gap, tail and head
+ * both step over it, and it stays where it is (a rotation).  The log never
+ * decides which records live; the zone does, and relinks those that moved.
  *
- * All calls are made under the zone's lock.
+ * The caller holds the zone's lock in every call.
  */
 
 
@@ -36,10 +35,11 @@
 #define NGX_HTTP_LONGPOLL_LOG_PAD   2
 
 
-/* what the log knows of a record: its first 8 bytes */
+/* a record's first 8 bytes, the only ones that the log reads */
 
 typedef struct {
-    uint32_t                         units;     /* of 16 bytes, all of it */
+    uint32_t                         units;     /* of 16 bytes: the
+                                                   whole record */
     u_char                           state;     /* DEAD, LIVE, PAD */
     u_char                           bits;      /* the zone's */
     uint16_t                         name_len;  /* the zone's */
@@ -47,17 +47,17 @@ typedef struct {
 
 
 typedef struct {
-    uint64_t                         size;      /* bytes, never changes */
-    uint64_t                         head;
+    uint64_t                         size;      /* bytes; never changes */
+    uint64_t                         head;      /* positions, tail <= head */
     uint64_t                         tail;
-    uint64_t                         live;      /* bytes of living records */
-    int64_t                          credit;    /* bytes that may be moved */
+    uint64_t                         live;      /* bytes of live records */
+    int64_t                          credit;    /* bytes that pace may move */
 } ngx_http_longpoll_log_sh_t;
 
 
 /*
- * Makes whoever points to the living record at from point to the ref to,
- * with journaled stores only.  The bytes are copied already.
+ * Relinks a record that was copied: every pointer to the live record from
+ * becomes the ref to.  Within the caller's step, so all stores are sets.
  */
 typedef void (*ngx_http_longpoll_log_move_pt)(void *data,
     ngx_http_longpoll_rec_sh_t *from, uint32_t to);
@@ -71,12 +71,12 @@ typedef struct {
     void                            *data;      /* of move */
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)
-    uint64_t                         size;      /* what sh->size must be */
+    uint64_t                         size;      /* that sh->size must have */
 #endif
 } ngx_http_longpoll_log_t;
 
 
-/* a ref names a place in 32 bits; 0 is none */
+/* a ref is a record's offset in 32 bits: offset / 16 + 1; 0 is none */
 
 #define ngx_http_longpoll_log_rec(log, ref)                                   \
     ((void *) ((log)->base                                                    \
@@ -93,29 +93,30 @@ typedef struct {
     ((log)->sh->size - ((log)->sh->head - (log)->sh->tail))
 
 
-/* the position, between tail and head, at which the record of ref stands */
+/* the position of the record of ref, between tail and head */
 uint64_t ngx_http_longpoll_log_pos(ngx_http_longpoll_log_t *log, uint32_t ref);
 
 /* whether a record of n bytes can be reserved */
 ngx_uint_t ngx_http_longpoll_log_fits(ngx_http_longpoll_log_t *log, uint64_t n);
 
 /*
- * The place for a record of n bytes, which must fit.  Pads the end when it
- * goes to the front.  The head does not move: *head is where it must be set to
- * in the step that links the record.
+ * Returns free space for a record of n bytes, which must fit.  If the record
+ * goes to offset 0, the end is padded.  The head does not move; the caller
+ * sets it to *head in the step that links the record.
  */
 void *ngx_http_longpoll_log_reserve(ngx_http_longpoll_log_t *log, uint64_t n,
     uint64_t *head);
 
 /*
- * Moves the tail over one record.  Returns the bytes that were moved, 0 when
- * it was dead.  With an empty log (head == tail) both go to the next place 0.
+ * Moves the tail over one record.  Returns how many bytes were moved; 0: the
+ * record was dead, or rotated.  In an empty log (head == tail) both go on to
+ * the next position of offset 0.
  */
 uint64_t ngx_http_longpoll_log_clean(ngx_http_longpoll_log_t *log);
 
 /*
- * Cleans as much as publishing n bytes should pay for, so that room is there
- * long before it is needed and no single publish pays for all.
+ * Cleans as much as a publish of n bytes has to pay for, so that there is room
+ * long before it is needed and no publish pays for all of it.
  */
 void ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n);
 

@@ -7,7 +7,7 @@
  * as a debug build does (NGX_HTTP_LONGPOLL_DEBUG): it never reads or writes
  * outside of the zone, and never takes the lock for ever.
  *
- * ngx_log_error_core() is where a process that is not sound ends; here the
+ * A process that finds its zone corrupt ends in ngx_log_error_core(); here the
  * input ends there.
  */
 
@@ -85,7 +85,7 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
     what = va_arg(args, const char *);
     va_end(args);
 
-    fuzz_must(strstr(fmt, "not sound: %s") && what && *what,
+    fuzz_must(strstr(fmt, "zone is corrupt: %s") && what && *what,
               "it stops without a message");
 
     if (getenv("FUZZ_VERBOSE")) {
@@ -502,9 +502,9 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
         }
 
         fuzz_must(ngx_http_longpoll_zone_check(&walk_zone) == NULL,
-                  "it is not sound before it is spoilt");
+                  "the zone is corrupt before it is spoilt");
     } else {
-        fuzz_must(0, "it is not sound before it is spoilt");
+        fuzz_must(0, "the zone is corrupt before it is spoilt");
     }
 
     walk_spoil(&b);

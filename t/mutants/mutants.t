@@ -147,9 +147,9 @@ my @mutants = (
       seen => 'unit' },
 
     { name => "a place of gpoll's that does not move",
-      file => 'place.c',
-      from => "    ngx_http_longpoll_put(place->seen, seen);\n\n    if (place->waiting",
-      to => "    if (place->waiting",
+      file => 'client.c',
+      from => "    ngx_http_longpoll_put(entry->seen, seen);\n\n    if (entry->waiting",
+      to => "    if (entry->waiting",
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a place of gpoll's that moves in a hold of its own",
@@ -162,13 +162,14 @@ my @mutants = (
       seen => 'plain t/111-gpoll-workers.t' },
 
     { name => "a client of gpoll's known by its number",
-      file => 'place.c',
-      from => 'if ((place->uuid[0] ^ client->uuid[0]) | (place->uuid[1] ^ client->uuid[1]))',
-      to => 'if (place->uuid[0] == 0)',
+      file => 'client.c',
+      from => "if ((entry->uuid[0] ^ client->uuid[0])\n"
+              . "        | (entry->uuid[1] ^ client->uuid[1]))",
+      to => 'if (entry->uuid[0] == 0)',
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that is nobody's",
-      file => 'place.c',
+      file => 'client.c',
       from => ' || client->uuid[0] == 0', to => '',
       seen => 'unit' },
 
@@ -189,8 +190,8 @@ my @mutants = (
       seen => 'plain t/111-gpoll-workers.t' },
 
     { name => "the wrong client of gpoll's goes",
-      file => 'place.c',
-      from => '    n = places->sh->first;', to => '    n = places->sh->last;',
+      file => 'client.c',
+      from => '    n = clients->sh->first;', to => '    n = clients->sh->last;',
       seen => 'plain t/110-gpoll.t' },
 
     { name => 'what the other side of an upgrade took, not told',
