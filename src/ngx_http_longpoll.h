@@ -26,6 +26,14 @@
 #define NGX_HTTP_LONGPOLL_MAX_MESSAGES    1000    /* in one publish */
 
 /*
+ * Workers that can share a zone, which is the bits of a set of them.  A worker
+ * beyond them has the number NO_WORKER.
+ */
+
+#define NGX_HTTP_LONGPOLL_WORKERS         64
+#define NGX_HTTP_LONGPOLL_NO_WORKER       NGX_HTTP_LONGPOLL_WORKERS
+
+/*
  * A place outside the zone's lock where a worker may be killed; it is so for a
  * test (tools/die.c), and nothing otherwise.
  */

@@ -877,7 +877,7 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_writer_t *writer)
     sh = writer->zone->sh;
     self = ngx_http_longpoll_notify_worker();
 
-    if (self == NGX_HTTP_LONGPOLL_NOTIFY_MAX || sh->moved) {
+    if (self == NGX_HTTP_LONGPOLL_WORKERS || sh->moved) {
         return 0;
     }
 
@@ -1461,7 +1461,7 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
     writer = z->writer;
     self = ngx_http_longpoll_notify_worker();
 
-    if (writer == NULL || self == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+    if (writer == NULL || self == NGX_HTTP_LONGPOLL_WORKERS) {
         return;
     }
 
@@ -1653,7 +1653,7 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
     self = ngx_http_longpoll_notify_worker();
     sh = writer->zone->sh;
 
-    if (self == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+    if (self == NGX_HTTP_LONGPOLL_WORKERS) {
         return;
     }
 

@@ -1502,8 +1502,8 @@ ngx_http_longpoll_subscribe_worker(ngx_http_longpoll_zone_t *z)
 
     worker = ngx_http_longpoll_notify_worker();
 
-    return worker < NGX_HTTP_LONGPOLL_NOTIFY_MAX ? &z->sh->workers[worker]
-                                                 : NULL;
+    return worker < NGX_HTTP_LONGPOLL_WORKERS ? &z->sh->workers[worker]
+                                              : NULL;
 }
 
 

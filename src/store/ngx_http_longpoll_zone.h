@@ -27,9 +27,6 @@
 #endif
 
 
-#define NGX_HTTP_LONGPOLL_WORKERS    64
-#define NGX_HTTP_LONGPOLL_NO_WORKER  NGX_HTTP_LONGPOLL_WORKERS
-
 /*
  * A message in the log: 40 bytes; 8 more if OWED; 16 more if KEYED, which are
  * the hash of the publish's idempotency key, the last 16 bits of them how many

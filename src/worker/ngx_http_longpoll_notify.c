@@ -58,7 +58,7 @@ static void ngx_http_longpoll_notify_closing_handler(ngx_event_t *ev);
 
 static ngx_shm_t                             ngx_http_longpoll_notify_shm;
 static ngx_http_longpoll_notify_sh_t        *ngx_http_longpoll_notify_table;
-static int        ngx_http_longpoll_notify_fds[NGX_HTTP_LONGPOLL_NOTIFY_MAX];
+static int        ngx_http_longpoll_notify_fds[NGX_HTTP_LONGPOLL_WORKERS];
 
 static ngx_uint_t                            ngx_http_longpoll_notify_number;
 static ngx_atomic_uint_t                     ngx_http_longpoll_notify_self;
@@ -78,7 +78,7 @@ ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    ngx_http_longpoll_notify_shm.size = NGX_HTTP_LONGPOLL_NOTIFY_MAX
+    ngx_http_longpoll_notify_shm.size = NGX_HTTP_LONGPOLL_WORKERS
                                       * sizeof(ngx_http_longpoll_notify_sh_t)
                                       + NGX_HTTP_LONGPOLL_NOTIFY_NAMES
                                       * sizeof(ngx_http_longpoll_shared_sh_t);
@@ -89,7 +89,7 @@ ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
         ngx_http_longpoll_notify_fds[i] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
         if (ngx_http_longpoll_notify_fds[i] == -1) {
@@ -136,20 +136,20 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
         ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                       "longpoll: more than %d workers, this one looks "
                       "for events ten times a second",
-                      NGX_HTTP_LONGPOLL_NOTIFY_MAX);
+                      NGX_HTTP_LONGPOLL_WORKERS);
 
         /* it still has to learn when it is to end: any of the eventfds does */
 
-        ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_NOTIFY_MAX;
+        ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_WORKERS;
     }
 
     ngx_add_timer(&ngx_http_longpoll_notify_tick,
                   ngx_http_longpoll_notify_number
-                  < NGX_HTTP_LONGPOLL_NOTIFY_MAX ? 1000 : 100);
+                  < NGX_HTTP_LONGPOLL_WORKERS ? 1000 : 100);
 
     c = ngx_get_connection(ngx_http_longpoll_notify_fds[
                                              ngx_http_longpoll_notify_number
-                                             % NGX_HTTP_LONGPOLL_NOTIFY_MAX],
+                                             % NGX_HTTP_LONGPOLL_WORKERS],
                            cycle->log);
     if (c == NULL) {
         return NGX_ERROR;
@@ -160,7 +160,7 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
     c->read->log = cycle->log;
     c->read->handler = ngx_http_longpoll_notify_read_handler;
 
-    if (ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+    if (ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_WORKERS) {
         return NGX_OK;
     }
 
@@ -183,7 +183,7 @@ ngx_http_longpoll_notify_claim(void)
                            (ngx_atomic_uint_t) ngx_pid << 32
                            | ngx_http_longpoll_notify_start(ngx_pid);
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
         sh = &ngx_http_longpoll_notify_table[i];
         owner = sh->owner;
 
@@ -210,7 +210,7 @@ void
 ngx_http_longpoll_notify_exit_process(void)
 {
     if (ngx_http_longpoll_notify_handlers == NULL
-        || ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_NOTIFY_MAX)
+        || ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_WORKERS)
     {
         return;
     }
@@ -235,7 +235,7 @@ ngx_http_longpoll_notify_shared(ngx_str_t *name)
     ngx_http_longpoll_shared_sh_t  *shared;
 
     shared = (ngx_http_longpoll_shared_sh_t *)
-                &ngx_http_longpoll_notify_table[NGX_HTTP_LONGPOLL_NOTIFY_MAX];
+                &ngx_http_longpoll_notify_table[NGX_HTTP_LONGPOLL_WORKERS];
 
     hash = (uint64_t) ngx_crc32_long(name->data, name->len) << 32
            | ngx_hash_key(name->data, name->len) << 1 | 1;
@@ -312,7 +312,7 @@ ngx_http_longpoll_notify_alive(void)
         return 0;
     }
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
         owner = ngx_http_longpoll_notify_table[i].owner;
 
         /* a pid used again is found out by those who bury, within a second */
@@ -341,7 +341,7 @@ ngx_http_longpoll_notify_reap(void)
     ngx_atomic_uint_t               owner;
     ngx_http_longpoll_notify_sh_t  *sh;
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_MAX; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
         sh = &ngx_http_longpoll_notify_table[i];
         owner = sh->owner;
 
@@ -480,7 +480,7 @@ ngx_http_longpoll_notify_check_handler(ngx_event_t *ev)
 {
     /* with a full barrier: what is looked at must not be read before */
 
-    if (ngx_http_longpoll_notify_number < NGX_HTTP_LONGPOLL_NOTIFY_MAX) {
+    if (ngx_http_longpoll_notify_number < NGX_HTTP_LONGPOLL_WORKERS) {
         (void) __sync_fetch_and_and(&ngx_http_longpoll_notify_table[
                                 ngx_http_longpoll_notify_number].notified, 0);
     }
@@ -499,7 +499,7 @@ ngx_http_longpoll_notify_tick_handler(ngx_event_t *ev)
     ngx_http_longpoll_notify_handlers->tick();
 
     ngx_add_timer(ev, ngx_http_longpoll_notify_number
-                      < NGX_HTTP_LONGPOLL_NOTIFY_MAX ? 1000 : 100);
+                      < NGX_HTTP_LONGPOLL_WORKERS ? 1000 : 100);
 }
 
 

@@ -13,8 +13,6 @@
 #include <ngx_event.h>
 
 
-#define NGX_HTTP_LONGPOLL_NOTIFY_MAX  64
-
 
 typedef struct {
     /* something may have been published: look */
@@ -43,7 +41,7 @@ ngx_int_t ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
     ngx_http_longpoll_notify_handlers_t *handlers);
 void ngx_http_longpoll_notify_exit_process(void);
 
-/* this worker's number; NGX_HTTP_LONGPOLL_NOTIFY_MAX: all are taken */
+/* this worker's number; NGX_HTTP_LONGPOLL_WORKERS: all are taken */
 ngx_uint_t ngx_http_longpoll_notify_worker(void);
 
 /* makes the workers of the set look, this one behind what runs now */
