@@ -148,10 +148,10 @@ help:               ## this list
 
 sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 
-STORE = hash id assert log cat client wire zone zone_read zone_client zone_save \
-	zone_debug
+STORE = hash id assert log cat client golongpoll zone zone_read zone_client \
+	zone_save zone_debug
 
-build/unit/text:   UNIT = id query json wire
+build/unit/text:   UNIT = id query json golongpoll
 build/unit/store build/unit/save: UNIT = $(STORE)
 build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1
@@ -188,7 +188,7 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 
 build/fuzz/query:  FUZZ = id query json
 build/fuzz/body:   FUZZ = json
-build/fuzz/wire:   FUZZ = id json wire
+build/fuzz/wire:   FUZZ = id json golongpoll
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
 build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1

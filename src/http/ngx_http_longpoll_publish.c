@@ -22,7 +22,7 @@
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
-#include "ngx_http_longpoll_wire.h"
+#include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_zone.h"
 
 
@@ -374,7 +374,7 @@ ngx_http_longpoll_publish_text(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    data->len = ngx_http_longpoll_wire_name_len(body) + 2;
+    data->len = ngx_http_longpoll_golongpoll_name_len(body) + 2;
     data->data = ngx_pnalloc(r->pool, data->len);
     if (data->data == NULL) {
         return NGX_ERROR;
@@ -382,7 +382,7 @@ ngx_http_longpoll_publish_text(ngx_http_request_t *r,
 
     p = data->data;
     *p++ = '"';
-    p = ngx_http_longpoll_wire_name(p, body);
+    p = ngx_http_longpoll_golongpoll_name(p, body);
     *p = '"';
 
     return NGX_OK;

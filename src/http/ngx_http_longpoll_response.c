@@ -16,7 +16,7 @@
 
 
 #include "ngx_http_longpoll_response.h"
-#include "ngx_http_longpoll_wire.h"
+#include "ngx_http_longpoll_golongpoll.h"
 
 
 static ngx_int_t ngx_http_longpoll_response_refer(ngx_http_request_t *r,
@@ -239,13 +239,13 @@ ngx_http_longpoll_response_error(ngx_http_request_t *r, ngx_uint_t status,
 {
     ngx_str_t  body;
 
-    body.len = ngx_http_longpoll_wire_error_len(text);
+    body.len = ngx_http_longpoll_golongpoll_error_len(text);
     body.data = ngx_pnalloc(r->pool, body.len);
     if (body.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    (void) ngx_http_longpoll_wire_error(body.data, text);
+    (void) ngx_http_longpoll_golongpoll_error(body.data, text);
 
     return ngx_http_longpoll_response_json(r, status, &body);
 }

@@ -20,7 +20,7 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
-#include "ngx_http_longpoll_wire.h"
+#include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_zone.h"
 
 
@@ -503,7 +503,7 @@ ngx_http_longpoll_status_len(ngx_http_longpoll_status_t *st)
         len += st->zones.nelts
                * (sizeof(",\"category\":{\"name\":\"\",\"events\":,"
                          "\"waiting\":,\"first_id\":\"\",\"last_id\":\"\"}")
-                  + ngx_http_longpoll_wire_name_len(&st->category)
+                  + ngx_http_longpoll_golongpoll_name_len(&st->category)
                   + 2 * NGX_INT64_LEN + 2 * NGX_HTTP_LONGPOLL_ID_LEN);
     }
 
@@ -561,7 +561,7 @@ ngx_http_longpoll_status_json_category(u_char *p,
 {
     p = ngx_cpymem(p, ",\"category\":{\"name\":\"",
                    sizeof(",\"category\":{\"name\":\"") - 1);
-    p = ngx_http_longpoll_wire_name(p, &zone->cat.name);
+    p = ngx_http_longpoll_golongpoll_name(p, &zone->cat.name);
     p = ngx_sprintf(p, "\",\"events\":%uL,\"waiting\":%uL",
                     zone->category.events, zone->waiting);
     p = ngx_http_longpoll_status_json_id(p, "first_id", &zone->category.first);

@@ -34,7 +34,7 @@
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_wait.h"
-#include "ngx_http_longpoll_wire.h"
+#include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_zone.h"
 
 
@@ -861,7 +861,8 @@ ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
     rd->client = ctx->client;
 
     for (i = 0; i < ctx->ncats; i++) {
-        sr->costs[i] = ngx_http_longpoll_wire_event_cost(&ctx->cats[i].name);
+        sr->costs[i] = ngx_http_longpoll_golongpoll_event_cost(
+                                                        &ctx->cats[i].name);
     }
 
     if (ctx->client) {
@@ -885,8 +886,8 @@ ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
             return *bytes ? NGX_OK : NGX_ERROR;
         }
 
-        len = ngx_http_longpoll_wire_events_len(rd->cats, rd->msgs, rd->nmsgs,
-                                                rd->missed);
+        len = ngx_http_longpoll_golongpoll_events_len(rd->cats, rd->msgs,
+                                                      rd->nmsgs, rd->missed);
 
         *bytes = ngx_http_longpoll_response_share(len, ngx_cycle->log);
         if (*bytes == NULL) {
@@ -895,8 +896,9 @@ ngx_http_longpoll_subscribe_read(ngx_http_longpoll_subscribe_read_t *sr,
 
         (*bytes)->missed = rd->missed;
 
-        (void) ngx_http_longpoll_wire_events((*bytes)->data, rd->cats,
-                                             rd->msgs, rd->nmsgs, rd->missed);
+        (void) ngx_http_longpoll_golongpoll_events((*bytes)->data, rd->cats,
+                                                   rd->msgs, rd->nmsgs,
+                                                   rd->missed);
 
         if (ngx_http_longpoll_zone_read_valid(z)) {
             break;
@@ -967,7 +969,7 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
         return ngx_http_longpoll_response_plain(r, NGX_HTTP_NO_CONTENT, NULL);
     }
 
-    body.data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN);
+    body.data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_GOLONGPOLL_TIMEOUT_LEN);
     if (body.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -978,7 +980,8 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
         timestamp = ngx_max(rd->cursor.since, ctx->zone->sh->born);
     }
 
-    body.len = ngx_http_longpoll_wire_timeout(body.data, timestamp, rd->missed)
+    body.len = ngx_http_longpoll_golongpoll_timeout(body.data, timestamp,
+                                                    rd->missed)
                - body.data;
 
     ctx->result = closing ? NGX_HTTP_LONGPOLL_CLOSING

@@ -26,7 +26,7 @@
 
 
 #include "ngx_http_longpoll_zone_inner.h"
-#include "ngx_http_longpoll_wire.h"
+#include "ngx_http_longpoll_golongpoll.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_LINES  32768     /* bytes, in a lock hold */
@@ -344,7 +344,7 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
         }
 
         ngx_http_longpoll_zone_save_msg(z, msg, &name, &m);
-        len = ngx_http_longpoll_wire_line_len(&name, &m);
+        len = ngx_http_longpoll_golongpoll_line_len(&name, &m);
 
         if (len > save->size - save->len) {
             rc = NGX_AGAIN;
@@ -357,7 +357,8 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
             break;
         }
 
-        (void) ngx_http_longpoll_wire_line(save->lines + save->len, &name, &m);
+        (void) ngx_http_longpoll_golongpoll_line(save->lines + save->len,
+                                                 &name, &m);
         save->len += len;
 
         if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {

@@ -12,7 +12,7 @@
 #include "fuzz.h"
 
 #include <ngx_http_longpoll_json.h>
-#include <ngx_http_longpoll_wire.h>
+#include <ngx_http_longpoll_golongpoll.h>
 
 
 #define WIRE_CATS  8
@@ -34,11 +34,11 @@ wire_name(ngx_str_t *name)
     ngx_uint_t                 n;
     ngx_http_longpoll_item_t  *items, one;
 
-    len = ngx_http_longpoll_wire_name_len(name);
+    len = ngx_http_longpoll_golongpoll_name_len(name);
     fuzz_must(len >= name->len && len <= name->len * 6, "a name's length");
 
     p = malloc(len);
-    end = ngx_http_longpoll_wire_name(p, name);
+    end = ngx_http_longpoll_golongpoll_name(p, name);
     fuzz_must(end == p + len, "a name's length is not what is written");
 
     for (i = 0; i < len; i++) {
@@ -67,7 +67,7 @@ wire_name(ngx_str_t *name)
 
     p = malloc(len + sizeof(wire_front wire_back) - 1);
     end = ngx_cpymem(p, wire_front, sizeof(wire_front) - 1);
-    end = ngx_http_longpoll_wire_name(end, name);
+    end = ngx_http_longpoll_golongpoll_name(end, name);
     end = ngx_cpymem(end, wire_back, sizeof(wire_back) - 1);
 
     fuzz_must(ngx_http_longpoll_json_parse(&items, &n, &one, p, end - p, NULL,
@@ -88,10 +88,10 @@ wire_events(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
     uint64_t     ms;
     ngx_uint_t   i;
 
-    len = ngx_http_longpoll_wire_events_len(cats, msgs, n, missed);
+    len = ngx_http_longpoll_golongpoll_events_len(cats, msgs, n, missed);
 
     p = malloc(len);
-    end = ngx_http_longpoll_wire_events(p, cats, msgs, n, missed);
+    end = ngx_http_longpoll_golongpoll_events(p, cats, msgs, n, missed);
     fuzz_must(end == p + len, "an answer's length is not what is written");
     free(p);
 
@@ -102,9 +102,9 @@ wire_events(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
             continue;
         }
 
-        cost = ngx_http_longpoll_wire_event_cost(&cats[msgs[i].cat].name);
+        cost = ngx_http_longpoll_golongpoll_event_cost(&cats[msgs[i].cat].name);
 
-        fuzz_must(ngx_http_longpoll_wire_events_len(cats, &msgs[i], 1, 0)
+        fuzz_must(ngx_http_longpoll_golongpoll_events_len(cats, &msgs[i], 1, 0)
                   == sizeof("{\"events\":[]}") - 1 + cost - 1
                      + msgs[i].data.len,
                   "an event's cost is not what it takes");
@@ -117,14 +117,15 @@ wire_rest(ngx_str_t *text, uint64_t ms, ngx_uint_t missed)
 {
     u_char  *p;
 
-    p = malloc(NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN);
-    fuzz_must(ngx_http_longpoll_wire_timeout(p, ms, missed)
-              <= p + NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN, "a time-out's length");
+    p = malloc(NGX_HTTP_LONGPOLL_GOLONGPOLL_TIMEOUT_LEN);
+    fuzz_must(ngx_http_longpoll_golongpoll_timeout(p, ms, missed)
+              <= p + NGX_HTTP_LONGPOLL_GOLONGPOLL_TIMEOUT_LEN,
+              "a time-out's length");
     free(p);
 
-    p = malloc(ngx_http_longpoll_wire_error_len(text));
-    fuzz_must(ngx_http_longpoll_wire_error(p, text)
-              == p + ngx_http_longpoll_wire_error_len(text),
+    p = malloc(ngx_http_longpoll_golongpoll_error_len(text));
+    fuzz_must(ngx_http_longpoll_golongpoll_error(p, text)
+              == p + ngx_http_longpoll_golongpoll_error_len(text),
               "an error's length");
     free(p);
 }

@@ -25,7 +25,7 @@
 
 
 #include "store_stub.h"
-#include <ngx_http_longpoll_wire.h>
+#include <ngx_http_longpoll_golongpoll.h>
 
 
 /* of a world */

@@ -27,7 +27,7 @@
 #include <ngx_http_longpoll_id.h>
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_query.h>
-#include <ngx_http_longpoll_wire.h>
+#include <ngx_http_longpoll_golongpoll.h>
 
 #include <time.h>
 
@@ -1968,9 +1968,9 @@ text_wire_name(const u_char *in, size_t len, const char *expected)
     name.data = text_piece(in, len);
     name.len = len;
 
-    n = ngx_http_longpoll_wire_name_len(&name);
+    n = ngx_http_longpoll_golongpoll_name_len(&name);
     p = text_piece(NULL, n);
-    end = ngx_http_longpoll_wire_name(p, &name);
+    end = ngx_http_longpoll_golongpoll_name(p, &name);
 
     sprintf(text_got, "%.*s", (int) n, p);
 
@@ -2031,9 +2031,10 @@ text_wire_names(void)
     for (i = 0; i < 3; i++) {
         name.data = text_piece("\xe2\x80\xa8", i);
         name.len = i;
-        len = ngx_http_longpoll_wire_name_len(&name);
+        len = ngx_http_longpoll_golongpoll_name_len(&name);
         p = text_piece(NULL, len);
-        text_ok(len == i && ngx_http_longpoll_wire_name(p, &name) == p + i,
+        text_ok(len == i
+                && ngx_http_longpoll_golongpoll_name(p, &name) == p + i,
                 "a cut separator");
     }
 
@@ -2067,14 +2068,14 @@ text_wire_is(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
     size_t       len;
     ngx_uint_t   i;
 
-    len = ngx_http_longpoll_wire_events_len(cats, msgs, n, missed);
+    len = ngx_http_longpoll_golongpoll_events_len(cats, msgs, n, missed);
     p = text_piece(NULL, len);
     for (i = 0; i < n; i++) {
         ngx_http_longpoll_id_uuid(&msgs[i].uuid, msgs[i].id,
                                   0x123456789abcdefULL);
     }
 
-    end = ngx_http_longpoll_wire_events(p, cats, msgs, n, missed);
+    end = ngx_http_longpoll_golongpoll_events(p, cats, msgs, n, missed);
 
     sprintf(text_got, "%.*s", (int) (end - p), p);
     text_ok((size_t) (end - p) == len, "both passes agree");
@@ -2126,9 +2127,9 @@ text_wire_events(void)
     text_wire_is(cats, msgs, 0, 1, "{\"events\":[],\"missed\":true}");
     text_end("events are written as golongpoll writes them");
 
-    text_ok(ngx_http_longpoll_wire_event_cost(&cats[0].name)
+    text_ok(ngx_http_longpoll_golongpoll_event_cost(&cats[0].name)
             == sizeof(TEXT_E0 ",") - 1 - 6, "farm");
-    text_ok(ngx_http_longpoll_wire_event_cost(&cats[1].name)
+    text_ok(ngx_http_longpoll_golongpoll_event_cost(&cats[1].name)
             == sizeof(TEXT_E1 ",") - 1 - 6, "escapes");
     text_end("an event costs what it adds, without its data");
 
@@ -2202,8 +2203,8 @@ text_wire_timeouts(void)
              : (i < 4) ? ~0ULL
              : (i < 206) ? (i - 4) / 2 : text_random() >> text_below(64);
 
-        p = text_piece(NULL, NGX_HTTP_LONGPOLL_WIRE_TIMEOUT_LEN);
-        end = ngx_http_longpoll_wire_timeout(p, ms, missed);
+        p = text_piece(NULL, NGX_HTTP_LONGPOLL_GOLONGPOLL_TIMEOUT_LEN);
+        end = ngx_http_longpoll_golongpoll_timeout(p, ms, missed);
 
         sprintf(expected, "{\"timeout\":\"no events before timeout\","
                 "\"timestamp\":%llu%s}", (unsigned long long) ms,
@@ -2216,9 +2217,9 @@ text_wire_timeouts(void)
     text_end("a time-out is written as golongpoll writes it");
 
     ngx_str_set(&text, "Invalid 'since_time' arg.");
-    i = ngx_http_longpoll_wire_error_len(&text);
+    i = ngx_http_longpoll_golongpoll_error_len(&text);
     p = text_piece(NULL, i);
-    end = ngx_http_longpoll_wire_error(p, &text);
+    end = ngx_http_longpoll_golongpoll_error(p, &text);
     sprintf(text_got, "%.*s", (int) (end - p), p);
     text_ok((ngx_uint_t) (end - p) == i, "both passes agree");
     text_is("error", NULL, 0, "{\"error\": \"Invalid 'since_time' arg.\"}");

@@ -1,0 +1,393 @@
+
+/*
+ * ngx_http_longpoll_golongpoll.c: the bytes of golongpoll's answers.
+ *
+ * Owns the keys, their order and the blanks between them: none in what Go's
+ * encoding/json writes, one where golongpoll prints a text of its own.
+ * Sources: golongpoll's events.go and longpoll.go; docs/protocol.md.
+ *
+ *      events_len    the bytes of an answer     for each message: _digits,
+ *                                               _name_len, data, id
+ *      events        the answer itself          for each message: _head, _name,
+ *                                               data and id in _tail
+ *
+ * The caller allocates what the first call returns, so both calls must count
+ * alike: what changes in one changes in the other.
+ *
+ * Every event of every answer is written here, so:
+ *
+ *   - A name that needs no escapes is copied; its length shows that.
+ *   - A message of the same category as the message before it takes the length
+ *     of the name from that one, and copies the escaped name out of the answer.
+ *   - Numbers are printed two digits at a time.
+ */
+
+
+#include "ngx_http_longpoll_golongpoll.h"
+
+
+#define ngx_http_longpoll_golongpoll_lit(p, text)                             \
+    ngx_cpymem(p, text, sizeof(text) - 1)
+
+/* whether U+2028 or U+2029 begins at p */
+
+#define ngx_http_longpoll_golongpoll_separator(p, last)                       \
+    ((p)[0] == 0xe2 && (last) - (p) > 2 && (p)[1] == 0x80                     \
+     && ((p)[2] & 0xfe) == 0xa8)
+
+
+static u_char ngx_http_longpoll_golongpoll_short(u_char c);
+static ngx_inline u_char *ngx_http_longpoll_golongpoll_head(u_char *p,
+    uint64_t ms);
+static ngx_inline u_char *ngx_http_longpoll_golongpoll_tail(u_char *p,
+    ngx_http_longpoll_msg_t *msg);
+static size_t ngx_http_longpoll_golongpoll_digits(uint64_t n);
+static u_char *ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n);
+
+
+/* the bytes that an ASCII character takes in a JSON string */
+
+static const u_char  ngx_http_longpoll_golongpoll_sizes[] = {
+    6, 6, 6, 6, 6, 6, 6, 6, 2, 2, 2, 6, 2, 2, 6, 6,
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+    1, 1, 2, 1, 1, 1, 6, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 6, 1, 6, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+};
+
+static const u_char  ngx_http_longpoll_golongpoll_pairs[] =
+    "0001020304050607080910111213141516171819"
+    "2021222324252627282930313233343536373839"
+    "4041424344454647484950515253545556575859"
+    "6061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+static const u_char  ngx_http_longpoll_golongpoll_hex[] = "0123456789abcdef";
+
+
+size_t
+ngx_http_longpoll_golongpoll_name_len(ngx_str_t *name)
+{
+    u_char  *p, *last;
+    size_t   len;
+
+    len = 0;
+    p = name->data;
+    last = p + name->len;
+
+    while (p < last) {
+
+        if (*p < 0x80) {
+            len += ngx_http_longpoll_golongpoll_sizes[*p++];
+
+        } else if (ngx_http_longpoll_golongpoll_separator(p, last)) {
+            len += sizeof("\\u2028") - 1;
+            p += 3;
+
+        } else {
+            len++;
+            p++;
+        }
+    }
+
+    return len;
+}
+
+
+u_char *
+ngx_http_longpoll_golongpoll_name(u_char *p, ngx_str_t *name)
+{
+    u_char  c, *src, *last;
+
+    if (ngx_http_longpoll_golongpoll_name_len(name) == name->len) {
+        return ngx_cpymem(p, name->data, name->len);
+    }
+
+    src = name->data;
+    last = src + name->len;
+
+    while (src < last) {
+
+        if (ngx_http_longpoll_golongpoll_separator(src, last)) {
+            p = ngx_http_longpoll_golongpoll_lit(p, "\\u202");
+            *p++ = ngx_http_longpoll_golongpoll_hex[src[2] & 0xf];
+            src += 3;
+            continue;
+        }
+
+        c = *src++;
+
+        if (c >= 0x80 || ngx_http_longpoll_golongpoll_sizes[c] == 1) {
+            *p++ = c;
+
+        } else if (ngx_http_longpoll_golongpoll_sizes[c] == 2) {
+            *p++ = '\\';
+            *p++ = ngx_http_longpoll_golongpoll_short(c);
+
+        } else {
+            p = ngx_http_longpoll_golongpoll_lit(p, "\\u00");
+            *p++ = ngx_http_longpoll_golongpoll_hex[c >> 4];
+            *p++ = ngx_http_longpoll_golongpoll_hex[c & 0xf];
+        }
+    }
+
+    return p;
+}
+
+
+static u_char
+ngx_http_longpoll_golongpoll_short(u_char c)
+{
+    switch (c) {
+
+    case '\b':
+        return 'b';
+
+    case '\f':
+        return 'f';
+
+    case '\n':
+        return 'n';
+
+    case '\r':
+        return 'r';
+
+    case '\t':
+        return 't';
+
+    default: /* '"', '\\' */
+        return c;
+    }
+}
+
+
+size_t
+ngx_http_longpoll_golongpoll_event_cost(ngx_str_t *name)
+{
+    return sizeof("{\"timestamp\":1616040198889,\"category\":\"\",\"data\":"
+                  ",\"id\":\"\"},") - 1
+           + NGX_HTTP_LONGPOLL_ID_LEN
+           + ngx_http_longpoll_golongpoll_name_len(name);
+}
+
+
+size_t
+ngx_http_longpoll_golongpoll_events_len(ngx_http_longpoll_cat_t *cats,
+    ngx_http_longpoll_msg_t *msgs, ngx_uint_t n, ngx_uint_t missed)
+{
+    size_t      len, name;
+    ngx_uint_t  i;
+
+    len = sizeof("{\"events\":[]}") - 1;
+
+    if (missed) {
+        len += sizeof(",\"missed\":true") - 1;
+    }
+
+    if (n == 0) {
+        return len;
+    }
+
+    name = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (i == 0 || msgs[i].cat != msgs[i - 1].cat) {
+            name = ngx_http_longpoll_golongpoll_name_len(
+                                                   &cats[msgs[i].cat].name);
+        }
+
+        len += sizeof("{\"timestamp\":,\"category\":\"\",\"data\":"
+                      ",\"id\":\"\"},") - 1
+               + ngx_http_longpoll_golongpoll_digits(
+                                         ngx_http_longpoll_id_ms(msgs[i].id))
+               + name + msgs[i].data.len + NGX_HTTP_LONGPOLL_ID_LEN;
+    }
+
+    return len - 1;     /* no comma behind the last event */
+}
+
+
+u_char *
+ngx_http_longpoll_golongpoll_events(u_char *p,
+    ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
+    ngx_uint_t missed)
+{
+    u_char                   *start;
+    ngx_str_t                 name;
+    ngx_uint_t                i;
+    ngx_http_longpoll_msg_t  *msg;
+
+    ngx_str_null(&name);
+
+    p = ngx_http_longpoll_golongpoll_lit(p, "{\"events\":[");
+
+    for (i = 0; i < n; i++) {
+
+        msg = &msgs[i];
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        p = ngx_http_longpoll_golongpoll_head(p,
+                                              ngx_http_longpoll_id_ms(msg->id));
+
+        start = p;
+
+        if (i && msg->cat == msgs[i - 1].cat) {
+            p = ngx_cpymem(p, name.data, name.len);
+
+        } else {
+            p = ngx_http_longpoll_golongpoll_name(p, &cats[msg->cat].name);
+        }
+
+        name.data = start;
+        name.len = p - start;
+
+        p = ngx_http_longpoll_golongpoll_tail(p, msg);
+    }
+
+    *p++ = ']';
+
+    if (missed) {
+        p = ngx_http_longpoll_golongpoll_lit(p, ",\"missed\":true");
+    }
+
+    *p++ = '}';
+
+    return p;
+}
+
+
+static ngx_inline u_char *
+ngx_http_longpoll_golongpoll_head(u_char *p, uint64_t ms)
+{
+    p = ngx_http_longpoll_golongpoll_lit(p, "{\"timestamp\":");
+    p = ngx_http_longpoll_golongpoll_number(p, ms);
+
+    return ngx_http_longpoll_golongpoll_lit(p, ",\"category\":\"");
+}
+
+
+static ngx_inline u_char *
+ngx_http_longpoll_golongpoll_tail(u_char *p, ngx_http_longpoll_msg_t *msg)
+{
+    p = ngx_http_longpoll_golongpoll_lit(p, "\",\"data\":");
+    p = ngx_cpymem(p, msg->data.data, msg->data.len);
+    p = ngx_http_longpoll_golongpoll_lit(p, ",\"id\":\"");
+    p = ngx_http_longpoll_id_print(p, &msg->uuid);
+
+    return ngx_http_longpoll_golongpoll_lit(p, "\"}");
+}
+
+
+size_t
+ngx_http_longpoll_golongpoll_line_len(ngx_str_t *name,
+    ngx_http_longpoll_msg_t *msg)
+{
+    return sizeof("\n{\"timestamp\":,\"category\":\"\",\"data\":"
+                  ",\"id\":\"\"}") - 1
+           + ngx_http_longpoll_golongpoll_digits(
+                                            ngx_http_longpoll_id_ms(msg->id))
+           + ngx_http_longpoll_golongpoll_name_len(name) + msg->data.len
+           + NGX_HTTP_LONGPOLL_ID_LEN;
+}
+
+
+u_char *
+ngx_http_longpoll_golongpoll_line(u_char *p, ngx_str_t *name,
+    ngx_http_longpoll_msg_t *msg)
+{
+    *p++ = LF;
+    p = ngx_http_longpoll_golongpoll_head(p, ngx_http_longpoll_id_ms(msg->id));
+    p = ngx_http_longpoll_golongpoll_name(p, name);
+
+    return ngx_http_longpoll_golongpoll_tail(p, msg);
+}
+
+
+u_char *
+ngx_http_longpoll_golongpoll_timeout(u_char *p, uint64_t ms, ngx_uint_t missed)
+{
+    p = ngx_http_longpoll_golongpoll_lit(p,
+                                    "{\"timeout\":\"no events before timeout\","
+                                    "\"timestamp\":");
+    p = ngx_http_longpoll_golongpoll_number(p, ms);
+
+    if (missed) {
+        p = ngx_http_longpoll_golongpoll_lit(p, ",\"missed\":true");
+    }
+
+    *p++ = '}';
+
+    return p;
+}
+
+
+size_t
+ngx_http_longpoll_golongpoll_error_len(ngx_str_t *text)
+{
+    return sizeof("{\"error\": \"\"}") - 1 + text->len;
+}
+
+
+u_char *
+ngx_http_longpoll_golongpoll_error(u_char *p, ngx_str_t *text)
+{
+    p = ngx_http_longpoll_golongpoll_lit(p, "{\"error\": \"");
+    p = ngx_cpymem(p, text->data, text->len);
+    p = ngx_http_longpoll_golongpoll_lit(p, "\"}");
+
+    return p;
+}
+
+
+static size_t
+ngx_http_longpoll_golongpoll_digits(uint64_t n)
+{
+    size_t  digits;
+
+    if (n >= 1000000000000ULL && n < 10000000000000ULL) {
+        return 13;
+    }
+
+    for (digits = 1; n >= 10; n /= 10) {
+        digits++;
+    }
+
+    return digits;
+}
+
+
+static u_char *
+ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n)
+{
+    u_char      *dst, buf[NGX_INT64_LEN];
+    ngx_uint_t   pair;
+
+    dst = buf + NGX_INT64_LEN;
+
+    while (n >= 100) {
+        pair = (ngx_uint_t) (n % 100) * 2;
+        n /= 100;
+
+        *--dst = ngx_http_longpoll_golongpoll_pairs[pair + 1];
+        *--dst = ngx_http_longpoll_golongpoll_pairs[pair];
+    }
+
+    if (n >= 10) {
+        pair = (ngx_uint_t) n * 2;
+
+        *--dst = ngx_http_longpoll_golongpoll_pairs[pair + 1];
+        *--dst = ngx_http_longpoll_golongpoll_pairs[pair];
+
+    } else {
+        *--dst = (u_char) (n + '0');
+    }
+
+    return ngx_cpymem(p, dst, buf + NGX_INT64_LEN - dst);
+}
