@@ -1,8 +1,8 @@
 # ngx_http_longpoll_module; `make help` lists the targets.
 #
-# nginx's own configure and Makefile build the module (see tools/build); this
+# nginx's own configure and Makefile build the module (see tools/build.sh); this
 # file only gives what one does here a name.  Every target installs what it
-# needs itself (tools/deps).
+# needs itself (tools/deps.sh).
 
 MAKEFLAGS += --no-print-directory
 
@@ -15,124 +15,124 @@ T =
 # of each fuzz target
 SECONDS ?= 15
 
-.PHONY: all help check test unit load cost plain hup user docs persist asan \
-	valgrind fuzz chaos soak clients matrix smoke storm mutants run backend \
+.PHONY: all help check test unit generator cost plain hup user docs persist asan \
+	valgrind fuzz chaos soak clients matrix smoke load mutants run backend \
 	bench holds dist package package-test clean build-unit build-fuzz \
 	build-bench
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
-	@tools/deps build
-	@tools/build module
+	@tools/deps.sh build
+	@tools/build.sh module
 
 test:               ## for a landing: check to chaos, smoke
-	@tools/deps build check test docs asan clients run fuzz cost
-	@tools/test build check unit load cost plain hup user docs persist clients \
+	@tools/deps.sh build check test docs asan clients run fuzz cost
+	@tools/test.pl build check unit generator cost plain hup user docs persist clients \
 	    asan fuzz chaos smoke
 
 check: all          ## layout, style, pages, warnings, cppcheck
-	@tools/deps check
-	@tools/check
+	@tools/deps.sh check
+	@tools/check.sh
 
 unit:               ## the programs of t/unit/
-	@tools/deps build test
-	@tools/test unit
+	@tools/deps.sh build test
+	@tools/test.pl unit
 
-load: all           ## does the load generator of bench/ notice mistakes?
-	@tools/deps build check
-	@tools/test load
+generator: all      ## does the load generator of bench/ notice mistakes?
+	@tools/deps.sh build check
+	@tools/test.pl generator
 
 cost: all           ## instructions for an operation, against t/cost/budget
-	@tools/deps cost
-	@tools/test cost
+	@tools/deps.sh cost
+	@tools/test.pl cost
 
 plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
-	@tools/deps test
-	@tools/test plain -- $(T)
+	@tools/deps.sh test
+	@tools/test.pl plain -- $(T)
 
 hup: all            ## t/*.t, one nginx that is reloaded from block to block
-	@tools/deps test
-	@tools/test hup -- $(T)
+	@tools/deps.sh test
+	@tools/test.pl hup -- $(T)
 
 user: all           ## a few of t/*.t, by somebody who is not root
-	@tools/deps test
-	@tools/test user -- $(T)
+	@tools/deps.sh test
+	@tools/test.pl user -- $(T)
 
 persist: all        ## t/persist/*.t, files of zones; ROUNDS=100 SEED=... T=...
-	@tools/deps test
-	@tools/test persist -- $(T)
+	@tools/deps.sh test
+	@tools/test.pl persist -- $(T)
 
 docs: all           ## t/docs/*.t, what the pages show is run; T=...
-	@tools/deps test docs
-	@tools/test docs -- $(T)
+	@tools/deps.sh test docs
+	@tools/test.pl docs -- $(T)
 
 clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
-	@tools/deps clients run
-	@tools/test clients -- $(T)
+	@tools/deps.sh clients run
+	@tools/test.pl clients -- $(T)
 
 asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
-	@tools/deps build test asan
-	@tools/test asan -- $(T)
+	@tools/deps.sh build test asan
+	@tools/test.pl asan -- $(T)
 
 valgrind:           ## t/*.t, on an nginx under valgrind; half an hour
-	@tools/deps build test asan valgrind
-	@tools/test valgrind -- $(T)
+	@tools/deps.sh build test asan valgrind
+	@tools/test.pl valgrind -- $(T)
 
 fuzz:               ## t/fuzz/*.c, 15 seconds each; SECONDS=n T=query for more
-	@tools/deps build fuzz
-	@SECONDS=$(SECONDS) tools/test fuzz -- $(T)
+	@tools/deps.sh build fuzz
+	@SECONDS=$(SECONDS) tools/test.pl fuzz -- $(T)
 
 matrix:             ## t/*.t, on nginx 1.22, 1.26 and the newest, also static
-	@tools/deps build test asan
-	@tools/test matrix -- $(T)
+	@tools/deps.sh build test asan
+	@tools/test.pl matrix -- $(T)
 
 smoke:              ## a few of t/*.t on the newer of these
-	@tools/deps build test asan
-	@tools/test smoke
+	@tools/deps.sh build test asan
+	@tools/test.pl smoke
 
-chaos: all          ## a minute of storm: kills, reloads, odd clients; SEED=...
-	@tools/deps build test
-	@tools/test chaos
+chaos: all          ## a minute of kills, reloads and odd clients; SEED=...
+	@tools/deps.sh build test
+	@tools/test.pl chaos
 
 soak: all           ## the same for ten minutes, or SECONDS=...
-	@tools/deps build test
-	@tools/test soak
+	@tools/deps.sh build test
+	@tools/test.pl soak
 
-storm: all          ## 30,000 clients at once, 1,000 reloads; T=...
-	@tools/deps build test
+load: all           ## 30,000 clients at once, 1,000 reloads; T=...
+	@tools/deps.sh build test
 	@$(MAKE) -s build-bench
-	@tools/test storm -- $(T)
+	@tools/test.pl load -- $(T)
 
 mutants: all        ## mistakes put in on purpose, which the tests must see
-	@tools/deps build test asan
-	@tools/test mutants
+	@tools/deps.sh build test asan
+	@tools/test.pl mutants
 
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
-	@tools/deps run
-	@tools/run $(PORT)
+	@tools/deps.sh run
+	@tools/run.sh $(PORT)
 
 backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
-	@tools/deps clients run
-	@tools/backend $(NAME) $(PORT)
+	@tools/deps.sh clients run
+	@tools/backend.sh $(NAME) $(PORT)
 
 bench: all          ## the benchmark, to docs/performance.md; ARGS='--quick'
-	@tools/deps build bench
-	@bench/run $(ARGS)
+	@tools/deps.sh build bench
+	@bench/run.pl $(ARGS)
 
 holds: all          ## how long the store holds its lock, measured
 	@$(MAKE) -s build/holds
 	@build/holds
 
 dist:               ## the tarball of a release, from what is committed
-	@tools/deps dist
-	@tools/dist
+	@tools/deps.sh dist
+	@tools/release.sh dist
 
 package:            ## Debian's package for the installed nginx, from the tarball
-	@tools/deps build package $(if $(wildcard .git),dist)
-	@tools/package
+	@tools/deps.sh build package $(if $(wildcard .git),dist)
+	@tools/release.sh package
 
 package-test:       ## packages of two Debians, installed, used and purged there
-	@tools/deps dist check root
-	@tools/test package
+	@tools/deps.sh dist check root
+	@tools/test.pl package
 
 clean:              ## removes build/ and what the tests left
 	@rm -rf build t/servroot*

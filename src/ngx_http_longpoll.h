@@ -35,7 +35,7 @@
 
 /*
  * A place outside the zone's lock where a worker may be killed; it is so for a
- * test (tools/die.c), and nothing otherwise.
+ * test (t/faults/die.c), and nothing otherwise.
  */
 
 #if (NGX_HTTP_LONGPOLL_STEPS)

@@ -5,7 +5,7 @@
  * It is linked in, because the environment does not reach everywhere: nginx
  * clears it for the binary that it upgrades to, and Test::Nginx rewrites
  * ASAN_OPTIONS.  Traps are UBSan's, and what may be loaded in front is
- * build/chaos/clock.so (see tools/build).
+ * build/chaos/clock.so (see tools/build.sh).
  */
 
 

@@ -15,7 +15,7 @@
 #             identifiers, and, where no ordinary sentence has them, in
 #             comments and pages
 #
-# Nothing of it is a limit; tools/layout and tools/style have those.
+# Nothing of it is a limit; tools/layout.pl and tools/style.pl have those.
 
 use strict;
 use warnings;

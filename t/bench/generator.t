@@ -1,4 +1,4 @@
-# Does bench/ notice what goes wrong?  Its modes against t/bench/faulty, which
+# Does bench/ notice what goes wrong?  Its modes against t/bench/faulty.pl, which
 # makes one mistake in each run; see there for which.
 
 use strict;
@@ -12,7 +12,7 @@ use Test::More;
 my $root  = abs_path(dirname(__FILE__) . '/../..');
 my $bench = "$root/build/bench/longpoll-bench";
 
-my $pid = open2(my $out, my $in, $^X, "$root/t/bench/faulty");
+my $pid = open2(my $out, my $in, $^X, "$root/t/bench/faulty.pl");
 chomp(my $port = <$out>);
 
 my %modes = (

@@ -1,4 +1,4 @@
-# bench/run, with the module alone and everything small: does it measure, and
+# bench/run.pl, with the module alone and everything small: does it measure, and
 # write what it should?
 
 use strict;
@@ -21,7 +21,7 @@ sub slurp {
 my @cases = qw(publish fanout own catchup stored workers lock);
 my @how   = (qw(--quick --server longpoll --out), $dir,
              map { ('--case', $_) } @cases);
-my $said  = `$root/bench/run @how 2>&1`;
+my $said  = `$root/bench/run.pl @how 2>&1`;
 
 is($?, 0, 'it ends well') or diag($said);
 

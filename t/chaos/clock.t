@@ -1,4 +1,4 @@
-# The wall clock is set by an hour while nginx runs (tools/clock.c): what the
+# The wall clock is set by an hour while nginx runs (t/faults/clock.c): what the
 # random run must take as it comes is told to the byte here.
 
 use strict;

@@ -336,7 +336,7 @@ sub served {
 
     my $port = Longpoll::Backend::free_ports(3);
     my $run = Longpoll::Child->start(
-        [ "$root/tools/backend", $name, $port ], log => "$dir/log",
+        [ "$root/tools/backend.sh", $name, $port ], log => "$dir/log",
         env => { TMPDIR => $dir });
 
     wait_until('it to be served',

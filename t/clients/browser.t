@@ -172,7 +172,7 @@ my $serial = 0;
 # asks nobody else for them.
 
 sub client_js {
-    my $tool = abs_path(dirname(abs_path(__FILE__)) . '/../../tools/go');
+    my $tool = abs_path(dirname(abs_path(__FILE__)) . '/../../tools/go.sh');
 
     chomp(my $go = `'$tool' 1.16`);
     return (undef, 'there is no go to fetch it') if $? or $go eq '';

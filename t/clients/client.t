@@ -248,7 +248,7 @@ sub types {
     is_deeply(\%ts, \%js, 'types: of what there is');
 }
 
-# as tools/backend fetches: nothing, or why it is not there
+# as tools/backend.sh fetches: nothing, or why it is not there
 
 sub typescript {
     my $lock = slurp("$js/package-lock.json");

@@ -281,7 +281,7 @@ sub start {
     my $log = "$root/build/demo.log";
 
     unlink $log;
-    my $child = Longpoll::Child->start(["$root/tools/run", $port],
+    my $child = Longpoll::Child->start(["$root/tools/run.sh", $port],
                                        log => $log);
 
     wait_until('the demo to be up' => sub {

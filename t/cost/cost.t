@@ -9,9 +9,9 @@
 # nginx other than those of the budget has other figures: the comparison is then
 # skipped.
 #
-#     tools/test cost               compares
-#     tools/test cost -- record     writes what is measured as the budget
-#     COST_ONLY='publish floor' tools/test cost
+#     tools/test.pl cost               compares
+#     tools/test.pl cost -- record     writes what is measured as the budget
+#     COST_ONLY='publish floor' tools/test.pl cost
 #
 # A budget is raised by a commit of its own, which says why.
 
@@ -247,7 +247,7 @@ sub record {
     open my $out, '>', $file or die "$file: $!\n";
     print $out <<'_EOC_', 'build ', join(', ', @build), "\n\n";
 # Instructions for an operation: of the module and yajl, and of all the worker.
-# `tools/test cost -- record` writes this.  Raising a figure is a commit of its
+# `tools/test.pl cost -- record` writes this.  Raising a figure is a commit of its
 # own that says why.
 
 _EOC_

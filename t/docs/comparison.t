@@ -91,7 +91,7 @@ my ($conf, $conn, $own, $stuck);
 
 local $SIG{PIPE} = 'IGNORE';
 
-system "'$root/bench/peers' push-stream >/dev/null 2>&1";
+system "'$root/bench/peers.sh' push-stream >/dev/null 2>&1";
 
 for my $name (sort keys %server) {
     $own = $server{$name};

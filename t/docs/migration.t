@@ -62,7 +62,7 @@ sub missing {
                ? undef : 'no libnginx-mod-nchan for this nginx';
     }
 
-    chomp(my $why = `'$root/bench/peers' push-stream 2>&1`);
+    chomp(my $why = `'$root/bench/peers.sh' push-stream 2>&1`);
     return $? ? $why : undef;
 }
 

@@ -1,4 +1,4 @@
-# tools/pages can say no: each thing that it looks for is put into a copy of the
+# tools/pages.pl can say no: each thing that it looks for is put into a copy of the
 # pages and sources, and it must be named.
 
 use strict;
@@ -16,7 +16,7 @@ use Longpoll::Pages qw( slurp );
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
-# what tools/pages reads, and where links lead
+# what tools/pages.pl reads, and where links lead
 
 system("cd '$root' && cp -r *.md *.c Makefile LICENSE src docs client demo t"
        . " tools bench '$dir'") == 0 or die "cp: $?\n";
@@ -106,7 +106,7 @@ done_testing();
 
 
 sub said {
-    chomp(my $said = `'$^X' '$dir/tools/pages' 2>&1`);
+    chomp(my $said = `'$^X' '$dir/tools/pages.pl' 2>&1`);
     return $said;
 }
 

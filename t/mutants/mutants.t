@@ -268,7 +268,7 @@ sub run {
     delete local @ENV{qw( TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES T )};
 
     my ($name, @files) = split ' ', $part;
-    my $said = `cd $tree && make -s 2>&1 && timeout --foreground $limit tools/test $name -- @files 2>&1`;
+    my $said = `cd $tree && make -s 2>&1 && timeout --foreground $limit tools/test.pl $name -- @files 2>&1`;
 
     return ($? == 0, $said);
 }

@@ -55,10 +55,10 @@ done_testing();
 # A release: of one commit it is always the same, and it is what git knows.
 
 sub tarball {
-    my ($made) = run('tools/dist') =~ /^(build\S+)$/m;
+    my ($made) = run('tools/release.sh dist') =~ /^(build\S+)$/m;
     my $bytes = slurp($made);
 
-    run('tools/dist');
+    run('tools/release.sh dist');
     is(Digest::SHA::sha256_hex(slurp($made)),
        Digest::SHA::sha256_hex($bytes), 'dist: the same bytes twice');
 
@@ -80,7 +80,7 @@ sub suite {
     inside('build', 'mkdir', '-p', $tree);
     copy($tarball, 'build', '/srv/');
     inside('build', 'tar', '-xzf', "/srv/$name.tar.gz", '-C', '/srv');
-    wanted('build', "$tree/tools/deps", 'build', 'package');
+    wanted('build', "$tree/tools/deps.sh", 'build', 'package');
 
     builds($tree);
     my $deb = packages($tree);
@@ -125,7 +125,7 @@ sub packages {
                          && / -O2 / && / -Werror=format-security /) }
                 @compiled ], [], "$suite: with Debian's flags");
 
-    # dh and tools/build have the same from `config`
+    # dh and tools/build.sh have the same from `config`
 
     my $dir = "$tree/build/package/unpacked";
     inside('build', 'dpkg', '-x', $deb, $dir);
@@ -242,17 +242,17 @@ sub purges {
 
 sub new {
     my ($which) = @_;
-    my $said = `tools/root new $suite $which`;
+    my $said = `tools/root.sh new $suite $which`;
 
     chomp($said);
     push @made, $which;
     die \$said if $? >> 8 == 3;
-    die "tools/root new $suite $which: $?\n" if $?;
+    die "tools/root.sh new $suite $which: $?\n" if $?;
 }
 
 sub gone {
     while (defined(my $which = pop @made)) {
-        system('tools/root', 'gone', $suite, $which);
+        system('tools/root.sh', 'gone', $suite, $which);
     }
 }
 
@@ -268,8 +268,8 @@ sub path {
     return "$root/build/roots/$suite/$which$file";
 }
 
-sub inside { return run('tools/root', 'in', $suite, @_) }
-sub alone  { return run('tools/root', 'alone', $suite, @_) }
+sub inside { return run('tools/root.sh', 'in', $suite, @_) }
+sub alone  { return run('tools/root.sh', 'alone', $suite, @_) }
 
 # a download, which may fail
 

@@ -1,5 +1,5 @@
 # A disk that is slow, full or not to be written to, and files that somebody
-# moves, cuts or deletes under a running nginx.  tools/disk.c is that disk.
+# moves, cuts or deletes under a running nginx.  t/faults/disk.c is that disk.
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
 # Everything is killed (-9) at a random moment while eight publish, and started
 # again: what was answered is there, once, and cursors are told what they must
-# be.  The same for a power cut (tools/disk.c).
+# be.  The same for a power cut (t/faults/disk.c).
 #
 # ROUNDS=10 (of some, half as many of others), SEED=... to have the same moments again.
 

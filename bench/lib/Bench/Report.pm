@@ -1,6 +1,6 @@
 package Bench::Report;
 
-# What a run of bench/run found: performance.md with a table, and plots.
+# What a run of bench/run.pl found: performance.md with a table, and plots.
 #
 #     my $report = Bench::Report->new(rows => [...], servers => [...], ...);
 #     $report->table                the table alone, in Markdown

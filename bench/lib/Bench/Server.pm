@@ -160,7 +160,7 @@ sub prepare {
     my ($self) = @_;
 
     if ($self->{fetch}) {
-        chomp(my $why = `$root/bench/peers $self->{name}`);
+        chomp(my $why = `$root/bench/peers.sh $self->{name}`);
         return $why || 'it cannot be fetched' if $?;
     }
 

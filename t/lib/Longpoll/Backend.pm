@@ -14,7 +14,7 @@ package Longpoll::Backend;
 #     $b->stop_app, $b->start_app       and back, with the same secret
 #     $b->end                           happens by itself when the test ends
 #
-# Only ports are others than in demo/backends/.  tools/backend says what is
+# Only ports are others than in demo/backends/.  tools/backend.sh says what is
 # fetched and built; what is not to be had is a reason, what is wrong dies.
 # `go-before` is an application without nginx.
 
@@ -31,7 +31,7 @@ use Longpoll::Child ();
 use Longpoll::Server qw( wait_until );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
-my $tool = "$root/tools/backend";
+my $tool = "$root/tools/backend.sh";
 my $next = ($ENV{TEST_NGINX_PORT} || 1984) + 40;
 
 
@@ -42,7 +42,7 @@ sub missing {
 
     return undef if $? == 0;
     return "$name: fetching took too long" if $? == 124 << 8;
-    die "tools/backend get $name: $?\n" if $? != 3 << 8;
+    die "tools/backend.sh get $name: $?\n" if $? != 3 << 8;
 
     chomp $said;
     return "$name: $said";

@@ -19,8 +19,8 @@ package Longpoll::Chaos;
 # zone and conf hold all sizes and parameters that the zone may have, a reload
 # takes one of each.
 # With dies the module is the one of build/chaos, and workers die at a chosen
-# store, or at a point outside the lock (tools/die.c).  With clock nginx's wall clock is not the test's, and is
-# set forth and back by up to an hour (tools/clock.c).
+# store, or at a point outside the lock (t/faults/die.c).  With clock nginx's wall clock is not the test's, and is
+# set forth and back by up to an hour (t/faults/clock.c).
 #
 # kinds says how probes and followers come: plain, tls, h2, or h2s, which is HTTP/2
 # over TLS.  Several of them share a connection then, and leave it one by one, or
@@ -1025,7 +1025,7 @@ sub number {
     syswrite $out, pack $type, $n;
 }
 
-# what tools/die.c reads: nobody dies yet
+# what t/faults/die.c reads: nobody dies yet
 
 sub bomb {
     my ($dir) = @_;

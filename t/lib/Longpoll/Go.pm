@@ -57,7 +57,7 @@ sub in_place {
 
     my ($needed) = `grep '^go ' go.mod` =~ /([\d.]+)/;
 
-    chomp(my $go = `'$root/tools/go' $needed`);
+    chomp(my $go = `'$root/tools/go.sh' $needed`);
 
     if ($? || !$go) {
         $Missing = "no Go $needed or newer, neither here nor in Debian's"

@@ -44,7 +44,7 @@ sub counted {
     local $ENV{TEST_NGINX_LOAD_MODULES} = join ' ', Longpoll::Server::modules();
     local $ENV{COST_NGINX} = Longpoll::Server::nginx();
     local $ENV{COST_DIR} = $dir;
-    local $ENV{TEST_NGINX_BINARY} = "$root/tools/callgrind";
+    local $ENV{TEST_NGINX_BINARY} = "$root/tools/valgrind.sh";
 
     my $server = Longpoll::Server->start(%o, workers => 1);
     my ($worker) = $server->workers;

@@ -7,7 +7,7 @@ package Longpoll::Persist;
 #         parameters => 'flush=100ms',  # of longpoll_zone
 #         size       => '1m',
 #         http       => '', server => '',   # more of these, see Server
-#         disk       => 1,              # with tools/disk.c; 'shadow': also what
+#         disk       => 1,              # with t/faults/disk.c; 'shadow': also what
 #         content    => $text,          # a power cut would leave
 #         before     => sub { ... },    # files that are there from the start
 #     );

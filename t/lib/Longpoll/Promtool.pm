@@ -29,7 +29,7 @@ sub fetched {
 
     return $program if -x $program;
 
-    system "'$root/tools/apt' deb same '$dir' download prometheus"
+    system "'$root/tools/apt.sh' deb same '$dir' download prometheus"
            . " >'$root/build/prometheus.log' 2>&1"
            . " && dpkg -x '$dir'/prometheus_*.deb '$dir'";
 

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 #
-# bench/run [--quick] [--scaling] [--case NAME]... [--server NAME]...
+# bench/run.pl [--quick] [--scaling] [--case NAME]... [--server NAME]...
 #           [--rounds N] [--out DIR] [--nginx FILE] [--list]
 #
 # What the module costs, beside nginx itself and beside other servers.

@@ -1,6 +1,6 @@
 
 /*
- * tools/clock.c: a wall clock that a test can set, for one nginx.
+ * t/faults/clock.c: a wall clock that a test can set, for one nginx.
  *
  * build/chaos/clock.so is preloaded.  LONGPOLL_CLOCK names a file of 8 bytes,
  * how many microseconds that nginx's wall clock is ahead of the machine's, in

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# tools/go VERSION: prints the path of a Go of that version or newer.
+# tools/go.sh VERSION: prints the path of a Go of that version or newer.
 #
 # It is the one in PATH, or else Debian's newest, unpacked below build/.  That
 # one is linked statically, so it runs on an older system, too.
@@ -27,10 +27,10 @@ found() {
 
 # golang-go says which version that is.
 fetch() {
-    tools/apt deb sid "$dir" download golang-go || return
+    tools/apt.sh deb sid "$dir" download golang-go || return
     go=$(dpkg-deb -f "$dir"/golang-go_*.deb Depends |
         grep -o 'golang-[0-9.]*-go') || return
-    tools/apt deb sid "$dir" download "$go" "${go%-go}-src" || return
+    tools/apt.sh deb sid "$dir" download "$go" "${go%-go}-src" || return
     for package in "$dir"/*.deb; do
         dpkg-deb -x "$package" "$dir" || return
         rm "$package"

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 #
-# tools/style: what a machine can see of the style, which is nginx's.
+# tools/style.pl: what a machine can see of the style, which is nginx's.
 #
 # Of every C file: 80 columns, no tabs, no blanks at the end of a line, no //
 # comments, the function's type on a line of its own and its brace too.  Of

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# tools/check: what can be said of the sources without running them.
+# tools/check.sh: what can be said of the sources without running them.
 #
 # Everything is checked, whatever failed before.
 
@@ -36,10 +36,10 @@ analysis() {
         -j "$(nproc)" -I src $(printf -- "-I %s " src/*/) ./*.c src bench
 }
 
-check tools/layout
-check tools/style
-check tools/version check
-check tools/pages
+check tools/layout.pl
+check tools/style.pl
+check tools/release.sh check
+check tools/pages.pl
 check warnings
 check warnings -DNGX_DEBUG=0 -DNGX_THREADS=0
 check analysis

@@ -1,7 +1,7 @@
 #!/bin/sh
 #
-# tools/fuzz NAME:        t/fuzz/NAME.c for $SECONDS seconds (15), as TAP
-# tools/fuzz merge NAME:  the runs' inputs that are worth it into the corpus
+# tools/fuzz.sh NAME:        t/fuzz/NAME.c for $SECONDS seconds (15), as TAP
+# tools/fuzz.sh merge NAME:  the runs' inputs that are worth it into the corpus
 #
 # It begins with t/fuzz/corpus/NAME/ and, if there is one, t/fuzz/NAME.dict;
 # what it adds stands in build/fuzz/inputs/NAME/ until the next run.  FUZZ_SEED

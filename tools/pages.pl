@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 #
-# tools/pages: what the pages (*.md) say, held against the sources.
+# tools/pages.pl: what the pages (*.md) say, held against the sources.
 #
 #   links        every relative link has its file, every #anchor its heading; a
 #                page that begins with a list of its sections lists all of them;
@@ -204,7 +204,7 @@ my %status = (NGX_HTTP_OK => 200);
 sub unit {
     my ($field, $value) = @_;
     my $n = 1;
-    $n *= /^\d+$/ ? $_ : $status{$_} // die "tools/pages: what is $_?\n"
+    $n *= /^\d+$/ ? $_ : $status{$_} // die "tools/pages.pl: what is $_?\n"
         for split /\s*\*\s*/, $value;
     return $n / 1000 . 's' if $field =~ /timeout|drain/;
     return $n / 1048576 . 'm' if $field =~ /size/;
@@ -274,7 +274,7 @@ sub messages {
 sub pattern {
     my ($text) = @_;
     return join '', map {
-        /^%(\w+)/ ? $conversion{$1} // die "tools/pages: what is $_?\n"
+        /^%(\w+)/ ? $conversion{$1} // die "tools/pages.pl: what is $_?\n"
                   : quotemeta
     } split /(%(?:ui|[VsdzP]))/, $text;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# tools/run [PORT]: serves the demo in the foreground, on 127.0.0.1.
+# tools/run.sh [PORT]: serves the demo in the foreground, on 127.0.0.1.
 #
 # The nginx it starts has a prefix of its own, build/run, and touches none of
 # the system's files.  Ctrl-C or TERM ends it, all of it.

@@ -1,6 +1,6 @@
 #!/bin/sh
 #
-# tools/deps SET...: installs what the sets need on a Debian machine.
+# tools/deps.sh SET...: installs what the sets need on a Debian machine.
 #
 # Sets are build, check, test, docs, asan, valgrind, cost, fuzz, clients, run,
 # bench, dist, package and root.
@@ -32,7 +32,7 @@ packages() {
         dist)  echo git ;;
         package) echo build-essential debhelper ;;
         fuzz|clients|bench|root) echo perl ;;
-        *)     die "tools/deps: no set '$1'" ;;
+        *)     die "tools/deps.sh: no set '$1'" ;;
     esac
 }
 
@@ -42,17 +42,17 @@ extras() {
         cost) echo valgrind ;;
         root) echo mmdebstrap ;;
         test)
-            # Go, for HTTP/3, is tools/go's business
+            # Go, for HTTP/3, is tools/go.sh's business
             echo ca-certificates libnginx-mod-http-js libnginx-mod-http-lua ;;
         docs)
             # what pages show the configuration of; promtool is fetched by its
             # test
             echo ca-certificates haproxy apache2-bin libnginx-mod-nchan ;;
         bench)
-            # the other servers; bench/peers fetches two more
+            # the other servers; bench/peers.sh fetches two more
             echo ca-certificates libnginx-mod-http-echo libnginx-mod-nchan ;;
         clients)
-            # Go is tools/go's business
+            # Go is tools/go.sh's business
             echo ca-certificates chromium chromium-driver chromium-sandbox
             echo php-fpm
 
@@ -80,7 +80,7 @@ as_root() {
 may_install() {
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die \
         "Only root can install packages, and there is no sudo here." \
-        "As root, run: tools/deps $sets"
+        "As root, run: tools/deps.sh $sets"
     : >$log
 }
 
@@ -114,7 +114,7 @@ apt_install() {
 install_test_nginx() {
     may_install
     echo "installing Test::Nginx"
-    if tools/apt deb sid build/sid download libtest-nginx-perl >>$log 2>&1 \
+    if tools/apt.sh deb sid build/sid download libtest-nginx-perl >>$log 2>&1 \
         && apt_install ./build/sid/libtest-nginx-perl_*_all.deb
     then
         return

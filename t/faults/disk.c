@@ -1,6 +1,6 @@
 
 /*
- * tools/disk.c: a disk that a test can make slow, full or forgetful, for one
+ * t/faults/disk.c: a disk that a test can make slow, full or forgetful, for one
  * nginx.
  *
  * build/persist/disk.so is preloaded.  LONGPOLL_DISK names a directory, whose

@@ -1,8 +1,8 @@
 #!/bin/sh
 #
-# tools/apt TYPE SUITE DIR COMMAND...: runs `apt-get COMMAND` in DIR with
+# tools/apt.sh TYPE SUITE DIR COMMAND...: runs `apt-get COMMAND` in DIR with
 # package lists of its own, so that the system's stay as they are.
-# tools/apt TYPE SUITE DIR: only leaves DIR/sources.list.
+# tools/apt.sh TYPE SUITE DIR: only leaves DIR/sources.list.
 #
 # TYPE is deb or deb-src, SUITE the name of one, or `same` for those that this
 # machine has.  The archives are the machine's own, too: apt is asked for them,

@@ -1,10 +1,10 @@
 #!/bin/sh
 #
-# tools/root new SUITE NAME:       build/roots/SUITE/NAME, a bare Debian of SUITE
-# tools/root in SUITE NAME COMMAND...:     a command in it
-# tools/root alone SUITE NAME COMMAND...:  the same without any network but a
+# tools/root.sh new SUITE NAME:       build/roots/SUITE/NAME, a bare Debian of SUITE
+# tools/root.sh in SUITE NAME COMMAND...:     a command in it
+# tools/root.sh alone SUITE NAME COMMAND...:  the same without any network but a
 #                                  loopback of its own
-# tools/root gone SUITE NAME:      removes it
+# tools/root.sh gone SUITE NAME:      removes it
 #
 # What a command starts ends with it, and what it mounts goes with it.  No
 # service starts when it is installed.  Who asks must be root, or have sudo.
@@ -51,7 +51,7 @@ why() {
 }
 
 base() {
-    tools/apt deb "$suite" "$dir/apt"
+    tools/apt.sh deb "$suite" "$dir/apt"
     acquire >"$dir/apt/acquire"
 
     set -- --variant=apt --skip=cleanup/apt/lists --format=tar \

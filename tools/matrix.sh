@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# tools/matrix SUITE dynamic|static: an nginx of Debian's SUITE, and the module
+# tools/matrix.sh SUITE dynamic|static: an nginx of Debian's SUITE, and the module
 # for it, in build/matrix/SUITE/.
 #
 # dynamic  debian/nginx is Debian's own; ngx_http_longpoll_module.so is built
@@ -28,7 +28,7 @@ fetch() {
     local type=$1 to=$2
     shift 2
 
-    tools/apt "$type" "$suite" "$to" -o Dir::State::status=/dev/null "$@" \
+    tools/apt.sh "$type" "$suite" "$to" -o Dir::State::status=/dev/null "$@" \
         >"$log" 2>&1 || {
         rm -rf "$to"
         why
@@ -118,4 +118,4 @@ if [ ! -e "$dir/$part" ]; then
     mv "$dir/$part.new" "$dir/$part"
 fi
 
-exec tools/build matrix "$suite" "$kind" >&2
+exec tools/build.sh matrix "$suite" "$kind" >&2

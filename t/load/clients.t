@@ -1,10 +1,10 @@
-# Many clients at once: 30,000 parked polls that come, are woken and go in
-# storms, some of them without a word; and clients that do not read what they
-# asked for.
+# Many clients at once.  30,000 polls are parked, woken and leave, six times
+# over; in every third round the clients are killed in the middle.  Then 40
+# clients ask for large answers and read nothing.
 #
 #     CLIENTS=n   how many, 30000
 #
-# The storms are those of the load generator (bench/), which looks at every
+# The clients are those of the load generator (bench/), which checks every
 # answer.
 
 use strict;
@@ -34,7 +34,7 @@ my $clients = $ENV{CLIENTS} || 30_000;
 
 my $server;
 
-storms();
+rounds();
 unread();
 done_testing();
 
@@ -62,19 +62,19 @@ sub begin {
 _EOC_
 }
 
-sub storms {
+sub rounds {
     begin();
 
     my @kilobytes;
 
     for my $round (1 .. $rounds) {
         my $killed = $round % 3 == 0;
-        my $log = $server->dir . "/storm-$round";
+        my $log = $server->dir . "/round-$round";
         my $child = Longpoll::Child->start(
             [ $generator, '-c', $clients, '-n', $killed ? 1000 : 3,
               '-t', 300, '-T', 120, 'fanout', $server->url('') ], log => $log);
 
-        wait_until("storm $round", sub {
+        wait_until("round $round", sub {
             $killed ? $server->waiting > $clients * 0.9 : !$child->alive;
         }, 300);
 
@@ -85,10 +85,10 @@ sub storms {
         my $said = join '', <$in>;
 
         if ($killed) {
-            is($said, '', "storm $round: killed in the middle");
+            is($said, '', "round $round: the clients are killed in the middle");
 
         } else {
-            like($said, qr/\b@{[3 * $clients]}\b/, "storm $round: each has it")
+            like($said, qr/\b@{[3 * $clients]}\b/, "round $round: every client has every event")
                 or diag($said);
         }
 
@@ -96,7 +96,7 @@ sub storms {
         push @kilobytes, memory($server->workers);
     }
 
-    # how much of it malloc() gives back goes up and down; the most does not
+    # what malloc() gives back goes up and down, the maximum does not
 
     cmp_ok(max(@kilobytes[3 .. 5]), '<', 1.1 * max(@kilobytes[0 .. 2]),
            "memory is flat: @kilobytes kB");
@@ -104,7 +104,7 @@ sub storms {
 }
 
 
-# 40 clients that ask for much and read nothing; the system takes some of it
+# 40 clients that ask for much and read nothing; the kernel buffers some of it
 
 sub unread {
     my $mb = '"' . 'x' x 900_000 . '"';
@@ -132,7 +132,7 @@ sub unread {
             if $uri eq '/events';
     }
 
-    # one event for all: they share its bytes
+    # one event for all of them: they share its bytes
 
     my @c = map { slow('/events?category=one&timeout=60') } 1 .. $n;
 

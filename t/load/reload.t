@@ -1,11 +1,11 @@
-# A thousand reloads under traffic: every event once and in order, and at the
-# end nothing has grown.
+# A thousand reloads under traffic: each client receives each event once and in
+# order, and at the end no process has grown.
 #
 #     RELOADS=n   how many, 1000
 #
-# Publishers and clients are processes of their own.  A client goes on over
-# every answer that sends it away, and dies when an event is lost, doubled or
-# out of order.
+# Publishers and clients are processes of their own.  A client polls again after
+# every answer of a worker that leaves, and dies when an event is lost, doubled
+# or out of order.
 
 use strict;
 use warnings;
@@ -45,10 +45,10 @@ my $start = time;
 
 for my $n (1 .. $reloads) {
     my @old = $server->reload(leaving => 1);
-    my $told = time;
+    my $signalled = time;
 
     $server->wait_gone(@old);
-    push @seconds, time - $told;
+    push @seconds, time - $signalled;
 
     if ($n == $early or $n == $reloads) {
         $kilobytes{$n} = memory($master, $server->workers);
@@ -106,7 +106,7 @@ sub child {
     return { pid => $pid, from => $from, code => $code, n => $n };
 }
 
-# numbers, until it is told to end; the last one says so
+# publishes numbers until SIGTERM; the last event says that it is the last
 
 sub publish {
     my ($n) = @_;
@@ -129,7 +129,7 @@ sub publish {
     }
 }
 
-# three of four hear one category, the fourth both
+# three clients of four follow one category, the fourth follows both
 
 sub follow {
     my ($n) = @_;
@@ -152,7 +152,7 @@ sub follow {
         };
 
         if (!$r) {
-            # an idle connection that nginx closed meanwhile
+            # nginx has closed the idle connection
 
             die $@ if $@ !~ /^the connection ended before the answer$|^send: /;
             undef $c;

@@ -1,10 +1,10 @@
 #!/bin/sh
 #
-# bench/peers push-stream|golongpoll: fetches that server, into build/bench/.
+# bench/peers.sh push-stream|golongpoll: fetches that server, into build/bench/.
 #
 # push-stream is in newer suites of Debian only, as a module for their nginx;
 # both are unpacked, not installed.  golongpoll is built, from the module that
-# Go's proxy has.  The other peers are packages, which tools/deps installs.
+# Go's proxy has.  The other peers are packages, which tools/deps.sh installs.
 #
 # The exit status is 3 for what could not be had; why, is then the one line of
 # standard output.
@@ -26,7 +26,7 @@ push_stream() {
     dir=$out/push-stream
     [ ! -x "$dir/usr/sbin/nginx" ] || return 0
 
-    tools/apt deb trixie "$dir.new" -o Dir::State::status=/dev/null \
+    tools/apt.sh deb trixie "$dir.new" -o Dir::State::status=/dev/null \
         download nginx libnginx-mod-http-push-stream >"$log" 2>&1 ||
         {
             rm -rf "$dir.new"
@@ -45,7 +45,7 @@ push_stream() {
 # Go itself gives up at the first stumble of the network.
 golongpoll() {
     export HOME="${HOME:-$out}" CGO_ENABLED=0 GOTOOLCHAIN=local
-    go=$(tools/go "$(sed -n 's/^go //p' bench/go/go.mod)" 2>"$log") ||
+    go=$(tools/go.sh "$(sed -n 's/^go //p' bench/go/go.mod)" 2>"$log") ||
         cannot "there is no Go, neither here nor in Debian's unstable"
 
     cd bench/go

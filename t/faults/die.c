@@ -1,6 +1,6 @@
 
 /*
- * tools/die.c: a module whose workers can be told where to die.
+ * t/faults/die.c: a module whose workers can be told where to die.
  *
  * build/chaos/ngx_http_longpoll_module.so is the module with
  * NGX_HTTP_LONGPOLL_STEPS (see src/ngx_http_longpoll_journal.h) and this.  The

@@ -1,15 +1,15 @@
 #!/bin/sh
 #
-# tools/backend get NAME:     builds demo/backends/NAME in build/backends/NAME,
+# tools/backend.sh get NAME:     builds demo/backends/NAME in build/backends/NAME,
 #                             with all that it needs from its registry
-# tools/backend app NAME:     becomes that application; PORT, PUBLISH and SECRET
+# tools/backend.sh app NAME:     becomes that application; PORT, PUBLISH and SECRET
 #                             are in the environment
-# tools/backend NAME [PORT]:  both, and nginx in front of it, in the foreground;
+# tools/backend.sh NAME [PORT]:  both, and nginx in front of it, in the foreground;
 #                             the two ports above PORT are taken as well
 #
 # NAME is express, flask, go or php; `go-before` is the program that go was made
 # from.  Nothing is installed outside build/ but Debian's own packages, and that
-# is tools/deps' business.
+# is for tools/deps.sh.
 #
 # The exit status is 3 for what could not be had; why, is then the one line of
 # standard output.
@@ -35,7 +35,7 @@ demo() {
     case $1 in
         express|flask|go|php) echo "$1" ;;
         go-before)            echo go ;;
-        *) die "tools/backend: no application '$1'" ;;
+        *) die "tools/backend.sh: no application '$1'" ;;
     esac
 }
 
@@ -114,7 +114,7 @@ get_flask() {
 
 get_go() {
     version=$(sed -n 's/^go //p' go.mod)
-    go=$("$root/tools/go" "$version") || without "no Go $version or newer"
+    go=$("$root/tools/go.sh" "$version") || without "no Go $version or newer"
 
     export HOME="${HOME:-$PWD}" CGO_ENABLED=0 GOTOOLCHAIN=local
     registry "the modules of Go" 'SECURITY ERROR|go\.(mod|sum)\>' \
@@ -189,7 +189,7 @@ serve() {
     PORT=$app PUBLISH=http://127.0.0.1:$publish/publish
     export SECRET PORT PUBLISH
 
-    tools/backend app "$demo" & pids=$!
+    tools/backend.sh app "$demo" & pids=$!
     nginx -p "$prefix" -c nginx.conf -e stderr -g "$globals" & pids="$pids $!"
 
     url=http://127.0.0.1:$port/

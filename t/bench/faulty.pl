@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 #
-# t/bench/faulty: a long-poll server that makes mistakes, to see whether
+# t/bench/faulty.pl: a long-poll server that makes mistakes, to see whether
 # bench/ notices them.
 #
 # It prints its port, serves one client after the other until standard input
