@@ -1,16 +1,30 @@
 
 /*
- * ngx_http_longpoll_publish.c: publishes, from the body to the wake-up.
+ * ngx_http_longpoll_publish.c: publishes, from the body to the answer.
  *
- *   POST ── body ─┬─ json: objects of category and data ─┐
- *                 └─ the data itself, categories given ──┴─▶ items
+ *   POST ── body ─┬─ JSON: objects of category and data ──────────┐
+ *                 └─ the data itself, longpoll_category is set ───┴─▶ messages
  *
- *   items ── zone: append all or none, mark ── notify ── answer
+ *   messages ── zone: append all or none, mark workers ── notify ── answer
  *
- * nginx reads the body.  In the common case it lies in one buffer, and the only
- * copy made of its data is the one into the zone; a body in pieces or in a file
- * is put together first.  The publisher is answered without waiting for
- * anybody: its own worker's polls are told behind it, the others' by eventfd.
+ * The order of calls:
+ *
+ *   handler      lets nginx read the body
+ *   body         runs the steps below, and answers
+ *     read       the body in one piece
+ *     messages   categories and data of what is published: configured, parse
+ *     key        the Idempotency-Key
+ *     store      into the zone; wakes workers
+ *   saved        answers a publish that waited for the disk
+ *
+ * A step returns NGX_OK, or NGX_DECLINED if the publish is refused with the
+ * error in pub, or NGX_ERROR if there is no memory or the body cannot be read.
+ * Only store returns NGX_AGAIN: the answer waits for the disk.
+ *
+ * A body usually lies in one buffer, and its data is copied only once, into the
+ * zone.  A body in several buffers or in a file is put together first.  The
+ * publisher does not wait for polls: those of its own worker are answered
+ * after it, by a posted event, and other workers are woken by their eventfds.
  */
 
 
@@ -20,7 +34,6 @@
 #include "ngx_http_longpoll_json.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
-#include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_zone.h"
@@ -33,41 +46,51 @@
 /* what one request publishes */
 
 typedef struct {
-    ngx_http_longpoll_item_t       *items;
+    ngx_http_longpoll_cat_t        *cats;
+    ngx_uint_t                      ncats;
+    ngx_http_longpoll_msg_t        *msgs;
     ngx_uint_t                      n;
+    ngx_http_longpoll_msg_t         msg;        /* room for a single message */
+
     ngx_str_t                      *key;        /* NULL: none */
 
-    uint64_t                        id;         /* of the last one, and what */
-    uint64_t                        failed;     /* had failed before: if the
-                                                   disk is waited for */
+    /* of a publish that waits for the disk */
+    uint64_t                        id;         /* of its last message */
+    uint64_t                        failed;     /* sh->failed before it */
 
-    ngx_http_longpoll_item_t        item;       /* the usual one */
-    ngx_str_t                       error;      /* len 0: no memory */
-    ngx_uint_t                      status;     /* of the error */
+    /* of a publish that is refused */
+    ngx_uint_t                      status;
+    ngx_str_t                       error;
 } ngx_http_longpoll_publish_t;
 
 
-static void ngx_http_longpoll_publish_body(ngx_http_request_t *r);
+static void ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_publish_read(ngx_http_request_t *r,
     ngx_str_t *body);
+static ngx_int_t ngx_http_longpoll_publish_copy(ngx_http_request_t *r,
+    u_char *p);
+static ngx_int_t ngx_http_longpoll_publish_messages(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub, ngx_str_t *body);
 static ngx_int_t ngx_http_longpoll_publish_configured(ngx_http_request_t *r,
-    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_configured_t *given,
-    ngx_str_t *body);
-static ngx_uint_t ngx_http_longpoll_publish_json(ngx_http_request_t *r);
+    ngx_http_longpoll_publish_t *pub, ngx_str_t *body);
+static ngx_uint_t ngx_http_longpoll_publish_is_json(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_publish_text(ngx_http_request_t *r,
     ngx_http_longpoll_publish_t *pub, ngx_str_t *data, ngx_str_t *body);
-static ngx_int_t ngx_http_longpoll_publish_key(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_publish_parse(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub, ngx_str_t *body);
+static ngx_int_t ngx_http_longpoll_publish_room(ngx_http_request_t *r,
     ngx_http_longpoll_publish_t *pub);
-static ngx_int_t ngx_http_longpoll_publish_store(ngx_http_request_t *r,
-    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub);
-static void ngx_http_longpoll_publish_categories(
-    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub,
-    ngx_http_longpoll_msg_t *msgs);
+static void ngx_http_longpoll_publish_categories(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_item_t *items);
 static ngx_int_t ngx_http_longpoll_publish_one_line(ngx_http_request_t *r,
     ngx_str_t *data);
-static void ngx_http_longpoll_publish_decided(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_publish_key(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub);
+static ngx_int_t ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_publish_t *pub);
+static void ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r,
     ngx_int_t rc);
-static ngx_int_t ngx_http_longpoll_publish_stored(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_publish_success(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx);
 static ngx_int_t ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_uint_t status, ngx_str_t *error);
@@ -105,7 +128,7 @@ ngx_http_longpoll_publish_handler(ngx_http_request_t *r)
 
     if (r->request_body && r->request_body_no_buffering) {
 
-        /* proxy_request_buffering off: what is left here is a part of it */
+        /* after "proxy_request_buffering off" only a part of it is left */
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "longpoll: the request body was passed on unbuffered, "
@@ -116,7 +139,8 @@ ngx_http_longpoll_publish_handler(ngx_http_request_t *r)
 
     r->request_body_in_single_buf = 1;
 
-    rc = ngx_http_read_client_request_body(r, ngx_http_longpoll_publish_body);
+    rc = ngx_http_read_client_request_body(r,
+                                       ngx_http_longpoll_publish_body_handler);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         return rc;
@@ -127,32 +151,19 @@ ngx_http_longpoll_publish_handler(ngx_http_request_t *r)
 
 
 static void
-ngx_http_longpoll_publish_body(ngx_http_request_t *r)
+ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r)
 {
     ngx_int_t                     rc;
     ngx_str_t                     body;
     ngx_http_longpoll_ctx_t      *ctx;
-    ngx_http_longpoll_configured_t     given;
     ngx_http_longpoll_publish_t   pub;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
-    pub.status = NGX_HTTP_BAD_REQUEST;
-    ngx_str_null(&pub.error);
-
     rc = ngx_http_longpoll_publish_read(r, &body);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_category_configured(r, &given);
-
-        if (rc == NGX_OK) {
-            rc = ngx_http_longpoll_publish_configured(r, &pub, &given, &body);
-
-        } else if (rc == NGX_DECLINED) {
-            rc = ngx_http_longpoll_json_parse(&pub.items, &pub.n, &pub.item,
-                                              body.data, body.len, r->pool,
-                                              &pub.error);
-        }
+        rc = ngx_http_longpoll_publish_messages(r, &pub, &body);
     }
 
     if (rc == NGX_OK) {
@@ -160,26 +171,29 @@ ngx_http_longpoll_publish_body(ngx_http_request_t *r)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_publish_store(r, ctx, &pub);
+        rc = ngx_http_longpoll_publish_store(ctx, &pub);
     }
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_publish_stored(r, ctx);
+    switch (rc) {
 
-    } else if (rc == NGX_AGAIN) {
+    case NGX_OK:
+        rc = ngx_http_longpoll_publish_success(r, ctx);
+        break;
+
+    case NGX_AGAIN:
         rc = ngx_http_longpoll_persist_wait(r, ctx->zone, pub.id, pub.failed,
-                                           ngx_http_longpoll_publish_decided);
-
-        /* what was posted is looked at; nobody else will end this request */
-
+                                      ngx_http_longpoll_publish_saved_handler);
         if (rc == NGX_DONE) {
             return;
         }
 
-    } else if (pub.error.len) {
-        rc = ngx_http_longpoll_publish_refuse(r, ctx, pub.status, &pub.error);
+        break;
 
-    } else {
+    case NGX_DECLINED:
+        rc = ngx_http_longpoll_publish_refuse(r, ctx, pub.status, &pub.error);
+        break;
+
+    default: /* NGX_ERROR */
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -187,14 +201,12 @@ ngx_http_longpoll_publish_body(ngx_http_request_t *r)
 }
 
 
-/* the body in one piece: where it lies, or a copy */
+/* body: where nginx has it, or a copy if that is not one piece in memory */
 
 static ngx_int_t
 ngx_http_longpoll_publish_read(ngx_http_request_t *r, ngx_str_t *body)
 {
     off_t         len;
-    u_char       *p;
-    ssize_t       n;
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
@@ -216,22 +228,33 @@ ngx_http_longpoll_publish_read(ngx_http_request_t *r, ngx_str_t *body)
 
     b = r->request_body->bufs->buf;
 
+    body->data = b->pos;
+    body->len = (size_t) len;
+
     if (!b->in_file && ngx_buf_size(b) == len) {
-        body->data = b->pos;
-        body->len = (size_t) len;
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, (size_t) len);
-    if (p == NULL) {
+    body->data = ngx_pnalloc(r->pool, body->len);
+    if (body->data == NULL) {
         return NGX_ERROR;
     }
 
-    body->data = p;
-    body->len = (size_t) len;
+    return ngx_http_longpoll_publish_copy(r, body->data);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_publish_copy(ngx_http_request_t *r, u_char *p)
+{
+    ssize_t       n;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
         b = cl->buf;
+
+        /* a special buffer is neither in memory nor in a file, and empty */
 
         if (!b->in_file) {
             p = ngx_cpymem(p, b->pos, b->last - b->pos);
@@ -259,36 +282,58 @@ ngx_http_longpoll_publish_read(ngx_http_request_t *r, ngx_str_t *body)
 }
 
 
-/* the configuration names the categories, the body is the data */
+static ngx_int_t
+ngx_http_longpoll_publish_messages(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub, ngx_str_t *body)
+{
+    ngx_int_t                      rc;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    pub->status = NGX_HTTP_BAD_REQUEST;
+    ngx_str_null(&pub->error);
+
+    rc = llcf->category ? ngx_http_longpoll_publish_configured(r, pub, body)
+                        : ngx_http_longpoll_publish_parse(r, pub, body);
+
+    /* the functions of json return NGX_ERROR for both */
+
+    return (rc == NGX_ERROR && pub->error.len) ? NGX_DECLINED : rc;
+}
+
+
+/* the body is the data of one message for each configured category */
 
 static ngx_int_t
 ngx_http_longpoll_publish_configured(ngx_http_request_t *r,
-    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_configured_t *given,
-    ngx_str_t *body)
+    ngx_http_longpoll_publish_t *pub, ngx_str_t *body)
 {
-    ngx_int_t                  rc;
-    ngx_str_t                  args, data;
-    ngx_uint_t                 i;
-    ngx_http_longpoll_cat_t    cats[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
-    ngx_http_longpoll_query_t  q;
+    ngx_int_t                 rc;
+    ngx_str_t                 data;
+    ngx_uint_t                i;
+    ngx_http_longpoll_ctx_t  *ctx;
 
-    q.cats = cats;
-    ngx_str_null(&args);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
-    rc = ngx_http_longpoll_query_categories(&q, &args, NULL, given,
-                                            &pub->error);
+    rc = ngx_http_longpoll_category_read(r, ctx->zone, &pub->cats, &pub->ncats,
+                                         &pub->error);
     if (rc != NGX_OK) {
 
-        if (rc == NGX_ERROR) {
+        if (rc == NGX_DECLINED) {
             pub->error = ngx_http_longpoll_json_bad_category;
         }
 
-        return NGX_ERROR;
+        return rc == NGX_ABORT ? NGX_DECLINED : rc;
     }
 
-    if (ngx_http_longpoll_publish_json(r)) {
+    if (ngx_http_longpoll_publish_is_json(r)) {
         rc = ngx_http_longpoll_json_data(&data, body->data, body->len, r->pool,
                                          &pub->error);
+        if (rc == NGX_OK) {
+            rc = ngx_http_longpoll_publish_one_line(r, &data);
+        }
+
     } else {
         rc = ngx_http_longpoll_publish_text(r, pub, &data, body);
     }
@@ -297,30 +342,28 @@ ngx_http_longpoll_publish_configured(ngx_http_request_t *r,
         return rc;
     }
 
-    pub->n = q.ncats;
-    pub->items = &pub->item;
+    pub->n = pub->ncats;
 
-    if (pub->n > 1) {
-        pub->items = ngx_palloc(r->pool,
-                                pub->n * sizeof(ngx_http_longpoll_item_t));
-        if (pub->items == NULL) {
-            return NGX_ERROR;
-        }
+    if (ngx_http_longpoll_publish_room(r, pub) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     for (i = 0; i < pub->n; i++) {
-        pub->items[i].category = cats[i].name;
-        pub->items[i].data = data;
+        pub->msgs[i].cat = i;
+        pub->msgs[i].data = data;
     }
 
     return NGX_OK;
 }
 
 
-/* whether the body is JSON: format=, or its type, application/json or +json */
+/*
+ * Whether the body is JSON: as "format" says, otherwise if the Content-Type is
+ * application/json or ends in +json.
+ */
 
 static ngx_uint_t
-ngx_http_longpoll_publish_json(ngx_http_request_t *r)
+ngx_http_longpoll_publish_is_json(ngx_http_request_t *r)
 {
     size_t                         len;
     u_char                        *p, *last;
@@ -361,7 +404,7 @@ ngx_http_longpoll_publish_json(ngx_http_request_t *r)
 }
 
 
-/* text becomes a string of JSON */
+/* data: the text as a JSON string */
 
 static ngx_int_t
 ngx_http_longpoll_publish_text(ngx_http_request_t *r,
@@ -384,6 +427,160 @@ ngx_http_longpoll_publish_text(ngx_http_request_t *r,
     *p++ = '"';
     p = ngx_http_longpoll_golongpoll_name(p, body);
     *p = '"';
+
+    return NGX_OK;
+}
+
+
+/* the body is an object of category and data, or an array of them */
+
+static ngx_int_t
+ngx_http_longpoll_publish_parse(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub, ngx_str_t *body)
+{
+    ngx_uint_t                 i;
+    ngx_http_longpoll_ctx_t   *ctx;
+    ngx_http_longpoll_item_t   item, *items;
+
+    if (ngx_http_longpoll_json_parse(&items, &pub->n, &item, body->data,
+                                     body->len, r->pool, &pub->error)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    pub->cats = ngx_palloc(r->pool, pub->n * sizeof(ngx_http_longpoll_cat_t));
+
+    if (pub->cats == NULL || ngx_http_longpoll_publish_room(r, pub) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < pub->n; i++) {
+        pub->msgs[i].data = items[i].data;
+
+        if (ngx_http_longpoll_publish_one_line(r, &pub->msgs[i].data)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
+
+    ngx_http_longpoll_publish_categories(ctx->zone, pub, items);
+
+    return NGX_OK;
+}
+
+
+/* pub->msgs for pub->n messages */
+
+static ngx_int_t
+ngx_http_longpoll_publish_room(ngx_http_request_t *r,
+    ngx_http_longpoll_publish_t *pub)
+{
+    pub->msgs = &pub->msg;
+
+    if (pub->n > 1) {
+        pub->msgs = ngx_palloc(r->pool,
+                               pub->n * sizeof(ngx_http_longpoll_msg_t));
+        if (pub->msgs == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The categories of the items, each once, in their order, and which of them
+ * each message has.  A batch finds a category that it has already by a table of
+ * hashes.
+ */
+
+static void
+ngx_http_longpoll_publish_categories(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_item_t *items)
+{
+    uint16_t                  buckets[NGX_HTTP_LONGPOLL_PUBLISH_BUCKETS];
+    uint16_t                 *bucket;   /* 1 more than an index, 0: empty */
+    ngx_uint_t                i, h;
+    ngx_http_longpoll_cat_t  *cat, *known;
+
+    if (pub->n == 1) {
+        pub->cats->name = items->category;
+        pub->msgs->cat = 0;
+        pub->ncats = 1;
+
+        ngx_http_longpoll_zone_name(z, pub->cats);
+
+        return;
+    }
+
+    pub->ncats = 0;
+    ngx_memzero(buckets, sizeof(buckets));
+
+    for (i = 0; i < pub->n; i++) {
+        cat = &pub->cats[pub->ncats];
+        cat->name = items[i].category;
+        pub->msgs[i].cat = pub->ncats;
+
+        ngx_http_longpoll_zone_name(z, cat);
+
+        for (h = cat->hash[0]; /* void */ ; h++) {
+            bucket = &buckets[h % NGX_HTTP_LONGPOLL_PUBLISH_BUCKETS];
+
+            if (*bucket == 0) {
+                *bucket = (uint16_t) ++pub->ncats;
+                break;
+            }
+
+            known = &pub->cats[*bucket - 1];
+
+            if (known->hash[0] == cat->hash[0]
+                && known->hash[1] == cat->hash[1])
+            {
+                pub->msgs[i].cat = *bucket - 1;
+                break;
+            }
+        }
+    }
+}
+
+
+/*
+ * A zone's file has one event on a line, as golongpoll's has.  So line ends
+ * become blanks; JSON allows them between tokens only.  The change is made in a
+ * copy, since other modules may read the body, too.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_publish_one_line(ngx_http_request_t *r, ngx_str_t *data)
+{
+    u_char  *p, *last;
+
+    if (memchr(data->data, LF, data->len) == NULL
+        && memchr(data->data, CR, data->len) == NULL)
+    {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, data->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, data->data, data->len);
+
+    data->data = p;
+
+    for (last = p + data->len; p < last; p++) {
+
+        if (*p == LF || *p == CR) {
+            *p = ' ';
+        }
+    }
 
     return NGX_OK;
 }
@@ -424,7 +621,7 @@ found:
         || pub->key->len > NGX_HTTP_LONGPOLL_PUBLISH_KEY)
     {
         pub->error = ngx_http_longpoll_publish_bad_key;
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
     return NGX_OK;
@@ -432,44 +629,23 @@ found:
 
 
 static ngx_int_t
-ngx_http_longpoll_publish_store(ngx_http_request_t *r,
-    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub)
+ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_publish_t *pub)
 {
     uint64_t                  wake;
     ngx_int_t                 rc;
-    ngx_uint_t                i;
-    ngx_http_longpoll_msg_t   msg, *msgs;
+    ngx_http_longpoll_msg_t  *last;
 
-    for (i = 0; i < pub->n; i++) {
-
-        if (ngx_http_longpoll_publish_one_line(r, &pub->items[i].data)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    ctx->cats = ngx_palloc(r->pool, pub->n * sizeof(ngx_http_longpoll_cat_t));
-    if (ctx->cats == NULL) {
-        return NGX_ERROR;
-    }
-
-    msgs = &msg;
-
-    if (pub->n > 1) {
-        msgs = ngx_palloc(r->pool, pub->n * sizeof(ngx_http_longpoll_msg_t));
-        if (msgs == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    ngx_http_longpoll_publish_categories(ctx, pub, msgs);
+    ctx->cats = pub->cats;
+    ctx->ncats = pub->ncats;
 
     pub->failed = ctx->zone->sh->failed;
 
-    rc = ngx_http_longpoll_zone_publish(ctx->zone, ctx->cats, msgs, pub->n,
-                                        pub->key, ngx_http_longpoll_now(),
-                                        &wake);
+    rc = ngx_http_longpoll_zone_publish(ctx->zone, pub->cats, pub->msgs,
+                                        pub->n, pub->key,
+                                        ngx_http_longpoll_now(), &wake);
+    last = &pub->msgs[pub->n - 1];
+
     switch (rc) {
 
     case NGX_OK:
@@ -479,12 +655,11 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
 
     case NGX_DONE:
 
-        /* it may be waiting for the disk itself, or just be refused */
+        /* the earlier publish of this key may still wait for the disk */
 
-        if (ngx_http_longpoll_zone_decided(ctx->zone, msgs[pub->n - 1].id,
-                                           pub->failed)
-            != NGX_OK)
-        {
+        rc = ngx_http_longpoll_zone_decided(ctx->zone, last->id, pub->failed);
+
+        if (rc != NGX_OK) {
             rc = NGX_AGAIN;
         }
 
@@ -493,7 +668,7 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
     default: /* NGX_DECLINED */
         pub->error = ngx_http_longpoll_publish_too_large;
         pub->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
     ngx_http_longpoll_point("stored");
@@ -505,24 +680,27 @@ ngx_http_longpoll_publish_store(ngx_http_request_t *r,
     ngx_http_longpoll_point("told");
 
     ctx->result = NGX_HTTP_LONGPOLL_PUBLISHED;
-    ctx->last = msgs[pub->n - 1].uuid;
-    pub->id = msgs[pub->n - 1].id;
+    ctx->last = last->uuid;
+    pub->id = last->id;
 
-    return rc == NGX_AGAIN ? NGX_AGAIN : NGX_OK;
+    return rc;
 }
 
 
-/* it is on disk, or it could not be written, and is not there any more */
+/*
+ * NGX_OK: the events are on disk.  NGX_ERROR: they could not be written, and
+ * the zone has deleted them.
+ */
 
 static void
-ngx_http_longpoll_publish_decided(ngx_http_request_t *r, ngx_int_t rc)
+ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r, ngx_int_t rc)
 {
     ngx_http_longpoll_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_publish_stored(r, ctx);
+        rc = ngx_http_longpoll_publish_success(r, ctx);
 
     } else {
         ctx->result = NGX_HTTP_LONGPOLL_ERROR;
@@ -538,93 +716,8 @@ ngx_http_longpoll_publish_decided(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
-/* each category once, in the order in which they come */
-
-static void
-ngx_http_longpoll_publish_categories(ngx_http_longpoll_ctx_t *ctx,
-    ngx_http_longpoll_publish_t *pub, ngx_http_longpoll_msg_t *msgs)
-{
-    uint16_t                  buckets[NGX_HTTP_LONGPOLL_PUBLISH_BUCKETS];
-    uint16_t                 *bucket;
-    ngx_uint_t                i, h;
-    ngx_http_longpoll_cat_t  *cat, *known;
-
-    if (pub->n > 1) {
-        ngx_memzero(buckets, sizeof(buckets));
-    }
-
-    for (i = 0; i < pub->n; i++) {
-        cat = &ctx->cats[ctx->ncats];
-        cat->name = pub->items[i].category;
-        msgs[i].data = pub->items[i].data;
-        msgs[i].cat = ctx->ncats;
-
-        ngx_http_longpoll_zone_name(ctx->zone, cat);
-
-        if (pub->n == 1) {
-            ctx->ncats = 1;
-            return;
-        }
-
-        for (h = cat->hash[0]; /* void */ ; h++) {
-            bucket = &buckets[h % NGX_HTTP_LONGPOLL_PUBLISH_BUCKETS];
-
-            if (*bucket == 0) {
-                *bucket = (uint16_t) ++ctx->ncats;
-                break;
-            }
-
-            known = &ctx->cats[*bucket - 1];
-
-            if (known->hash[0] == cat->hash[0]
-                && known->hash[1] == cat->hash[1])
-            {
-                msgs[i].cat = *bucket - 1;
-                break;
-            }
-        }
-    }
-}
-
-
-/*
- * golongpoll's file has one event on a line, so line ends, which JSON allows
- * between tokens only, become blanks; not in the body, which is also others'.
- */
-
 static ngx_int_t
-ngx_http_longpoll_publish_one_line(ngx_http_request_t *r, ngx_str_t *data)
-{
-    u_char  *p, *last;
-
-    if (memchr(data->data, LF, data->len) == NULL
-        && memchr(data->data, CR, data->len) == NULL)
-    {
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, data->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(p, data->data, data->len);
-
-    data->data = p;
-
-    for (last = p + data->len; p < last; p++) {
-
-        if (*p == LF || *p == CR) {
-            *p = ' ';
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_longpoll_publish_stored(ngx_http_request_t *r,
+ngx_http_longpoll_publish_success(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx)
 {
     ngx_str_t  value;

@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_publish.h: publishes, from the body to the wake-up.
+ * ngx_http_longpoll_publish.h: publishes, from the body to the answer.
  */
 
 
@@ -11,7 +11,7 @@
 #include "ngx_http_longpoll_http.h"
 
 
-/* content handler of POST on a publish location */
+/* content handler of POST; returns what to finalize the request with */
 ngx_int_t ngx_http_longpoll_publish_handler(ngx_http_request_t *r);
 
 
