@@ -1373,7 +1373,7 @@ ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
 void
 ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
 {
-    uint64_t                      ms;
+    uint64_t                      id, ms;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
@@ -1383,8 +1383,11 @@ ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
     /* a time of that last ms is not now any more */
 
     ms = ngx_http_longpoll_id_ms(ngx_max(sh->last_id, last)) + 1;
+    id = ngx_http_longpoll_id(ms, 0);
 
-    ngx_http_longpoll_put(sh->missing, ngx_http_longpoll_id(ms, 0));
+    /* an earlier call may have named a later id, if publishes still wait */
+
+    ngx_http_longpoll_put(sh->missing, ngx_max(sh->missing, id));
     ngx_http_longpoll_put(sh->contested, 0);
     ngx_http_longpoll_put(sh->overlap, 0);
 

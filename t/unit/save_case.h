@@ -356,6 +356,48 @@ test_others(void *data)
 }
 
 
+/*
+ * Two calls of ..._zone_missing() while a publish waits for the disk, the second
+ * with an earlier id.  The cursors that the first one named are still told.
+ */
+
+static void
+test_missing_twice(void *data)
+{
+    uint64_t    first;
+    ngx_uint_t  i;
+
+    for (i = 0; i < 2; i++) {
+        case_world(0, 1);
+        case_op(OP_BEGIN);
+        (void) case_publish(0);
+
+        first = ngx_http_longpoll_id(m.now + 40, 0);
+
+        test_set(OP_MISSING);
+        test_op.last = first;
+        (void) op_run(&test_op);
+
+        if (i) {
+
+            /* the publish is on disk, but nothing has advanced the clock yet */
+
+            case_op(OP_COLLECT);
+            case_op(OP_SAVED);
+        }
+
+        test_set(OP_MISSING);
+        test_op.last = ngx_http_longpoll_id(m.now + 20, 0);
+        (void) op_run(&test_op);
+
+        stub_must(sh->missing > first, "an earlier id replaces a later one");
+        stub_must(case_missed(0, first, 0), "the first cursors are not told");
+
+        life_end();
+    }
+}
+
+
 static const test_case_t  test_cases[] = {
 
     { "a publisher that sleeps over many failures is told of its own",
@@ -367,6 +409,8 @@ static const test_case_t  test_cases[] = {
     { "a new zone whose clock is ahead, and the old one's events",
       test_clocks },
     { "a time or an id of another nginx that had the file", test_others },
+    { "a cursor that another nginx gave is told, whatever is found later",
+      test_missing_twice },
 };
 
 
