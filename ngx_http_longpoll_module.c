@@ -436,8 +436,8 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     for (i = 0; i < lmcf->references.nelts; i++) {
         z = mention[i].zone;
 
-        if (z->persist.len && z->sh->previous[0] == 0
-            && !z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on
+        if (z->persist.len && z->sh->previous.epochs[0] == 0
+            && !z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on
             && ngx_http_longpoll_load(z, cycle->log) != NGX_OK)
         {
             return NGX_ERROR;

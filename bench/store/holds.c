@@ -509,7 +509,7 @@ holds_run_place(void)
     ngx_uint_t  i;
     uint64_t    first;
 
-    first = ngx_http_longpoll_id_ms(holds_zone.sh->visible) - 6250;
+    first = ngx_http_longpoll_id_ms(holds_zone.sh->clock.visible) - 6250;
 
     for (i = 0; i < 300; i++) {
         holds_read(NGX_HTTP_LONGPOLL_READ_PEEK, 0,
@@ -526,7 +526,7 @@ holds_run_unknown(void)
 
     for (i = 0; i < 100000; i++) {
         holds_read(NGX_HTTP_LONGPOLL_READ_PARK, 1000000 + i,
-                   holds_zone.sh->visible, HOLDS_MB);
+                   holds_zone.sh->clock.visible, HOLDS_MB);
     }
 }
 
@@ -590,7 +590,7 @@ holds_watched(void)
     holds_some_100();
 
     for (i = 0; i < 1000; i++) {
-        holds_read(NGX_HTTP_LONGPOLL_READ_PARK, i, holds_zone.sh->visible,
+        holds_read(NGX_HTTP_LONGPOLL_READ_PARK, i, holds_zone.sh->clock.visible,
                    HOLDS_MB);
     }
 }
@@ -605,7 +605,7 @@ holds_run_wake(void)
     for (i = 0; i < 100000; i++) {
         holds_now += i % 16 == 0;
         cat = holds_below(1000);
-        id = holds_zone.sh->visible;
+        id = holds_zone.sh->clock.visible;
 
         holds_publish(cat, 100);
 
@@ -615,7 +615,7 @@ holds_run_wake(void)
 
         if (holds_read(NGX_HTTP_LONGPOLL_READ_WAKE, cat, id, HOLDS_MB) != NGX_OK
             || holds_read(NGX_HTTP_LONGPOLL_READ_PARK, cat,
-                          holds_zone.sh->visible, HOLDS_MB) != NGX_AGAIN)
+                          holds_zone.sh->clock.visible, HOLDS_MB) != NGX_AGAIN)
         {
             fprintf(stderr, "the event did not come once\n");
             exit(2);

@@ -167,7 +167,7 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         load.fd = ngx_http_longpoll_load_open(&load, f.path);
 
         if (load.fd == -1) {
-            z->sh->unread = (errno != ENOENT);
+            z->sh->disk.unread = (errno != ENOENT);
 
         } else {
             rc = ngx_http_longpoll_load_index(&load);
@@ -180,7 +180,7 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 
     /* what stands in the zone begins with the oldest of it */
 
-    z->sh->last_id = 0;
+    z->sh->clock.last_id = 0;
 
     if (load.has_head) {
         z->sh->key[0] = load.head.key[0];
@@ -206,10 +206,10 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 
     ngx_http_longpoll_load_trust(&load);
 
-    z->sh->file_node = load.file_node;
-    z->sh->file_size = load.file_size;
-    z->sh->state_size = load.state_size;
-    z->sh->file_dead = (load.broken || load.unsorted || load.edited
+    z->sh->disk.file_node = load.file_node;
+    z->sh->disk.file_size = load.file_size;
+    z->sh->disk.state_size = load.state_size;
+    z->sh->disk.file_dead = (load.broken || load.unsorted || load.edited
                         || load.lost);
 
     /* what is new is later than all of it, even if the clock was set back */
@@ -357,7 +357,7 @@ ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
 
     ngx_free(buf);
 
-    load->zone->sh->contested = (rc != NGX_OK);
+    load->zone->sh->disk.contested = (rc != NGX_OK);
 
     return ngx_http_longpoll_load_entries(load);
 }
@@ -912,7 +912,7 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
 
     sh = load->zone->sh;
 
-    if (load->fd == -1 || sh->contested) {
+    if (load->fd == -1 || sh->disk.contested) {
         good = 0;
 
     } else if (load->has_head) {
@@ -925,12 +925,12 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
     last = ngx_http_longpoll_load_last(load);
 
     if (!good) {
-        sh->trusted = ngx_max(load->now, last + 1);
+        sh->previous.valid_from = ngx_max(load->now, last + 1);
 
         /* whoever writes to it may end well, see ..._zone_alone() */
 
-        if (sh->contested) {
-            sh->ended = sh->trusted - 1;
+        if (sh->disk.contested) {
+            sh->previous.end = sh->previous.valid_from - 1;
         }
 
         return;
@@ -938,9 +938,9 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
 
     /* losses that nobody can be named for have raised it */
 
-    sh->trusted = ngx_max(load->head.trusted,
-                          load->zone->sh->unnamed);
-    sh->ended = ngx_max(load->now, last);
+    sh->previous.valid_from = ngx_max(load->head.trusted,
+                          load->zone->sh->previous.lost_until);
+    sh->previous.end = ngx_max(load->now, last);
 }
 
 
@@ -949,7 +949,7 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
 static uint64_t
 ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load)
 {
-    return ngx_http_longpoll_id_ms(ngx_max(load->zone->sh->last_id,
+    return ngx_http_longpoll_id_ms(ngx_max(load->zone->sh->clock.last_id,
                                            load->last));
 }
 

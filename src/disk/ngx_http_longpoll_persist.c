@@ -329,7 +329,7 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
     if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
         msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_LOCKED);
 
-        if (writer->zone->sh->contested || !ngx_queue_empty(&writer->waiting)) {
+        if (writer->zone->sh->disk.contested || !ngx_queue_empty(&writer->waiting)) {
             msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
         }
     }
@@ -349,7 +349,7 @@ ngx_http_longpoll_persist_watch(ngx_http_longpoll_writer_t *writer)
         return;
     }
 
-    number = writer->zone->sh->writer;
+    number = writer->zone->sh->disk.writer;
 
     if (number
         && !(ngx_http_longpoll_notify_alive() & (uint64_t) 1 << (number - 1)))
@@ -460,8 +460,8 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
         /* nobody will write what comes to a zone whose place is taken */
 
-        if (sh->moved && sh->writer == 0 && sh->durable
-            && sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
+        if (sh->resize.moved && sh->disk.writer == 0 && sh->disk.durable
+            && sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
         {
             wake = 0;
             ngx_http_longpoll_zone_unsaved(z, &wake);
@@ -478,8 +478,8 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     /* what failed waits for the timer, unless publishers wait for it */
 
     if (writer->retry
-        && (writer->last_one || !sh->durable
-            || sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref == 0))
+        && (writer->last_one || !sh->disk.durable
+            || sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref == 0))
     {
         return NULL;
     }
@@ -502,10 +502,10 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
     wake = 0;
 
-    if (sh->conf.durable && !sh->durable) {
+    if (sh->conf.durable && !sh->disk.durable) {
         (void) ngx_http_longpoll_zone_durable(z, 1, 0, &wake);
 
-    } else if (!sh->conf.durable && sh->durable
+    } else if (!sh->conf.durable && sh->disk.durable
                && !writer->file.head.durable)
     {
         (void) ngx_http_longpoll_zone_durable(z, 0, 0, &wake);
@@ -515,7 +515,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
     if (writer->file.head.durable != sh->conf.durable
         && (!sh->conf.durable
-            || sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id >= sh->visible))
+            || sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id >= sh->clock.visible))
     {
         writer->file.head.durable = sh->conf.durable;
         return &ngx_http_longpoll_persist_op_head;
@@ -529,7 +529,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     writer->turn = 1;
 
     if (!writer->again && !writer->tried
-        && (writer->lost || sh->file_dead
+        && (writer->lost || sh->disk.file_dead
             || ngx_http_longpoll_persist_stale(writer)))
     {
         return &ngx_http_longpoll_persist_op_begin;
@@ -537,7 +537,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
     late = ngx_http_longpoll_persist_late(writer);
 
-    if ((writer->due || sh->durable || writer->leaving || writer->last_one)
+    if ((writer->due || sh->disk.durable || writer->leaving || writer->last_one)
         && !writer->lost && !late && ngx_http_longpoll_zone_unwritten(z))
     {
         rc = ngx_http_longpoll_persist_collect(writer,
@@ -569,7 +569,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     }
 
     if (writer->leaving && !writer->last_one
-        && (sh->moved
+        && (sh->resize.moved
             || ngx_http_longpoll_zone_others(z,
                                          ngx_http_longpoll_notify_worker(),
                                          ngx_http_longpoll_notify_alive())))
@@ -609,7 +609,7 @@ ngx_http_longpoll_persist_stale(ngx_http_longpoll_writer_t *writer)
 static ngx_uint_t
 ngx_http_longpoll_persist_late(ngx_http_longpoll_writer_t *writer)
 {
-    return writer->again && !writer->zone->sh->durable
+    return writer->again && !writer->zone->sh->disk.durable
            && writer->file.size + writer->file.state_size
               > writer->begun + ngx_http_longpoll_persist_part(writer);
 }
@@ -798,7 +798,7 @@ ngx_http_longpoll_persist_free(ngx_http_longpoll_writer_t *writer)
 
     save = &writer->save;
 
-    if (save->lines && (writer->last_one || !writer->zone->sh->durable)) {
+    if (save->lines && (writer->last_one || !writer->zone->sh->disk.durable)) {
         ngx_free(save->lines);
         ngx_free(save->notes);
         save->lines = NULL;
@@ -877,7 +877,7 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_writer_t *writer)
     sh = writer->zone->sh;
     self = ngx_http_longpoll_notify_worker();
 
-    if (self == NGX_HTTP_LONGPOLL_WORKERS || sh->moved) {
+    if (self == NGX_HTTP_LONGPOLL_WORKERS || sh->resize.moved) {
         return 0;
     }
 
@@ -885,13 +885,13 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_writer_t *writer)
         && ngx_http_longpoll_zone_others(writer->zone, self,
                                          ngx_http_longpoll_notify_alive()))
     {
-        (void) ngx_atomic_cmp_set(&sh->writer, self + 1, 0);
+        (void) ngx_atomic_cmp_set(&sh->disk.writer, self + 1, 0);
         return 0;
     }
 
-    return sh->writer == self + 1
-           || (sh->writer == 0
-               && ngx_atomic_cmp_set(&sh->writer, 0, self + 1));
+    return sh->disk.writer == self + 1
+           || (sh->disk.writer == 0
+               && ngx_atomic_cmp_set(&sh->disk.writer, 0, self + 1));
 }
 
 
@@ -906,7 +906,7 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_writer_t *writer)
     f = &writer->file;
     sh = writer->zone->sh;
 
-    f->unread = (sh->unread != 0);
+    f->unread = (sh->disk.unread != 0);
 
     for (tries = 0; /* void */ ; tries++) {
         rc = ngx_http_longpoll_file_open(f);
@@ -929,7 +929,7 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_writer_t *writer)
 
     /* workers of another nginx that ends follow each other until it has */
 
-    if (sh->contested && f->head.epoch != sh->epoch && !f->head.clean
+    if (sh->disk.contested && f->head.epoch != sh->epoch && !f->head.clean
         && !writer->last_one
         && writer->patience++ < NGX_HTTP_LONGPOLL_PERSIST_PATIENCE)
     {
@@ -973,21 +973,21 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
 
         writer->lost = 1;
 
-    } else if (own || (f->size == sh->file_size && !sh->contested)) {
+    } else if (own || (f->size == sh->disk.file_size && !sh->disk.contested)) {
 
         /* as this life left it, or found it */
 
-        if (f->size < sh->file_size) {
+        if (f->size < sh->disk.file_size) {
             writer->lost = 1;
 
-        } else if (f->size > sh->file_size
-                   && ftruncate(f->fd, sh->file_size) == -1)
+        } else if (f->size > sh->disk.file_size
+                   && ftruncate(f->fd, sh->disk.file_size) == -1)
         {
             writer->lost = 1;
         }
 
-        f->size = ngx_min(f->size, sh->file_size);
-        f->state_size = ngx_max(ngx_min(f->state_size, sh->state_size),
+        f->size = ngx_min(f->size, sh->disk.file_size);
+        f->state_size = ngx_max(ngx_min(f->state_size, sh->disk.state_size),
                                 NGX_HTTP_LONGPOLL_FILE_HEAD);
 
     } else {
@@ -1002,9 +1002,9 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
             writer->last = ngx_http_longpoll_id(ngx_http_longpoll_now() + 1, 0);
         }
 
-        writer->losses_due = (told && f->size == sh->file_size
-                             && f->node == sh->file_node && !sh->file_dead);
-        writer->read = sh->state_size;
+        writer->losses_due = (told && f->size == sh->disk.file_size
+                             && f->node == sh->disk.file_node && !sh->disk.file_dead);
+        writer->read = sh->disk.state_size;
         writer->others = !writer->losses_due;
         writer->lost = writer->others;
     }
@@ -1028,8 +1028,8 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
         if (rc == NGX_ERROR) {
             ngx_http_longpoll_persist_failed(writer, rc);
 
-        } else if (sh->file_size != (uint64_t) -1) {
-            sh->contested = 1;
+        } else if (sh->disk.file_size != (uint64_t) -1) {
+            sh->disk.contested = 1;
         }
 
         writer->retry = 1;
@@ -1049,7 +1049,7 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
         /* others would fail, and complain, too */
 
         if (rc == NGX_AGAIN || writer->leaving) {
-            (void) ngx_atomic_cmp_set(&sh->writer,
+            (void) ngx_atomic_cmp_set(&sh->disk.writer,
                                       ngx_http_longpoll_notify_worker() + 1,
                                       0);
         }
@@ -1074,14 +1074,14 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
     /* whoever goes on from here knows that, too */
 
     if (writer->lost) {
-        sh->file_size = (uint64_t) -1;
+        sh->disk.file_size = (uint64_t) -1;
     }
 
     if (!writer->losses_due) {
-        sh->contested = 0;
+        sh->disk.contested = 0;
     }
 
-    sh->file_node = writer->file.node;
+    sh->disk.file_node = writer->file.node;
 
     ngx_http_longpoll_zone_save_begin(z, &wake);
 
@@ -1157,10 +1157,10 @@ ngx_http_longpoll_persist_closed(ngx_http_longpoll_writer_t *writer,
     writer->state = NGX_HTTP_LONGPOLL_PERSIST_NONE;
     writer->retry = 1;
 
-    (void) ngx_atomic_cmp_set(&writer->zone->sh->writer,
+    (void) ngx_atomic_cmp_set(&writer->zone->sh->disk.writer,
                               ngx_http_longpoll_notify_worker() + 1, 0);
 
-    ngx_http_longpoll_persist_notify(writer->zone->sh->members);
+    ngx_http_longpoll_persist_notify(writer->zone->sh->disk.members);
 }
 
 
@@ -1242,8 +1242,8 @@ ngx_http_longpoll_persist_head(ngx_http_longpoll_writer_t *writer)
 
     if (writer->head_due) {
         head->epoch = sh->epoch;
-        head->trusted = sh->trusted;
-        head->last_id = sh->last_id;
+        head->trusted = sh->previous.valid_from;
+        head->last_id = sh->clock.last_id;
         head->key[0] = sh->key[0];
         head->key[1] = sh->key[1];
         head->durable = 0;
@@ -1415,7 +1415,7 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_writer_t *writer,
     writer->stuck = 0;
     writer->kept = writer->file.size + writer->file.state_size;
 
-    writer->zone->sh->file_node = writer->file.node;
+    writer->zone->sh->disk.file_node = writer->file.node;
 
     ngx_http_longpoll_zone_renewed(writer->zone, writer->file.size,
                                    writer->file.state_size);
@@ -1514,7 +1514,7 @@ ngx_http_longpoll_persist_succeed(ngx_http_longpoll_writer_t *writer)
     ngx_atomic_t       *word;
 
     self = ngx_http_longpoll_notify_worker();
-    word = &writer->zone->sh->writer;
+    word = &writer->zone->sh->disk.writer;
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_PERSIST_ENDING; i++) {
         number = *word;
@@ -1567,7 +1567,7 @@ ngx_http_longpoll_persist_end(ngx_http_longpoll_writer_t *writer)
 
     } while (rc == NGX_AGAIN);
 
-    f->head.last_id = sh->last_id;
+    f->head.last_id = sh->clock.last_id;
     f->head.clean = 1;
 
     if (ngx_http_longpoll_file_head(f) != NGX_OK) {
@@ -1664,7 +1664,7 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
     writer->timer.cancelable = !on;
 
     if (on) {
-        (void) __sync_fetch_and_or(&sh->publishers, bit);
+        (void) __sync_fetch_and_or(&sh->disk.publishers, bit);
         ngx_http_longpoll_notify_wake(bit);
 
         if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE
@@ -1677,7 +1677,7 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
         }
 
     } else {
-        (void) __sync_fetch_and_and(&sh->publishers, ~bit);
+        (void) __sync_fetch_and_and(&sh->disk.publishers, ~bit);
     }
 }
 

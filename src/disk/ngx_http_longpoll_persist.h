@@ -29,7 +29,7 @@ void ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z);
 
 /*
  * The request waits until the publish of id is decided: handler is called then
- * with NGX_OK, or NGX_ERROR, and finalizes the request.  failed is sh->failed
+ * with NGX_OK, or NGX_ERROR, and finalizes the request.  failed is sh->disk.failed
  * of before the publish.  NGX_DONE, or what to finalize it with now.
  */
 typedef void (*ngx_http_longpoll_persist_pt)(ngx_http_request_t *r,

@@ -56,7 +56,7 @@ typedef struct {
 
     /* of a publish that waits for the disk */
     uint64_t                        id;         /* of its last message */
-    uint64_t                        failed;     /* sh->failed before it */
+    uint64_t                        failed;     /* sh->disk.failed before it */
 
     /* of a publish that is refused */
     ngx_uint_t                      status;
@@ -639,7 +639,7 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
     ctx->cats = pub->cats;
     ctx->ncats = pub->ncats;
 
-    pub->failed = ctx->zone->sh->failed;
+    pub->failed = ctx->zone->sh->disk.failed;
 
     rc = ngx_http_longpoll_zone_publish(ctx->zone, pub->cats, pub->msgs,
                                         pub->n, pub->key,

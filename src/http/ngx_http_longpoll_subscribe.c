@@ -976,7 +976,7 @@ ngx_http_longpoll_subscribe_nothing(ngx_http_request_t *r,
 
     timestamp = rd->timestamp;
 
-    if ((closing || ctx->zone->sh->moved) && !rd->missed) {
+    if ((closing || ctx->zone->sh->resize.moved) && !rd->missed) {
         timestamp = ngx_max(rd->cursor.since, ctx->zone->sh->born);
     }
 

@@ -119,12 +119,12 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     sh->epoch = life & NGX_HTTP_LONGPOLL_EPOCH_MASK;
     sh->epochs[0] = sh->epoch;
     sh->born = now;
-    sh->trusted = now;
+    sh->previous.valid_from = now;
     sh->conf = z->conf;
     sh->has_pending = z->conf.delete_on_read;
-    sh->last_id = ngx_http_longpoll_id(now, 0);
-    sh->committed = sh->last_id;
-    sh->visible = sh->last_id;
+    sh->clock.last_id = ngx_http_longpoll_id(now, 0);
+    sh->clock.committed = sh->clock.last_id;
+    sh->clock.visible = sh->clock.last_id;
 
     sh->log.size = log_size;
 
@@ -283,15 +283,15 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_zone_validate(z);
 
-    if (z->sh->journal.n || z->sh->busy || z->sh->delete_slot) {
+    if (z->sh->journal.n || z->sh->work.busy || z->sh->work.delete_slot) {
         ngx_http_longpoll_zone_recover(z);
         ngx_http_longpoll_zone_validate(z);
     }
 
-    if (ngx_http_longpoll_zone_has_late(z, z->sh->visible, 0)) {
+    if (ngx_http_longpoll_zone_has_late(z, z->sh->clock.visible, 0)) {
         ngx_http_longpoll_zone_advance(z,
                       z->late ? *ngx_http_longpoll_zone_late_upto(z,
-                                                        z->sh->generation) : 0);
+                                                        z->sh->resize.generation) : 0);
     }
 }
 
@@ -315,12 +315,12 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_journal_undo(&sh->journal);
     ngx_http_longpoll_zone_validate(z);
 
-    if (sh->busy) {
+    if (sh->work.busy) {
 
-        while (sh->newest) {
-            msg = ngx_http_longpoll_zone_msg(z, sh->newest);
+        while (sh->list.newest) {
+            msg = ngx_http_longpoll_zone_msg(z, sh->list.newest);
 
-            if (msg->id <= sh->committed) {
+            if (msg->id <= sh->clock.committed) {
                 break;
             }
 
@@ -329,18 +329,18 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
             ngx_http_longpoll_zone_release(z, msg->slot);
         }
 
-        if (!sh->durable) {
-            ngx_http_longpoll_put(sh->visible, sh->committed);
+        if (!sh->disk.durable) {
+            ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
         }
 
         for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
             ngx_http_longpoll_put(sh->workers[i].wake_all, 1);
         }
 
-        ngx_http_longpoll_put(sh->busy, 0);
+        ngx_http_longpoll_put(sh->work.busy, 0);
     }
 
-    if (sh->delete_slot) {
+    if (sh->work.delete_slot) {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
         ngx_http_longpoll_zone_delete_some(z, &steps);
     }
@@ -350,7 +350,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
 uint64_t
 ngx_http_longpoll_zone_clock(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
-    return ngx_max(now, ngx_http_longpoll_id_ms(z->sh->last_id));
+    return ngx_max(now, ngx_http_longpoll_id_ms(z->sh->clock.last_id));
 }
 
 
@@ -414,7 +414,7 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
                               ngx_http_longpoll_zone_msg(z, msg->older)->newer,
                               to);
     } else {
-        ngx_http_longpoll_set(j, sh->oldest, to);
+        ngx_http_longpoll_set(j, sh->list.oldest, to);
     }
 
     if (msg->newer) {
@@ -422,7 +422,7 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
                               ngx_http_longpoll_zone_msg(z, msg->newer)->older,
                               to);
     } else {
-        ngx_http_longpoll_set(j, sh->newest, to);
+        ngx_http_longpoll_set(j, sh->list.newest, to);
     }
 
     if (z->ndeletions) {
@@ -483,7 +483,7 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
                               ngx_http_longpoll_zone_msg(z, msg->older)->newer,
                               msg->newer);
     } else {
-        ngx_http_longpoll_set(j, sh->oldest, msg->newer);
+        ngx_http_longpoll_set(j, sh->list.oldest, msg->newer);
     }
 
     if (msg->newer) {
@@ -491,7 +491,7 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
                               ngx_http_longpoll_zone_msg(z, msg->newer)->older,
                               msg->older);
     } else {
-        ngx_http_longpoll_set(j, sh->newest, msg->older);
+        ngx_http_longpoll_set(j, sh->list.newest, msg->older);
     }
 
     ngx_http_longpoll_set(j, cat->count, cat->count - 1);
@@ -507,7 +507,7 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_set(j, sh->log.live,
                           sh->log.live
                           - ngx_http_longpoll_log_bytes(&msg->rec));
-    ngx_http_longpoll_set(j, sh->events, sh->events - 1);
+    ngx_http_longpoll_set(j, sh->list.count, sh->list.count - 1);
     ngx_http_longpoll_done(j);
 }
 
@@ -533,8 +533,8 @@ ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
 static void
 ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
-    if (z->sh->delete_slot == slot + 1) {
-        ngx_http_longpoll_put(z->sh->delete_slot, 0);
+    if (z->sh->work.delete_slot == slot + 1) {
+        ngx_http_longpoll_put(z->sh->work.delete_slot, 0);
     }
 
     ngx_http_longpoll_cat_free(&z->cats, slot);
@@ -657,7 +657,7 @@ ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
         /* what is being published now is not dropped for its own sake */
 
         if (cat->last
-            && ngx_http_longpoll_zone_msg(z, cat->last)->id > z->sh->visible)
+            && ngx_http_longpoll_zone_msg(z, cat->last)->id > z->sh->clock.visible)
         {
             continue;
         }
@@ -690,13 +690,13 @@ ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    slot = sh->delete_slot - 1;
+    slot = sh->work.delete_slot - 1;
     cat = &z->cats.slots[slot];
 
     while (cat->first) {
         msg = ngx_http_longpoll_zone_msg(z, cat->first);
 
-        if (msg->id > sh->delete_id) {
+        if (msg->id > sh->work.delete_id) {
             break;
         }
 
@@ -710,7 +710,7 @@ ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
                                     NGX_HTTP_LONGPOLL_ZONE_TAKEN);
     }
 
-    ngx_http_longpoll_put(sh->delete_slot, 0);
+    ngx_http_longpoll_put(sh->work.delete_slot, 0);
 
     ngx_http_longpoll_zone_release(z, slot);
 }
@@ -793,13 +793,13 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_unlock(z);
     }
 
-    ngx_http_longpoll_put(sh->busy, 1);
+    ngx_http_longpoll_put(sh->work.busy, 1);
 
     /* later than all that the zones which have its place gave: nobody who reads
      * here, too, goes back */
 
-    if (sh->moved && z->late && sh->last_id < z->late->issued) {
-        ngx_http_longpoll_put(sh->last_id, z->late->issued);
+    if (sh->resize.moved && z->late && sh->clock.last_id < z->late->issued) {
+        ngx_http_longpoll_put(sh->clock.last_id, z->late->issued);
     }
 
     for (i = 0; i < n; i++) {
@@ -809,7 +809,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
                                       i + 1 < n);
     }
 
-    if (sh->moved) {
+    if (sh->resize.moved) {
         ngx_http_longpoll_zone_late_write(z);
 
     } else {
@@ -818,18 +818,18 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
     /* who is killed here has counted too many, and not too few */
 
-    if (!sh->durable) {
+    if (!sh->disk.durable) {
         ngx_http_longpoll_zone_count(z, published, n);
     }
 
-    ngx_http_longpoll_put(sh->committed, sh->last_id);
+    ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
 
-    if (sh->durable) {
+    if (sh->disk.durable) {
         *wake = ngx_http_longpoll_zone_writer(z);
         rc = NGX_AGAIN;
 
     } else {
-        ngx_http_longpoll_put(sh->visible, sh->committed);
+        ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
         rc = NGX_OK;
 
         for (i = 0; i < n; i++) {
@@ -841,7 +841,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
         }
     }
 
-    ngx_http_longpoll_put(sh->busy, 0);
+    ngx_http_longpoll_put(sh->work.busy, 0);
 
     ngx_http_longpoll_zone_unlock(z);
 
@@ -887,7 +887,7 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
         (*steps)--;
 
         ngx_http_longpoll_zone_drop(z,
-                                    ngx_http_longpoll_zone_msg(z, sh->oldest),
+                                    ngx_http_longpoll_zone_msg(z, sh->list.oldest),
                                     NGX_HTTP_LONGPOLL_ZONE_LOST);
         ngx_http_longpoll_zone_count(z, evicted, 1);
     }
@@ -905,12 +905,12 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
         moved = ngx_http_longpoll_log_clean(&z->log);
         *steps -= ngx_min(*steps, 1 + moved / 4096);
 
-        if (sh->log.tail - tail > 2 * sh->log.size && sh->oldest) {
+        if (sh->log.tail - tail > 2 * sh->log.size && sh->list.oldest) {
             tail = sh->log.tail;
 
             ngx_http_longpoll_zone_drop(z,
                                         ngx_http_longpoll_zone_msg(z,
-                                                                   sh->oldest),
+                                                                   sh->list.oldest),
                                         NGX_HTTP_LONGPOLL_ZONE_LOST);
             ngx_http_longpoll_zone_count(z, evicted, 1);
         }
@@ -938,8 +938,8 @@ ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
 
     clock = ngx_http_longpoll_zone_clock(z, now);
 
-    while (sh->oldest) {
-        msg = ngx_http_longpoll_zone_msg(z, sh->oldest);
+    while (sh->list.oldest) {
+        msg = ngx_http_longpoll_zone_msg(z, sh->list.oldest);
 
         if (ngx_http_longpoll_id_ms(msg->id) + sh->conf.ttl > clock) {
             return 0;
@@ -1080,9 +1080,9 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     c = &z->cats.slots[slot];
     msg->pos = slot;
 
-    msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->last_id + 1);
+    msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->clock.last_id + 1);
     ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->epoch);
-    ngx_http_longpoll_put(sh->last_id, msg->id);
+    ngx_http_longpoll_put(sh->clock.last_id, msg->id);
     ngx_http_longpoll_put(c->used, now);
 
     bits = ngx_http_longpoll_zone_bits(z, key);
@@ -1134,7 +1134,7 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     m->next = 0;
     m->prev = c->last;
     m->newer = 0;
-    m->older = sh->newest;
+    m->older = sh->list.newest;
 
     if (bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
         *ngx_http_longpoll_zone_pending(m) = owed;
@@ -1167,12 +1167,12 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
         }
     }
 
-    if (sh->newest) {
+    if (sh->list.newest) {
         ngx_http_longpoll_set(j,
-                              ngx_http_longpoll_zone_msg(z, sh->newest)->newer,
+                              ngx_http_longpoll_zone_msg(z, sh->list.newest)->newer,
                               ref);
     } else {
-        ngx_http_longpoll_set(j, sh->oldest, ref);
+        ngx_http_longpoll_set(j, sh->list.oldest, ref);
     }
 
     if (z->ndeletions) {
@@ -1180,10 +1180,10 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     }
 
     ngx_http_longpoll_set(j, c->last, ref);
-    ngx_http_longpoll_set(j, sh->newest, ref);
+    ngx_http_longpoll_set(j, sh->list.newest, ref);
     ngx_http_longpoll_set(j, c->count, c->count + 1);
     ngx_http_longpoll_set(j, sh->log.live, sh->log.live + need);
-    ngx_http_longpoll_set(j, sh->events, sh->events + 1);
+    ngx_http_longpoll_set(j, sh->list.count, sh->list.count + 1);
     ngx_http_longpoll_done(j);
 }
 
@@ -1254,7 +1254,7 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_http_longpoll_cursor_sh_t  *shown;
 
     cat = &z->cats.slots[slot];
-    shown = &z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    shown = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     if (cat->count <= z->sh->conf.buffer) {
         return NGX_OK;
@@ -1267,7 +1267,7 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     for (ref = cat->last; ref; ref = msg->prev, n--) {
         msg = ngx_http_longpoll_zone_msg(z, ref);
 
-        if (msg->id <= z->sh->visible) {
+        if (msg->id <= z->sh->clock.visible) {
             break;
         }
     }
@@ -1282,7 +1282,7 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         msg = ngx_http_longpoll_zone_msg(z, cat->first);
 
-        if (z->sh->durable && msg->id > shown->id) {
+        if (z->sh->disk.durable && msg->id > shown->id) {
 
             /* nobody has been told of it, and it is not counted yet */
 
@@ -1609,11 +1609,11 @@ ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
 
     w = &z->sh->workers[worker];
 
-    if (z->sh->writer == worker + 1) {
-        ngx_http_longpoll_put(z->sh->writer, 0);
+    if (z->sh->disk.writer == worker + 1) {
+        ngx_http_longpoll_put(z->sh->disk.writer, 0);
     }
 
-    if (z->sh->members & ngx_http_longpoll_zone_bit(worker)) {
+    if (z->sh->disk.members & ngx_http_longpoll_zone_bit(worker)) {
         (void) ngx_http_longpoll_zone_resign(z, worker, 0);
     }
 
@@ -1685,10 +1685,10 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
     ngx_http_longpoll_zone_lock(z);
     ngx_http_longpoll_zone_unlock(z);
 
-    second = sh->second;
+    second = sh->tick.second;
 
     if (second == now / 1000
-        || !ngx_atomic_cmp_set(&sh->second, second, now / 1000))
+        || !ngx_atomic_cmp_set(&sh->tick.second, second, now / 1000))
     {
         return 0;
     }
@@ -1718,7 +1718,7 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
         ngx_http_longpoll_zone_lock(z);
 
         while (steps && left) {
-            n = sh->sweep < sh->cats.fresh ? sh->sweep : 0;
+            n = sh->tick.sweep < sh->cats.fresh ? sh->tick.sweep : 0;
 
             if (z->cats.slots[n].hash[0]
                 && ngx_http_longpoll_zone_inactive(z, n, now)
@@ -1729,7 +1729,7 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
                 break;
             }
 
-            ngx_http_longpoll_put(sh->sweep, n + 1);
+            ngx_http_longpoll_put(sh->tick.sweep, n + 1);
 
             left--;
             steps -= ngx_min(steps, 1);
@@ -1764,7 +1764,7 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
                           - ngx_min(sh->log.live,
                                     ngx_http_longpoll_zone_limit(z)));
     st->categories = sh->cats.active;
-    st->events = sh->events;
+    st->events = sh->list.count;
     st->counters = sh->counters;
     st->waiting = 0;
 
@@ -1834,16 +1834,16 @@ ngx_http_longpoll_zone_ask(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (!sh->open || now < sh->asked
-        || now >= sh->asked + NGX_HTTP_LONGPOLL_ZONE_OPEN)
+    if (!sh->question.open || now < sh->question.asked
+        || now >= sh->question.asked + NGX_HTTP_LONGPOLL_ZONE_OPEN)
     {
-        number = sh->question + 1;
+        number = sh->question.number + 1;
 
-        ngx_http_longpoll_put(sh->open, 1);
-        ngx_http_longpoll_put(sh->asked, now);
-        ngx_http_longpoll_put(sh->about[0], cat->hash[0]);
-        ngx_http_longpoll_put(sh->about[1], cat->hash[1]);
-        ngx_http_longpoll_put(sh->question, number);
+        ngx_http_longpoll_put(sh->question.open, 1);
+        ngx_http_longpoll_put(sh->question.asked, now);
+        ngx_http_longpoll_put(sh->question.about[0], cat->hash[0]);
+        ngx_http_longpoll_put(sh->question.about[1], cat->hash[1]);
+        ngx_http_longpoll_put(sh->question.number, number);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1861,16 +1861,16 @@ ngx_http_longpoll_zone_question(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     sh = z->sh;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
-        || sh->workers[worker].answered == sh->question)
+        || sh->workers[worker].answered == sh->question.number)
     {
         return 0;
     }
 
     ngx_http_longpoll_zone_lock(z);
 
-    *number = sh->question;
-    hash[0] = sh->about[0];
-    hash[1] = sh->about[1];
+    *number = sh->question.number;
+    hash[0] = sh->question.about[0];
+    hash[1] = sh->question.about[1];
 
     ngx_http_longpoll_zone_unlock(z);
 
@@ -1896,7 +1896,7 @@ ngx_http_longpoll_zone_answers(ngx_http_longpoll_zone_t *z, uint64_t number,
     ngx_int_t                       rc;
     ngx_http_longpoll_worker_sh_t  *w;
 
-    if (z->sh->question != number) {
+    if (z->sh->question.number != number) {
         return NGX_DECLINED;
     }
 
@@ -1924,8 +1924,8 @@ ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z, uint64_t number)
 {
     ngx_http_longpoll_zone_lock(z);
 
-    if (z->sh->question == number) {
-        ngx_http_longpoll_put(z->sh->open, 0);
+    if (z->sh->question.number == number) {
+        ngx_http_longpoll_put(z->sh->question.open, 0);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1948,7 +1948,7 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_lock(z);
 
-        if (sh->delete_slot) {
+        if (sh->work.delete_slot) {
 
             /* its own, or somebody else's before it */
 
@@ -1960,13 +1960,13 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
             if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
                 ngx_http_longpoll_put(z->cats.slots[slot].used, now);
-                ngx_http_longpoll_put(sh->delete_id, sh->visible);
-                ngx_http_longpoll_put(sh->delete_slot, slot + 1);
+                ngx_http_longpoll_put(sh->work.delete_id, sh->clock.visible);
+                ngx_http_longpoll_put(sh->work.delete_slot, slot + 1);
 
                 steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
                 ngx_http_longpoll_zone_delete_some(z, &steps);
 
-                more = (sh->delete_slot != 0);
+                more = (sh->work.delete_slot != 0);
             }
         }
 

@@ -148,96 +148,195 @@ typedef struct {
 } ngx_http_longpoll_worker_sh_t;
 
 
+/*
+ * The clock.  visible <= committed <= last_id, and none of them goes back.
+ * Messages behind committed belong to a publish that has not ended; messages
+ * behind visible are not read yet: with durable they wait for the disk, without
+ * durable visible follows committed in the same lock hold.  last_id runs ahead
+ * of committed where a time-out's answer has used up the rest of its ms.
+ *
+ * Written in zone_publish, in zone_read (last_id), in zone_save; recovery sets
+ * visible to committed.  Under the lock, but some read visible without it.
+ */
+
 typedef struct {
-    /* written without the lock: each in cache lines of its own */
-    ngx_http_longpoll_worker_sh_t    workers[NGX_HTTP_LONGPOLL_WORKERS];
-    ngx_http_longpoll_counters_t     counters;
+    uint64_t                         last_id;   /* highest issued */
+    uint64_t                         visible;   /* readers see up to here */
+    uint64_t                         committed; /* whole publishes up to here */
+} ngx_http_longpoll_clock_sh_t;
 
-    /* never change */
-    uint64_t                         epoch;     /* see id */
-    uint64_t                         born;      /* ms */
-    uint64_t                         key[2];    /* of the hash */
-    uint64_t                         epochs[NGX_HTTP_LONGPOLL_EPOCHS];
-                                                /* its own comes first */
 
-    /* changed by a successful reload, under the lock */
-    ngx_http_longpoll_zone_conf_t    conf;
-    uint64_t                         has_pending;    /* it was delete_on_read once */
+/*
+ * A zone of another size takes this one's place, or this one took another's.
+ * moved is 0 as long as the zone is the latest of its name.  generation never
+ * changes once the zone is the latest; copied matters only while it is made.
+ *
+ * Written in zone_save (adopt, moved).
+ */
 
-    uint64_t                         slotless;    /* workers with loose > 0 */
+typedef struct {
+    uint64_t                         moved;     /* ids from this one on are only
+                                                   here: the later zone has
+                                                   copied what is before */
+    uint64_t                         copied;    /* id: copied up to here */
+    uint64_t                         generation;    /* of the zone's name */
+} ngx_http_longpoll_resize_sh_t;
 
-    /* the question at hand */
-    ngx_atomic_t                     question;  /* its number, 0: none yet */
-    ngx_atomic_t                     open;      /* it is not settled */
-    uint64_t                         asked;     /* ms */
-    uint64_t                         about[2];  /* hash of a category */
 
-    /* what has been given out, and what readers may see */
-    uint64_t                         last_id;
-    uint64_t                         visible;
+/*
+ * What is known of earlier epochs, to judge the cursors that they issued.  A
+ * cursor before valid_from may have missed events; so may an id behind end, and
+ * a time in [born, overlap_until).  Any other cursor of an earlier epoch is as
+ * good as one of this epoch.  lost_until <= valid_from once the zone is loaded.
+ *
+ * Written in zone_save (load, adopt, alone, missing).
+ */
 
-    uint64_t                         committed; /* whole publishes, up to here:
-                                                   visible, or waiting for the
-                                                   disk */
+typedef struct {
+    uint64_t                         valid_from;    /* ms */
+    uint64_t                         end;           /* ms: the last that the
+                                                       previous epoch issued */
+    uint64_t                         lost_until;    /* ms: losses of unknown
+                                                       categories are before */
+    uint64_t                         overlap_until; /* ms: until then another
+                                                       nginx issued times of its
+                                                       own */
+    uint64_t                         missing_below; /* ids below this one were
+                                                       also issued by another
+                                                       nginx; events between
+                                                       may be missing here */
+    uint64_t                         epochs[NGX_HTTP_LONGPOLL_PREVIOUS];
+                                                    /* of the zones that this
+                                                       one replaced, the newest
+                                                       first */
+} ngx_http_longpoll_previous_sh_t;
 
-    /* cursors of other lives, see ..._zone_lost() */
-    uint64_t                         trusted;   /* ms */
-    uint64_t                         ended;     /* ms */
-    uint64_t                         unnamed;   /* ms */
-    uint64_t                         overlap;   /* ms: until then others gave
-                                                   out times of their own */
 
-    /* id: behind those below it others took what is not here */
-    uint64_t                         missing;
+/*
+ * The zone and its file; in a zone without one, cursors and durable are off.
+ * Between calls SAVED <= NEXT <= committed, and where they are on, COMPACT <=
+ * SAVED and EXPOSED <= visible.  refused is 0, or the upto of the last failure.
+ * deletions_first <= deletions_last, at most ndeletions apart.
+ *
+ * Written in zone_save, the file_ words also in persist and load.  publishers
+ * and writer are written without the lock.
+ */
 
-    /* the file; of a zone that has none, marks and durable are off */
-    ngx_http_longpoll_cursor_sh_t      cursors[NGX_HTTP_LONGPOLL_CURSORS];
+typedef struct {
+    ngx_http_longpoll_cursor_sh_t    cursors[NGX_HTTP_LONGPOLL_CURSORS];
     uint64_t                         durable;   /* what is not saved is not
                                                    visible */
-    uint64_t                         moved;     /* another zone has taken its
-                                                   place: ids from that on
-                                                   are only here */
-
-    /* lives of the zones whose place it has taken, the last first */
-    uint64_t                         previous[NGX_HTTP_LONGPOLL_PREVIOUS];
-
-    uint64_t                         copied;    /* id: up to there */
-    uint64_t                         generation;    /* of its name */
-    uint64_t                         members;   /* workers that have it */
-    uint64_t                         leaving;   /* and will not much longer */
-    ngx_atomic_t                     publishers;    /* with publishers that wait
-                                                       for the disk */
+    uint64_t                         members;   /* workers that have the zone */
+    uint64_t                         leaving;   /* members that are about to
+                                                   exit */
+    ngx_atomic_t                     publishers;    /* workers with publishers
+                                                       that wait for the disk */
     ngx_atomic_t                     writer;    /* number of the worker + 1 */
+
     uint64_t                         unread;    /* the file could not be read */
     uint64_t                         contested; /* another nginx is, or was, the
                                                    writer since it was loaded */
     uint64_t                         file_node; /* inode */
     uint64_t                         file_size; /* that is good */
-    uint64_t                         file_dead; /* it is to be written anew:
+    uint64_t                         file_dead; /* the file is to be compacted:
                                                    DEAD, or MENDED while it is,
                                                    which may be given up */
     uint64_t                         state_size;
-    uint64_t                         deletions_first; /* in the ring, both only */
-    uint64_t                         deletions_last; /* grow */
-    uint64_t                         refused;   /* up to here it is to go */
-    uint64_t                         failed;    /* how often */
-    ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
 
-    /* all messages by age */
+    uint64_t                         deletions_first;   /* in the ring; both */
+    uint64_t                         deletions_last;    /* only grow */
+
+    uint64_t                         refused;   /* messages up to here could not
+                                                   be written, and are dropped */
+    uint64_t                         failed;    /* how often that happened */
+    ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
+} ngx_http_longpoll_disk_sh_t;
+
+
+/*
+ * The list of all messages, by id.  oldest and newest are refs, both 0 or both
+ * set; count is the length of the list, and the sum of all categories' counts.
+ *
+ * Written in zone_publish, zone_watch (drop) and by the log's moves, always in
+ * a step.
+ */
+
+typedef struct {
     uint32_t                         oldest;
     uint32_t                         newest;
-    uint64_t                         events;
+    uint64_t                         count;
+} ngx_http_longpoll_list_sh_t;
 
-    /* unfinished business */
-    uint64_t                         busy;      /* publishing: marks may lack */
-    uint64_t                         delete_id; /* of delete_slot, up to here */
+
+/*
+ * Work that is not finished, for the next process that takes the lock: busy
+ * while a publish's messages are appended and their workers marked; a delete
+ * drops the messages up to delete_id of the category in delete_slot.
+ */
+
+typedef struct {
+    uint64_t                         busy;
+    uint64_t                         delete_id;
     uint32_t                         delete_slot;   /* number + 1, 0 is none */
-    uint32_t                         sweep;     /* slot of the next look */
+} ngx_http_longpoll_work_sh_t;
+
+
+/*
+ * The tick: the worker that moves second on sweeps; sweep is the slot that the
+ * next sweep begins with.
+ */
+
+typedef struct {
     ngx_atomic_t                     second;    /* of the last tick */
+    uint32_t                         sweep;
+} ngx_http_longpoll_tick_sh_t;
+
+
+/*
+ * The question at hand: how many polls wait for a category (zone_status).  The
+ * workers compare number with the number that they answered last.
+ */
+
+typedef struct {
+    ngx_atomic_t                     number;    /* 0: none yet */
+    ngx_atomic_t                     open;      /* it is not settled */
+    uint64_t                         asked;     /* ms */
+    uint64_t                         about[2];  /* hash of a category */
+} ngx_http_longpoll_question_sh_t;
+
+
+typedef struct {
+    /* written without the lock: each in cache lines of its own */
+    ngx_http_longpoll_worker_sh_t    workers[NGX_HTTP_LONGPOLL_WORKERS];
+    ngx_http_longpoll_counters_t     counters;
+
+    /* who the zone is: set before the first request */
+    uint64_t                         epoch;     /* of its own ids */
+    uint64_t                         born;      /* ms */
+    uint64_t                         key[2];    /* of the hash */
+    uint64_t                         epochs[NGX_HTTP_LONGPOLL_EPOCHS];
+                                                /* of its messages; its own
+                                                   comes first */
+
+    /* changed by a successful reload, under the lock */
+    ngx_http_longpoll_zone_conf_t    conf;
+    uint64_t                         has_pending;   /* delete_on_read was on
+                                                       once */
+
+    uint64_t                         slotless;  /* workers with slotless > 0 */
+
+    ngx_http_longpoll_question_sh_t  question;
+    ngx_http_longpoll_clock_sh_t     clock;
+    ngx_http_longpoll_resize_sh_t    resize;
+    ngx_http_longpoll_previous_sh_t  previous;
+    ngx_http_longpoll_disk_sh_t      disk;
+    ngx_http_longpoll_list_sh_t      list;
+    ngx_http_longpoll_work_sh_t      work;
+    ngx_http_longpoll_tick_sh_t      tick;
 
     ngx_http_longpoll_log_sh_t       log;
     ngx_http_longpoll_cats_sh_t      cats;
-    ngx_http_longpoll_clients_sh_t    clients;
+    ngx_http_longpoll_clients_sh_t   clients;
     ngx_http_longpoll_journal_sh_t   journal;
 } ngx_http_longpoll_zone_sh_t;
 
@@ -671,7 +770,7 @@ ngx_uint_t ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z);
 
 /*
  * Whether a publish is decided: NGX_OK: it is visible; NGX_ERROR: it could not
- * be written, and is not there; NGX_AGAIN.  failed is sh->failed of before the
+ * be written, and is not there; NGX_AGAIN.  failed is sh->disk.failed of before the
  * publish.
  */
 ngx_int_t ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z,

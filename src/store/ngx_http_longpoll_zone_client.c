@@ -40,7 +40,7 @@ ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
 {
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_client_add(&z->clients, client, z->sh->visible, now);
+    ngx_http_longpoll_client_add(&z->clients, client, z->sh->clock.visible, now);
 
     ngx_http_longpoll_zone_unlock(z);
 }
@@ -198,7 +198,7 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
             /* who waits is used at this moment, and comes last */
 
             if (place.waiting) {
-                place.used = ngx_http_longpoll_id_ms(z->sh->last_id);
+                place.used = ngx_http_longpoll_id_ms(z->sh->clock.last_id);
             }
 
             ngx_http_longpoll_client_copy(&z->clients, n, &place);

@@ -79,7 +79,7 @@ ngx_http_longpoll_zone_check_log(ngx_http_longpoll_zone_t *z)
     }
 
     ngx_http_longpoll_zone_must(live == log->live, "bytes of the living");
-    ngx_http_longpoll_zone_must(events == z->sh->events, "number of messages");
+    ngx_http_longpoll_zone_must(events == z->sh->list.count, "number of messages");
 
     return NULL;
 }
@@ -100,7 +100,7 @@ ngx_http_longpoll_zone_check_ref(ngx_http_longpoll_zone_t *z, uint32_t ref)
 
     return pos < z->log.sh->head
            && msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE
-           && msg->id <= z->sh->committed;
+           && msg->id <= z->sh->clock.committed;
 }
 
 
@@ -115,20 +115,20 @@ ngx_http_longpoll_zone_check_ages(ngx_http_longpoll_zone_t *z)
     n = 0;
     older = 0;
 
-    for (ref = z->sh->oldest; ref; ref = msg->newer) {
+    for (ref = z->sh->list.oldest; ref; ref = msg->newer) {
         ngx_http_longpoll_zone_must(ngx_http_longpoll_zone_check_ref(z, ref),
                                     "a ref in the list by age");
         msg = ngx_http_longpoll_zone_msg(z, ref);
 
         ngx_http_longpoll_zone_must(msg->older == older && msg->id > id
-                                    && n < z->sh->events,
+                                    && n < z->sh->list.count,
                                     "the list by age");
         id = msg->id;
         older = ref;
         n++;
     }
 
-    ngx_http_longpoll_zone_must(z->sh->newest == older && n == z->sh->events,
+    ngx_http_longpoll_zone_must(z->sh->list.newest == older && n == z->sh->list.count,
                                 "the end of the list by age");
     return NULL;
 }
@@ -189,7 +189,7 @@ ngx_http_longpoll_zone_check_clients(ngx_http_longpoll_zone_t *z)
             clients++;
             idle += (place->waiting == 0);
 
-            ngx_http_longpoll_zone_must(place->seen <= z->sh->visible,
+            ngx_http_longpoll_zone_must(place->seen <= z->sh->clock.visible,
                                         "a place that nobody can have");
         }
     }
@@ -243,12 +243,12 @@ ngx_http_longpoll_zone_check_cursors(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_cursor_sh_t  *marks;
 
     sh = z->sh;
-    marks = sh->cursors;
+    marks = sh->disk.cursors;
 
-    ngx_http_longpoll_zone_must(sh->visible <= sh->committed
-                                && sh->committed <= sh->last_id,
+    ngx_http_longpoll_zone_must(sh->clock.visible <= sh->clock.committed
+                                && sh->clock.committed <= sh->clock.last_id,
                                 "what is visible");
-    ngx_http_longpoll_zone_must(sh->durable || sh->visible == sh->committed,
+    ngx_http_longpoll_zone_must(sh->disk.durable || sh->clock.visible == sh->clock.committed,
                                 "something waits for nothing");
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
@@ -257,7 +257,7 @@ ngx_http_longpoll_zone_check_cursors(ngx_http_longpoll_zone_t *z)
             continue;
         }
 
-        for (ref = sh->oldest; ref; ref = msg->newer) {
+        for (ref = sh->list.oldest; ref; ref = msg->newer) {
             msg = ngx_http_longpoll_zone_msg(z, ref);
 
             if (msg->id > marks[i].id) {
@@ -270,7 +270,7 @@ ngx_http_longpoll_zone_check_cursors(ngx_http_longpoll_zone_t *z)
     }
 
     if (!marks[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on) {
-        ngx_http_longpoll_zone_must(!sh->durable, "durable without a file");
+        ngx_http_longpoll_zone_must(!sh->disk.durable, "durable without a file");
         return NULL;
     }
 
@@ -278,21 +278,21 @@ ngx_http_longpoll_zone_check_cursors(ngx_http_longpoll_zone_t *z)
                                 && marks[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id
                                    <= marks[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id
                                 && marks[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id
-                                   <= sh->committed,
+                                   <= sh->clock.committed,
                                 "saved, given to the writer, committed");
     ngx_http_longpoll_zone_must(!marks[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on
                                 || marks[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].id
                                    <= marks[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id,
                                 "a new file has more than the old one");
-    ngx_http_longpoll_zone_must(!sh->durable
+    ngx_http_longpoll_zone_must(!sh->disk.durable
                                 || (marks[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].on
                                     && marks[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
-                                       <= sh->visible),
+                                       <= sh->clock.visible),
                                 "shown, visible");
-    ngx_http_longpoll_zone_must(sh->deletions_first <= sh->deletions_last
-                                && sh->deletions_last - sh->deletions_first <= z->ndeletions,
+    ngx_http_longpoll_zone_must(sh->disk.deletions_first <= sh->disk.deletions_last
+                                && sh->disk.deletions_last - sh->disk.deletions_first <= z->ndeletions,
                                 "the ring of what is gone");
-    ngx_http_longpoll_zone_must(sh->refused <= sh->committed,
+    ngx_http_longpoll_zone_must(sh->disk.refused <= sh->clock.committed,
                                 "what was refused");
     return NULL;
 }
@@ -311,7 +311,7 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_zone_validate(z);
 
-    ngx_http_longpoll_zone_must(z->sh->journal.n == 0 && !z->sh->busy,
+    ngx_http_longpoll_zone_must(z->sh->journal.n == 0 && !z->sh->work.busy,
                                 "unfinished business");
 
     wrong = ngx_http_longpoll_zone_check_log(z);
@@ -355,7 +355,7 @@ ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z)
     }
 
     ngx_http_longpoll_zone_must(n == 0 && left == 0, "number of free slots");
-    ngx_http_longpoll_zone_must(events == z->sh->events,
+    ngx_http_longpoll_zone_must(events == z->sh->list.count,
                                 "messages of all categories");
     ngx_http_longpoll_zone_must(claimed == cats->claimed && full == cats->full
                                 && active == cats->active,
@@ -426,9 +426,9 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
                             && z->sh->clients.first <= z->sh->clients.fresh
                             && z->sh->clients.last <= z->sh->clients.fresh,
                             "the places' accounts");
-    ngx_http_longpoll_assert(z->sh->delete_slot <= cats->fresh,
+    ngx_http_longpoll_assert(z->sh->work.delete_slot <= cats->fresh,
                             "the slot that is deleted from");
-    ngx_http_longpoll_assert((z->sh->oldest == 0) == (z->sh->newest == 0),
+    ngx_http_longpoll_assert((z->sh->list.oldest == 0) == (z->sh->list.newest == 0),
                             "the ends of the list by age");
 }
 

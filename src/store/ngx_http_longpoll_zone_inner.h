@@ -201,8 +201,8 @@ void ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z);
  */
 #define ngx_http_longpoll_zone_has_late(z, id, beginning)                      \
     (((z)->late                                                             \
-      && (id) < *ngx_http_longpoll_zone_late_upto(z, (z)->sh->generation))       \
-     || ((id) < (z)->sh->missing && !(beginning)))
+      && (id) < *ngx_http_longpoll_zone_late_upto(z, (z)->sh->resize.generation))       \
+     || ((id) < (z)->sh->previous.missing_below && !(beginning)))
 
 /*
  * gpoll's clients of a zone whose place is taken go along; it gives them

@@ -166,8 +166,8 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
             /* what went to later zones before that is behind its place */
 
-            if (rd->client == NULL && z->sh->moved
-                && rd->msgs[rd->nmsgs - 1].id >= z->sh->moved)
+            if (rd->client == NULL && z->sh->resize.moved
+                && rd->msgs[rd->nmsgs - 1].id >= z->sh->resize.moved)
             {
                 rd->missed = 1;
             }
@@ -191,7 +191,7 @@ ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
 {
     if (!cursor->exact || cursor->lost
         || ngx_http_longpoll_zone_has_late(z, cursor->id, cursor->beginning)
-        || cursor->id != *(volatile uint64_t *) &z->sh->visible)
+        || cursor->id != *(volatile uint64_t *) &z->sh->clock.visible)
     {
         return 0;
     }
@@ -243,7 +243,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
     /* a client that has gone to another zone is given everything there */
 
-    gone = (rd->client && z->sh->moved);
+    gone = (rd->client && z->sh->resize.moved);
 
     if (gone) {
         walk->begun = 0;
@@ -332,8 +332,8 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
             t--;
         }
 
-        if (z->sh->last_id < ngx_http_longpoll_id_last_of(t)) {
-            ngx_http_longpoll_put(z->sh->last_id,
+        if (z->sh->clock.last_id < ngx_http_longpoll_id_last_of(t)) {
+            ngx_http_longpoll_put(z->sh->clock.last_id,
                                   ngx_http_longpoll_id_last_of(t));
         }
 
@@ -355,7 +355,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     if (!walk->begun) {
         walk->begun = 1;
         walk->holds = 0;
-        walk->upto = z->sh->visible;
+        walk->upto = z->sh->clock.visible;
         walk->bytes = 0;
         walk->data = 0;
         walk->sited = 0;
@@ -451,10 +451,10 @@ ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
     clock = ngx_http_longpoll_zone_horizon(z, now);
 
     if (cursor->now
-        || (cursor->exact ? cursor->id > z->sh->last_id
+        || (cursor->exact ? cursor->id > z->sh->clock.last_id
                           : ngx_http_longpoll_id_ms(cursor->id) >= clock))
     {
-        cursor->id = z->sh->visible;
+        cursor->id = z->sh->clock.visible;
         cursor->since = ngx_max(ngx_http_longpoll_id_ms(cursor->id),
                                 clock - 1);
     }
@@ -680,7 +680,7 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
 
             msg = ngx_http_longpoll_zone_msg(z, way->next);
 
-            ngx_http_longpoll_assert(msg->id <= z->sh->committed,
+            ngx_http_longpoll_assert(msg->id <= z->sh->clock.committed,
                                     "a message of no publish");
 
             if (msg->id <= walk->upto && (!first || msg->id < first->id)) {
@@ -1160,8 +1160,8 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
      * there.
      */
 
-    saved = ngx_max(sh->visible,
-                    sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
+    saved = ngx_max(sh->clock.visible,
+                    sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
 
     born = 0;
 
@@ -1190,8 +1190,8 @@ ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
 
         if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
             || ngx_http_longpoll_id_ms(msg->id) < born
-            || (sh->delete_slot == slot + 1 && msg->id <= sh->delete_id)
-            || (msg->id <= sh->refused && msg->id > saved))
+            || (sh->work.delete_slot == slot + 1 && msg->id <= sh->work.delete_id)
+            || (msg->id <= sh->disk.refused && msg->id > saved))
         {
             continue;
         }

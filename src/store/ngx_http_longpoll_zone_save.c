@@ -57,7 +57,7 @@ ngx_http_longpoll_zone_relink_cursors(ngx_http_longpoll_zone_t *z,
     ngx_uint_t                    i;
     ngx_http_longpoll_cursor_sh_t  *marks;
 
-    marks = z->sh->cursors;
+    marks = z->sh->disk.cursors;
     ref = msg ? ngx_http_longpoll_zone_ref(z, msg) : 0;
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
@@ -79,24 +79,24 @@ ngx_http_longpoll_zone_record_deletion(ngx_http_longpoll_zone_t *z,
 
     sh = z->sh;
 
-    if (msg->id > sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id) {
+    if (msg->id > sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id) {
         return;
     }
 
-    if (sh->deletions_last - sh->deletions_first == z->ndeletions) {
-        ngx_http_longpoll_put(sh->file_dead, NGX_HTTP_LONGPOLL_FILE_DEAD);
+    if (sh->disk.deletions_last - sh->disk.deletions_first == z->ndeletions) {
+        ngx_http_longpoll_put(sh->disk.file_dead, NGX_HTTP_LONGPOLL_FILE_DEAD);
         return;
     }
 
     cat = &z->cats.slots[msg->slot];
-    gone = &z->deletions[sh->deletions_last % z->ndeletions];
+    gone = &z->deletions[sh->disk.deletions_last % z->ndeletions];
 
     ngx_http_longpoll_step();
     ngx_http_longpoll_zone_uuid(z, msg, &gone->uuid);
     gone->dropped = cat->dropped;
     gone->name = cat->hash[1];
 
-    ngx_http_longpoll_set(&sh->journal, sh->deletions_last, sh->deletions_last + 1);
+    ngx_http_longpoll_set(&sh->journal, sh->disk.deletions_last, sh->disk.deletions_last + 1);
 }
 
 
@@ -110,10 +110,10 @@ ngx_http_longpoll_zone_count_unexposed(ngx_http_longpoll_zone_t *z,
 
     /* not what is of no publish, or is refused */
 
-    if (sh->durable
-        && msg->id > sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
-        && msg->id <= sh->committed
-        && (msg->id <= sh->visible || msg->id > sh->refused))
+    if (sh->disk.durable
+        && msg->id > sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
+        && msg->id <= sh->clock.committed
+        && (msg->id <= sh->clock.visible || msg->id > sh->disk.refused))
     {
         ngx_http_longpoll_zone_count(z, published, 1);
     }
@@ -125,7 +125,7 @@ ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z)
 {
     ngx_atomic_uint_t  writer;
 
-    writer = z->sh->writer;
+    writer = z->sh->disk.writer;
 
     ngx_http_longpoll_assert(writer <= NGX_HTTP_LONGPOLL_WORKERS,
                             "the writer's number");
@@ -143,7 +143,7 @@ ngx_http_longpoll_zone_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
     for (ref = z->cats.slots[slot].last; ref; ref = msg->prev) {
         msg = ngx_http_longpoll_zone_msg(z, ref);
 
-        if (msg->id <= z->sh->visible) {
+        if (msg->id <= z->sh->clock.visible) {
             return msg;
         }
     }
@@ -163,14 +163,14 @@ ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
     sh = z->sh;
     clock = ngx_http_longpoll_zone_clock(z, now);
 
-    if (sh->visible == sh->committed) {
+    if (sh->clock.visible == sh->clock.committed) {
         return clock;
     }
 
     /* SHOWN is at the first that waits, or on its way there */
 
-    first = sh->visible + 1;
-    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    first = sh->clock.visible + 1;
+    shown = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     if (shown->ref) {
         msg = ngx_http_longpoll_zone_msg(z, shown->ref);
@@ -204,7 +204,7 @@ ngx_http_longpoll_zone_save_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     ngx_http_longpoll_zone_lock(z);
 
-    saved = &z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    saved = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
     ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_NEXT, saved->id,
                                     saved->ref);
@@ -221,8 +221,8 @@ ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z, ngx_uint_t to,
 
     j = &z->sh->journal;
 
-    ngx_http_longpoll_set(j, z->sh->cursors[to].id, id);
-    ngx_http_longpoll_set(j, z->sh->cursors[to].ref, ref);
+    ngx_http_longpoll_set(j, z->sh->disk.cursors[to].id, id);
+    ngx_http_longpoll_set(j, z->sh->disk.cursors[to].ref, ref);
     ngx_http_longpoll_done(j);
 }
 
@@ -240,8 +240,8 @@ ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
-    for (n = sh->deletions_first;
-         n < sh->deletions_last && save->nnotes < save->max_notes;
+    for (n = sh->disk.deletions_first;
+         n < sh->disk.deletions_last && save->nnotes < save->max_notes;
          n++)
     {
         gone = &z->deletions[n % z->ndeletions];
@@ -303,14 +303,14 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t mark,
 
     sh = z->sh;
 
-    upto = sh->committed;
+    upto = sh->clock.committed;
 
     if (mark == NGX_HTTP_LONGPOLL_CURSOR_COMPACT) {
-        upto = sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id;
+        upto = sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id;
     }
 
-    ref = sh->cursors[mark].ref;
-    id = sh->cursors[mark].id;
+    ref = sh->disk.cursors[mark].ref;
+    id = sh->disk.cursors[mark].id;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
     end = save->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
     rc = NGX_OK;
@@ -413,17 +413,17 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
 
     sh = z->sh;
     j = &sh->journal;
-    next = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
-    saved = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    next = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
+    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
     ngx_http_longpoll_zone_lock(z);
 
     /* in this order: a note that stands there twice does no harm */
 
-    ngx_http_longpoll_put(sh->state_size, notes);
-    ngx_http_longpoll_put(sh->deletions_first, save->deletions);
+    ngx_http_longpoll_put(sh->disk.state_size, notes);
+    ngx_http_longpoll_put(sh->disk.deletions_first, save->deletions);
 
-    ngx_http_longpoll_set(j, sh->file_size, size);
+    ngx_http_longpoll_set(j, sh->disk.file_size, size);
     ngx_http_longpoll_set(j, saved->id, next->id);
     ngx_http_longpoll_set(j, saved->ref, next->ref);
     ngx_http_longpoll_done(j);
@@ -435,7 +435,7 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
     /* who comes too late for this looks again */
 
     ngx_memory_barrier();
-    *wake |= sh->publishers;
+    *wake |= sh->disk.publishers;
 }
 
 
@@ -452,8 +452,8 @@ ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
-    saved = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    shown = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
     do {
         more = 0;
@@ -461,21 +461,21 @@ ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
         ngx_http_longpoll_zone_lock(z);
 
-        if (!sh->durable) {
+        if (!sh->disk.durable) {
             ngx_http_longpoll_zone_unlock(z);
             return;
         }
 
-        ngx_http_longpoll_put(sh->busy, 1);
+        ngx_http_longpoll_put(sh->work.busy, 1);
 
-        if (sh->visible < saved->id) {
-            ngx_http_longpoll_put(sh->visible, saved->id);
+        if (sh->clock.visible < saved->id) {
+            ngx_http_longpoll_put(sh->clock.visible, saved->id);
         }
 
         while (shown->ref) {
             msg = ngx_http_longpoll_zone_msg(z, shown->ref);
 
-            if (msg->id > sh->visible) {
+            if (msg->id > sh->clock.visible) {
                 break;
             }
 
@@ -504,7 +504,7 @@ ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
             (void) ngx_http_longpoll_zone_trim(z, msg->slot, &few);
         }
 
-        ngx_http_longpoll_put(sh->busy, 0);
+        ngx_http_longpoll_put(sh->work.busy, 0);
 
         ngx_http_longpoll_zone_unlock(z);
 
@@ -519,8 +519,8 @@ ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z)
 
     sh = z->sh;
 
-    return sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].ref != 0
-           || sh->deletions_first != sh->deletions_last;
+    return sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].ref != 0
+           || sh->disk.deletions_first != sh->disk.deletions_last;
 }
 
 
@@ -539,19 +539,19 @@ ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     /* what is saved will be visible, if a writer was killed in between */
 
-    good = ngx_max(sh->visible, sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
+    good = ngx_max(sh->clock.visible, sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
 
-    if (sh->durable && sh->committed > good && sh->refused == 0) {
+    if (sh->disk.durable && sh->clock.committed > good && sh->disk.refused == 0) {
 
         /* in one step with the promise that all of it goes */
 
-        failure = &sh->failures[sh->failed % NGX_HTTP_LONGPOLL_FAILURES];
+        failure = &sh->disk.failures[sh->disk.failed % NGX_HTTP_LONGPOLL_FAILURES];
 
         ngx_http_longpoll_put(failure->after, good);
-        ngx_http_longpoll_put(failure->upto, sh->committed);
+        ngx_http_longpoll_put(failure->upto, sh->clock.committed);
 
-        ngx_http_longpoll_set(j, sh->failed, sh->failed + 1);
-        ngx_http_longpoll_set(j, sh->refused, sh->committed);
+        ngx_http_longpoll_set(j, sh->disk.failed, sh->disk.failed + 1);
+        ngx_http_longpoll_set(j, sh->disk.refused, sh->clock.committed);
         ngx_http_longpoll_done(j);
 
         *wake = (uint64_t) -1;
@@ -574,22 +574,22 @@ ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    shown = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     do {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
         ngx_http_longpoll_zone_lock(z);
 
-        while (sh->refused && steps--) {
+        while (sh->disk.refused && steps--) {
             msg = NULL;
 
             if (shown->ref) {
                 msg = ngx_http_longpoll_zone_msg(z, shown->ref);
             }
 
-            if (msg == NULL || msg->id > sh->refused) {
-                ngx_http_longpoll_put(sh->refused, 0);
+            if (msg == NULL || msg->id > sh->disk.refused) {
+                ngx_http_longpoll_put(sh->disk.refused, 0);
                 break;
             }
 
@@ -599,7 +599,7 @@ ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z)
 
         ngx_http_longpoll_zone_unlock(z);
 
-    } while (sh->refused);
+    } while (sh->disk.refused);
 }
 
 
@@ -612,9 +612,9 @@ ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
 
     /* what failed did so before anything later became visible */
 
-    visible = *(volatile uint64_t *) &z->sh->visible;
+    visible = *(volatile uint64_t *) &z->sh->clock.visible;
     ngx_memory_barrier();
-    n = *(volatile uint64_t *) &z->sh->failed;
+    n = *(volatile uint64_t *) &z->sh->disk.failed;
 
     /* the next one may be being written over the first of these */
 
@@ -623,7 +623,7 @@ ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
     }
 
     for ( /* void */ ; failed < n; failed++) {
-        failure = &z->sh->failures[failed % NGX_HTTP_LONGPOLL_FAILURES];
+        failure = &z->sh->disk.failures[failed % NGX_HTTP_LONGPOLL_FAILURES];
 
         if (id > failure->after && id <= failure->upto) {
             return NGX_ERROR;
@@ -643,7 +643,7 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    shown = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    shown = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
     rc = NGX_OK;
 
     if (must) {
@@ -654,7 +654,7 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
         ngx_http_longpoll_zone_refuse(z);
 
         ngx_http_longpoll_zone_lock(z);
-        ngx_http_longpoll_put(sh->visible, sh->committed);
+        ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
         ngx_http_longpoll_zone_unlock(z);
 
         ngx_http_longpoll_zone_expose(z, wake);
@@ -662,16 +662,16 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (on && !sh->durable) {
+    if (on && !sh->disk.durable) {
         ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
-                                        sh->committed, 0);
+                                        sh->clock.committed, 0);
         ngx_http_longpoll_put(shown->on, 1);
-        ngx_http_longpoll_put(sh->durable, 1);
+        ngx_http_longpoll_put(sh->disk.durable, 1);
 
-    } else if (!on && sh->durable) {
+    } else if (!on && sh->disk.durable) {
 
-        if (sh->visible == sh->committed && shown->ref == 0) {
-            ngx_http_longpoll_put(sh->durable, 0);
+        if (sh->clock.visible == sh->clock.committed && shown->ref == 0) {
+            ngx_http_longpoll_put(sh->disk.durable, 0);
             ngx_http_longpoll_put(shown->on, 0);
 
         } else {
@@ -695,15 +695,15 @@ ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
 {
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_put(z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on, 0);
+    ngx_http_longpoll_put(z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on, 0);
 
     if (on) {
         ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_COMPACT, 0,
-                                        z->sh->oldest);
-        ngx_http_longpoll_put(z->sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on, 1);
+                                        z->sh->list.oldest);
+        ngx_http_longpoll_put(z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT].on, 1);
 
-        if (z->sh->file_dead) {
-            ngx_http_longpoll_put(z->sh->file_dead,
+        if (z->sh->disk.file_dead) {
+            ngx_http_longpoll_put(z->sh->disk.file_dead,
                                   NGX_HTTP_LONGPOLL_FILE_MENDED);
         }
     }
@@ -721,8 +721,8 @@ ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    again = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
-    saved = &sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    again = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
+    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
     rc = NGX_AGAIN;
 
     ngx_http_longpoll_zone_lock(z);
@@ -734,14 +734,14 @@ ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
          * is right, or more than there is: then it is written once more.
          */
 
-        ngx_http_longpoll_put(sh->state_size, notes);
-        ngx_http_longpoll_put(sh->file_size, size);
+        ngx_http_longpoll_put(sh->disk.state_size, notes);
+        ngx_http_longpoll_put(sh->disk.file_size, size);
         ngx_http_longpoll_put(again->on, 0);
 
         /* not if more went meanwhile than there was room for */
 
-        if (sh->file_dead == NGX_HTTP_LONGPOLL_FILE_MENDED) {
-            ngx_http_longpoll_put(sh->file_dead, 0);
+        if (sh->disk.file_dead == NGX_HTTP_LONGPOLL_FILE_MENDED) {
+            ngx_http_longpoll_put(sh->disk.file_dead, 0);
         }
 
         rc = NGX_OK;
@@ -906,15 +906,15 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
 
     /* behind all that is there, and all that its category lost */
 
-    msg->id = ngx_max(msg->id, sh->last_id + 1);
+    msg->id = ngx_max(msg->id, sh->clock.last_id + 1);
     msg->id = ngx_max(msg->id, c->dropped + 1);
 
-    sh->last_id = msg->id;
+    sh->clock.last_id = msg->id;
 
     ngx_http_longpoll_zone_put(z, cat, msg, bits, 0, key);
 
-    sh->committed = sh->last_id;
-    sh->visible = sh->last_id;
+    sh->clock.committed = sh->clock.last_id;
+    sh->clock.visible = sh->clock.last_id;
     c->used = now;
 
     steps = (ngx_uint_t) -1;
@@ -937,7 +937,7 @@ ngx_http_longpoll_zone_epoch(ngx_http_longpoll_zone_t *z,
 
     if (!ngx_http_longpoll_id_read(&msg->uuid, &id, &life)
         || ngx_http_longpoll_id_ms(id) != ngx_http_longpoll_id_ms(msg->id)
-        || id <= z->sh->last_id)
+        || id <= z->sh->clock.last_id)
     {
         return NGX_HTTP_LONGPOLL_FOREIGN;
     }
@@ -997,7 +997,7 @@ ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
 
         /* whose it was is not known any more */
 
-        sh->unnamed = ngx_max(sh->unnamed, ngx_http_longpoll_id_ms(
+        sh->previous.lost_until = ngx_max(sh->previous.lost_until, ngx_http_longpoll_id_ms(
                     note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB ? note->word[2]
                                                            : note->word[0])
                                            + 1);
@@ -1017,7 +1017,7 @@ ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
     ngx_http_longpoll_cursor_sh_t  *marks;
 
     sh = z->sh;
-    marks = sh->cursors;
+    marks = sh->disk.cursors;
 
     ngx_http_longpoll_zone_lock(z);
 
@@ -1032,22 +1032,22 @@ ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
         z->cats.tombs[i].check = 0;
     }
 
-    sh->last_id = ngx_max(sh->last_id, ngx_http_longpoll_id(now, 0));
-    sh->committed = sh->last_id;
-    sh->visible = sh->last_id;
-    sh->born = ngx_http_longpoll_id_ms(sh->last_id);
+    sh->clock.last_id = ngx_max(sh->clock.last_id, ngx_http_longpoll_id(now, 0));
+    sh->clock.committed = sh->clock.last_id;
+    sh->clock.visible = sh->clock.last_id;
+    sh->born = ngx_http_longpoll_id_ms(sh->clock.last_id);
 
     if (z->ndeletions) {
 
         for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
-            marks[i].id = sh->last_id;
+            marks[i].id = sh->clock.last_id;
             marks[i].ref = 0;
             marks[i].on = (i != NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
         }
 
         /* until a writer has said on disk that this life has begun */
 
-        sh->durable = 1;
+        sh->disk.durable = 1;
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1110,7 +1110,7 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
     ngx_memzero(lot, sizeof(ngx_http_longpoll_zone_batch_t));
 
-    sh->last_id = 0;
+    sh->clock.last_id = 0;
     sh->key[0] = osh->key[0];
     sh->key[1] = osh->key[1];
 
@@ -1165,29 +1165,29 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
     /* what it has given out as the time of an answer, too */
 
-    sh->last_id = ngx_max(sh->last_id, osh->last_id);
+    sh->clock.last_id = ngx_max(sh->clock.last_id, osh->clock.last_id);
 
     ngx_http_longpoll_zone_loaded(z, 0, now);
 
     sh->born = osh->born;
-    sh->trusted = ngx_max(osh->trusted, sh->unnamed);
-    sh->ended = ngx_http_longpoll_id_ms(sh->last_id);
-    sh->overlap = ngx_http_longpoll_zone_overlap(old);
-    sh->missing = osh->missing;
-    sh->contested = osh->contested;
-    sh->previous[0] = osh->epoch;
+    sh->previous.valid_from = ngx_max(osh->previous.valid_from, sh->previous.lost_until);
+    sh->previous.end = ngx_http_longpoll_id_ms(sh->clock.last_id);
+    sh->previous.overlap_until = ngx_http_longpoll_zone_overlap(old);
+    sh->previous.missing_below = osh->previous.missing_below;
+    sh->disk.contested = osh->disk.contested;
+    sh->previous.epochs[0] = osh->epoch;
 
     for (i = 1; i < NGX_HTTP_LONGPOLL_PREVIOUS; i++) {
-        sh->previous[i] = osh->previous[i - 1];
+        sh->previous.epochs[i] = osh->previous.epochs[i - 1];
     }
 
     /* so that ..._moved() knows what came later */
 
-    sh->copied = lot->upto;
+    sh->resize.copied = lot->upto;
 
     /* no file is all of it before it was written anew, whoever does so */
 
-    sh->file_size = (uint64_t) -1;
+    sh->disk.file_size = (uint64_t) -1;
 
     ngx_free(lot->bytes);
     ngx_free(lot);
@@ -1215,7 +1215,7 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
-    ref = z->sh->oldest;
+    ref = z->sh->list.oldest;
 
     if (lot->ref
         && ngx_http_longpoll_zone_stands(z, lot->ref, lot->pos, lot->slot))
@@ -1236,7 +1236,7 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *z,
 
         /* what waits for the disk may still be refused there */
 
-        if (lot->n == NGX_HTTP_LONGPOLL_ZONE_BATCH || msg->id > z->sh->visible) {
+        if (lot->n == NGX_HTTP_LONGPOLL_ZONE_BATCH || msg->id > z->sh->clock.visible) {
             break;
         }
 
@@ -1274,7 +1274,7 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *z,
     }
 
     if (lot->n == 0 && len == 0) {
-        lot->upto = z->sh->visible;
+        lot->upto = z->sh->clock.visible;
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -1289,21 +1289,21 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 {
     uint64_t  last;
 
-    z->sh->generation = old->sh->generation + 1;
-    z->late->latest = z->sh->generation;
+    z->sh->resize.generation = old->sh->resize.generation + 1;
+    z->late->latest = z->sh->resize.generation;
 
     /* also by who did not see this generation yet */
 
     ngx_http_longpoll_zone_raise(
-                      ngx_http_longpoll_zone_late_upto(z, z->sh->generation),
-                      *ngx_http_longpoll_zone_late_upto(z, old->sh->generation));
+                      ngx_http_longpoll_zone_late_upto(z, z->sh->resize.generation),
+                      *ngx_http_longpoll_zone_late_upto(z, old->sh->resize.generation));
 
     ngx_http_longpoll_zone_lock(old);
 
-    last = old->sh->last_id;
-    ngx_http_longpoll_put(old->sh->moved, last + 1);
+    last = old->sh->clock.last_id;
+    ngx_http_longpoll_put(old->sh->resize.moved, last + 1);
 
-    if (z->sh->copied < old->sh->committed) {
+    if (z->sh->resize.copied < old->sh->clock.committed) {
         ngx_http_longpoll_zone_late_write(old);
 
     } else {
@@ -1316,7 +1316,7 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (z->sh->last_id < last) {
+    if (z->sh->clock.last_id < last) {
         ngx_http_longpoll_zone_advance(z, last);
     }
 
@@ -1335,7 +1335,7 @@ ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z, uint64_t life)
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_PREVIOUS; i++) {
 
-        if (life && z->sh->previous[i] == life) {
+        if (life && z->sh->previous.epochs[i] == life) {
             return 1;
         }
     }
@@ -1357,14 +1357,14 @@ ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
     ngx_http_longpoll_zone_lock(z);
 
     if (ngx_http_longpoll_zone_overlap(z)) {
-        ngx_http_longpoll_put(sh->overlap, ms + 1);
+        ngx_http_longpoll_put(sh->previous.overlap_until, ms + 1);
 
     } else {
-        ngx_http_longpoll_put(sh->ended, ngx_max(sh->ended, ms));
+        ngx_http_longpoll_put(sh->previous.end, ngx_max(sh->previous.end, ms));
     }
 
-    ngx_http_longpoll_put(sh->trusted, ngx_max(trusted, sh->unnamed));
-    ngx_http_longpoll_put(sh->contested, 0);
+    ngx_http_longpoll_put(sh->previous.valid_from, ngx_max(trusted, sh->previous.lost_until));
+    ngx_http_longpoll_put(sh->disk.contested, 0);
 
     ngx_http_longpoll_zone_unlock(z);
 }
@@ -1382,14 +1382,14 @@ ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
 
     /* a time of that last ms is not now any more */
 
-    ms = ngx_http_longpoll_id_ms(ngx_max(sh->last_id, last)) + 1;
+    ms = ngx_http_longpoll_id_ms(ngx_max(sh->clock.last_id, last)) + 1;
     id = ngx_http_longpoll_id(ms, 0);
 
     /* an earlier call may have named a later id, if publishes still wait */
 
-    ngx_http_longpoll_put(sh->missing, ngx_max(sh->missing, id));
-    ngx_http_longpoll_put(sh->contested, 0);
-    ngx_http_longpoll_put(sh->overlap, 0);
+    ngx_http_longpoll_put(sh->previous.missing_below, ngx_max(sh->previous.missing_below, id));
+    ngx_http_longpoll_put(sh->disk.contested, 0);
+    ngx_http_longpoll_put(sh->previous.overlap_until, 0);
 
     ngx_http_longpoll_zone_unlock(z);
 
@@ -1411,13 +1411,13 @@ ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z)
 
     sh = z->sh;
 
-    if (sh->contested
-        && sh->committed > sh->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id)
+    if (sh->disk.contested
+        && sh->clock.committed > sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id)
     {
         return (uint64_t) -1;
     }
 
-    return sh->overlap;
+    return sh->previous.overlap_until;
 }
 
 
@@ -1432,18 +1432,18 @@ ngx_http_longpoll_zone_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
 
     /* what waits for the disk is in front of it, so that comes first */
 
-    if (sh->visible != sh->committed) {
+    if (sh->clock.visible != sh->clock.committed) {
         return;
     }
 
     /* times that were given out may be behind it */
 
-    id = ngx_max(id, sh->missing);
-    id = ngx_max(id, sh->last_id);
+    id = ngx_max(id, sh->previous.missing_below);
+    id = ngx_max(id, sh->clock.last_id);
 
-    ngx_http_longpoll_put(sh->last_id, id);
-    ngx_http_longpoll_set(j, sh->committed, id);
-    ngx_http_longpoll_set(j, sh->visible, id);
+    ngx_http_longpoll_put(sh->clock.last_id, id);
+    ngx_http_longpoll_set(j, sh->clock.committed, id);
+    ngx_http_longpoll_set(j, sh->clock.visible, id);
     ngx_http_longpoll_done(j);
 
     ngx_http_longpoll_zone_note_issued(z);
@@ -1453,12 +1453,12 @@ ngx_http_longpoll_zone_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
 uint64_t
 ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z)
 {
-    if (ngx_http_longpoll_zone_has_late(z, z->sh->visible, 0)) {
+    if (ngx_http_longpoll_zone_has_late(z, z->sh->clock.visible, 0)) {
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_zone_unlock(z);
     }
 
-    return z->sh->visible;
+    return z->sh->clock.visible;
 }
 
 
@@ -1476,7 +1476,7 @@ ngx_http_longpoll_zone_note_issued(ngx_http_longpoll_zone_t *z)
         return;
     }
 
-    ngx_http_longpoll_zone_raise(&z->late->issued, z->sh->last_id);
+    ngx_http_longpoll_zone_raise(&z->late->issued, z->sh->clock.last_id);
     __sync_synchronize();
 }
 
@@ -1495,7 +1495,7 @@ ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z)
     do {
         given = z->late->issued;
 
-        for (generation = z->sh->generation + 1;
+        for (generation = z->sh->resize.generation + 1;
              generation <= z->late->latest;
              generation++)
         {
@@ -1534,12 +1534,12 @@ ngx_uint_t
 ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
     ngx_uint_t id)
 {
-    if (ms < z->sh->trusted) {
+    if (ms < z->sh->previous.valid_from) {
         return 1;
     }
 
     if (id) {
-        return ms > z->sh->ended;
+        return ms > z->sh->previous.end;
     }
 
     return ms >= z->sh->born && ms < ngx_http_longpoll_zone_overlap(z);
@@ -1581,8 +1581,8 @@ ngx_http_longpoll_zone_join(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
     bit = ngx_http_longpoll_zone_bit(worker);
 
     ngx_http_longpoll_zone_lock(z);
-    ngx_http_longpoll_put(sh->leaving, sh->leaving & ~bit);
-    ngx_http_longpoll_put(sh->members, sh->members | bit);
+    ngx_http_longpoll_put(sh->disk.leaving, sh->disk.leaving & ~bit);
+    ngx_http_longpoll_put(sh->disk.members, sh->disk.members | bit);
     ngx_http_longpoll_zone_unlock(z);
 }
 
@@ -1599,8 +1599,8 @@ ngx_http_longpoll_zone_leaving(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
     sh = z->sh;
 
     ngx_http_longpoll_zone_lock(z);
-    ngx_http_longpoll_put(sh->leaving,
-                          sh->leaving | ngx_http_longpoll_zone_bit(worker));
+    ngx_http_longpoll_put(sh->disk.leaving,
+                          sh->disk.leaving | ngx_http_longpoll_zone_bit(worker));
     ngx_http_longpoll_zone_unlock(z);
 }
 
@@ -1609,7 +1609,7 @@ uint64_t
 ngx_http_longpoll_zone_others(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     uint64_t alive)
 {
-    return z->sh->members & ~z->sh->leaving & alive
+    return z->sh->disk.members & ~z->sh->disk.leaving & alive
            & ~ngx_http_longpoll_zone_bit(worker);
 }
 
@@ -1625,8 +1625,8 @@ ngx_http_longpoll_zone_resign(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
     ngx_http_longpoll_zone_lock(z);
 
-    left = sh->members & ~ngx_http_longpoll_zone_bit(worker);
-    ngx_http_longpoll_put(sh->members, left);
+    left = sh->disk.members & ~ngx_http_longpoll_zone_bit(worker);
+    ngx_http_longpoll_put(sh->disk.members, left);
 
     ngx_http_longpoll_zone_unlock(z);
 

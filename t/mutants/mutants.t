@@ -67,9 +67,9 @@ my @mutants = (
 
     { name => 'a publish visible before it is whole',
       file => 'zone.c',
-      from => "    ngx_http_longpoll_put(sh->busy, 1);\n",
-      to => "    ngx_http_longpoll_put(sh->busy, 1);\n"
-            . "    ngx_http_longpoll_put(sh->visible, sh->last_id + n);\n",
+      from => "    ngx_http_longpoll_put(sh->work.busy, 1);\n",
+      to => "    ngx_http_longpoll_put(sh->work.busy, 1);\n"
+            . "    ngx_http_longpoll_put(sh->clock.visible, sh->clock.last_id + n);\n",
       seen => 'unit' },
 
     { name => 'a time-out not taken off with its poll',
@@ -113,7 +113,7 @@ my @mutants = (
 
     { name => 'who is sent away is told what time it is',
       file => 'subscribe.c',
-      from => 'if ((closing || ctx->zone->sh->moved) && !rd->missed) {',
+      from => 'if ((closing || ctx->zone->sh->resize.moved) && !rd->missed) {',
       to => 'if (0) {',
       seen => 'plain t/060-workers.t' },
 
@@ -212,7 +212,7 @@ my @mutants = (
 
     { name => 'a file that others wrote to, cut and gone on with',
       file => 'persist.c',
-      from => 'own || (f->size == sh->file_size && !sh->contested)',
+      from => 'own || (f->size == sh->disk.file_size && !sh->disk.contested)',
       to => '1',
       seen => 'persist t/persist/move.t' },
 );

@@ -160,10 +160,10 @@ test_random_cursor(ngx_http_longpoll_cursor_t *cursor)
 
     default:
         if (m.n_msgs) {
-            i = model_index(sh->visible + 1);
+            i = model_index(sh->clock.visible + 1);
             i = i ? stub_below(i) : 0;
 
-            if (m.msgs[i].id <= sh->visible) {
+            if (m.msgs[i].id <= sh->clock.visible) {
                 cursor->id = m.msgs[i].id;
                 cursor->since = model_ms(cursor->id);
                 cursor->exact = 1;
@@ -251,7 +251,7 @@ test_random_writer(void)
 
             /* it cannot open its file */
 
-            if (sh->durable && sh->conf.durable) {
+            if (sh->disk.durable && sh->conf.durable) {
                 kind = OP_UNSAVED;
 
             } else {
@@ -281,7 +281,7 @@ test_random_writer(void)
             kind = OP_UNSAVED;
         }
 
-    } else if (!m.again && (stub_once(sh->file_dead ? 3 : 30)
+    } else if (!m.again && (stub_once(sh->disk.file_dead ? 3 : 30)
                             || m.n_file > 4000 || m.n_notes > 4000))
     {
         kind = OP_AGAIN;
@@ -351,7 +351,7 @@ test_act(void)
 
         } else if (stub_once(10)) {
             test_set(stub_once(2) ? OP_STRAY : OP_MISSING);
-            test_op.last = ngx_http_longpoll_id(model_ms(sh->last_id)
+            test_op.last = ngx_http_longpoll_id(model_ms(sh->clock.last_id)
                                                 + stub_below(40), 0);
             (void) op_run(&test_op);
         }

@@ -116,7 +116,7 @@ test_failures(void *data)
 
     (void) case_publish(1);
 
-    other = sh->failed;
+    other = sh->disk.failed;
     stub_must(other == NGX_HTTP_LONGPOLL_FAILURES, "not so many failures");
 
     for (kill = 0; kill < 12; kill++) {
@@ -159,14 +159,14 @@ test_forgotten(void *data)
         case_op(OP_TICK);
     }
 
-    stub_must(sh->events == 0, "it is not forgotten");
+    stub_must(sh->list.count == 0, "it is not forgotten");
     stub_must(case_missed(0, id, 0), "what was forgotten is not missed");
 
     case_op(OP_COLLECT);
     case_op(OP_SAVED);
     life_again();
 
-    stub_must(sh->events == 0, "it came back");
+    stub_must(sh->list.count == 0, "it came back");
     stub_must(case_missed(0, id, 0), "in the next life it is not missed");
     stub_must(!case_missed(0, 0, 1),
               "what an earlier life forgot is missed by who asks for all");
@@ -302,9 +302,9 @@ test_others(void *data)
         at = sh->born + 10;
         last = ngx_http_longpoll_id(at + 5, 7);
 
-        sh->contested = 1;
-        sh->trusted = sh->born;
-        sh->ended = sh->born - 1;
+        sh->disk.contested = 1;
+        sh->previous.valid_from = sh->born;
+        sh->previous.end = sh->born - 1;
 
         stub_must(!ngx_http_longpoll_zone_lost(z, at, 0),
                   "a time is lost where nothing is");
@@ -328,18 +328,18 @@ test_others(void *data)
             test_op.last = last;
             (void) op_run(&test_op);
 
-            stub_must(!sh->contested, "they have it still");
+            stub_must(!sh->disk.contested, "they have it still");
             stub_must(case_missed(0, last, 0), "nothing is missed");
             stub_must(!case_missed(0, 0, 1), "who asks for all misses it");
             stub_must(!case_missed(0, ngx_http_longpoll_id(m.now + 6, 0), 0),
                       "it is missed for ever");
-            stub_must(sh->visible > last, "a new page misses it");
+            stub_must(sh->clock.visible > last, "a new page misses it");
             continue;
         }
 
         ngx_http_longpoll_zone_alone(z, last, sh->born - 50);
 
-        stub_must(!sh->contested, "they have it still");
+        stub_must(!sh->disk.contested, "they have it still");
         stub_must(!ngx_http_longpoll_zone_lost(z, sh->born - 50, 0)
                   && ngx_http_longpoll_zone_lost(z, sh->born - 51, 0),
                   "what they believed is not believed");
@@ -390,7 +390,7 @@ test_missing_twice(void *data)
         test_op.last = ngx_http_longpoll_id(m.now + 20, 0);
         (void) op_run(&test_op);
 
-        stub_must(sh->missing > first, "an earlier id replaces a later one");
+        stub_must(sh->previous.missing_below > first, "an earlier id replaces a later one");
         stub_must(case_missed(0, first, 0), "the first cursors are not told");
 
         life_end();

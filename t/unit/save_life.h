@@ -53,7 +53,7 @@ life_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
               == NGX_OK, "a zone is not made");
 
     sh = z->sh;
-    marks = sh->cursors;
+    marks = sh->disk.cursors;
 }
 
 
@@ -76,7 +76,7 @@ static void
 life_begin(void)
 {
     m.failed = 0;
-    m.exempt = sh->visible;
+    m.exempt = sh->clock.visible;
     m.ready = 0;
     m.round = 0;
     m.again = 0;
@@ -216,7 +216,7 @@ life_take(ngx_uint_t exact)
 
     n = 0;
 
-    for (ref = sh->oldest; ref; ref = at->newer) {
+    for (ref = sh->list.oldest; ref; ref = at->newer) {
         at = model_at(ref);
 
         if (ngx_http_longpoll_msg_epoch(at) == NGX_HTTP_LONGPOLL_FOREIGN) {
@@ -420,10 +420,10 @@ life_again(void)
 
     clean = !m.lost && !m.round && m.ready
             && !ngx_http_longpoll_zone_unwritten(z)
-            && sh->visible == sh->committed;
+            && sh->clock.visible == sh->clock.committed;
 
-    durable = sh->durable && !m.lost && m.exempt <= marks[SAVED].id
-              && (m.n_file == 0 || sh->file_dead == 0);
+    durable = sh->disk.durable && !m.lost && m.exempt <= marks[SAVED].id
+              && (m.n_file == 0 || sh->disk.file_dead == 0);
 
     model_open();
     life_nnotes = 0;
@@ -440,8 +440,8 @@ life_again(void)
     conf.inactive = 0;
     key[0] = sh->key[0];
     key[1] = sh->key[1];
-    last_id = sh->last_id;
-    trusted = sh->trusted;
+    last_id = sh->clock.last_id;
+    trusted = sh->previous.valid_from;
     old = m.mem;
     copy = m.copy;
     size = stub_once(3) ? sizes[stub_below(4)] * 1024 : m.size;
@@ -462,7 +462,7 @@ life_again(void)
     free(old);
     free(copy);
 
-    sh->last_id = 0;
+    sh->clock.last_id = 0;
     sh->key[0] = key[0];
     sh->key[1] = key[1];
     life_cats();
@@ -510,11 +510,11 @@ life_again(void)
     }
 
     if (clean || durable) {
-        sh->trusted = ngx_max(trusted, sh->unnamed);
-        sh->ended = ngx_max(m.now, model_ms(sh->last_id));
+        sh->previous.valid_from = ngx_max(trusted, sh->previous.lost_until);
+        sh->previous.end = ngx_max(m.now, model_ms(sh->clock.last_id));
 
     } else {
-        sh->trusted = ngx_max(m.now, model_ms(sh->last_id) + 1);
+        sh->previous.valid_from = ngx_max(m.now, model_ms(sh->clock.last_id) + 1);
     }
 
     /* ids of the file are those it was written with */
@@ -552,8 +552,8 @@ life_again(void)
         m.used[m.msgs[i].cat] = m.now;
     }
 
-    sh->file_size = m.n_file;
-    sh->state_size = m.n_notes;
+    sh->disk.file_size = m.n_file;
+    sh->disk.state_size = m.n_notes;
 
     model_check(1);
     life_reads(clean || durable);
@@ -598,7 +598,7 @@ life_adopt(size_t size)
 
     /* but what waits for the disk, and may still be written there */
 
-    stub_must(model_stray == 0 || old.sh->committed > old.sh->visible,
+    stub_must(model_stray == 0 || old.sh->clock.committed > old.sh->clock.visible,
               "something went astray");
     stub_must(sh->counters.published == counters.published
               && sh->counters.missed == counters.missed,
@@ -609,7 +609,7 @@ life_adopt(size_t size)
     for (i = 0; i < m.n_msgs; i++) {
 
         if (!m.msgs[i].live && m.msgs[i].seen
-            && m.msgs[i].id <= old.sh->visible)
+            && m.msgs[i].id <= old.sh->clock.visible)
         {
             for (n = 0, k = i + 1; k < m.n_msgs; k++) {
                 n += m.msgs[k].cat == m.msgs[i].cat && m.msgs[k].seen;

@@ -125,7 +125,7 @@ static ngx_http_longpoll_cat_t    model_cats[MODEL_CATS];
 /* what the zone at hand is told of those before it */
 
 #define model_stray                                                           \
-    (*ngx_http_longpoll_zone_late_upto(z, z->sh->generation))
+    (*ngx_http_longpoll_zone_late_upto(z, z->sh->resize.generation))
 
 /* the writer's own memory, and what it took of which message */
 
@@ -359,14 +359,14 @@ model_line(u_char *p, model_msg_t *msg)
 static void
 model_open(void)
 {
-    if (m.n_file < sh->file_size) {
+    if (m.n_file < sh->disk.file_size) {
         m.lost = 1;
 
     } else {
-        m.n_file = sh->file_size;
+        m.n_file = sh->disk.file_size;
     }
 
-    m.n_notes = ngx_min(m.n_notes, sh->state_size);
+    m.n_notes = ngx_min(m.n_notes, sh->disk.state_size);
 }
 
 
@@ -386,7 +386,7 @@ model_check_pubs(void)
     for (i = 0; i < m.n_pubs; i++) {
         pub = &m.pubs[i];
 
-        if (sh->failed - pub->failed >= NGX_HTTP_LONGPOLL_FAILURES) {
+        if (sh->disk.failed - pub->failed >= NGX_HTTP_LONGPOLL_FAILURES) {
 
             /* it has been asleep for longer than is promised */
 
@@ -399,11 +399,11 @@ model_check_pubs(void)
         rc = ngx_http_longpoll_zone_decided(z, pub->id, pub->failed);
 
         right = msg->refused ? NGX_ERROR
-                             : pub->id <= sh->visible ? NGX_OK : NGX_AGAIN;
+                             : pub->id <= sh->clock.visible ? NGX_OK : NGX_AGAIN;
 
         stub_must(rc == right, "a publish (%lx, %lu failures behind) is "
                   "decided %ld, not %ld", (unsigned long) pub->id,
-                  (unsigned long) (sh->failed - pub->failed), (long) rc,
+                  (unsigned long) (sh->disk.failed - pub->failed), (long) rc,
                   (long) right);
     }
 }
@@ -414,7 +414,7 @@ model_in_ring(ngx_http_longpoll_uuid_t *uuid)
 {
     uint64_t  n;
 
-    for (n = sh->deletions_first; n < sh->deletions_last; n++) {
+    for (n = sh->disk.deletions_first; n < sh->disk.deletions_last; n++) {
         if (z->deletions[n % z->ndeletions].uuid.high == uuid->high
             && z->deletions[n % z->ndeletions].uuid.low == uuid->low)
         {
@@ -441,11 +441,11 @@ model_check_file(void)
     }
 
     if (!m.lost) {
-        stub_must(m.n_file == sh->file_size && m.n_notes <= sh->state_size,
+        stub_must(m.n_file == sh->disk.file_size && m.n_notes <= sh->disk.state_size,
                   "the file has %lu lines and %lu notes, not %lu and %lu",
                   (unsigned long) m.n_file, (unsigned long) m.n_notes,
-                  (unsigned long) sh->file_size,
-                  (unsigned long) sh->state_size);
+                  (unsigned long) sh->disk.file_size,
+                  (unsigned long) sh->disk.state_size);
         stub_must(id <= marks[SAVED].id, "what is in the file is not saved");
     }
 
@@ -466,7 +466,7 @@ model_check_file(void)
 
     /* what lives has no note */
 
-    for (id = sh->deletions_first; id < sh->deletions_last; id++) {
+    for (id = sh->disk.deletions_first; id < sh->disk.deletions_last; id++) {
         msg = model_named(z->deletions[id % z->ndeletions].uuid.high,
                           z->deletions[id % z->ndeletions].uuid.low);
 
@@ -474,7 +474,7 @@ model_check_file(void)
                   "gone", msg->cat);
     }
 
-    if (sh->file_dead || m.lost) {
+    if (sh->disk.file_dead || m.lost) {
         return;
     }
 
@@ -528,24 +528,24 @@ model_check(ngx_uint_t exact)
     wrong = ngx_http_longpoll_zone_check(z);
     stub_must(wrong == NULL, "zone_check: %s", wrong);
 
-    model_check_whole(sh->visible, "visible");
+    model_check_whole(sh->clock.visible, "visible");
     model_check_whole(marks[SAVED].id, "saved");
 
     if (m.ready) {
         model_check_whole(marks[NEXT].id, "given to the writer");
     }
 
-    if (sh->durable) {
+    if (sh->disk.durable) {
         upto = ngx_max(m.exempt, marks[SAVED].id);
-        stub_must(exact ? sh->visible == upto : sh->visible <= upto,
-                  "visible is %lx, not %lx", (unsigned long) sh->visible,
+        stub_must(exact ? sh->clock.visible == upto : sh->clock.visible <= upto,
+                  "visible is %lx, not %lx", (unsigned long) sh->clock.visible,
                   (unsigned long) upto);
         stub_must(!exact || marks[SHOWN].ref == 0
-                  || model_at(marks[SHOWN].ref)->id > sh->visible,
+                  || model_at(marks[SHOWN].ref)->id > sh->clock.visible,
                   "what is visible is not told to those who wait");
 
         if (!m.killed) {
-            stub_must(!exact || sh->refused == 0, "what is refused stays");
+            stub_must(!exact || sh->disk.refused == 0, "what is refused stays");
         }
     }
 

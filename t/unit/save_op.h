@@ -170,7 +170,7 @@ op_call(op_t *op)
 
         key.data = (u_char *) "keykeykeykey";
         key.len = op->name;
-        op->failed = sh->failed;
+        op->failed = sh->disk.failed;
         op->rc = ngx_http_longpoll_zone_publish(z, op->cats, op->msgs, op->n,
                                                 op->name ? &key : NULL,
                                                 op->now, &op->wake);
@@ -317,7 +317,7 @@ op_published(op_t *op, ngx_uint_t killed)
     last = op->msgs[op->n - 1].id;
 
     if (killed) {
-        if (last && sh->committed >= last && op->rc == NGX_OK) {
+        if (last && sh->clock.committed >= last && op->rc == NGX_OK) {
             op_add(op);
         }
 
@@ -351,7 +351,7 @@ op_published(op_t *op, ngx_uint_t killed)
         stub->known++;
         msg = model_find(last);
 
-        if (last > sh->visible && msg) {
+        if (last > sh->clock.visible && msg) {
             model_push(pubs, pub);
         }
 
@@ -379,7 +379,7 @@ op_over(op_t *op, model_msg_t *msg)
     uint64_t    clock;
     ngx_uint_t  i, n;
 
-    clock = ngx_max(op->now, model_ms(sh->last_id));
+    clock = ngx_max(op->now, model_ms(sh->clock.last_id));
 
     if (sh->conf.ttl && model_ms(msg->id) + sh->conf.ttl <= clock) {
         return 1;
@@ -393,7 +393,7 @@ op_over(op_t *op, model_msg_t *msg)
     }
 
     for (i = model_index(msg->id + 1), n = 0; i < m.n_msgs; i++) {
-        n += m.msgs[i].cat == msg->cat && m.msgs[i].id <= sh->visible
+        n += m.msgs[i].cat == msg->cat && m.msgs[i].id <= sh->clock.visible
              && (m.msgs[i].live || !m.msgs[i].deleted);
     }
 
@@ -509,10 +509,10 @@ op_diff(op_t *op, ngx_uint_t killed)
     model_msg_t                 *msg;
     ngx_http_longpoll_msg_sh_t  *at;
 
-    if (sh->failed != m.failed) {
-        stub_must(op->kind == OP_UNSAVED && sh->failed == m.failed + 1,
+    if (sh->disk.failed != m.failed) {
+        stub_must(op->kind == OP_UNSAVED && sh->disk.failed == m.failed + 1,
                   "something was refused");
-        m.failed = sh->failed;
+        m.failed = sh->disk.failed;
 
         for (i = 0; i < m.n_msgs; i++) {
             msg = &m.msgs[i];
@@ -529,7 +529,7 @@ op_diff(op_t *op, ngx_uint_t killed)
         m.msgs[i].seen = 0;
     }
 
-    for (ref = sh->oldest; ref; ref = at->newer) {
+    for (ref = sh->list.oldest; ref; ref = at->newer) {
         at = model_at(ref);
         msg = model_find(at->id);
 
@@ -549,12 +549,12 @@ op_diff(op_t *op, ngx_uint_t killed)
             stub_must(!msg->live || killed || m.killed
                       || op->kind != OP_UNSAVED || op->failed == 0,
                       "what was refused is still there");
-            stub_must(!msg->live || msg->id > sh->visible,
+            stub_must(!msg->live || msg->id > sh->clock.visible,
                       "what was refused is visible");
             continue;
         }
 
-        if (msg->id <= sh->visible && !msg->shown) {
+        if (msg->id <= sh->clock.visible && !msg->shown) {
             msg->shown = 1;
 
             if (!killed && msg->live) {
@@ -650,7 +650,7 @@ op_was_read(op_t *op)
     n = 0;
 
     if (op->cursor.fresh && op->cursor.now) {
-        stub_must(id == sh->visible, "a poll from now on begins elsewhere");
+        stub_must(id == sh->clock.visible, "a poll from now on begins elsewhere");
     }
 
     for (i = model_index(id + 1); i < m.n_msgs; i++) {
@@ -678,7 +678,7 @@ op_was_read(op_t *op)
             continue;
         }
 
-        stub_must(!msg->live || msg->id > sh->visible,
+        stub_must(!msg->live || msg->id > sh->clock.visible,
                   "a read is not given a message of c%u", msg->cat);
 
         if (op->rc == NGX_AGAIN && msg->live
@@ -744,17 +744,17 @@ op_begin(op_t *op)
         m.n_notes = m.n_fresh_notes;
     }
 
-    op->last_id = sh->last_id;
-    op->visible = sh->visible;
-    op->committed = sh->committed;
+    op->last_id = sh->clock.last_id;
+    op->visible = sh->clock.visible;
+    op->committed = sh->clock.committed;
     op->failed = 0;
     op->next = marks[NEXT].id;
     op->again = marks[AGAIN].id;
     op->saved = marks[SAVED].id;
-    op->durable = sh->durable;
+    op->durable = sh->disk.durable;
 
     if (op->kind == OP_UNSAVED) {
-        op->failed = op->durable && sh->refused == 0
+        op->failed = op->durable && sh->disk.refused == 0
                      && op->committed > ngx_max(op->visible, op->saved);
     }
 }
@@ -772,11 +772,11 @@ op_done(op_t *op, ngx_uint_t killed)
 
     if (op->kind == OP_DURABLE) {
         if (op->must) {
-            m.exempt = ngx_max(m.exempt, sh->visible);
+            m.exempt = ngx_max(m.exempt, sh->clock.visible);
         }
 
-        if (sh->durable && !op->durable) {
-            m.exempt = sh->committed;
+        if (sh->disk.durable && !op->durable) {
+            m.exempt = sh->clock.committed;
         }
     }
 
@@ -798,28 +798,28 @@ op_done(op_t *op, ngx_uint_t killed)
         last = ngx_http_longpoll_id(model_ms(last) + 1, 0);
         last = ngx_max(last, m.missing);
 
-        stub_must(sh->missing == last || (killed && sh->missing == m.missing),
+        stub_must(sh->previous.missing_below == last || (killed && sh->previous.missing_below == m.missing),
                   "not all of before is missed: %lx, not %lx",
-                  (unsigned long) sh->missing, (unsigned long) last);
+                  (unsigned long) sh->previous.missing_below, (unsigned long) last);
 
-        m.missing = sh->missing;
+        m.missing = sh->previous.missing_below;
     }
 
     last = ngx_max(model_stray, m.missing);
 
     if (m.visible < last) {
 
-        if (sh->visible >= last) {
-            m.exempt = ngx_max(m.exempt, sh->visible);
+        if (sh->clock.visible >= last) {
+            m.exempt = ngx_max(m.exempt, sh->clock.visible);
         }
 
-        stub_must(sh->visible >= last || killed
+        stub_must(sh->clock.visible >= last || killed
                   || (op->kind != OP_STRAY && op->kind != OP_MISSING)
-                  || sh->visible != sh->committed,
+                  || sh->clock.visible != sh->clock.committed,
                   "what strays is not overtaken");
     }
 
-    m.visible = sh->visible;
+    m.visible = sh->clock.visible;
 
     op_diff(op, killed);
 
@@ -962,7 +962,7 @@ op_describe(op_t *op)
              "%s now %lu n %lu c%u on %lu must %lu durable %lu",
              op_names[op->kind], (unsigned long) op->now,
              (unsigned long) op->n, op->cat, (unsigned long) op->on,
-             (unsigned long) op->must, (unsigned long) sh->durable);
+             (unsigned long) op->must, (unsigned long) sh->disk.durable);
 }
 
 
@@ -1022,7 +1022,7 @@ op_run(op_t *op)
             ngx_memzero(&begin, sizeof(begin));
             begin.now = now->now;
 
-            if (!m.ready && sh->durable && stub_once(2)) {
+            if (!m.ready && sh->disk.durable && stub_once(2)) {
 
                 /* the first one cannot open the file */
 
@@ -1038,7 +1038,7 @@ op_run(op_t *op)
             op_call(&begin);
             op_done(&begin, 0);
             model_check(1);
-            stub_must(sh->refused == 0, "what is refused stays");
+            stub_must(sh->disk.refused == 0, "what is refused stays");
         }
 
         if (stub_once(100)) {

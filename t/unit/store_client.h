@@ -112,7 +112,7 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
                   && e->uuid[0] == op->client.uuid[0]
                   && e->uuid[1] == op->client.uuid[1],
                   "a client from nowhere");
-        stub_must(e->seen == m.sh->visible && e->waiting == 0,
+        stub_must(e->seen == m.sh->clock.visible && e->waiting == 0,
                   "a client that does not begin now");
         return;
     }

@@ -465,8 +465,8 @@ model_world(uint64_t seed, ngx_uint_t flags, size_t size, ngx_uint_t ncats,
     model_conf_is(conf);
     model_zone_init(0);
 
-    m.last_id = m.sh->last_id;
-    m.visible = m.sh->visible;
+    m.last_id = m.sh->clock.last_id;
+    m.visible = m.sh->clock.visible;
 
     for (i = 0; i < ncats; i++) {
         model_add_cat(i);
@@ -577,8 +577,8 @@ model_check_log(void)
 
     stub_must(live == log->live, "log: live is %lu, not %lu",
               (unsigned long) log->live, (unsigned long) live);
-    stub_must(events == m.sh->events, "log: %lu messages, not %lu",
-              (unsigned long) m.sh->events, (unsigned long) events);
+    stub_must(events == m.sh->list.count, "log: %lu messages, not %lu",
+              (unsigned long) m.sh->list.count, (unsigned long) events);
 }
 
 
@@ -596,7 +596,7 @@ model_check_ref(uint32_t ref)
 
     pos = ngx_http_longpoll_log_pos(&m.zone.log, ref);
 
-    return pos < log->head && model_msg(ref)->id <= m.sh->visible
+    return pos < log->head && model_msg(ref)->id <= m.sh->clock.visible
            && model_msg(ref)->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE;
 }
 
@@ -876,7 +876,7 @@ model_come(model_op_t *op, ngx_uint_t killed)
     model_msg_t                 *msg;
     ngx_http_longpoll_msg_sh_t  *s;
 
-    ref = m.sh->newest;
+    ref = m.sh->list.newest;
 
     if (killed && (ref == 0 || model_msg(ref)->id <= m.last_id)) {
         return;
@@ -923,7 +923,7 @@ model_come(model_op_t *op, ngx_uint_t killed)
 
     stub_must(ref == 0 || model_msg(ref)->id <= m.last_id,
               "a message that nobody published");
-    stub_must(model_msg(m.sh->newest)->id == op->msgs[op->n - 1].id,
+    stub_must(model_msg(m.sh->list.newest)->id == op->msgs[op->n - 1].id,
               "a publish is not there, or not all of it");
 }
 
@@ -946,17 +946,17 @@ model_diff(model_op_t *op, ngx_uint_t killed, ngx_uint_t final, ngx_uint_t all)
 
     survivors = 0;
 
-    stub_must(m.sh->last_id >= m.last_id && m.sh->visible >= m.visible
-              && m.sh->visible <= m.sh->last_id, "ids go back");
+    stub_must(m.sh->clock.last_id >= m.last_id && m.sh->clock.visible >= m.visible
+              && m.sh->clock.visible <= m.sh->clock.last_id, "ids go back");
 
     if (op->kind == MODEL_PUBLISH && final && (killed || op->rc == NGX_OK)) {
         model_come(op, killed);
     }
 
-    stub_must(m.nlive + m.came >= m.sh->events, "messages from nowhere");
-    left = m.nlive + m.came - m.sh->events;
+    stub_must(m.nlive + m.came >= m.sh->list.count, "messages from nowhere");
+    left = m.nlive + m.came - m.sh->list.count;
 
-    ref = m.sh->oldest;
+    ref = m.sh->list.oldest;
 
     for (i = 0; i < m.nall && (left || all); i++) {
         msg = m.all[i];
@@ -1458,9 +1458,9 @@ model_apply(model_op_t *op)
         }
     }
 
-    stub_must(m.nlive == m.sh->events && m.live == m.sh->log.live,
+    stub_must(m.nlive == m.sh->list.count && m.live == m.sh->log.live,
               "live: %lu and %lu bytes, not %lu and %lu",
-              (unsigned long) m.sh->events, (unsigned long) m.sh->log.live,
+              (unsigned long) m.sh->list.count, (unsigned long) m.sh->log.live,
               (unsigned long) m.nlive, (unsigned long) m.live);
 
     model_apply_clients();
@@ -1468,8 +1468,8 @@ model_apply(model_op_t *op)
     op->last_id = m.last_id;
     op->clock = model_clock(op->now);
 
-    m.last_id = m.sh->last_id;
-    m.visible = m.sh->visible;
+    m.last_id = m.sh->clock.last_id;
+    m.visible = m.sh->clock.visible;
     m.expired = m.sh->counters.expired;
     m.evicted = m.sh->counters.evicted;
 }

@@ -64,10 +64,10 @@ model_begin(model_op_t *op)
     op->locks = 0;
     op->between = 0;
     op->rc = NGX_OK;
-    op->visible = m.sh->visible;
-    op->second = m.sh->second;
+    op->visible = m.sh->clock.visible;
+    op->second = m.sh->tick.second;
     op->published = m.sh->counters.published;
-    op->bound = m.sh->visible;
+    op->bound = m.sh->clock.visible;
 
     op->need = 0;
 
@@ -313,7 +313,7 @@ model_published(model_op_t *op)
                   "an id shares the ms of a time-out answer");
     }
 
-    stub_must(m.sh->visible == id, "a publish is not visible");
+    stub_must(m.sh->clock.visible == id, "a publish is not visible");
     stub_must(op->between
               || m.sh->counters.published == op->published + op->n,
               "published is wrong");
@@ -795,7 +795,7 @@ model_forgotten(model_op_t *op)
                   "dirty bits of a dead worker remain");
     }
 
-    for (ref = m.sh->oldest; ref; ref = msg->newer) {
+    for (ref = m.sh->list.oldest; ref; ref = msg->newer) {
         msg = model_msg(ref);
 
         stub_must(!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
@@ -1023,7 +1023,7 @@ model_hook(void)
     }
 
     if (outer->kind == MODEL_DELETE && m.deleting == NULL) {
-        outer->bound = m.sh->visible;
+        outer->bound = m.sh->clock.visible;
         m.deleting = outer;
     }
 }
@@ -1130,7 +1130,7 @@ model_recover(void)
 {
     ngx_uint_t  i, n, busy, call;
 
-    busy = m.sh->busy;
+    busy = m.sh->work.busy;
     call = stub_below(3);
 
     for (n = stub_below(4); n; n--) {
@@ -1148,9 +1148,9 @@ model_recover(void)
 
     do {
         model_any_call(&call);
-    } while (m.sh->delete_slot);
+    } while (m.sh->work.delete_slot);
 
-    stub_must(m.sh->journal.n == 0 && m.sh->busy == 0,
+    stub_must(m.sh->journal.n == 0 && m.sh->work.busy == 0,
               "something is unfinished after recovery");
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS && busy; i++) {
@@ -1172,7 +1172,7 @@ model_reread_owed(void)
 
     i = 0;
 
-    for (ref = m.sh->oldest; ref; ref = msg->newer) {
+    for (ref = m.sh->list.oldest; ref; ref = msg->newer) {
         msg = model_msg(ref);
 
         while (m.all[i]->dead) {
@@ -2195,7 +2195,7 @@ model_crash_newest(void)
 
     m.immortal = 0;
 
-    while (ngx_http_longpoll_log_pos(&m.zone.log, m.sh->newest)
+    while (ngx_http_longpoll_log_pos(&m.zone.log, m.sh->list.newest)
            != m.sh->log.tail)
     {
         model_clean(NULL);
