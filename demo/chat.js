@@ -1,7 +1,8 @@
-// The demo's chat: joins, listens, and says what is typed.
+// The demo's chat: joins, listens and sends messages.
 //
-// Each window is somebody: its token is in its sessionStorage, and goes with
-// every request.  When the application has forgotten it, it joins again.
+// Each window is a user of its own.  Its token is in sessionStorage and is sent
+// with every request.  If the application does not know the token any more, the
+// window joins again.
 
 import { Longpoll } from "./client/longpoll.js";
 import { become, chosen, heard, note } from "./talks.js";
@@ -15,7 +16,7 @@ const second = ["Badger", "Crane", "Fox", "Heron", "Hare", "Lynx", "Marten",
                 "Otter", "Raven", "Seal", "Stoat", "Wren"];
 const anyName = () => pick(first) + " " + pick(second);
 
-let joining;                            // a promise, while it is under way
+let joining;                            // the promise of join(), if it runs
 
 sessionStorage.token ||= [...crypto.getRandomValues(new Uint8Array(16))]
   .map(b => b.toString(16).padStart(2, "0")).join("");
@@ -26,7 +27,7 @@ const longpoll = new Longpoll({ subscribe: "events", publish: "say",
                                 fetch: shown });
 
 
-// who one is
+// the user
 
 async function ask(name) {
   const { token } = sessionStorage;
@@ -38,19 +39,19 @@ async function ask(name) {
     sessionStorage.name = $("name").value = told.name;
     become(told);
   } else if (answer.status >= 500) {
-    throw new Error("the application is not there");
+    throw new Error("the application does not answer");
   }
   return { status: answer.status, error: told.error };
 }
 
-// Whoever has the name may keep it, where it was not chosen.
+// A name that is taken is replaced by a random one.
 async function join() {
   let name = sessionStorage.name;
 
   for (let tries = 0; tries < 20; tries++, name = undefined) {
     if ((await ask(name ?? anyName())).status === 200) return;
   }
-  throw new Error("no name is left");
+  throw new Error("no free name found");
 }
 
 const again = () => joining ??= join().finally(() => { joining = undefined; });
@@ -78,19 +79,19 @@ addEventListener("pagehide", () => {
 });
 
 
-// what one hears, and says
+// events and messages
 
 function state(name, text) {
   $("state").dataset.state = name;
   $("state").firstChild.textContent = text;
 }
 
-// no status: there was no answer
+// status 0: there was no answer
 function why({ status, message }) {
-  return status === 0 ? "nginx is not there" : message;
+  return status === 0 ? "nginx does not answer" : message;
 }
 
-// "beginning" asks for all there is
+// "beginning" asks for everything in the zone
 function listen() {
   const stream = longpoll.subscribe([], { start: "beginning" });
 
@@ -129,13 +130,13 @@ $("form").addEventListener("submit", async event => {
   }
 });
 
-// nginx may be away, or the application
+// nginx or the application may be down
 async function begin() {
   try {
     await again();
     listen();
   } catch {
-    state("broken", "the application is not there");
+    state("broken", "the application does not answer");
     setTimeout(begin, 1000);
   }
 }

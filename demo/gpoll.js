@@ -1,7 +1,8 @@
-// The demo's broadcast: what a page of gpoll's does.
+// The demo's broadcast: a client of gpoll's protocol.
 //
-// One loop asks for everything.  With the id 0 the answer is an id, and with an
-// id it is the next message, as it was sent.
+// One loop sends all requests.  A request with the id 0 registers, and its
+// answer has the new id.  A request with that id gets the next message, as it
+// was sent.
 
 "use strict";
 
@@ -13,9 +14,9 @@ let id = 0;
 async function poll() {
   const answer = await fetch("broadcast?client-id=" + id);
 
-  if (answer.status === 204) return;            // nothing for a while
+  if (answer.status === 204) return;            // no message in time
 
-  if (answer.status === 404) {                  // away for too long
+  if (answer.status === 404) {                  // nginx has dropped the id
     id = 0;
     return;
   }
@@ -32,7 +33,7 @@ async function poll() {
   }
 }
 
-// this page's {user, msg}, or whatever somebody else published
+// {user, msg} of this page, or any message of another publisher
 function parse(text) {
   try {
     const { user, msg } = JSON.parse(text);
@@ -40,7 +41,7 @@ function parse(text) {
       return { user, msg };
     }
   } catch {
-    // text, then
+    // not JSON: plain text
   }
   return { user: "somebody else", msg: text };
 }
@@ -72,7 +73,7 @@ $("form").addEventListener("submit", event => {
     try {
       await poll();
     } catch (error) {
-      $("state").textContent = "nginx is not there";
+      $("state").textContent = "nginx does not answer";
       await sleep(1000);
     }
   }

@@ -2,25 +2,27 @@
 #
 # people.pl SOCKET PUBLISH: the application behind the demo's chat.
 #
-# It knows who is who, and who may hear what; nginx does the waiting.  It
-# listens on the unix socket SOCKET, and publishes at PUBLISH, which is nginx's.
+# The application knows the users and decides which categories each may hear;
+# polls wait in nginx.  It listens on the unix socket SOCKET and publishes at
+# nginx's socket PUBLISH.
 #
-#     POST /join {name, token}     who one is from now on: {id, name, rooms};
-#                                  the token goes into Authorization
-#     GET /auth                    nginx asks, about each poll: the categories
-#                                  that its user hears, in X-Categories
-#     POST /say {to, text}         publishes; `to` is a room or somebody's id
+#     POST /join {name, token}     sets the user's name: {id, name, rooms};
+#                                  later requests have the token in their
+#                                  header Authorization
+#     GET /auth                    nginx asks this for each poll; the answer
+#                                  has the user's categories in X-Categories
+#     POST /say {to, text}         publishes; `to` is a room or a user's id
 #     POST /leave                  the window closes
 #
-# A user's private messages have a category of their own, made of an id that
-# all may know; that nobody else hears it is up to /auth alone.  The id is a
-# digest of the token, which is the browser's secret.  A message is written
-# here, sender and all, so that nobody speaks for somebody else.  Who is here is
-# an event as well, with the whole list in it: the last one counts.
+# Each user has a category for private messages.  Its name contains the user's
+# id, which is no secret: /auth alone decides who hears the category.  The id is
+# a digest of the token, which only the user's browser knows.  The application
+# writes the sender into each message, so that nobody can send under another
+# name.  The list of users is an event, too; the newest one counts.
 #
-# All of it is gone when the program ends; who comes back then is told 401,
-# joins again, and is who he was.  One request is served after the other, since
-# none takes long.
+# Nothing is stored.  After a restart a client gets 401, joins again with the
+# same token, and has the same id.  Requests are served one after the other,
+# since none takes long.
 
 use strict;
 use warnings;
@@ -39,7 +41,7 @@ my @rooms = qw(lobby garden workshop);
 my ($socket, $publish) = @ARGV;
 my $json = JSON::PP->new->utf8->canonical;
 my %people;                             # by token: id, name, seen, here
-my $changed = 0;                        # the list is to be published
+my $changed = 0;                        # publish the list of users
 
 my %answers = (
     'POST /join'  => \&join_in,
@@ -72,13 +74,13 @@ sub main {
 }
 
 
-# the four answers: a status, an object, and further lines of the head
+# The four handlers return a status, an object and further header lines.
 
 sub join_in {
     my ($r, $me) = @_;
     my $name = $r->{json}{name};
 
-    return refuse(400, 'Who?') if !defined $name || ref $name;
+    return refuse(400, 'The name is missing.') if !defined $name || ref $name;
 
     $name =~ s/[\s\pC]+/ /g;
     $name =~ s/^ | $//g;
@@ -88,7 +90,7 @@ sub join_in {
     for my $token (grep { fc $people{$_}{name} eq fc $name } keys %people) {
         my $other = $people{$token};
         next if $me && $other == $me;
-        return refuse(409, "There is another $name.") if $other->{here};
+        return refuse(409, "The name $name is taken.") if $other->{here};
         delete $people{$token};
     }
 
@@ -110,7 +112,7 @@ sub join_in {
 sub auth {
     my ($r, $me) = @_;
 
-    return refuse(401, 'Who are you?') if !$me;
+    return refuse(401, 'Please join first.') if !$me;
     see($me);
 
     return (200, {}, 'X-Categories: ' . join ',', 'people',
@@ -121,7 +123,7 @@ sub tell {
     my ($r, $me) = @_;
     my ($to, $text) = @{ $r->{json} }{qw(to text)};
 
-    return refuse(401, 'Who are you?') if !$me;
+    return refuse(401, 'Please join first.') if !$me;
     return refuse(400, 'A message has 1 to 2,000 characters.')
         if !defined $text || ref $text || $text !~ /^.{1,2000}$/s;
 
@@ -134,12 +136,12 @@ sub tell {
     if (grep { "room:$_" eq $to } @rooms) {
         @where = $to;
     } elsif ($other) {
-        # both hear of it, or nobody does
+        # one publish: both users get the message, or neither
         my %ids = map { $_->{id} => 1 } $me, $other;
         @where = map { "private:$_" } keys %ids;
         $data{to} = { %$other{qw(id name)} };
     } else {
-        return refuse(404, 'Nobody is there to hear it.');
+        return refuse(404, 'There is no such room or person.');
     }
 
     my ($key) = ($r->{head}{'idempotency-key'} // '') =~ /^([\w-]{1,64})$/;
@@ -160,7 +162,7 @@ sub leave {
 sub refuse { return ($_[0], { error => $_[1] }) }
 
 
-# who is here
+# the list of users
 
 sub see {
     my ($me) = @_;
@@ -193,11 +195,11 @@ sub look_around {
     my ($status) = eval {
         published([{ category => 'people', data => \@list }]);
     };
-    $changed = 0 if $status && $status == 200;  # else in a second
+    $changed = 0 if $status && $status == 200;  # else try in a second
 }
 
 
-# HTTP, as far as nginx speaks it here
+# as much HTTP as nginx needs here
 
 sub serve {
     my ($client) = @_;
@@ -206,7 +208,7 @@ sub serve {
     my ($token) = ($head->{authorization} // '') =~ /^Bearer (\w+)$/;
     my $told = eval { $json->decode($body) };
     my %r = (head => $head, json => ref $told eq 'HASH' ? $told : {});
-    my $answer = $answers{"$method $path"} || sub { refuse(404, 'What?') };
+    my $answer = $answers{"$method $path"} || sub { refuse(404, 'No such page.') };
     my ($status, $object, @more)
         = $answer->(\%r, $people{$token // $r{json}{token} // ''});
 
@@ -217,7 +219,7 @@ sub serve {
         'Content-Length: ' . length $text, @more, '', $text;
 }
 
-# the first line, the headers by names in lower case, and the body
+# Reads a message: first line, headers by lower-case name, body.
 sub message {
     my ($sock) = @_;
     my $line = <$sock> // '';
@@ -231,12 +233,12 @@ sub message {
     return ($line, \%head, $body // '');
 }
 
-# what nginx answers, for whoever asked for it
+# Publishes events, and returns nginx's answer.
 sub published {
     my ($events, $key) = @_;
     my $text = $json->encode($events);
     my $nginx = IO::Socket::UNIX->new(Peer => $publish)
-        or return refuse(502, 'nginx is not there.');
+        or return refuse(502, 'nginx does not answer.');
 
     print $nginx join "\r\n", 'POST /publish HTTP/1.0',
         'Content-Length: ' . length $text,
@@ -244,7 +246,7 @@ sub published {
 
     my ($line, $head, $body) = message($nginx);
     my ($status) = $line =~ m{^HTTP/\S+ (\d+)}
-        or return refuse(502, 'nginx said nothing.');
+        or return refuse(502, 'nginx sent no answer.');
     my $id = $head->{'longpoll-event-id'};
 
     return ($status, $body, defined $id ? "Longpoll-Event-Id: $id" : ());

@@ -1,10 +1,10 @@
-// Whom one can talk with, and what was said there.
+// The talks of the demo's chat: rooms and people, and their messages.
 //
-// A talk has the name of a room, `room:lobby`, or a person's id.  Events come
-// here in the order of the zone; each is shown once, in its own talk, and those
-// of a talk that is not open are counted.
+// A talk is named by its room, `room:lobby`, or by a person's id.  Events
+// arrive in the zone's order.  Each is shown once, in its own talk, and counted
+// as new if that talk is not open.
 //
-// Nothing that came over the wire is ever read as HTML.
+// Text from the wire is never parsed as HTML.
 
 const kept = 300;                       // messages of a talk
 const $ = id => document.getElementById(id);
@@ -13,7 +13,7 @@ const talks = new Map();                // by name: Talk
 const open = { name: undefined, atEnd: true };
 
 let me = {};                            // id, name
-let people = [];                        // who is here, oneself included
+let people = [];                        // everybody here, this window included
 
 export function element(tag, name, ...content) {
   const e = document.createElement(tag);
@@ -26,7 +26,7 @@ class Talk {
   constructor(name, label) {
     this.name = name;
     this.lines = [];                    // elements
-    this.above = undefined;             // the message above, to group by
+    this.above = undefined;             // the last message, for grouping
     this.count = element("span", "new");
     this.label = element("span", "label");
     this.button = element("button", "talk",
@@ -106,12 +106,11 @@ export function choose(name) {
 }
 
 const nothing = isRoom => element("li", "note empty", isRoom
-  ? "Nobody has said anything here yet. Open this page in a second window, "
-    + "and say hello."
-  : "What is said here hear only the two of you: nobody else's poll is given "
-    + "it by nginx, whatever it asks for.");
+  ? "No messages yet. Open this page in a second window and say hello."
+  : "Only the two of you can read these messages. nginx gives them to no other "
+    + "poll, whatever it asks for.");
 
-/** Who this window is, and which rooms there are. */
+/** Takes this window's user and the list of rooms. */
 export function become(one) {
   me = one;
   for (const name of one.rooms) talk("room:" + name, name);
@@ -153,7 +152,7 @@ $("log").addEventListener("scroll", () => {
 
 new ResizeObserver(stay).observe($("log"));     // a phone's keyboard, say
 
-/** A line that nobody said, in the talk that is open. */
+/** Shows a notice in the open talk. */
 export function note(text) {
   const here = talks.get(open.name);
 
@@ -190,14 +189,14 @@ function message({ name, own, text, timestamp }, above) {
   return line;
 }
 
-/** Takes an event to where it belongs. */
+/** Shows an event in the talk to which it belongs. */
 export function heard({ category, data, timestamp }) {
   if (category === "people") {
     people = data;
     return listPeople();
   }
 
-  // what curl sent is text, and nobody's
+  // curl sends plain text without a sender
   const ours = typeof data === "object" && data;
   const { from, to, text } = ours ? data
     : { from: { name: "somebody, by curl" }, text: String(data) };

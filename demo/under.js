@@ -1,8 +1,8 @@
-// What the demo's pages show of what is underneath: the pieces of nginx.conf
-// that make them, cut out of the file that this nginx runs with; and the button
-// that brings it to a phone.
+// The panel "Underneath" of the demo's pages: the pieces of nginx.conf that
+// make the page work, cut out of the file that this nginx runs with, and the
+// button that shows the panel on a phone.
 //
-// `data-page` of #conf is the name behind `#>` in that file.
+// The attribute `data-page` of #conf is the name behind `#>` in that file.
 
 const conf = document.getElementById("conf");
 const under = document.getElementById("under");
@@ -21,7 +21,7 @@ export function pieces(text, page) {
     });
 }
 
-// Comments, directives and variables, each in an element of its own.
+// Wraps comments, directives and variables in elements, for colours.
 function coloured(text) {
   const parts = text.split(
     /(^[ \t]*#.*$|(?<=^[ \t]*)[a-z][a-z_0-9]*(?=[ ;{])|\$[a-z_0-9]+)/m);
@@ -43,7 +43,7 @@ async function show() {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
 
     const found = pieces(await answer.text(), conf.dataset.page);
-    if (!found.length) throw new Error("nothing in it is of this page");
+    if (!found.length) throw new Error("it has no piece for this page");
     conf.replaceChildren(...coloured(found.join("\n\n")));
   } catch ({ message }) {
     conf.textContent = "nginx.conf cannot be shown: " + message;

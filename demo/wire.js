@@ -1,12 +1,11 @@
-// The requests of this window, for everybody to see, while they are under way
-// and when they are answered.
+// Shows the requests of this window while they wait and when they are answered.
 
 import { element } from "./talks.js";
 
-const kept = 30;                        // on the page
+const kept = 30;                        // requests on the page
 const requests = document.getElementById("requests");
 
-/** fetch, shown. */
+/** fetch() that shows the request on the page. */
 export async function shown(url, init) {
   const done = underWay(init.method ?? "GET", url, init.body);
 
@@ -23,7 +22,7 @@ export async function shown(url, init) {
   }
 }
 
-// Shows a request; what it returns shows how it ended.
+// Shows a request, and returns a function that shows its end.
 function underWay(method, url, body) {
   const { pathname, search } = new URL(url, location);
   const answer = element("div", "answer");

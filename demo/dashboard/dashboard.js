@@ -1,19 +1,19 @@
-// The dashboard: asks longpoll_status once a second, and draws what it says.
+// The dashboard: requests longpoll_status once a second and draws the figures.
 //
-// It needs nothing but an element with class `dashboard`:
+// The page needs an element with class `dashboard` and these attributes:
 //
 //     data-status     URL of a location with `longpoll_status all`
-//     data-every      seconds between two questions; 1
+//     data-every      seconds between two requests; 1
 //
-// The page remembers an hour, as long as it is open.  Names of zones are text,
-// whatever stands in them.
+// While the page is open, it keeps the figures of an hour.  Names of zones are
+// always inserted as text.
 
 import { History, value } from "./figures.js";
 import { Plot, bytes } from "./plot.js";
 
 const spans = [[120, "2 minutes"], [600, "10 minutes"], [3600, "1 hour"]];
 
-// what is drawn; `bad` should stay at 0
+// the plots; a figure with `bad` should stay at 0
 const cards = [
   { key: "waiting", title: "Parked polls", whole: true },
   { key: "published", title: "Events published", rate: true },
@@ -25,7 +25,7 @@ const cards = [
   { key: "events", title: "Events stored", whole: true },
 ];
 
-// the table: everything there is
+// the table: all figures
 const figures = [
   ["waiting", "polls parked"], ["categories", "categories"],
   ["events", "events stored"], ["used", "bytes used", bytes],
@@ -84,7 +84,7 @@ class Card {
     this.element.classList.toggle("bad", Boolean(this.bad && most > 0));
   }
 
-  // what the number is at a time, or now
+  // Shows the number at a time, or the current one.
   point(time, now) {
     const near = this.plot.point(time);
     const seconds = near && Math.round(now - near.time);
@@ -125,7 +125,7 @@ class Dashboard {
     this.history = new History();
     this.zone = "";
     this.names = undefined;
-    this.answered = undefined;          // when there was an answer last
+    this.answered = undefined;          // time of the last answer
 
     this.cards = cards.map(card => new Card(card, time => this._point(time)));
     this.choice = element("select", { "aria-label": "Zone" });
@@ -161,7 +161,7 @@ class Dashboard {
     }
   }
 
-  // asks once; returns what was wrong
+  // Requests the figures once; returns an error text, or undefined.
   async _ask() {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), 10000);
@@ -202,7 +202,7 @@ class Dashboard {
   _draw() {
     if (document.hidden || !this.history.last) return;
 
-    // at first there is less to see than was asked for
+    // at first there is less history than the chosen span
     const to = this.history.last.time;
     const first = Math.min(this.history.samples[0].time, to - 20);
     const span = { from: Math.max(to - Number(this.span.value), first), to };

@@ -1,10 +1,10 @@
-// The figures of longpoll_status over time.  Nothing here knows of a page.
+// The history of the figures of longpoll_status, independent of any page.
 //
-// A sample is { time, zones }: when the answer came, in seconds on a clock that
-// never goes back, and what it said; without zones there was none.  Of the
-// counters one sees by how much they grew in a second.  Where two samples do
-// not belong together, because nginx did not answer in between or began to
-// count anew, there is a hole: null, and never a number that nobody counted.
+// A sample is { time, zones }: the time of the answer, in seconds of a clock
+// that never goes back, and its zones, undefined if there was no answer.
+// Counters are shown as growth per second.  Between two samples that do not
+// belong together, because nginx did not answer or began to count anew, the
+// value is null, and the plot has a gap.
 
 const limit = 3700;                     // samples; an hour at one a second
 const all = "";                         // the name of all zones together
@@ -14,7 +14,7 @@ export class History {
     this.samples = [];
   }
 
-  /** Takes `zones` of an answer, or undefined if there was none. */
+  /** Adds the `zones` of an answer, or undefined if there was none. */
   add(time, zones) {
     this.samples.push({ time, zones });
     if (this.samples.length > limit) this.samples.shift();
@@ -24,7 +24,7 @@ export class History {
     return this.samples[this.samples.length - 1];
   }
 
-  /** The names in the last answer. */
+  /** The zones' names in the last answer. */
   get names() {
     const { zones } = this.samples.findLast(sample => sample.zones) ?? {};
     return Object.keys(zones ?? {});
@@ -37,7 +37,7 @@ export class History {
     }));
   }
 
-  /** By how much a counter grew in a second. */
+  /** The growth of a counter per second. */
   rate(key, zone = all, since = -Infinity) {
     const samples = this._from(since, 1);
 
@@ -46,7 +46,7 @@ export class History {
     }));
   }
 
-  /** The share of a zone that is in use; of all, that of the fullest. */
+  /** The used share of a zone; of all zones, that of the fullest. */
   fill(zone = all, since = -Infinity) {
     return this._from(since).map(({ time, zones }) => {
       const name = fullest(zones, zone);
@@ -55,7 +55,7 @@ export class History {
     });
   }
 
-  // samples from a time on, and some of those before it
+  // the samples since a time, and `more` samples before it
   _from(since, more = 0) {
     const { samples } = this;
     let n = samples.length;
@@ -65,7 +65,7 @@ export class History {
   }
 }
 
-/** A figure of a zone, or the sum over all of them; null if it is not there. */
+/** A figure of a zone, or its sum over all zones; null if it is missing. */
 export function value(zones, key, zone = all) {
   const chosen = zone === all ? Object.values(zones ?? {}) : [zones?.[zone]];
 
@@ -84,7 +84,7 @@ export function fullest(zones, zone = all) {
     undefined);
 }
 
-// Each zone counts for itself: one that begins anew may be hidden in a sum.
+// Zones are compared one by one: a sum could hide a zone that began anew.
 function growth(before, after, key, zone) {
   const names = zone === all ? Object.keys(after.zones ?? {}) : [zone];
   const seconds = after.time - before.time;

@@ -2,11 +2,10 @@
 //
 //     const plot = new Plot(element, { whole, percent, moved });
 //     plot.draw(points, { from, to });      { time, value }, oldest first
-//     plot.point(time);                     shows what was then; undefined: ends
+//     plot.point(time);                     marks a time; undefined: none
 //
-// The scale begins at 0 and ends at a round number, so that nothing, a handful
-// and a hundred thousand can be read alike.  Where the value is null the line
-// has a hole.  A column of pixels that has several points shows the highest.
+// The scale begins at 0 and ends at a round number.  The line has a gap where
+// the value is null.  A column of pixels with several points shows the highest.
 
 const svg = "http://www.w3.org/2000/svg";
 const height = 120;
@@ -19,7 +18,7 @@ function element(tag, attributes = {}, ...content) {
   return e;
 }
 
-/** A round number that is not below `most`, 1 at least. */
+/** The next round number from `most` on, at least 1 (0.1 if not whole). */
 export function ceiling(most, whole) {
   if (!(most > 0)) return 1;
 
@@ -30,7 +29,7 @@ export function ceiling(most, whole) {
   return whole ? Math.max(1, round) : Math.max(0.1, round);
 }
 
-/** A number in few characters: 0, 0.25, 12, 3.4k, 100k, 1.2M. */
+/** Formats a number in few characters: 0, 0.25, 12, 3.4k, 100k, 1.2M. */
 export function short(number) {
   if (number >= 999.5) {
     const units = ["k", "M", "G", "T"];
@@ -42,12 +41,12 @@ export function short(number) {
   return digits(number);
 }
 
-// three that mean something
+// three significant digits
 function digits(number) {
   return String(Number(number.toPrecision(number < 0.095 ? 1 : 3)));
 }
 
-/** The same, with a unit for bytes. */
+/** Formats a number of bytes. */
 export function bytes(number) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let n = 0;
@@ -55,7 +54,7 @@ export function bytes(number) {
   return `${digits(number)} ${units[n]}`;
 }
 
-/** How long ago, in a few characters. */
+/** Formats an age in seconds. */
 function ago(seconds) {
   if (seconds < 0.5) return "now";
   return seconds < 99.5 ? `−${Math.round(seconds)} s`
@@ -97,7 +96,7 @@ export class Plot {
     });
   }
 
-  // the time of the next point, from the one that is pointed at
+  // the time of the point next to the marked one
   _step(by) {
     const { points } = this;
     const at = this.time === undefined ? points.length
@@ -106,7 +105,7 @@ export class Plot {
     return points[Math.min(Math.max(at + by, 0), points.length - 1)]?.time;
   }
 
-  /** What a screen reader says of it. */
+  /** The text for screen readers. */
   set title(text) {
     this.svg.setAttribute("aria-label", text);
   }
@@ -117,7 +116,7 @@ export class Plot {
     this._draw();
   }
 
-  /** Points at a time, if there is a value then; returns it. */
+  /** Marks the point nearest to a time, and returns it. */
   point(time) {
     const near = time === undefined ? undefined : this._near(time);
     const there = near && near.value !== null;
@@ -212,7 +211,7 @@ export class Plot {
 
     const path = ([[x, y], ...rest]) =>
       `M${x.toFixed(1)} ${y.toFixed(1)}`
-      + (rest.length ? "" : "h.01")     // one alone is a dot
+      + (rest.length ? "" : "h.01")     // a single point is a dot
       + rest.map(([x, y]) => `L${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 
     this.line.setAttribute("d", runs.map(path).join(""));
@@ -220,7 +219,7 @@ export class Plot {
       `${path(run)}V${bottom}H${run[0][0].toFixed(1)}Z`).join(""));
   }
 
-  // the highest point of each column; a hole is never hidden
+  // the highest point of each column; gaps are kept
   _columns() {
     const columns = [];
     let last;

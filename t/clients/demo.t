@@ -58,7 +58,7 @@ is(heard($two, 1), 'Ann: hello <b>you</b> & "all"',
 is(heard($one, 1), 'You: hello <b>you</b> & "all"', 'and in its own');
 name($two, 'ann');
 is($two->wait_for('document.querySelector(".note")?.textContent', 'a note'),
-   'There is another ann.', 'a name is there once');
+   'The name ann is taken.', 'a name is there once');
 name($two, 'Ben <i>Bo</i>');
 say_in($two, "\x{e9}\x{1f437}");
 is(heard($one, 2), "Ben <i>Bo</i>: \x{e9}\x{1f437}",
@@ -242,9 +242,9 @@ is_deeply([grep { !/join - .* status of 409/ }
 
 stop();
 is($one->wait_for('[...document.querySelectorAll("#state[data-state=broken]")]'
-                  . '.map(e => e.textContent).find(t => /there/.test(t))',
+                  . '.map(e => e.textContent).find(t => /answer/.test(t))',
                   'the page to notice'),
-   'nginx is not there', 'the page says so');
+   'nginx does not answer', 'the page says so');
 say_in($one, 'lost?', 1);
 like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
                     . '?.textContent', 'a note'),

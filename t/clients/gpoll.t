@@ -91,7 +91,7 @@ is(join(' ', map { $_->find('#state')->text } $one, $two), $ids,
 
 $server->stop;
 $one->wait_for('document.getElementById("state").textContent === '
-               . '"nginx is not there"', 'the page to notice');
+               . '"nginx does not answer"', 'the page to notice');
 $server->start_again;
 $server->wait_waiting(2);
 say_in($two, 'Ben', 'back');
