@@ -27,6 +27,7 @@
 #include "ngx_http_longpoll_status.h"
 #include "ngx_http_longpoll_subscribe.h"
 #include "ngx_http_longpoll_variable.h"
+#include "ngx_http_longpoll_worker.h"
 #include "ngx_http_longpoll_zone.h"
 
 #include <sys/random.h>
@@ -481,13 +482,6 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    if (ngx_http_longpoll_notify_init_process(cycle,
-                                        &ngx_http_longpoll_subscribe_handlers)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
     mention = lmcf->references.elts;
 
@@ -523,8 +517,7 @@ ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
         ngx_http_longpoll_persist_exit_process(mention[i].zone);
     }
 
-    ngx_http_longpoll_notify_exit_process();
-    ngx_http_longpoll_subscribe_exit_process();
+    ngx_http_longpoll_worker_exit_process();
 }
 
 

@@ -30,10 +30,12 @@
 #include "ngx_http_longpoll_subscribe.h"
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_gpoll.h"
+#include "ngx_http_longpoll_interest.h"
+#include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
-#include "ngx_http_longpoll_wait.h"
+#include "ngx_http_longpoll_worker.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_zone.h"
 
@@ -47,9 +49,6 @@
 #define NGX_HTTP_LONGPOLL_SUBSCRIBE_LANES   4
 #define NGX_HTTP_LONGPOLL_SUBSCRIBE_LANE    9       /* ms between two */
 
-#define NGX_HTTP_LONGPOLL_SUBSCRIBE_DRAIN   10      /* ms between two lots */
-
-#define NGX_HTTP_LONGPOLL_SUBSCRIBE_HEAP    (4 * 1024 * 1024)
 
 
 /* what a poll is, beyond being a waiter */
@@ -104,11 +103,6 @@ static void ngx_http_longpoll_subscribe_test_writing(ngx_http_request_t *r);
 static void ngx_http_longpoll_subscribe_expire(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_subscribe_cleanup(void *data);
 static void ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll);
-static void ngx_http_longpoll_subscribe_interest(
-    ngx_http_longpoll_poll_t *poll, uint32_t *slots);
-static void ngx_http_longpoll_subscribe_disinterest(
-    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_ctx_t *ctx,
-    uint32_t *slots);
 
 static ngx_int_t ngx_http_longpoll_subscribe_read(
     ngx_http_longpoll_subscribe_read_t *sr, ngx_http_longpoll_zone_t *z,
@@ -126,8 +120,6 @@ static ngx_int_t ngx_http_longpoll_subscribe_unknown(ngx_http_request_t *r,
 static void ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
     ngx_uint_t closing);
 
-static void ngx_http_longpoll_subscribe_check(void);
-static void ngx_http_longpoll_subscribe_check_zone(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_subscribe_wake_client(
     ngx_http_longpoll_poll_t *poll);
@@ -136,34 +128,26 @@ static ngx_uint_t ngx_http_longpoll_subscribe_serves(
 static void ngx_http_longpoll_subscribe_keep(
     ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_poll_t *poll,
     ngx_http_longpoll_read_t *rd, ngx_http_longpoll_shared_t *bytes);
-static void ngx_http_longpoll_subscribe_woken(ngx_http_longpoll_wait_t *wait,
-    ngx_http_longpoll_wait_cat_t *cat);
-static void ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
-    ngx_http_longpoll_wait_cat_t *cat);
 
-static void ngx_http_longpoll_subscribe_tick(void);
-static void ngx_http_longpoll_subscribe_reap(ngx_uint_t worker);
-static void ngx_http_longpoll_subscribe_closing(void);
-static void ngx_http_longpoll_subscribe_drain(ngx_event_t *ev);
-static ngx_uint_t ngx_http_longpoll_subscribe_count(void);
+static void ngx_http_longpoll_subscribe_woken(void);
 static ngx_http_longpoll_worker_sh_t *ngx_http_longpoll_subscribe_worker(
     ngx_http_longpoll_zone_t *z);
-static void ngx_http_longpoll_subscribe_heap(ngx_log_t *log);
 
 
-ngx_http_longpoll_notify_handlers_t  ngx_http_longpoll_subscribe_handlers = {
-    ngx_http_longpoll_subscribe_check,
-    ngx_http_longpoll_subscribe_tick,
-    ngx_http_longpoll_subscribe_closing,
-    ngx_http_longpoll_subscribe_reap
+static ngx_http_longpoll_worker_handlers_t
+    ngx_http_longpoll_subscribe_handlers =
+{
+    ngx_http_longpoll_subscribe_wake,
+    ngx_http_longpoll_subscribe_expire,
+    ngx_http_longpoll_subscribe_woken,
+    ngx_http_longpoll_persist_wake,
+    ngx_http_longpoll_persist_closing
 };
 
 
 static ngx_str_t  ngx_http_longpoll_subscribe_late =
     ngx_string("The body of a poll must come with it.");
 
-/* this worker's zones */
-static ngx_array_t                 *ngx_http_longpoll_subscribe_zones;
 static ngx_http_longpoll_answer_t   ngx_http_longpoll_subscribe_answer;
 
 /* the last query, in the location that it was asked */
@@ -171,17 +155,6 @@ static ngx_http_longpoll_query_cache_t  ngx_http_longpoll_subscribe_cache;
 
 static ngx_uint_t                   ngx_http_longpoll_subscribe_lane;
 
-/* when it began to drain, how long it may, how many there were */
-static ngx_connection_t             ngx_http_longpoll_subscribe_drain_dummy;
-static ngx_event_t                  ngx_http_longpoll_subscribe_drain_event;
-static ngx_msec_t                   ngx_http_longpoll_subscribe_drain_start;
-static ngx_msec_t                   ngx_http_longpoll_subscribe_drain_time;
-static ngx_uint_t                   ngx_http_longpoll_subscribe_drain_total;
-
-
-#define ngx_http_longpoll_subscribe_zone(i)                                   \
-    (((ngx_http_longpoll_reference_t *)                                         \
-                        ngx_http_longpoll_subscribe_zones->elts)[i].zone)
 
 #define ngx_http_longpoll_subscribe_of(w)                                     \
     ((ngx_http_longpoll_poll_t *)                                             \
@@ -191,54 +164,28 @@ static ngx_uint_t                   ngx_http_longpoll_subscribe_drain_total;
 ngx_int_t
 ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                       i;
-    ngx_http_longpoll_wait_t        *wait;
-    ngx_http_longpoll_zone_t        *z;
-    ngx_http_longpoll_main_conf_t   *lmcf;
+    ngx_uint_t                      i;
+    ngx_array_t                    *zones;
+    ngx_http_longpoll_zone_t      **z;
+    ngx_http_longpoll_reference_t  *references;
+    ngx_http_longpoll_main_conf_t  *lmcf;
 
     lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
+    references = lmcf->references.elts;
 
-    ngx_http_longpoll_subscribe_zones = &lmcf->references;
-
-    if (lmcf->references.nelts) {
-        ngx_http_longpoll_subscribe_heap(cycle->log);
+    zones = ngx_array_create(cycle->pool, lmcf->references.nelts,
+                             sizeof(ngx_http_longpoll_zone_t *));
+    if (zones == NULL) {
+        return NGX_ERROR;
     }
 
     for (i = 0; i < lmcf->references.nelts; i++) {
-        z = ngx_http_longpoll_subscribe_zone(i);
-
-        wait = ngx_pcalloc(cycle->pool, sizeof(ngx_http_longpoll_wait_t));
-        if (wait == NULL) {
-            return NGX_ERROR;
-        }
-
-        wait->data = z;
-        wait->wake = ngx_http_longpoll_subscribe_wake;
-        wait->expire = ngx_http_longpoll_subscribe_expire;
-        wait->woken = ngx_http_longpoll_subscribe_woken;
-        wait->empty = ngx_http_longpoll_subscribe_empty;
-
-        if (ngx_http_longpoll_wait_init(wait, cycle->log) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        z->data = wait;
-
-        ngx_http_longpoll_zone_warm(z);
+        z = ngx_array_push(zones);      /* has room */
+        *z = references[i].zone;
     }
 
-    return NGX_OK;
-}
-
-
-void
-ngx_http_longpoll_subscribe_exit_process(void)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        ngx_http_longpoll_wait_exit(ngx_http_longpoll_subscribe_zone(i)->data);
-    }
+    return ngx_http_longpoll_worker_init_process(cycle, zones, lmcf->drain,
+                                       &ngx_http_longpoll_subscribe_handlers);
 }
 
 
@@ -625,7 +572,8 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
         goto failed;
     }
 
-    ngx_http_longpoll_subscribe_interest(poll, sr.slots);
+    ngx_http_longpoll_interest_keep(ctx->zone, &poll->waiter,
+                                            ctx->ncats, ctx->client, sr.slots);
 
     ctx->waiter = &poll->waiter;
 
@@ -672,7 +620,8 @@ ngx_http_longpoll_subscribe_park(ngx_http_request_t *r,
 
 failed:
 
-    ngx_http_longpoll_subscribe_disinterest(z, ctx, sr.slots);
+    ngx_http_longpoll_interest_cancel(z, ctx->cats, ctx->ncats, ctx->client,
+                                      sr.slots);
 
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -753,78 +702,6 @@ ngx_http_longpoll_subscribe_leave(ngx_http_longpoll_poll_t *poll)
 }
 
 
-/*
- * The zone has the worker's interest in a category once, however many wait for
- * it here, so it is kept with the category.  The zone counted a loose interest
- * for each read.
- */
-
-static void
-ngx_http_longpoll_subscribe_interest(ngx_http_longpoll_poll_t *poll,
-    uint32_t *slots)
-{
-    ngx_uint_t                     i, worker;
-    ngx_http_longpoll_wait_cat_t  *cat;
-
-    worker = ngx_http_longpoll_notify_worker();
-
-    if (poll->ctx->client) {
-        cat = poll->waiter.links[poll->ctx->ncats].cat;
-        cat->slot = poll->ctx->client->number;
-        cat->client = 1;
-    }
-
-    for (i = 0; i < poll->ctx->ncats; i++) {
-        cat = poll->waiter.links[i].cat;
-        cat->slot = slots[i];
-
-        if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
-
-            if (cat->slotless) {
-                ngx_http_longpoll_zone_count_slotless(poll->zone, worker, -1);
-            }
-
-            cat->slotless = 1;
-
-        } else if (cat->slotless) {
-            cat->slotless = 0;
-            ngx_http_longpoll_zone_count_slotless(poll->zone, worker, -1);
-        }
-    }
-}
-
-
-/* of a poll that was registered, and then could not be parked */
-
-static void
-ngx_http_longpoll_subscribe_disinterest(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_ctx_t *ctx, uint32_t *slots)
-{
-    uint64_t    now;
-    ngx_uint_t  i, worker;
-
-    now = ngx_http_longpoll_now();
-    worker = ngx_http_longpoll_notify_worker();
-
-    for (i = 0; i < ctx->ncats; i++) {
-
-        if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_count_slotless(z, worker, -1);
-
-        } else if (ngx_http_longpoll_wait_find(z->data, ctx->cats[i].hash)
-                   == NULL)
-        {
-            ngx_http_longpoll_zone_unwatch(z, worker, ctx->cats[i].hash,
-                                           slots[i], now);
-        }
-    }
-
-    if (ctx->client
-        && ngx_http_longpoll_wait_find(z->data, ctx->client->uuid) == NULL)
-    {
-        ngx_http_longpoll_zone_leave_client(z, worker, ctx->client, now);
-    }
-}
 
 
 /*
@@ -1069,67 +946,6 @@ ngx_http_longpoll_subscribe_end(ngx_http_longpoll_poll_t *poll,
  */
 
 
-static void
-ngx_http_longpoll_subscribe_check(void)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        ngx_http_longpoll_subscribe_check_zone(
-                                          ngx_http_longpoll_subscribe_zone(i));
-    }
-}
-
-
-static void
-ngx_http_longpoll_subscribe_check_zone(ngx_http_longpoll_zone_t *z)
-{
-    uint64_t                       hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
-    uint64_t                       number, hash[2];
-    ngx_uint_t                     i, n, worker;
-    ngx_http_longpoll_wait_t      *wait;
-    ngx_http_longpoll_wait_cat_t  *cat;
-
-    wait = z->data;
-    worker = ngx_http_longpoll_notify_worker();
-
-    for ( ;; ) {
-        n = ngx_http_longpoll_zone_dirty(z, worker, hashes);
-
-        if (n == 0) {
-            break;
-        }
-
-        ngx_http_longpoll_point("taken");
-
-        for (i = 0; i < n; i++) {
-            cat = ngx_http_longpoll_wait_find(wait, hashes[i]);
-
-            if (cat) {
-                ngx_http_longpoll_wait_wake(wait, cat);
-
-            } else if (z->sh->has_pending) {
-
-                /* the worker may owe what nobody waits for any more */
-
-                ngx_http_longpoll_zone_acknowledge(z, worker, hashes[i]);
-            }
-        }
-    }
-
-    if (ngx_http_longpoll_zone_wake_all(z, worker)) {
-        ngx_http_longpoll_wait_wake_all(wait);
-    }
-
-    ngx_http_longpoll_persist_wake(z);
-
-    if (ngx_http_longpoll_zone_question(z, worker, &number, hash)) {
-        cat = ngx_http_longpoll_wait_find(wait, hash);
-
-        ngx_http_longpoll_zone_answer(z, worker, number,
-                                      cat ? cat->polls : 0);
-    }
-}
 
 
 static void
@@ -1161,7 +977,9 @@ ngx_http_longpoll_subscribe_wake(ngx_http_longpoll_waiter_t *w)
                                               NGX_HTTP_LONGPOLL_READ_WAKE,
                                               &bytes);
         if (rc == NGX_AGAIN) {
-            ngx_http_longpoll_subscribe_interest(poll, sr.slots);
+            ngx_http_longpoll_interest_keep(poll->zone, &poll->waiter,
+                                            poll->ctx->ncats,
+                                            poll->ctx->client, sr.slots);
             return;
         }
 
@@ -1209,7 +1027,9 @@ ngx_http_longpoll_subscribe_wake_client(ngx_http_longpoll_poll_t *poll)
                                           NGX_HTTP_LONGPOLL_READ_WAKE, &bytes);
 
     if (rc == NGX_AGAIN) {
-        ngx_http_longpoll_subscribe_interest(poll, sr.slots);
+        ngx_http_longpoll_interest_keep(poll->zone, &poll->waiter,
+                                            poll->ctx->ncats,
+                                            poll->ctx->client, sr.slots);
         return;
     }
 
@@ -1295,57 +1115,6 @@ ngx_http_longpoll_subscribe_keep(ngx_http_longpoll_answer_t *answer,
 }
 
 
-static void
-ngx_http_longpoll_subscribe_woken(ngx_http_longpoll_wait_t *wait,
-    ngx_http_longpoll_wait_cat_t *cat)
-{
-    ngx_http_longpoll_zone_t    *z;
-    ngx_http_longpoll_answer_t  *answer;
-
-    z = wait->data;
-    answer = &ngx_http_longpoll_subscribe_answer;
-
-    if (answer->bytes) {
-        ngx_http_longpoll_response_unshare(answer->bytes);
-        answer->bytes = NULL;
-    }
-
-    ngx_http_longpoll_gpoll_woken();
-
-    if (z->sh->has_pending) {
-        ngx_http_longpoll_zone_acknowledge(z, ngx_http_longpoll_notify_worker(),
-                                    cat->hash);
-    }
-}
-
-
-static void
-ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
-    ngx_http_longpoll_wait_cat_t *cat)
-{
-    ngx_uint_t                  worker;
-    ngx_http_longpoll_client_t  client;
-
-    worker = ngx_http_longpoll_notify_worker();
-
-    if (cat->client) {
-        client.uuid[0] = cat->hash[0];
-        client.uuid[1] = cat->hash[1];
-        client.number = cat->slot;
-
-        ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,
-                                    ngx_http_longpoll_now());
-        return;
-    }
-
-    if (cat->slotless) {
-        ngx_http_longpoll_zone_count_slotless(wait->data, worker, -1);
-        return;
-    }
-
-    ngx_http_longpoll_zone_unwatch(wait->data, worker, cat->hash, cat->slot,
-                                   ngx_http_longpoll_now());
-}
 
 
 /*
@@ -1353,147 +1122,9 @@ ngx_http_longpoll_subscribe_empty(ngx_http_longpoll_wait_t *wait,
  */
 
 
-static void
-ngx_http_longpoll_subscribe_tick(void)
-{
-    uint64_t    now;
-    ngx_uint_t  i, first;
-
-    now = ngx_http_longpoll_now();
-    first = 0;
-
-    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        first |= ngx_http_longpoll_zone_tick(
-                                     ngx_http_longpoll_subscribe_zone(i), now);
-    }
-
-    if (first) {
-        ngx_http_longpoll_point("ticked");
-
-        ngx_http_longpoll_notify_reap();
-    }
-
-    ngx_http_longpoll_subscribe_check();
-}
 
 
-static void
-ngx_http_longpoll_subscribe_reap(ngx_uint_t worker)
-{
-    uint64_t    now;
-    ngx_uint_t  i;
 
-    now = ngx_http_longpoll_now();
-
-    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        ngx_http_longpoll_zone_reap_worker(
-                             ngx_http_longpoll_subscribe_zone(i), worker, now);
-    }
-}
-
-
-/*
- * The polls of a leaving worker come back all at once, to the new ones; so
- * they are sent away one after the other, evenly over the time they may take.
- * Until its turn comes, a poll is woken by events as ever.
- */
-
-static void
-ngx_http_longpoll_subscribe_closing(void)
-{
-    ngx_uint_t                      i;
-    ngx_core_conf_t                *ccf;
-    ngx_http_longpoll_main_conf_t  *lmcf;
-
-    ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
-                                           ngx_core_module);
-    lmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
-                                               ngx_http_longpoll_module);
-
-    ngx_http_longpoll_subscribe_drain_time = lmcf->drain;
-
-    if (ccf->shutdown_timeout) {
-        ngx_http_longpoll_subscribe_drain_time =
-                                     ngx_min(lmcf->drain,
-                                             ccf->shutdown_timeout / 2);
-    }
-
-    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        ngx_http_longpoll_persist_closing(ngx_http_longpoll_subscribe_zone(i));
-    }
-
-    ngx_http_longpoll_subscribe_drain_start = ngx_current_msec;
-    ngx_http_longpoll_subscribe_drain_total =
-                                          ngx_http_longpoll_subscribe_count();
-
-    ngx_http_longpoll_subscribe_drain_event.handler =
-                                            ngx_http_longpoll_subscribe_drain;
-    ngx_http_longpoll_subscribe_drain_event.log = ngx_cycle->log;
-    ngx_http_longpoll_subscribe_drain_event.data =
-                                      &ngx_http_longpoll_subscribe_drain_dummy;
-    ngx_http_longpoll_subscribe_drain_dummy.fd = (ngx_socket_t) -1;
-
-    ngx_http_longpoll_subscribe_drain(
-                                    &ngx_http_longpoll_subscribe_drain_event);
-}
-
-
-static void
-ngx_http_longpoll_subscribe_drain(ngx_event_t *ev)
-{
-    ngx_uint_t                   i, left, stay;
-    ngx_msec_t                   elapsed;
-    ngx_http_longpoll_wait_t    *wait;
-    ngx_http_longpoll_waiter_t  *w;
-
-    elapsed = ngx_current_msec - ngx_http_longpoll_subscribe_drain_start;
-    left = ngx_http_longpoll_subscribe_count();
-    stay = 0;
-
-    if (elapsed < ngx_http_longpoll_subscribe_drain_time) {
-        stay = (ngx_uint_t)
-               ((uint64_t) ngx_http_longpoll_subscribe_drain_total
-                * (ngx_http_longpoll_subscribe_drain_time - elapsed)
-                / ngx_http_longpoll_subscribe_drain_time);
-    }
-
-    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        wait = ngx_http_longpoll_subscribe_zone(i)->data;
-
-        while (left > stay && wait->parked) {
-            w = ngx_http_longpoll_wait_any(wait);
-
-            ngx_http_longpoll_subscribe_end(ngx_http_longpoll_subscribe_of(w),
-                                            1);
-            ngx_http_longpoll_point("drained");
-
-            left = ngx_http_longpoll_subscribe_count();
-        }
-    }
-
-    if (left) {
-        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_SUBSCRIBE_DRAIN);
-    }
-}
-
-
-/* polls parked in this worker */
-
-static ngx_uint_t
-ngx_http_longpoll_subscribe_count(void)
-{
-    ngx_uint_t                 i, n;
-    ngx_http_longpoll_wait_t  *wait;
-
-    n = 0;
-
-    for (i = 0; i < ngx_http_longpoll_subscribe_zones->nelts; i++) {
-        wait = ngx_http_longpoll_subscribe_zone(i)->data;
-        n += wait->parked;
-    }
-
-    return n;
-}
 
 
 /* what the zone has of this worker; NULL: it has no number */
@@ -1510,23 +1141,19 @@ ngx_http_longpoll_subscribe_worker(ngx_http_longpoll_zone_t *z)
 }
 
 
-/*
- * Answered polls free their pools by the thousand, and their clients' next
- * polls want the same memory a moment later.  glibc would give it back to the
- * system in between and have each page faulted in anew.  How much free memory
- * it keeps follows the largest mapped block that was ever freed: twice that
- * size (mallopt(3), M_MMAP_THRESHOLD).  Where malloc() is another, nothing
- * happens here.
- */
+/* what was encoded for those who were woken serves nobody else */
 
 static void
-ngx_http_longpoll_subscribe_heap(ngx_log_t *log)
+ngx_http_longpoll_subscribe_woken(void)
 {
-    void  *p;
+    ngx_http_longpoll_answer_t  *answer;
 
-    p = ngx_alloc(NGX_HTTP_LONGPOLL_SUBSCRIBE_HEAP, log);
+    answer = &ngx_http_longpoll_subscribe_answer;
 
-    if (p) {
-        ngx_free(p);
+    if (answer->bytes) {
+        ngx_http_longpoll_response_unshare(answer->bytes);
+        answer->bytes = NULL;
     }
+
+    ngx_http_longpoll_gpoll_woken();
 }

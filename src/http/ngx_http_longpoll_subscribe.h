@@ -9,7 +9,6 @@
 
 
 #include "ngx_http_longpoll_http.h"
-#include "ngx_http_longpoll_notify.h"
 
 
 /* content handler of GET and HEAD on a subscribe location */
@@ -17,11 +16,6 @@ ngx_int_t ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r);
 
 /* in a worker: ready to park polls for the zones of the configuration */
 ngx_int_t ngx_http_longpoll_subscribe_init_process(ngx_cycle_t *cycle);
-void ngx_http_longpoll_subscribe_exit_process(void);
-
-/* what notify calls */
-extern ngx_http_longpoll_notify_handlers_t
-    ngx_http_longpoll_subscribe_handlers;
 
 
 #endif /* _NGX_HTTP_LONGPOLL_SUBSCRIBE_H_INCLUDED_ */

@@ -106,8 +106,8 @@ my @mutants = (
       seen => 'plain t/060-workers.t' },
 
     { name => 'a drain that stops after its first lot',
-      file => 'subscribe.c',
-      from => '        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_SUBSCRIBE_DRAIN);',
+      file => 'drain.c',
+      from => '        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_DRAIN_STEP);',
       to => '        ;',
       seen => 'plain t/060-workers.t' },
 
@@ -179,7 +179,7 @@ my @mutants = (
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits for ever",
-      file => 'subscribe.c',
+      file => 'interest.c',
       from => 'ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,',
       to => 'if (0) ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,',
       seen => 'plain t/110-gpoll.t' },

@@ -1,0 +1,108 @@
+
+/*
+ * ngx_http_longpoll_drain.c: a worker that leaves answers its waiters.
+ */
+
+
+#include "ngx_http_longpoll_drain.h"
+#include "ngx_http_longpoll_zone.h"
+
+
+#define NGX_HTTP_LONGPOLL_DRAIN_STEP  10    /* ms between two batches */
+
+
+static void ngx_http_longpoll_drain_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_longpoll_drain_count(void);
+
+
+static ngx_array_t      *ngx_http_longpoll_drain_zones;
+static ngx_msec_t        ngx_http_longpoll_drain_start;
+static ngx_msec_t        ngx_http_longpoll_drain_time;
+static ngx_uint_t        ngx_http_longpoll_drain_total;     /* at the start */
+
+static ngx_event_t       ngx_http_longpoll_drain_event;
+static ngx_connection_t  ngx_http_longpoll_drain_dummy;
+
+
+void
+ngx_http_longpoll_drain(ngx_array_t *zones, ngx_msec_t time)
+{
+    ngx_event_t  *ev;
+
+    ngx_http_longpoll_drain_zones = zones;
+    ngx_http_longpoll_drain_start = ngx_current_msec;
+    ngx_http_longpoll_drain_time = time;
+    ngx_http_longpoll_drain_total = ngx_http_longpoll_drain_count();
+
+    ngx_http_longpoll_drain_dummy.fd = (ngx_socket_t) -1;
+
+    ev = &ngx_http_longpoll_drain_event;
+
+    ev->handler = ngx_http_longpoll_drain_handler;
+    ev->log = ngx_cycle->log;
+    ev->data = &ngx_http_longpoll_drain_dummy;
+
+    ngx_http_longpoll_drain_handler(ev);
+}
+
+
+static void
+ngx_http_longpoll_drain_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                  i, left, stay;
+    ngx_msec_t                  elapsed;
+    ngx_http_longpoll_wait_t   *wait;
+    ngx_http_longpoll_zone_t  **zones;
+
+    elapsed = ngx_current_msec - ngx_http_longpoll_drain_start;
+    left = ngx_http_longpoll_drain_count();
+    stay = 0;
+
+    if (elapsed < ngx_http_longpoll_drain_time) {
+        stay = (ngx_uint_t)
+               ((uint64_t) ngx_http_longpoll_drain_total
+                * (ngx_http_longpoll_drain_time - elapsed)
+                / ngx_http_longpoll_drain_time);
+    }
+
+    zones = ngx_http_longpoll_drain_zones->elts;
+
+    for (i = 0; i < ngx_http_longpoll_drain_zones->nelts; i++) {
+        wait = zones[i]->data;
+
+        while (left > stay && wait->parked) {
+            wait->expire(ngx_http_longpoll_wait_any(wait));
+
+            ngx_http_longpoll_point("drained");
+
+            /* an answer may end other requests as well */
+
+            left = ngx_http_longpoll_drain_count();
+        }
+    }
+
+    if (left) {
+        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_DRAIN_STEP);
+    }
+}
+
+
+/* the waiters of all zones in this worker */
+
+static ngx_uint_t
+ngx_http_longpoll_drain_count(void)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_longpoll_wait_t   *wait;
+    ngx_http_longpoll_zone_t  **zones;
+
+    zones = ngx_http_longpoll_drain_zones->elts;
+    n = 0;
+
+    for (i = 0; i < ngx_http_longpoll_drain_zones->nelts; i++) {
+        wait = zones[i]->data;
+        n += wait->parked;
+    }
+
+    return n;
+}

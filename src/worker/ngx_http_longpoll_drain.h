@@ -1,0 +1,33 @@
+
+/*
+ * ngx_http_longpoll_drain.h: a worker that leaves answers its waiters.
+ *
+ * The clients of a leaving worker ask again at once, all of them in the workers
+ * that stay.  So the waiters are answered one after the other, evenly over the
+ * time that they may take.  Until its turn comes, a waiter is woken as ever.
+ *
+ *     parked |
+ *     total  |*
+ *            | *        every 10 ms as many are answered as lie above the line
+ *            |   *
+ *          0 |_____*___
+ *            0    time
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_DRAIN_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_DRAIN_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_wait.h"
+
+
+/*
+ * Begins to answer the waiters of all zones (an array of pointers to them), by
+ * the expire handlers of their waits.  The last one is answered after time ms;
+ * 0: all are answered now.  The timer keeps the worker until then.
+ */
+void ngx_http_longpoll_drain(ngx_array_t *zones, ngx_msec_t time);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_DRAIN_H_INCLUDED_ */

@@ -1,0 +1,116 @@
+
+/*
+ * ngx_http_longpoll_interest.c: what the zone knows of this worker's waiters.
+ */
+
+
+#include "ngx_http_longpoll_interest.h"
+#include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_zone.h"
+
+
+void
+ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_waiter_t *w, ngx_uint_t n,
+    ngx_http_longpoll_client_t *client, const uint32_t *slots)
+{
+    ngx_uint_t                     i, worker;
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    worker = ngx_http_longpoll_notify_worker();
+
+    if (client) {
+        cat = w->links[n].cat;
+        cat->slot = client->number;
+        cat->client = 1;
+    }
+
+    for (i = 0; i < n; i++) {
+        cat = w->links[i].cat;
+        cat->slot = slots[i];
+
+        /* each read that found no slot has counted one; one is to remain */
+
+        if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
+
+            if (cat->slotless) {
+                ngx_http_longpoll_zone_count_slotless(z, worker, -1);
+            }
+
+            cat->slotless = 1;
+
+        } else if (cat->slotless) {
+            cat->slotless = 0;
+            ngx_http_longpoll_zone_count_slotless(z, worker, -1);
+        }
+    }
+}
+
+
+void
+ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_uint_t n,
+    ngx_http_longpoll_client_t *client, const uint32_t *slots)
+{
+    uint64_t    now;
+    ngx_uint_t  i, worker;
+
+    now = ngx_http_longpoll_now();
+    worker = ngx_http_longpoll_notify_worker();
+
+    for (i = 0; i < n; i++) {
+
+        if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
+            ngx_http_longpoll_zone_count_slotless(z, worker, -1);
+
+        } else if (ngx_http_longpoll_wait_find(z->data, cats[i].hash) == NULL)
+        {
+            ngx_http_longpoll_zone_unwatch(z, worker, cats[i].hash, slots[i],
+                                           now);
+        }
+    }
+
+    if (client && ngx_http_longpoll_wait_find(z->data, client->uuid) == NULL) {
+        ngx_http_longpoll_zone_leave_client(z, worker, client, now);
+    }
+}
+
+
+void
+ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
+    const uint64_t hash[2])
+{
+    if (z->sh->has_pending) {
+        ngx_http_longpoll_zone_acknowledge(z, ngx_http_longpoll_notify_worker(),
+                                           hash);
+    }
+}
+
+
+void
+ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
+    ngx_uint_t                  worker;
+    ngx_http_longpoll_client_t  client;
+
+    worker = ngx_http_longpoll_notify_worker();
+
+    if (cat->client) {
+        client.uuid[0] = cat->hash[0];
+        client.uuid[1] = cat->hash[1];
+        client.number = cat->slot;
+
+        ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,
+                                            ngx_http_longpoll_now());
+        return;
+    }
+
+    if (cat->slotless) {
+        ngx_http_longpoll_zone_count_slotless(wait->data, worker, -1);
+        return;
+    }
+
+    ngx_http_longpoll_zone_unwatch(wait->data, worker, cat->hash, cat->slot,
+                                   ngx_http_longpoll_now());
+}

@@ -1,0 +1,59 @@
+
+/*
+ * ngx_http_longpoll_interest.h: what the zone knows of this worker's waiters.
+ *
+ * A publisher wakes the workers that have an interest in its category.  The
+ * zone stores one interest of a worker in a category, however many requests
+ * wait for it there.  So the interest belongs to the category of wait: it
+ * begins with the first waiter and ends with the last one.
+ *
+ *     zone_read     finds nothing, and registers the interest in the same hold
+ *                   of the lock
+ *     keep          notes with the category of wait where it is registered
+ *     cancel        the request could not be parked: takes it back
+ *     acknowledge   all waiters have been given what was published
+ *     end           the last waiter has left
+ *
+ * An interest stands in the slot that the zone has for the category.  Where
+ * the zone has no slot free it is slotless: the zone counts these, and every
+ * publish wakes a worker that has any.
+ *
+ * A request that reads behind a client cursor waits for that client as well.
+ * Nobody wakes it by that, but the zone learns in which workers a client has
+ * polls, and does not drop such a client.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_INTEREST_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_INTEREST_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_wait.h"
+
+
+/*
+ * The waiter w is parked, for n categories and, if client is not NULL, behind
+ * these for a client; slots is what the read has registered.
+ */
+void ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_waiter_t *w, ngx_uint_t n,
+    ngx_http_longpoll_client_t *client, const uint32_t *slots);
+
+/* the same was registered, but nothing is parked for it */
+void ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_uint_t n,
+    ngx_http_longpoll_client_t *client, const uint32_t *slots);
+
+/*
+ * With delete_on_read a message stays until each worker that was woken for it
+ * has acknowledged it.
+ */
+void ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
+    const uint64_t hash[2]);
+
+/* wait->empty: nobody waits for the category any more */
+void ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_INTEREST_H_INCLUDED_ */

@@ -1,0 +1,53 @@
+
+/*
+ * ngx_http_longpoll_worker.h: what a worker does for its zones.
+ *
+ *     eventfd, or posted by ourselves ─▶ check: changed categories ─▶ wait
+ *     once a second ──────────────────▶ tick: the zone's clock, the dead; check
+ *     nginx leaves ───────────────────▶ closing: drain
+ *
+ * This is where store, wait and notify meet; none of them knows the others.  A
+ * wake-up is a hint to check, and a check asks the zone.  So a wake-up may be
+ * lost, doubled or late, and costs nothing but time: the tick checks, too.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_WORKER_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_WORKER_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_wait.h"
+
+
+typedef struct {
+    /* something was published that this waiter waits for: answer it or not */
+    void                           (*wake)(ngx_http_longpoll_waiter_t *w);
+
+    /* its time is over, or the worker leaves: answer it */
+    void                           (*expire)(ngx_http_longpoll_waiter_t *w);
+
+    /* all waiters of a category have been woken */
+    void                           (*woken)(void);
+
+    /* the zone may have changed: whatever else waits for that */
+    void                           (*check)(ngx_http_longpoll_zone_t *z);
+
+    /* the worker begins to leave */
+    void                           (*closing)(ngx_http_longpoll_zone_t *z);
+} ngx_http_longpoll_worker_handlers_t;
+
+
+/*
+ * In a worker: a wait for each of the zones (an array of pointers to them,
+ * which must stay), a number, and the eventfd among nginx's events.  drain: the
+ * longest time that leaving may take.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_longpoll_worker_init_process(ngx_cycle_t *cycle,
+    ngx_array_t *zones, ngx_msec_t drain,
+    ngx_http_longpoll_worker_handlers_t *handlers);
+
+/* gives the number back, and frees the waits */
+void ngx_http_longpoll_worker_exit_process(void);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_WORKER_H_INCLUDED_ */
