@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_publish.h: publishes, from the body to the answer.
+ * ngx_http_longpoll_publish.h: publishes, from the request to the answer.
  */
 
 

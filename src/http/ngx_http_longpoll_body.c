@@ -1,0 +1,432 @@
+
+/*
+ * ngx_http_longpoll_body.c: the body of a publish -> categories and messages.
+ *
+ *                ┌─ longpoll_category: one message for each of its values,
+ *   POST ─ body ─┤  and the body is their data: one JSON value, or text
+ *                └─ otherwise the body is JSON: an object of category and data,
+ *                   or an array of them, each a message
+ *
+ * A body usually lies in one buffer, and the data of its messages points into
+ * it.  A body in several buffers or in a file is put together first.  Text, and
+ * data with line ends in it, are copied as well.
+ */
+
+
+#include "ngx_http_longpoll_body.h"
+#include "ngx_http_longpoll_category.h"
+#include "ngx_http_longpoll_golongpoll.h"
+#include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_zone.h"
+
+
+#define NGX_HTTP_LONGPOLL_BODY_BUCKETS  2048    /* twice MAX_MESSAGES */
+
+
+static ngx_int_t ngx_http_longpoll_body_read(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_longpoll_body_copy(ngx_http_request_t *r, u_char *p);
+static ngx_int_t ngx_http_longpoll_body_configured(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
+    ngx_str_t *body, ngx_str_t *error);
+static ngx_uint_t ngx_http_longpoll_body_is_json(ngx_http_request_t *r);
+static ngx_int_t ngx_http_longpoll_body_text(ngx_http_request_t *r,
+    ngx_str_t *data, ngx_str_t *body, ngx_str_t *error);
+static ngx_int_t ngx_http_longpoll_body_parse(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
+    ngx_str_t *body, ngx_str_t *error);
+static ngx_int_t ngx_http_longpoll_body_room(ngx_http_request_t *r,
+    ngx_http_longpoll_batch_t *batch);
+static void ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_batch_t *batch, ngx_http_longpoll_item_t *items);
+static ngx_int_t ngx_http_longpoll_body_one_line(ngx_http_request_t *r,
+    ngx_str_t *data);
+
+
+ngx_int_t
+ngx_http_longpoll_body_batch(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
+    ngx_str_t *error)
+{
+    ngx_int_t                      rc;
+    ngx_str_t                      body;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    if (ngx_http_longpoll_body_read(r, &body) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    ngx_str_null(error);
+
+    rc = llcf->category
+             ? ngx_http_longpoll_body_configured(r, z, batch, &body, error)
+             : ngx_http_longpoll_body_parse(r, z, batch, &body, error);
+
+    /* json returns NGX_ERROR for an invalid body, too */
+
+    return (rc == NGX_ERROR && error->len) ? NGX_DECLINED : rc;
+}
+
+
+/* the body in one piece: where nginx has it, or a copy */
+
+static ngx_int_t
+ngx_http_longpoll_body_read(ngx_http_request_t *r, ngx_str_t *body)
+{
+    off_t         len;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    ngx_str_set(body, "");
+
+    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+        return NGX_OK;
+    }
+
+    len = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        len += ngx_buf_size(cl->buf);
+    }
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    b = r->request_body->bufs->buf;
+
+    body->data = b->pos;
+    body->len = (size_t) len;
+
+    if (!b->in_file && ngx_buf_size(b) == len) {
+        return NGX_OK;
+    }
+
+    body->data = ngx_pnalloc(r->pool, body->len);
+    if (body->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_longpoll_body_copy(r, body->data);
+}
+
+
+/* copies the buffers of the body, in memory or in a file, to p */
+
+static ngx_int_t
+ngx_http_longpoll_body_copy(ngx_http_request_t *r, u_char *p)
+{
+    ssize_t       n;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+
+        /* a special buffer is neither in memory nor in a file, and empty */
+
+        if (!b->in_file) {
+            p = ngx_cpymem(p, b->pos, b->last - b->pos);
+            continue;
+        }
+
+        n = ngx_read_file(b->file, p, (size_t) (b->file_last - b->file_pos),
+                          b->file_pos);
+
+        if (n != b->file_last - b->file_pos) {
+
+            if (n != NGX_ERROR) {
+                ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                              "longpoll: read only %z bytes of a "
+                              "request body's temporary file", n);
+            }
+
+            return NGX_ERROR;
+        }
+
+        p += n;
+    }
+
+    return NGX_OK;
+}
+
+
+/* one message for each configured category; the body is the data of all */
+
+static ngx_int_t
+ngx_http_longpoll_body_configured(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
+    ngx_str_t *body, ngx_str_t *error)
+{
+    ngx_int_t   rc;
+    ngx_str_t   data;
+    ngx_uint_t  i;
+
+    rc = ngx_http_longpoll_category_read(r, z, &batch->cats, &batch->ncats,
+                                         error);
+    if (rc != NGX_OK) {
+
+        if (rc == NGX_DECLINED) {
+            *error = ngx_http_longpoll_json_bad_category;
+        }
+
+        return rc == NGX_ABORT ? NGX_DECLINED : rc;
+    }
+
+    if (ngx_http_longpoll_body_is_json(r)) {
+        rc = ngx_http_longpoll_json_data(&data, body->data, body->len, r->pool,
+                                         error);
+        if (rc == NGX_OK) {
+            rc = ngx_http_longpoll_body_one_line(r, &data);
+        }
+
+    } else {
+        rc = ngx_http_longpoll_body_text(r, &data, body, error);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    batch->nmsgs = batch->ncats;
+
+    if (ngx_http_longpoll_body_room(r, batch) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < batch->nmsgs; i++) {
+        batch->msgs[i].cat = i;
+        batch->msgs[i].data = data;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Whether the body is JSON: as "format" says, otherwise if the Content-Type is
+ * application/json or ends in +json.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_body_is_json(ngx_http_request_t *r)
+{
+    size_t                         len;
+    u_char                        *p, *last;
+    ngx_table_elt_t               *type;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    if (llcf->format != NGX_HTTP_LONGPOLL_FORMAT_AUTO) {
+        return llcf->format == NGX_HTTP_LONGPOLL_FORMAT_JSON;
+    }
+
+    type = r->headers_in.content_type;
+
+    if (type == NULL) {
+        return 0;
+    }
+
+    p = type->value.data;
+    last = ngx_strlchr(p, p + type->value.len, ';');
+
+    if (last == NULL) {
+        last = p + type->value.len;
+    }
+
+    while (last > p && (last[-1] == ' ' || last[-1] == '\t')) {
+        last--;
+    }
+
+    len = last - p;
+
+    return (len == sizeof("application/json") - 1
+            && ngx_strncasecmp(p, (u_char *) "application/json", len) == 0)
+           || (len > sizeof("+json") - 1
+               && ngx_strncasecmp(last - (sizeof("+json") - 1),
+                                  (u_char *) "+json", sizeof("+json") - 1)
+                  == 0);
+}
+
+
+/* data: the text as a JSON string */
+
+static ngx_int_t
+ngx_http_longpoll_body_text(ngx_http_request_t *r, ngx_str_t *data,
+    ngx_str_t *body, ngx_str_t *error)
+{
+    u_char  *p;
+
+    if (!ngx_http_longpoll_json_utf8(body->data, body->len)) {
+        *error = ngx_http_longpoll_json_bad_body;
+        return NGX_ERROR;
+    }
+
+    data->len = ngx_http_longpoll_golongpoll_name_len(body) + 2;
+    data->data = ngx_pnalloc(r->pool, data->len);
+    if (data->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = data->data;
+    *p++ = '"';
+    p = ngx_http_longpoll_golongpoll_name(p, body);
+    *p = '"';
+
+    return NGX_OK;
+}
+
+
+/* the body is an object of category and data, or an array of them */
+
+static ngx_int_t
+ngx_http_longpoll_body_parse(ngx_http_request_t *r,
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
+    ngx_str_t *body, ngx_str_t *error)
+{
+    ngx_uint_t                 i;
+    ngx_http_longpoll_item_t   item, *items;
+
+    if (ngx_http_longpoll_json_parse(&items, &batch->nmsgs, &item, body->data,
+                                     body->len, r->pool, error)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    batch->cats = ngx_palloc(r->pool,
+                             batch->nmsgs * sizeof(ngx_http_longpoll_cat_t));
+
+    if (batch->cats == NULL || ngx_http_longpoll_body_room(r, batch) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < batch->nmsgs; i++) {
+        batch->msgs[i].data = items[i].data;
+
+        if (ngx_http_longpoll_body_one_line(r, &batch->msgs[i].data)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_longpoll_body_categories(z, batch, items);
+
+    return NGX_OK;
+}
+
+
+/* batch->msgs for batch->nmsgs messages */
+
+static ngx_int_t
+ngx_http_longpoll_body_room(ngx_http_request_t *r,
+    ngx_http_longpoll_batch_t *batch)
+{
+    if (batch->nmsgs == 1) {
+        batch->msgs = &batch->msg;
+        return NGX_OK;
+    }
+
+    batch->msgs = ngx_palloc(r->pool,
+                             batch->nmsgs * sizeof(ngx_http_longpoll_msg_t));
+
+    return batch->msgs ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * The categories of the items, each once, in their order, and which of them
+ * each message has.  A batch finds a category that it has already by a table of
+ * hashes.
+ */
+
+static void
+ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_batch_t *batch, ngx_http_longpoll_item_t *items)
+{
+    uint16_t                  buckets[NGX_HTTP_LONGPOLL_BODY_BUCKETS];
+    uint16_t                 *bucket;   /* 1 more than an index, 0: empty */
+    ngx_uint_t                i, h;
+    ngx_http_longpoll_cat_t  *cat, *known;
+
+    if (batch->nmsgs == 1) {
+        batch->cats->name = items->category;
+        batch->msgs->cat = 0;
+        batch->ncats = 1;
+
+        ngx_http_longpoll_zone_name(z, batch->cats);
+
+        return;
+    }
+
+    batch->ncats = 0;
+    ngx_memzero(buckets, sizeof(buckets));
+
+    for (i = 0; i < batch->nmsgs; i++) {
+        cat = &batch->cats[batch->ncats];
+        cat->name = items[i].category;
+        batch->msgs[i].cat = batch->ncats;
+
+        ngx_http_longpoll_zone_name(z, cat);
+
+        for (h = cat->hash[0]; /* void */ ; h++) {
+            bucket = &buckets[h % NGX_HTTP_LONGPOLL_BODY_BUCKETS];
+
+            if (*bucket == 0) {
+                *bucket = (uint16_t) ++batch->ncats;
+                break;
+            }
+
+            known = &batch->cats[*bucket - 1];
+
+            if (known->hash[0] == cat->hash[0]
+                && known->hash[1] == cat->hash[1])
+            {
+                batch->msgs[i].cat = *bucket - 1;
+                break;
+            }
+        }
+    }
+}
+
+
+/*
+ * A zone's file has one event on a line, as golongpoll's has.  So line ends
+ * become blanks; JSON allows them between tokens only.  The change is made in a
+ * copy, since other modules may read the body, too.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_body_one_line(ngx_http_request_t *r, ngx_str_t *data)
+{
+    u_char  *p, *last;
+
+    if (memchr(data->data, LF, data->len) == NULL
+        && memchr(data->data, CR, data->len) == NULL)
+    {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, data->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, data->data, data->len);
+
+    data->data = p;
+
+    for (last = p + data->len; p < last; p++) {
+
+        if (*p == LF || *p == CR) {
+            *p = ' ';
+        }
+    }
+
+    return NGX_OK;
+}
