@@ -153,6 +153,7 @@ STORE = hash id assert log cat client golongpoll zone zone_read zone_client \
 
 build/unit/text:   UNIT = id query json golongpoll
 build/unit/store build/unit/save: UNIT = $(STORE)
+build/unit/store build/unit/save: STUB = t/unit/zone_check.c
 build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1
 
@@ -173,7 +174,7 @@ build/unit/%: t/unit/%.c $(wildcard src/*.h src/*/* t/unit/*) Makefile
 	@mkdir -p build/unit
 	@echo "compiling $@"
 	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -o $@ $< \
-	    $(wildcard t/unit/$*_*.c) $(call sources,$(UNIT)) -lyajl
+	    $(wildcard t/unit/$*_*.c) $(STUB) $(call sources,$(UNIT)) -lyajl
 
 
 # The store as it is in nginx, without sanitizers and checks.
@@ -192,6 +193,7 @@ build/fuzz/wire:   FUZZ = id json golongpoll
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
 build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
+build/fuzz/zone build/fuzz/walk: STUB = t/unit/zone_check.c
 build/fuzz/query build/fuzz/body build/fuzz/wire: STUB = t/unit/text_stub.c
 
 FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer -Wno-unused-function

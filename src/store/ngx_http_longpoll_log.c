@@ -129,8 +129,8 @@ ngx_http_longpoll_log_clean(ngx_http_longpoll_log_t *log)
 
     ngx_http_longpoll_assert_step();
     ngx_http_longpoll_assert(n && n <= sh->size - sh->tail % sh->size
-                            && n <= sh->head - sh->tail,
-                            "a record's size");
+                             && n <= sh->head - sh->tail,
+                             "a record's size");
 
     if (rec->state != NGX_HTTP_LONGPOLL_LOG_LIVE) {
         ngx_http_longpoll_put(sh->tail, sh->tail + n);

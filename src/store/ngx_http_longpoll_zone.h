@@ -843,12 +843,6 @@ void ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now);
 
-/*
- * Walks over everything and compares; only between calls, in tests and debug
- * builds.  NULL, or what is wrong.
- */
-const char *ngx_http_longpoll_zone_check(ngx_http_longpoll_zone_t *z);
-
 
 #define ngx_http_longpoll_zone_count(z, counter, n)                           \
     (void) ngx_atomic_fetch_add(&(z)->sh->counters.counter, n)

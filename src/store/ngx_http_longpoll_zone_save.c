@@ -128,7 +128,7 @@ ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z)
     writer = z->sh->disk.writer;
 
     ngx_http_longpoll_assert(writer <= NGX_HTTP_LONGPOLL_WORKERS,
-                            "the writer's number");
+                             "the writer's number");
 
     return writer ? ngx_http_longpoll_zone_bit(writer - 1) : 0;
 }

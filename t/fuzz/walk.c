@@ -14,6 +14,8 @@
 
 #include "fuzz.h"
 
+#include "../unit/zone_check.h"
+
 #include <ngx_http_longpoll_zone_inner.h>
 
 #include <setjmp.h>
@@ -501,7 +503,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
             walk_call(&b);
         }
 
-        fuzz_must(ngx_http_longpoll_zone_check(&walk_zone) == NULL,
+        fuzz_must(zone_check(&walk_zone) == NULL,
                   "the zone is corrupt before it is spoilt");
     } else {
         fuzz_must(0, "the zone is corrupt before it is spoilt");
@@ -510,7 +512,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     walk_spoil(&b);
 
     if (setjmp(walk_stopped) == 0) {
-        (void) ngx_http_longpoll_zone_check(&walk_zone);
+        (void) zone_check(&walk_zone);
     }
 
     if (setjmp(walk_stopped) == 0) {

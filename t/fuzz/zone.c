@@ -113,7 +113,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
         }
 
         stub_hook = NULL;
-        wrong = ngx_http_longpoll_zone_check(&m.zone);
+        wrong = zone_check(&m.zone);
         stub_must(wrong == NULL, "the zone is corrupt: %s", wrong);
         stub_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
     }

@@ -25,6 +25,7 @@
 
 
 #include "store_stub.h"
+#include "zone_check.h"
 #include <ngx_http_longpoll_golongpoll.h>
 
 
@@ -525,7 +526,7 @@ model_check(ngx_uint_t exact)
     uint64_t     upto;
     const char  *wrong;
 
-    wrong = ngx_http_longpoll_zone_check(z);
+    wrong = zone_check(z);
     stub_must(wrong == NULL, "zone_check: %s", wrong);
 
     model_check_whole(sh->clock.visible, "visible");

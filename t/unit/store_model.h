@@ -29,6 +29,7 @@
 
 
 #include "store_stub.h"
+#include "zone_check.h"
 
 
 /* of a world */
@@ -766,7 +767,7 @@ model_check(void)
     const char   *wrong;
     model_cat_t  *c;
 
-    wrong = ngx_http_longpoll_zone_check(&m.zone);
+    wrong = zone_check(&m.zone);
     stub_must(wrong == NULL, "zone_check: %s", wrong);
 
     model_check_log();

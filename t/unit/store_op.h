@@ -1240,7 +1240,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
                   "a category is half deleted");
     }
 
-    wrong = ngx_http_longpoll_zone_check(&m.zone);
+    wrong = zone_check(&m.zone);
     stub_must(wrong == NULL, "zone_check: %s", wrong);
 
     model_check_log();
@@ -1335,8 +1335,8 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
     ngx_http_longpoll_zone_reap_worker(&m.zone, m.workers[op->worker],
                                          op->now);
 
-    wrong = ngx_http_longpoll_zone_check(&m.zone);
-    stub_must(wrong == NULL, "zone_check after forget_worker: %s", wrong);
+    wrong = zone_check(&m.zone);
+    stub_must(wrong == NULL, "zone_check after reap_worker: %s", wrong);
 
     i = m.workers[op->worker];
 
