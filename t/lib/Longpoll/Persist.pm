@@ -17,6 +17,11 @@ package Longpoll::Persist;
 #     $n->lines                         its events, decoded
 #     $n->spew($text)                   makes the file, as the worker user
 #     $n->wait_data(@data)              until the file has these, in order
+#     $n->wait_line($data)              until it has a line with these
+#     $n->notes                         how many notes PATH.state has
+#     $n->wait_notes($n)                until it has so many.  The notes of a
+#                                       round are written after its lines: a
+#                                       line says nothing of a note.
 #
 #     $n->publish($cat, $json, %o)      the id; o: key, uri, client
 #     $n->post($cat, $json, %o)         sent; answers from ->response
@@ -218,6 +223,30 @@ sub wait_data {
             $got eq join ' ', @data;
         });
     } or die "never came: @data in the file, which has $got\n";
+}
+
+sub wait_line {
+    my ($self, $data) = @_;
+
+    wait_until("$data in the file", sub {
+        eval { grep { ($_->{data} // 'null') eq $data } $self->lines };
+    });
+}
+
+# a head of 96 bytes, and 40 bytes for each note
+
+sub notes {
+    my ($self) = @_;
+
+    my $size = (-s $self->file('.state')) // 0;
+
+    return $size < 96 ? 0 : int(($size - 96) / 40);
+}
+
+sub wait_notes {
+    my ($self, $n) = @_;
+
+    wait_until("$n notes", sub { $self->notes >= $n });
 }
 
 sub wait_log {
