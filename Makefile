@@ -1,110 +1,42 @@
 # ngx_http_longpoll_module; `make help` lists the targets.
 #
 # nginx's own configure and Makefile build the module (see tools/build.sh); this
-# file only gives what one does here a name.  Every target installs what it
-# needs itself (tools/deps.sh).
+# file only names what one does here.  Every target installs what it needs
+# (tools/deps.sh).
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; which one of demo/backends/; the test files of plain, hup,
-# asan, valgrind and matrix (all, if none is named)
+# the demo's port; which one of demo/backends/; test files, to run these alone
 PORT = 8080
 NAME = express
 T =
 
-# of each fuzz target
-SECONDS ?= 15
+# Parts and sets of the tests; tools/lib/Suite/Parts.pm says what is in each.
+SETS  = quick test test-all soak
+PARTS = unit plain persist user docs cost generator hup clients asan valgrind \
+	fuzz chaos smoke matrix load mutants
 
-.PHONY: all help check test unit generator cost plain hup user docs persist asan \
-	valgrind fuzz chaos soak clients matrix smoke load mutants run backend \
-	bench holds dist package package-test clean build-unit build-fuzz \
-	build-bench
+.PHONY: all help check run backend bench holds dist package package-test clean \
+	build-unit build-fuzz build-bench $(SETS) $(PARTS)
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps.sh build
 	@tools/build.sh module
 
-test:               ## for a landing: check to chaos, smoke
-	@tools/deps.sh build check test docs asan clients run fuzz cost
-	@tools/test.pl build check unit generator cost plain hup user docs persist clients \
-	    asan fuzz chaos smoke
-
 check: all          ## layout, style, pages, warnings, cppcheck
 	@tools/deps.sh check
 	@tools/check.sh
 
-unit:               ## the programs of t/unit/
-	@tools/deps.sh build test
-	@tools/test.pl unit
+quick:              ## while one works: under a minute
+test:               ## the same inputs every time: six minutes
+test-all:           ## what a change needs besides `make test`: half an hour
+soak:               ## random inputs, ten minutes or SECONDS=n; prints SEED=...
 
-generator: all      ## does the load generator of bench/ notice mistakes?
-	@tools/deps.sh build check
-	@tools/test.pl generator
+$(SETS):
+	@tools/test.pl $@
 
-cost: all           ## instructions for an operation, against t/cost/budget
-	@tools/deps.sh cost
-	@tools/test.pl cost
-
-plain: all          ## t/*.t, a fresh nginx for every block; T=t/x.t for some
-	@tools/deps.sh test
-	@tools/test.pl plain -- $(T)
-
-hup: all            ## t/*.t, one nginx that is reloaded from block to block
-	@tools/deps.sh test
-	@tools/test.pl hup -- $(T)
-
-user: all           ## a few of t/*.t, by somebody who is not root
-	@tools/deps.sh test
-	@tools/test.pl user -- $(T)
-
-persist: all        ## t/persist/*.t, files of zones; ROUNDS=100 SEED=... T=...
-	@tools/deps.sh test
-	@tools/test.pl persist -- $(T)
-
-docs: all           ## t/docs/*.t, what the pages show is run; T=...
-	@tools/deps.sh test docs
-	@tools/test.pl docs -- $(T)
-
-clients: all        ## t/clients/*.t, golongpoll's clients, frameworks; T=...
-	@tools/deps.sh clients run
-	@tools/test.pl clients -- $(T)
-
-asan:               ## t/*.t, on an nginx under AddressSanitizer and UBSan
-	@tools/deps.sh build test asan
-	@tools/test.pl asan -- $(T)
-
-valgrind:           ## t/*.t, on an nginx under valgrind; half an hour
-	@tools/deps.sh build test asan valgrind
-	@tools/test.pl valgrind -- $(T)
-
-fuzz:               ## t/fuzz/*.c, 15 seconds each; SECONDS=n T=query for more
-	@tools/deps.sh build fuzz
-	@SECONDS=$(SECONDS) tools/test.pl fuzz -- $(T)
-
-matrix:             ## t/*.t, on nginx 1.22, 1.26 and the newest, also static
-	@tools/deps.sh build test asan
-	@tools/test.pl matrix -- $(T)
-
-smoke:              ## a few of t/*.t on the newer of these
-	@tools/deps.sh build test asan
-	@tools/test.pl smoke
-
-chaos: all          ## a minute of kills, reloads and odd clients; SEED=...
-	@tools/deps.sh build test
-	@tools/test.pl chaos
-
-soak: all           ## the same for ten minutes, or SECONDS=...
-	@tools/deps.sh build test
-	@tools/test.pl soak
-
-load: all           ## 30,000 clients at once, 1,000 reloads; T=...
-	@tools/deps.sh build test
-	@$(MAKE) -s build-bench
-	@tools/test.pl load -- $(T)
-
-mutants: all        ## mistakes put in on purpose, which the tests must see
-	@tools/deps.sh build test asan
-	@tools/test.pl mutants
+$(PARTS):
+	@tools/test.pl build $@ -- $(T)
 
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps.sh run
@@ -131,15 +63,15 @@ package:            ## Debian's package for the installed nginx, from the tarbal
 	@tools/release.sh package
 
 package-test:       ## packages of two Debians, installed, used and purged there
-	@tools/deps.sh dist check root
 	@tools/test.pl package
 
 clean:              ## removes build/ and what the tests left
 	@rm -rf build t/servroot*
 
-help:               ## this list
+help:               ## this list; T='t/x.t ...' runs some files of a part
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile \
 	    | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
+	@tools/test.pl help
 
 
 # The unit programs, with the files of src/ that each is linked with; what is

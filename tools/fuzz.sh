@@ -1,11 +1,11 @@
 #!/bin/sh
 #
 # tools/fuzz.sh NAME:        t/fuzz/NAME.c for $SECONDS seconds (15), as TAP
-# tools/fuzz.sh merge NAME:  the runs' inputs that are worth it into the corpus
+# tools/fuzz.sh merge NAME:  adds the inputs that reach something new to the corpus
 #
-# It begins with t/fuzz/corpus/NAME/ and, if there is one, t/fuzz/NAME.dict;
-# what it adds stands in build/fuzz/inputs/NAME/ until the next run.  FUZZ_SEED
-# is the seed.  A finding is kept as build/fuzz/found/NAME-*; to see it again:
+# The run begins with t/fuzz/corpus/NAME/ and, if there is one, t/fuzz/NAME.dict;
+# the inputs that it adds stand in build/fuzz/inputs/NAME/ until the next run.
+# SEED is the seed.  A finding is kept as build/fuzz/found/NAME-*; to run it:
 #
 #     build/fuzz/NAME build/fuzz/found/NAME-...
 
@@ -21,7 +21,7 @@ fi
 
 name=$1
 seconds=${SECONDS:-15}
-seed=${FUZZ_SEED:-$(date +%s)}
+seed=${SEED:-$(date +%s)}
 inputs=build/fuzz/inputs/$name
 corpus=t/fuzz/corpus/$name
 log=build/fuzz/$name.log
@@ -31,8 +31,8 @@ unset ASAN_OPTIONS
 
 mkdir -p build/fuzz/found
 
-# Only edges count here: a corpus is small, and what is left finds the rest in
-# seconds.  Inputs with a name of their own were made by hand, and stay.
+# Only edges count, which keeps a corpus small; a run finds the rest again in
+# seconds.  Inputs that do not have a hash for a name were made by hand, and stay.
 if [ "$merge" ]; then
     rm -rf build/fuzz/merged
     mkdir build/fuzz/merged
@@ -82,7 +82,7 @@ if [ $status = 0 ] && [ -n "$done" ]; then
 fi
 
 {
-    grep -a -B1 '^seed ' $log || true       # the model's sentence
+    grep -a -B1 '^seed ' $log || true       # what the model says
     grep -a -E '^t/fuzz/|runtime error|ERROR:|^ *#[0-9]+ .*/src/ngx_http' $log
 } | head -n 15 | sed 's/^/# /'
 sed -n 's/.*Test unit written to \(.*\)/\1/p' $log | while read -r file; do
