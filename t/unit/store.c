@@ -1224,6 +1224,7 @@ main(int argc, char *argv[])
 
         test_soak(time(NULL) + strtoul(argv[2], NULL, 0));
         test_numbers();
+        printf("1..%lu\n", (unsigned long) test_number);
 
         return test_failed != 0;
     }
