@@ -1,11 +1,11 @@
-// A cursor is a place in the zone, as the protocol has it:
+// A cursor, as the protocol has it, says behind which event to read on:
 //
 //     { since_time, last_id }      either may be missing
 //
-// null is "now": what is published from the next poll on.  Nothing here asks a
-// clock; times are those that the server told.
+// null is "now": only events that are published after the next poll begins.
+// All times are the server's; no local clock is used.
 
-/** What a user gave, or a storage: a cursor; undefined if it is none. */
+/** Makes a cursor of a user's or a storage's value; undefined if it is none. */
 export function toCursor(start) {
   if (start === "now") return null;
   if (start === "beginning") return { since_time: 0 };
@@ -21,17 +21,17 @@ export function toCursor(start) {
   return "since_time" in cursor || "last_id" in cursor ? cursor : undefined;
 }
 
-/** The place right behind an event. */
+/** The cursor right behind an event. */
 export const behind = event => ({ since_time: event.timestamp,
                                   last_id: event.id });
 
-/** Where an answer leads to. */
+/** The cursor behind an answer. */
 export function next(cursor, { events, timestamp }) {
   return events ? behind(events[events.length - 1])
                 : { ...cursor, since_time: timestamp };
 }
 
-// an id may be written in several ways; its first 48 bits are its time
+// an id may be written in several ways; its first 48 bits are a time
 const hex = ({ last_id = "" }) =>
   last_id.toLowerCase().replace(/^urn:uuid:|[^0-9a-f]/g, "");
 const time = cursor =>

@@ -1,17 +1,18 @@
-// What an iterator has still to give out, and who waits for it.
+// The queue of an iterator: items that it has not returned yet, and calls of
+// next() that wait for an item.
 //
-// An item is { value, before, n }: what is given out, the cursor before it, and
-// its number among all that the stream handed out.
+// An item is { value, before, n }: its value, the cursor before it, and its
+// number among all items of the stream.
 
 export class Queue {
   constructor() {
     this.items = [];
-    this.given = undefined;     // the item that was given out last
-    this._waiting = [];         // calls of next() that are still to be answered
+    this.given = undefined;     // the item that was returned last
+    this._waiting = [];         // calls of next() without an answer
     this._end = undefined;
   }
 
-  /** The oldest item that may not have been dealt with yet. */
+  /** The oldest item that the user may not have handled yet. */
   get oldest() {
     return this.given ?? this.items[0];
   }
@@ -21,7 +22,7 @@ export class Queue {
     this._answer();
   }
 
-  /** The next item, or the end; what was given out before is dealt with. */
+  /** The next item, or the end; the item before it counts as handled. */
   next() {
     if (!this._end) this.given = undefined;
 
@@ -31,7 +32,7 @@ export class Queue {
     });
   }
 
-  /** Items that are left are not given out any more. */
+  /** Ends the iterator; items that are left are not returned. */
   end(reason) {
     if (!this._end) this._end = { reason };
     this._answer();

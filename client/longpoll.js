@@ -1,5 +1,5 @@
-// The client of nginx's long polling module: polls and publishes, in browsers
-// and in Node.  README.md shows how; longpoll.d.ts has all of it.
+// A client of nginx's long polling module, for browsers and Node: polls and
+// publishes.  See README.md for its use and longpoll.d.ts for all types.
 
 import { LongpollError, absolute, backOff, newKey, onAbort, post }
   from "./request.js";
@@ -12,16 +12,16 @@ export class Longpoll {
     this._options = options;
   }
 
-  /** The events of a category, or of several at once. */
+  /** A stream of the events of one or several categories. */
   subscribe(categories = [], options = {}) {
     return new Stream(this._options, this._options.subscribe, categories,
                       options);
   }
 
   /**
-   * Publishes, and returns the event's id; tries again, with the same key, so
-   * that however often it has to the event is there once.  The category is null
-   * where nginx's configuration names it: then the body is the data alone.
+   * Publishes an event and returns its id.  Retries use the same idempotency
+   * key, so the event is stored once.  The category is null where nginx's
+   * configuration names it; then the body is the data alone.
    */
   async publish(category, data, options = {}) {
     const { signal, idempotencyKey = newKey(), timeout = 30,

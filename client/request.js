@@ -1,7 +1,7 @@
-// One request and its answer: what is sent, how long to wait for it, and what
-// counts as an answer of the module's.  Whatever else comes is a LongpollError.
+// One request and its answer: sends it, limits its time, and checks that the
+// answer is one of the module's.  Anything else is a LongpollError.
 
-/** What went wrong: no answer (`status` is 0), or one that says no. */
+/** An error: no answer (`status` is 0), or an answer that refuses. */
 export class LongpollError extends Error {
   constructor(message, { status = 0, retryAfter = 0, cause } = {}) {
     super(message);
@@ -11,13 +11,13 @@ export class LongpollError extends Error {
     if (cause !== undefined) this.cause = cause;
   }
 
-  /** Whether asking again may help without anybody doing anything. */
+  /** Whether a retry may succeed. */
   get temporary() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 
-/** Milliseconds to wait behind the nth failure in a row, the first being 0. */
+/** Milliseconds to wait after failure n in a row; the first one is 0. */
 export function backOff(n, { min = 0.5, max = 30 } = {}, retryAfter = 0) {
   const half = Math.min(max, min * 2 ** n) / 2;
 
@@ -25,14 +25,14 @@ export function backOff(n, { min = 0.5, max = 30 } = {}, retryAfter = 0) {
                  + Math.random() * half);
 }
 
-/** Calls `abort` when the signal is; returns what undoes this. */
+/** Calls `abort` when the signal aborts; returns a function that unlinks it. */
 export function onAbort(signal, abort) {
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
   return () => signal?.removeEventListener("abort", abort);
 }
 
-/** The url with arguments in front of those that it has. */
+/** Adds arguments in front of those that the url has. */
 export function withArguments(url, args) {
   const whole = new URL(url);
 
@@ -41,7 +41,7 @@ export function withArguments(url, args) {
   return whole.href;
 }
 
-/** A relative url is the page's, where there is one. */
+/** Resolves a relative url against the page, if there is one. */
 export function absolute(url) {
   if (url === undefined) throw new TypeError("the client has no such URL");
   return new URL(url, globalThis.document?.baseURI
@@ -49,10 +49,11 @@ export function absolute(url) {
 }
 
 /**
- * Sends a request: its status, headers and JSON, {} if it is none.
+ * Sends a request and returns the answer's status, headers and JSON ({} if it
+ * is not JSON).
  *
- * `wait` is how many seconds the head of the answer may take; and the body may
- * not stand still for longer than `margin`.
+ * The head of the answer may take `wait` seconds; the body may pause for
+ * `margin` seconds.
  */
 export async function send(options, url, init, { signal, wait, margin }) {
   const abort = new AbortController();
@@ -74,7 +75,7 @@ export async function send(options, url, init, { signal, wait, margin }) {
       headers.set(name, value);
     }
 
-    // "no-store", or a browser lets one of several windows ask at a time
+    // "no-store": without it, a browser sends only one of several equal polls
     const response = await (options.fetch ?? globalThis.fetch)(url, {
       cache: "no-store", credentials: options.credentials ?? "same-origin",
       ...init, headers, signal: abort.signal,
@@ -155,7 +156,7 @@ export async function poll(options, url, { categories, cursor, ...limits }) {
   throw refused(answer, "the answer is not one to a poll");
 }
 
-/** Publishes once: the event's id, or null where it cannot be seen. */
+/** Publishes once: the event's id, or null where CORS hides it. */
 export async function post(options, url, init, limits) {
   const answer = await send(options, url, { method: "POST", ...init }, limits);
 
@@ -166,7 +167,7 @@ export async function post(options, url, init, limits) {
   throw refused(answer, "the answer is not one to a publish");
 }
 
-/** Bytes enough that nobody else has them. */
+/** A random key. */
 export function newKey() {
   const bytes = new Uint8Array(16);
 

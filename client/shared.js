@@ -1,6 +1,6 @@
-// What the tabs of a browser have in common: a lock, whose holder polls, and a
-// channel, on which the others are told.  When a tab closes the browser gives
-// its lock to the next one.
+// What the tabs of a browser share: a lock, whose holder polls, and a channel,
+// on which the holder sends each answer to the others.  When a tab closes, the
+// browser passes its lock to the next tab.
 
 export class Shared {
   static get possible() {
@@ -20,7 +20,7 @@ export class Shared {
     if (!this._closed.signal.aborted) this._channel.postMessage(message);
   }
 
-  /** Runs what this tab does while it is the one. */
+  /** Calls `run` once this tab holds the lock. */
   inTurn(run) {
     return navigator.locks.request(this._name, { signal: this._closed.signal },
                                    run);

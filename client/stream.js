@@ -1,19 +1,19 @@
-// A stream: polls, one behind the other, and hands out what they bring.
+// A stream: polls in a loop and hands out the events.
 //
-// There is one way in, _take, for answers to own polls and for what another tab
-// heard alike; and one way out, _hand, to listeners and iterators alike, in the
-// order of the zone.  The cursor moves with what is handed out.
+// All answers, those of this tab's polls and those of another tab's, go through
+// _take.  All events go through _hand to the listeners and iterators, in the
+// zone's order.  The cursor moves with each event that is handed out.
 //
-//     _run -> _lead -> _ask -> _take -> _hand      the polls of this stream
-//     _heard -> _follow -> _take -> _hand          another tab's
-//                  \-> _catchUp -> _ask            where that has a gap
+//     _run -> _lead -> _ask -> _take -> _hand      the polls of this tab
+//     _heard -> _follow -> _take -> _hand          those of another tab
+//                  \-> _catchUp -> _ask            if these have a gap
 
 import { behind, isBefore, isSame, next, toCursor } from "./cursor.js";
 import { Queue } from "./iterator.js";
 import { LongpollError, absolute, backOff, onAbort, poll } from "./request.js";
 import { Shared } from "./shared.js";
 
-/** What listeners are given: `detail` is the event, the error, the state. */
+/** The argument of listeners: `detail` is the event, the error or the state. */
 class StreamEvent extends Event {
   constructor(type, detail) {
     super(type);
@@ -36,22 +36,23 @@ export class Stream extends EventTarget {
 
     this._state = "idle";
     this._cursor = toCursor(all.start);         // behind what was handed out
-    this._handed = 0;                           // so many items
+    this._handed = 0;                           // number of items
     this._queues = new Set();                   // of iterators
-    this._listened = false;                     // somebody listens to "event"
+    this._listened = false;                     // "event" has a listener
     this._begun = this._closed = false;
 
-    this._attempt = undefined;                  // aborts the poll under way
-    this._retry = undefined;                    // ends the pause behind it
-    this._room = undefined;                     // { promise, done }: there is
+    this._attempt = undefined;                  // aborts the current poll
+    this._retry = undefined;                    // ends the pause after it
+    this._room = undefined;                     // { promise, done }: queues
+                                                // have room again
     this._failures = 0;                         // in a row
-    this._early = 0;                            // time-outs in a row, at once
+    this._early = 0;                            // immediate time-outs in a row
 
     this._shared = undefined;
     this._leading = false;                      // this is the tab that polls
-    this._ahead = undefined;                    // that tab's place
-    this._catching = undefined;                 // a promise, until it is ours
-    this._silence = undefined;                  // a timer, if that tab hangs
+    this._ahead = undefined;                    // the other tab's cursor
+    this._catching = undefined;                 // a promise, while catching up
+    this._silence = undefined;                  // a timer, in case it hangs
 
     if (this._cursor === undefined) throw new TypeError("start: not a cursor");
 
@@ -64,7 +65,7 @@ export class Stream extends EventTarget {
     return this._state;
   }
 
-  /** Where to go on: behind what all have dealt with. */
+  /** The cursor behind the events that all iterators have handled. */
   get cursor() {
     const items = [...this._queues].map(queue => queue.oldest).filter(Boolean);
     const [oldest] = items.sort((a, b) => a.n - b.n);
@@ -79,7 +80,7 @@ export class Stream extends EventTarget {
     this._begin();
   }
 
-  /** Ends it; iterators too, by an exception if there is a reason. */
+  /** Ends the stream and its iterators; they throw the reason if given. */
   close(reason) {
     if (this._closed) return;
 
@@ -95,7 +96,7 @@ export class Stream extends EventTarget {
     this._say("closed");
   }
 
-  /** Events, and { missed: true } where some were dropped. */
+  /** Iterates over events, and { missed: true } where some were dropped. */
   [Symbol.asyncIterator]() {
     const queue = new Queue();
 
@@ -110,7 +111,7 @@ export class Stream extends EventTarget {
         return item;
       },
 
-      // what is left in the queue is still to come for the next stream
+      // items left in the queue are not handled: the next stream gets them
       return: async value => {
         queue.given = undefined;
         queue.end();
@@ -124,7 +125,7 @@ export class Stream extends EventTarget {
     };
   }
 
-  // The beginning: the first listener or iterator, so that it misses nothing.
+  // Polling begins with the first listener or iterator, so it misses nothing.
 
   _begin() {
     if (this._begun || this._closed) return;
@@ -149,8 +150,9 @@ export class Stream extends EventTarget {
     }
   }
 
-  // A dead connection may look like a silent one, so a network that comes back
-  // begins anew; one that goes may not be the one that is needed.
+  // When the network comes back, the poll is sent again, since its connection
+  // may be dead without a sign.  When it goes, the poll is left alone: the
+  // server may still be reachable.
   _watchNetwork() {
     if (!globalThis.addEventListener) return;
 
@@ -181,8 +183,8 @@ export class Stream extends EventTarget {
     }
   }
 
-  // One poll: its answer, or nothing and a pause.  Without a cursor a second is
-  // enough: "now" is safe only once the server has said when that is.
+  // Polls once and returns the answer, or pauses after a failure.  Without a
+  // cursor it waits only a second: the first answer brings the first cursor.
   async _ask(timeout = this._cursor ? this._options.timeout : 1) {
     const attempt = this._attempt = new AbortController();
     const parked = setTimeout(() => this._parked(), 1000);
@@ -208,7 +210,7 @@ export class Stream extends EventTarget {
     this._failures = 0;
     this._say("listening");
 
-    // a worker that leaves does this once or twice; a broken proxy, always
+    // a leaving worker does this once or twice; a broken proxy always does
     const early = !answer.events && performance.now() - begin < 200;
 
     this._early = early ? this._early + 1 : 0;
@@ -217,7 +219,7 @@ export class Stream extends EventTarget {
     return attempt.signal.aborted ? undefined : answer;
   }
 
-  // no answer is not a bad one, but of a network that is gone it says nothing
+  // a poll that waits for a second works, unless the browser is offline
   _parked() {
     if (this._state !== "offline") this._say("listening");
   }
@@ -249,7 +251,7 @@ export class Stream extends EventTarget {
     this._say("connecting");
   }
 
-  // bounded memory: no poll while an iterator is behind
+  // bounded memory: no poll while an iterator's queue is full
 
   get _full() {
     const { queue } = this._options;
@@ -271,7 +273,7 @@ export class Stream extends EventTarget {
     if (this._state === "paused") this._say("connecting");
   }
 
-  // what has come
+  // answers and events
 
   _take({ events = [], missed }, to) {
     if (missed) this._hand("missed", { missed: true }, this._cursor);
@@ -329,8 +331,8 @@ export class Stream extends EventTarget {
     }
   }
 
-  // Several tabs.  Each has its own cursor and can go on from there whenever it
-  // is its turn to poll.
+  // Several tabs.  Each has its own cursor and polls from there when it gets
+  // the lock.
 
   async _inTurn() {
     const shared = this._shared;
@@ -348,7 +350,7 @@ export class Stream extends EventTarget {
         this._leading = false;
       });
     } catch (error) {
-      this._shared = undefined;         // it is not allowed here
+      this._shared = undefined;         // locks are not allowed here
       shared.close();
     }
   }
@@ -358,8 +360,8 @@ export class Stream extends EventTarget {
                         state: this._state });
   }
 
-  // The tab that polls says something with each answer.  One that hangs still
-  // has the lock: then everybody polls for himself until it is heard again.
+  // The tab that polls posts each answer.  If it hangs, it keeps the lock; then
+  // the other tabs poll for themselves until they hear from it again.
   _listenForSilence() {
     const { timeout, margin } = this._options;
 
@@ -389,8 +391,8 @@ export class Stream extends EventTarget {
     }
   }
 
-  // What the other tab heard between two places.  If there is a gap before the
-  // first of them, or no room, the zone is asked for it all instead.
+  // Takes another tab's answer, which leads from one cursor to another.  If
+  // there is a gap before it, or no room, this tab polls the zone itself.
   _follow({ from, to, answer: { events, missed } }) {
     const own = this._cursor;
 

@@ -1,7 +1,8 @@
 // Messages from one user to another, with Express.
 //
-// It knows its users by a signed cookie, tells nginx who hears what, and
-// publishes by a POST.  It never holds a connection open.
+// The application knows its users by a signed cookie, tells nginx which
+// category each may hear, and publishes with a POST.  It never holds a
+// connection open.
 
 import cookieSession from "cookie-session";
 import express from "express";
@@ -21,7 +22,7 @@ app.use(express.json());
 app.use(express.static("public"));
 
 
-// nginx asks this about each poll: who is it, and what does he hear?
+// nginx asks this for each poll; the answer names the user's category.
 app.get("/auth", user, (req, res) => {
   res.set("X-Category", "user:" + req.user).sendStatus(204);
 });
@@ -44,7 +45,7 @@ app.post("/api/logout", (req, res) => {
   res.sendStatus(204);
 });
 
-// A batch: both users hear of it, or nobody.
+// One publish: both users get the message, or neither does.
 app.post("/api/messages", user, async (req, res) => {
   const { to, text } = req.body ?? {};
 

@@ -1,7 +1,8 @@
 """A team's list of tasks, with Flask.
 
-The state is in a database.  What changes it is told to the team by a POST to
-nginx, and a page begins to listen at the place where its state was read.
+The state is in a database.  The application publishes each change with a POST
+to nginx.  A page contains a cursor from before its state was read, and polls
+from there.
 """
 
 import json
@@ -38,21 +39,21 @@ def database():
 
 
 def teams():
-    """The teams of who asks: the only place where they come from."""
+    """The teams of the logged-in user, for every access check."""
     if session.get("user") not in USERS:
         abort(401)
     return USERS[session["user"]][1]
 
 
 def publish(task):
-    """Tells its team what a task is now, once that stands in the database."""
+    """Publishes a task to its team, after the commit."""
     event = json.dumps({"category": task["team"], "data": dict(task)}).encode()
     urllib.request.urlopen(NGINX, event, timeout=5).close()
 
 
 @app.get("/auth")
 def auth():
-    """nginx asks this about each poll."""
+    """nginx asks this for each poll."""
     return "", 204, {"X-Teams": ",".join(teams())}
 
 
@@ -60,7 +61,7 @@ def auth():
 def page():
     if session.get("user") not in USERS:
         return render_template("login.html")
-    # nginx read the cursor before it asked us, so before we read the tasks
+    # nginx read the cursor before this request, so before the tasks
     cursor = request.headers.get("X-Longpoll-Cursor", "")
     marks = ",".join("?" * len(teams()))
     with database() as db:
@@ -90,7 +91,7 @@ def tick(id):
         task = db.execute("UPDATE task SET done = ?, version = version + 1"
                           " WHERE id = ? RETURNING *", (done, id)).fetchone()
         if not task or task["team"] not in teams():
-            abort(404)      # which takes the change back
+            abort(404)      # and roll the change back
     publish(task)
     return "", 204
 

@@ -18,14 +18,14 @@ var nginx = os.Getenv("PUBLISH")
 
 var client = http.Client{Timeout: 5 * time.Second}
 
-// events is where the page polls: nginx goes on with what this answers.
+// events answers the page's polls: it redirects them to nginx's /polls.
 func events(w http.ResponseWriter, r *http.Request, name string) {
 	w.Header().Set("X-Category", "user:"+name)
 	w.Header().Set("X-Accel-Redirect", "/polls?"+r.URL.RawQuery)
 }
 
-// publish tries again while nginx is restarted, say; the key keeps an event
-// whose answer was lost from being stored twice.
+// publish retries, for example while nginx restarts.  Because of the key, an
+// event whose answer was lost is not stored twice.
 func publish(category string, data any) error {
 	body, err := json.Marshal(map[string]any{
 		"category": category, "data": data,

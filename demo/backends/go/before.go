@@ -21,7 +21,7 @@ var manager = func() *golongpoll.LongpollManager {
 	return manager
 }()
 
-// events is where the page polls: it hears of the user's own category.
+// events answers the page's polls, for the user's own category.
 func events(w http.ResponseWriter, r *http.Request, name string) {
 	query := r.URL.Query()
 	query.Set("category", "user:"+name)

@@ -1,8 +1,7 @@
-// Jobs that take a while, with Go's net/http: whoever began one is told how far
-// it is.
+// Long-running jobs, with Go's net/http: users see the progress of their jobs.
 //
-// The polls wait in this program (before.go, with golongpoll) or in nginx
-// (after.go), which are the two ways to build it.
+// The program can be built in two ways: polls wait in the program (before.go,
+// with golongpoll) or in nginx (after.go).
 package main
 
 import (
@@ -20,13 +19,13 @@ var html string
 
 var page = template.Must(template.New("page").Parse(html))
 
-// A job is what a page is told of it.
+// A job is one progress report.
 type job struct {
 	ID, Name string
 	Done     int
 }
 
-// begin starts one, which goes on when its request is long over.
+// begin starts a job, which goes on after its request has ended.
 func begin(w http.ResponseWriter, r *http.Request, name string) {
 	id, what := rand.Text(), r.FormValue("name")
 	go func() {

@@ -1,4 +1,4 @@
-// The users: a cookie, signed, says who somebody is.
+// The users, known by a signed cookie.
 
 package main
 
@@ -14,14 +14,14 @@ var users = map[string]string{"ann": "cow", "ben": "pig", "cleo": "hen"}
 
 var store = sessions.NewCookieStore([]byte(os.Getenv("SECRET")))
 
-// user says who asks, or nothing.
+// user returns the name of the logged-in user, or "".
 func user(r *http.Request) string {
 	session, _ := store.Get(r, "session")
 	name, _ := session.Values["user"].(string)
 	return name
 }
 
-// with hands a request on with its user; there must be one.
+// with passes a request on with its user, and refuses it without one.
 func with(next func(http.ResponseWriter, *http.Request, string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name := user(r); name != "" {

@@ -1,9 +1,9 @@
 <?php
 
-// Rooms to talk in, with PHP-FPM.
+// Chat rooms, with PHP-FPM.
 //
-// Whoever polls says for which room; this looks whether he may, and hands the
-// poll to nginx, where it waits.  So two PHP processes are enough for all.
+// A poll names its room.  PHP checks that the user may be there and hands the
+// poll to nginx, where it waits.  So two PHP processes are enough.
 
 declare(strict_types=1);
 
@@ -54,7 +54,7 @@ function say(?string $user, array $rooms): void
     }
 }
 
-// The room that was asked for, if this user may be there.
+// Returns the requested room if this user may be there.
 function room(?string $user, array $rooms, array $asked): ?string
 {
     $room = $asked['room'] ?? '';

@@ -36,12 +36,12 @@
       <option><?= htmlspecialchars($room) ?></option>
 <?php endforeach ?>
     </select>
-    <input name="text" placeholder="Say something" aria-label="Text"
+    <input name="text" placeholder="Message" aria-label="Text"
            maxlength="250" required>
-    <button>Say</button>
+    <button>Send</button>
   </form>
   <p id="state" role="status"></p>
-  <ul id="list" aria-live="polite" data-empty="Nobody has said anything."></ul>
+  <ul id="list" aria-live="polite" data-empty="No messages yet."></ul>
 
 <script>
 "use strict";
@@ -67,7 +67,7 @@ function gap() {
   const line = document.createElement("li");
 
   line.className = "hint";
-  line.textContent = "Some of it was missed.";
+  line.textContent = "Some messages were missed.";
   $("list").prepend(line);
 }
 
@@ -77,7 +77,7 @@ $("say").addEventListener("submit", async event => {
     method: "POST",
     body: new URLSearchParams(new FormData(event.target)),
   });
-  note(response.ok ? "" : `Not said: the server says ${response.status}.`);
+  note(response.ok ? "" : `Not sent: the server says ${response.status}.`);
   if (response.ok) event.target.elements.text.value = "";
 });
 

@@ -1,21 +1,21 @@
-// Asks nginx for events, again and again, each time behind what was seen last.
+// Polls nginx for events in a loop, each time behind the last event.
 //
 //     poll("/events", { since_time: 0 }, { event, missed, state })
 //
-// The cursor is where to begin: { since_time: 0 } for all there is, { last_id }
-// for what comes behind that event, {} for what comes from now on.  `event` is
-// called with each event, `missed` when some were dropped before they could be
-// seen, `state` with what there is to say: nothing while all is well.
+// The cursor says where to begin: { since_time: 0 } with all stored events,
+// { last_id } behind that event, {} with the next new event.  `event` is called
+// with each event, `missed` when events were dropped unseen, and `state` with
+// an error text, or "" while polling works.
 
 "use strict";
 
 async function poll(url, cursor, { event, missed, state }) {
   for (let pause = 500; ; ) {
-    // nobody tells that a poll is parked, but one that fails does so soon
+    // a poll that fails does so soon; one that lasts a second is waiting
     const parked = setTimeout(state, 1000, "");
 
     try {
-      // "no-store": or the browser lets only one of several windows ask
+      // "no-store": without it, a browser sends only one of several equal polls
       const args = new URLSearchParams({ timeout: 45, ...cursor });
       const join = url.includes("?") ? "&" : "?";
       const response = await fetch(url + join + args, { cache: "no-store" })
