@@ -164,7 +164,7 @@ my @contexts = (
 sub directives {
     my $page = 'docs/directives.md';
     my $source = 'ngx_http_longpoll_module.c';
-    my $code = slurp($source);
+    my $code = slurp('src/conf/ngx_http_longpoll_conf.c');
     my %section = sections($page, '##');
     my %context;
 
@@ -254,7 +254,7 @@ my %conversion = (V => '\S+', s => '.+?', ui => '\d+', d => '\d+', z => '\d+',
 sub messages {
     my %message;
 
-    for my $file (grep { !/_assert\.c$/ } sort glob 'src/*/*.c') {
+    for my $file (grep { !m{^src/conf/|_assert\.c$} } sort glob 'src/*/*.c') {
         my $code = slurp($file);
 
         while ($code =~ /\bngx_log_error\(NGX_LOG_(\w+),[^"]*?

@@ -60,6 +60,11 @@ static void ngx_http_longpoll_file_shut(int *fd);
 #define NGX_HTTP_LONGPOLL_FILE_ALL         ((ngx_uint_t) -1)
 
 
+const char  *ngx_http_longpoll_file_suffixes[] = {
+    "", ".state", ".new", ".state.new"
+};
+
+
 ngx_int_t
 ngx_http_longpoll_file_init(ngx_http_longpoll_file_t *f, ngx_str_t *path,
     ngx_pool_t *pool)
@@ -67,20 +72,19 @@ ngx_http_longpoll_file_init(ngx_http_longpoll_file_t *f, ngx_str_t *path,
     u_char      *p;
     ngx_uint_t   i;
 
-    static char  *suffixes[] = { "", ".state", ".new", ".state.new" };
-
     char  **names[] = { &f->path, &f->state, &f->path_new, &f->state_new };
 
     ngx_memzero(f, sizeof(ngx_http_longpoll_file_t));
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < NGX_HTTP_LONGPOLL_FILE_SUFFIXES; i++) {
         p = ngx_pnalloc(pool, path->len + sizeof(".state.new"));
         if (p == NULL) {
             return NGX_ERROR;
         }
 
         *names[i] = (char *) p;
-        (void) ngx_sprintf(p, "%V%s%Z", path, suffixes[i]);
+        (void) ngx_sprintf(p, "%V%s%Z", path,
+                           ngx_http_longpoll_file_suffixes[i]);
     }
 
     f->fd = -1;

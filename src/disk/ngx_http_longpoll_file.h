@@ -61,6 +61,11 @@ typedef struct {
 } ngx_http_longpoll_file_t;
 
 
+/* of the files at PATH, as above */
+#define NGX_HTTP_LONGPOLL_FILE_SUFFIXES  4
+
+extern const char  *ngx_http_longpoll_file_suffixes[];
+
 /* the names; NGX_OK, or NGX_ERROR: no memory */
 ngx_int_t ngx_http_longpoll_file_init(ngx_http_longpoll_file_t *f,
     ngx_str_t *path, ngx_pool_t *pool);

@@ -1,12 +1,14 @@
 
 /*
- * ngx_http_longpoll_category.c: longpoll_category, the categories that the
- * configuration names.
+ * ngx_http_longpoll_category.c: the categories of a request.
  *
- *     longpoll_category user:$remote_user $sent_groups separator=,;
+ *   longpoll_category ── values of the variables ─┐
+ *                                                 ├─▶ query ── names ── hashes
+ *   otherwise: "category=" of the request's URI ──┘
  *
- * Values are nginx's complex values.  What is done with them (cut up, dropped
- * where empty, checked, counted) is the query's, as with those of a client.
+ * query splits the values at the separator, drops empty ones, checks and counts
+ * them, wherever they come from.  The hashes are under the key of a zone, which
+ * finds a category by its hash.
  */
 
 
@@ -15,99 +17,9 @@
 #include "ngx_http_longpoll_zone.h"
 
 
-static char *ngx_http_longpoll_category_separator(ngx_conf_t *cf,
-    ngx_http_longpoll_category_conf_t *ccf, ngx_str_t *value);
 static ngx_int_t ngx_http_longpoll_category_parse(ngx_http_request_t *r,
     ngx_http_longpoll_configured_t *conf, ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t **cats, ngx_uint_t *ncats, ngx_str_t *error);
-
-
-char *
-ngx_http_longpoll_category(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_longpoll_loc_conf_t *llcf = conf;
-
-    ngx_str_t                          *value;
-    ngx_uint_t                          i;
-    ngx_http_complex_value_t           *cv;
-    ngx_http_compile_complex_value_t    ccv;
-    ngx_http_longpoll_category_conf_t  *ccf;
-
-    if (llcf->category != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    ccf = ngx_palloc(cf->pool, sizeof(ngx_http_longpoll_category_conf_t));
-    if (ccf == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_array_init(&ccf->values, cf->pool, cf->args->nelts - 1,
-                       sizeof(ngx_http_complex_value_t))
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    ccf->separator = -1;
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "separator=", 10) == 0) {
-
-            if (ngx_http_longpoll_category_separator(cf, ccf, &value[i])
-                != NGX_CONF_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        cv = ngx_array_push(&ccf->values);
-        if (cv == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value[i];
-        ccv.complex_value = cv;
-
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (ccf->values.nelts == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must have a value", &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    llcf->category = ccf;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_longpoll_category_separator(ngx_conf_t *cf,
-    ngx_http_longpoll_category_conf_t *ccf, ngx_str_t *value)
-{
-    if (ccf->separator != -1 || value->len != sizeof("separator=")) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           value);
-        return NGX_CONF_ERROR;
-    }
-
-    ccf->separator = value->data[value->len - 1];
-
-    return NGX_CONF_OK;
-}
 
 
 ngx_int_t

@@ -1,7 +1,6 @@
 
 /*
- * ngx_http_longpoll_category.h: longpoll_category, the categories that the
- * configuration names.
+ * ngx_http_longpoll_category.h: the categories of a request.
  */
 
 
@@ -11,10 +10,6 @@
 
 #include "ngx_http_longpoll_http.h"
 
-
-/* the directive */
-char *ngx_http_longpoll_category(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 /*
  * The values of longpoll_category for this request, from its pool.

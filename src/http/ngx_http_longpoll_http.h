@@ -23,24 +23,33 @@
 #define NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS  1
 
 
-/* a zone's first mention in the configuration, and its declaration */
+/* a place in the configuration */
+
+typedef struct {
+    u_char                          *file;      /* NULL: none */
+    ngx_uint_t                       line;
+} ngx_http_longpoll_conf_place_t;
+
+
+/* a zone that the configuration names */
 
 typedef struct {
     ngx_http_longpoll_zone_t        *zone;
-    ngx_shm_zone_t                  *shm_zone;  /* NULL until declared */
-    ngx_str_t                        directive; /* that mentioned it first */
-    u_char                          *file;
-    ngx_uint_t                       line;
-    u_char                          *gpoll_file;    /* NULL: no gpoll */
-    ngx_uint_t                       gpoll_line;
+    ngx_shm_zone_t                  *shm_zone;  /* NULL until it is declared */
+
+    ngx_str_t                        directive; /* the first that names it */
+    ngx_http_longpoll_conf_place_t   place;
+    ngx_http_longpoll_conf_place_t   gpoll;     /* the first protocol=gpoll */
 } ngx_http_longpoll_reference_t;
 
 
 typedef struct {
-    ngx_array_t                      references; /* of mention_t */
+    ngx_array_t                      references;
     ngx_msec_t                       drain;
 } ngx_http_longpoll_main_conf_t;
 
+
+/* longpoll_category */
 
 typedef struct {
     ngx_array_t                      values;    /* ngx_http_complex_value_t */
@@ -54,10 +63,10 @@ typedef struct {
     ngx_http_longpoll_zone_t        *remove;    /* longpoll_delete */
 
     ngx_uint_t                       gpoll;     /* polls speak gpoll */
-    u_char                          *gpoll_file;    /* since where */
-    ngx_uint_t                       gpoll_line;
+    ngx_http_longpoll_conf_place_t   gpoll_place;
     ngx_uint_t                       format;    /* of what is published */
-    ngx_http_longpoll_category_conf_t  *category;   /* NULL: the request's */
+    ngx_http_longpoll_category_conf_t  *category;   /* NULL: the client names
+                                                       the categories */
 
     ngx_uint_t                       status;    /* a status location */
     ngx_http_longpoll_zone_t        *status_zone;   /* NULL: all */
@@ -68,6 +77,8 @@ typedef struct {
     ngx_uint_t                       error_status;
 } ngx_http_longpoll_loc_conf_t;
 
+
+/* a request's context: set by its handler, read by the variables */
 
 typedef struct {
     ngx_http_longpoll_result_e       result;

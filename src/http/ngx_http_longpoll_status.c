@@ -255,7 +255,7 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones)
 {
     uint64_t                          alive;
     ngx_uint_t                        i;
-    ngx_http_longpoll_reference_t      *mention;
+    ngx_http_longpoll_reference_t    *ref;
     ngx_http_longpoll_loc_conf_t     *llcf;
     ngx_http_longpoll_main_conf_t    *lmcf;
     ngx_http_longpoll_status_zone_t  *zone;
@@ -271,11 +271,11 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones)
     }
 
     alive = ngx_http_longpoll_notify_alive();
-    mention = lmcf->references.elts;
+    ref = lmcf->references.elts;
 
     for (i = 0; i < lmcf->references.nelts; i++) {
 
-        if (llcf->status_zone && llcf->status_zone != mention[i].zone) {
+        if (llcf->status_zone && llcf->status_zone != ref[i].zone) {
             continue;
         }
 
@@ -286,7 +286,7 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones)
 
         ngx_memzero(zone, sizeof(ngx_http_longpoll_status_zone_t));
 
-        zone->zone = mention[i].zone;
+        zone->zone = ref[i].zone;
         ngx_http_longpoll_zone_status(zone->zone, alive, &zone->status);
     }
 

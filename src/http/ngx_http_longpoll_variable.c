@@ -237,16 +237,16 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
     ngx_uint_t                      i;
     ngx_http_longpoll_uuid_t        uuid;
     ngx_http_longpoll_zone_t       *z;
-    ngx_http_longpoll_reference_t    *mention;
+    ngx_http_longpoll_reference_t  *ref;
     ngx_http_longpoll_main_conf_t  *lmcf;
 
     lmcf = ngx_http_get_module_main_conf(r, ngx_http_longpoll_module);
 
     skip = sizeof("longpoll_cursor_") - 1;
-    mention = lmcf->references.elts;
+    ref = lmcf->references.elts;
 
     for (i = 0; i < lmcf->references.nelts; i++) {
-        z = mention[i].zone;
+        z = ref[i].zone;
 
         if (z->name.len == name->len - skip
             && ngx_strncasecmp(z->name.data, name->data + skip, z->name.len)

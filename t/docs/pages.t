@@ -24,6 +24,7 @@ system("cd '$root' && cp -r *.md *.c Makefile LICENSE src docs client demo t"
 is(said(), '', 'as they are, it has nothing to say');
 
 my $module = 'ngx_http_longpoll_module.c';
+my $conf = 'src/conf/ngx_http_longpoll_conf.c';
 my $status = 'src/http/ngx_http_longpoll_status.c';
 my $variable = 'src/http/ngx_http_longpoll_variable.c';
 my $notify = 'src/worker/ngx_http_longpoll_notify.c';
@@ -52,7 +53,7 @@ for (
     [$directives, 'Default:  longpoll_max_timeout 120s;',
      'Default:  longpoll_max_timeout 110s;',
      qr/longpoll_max_timeout: its Default is 'longpoll_max_timeout 120s;'$/],
-    [$module, '1024 * 1024', '512 * 1024',
+    [$conf, '1024 * 1024', '512 * 1024',
      qr/its Default is 'longpoll_max_response_size 0\.5m;'$/],
     [$directives, "Default:  -\nContext:  location\n", "Context:  location\n",
      qr/longpoll_status: no Syntax, Default, Context$/],

@@ -1,0 +1,189 @@
+
+/*
+ * ngx_http_longpoll_conf.c: the configuration of http and of a location: made,
+ * inherited, and checked as a whole.
+ *
+ *   conf            structs with their defaults; the simple directives' bounds
+ *   conf_zone       longpoll_zone
+ *   conf_location   longpoll_subscribe, _publish, _delete, _status
+ *   conf_category   longpoll_category
+ *   reference       the zones by name, declared or not yet
+ */
+
+
+#include "ngx_http_longpoll_conf.h"
+#include "ngx_http_longpoll_method.h"
+#include "ngx_http_longpoll_reference.h"
+#include "ngx_http_longpoll_status.h"
+
+
+static void ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
+    ngx_http_longpoll_loc_conf_t *conf);
+static char *ngx_http_longpoll_conf_check_timeout(ngx_conf_t *cf, void *post,
+    void *data);
+static char *ngx_http_longpoll_conf_check_error_status(ngx_conf_t *cf,
+    void *post, void *data);
+
+
+ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout =
+    { ngx_http_longpoll_conf_check_timeout };
+
+ngx_conf_post_t  ngx_http_longpoll_conf_error_status =
+    { ngx_http_longpoll_conf_check_error_status };
+
+
+void *
+ngx_http_longpoll_conf_create_main(ngx_conf_t *cf)
+{
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    lmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_longpoll_main_conf_t));
+    if (lmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&lmcf->references, cf->pool, 4,
+                       sizeof(ngx_http_longpoll_reference_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    lmcf->drain = NGX_CONF_UNSET_MSEC;
+
+    return lmcf;
+}
+
+
+char *
+ngx_http_longpoll_conf_init_main(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_longpoll_main_conf_t *lmcf = conf;
+
+    ngx_conf_init_msec_value(lmcf->drain, 1000);
+
+    /* nginx calls this after it has read the whole of http */
+
+    if (ngx_http_longpoll_reference_check(cf, lmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_longpoll_conf_create_loc(ngx_conf_t *cf)
+{
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_longpoll_loc_conf_t));
+    if (llcf == NULL) {
+        return NULL;
+    }
+
+    llcf->max_timeout = NGX_CONF_UNSET_MSEC;
+    llcf->max_response_size = NGX_CONF_UNSET_SIZE;
+    llcf->error_status = NGX_CONF_UNSET_UINT;
+    llcf->category = NGX_CONF_UNSET_PTR;
+
+    return llcf;
+}
+
+
+char *
+ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_longpoll_loc_conf_t *prev = parent;
+    ngx_http_longpoll_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ngx_conf_merge_msec_value(conf->max_timeout, prev->max_timeout, 120000);
+    ngx_conf_merge_size_value(conf->max_response_size,
+                              prev->max_response_size, 1024 * 1024);
+    ngx_conf_merge_uint_value(conf->error_status, prev->error_status,
+                              NGX_HTTP_OK);
+
+    ngx_conf_merge_ptr_value(conf->category, prev->category, NULL);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname) {
+        ngx_http_longpoll_conf_inherit(prev, conf);
+    }
+
+    if (conf->gpoll && conf->category == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no \"longpoll_category\" is defined for "
+                      "\"protocol=gpoll\" of \"longpoll_subscribe\" in %s:%ui",
+                      conf->gpoll_place.file, conf->gpoll_place.line);
+        return NGX_CONF_ERROR;
+    }
+
+    /* a request keeps its handler in an "if", but not in a limit_except */
+
+    if (clcf->lmt_excpt && clcf->handler == NULL) {
+
+        if (conf->status) {
+            clcf->handler = ngx_http_longpoll_status_handler;
+
+        } else if (conf->subscribe || conf->publish || conf->remove) {
+            clcf->handler = ngx_http_longpoll_method_handler;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * In an "if" or limit_except block: the handlers of the location around it, as
+ * proxy_pass is inherited, unless the block has one of its own.
+ */
+
+static void
+ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
+    ngx_http_longpoll_loc_conf_t *conf)
+{
+    if (conf->subscribe || conf->publish || conf->remove || conf->status) {
+        return;
+    }
+
+    conf->subscribe = prev->subscribe;
+    conf->gpoll = prev->gpoll;
+    conf->gpoll_place = prev->gpoll_place;
+    conf->publish = prev->publish;
+    conf->format = prev->format;
+    conf->remove = prev->remove;
+    conf->status = prev->status;
+    conf->status_zone = prev->status_zone;
+    conf->status_format = prev->status_format;
+}
+
+
+static char *
+ngx_http_longpoll_conf_check_timeout(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t *timeout = data;
+
+    if (*timeout < 1000) {
+        return "must be at least 1s";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_conf_check_error_status(ngx_conf_t *cf, void *post,
+    void *data)
+{
+    ngx_int_t *status = data;
+
+    if (*status != NGX_HTTP_OK && (*status < 400 || *status > 499)) {
+        return "must be 200 or between 400 and 499";
+    }
+
+    return NGX_CONF_OK;
+}

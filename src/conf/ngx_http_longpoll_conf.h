@@ -1,0 +1,29 @@
+
+/*
+ * ngx_http_longpoll_conf.h: the configuration of http and of a location.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_CONF_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_CONF_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_http.h"
+
+
+/* NULL: no memory */
+void *ngx_http_longpoll_conf_create_main(ngx_conf_t *cf);
+void *ngx_http_longpoll_conf_create_loc(ngx_conf_t *cf);
+
+/* NGX_CONF_OK, or NGX_CONF_ERROR, which is logged */
+char *ngx_http_longpoll_conf_init_main(ngx_conf_t *cf, void *conf);
+char *ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent,
+    void *child);
+
+/* the bounds of longpoll_max_timeout and longpoll_error_status */
+extern ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout;
+extern ngx_conf_post_t  ngx_http_longpoll_conf_error_status;
+
+
+
+#endif /* _NGX_HTTP_LONGPOLL_CONF_H_INCLUDED_ */

@@ -1,0 +1,202 @@
+
+/*
+ * ngx_http_longpoll_conf_location.c: the directives that give a location its
+ * handler: longpoll_subscribe, longpoll_publish, longpoll_delete and
+ * longpoll_status.
+ *
+ * The first three may share a location; the request's method says which of them
+ * a request is for.  longpoll_status stands alone.
+ */
+
+
+#include "ngx_http_longpoll_conf_location.h"
+#include "ngx_http_longpoll_method.h"
+#include "ngx_http_longpoll_reference.h"
+#include "ngx_http_longpoll_status.h"
+
+
+static char *ngx_http_longpoll_conf_location_use(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_http_longpoll_loc_conf_t *llcf,
+    ngx_http_longpoll_zone_t **zone);
+
+
+char *
+ngx_http_longpoll_conf_location_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    char                         *rv;
+    ngx_str_t                    *value;
+    ngx_uint_t                    i, gpoll;
+    ngx_http_longpoll_reference_t  *ref;
+
+    value = cf->args->elts;
+    gpoll = 0;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "protocol=golongpoll") == 0) {
+            gpoll = 0;
+
+        } else if (ngx_strcmp(value[i].data, "protocol=gpoll") == 0) {
+            gpoll = 1;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    rv = ngx_http_longpoll_conf_location_use(cf, cmd, llcf, &llcf->subscribe);
+
+    if (rv != NGX_CONF_OK || !gpoll) {
+        return rv;
+    }
+
+    llcf->gpoll = 1;
+    ngx_http_longpoll_reference_place(cf, &llcf->gpoll_place);
+
+    /* the zone may be declared later, so the reference keeps the place */
+
+    ref = ngx_http_longpoll_reference_get(cf, &value[1], &cmd->name);
+    if (ref == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ref->gpoll.file == NULL) {
+        ref->gpoll = llcf->gpoll_place;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_longpoll_conf_location_publish(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "format=auto") == 0) {
+            llcf->format = NGX_HTTP_LONGPOLL_FORMAT_AUTO;
+
+        } else if (ngx_strcmp(value[i].data, "format=json") == 0) {
+            llcf->format = NGX_HTTP_LONGPOLL_FORMAT_JSON;
+
+        } else if (ngx_strcmp(value[i].data, "format=text") == 0) {
+            llcf->format = NGX_HTTP_LONGPOLL_FORMAT_TEXT;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_longpoll_conf_location_use(cf, cmd, llcf, &llcf->publish);
+}
+
+
+char *
+ngx_http_longpoll_conf_location_delete(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    return ngx_http_longpoll_conf_location_use(cf, cmd, llcf, &llcf->remove);
+}
+
+
+char *
+ngx_http_longpoll_conf_location_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_longpoll_reference_t  *ref;
+
+    if (llcf->status) {
+        return "is duplicate";
+    }
+
+    if (llcf->subscribe || llcf->publish || llcf->remove) {
+        return "is incompatible with \"longpoll_subscribe\", "
+               "\"longpoll_publish\" and \"longpoll_delete\"";
+    }
+
+    value = cf->args->elts;
+
+    llcf->status = 1;
+
+    if (ngx_strcmp(value[1].data, "all") != 0) {
+        ref = ngx_http_longpoll_reference_get(cf, &value[1], &cmd->name);
+        if (ref == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        llcf->status_zone = ref->zone;
+    }
+
+    if (cf->args->nelts > 2) {
+
+        if (ngx_strcmp(value[2].data, "format=json") == 0) {
+            llcf->status_format = NGX_HTTP_LONGPOLL_STATUS_JSON;
+
+        } else if (ngx_strcmp(value[2].data, "format=prometheus") == 0) {
+            llcf->status_format = NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_longpoll_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_conf_location_use(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_longpoll_loc_conf_t *llcf, ngx_http_longpoll_zone_t **zone)
+{
+    ngx_str_t                    *value;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_longpoll_reference_t  *ref;
+
+    if (*zone) {
+        return "is duplicate";
+    }
+
+    if (llcf->status) {
+        return "is incompatible with \"longpoll_status\"";
+    }
+
+    value = cf->args->elts;
+
+    ref = ngx_http_longpoll_reference_get(cf, &value[1], &cmd->name);
+    if (ref == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *zone = ref->zone;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_longpoll_method_handler;
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,97 @@
+
+/*
+ * ngx_http_longpoll_reference.c: the zones that the configuration names.
+ *
+ * A zone may be used before longpoll_zone declares it.  So the first directive
+ * that names a zone makes a reference with an empty ngx_http_longpoll_zone_t,
+ * and the declaration fills it in.  At the end of http every reference must
+ * have been declared.
+ */
+
+
+#include "ngx_http_longpoll_reference.h"
+#include "ngx_http_longpoll_zone.h"
+
+
+ngx_http_longpoll_reference_t *
+ngx_http_longpoll_reference_get(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *directive)
+{
+    ngx_uint_t                      i;
+    ngx_http_longpoll_reference_t  *ref;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
+
+    ref = lmcf->references.elts;
+
+    for (i = 0; i < lmcf->references.nelts; i++) {
+
+        if (ref[i].zone->name.len == name->len
+            && ngx_strncmp(ref[i].zone->name.data, name->data, name->len)
+               == 0)
+        {
+            return &ref[i];
+        }
+    }
+
+    ref = ngx_array_push(&lmcf->references);
+    if (ref == NULL) {
+        return NULL;
+    }
+
+    ref->zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_longpoll_zone_t));
+    if (ref->zone == NULL) {
+        return NULL;
+    }
+
+    ref->zone->name = *name;
+    ref->shm_zone = NULL;
+    ref->directive = *directive;
+    ngx_http_longpoll_reference_place(cf, &ref->place);
+    ref->gpoll.file = NULL;
+
+    return ref;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_reference_check(ngx_conf_t *cf,
+    ngx_http_longpoll_main_conf_t *lmcf)
+{
+    ngx_uint_t                      i;
+    ngx_http_longpoll_reference_t  *ref;
+
+    ref = lmcf->references.elts;
+
+    for (i = 0; i < lmcf->references.nelts; i++) {
+
+        if (ref[i].shm_zone == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown zone \"%V\" in \"%V\" in %s:%ui",
+                          &ref[i].zone->name, &ref[i].directive,
+                          ref[i].place.file, ref[i].place.line);
+            return NGX_ERROR;
+        }
+
+        if (ref[i].gpoll.file && ref[i].zone->conf.delete_on_read) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"protocol=gpoll\" of \"longpoll_subscribe\" is "
+                          "incompatible with \"delete_on_read\" of zone "
+                          "\"%V\" in %s:%ui", &ref[i].zone->name,
+                          ref[i].gpoll.file, ref[i].gpoll.line);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_reference_place(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_place_t *place)
+{
+    place->file = cf->conf_file->file.name.data;
+    place->line = cf->conf_file->line;
+}
