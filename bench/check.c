@@ -21,7 +21,9 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "check.h"
+#include "conn.h"
 
 
 static const char   letters[] =

@@ -25,7 +25,9 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "conn.h"
+#include "proc.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>

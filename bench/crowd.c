@@ -18,7 +18,9 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "conn.h"
+#include "crowd.h"
 
 #include <signal.h>
 #include <sys/mman.h>

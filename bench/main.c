@@ -20,19 +20,14 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "check.h"
+#include "conn.h"
+#include "crowd.h"
+#include "mode.h"
+#include "proc.h"
+#include "proto.h"
 
-
-options_t    opt = {
-    .conns = 32, .ops = 10000, .cats = 1, .size = 100, .seconds = 60,
-    .buffer = 250, .publishers = 32, .wait_ms = 5000, .timeout = 110
-};
-
-count_t      count;
-sample_t     before, after;
-times_t      latency, publishing, others, lateness;
-uint64_t     deadline;
-const char  *doing = "starting";
 
 static const struct {
     const char  *name;
@@ -70,64 +65,6 @@ static const char  usage[] =
     "  -W MS     after which an event is lost\n"
     "  -T S      timeout of polls     -t S     limit of the run\n"
     "  -l        figures in one line of key=value\n";
-
-
-void
-bench_die(const char *fmt, ...)
-{
-    va_list  args;
-
-    va_start(args, fmt);
-    fputs("longpoll-bench: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-
-    exit(2);
-}
-
-
-void *
-bench_need(void *p)
-{
-    if (p == NULL) {
-        bench_die("no memory");
-    }
-
-    return p;
-}
-
-
-void
-bench_progress(uint64_t n, uint64_t all)
-{
-    uint64_t         t;
-    static int       shows = -1;
-    static uint64_t  next;
-
-    if (shows == -1) {
-        shows = !opt.line && isatty(STDERR_FILENO);
-    }
-
-    if (!shows || (t = loop_now()) < next) {
-        return;
-    }
-
-    next = t + 200 * MS;
-    fprintf(stderr, "\r\033[K%s: %" PRIu64 " of %" PRIu64, doing, n, all);
-}
-
-
-void
-times_add(times_t *t, uint64_t ns)
-{
-    if (t->n == t->size) {
-        t->size = t->size ? t->size * 2 : 4096;
-        t->ns = bench_need(realloc(t->ns, t->size * sizeof(uint64_t)));
-    }
-
-    t->ns[t->n++] = ns;
-}
 
 
 static int

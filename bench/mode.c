@@ -12,8 +12,12 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "check.h"
+#include "conn.h"
+#include "crowd.h"
 #include "mode.h"
+#include "proc.h"
 
 
 conn_t    *conns;
@@ -71,8 +75,28 @@ mode_run_until(uint64_t *what, uint64_t wanted)
 {
     while (*what < wanted) {
         loop_turn(100);
-        bench_progress(*what, wanted);
+        mode_progress(*what, wanted);
     }
+}
+
+
+void
+mode_progress(uint64_t n, uint64_t all)
+{
+    uint64_t         t;
+    static int       shows = -1;
+    static uint64_t  next;
+
+    if (shows == -1) {
+        shows = !opt.line && isatty(STDERR_FILENO);
+    }
+
+    if (!shows || (t = loop_now()) < next) {
+        return;
+    }
+
+    next = t + 200 * MS;
+    fprintf(stderr, "\r\033[K%s: %" PRIu64 " of %" PRIu64, doing, n, all);
 }
 
 
@@ -87,7 +111,7 @@ mode_open_some(unsigned n, unsigned first, int fast)
 
     for (i = 0; i < n; i++) {
         conn_open(&c[i], first + i, fast);
-        bench_progress(i, n);
+        mode_progress(i, n);
     }
 
     return c;
@@ -208,7 +232,7 @@ park_some(conn_t *c, unsigned first, unsigned n)
 
         if (i % 64 == 0) {
             loop_turn(0);
-            bench_progress(i, n);
+            mode_progress(i, n);
         }
     }
 }

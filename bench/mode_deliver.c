@@ -14,7 +14,10 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "check.h"
+#include "conn.h"
+#include "crowd.h"
 #include "mode.h"
 
 
@@ -207,7 +210,7 @@ mode_fanout(void)
 
     for (i = 0; i < opt.ops; i++) {
         fanout_round();
-        bench_progress(i, opt.ops);
+        mode_progress(i, opt.ops);
     }
 
     loop_tick = NULL;

@@ -12,7 +12,9 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "check.h"
+#include "conn.h"
 #include "mode.h"
 
 

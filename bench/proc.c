@@ -16,7 +16,8 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "proc.h"
 
 #include <dirent.h>
 #include <sys/stat.h>

@@ -16,7 +16,9 @@
  */
 
 
-#include "bench.h"
+#include "base.h"
+#include "conn.h"
+#include "proto.h"
 
 
 static const char *

@@ -1,21 +1,24 @@
 
 /*
- * bench.h: what the files of the load generator know of each other.
+ * base.h: the types and the words that all files of the load generator use.
  *
- *     main     options, the table of modes, the report
- *     mode*    what each mode does, from its first request to its last
- *     proto    how a server is asked, and where its answers hold events
- *     crowd    further processes, for more connections than one can have
- *     check    what came, and whether it is what should have come
- *     conn     connections, the loop, HTTP/1.1
- *     proc     what the kernel counted for the server's processes
+ *     main           options, the table of modes, the report
+ *     mode_publish,  the modes that publish: what each does, from its first
+ *     mode_deliver   request to its last
+ *     mode           what all modes share, and those that publish nothing
+ *     crowd          further processes, for more connections than one can have
+ *     check          compares what came with what should have come
+ *     proto          how a server is asked, and where its answers hold events
+ *     conn           connections, the loop, HTTP/1.1
+ *     proc           what the kernel counted for the server's processes
+ *     base           this file
  *
- * A file calls those below it only, and bench_die() whoever must.
+ * A file calls files below it only; `make check` holds that (tools/layout.pl).
  */
 
 
-#ifndef BENCH_H
-#define BENCH_H
+#ifndef BENCH_BASE_H
+#define BENCH_BASE_H
 
 
 #define _GNU_SOURCE
@@ -154,20 +157,6 @@ typedef struct {
     int64_t               lost, doubled, reordered;
 } count_t;
 
-/* what the processes of a crowd have in common */
-
-typedef struct {
-    volatile int          go, end;
-    volatile unsigned     ready;
-    volatile uint64_t     events;
-    volatile uint64_t     delivered;
-    volatile uint64_t     published_at;
-    volatile uint64_t     published;    /* in the category of the fan-out */
-    count_t               count;
-    uint64_t              room;         /* of times; 0: they are not shared */
-    volatile uint64_t     ntimes;
-    uint64_t              times[];
-} crowd_t;
 
 extern options_t          opt;
 extern count_t            count;
@@ -177,98 +166,16 @@ extern uint64_t           deadline;
 extern const char        *doing;
 
 
-/* main */
+/* ends the run with exit code 2 */
 
 void bench_die(const char *fmt, ...)
     __attribute__((format(printf, 1, 2), noreturn));
+
+/* p, or the end of the run if it is NULL */
+
 void *bench_need(void *p);
-void bench_progress(uint64_t done, uint64_t all);
+
 void times_add(times_t *t, uint64_t ns);
 
 
-/* mode: the run; ops, times and samples are set when it returns */
-
-void mode_get(void);
-void mode_burst(void);
-void mode_publish(void);
-void mode_fanout(void);
-void mode_lockstep(void);
-void mode_own(void);
-void mode_catchup(void);
-void mode_park(void);
-void mode_store(void);
-
-
-/*
- * crowd: where there are no others, it is this process alone.  crowd_begin()
- * returns in each of them with its share of the connections, and 0 in the first
- * one, which calls crowd_await() and crowd_end(); the others crowd_serve() and
- * crowd_leave(), which does not return.
- */
-
-extern crowd_t           *crowd;
-
-void crowd_limit(int many);
-unsigned crowd_begin(unsigned *first, unsigned *n);
-void crowd_await(void);
-void crowd_delivered(unsigned n, uint64_t ns);
-void crowd_serve(void);
-void crowd_leave(void);
-void crowd_end(void);
-
-
-/* proto: NULL if there is none of that name */
-
-const proto_t *proto_find(const char *name);
-const char *proto_names(void);
-
-
-/*
- * check.  An event's data begins with a mark: of this run, its publisher, its
- * category and its place there.  check_poll() looks through a poll's answer
- * and moves the connection's window; it returns how many events of the category
- * there were, or -1 for what is no answer to a poll, which was counted.
- */
-
-void check_init(void);
-const char *check_data(unsigned publisher, unsigned cat, unsigned seq);
-int check_poll(conn_t *c);
-void check_published(conn_t *c);
-void check_same(conn_t *c);
-void check_window(conn_t *c, uint64_t next);
-void check_lost(conn_t *c, uint64_t published);
-int check_wrong(void);
-
-
-/* conn: loop_turn() waits for ms at most; loop_events counts what it saw */
-
-extern uint64_t           loop_events;
-extern void             (*loop_tick)(void);
-
-void conn_init(const char *url);
-void loop_init(void);
-void conn_open(conn_t *c, unsigned number, int fast);
-void conn_close(conn_t *c);
-void conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void conn_get(conn_t *c, answer_pt answer, const char *path);
-int conn_header(conn_t *c, const char *name, char *value, size_t size);
-void loop_turn(int ms);
-uint64_t loop_now(void);
-
-
-/*
- * proc.  Without processes of the server on this machine, proc_find() returns
- * 0 and samples are of time only.  proc_busy() is 0 when no task of the server
- * runs and none has since the last call.
- */
-
-unsigned proc_find(unsigned port);
-void proc_add(int pid);
-unsigned proc_count(void);
-void proc_cpu(sample_t *s);
-void proc_memory(sample_t *s);
-int proc_busy(void);
-
-
-#endif /* BENCH_H */
+#endif /* BENCH_BASE_H */
