@@ -36,6 +36,7 @@
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_worker.h"
 #include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_save.h"
 
 #include <sys/random.h>
 

@@ -22,6 +22,7 @@
 #include "ngx_http_longpoll_load.h"
 #include "ngx_http_longpoll_file.h"
 #include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_zone.h"
 
 #include <sys/file.h>
 

@@ -8,7 +8,7 @@
 #define _NGX_HTTP_LONGPOLL_LOAD_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll.h"
 
 
 /*

@@ -9,7 +9,7 @@
 #define _NGX_HTTP_LONGPOLL_PERSIST_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_store.h"
 
 #include <ngx_http.h>
 

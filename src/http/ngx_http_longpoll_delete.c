@@ -14,7 +14,7 @@
 #include "ngx_http_longpoll_delete.h"
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_response.h"
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_delete.h"
 
 
 ngx_int_t

@@ -18,6 +18,8 @@
 
 
 #include "ngx_http_longpoll_gpoll.h"
+#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_json.h"
 #include "ngx_http_longpoll_query.h"

@@ -13,7 +13,7 @@
 
 #include "ngx_http_longpoll_http.h"
 #include "ngx_http_longpoll_response.h"
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_read.h"
 
 
 /*

@@ -23,7 +23,8 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_response.h"
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_publish.h"
+#include "ngx_http_longpoll_zone_save.h"
 
 
 #define NGX_HTTP_LONGPOLL_PUBLISH_KEY  64       /* bytes */

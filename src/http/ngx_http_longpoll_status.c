@@ -22,6 +22,7 @@
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_status.h"
 
 
 #define NGX_HTTP_LONGPOLL_STATUS_RETRY      1        /* ms */

@@ -38,6 +38,8 @@
 #include "ngx_http_longpoll_worker.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_read.h"
+#include "ngx_http_longpoll_zone_save.h"
 
 
 /*

@@ -1,20 +1,21 @@
 
 /*
- * ngx_http_longpoll_zone_seek.c: gpoll's clients.
+ * ngx_http_longpoll_zone_client.c: gpoll's clients.
  *
- * The place table (ngx_http_longpoll_client.h) under the zone's lock: coming,
- * waiting, and the ways to go.  A client goes
+ * The table of clients (ngx_http_longpoll_client.h) under the zone's lock.  A
+ * client is dropped
  *
- *     when it was idle for longer than inactive, an hour where that is off:
- *     at its next poll, or with the tick
- *     when something behind its place is gone: at its next poll (zone_read)
- *     when another comes and there is no room: who is idle longest
+ *     when it was idle for longer than inactive (an hour where that is off): at
+ *     its next poll, or by the tick
+ *     when an event behind its cursor is gone: at its next poll (zone_read)
+ *     when a new client needs the entry, and it is idle longest
  *
- * A poll of it that is still parked then finds out when it looks again.
+ * A poll of the client that is still parked finds that out at its next read.
  */
 
 
-#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_zone_client.h"
+#include "ngx_http_longpoll_zone_lock.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_IDLE  3600000    /* ms, where inactive is off */
@@ -30,8 +31,7 @@ typedef struct {
 
 static ngx_uint_t ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_sh_t *place, uint64_t now);
-static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one,
-    const void *two);
+static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one, const void *two);
 
 
 void

@@ -14,7 +14,7 @@
  */
 
 
-#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_store.h"
 
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)

@@ -29,6 +29,13 @@
  */
 
 
+#include "ngx_http_longpoll_zone_read.h"
+#include "ngx_http_longpoll_zone_client.h"
+#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_room.h"
+#include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_zone_inner.h"
 
 
@@ -90,10 +97,10 @@ static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static ngx_int_t ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
-static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cursor_t *cursor, uint64_t now);
 static void ngx_http_longpoll_zone_stay(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
+static void ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor, uint64_t now);
 static void ngx_http_longpoll_zone_register(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, uint64_t now);
 static ngx_int_t ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
@@ -102,21 +109,20 @@ static ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t *steps);
 static ngx_uint_t ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
-static ngx_uint_t ngx_http_longpoll_zone_full(
-    ngx_http_longpoll_zone_walk_t *walk, uint64_t id, uint64_t bytes);
+static ngx_uint_t ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_walk_t *walk, uint64_t id,
+    uint64_t bytes);
 static void ngx_http_longpoll_zone_give(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk, ngx_uint_t i,
     ngx_http_longpoll_msg_sh_t *msg);
 static ngx_int_t ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
-static ngx_int_t ngx_http_longpoll_zone_hand_over(
-    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_walk_t *walk);
+static ngx_int_t ngx_http_longpoll_zone_hand_over(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
 static void ngx_http_longpoll_zone_site(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_walk_t *walk);
-static ngx_int_t ngx_http_longpoll_zone_grow(
-    ngx_http_longpoll_zone_walk_t *walk);
+static ngx_int_t ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_walk_t *walk);
 
 
 static ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
@@ -458,69 +464,6 @@ ngx_http_longpoll_zone_arrive(ngx_http_longpoll_zone_t *z,
         cursor->since = ngx_max(ngx_http_longpoll_id_ms(cursor->id),
                                 clock - 1);
     }
-}
-
-
-ngx_int_t
-ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
-    ngx_uint_t *steps, uint32_t *slot)
-{
-    uint32_t                      n;
-    uint64_t                      clock, age;
-    ngx_http_longpoll_cat_sh_t   *c;
-    ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-    *slot = NGX_HTTP_LONGPOLL_CAT_NONE;
-
-    n = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
-
-    if (n == NGX_HTTP_LONGPOLL_CAT_NONE) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_longpoll_zone_inactive(z, n, now)) {
-        return ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
-                                             steps);
-    }
-
-    c = &z->cats.slots[n];
-    age = now > c->used ? now - c->used : 0;
-
-    if (use
-        && age > (sh->conf.inactive ? ngx_min(1000, sh->conf.inactive / 16)
-                                    : 1000))
-    {
-        ngx_http_longpoll_put(c->used, now);
-    }
-
-    if (sh->conf.ttl) {
-        clock = ngx_http_longpoll_zone_clock(z, now);
-
-        while (c->first) {
-            msg = ngx_http_longpoll_zone_msg(z, c->first);
-
-            if (ngx_http_longpoll_id_ms(msg->id) + sh->conf.ttl > clock) {
-                break;
-            }
-
-            if (*steps == 0) {
-                return NGX_BUSY;
-            }
-
-            (*steps)--;
-
-            ngx_http_longpoll_zone_drop(z, msg,
-                                        NGX_HTTP_LONGPOLL_ZONE_LOST);
-            ngx_http_longpoll_zone_count(z, expired, 1);
-        }
-    }
-
-    *slot = n;
-
-    return ngx_http_longpoll_zone_trim(z, n, steps);
 }
 
 
@@ -1089,134 +1032,6 @@ ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_walk_t *walk)
     }
 
     return NGX_OK;
-}
-
-
-uint64_t
-ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
-{
-    uint64_t  pos;
-
-    pos = ngx_http_longpoll_log_pos(&z->log, ref);
-
-    ngx_http_longpoll_assert(pos < z->log.sh->head, "a message out of the log");
-
-    return pos;
-}
-
-
-ngx_uint_t
-ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z, uint32_t ref,
-    uint64_t pos, uint32_t slot)
-{
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    if (ref == 0 || slot == NGX_HTTP_LONGPOLL_CAT_NONE
-        || pos < z->sh->log.tail)
-    {
-        return 0;
-    }
-
-    msg = ngx_http_longpoll_zone_msg(z, ref);
-
-    return msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE && msg->slot == slot;
-}
-
-
-ngx_int_t
-ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_zone_key_t *key,
-    uint64_t now, ngx_uint_t *steps)
-{
-    uint32_t                      slot, ref;
-    uint64_t                      born, saved, id, life, *known;
-    ngx_http_longpoll_uuid_t      uuid;
-    ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
-
-    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE
-        || ngx_http_longpoll_zone_inactive(z, slot, now))
-    {
-        return NGX_DECLINED;
-    }
-
-    if (slot == key->slot
-        && ngx_http_longpoll_zone_stands(z, key->ref, key->pos, slot))
-    {
-        ref = ngx_http_longpoll_zone_msg(z, key->ref)->next;
-
-    } else {
-        ref = z->cats.slots[slot].first;
-        key->ref = 0;
-    }
-
-    key->slot = slot;
-
-    /*
-     * Of one over its ttl, being deleted or refused, only the bytes are still
-     * there.
-     */
-
-    saved = ngx_max(sh->clock.visible,
-                    sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
-
-    born = 0;
-
-    if (sh->conf.ttl) {
-        born = ngx_http_longpoll_zone_clock(z, now);
-        born = born > sh->conf.ttl ? born - sh->conf.ttl + 1 : 0;
-    }
-
-    for ( /* void */ ; ref; ref = msg->next) {
-        msg = ngx_http_longpoll_zone_msg(z, ref);
-
-        if (*steps == 0) {
-
-            if (key->ref) {
-                key->pos = ngx_http_longpoll_zone_pos(z, key->ref);
-            }
-
-            return NGX_BUSY;
-        }
-
-        (*steps)--;
-
-        ngx_http_longpoll_zone_validate_order(z, msg);
-
-        key->ref = ref;
-
-        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
-            || ngx_http_longpoll_id_ms(msg->id) < born
-            || (sh->work.delete_slot == slot + 1 && msg->id <= sh->work.delete_id)
-            || (msg->id <= sh->disk.refused && msg->id > saved))
-        {
-            continue;
-        }
-
-        known = ngx_http_longpoll_zone_key(msg);
-
-        if (known[0] == key->hash[0]
-            && (known[1] | 0xffff) == (key->hash[1] | 0xffff))
-        {
-            /* those of one publish stand one behind the other */
-
-            ngx_http_longpoll_zone_uuid(z, msg, &uuid);
-            (void) ngx_http_longpoll_id_read(&uuid, &id, &life);
-            ngx_http_longpoll_id_uuid(&key->last, id + (known[1] & 0xffff),
-                                      life);
-            key->last_id = msg->id + (known[1] & 0xffff);
-            return NGX_OK;
-        }
-    }
-
-    if (key->ref) {
-        key->pos = ngx_http_longpoll_zone_pos(z, key->ref);
-    }
-
-    return NGX_DECLINED;
 }
 
 

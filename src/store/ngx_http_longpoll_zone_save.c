@@ -25,7 +25,15 @@
  */
 
 
+#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_room.h"
+#include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_golongpoll.h"
 
 

@@ -5,7 +5,7 @@
 
 
 #include "ngx_http_longpoll_drain.h"
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_store.h"
 
 
 #define NGX_HTTP_LONGPOLL_DRAIN_STEP  10    /* ms between two batches */

@@ -6,7 +6,8 @@
 
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
-#include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_client.h"
+#include "ngx_http_longpoll_zone_watch.h"
 
 
 void

@@ -9,6 +9,9 @@
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_status.h"
+#include "ngx_http_longpoll_zone_tick.h"
+#include "ngx_http_longpoll_zone_watch.h"
 
 
 #define NGX_HTTP_LONGPOLL_WORKER_HEAP  (4 * 1024 * 1024)

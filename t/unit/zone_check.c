@@ -16,6 +16,7 @@
 #include "zone_check.h"
 
 #include <ngx_http_longpoll_zone_inner.h>
+#include <ngx_http_longpoll_zone_msg.h>
 
 
 #define check_must(condition, text)                                           \

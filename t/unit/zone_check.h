@@ -8,7 +8,7 @@
 #define _ZONE_CHECK_H_INCLUDED_
 
 
-#include <ngx_http_longpoll_zone.h>
+#include <ngx_http_longpoll_store.h>
 
 
 /*

@@ -1,0 +1,494 @@
+
+/*
+ * ngx_http_longpoll_store.h: the zone's shared memory, as its files know it.
+ *
+ *   zone_sh | slots | tombs | buckets | dirty | summary | deletions | clients |
+ *   log ...
+ *
+ *                first                         last
+ *     slot ------> msg <-> msg <-> msg <-> msg <-- slot       by category
+ *     zone ------> msg <-> msg <-> msg <-> msg <-- zone       by age
+ *                oldest                        newest
+ *
+ * Every live message stands in two lists, both in the order of ids.  A message
+ * is a record of the log; a ref (32 bits, 0 is none) leads to it as long as it
+ * is live.
+ *
+ * Everything is read and written under the zone's lock, but for the words that
+ * are marked.  A process may be killed at any instruction.  So a word that may
+ * change alone is stored by one put(); words that only make sense together
+ * change in a step, a list of set() that ends with done(), and the next process
+ * that takes the lock undoes a step without done() (ngx_http_longpoll_journal).
+ *
+ * What the files share, from the ground up; a file uses only those above it in
+ * this list:
+ *
+ *     store          types, and macros on them
+ *     zone_msg       one message
+ *     zone_list      both lists: put, drop, move; slots become free
+ *     zone_lock      the lock, and recovery
+ *     zone_room      what makes room: ttl, buffer, inactive, a full zone
+ *     zone_watch     which workers wait
+ *     zone_client    gpoll's clients
+ *     zone_key       idempotency keys
+ *     zone_publish, zone_read, zone_delete, zone_status, zone_tick, zone
+ *
+ * A function that may need many steps counts them: it takes those it did off
+ * *steps, and returns NGX_BUSY when none are left.  Its caller unlocks, and goes
+ * on in another lock hold.  What was done so far is valid.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_STORE_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_STORE_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_id.h"
+#include "ngx_http_longpoll_hash.h"
+#include "ngx_http_longpoll_journal.h"
+#include "ngx_http_longpoll_log.h"
+#include "ngx_http_longpoll_cat.h"
+#include "ngx_http_longpoll_client.h"
+
+
+#if (NGX_PTR_SIZE != 8)
+#error "ngx_http_longpoll_module needs a 64-bit platform"
+#endif
+
+
+/*
+ * A message in the log: 40 bytes; 8 more if OWED; 16 more if KEYED, which are
+ * the hash of the publish's idempotency key, the last 16 bits of them how many
+ * messages came behind this one; 16 more if it is FOREIGN, its UUID; the name;
+ * the data.  The upper half of the bits is the number of its life: 0 is the
+ * zone's own, others are those of a file that was loaded.
+ */
+
+#define NGX_HTTP_LONGPOLL_MSG_PENDING   0x01   /* the workers that owe it */
+#define NGX_HTTP_LONGPOLL_MSG_TAKEN  0x02   /* somebody was given it */
+#define NGX_HTTP_LONGPOLL_MSG_KEYED  0x04
+#define NGX_HTTP_LONGPOLL_MSG_MORE   0x08   /* its publish goes on behind it */
+
+#define NGX_HTTP_LONGPOLL_EPOCHS      15     /* that a zone knows */
+#define NGX_HTTP_LONGPOLL_FOREIGN    15     /* none of them */
+#define NGX_HTTP_LONGPOLL_PREVIOUS     8
+
+#define ngx_http_longpoll_msg_epoch(msg)  ((msg)->rec.bits >> 4)
+
+typedef struct {
+    ngx_http_longpoll_rec_sh_t       rec;
+    uint32_t                         data_len;
+    uint32_t                         slot;
+    uint64_t                         id;
+
+    /* index words: written only in steps */
+    uint32_t                         next;      /* of its category, by id */
+    uint32_t                         prev;
+    uint32_t                         newer;     /* of all messages, by id */
+    uint32_t                         older;
+} ngx_http_longpoll_msg_sh_t;
+
+
+/* as configured; 0 is off */
+
+typedef struct {
+    uint64_t                         buffer;            /* messages */
+    uint64_t                         ttl;               /* ms */
+    uint64_t                         inactive;          /* ms */
+    uint64_t                         delete_on_read;
+    uint64_t                         flush;             /* ms; of a zone that
+                                                           has a file */
+    uint64_t                         durable;
+} ngx_http_longpoll_zone_conf_t;
+
+
+/* never go back while the zone lives */
+
+typedef struct {
+    ngx_atomic_t                     published;         /* messages */
+    ngx_atomic_t                     delivered;         /* beside workers' */
+    ngx_atomic_t                     expired;
+    ngx_atomic_t                     evicted;
+    ngx_atomic_t                     timeouts;          /* answers */
+    ngx_atomic_t                     missed;
+    ngx_atomic_t                     refused;           /* publishes */
+    ngx_atomic_t                     disconnected;      /* polls */
+} ngx_http_longpoll_counters_t;
+
+
+/*
+ * A place in the list of all messages: ref is the first one behind id, 0 if
+ * there is none yet; it moves on when that one goes, and with it.
+ */
+
+typedef struct {
+    uint64_t                         id;
+    uint32_t                         ref;
+    uint32_t                         on;
+} ngx_http_longpoll_cursor_sh_t;
+
+#define NGX_HTTP_LONGPOLL_CURSOR_SAVED  0     /* up to here it is in the file */
+#define NGX_HTTP_LONGPOLL_CURSOR_NEXT   1     /* given to the writer */
+#define NGX_HTTP_LONGPOLL_CURSOR_COMPACT  2     /* it is in a new one */
+#define NGX_HTTP_LONGPOLL_CURSOR_EXPOSED  3     /* those who wait have been told */
+#define NGX_HTTP_LONGPOLL_CURSORS       4
+
+#define NGX_HTTP_LONGPOLL_FILE_DEAD   1
+#define NGX_HTTP_LONGPOLL_FILE_MENDED 2
+
+#define NGX_HTTP_LONGPOLL_FAILURES    64
+
+
+/* a message that went without being lost, until it is noted beside the file */
+
+typedef struct {
+    ngx_http_longpoll_uuid_t         uuid;
+    uint64_t                         dropped;   /* id, of its category */
+    uint64_t                         name;      /* hash[1] of that */
+} ngx_http_longpoll_deletion_sh_t;
+
+
+/* publishes that could not be written: their ids lie in (after, upto] */
+
+typedef struct {
+    uint64_t                         after;
+    uint64_t                         upto;
+} ngx_http_longpoll_failure_sh_t;
+
+
+typedef struct {
+    /* written by the worker alone */
+    ngx_atomic_t                     waiting;   /* parked polls */
+    ngx_atomic_t                     delivered; /* messages, by all who had the
+                                                   number: never goes back */
+
+    /* under the lock */
+    uint64_t                         known;     /* to forget_worker */
+    uint64_t                         slotless;    /* interests without a slot */
+
+    /* set by anyone, taken by the worker */
+    ngx_atomic_t                     wake_all;
+
+    /* its answer to a question: how many polls of that category it has */
+    ngx_atomic_t                     answered;  /* which question */
+    ngx_atomic_t                     answer;
+
+    uint64_t                         spare;     /* one cache line */
+} ngx_http_longpoll_worker_sh_t;
+
+
+/*
+ * The clock.  visible <= committed <= last_id, and none of them goes back.
+ * Messages behind committed belong to a publish that has not ended; messages
+ * behind visible are not read yet: with durable they wait for the disk, without
+ * durable visible follows committed in the same lock hold.  last_id runs ahead
+ * of committed where a time-out's answer has used up the rest of its ms.
+ *
+ * Written in zone_publish, in zone_read (last_id), in zone_save; recovery sets
+ * visible to committed.  Under the lock, but some read visible without it.
+ */
+
+typedef struct {
+    uint64_t                         last_id;   /* highest issued */
+    uint64_t                         visible;   /* readers see up to here */
+    uint64_t                         committed; /* whole publishes up to here */
+} ngx_http_longpoll_clock_sh_t;
+
+
+/*
+ * A zone of another size takes this one's place, or this one took another's.
+ * moved is 0 as long as the zone is the latest of its name.  generation never
+ * changes once the zone is the latest; copied matters only while it is made.
+ *
+ * Written in zone_save (adopt, moved).
+ */
+
+typedef struct {
+    uint64_t                         moved;     /* ids from this one on are only
+                                                   here: the later zone has
+                                                   copied what is before */
+    uint64_t                         copied;    /* id: copied up to here */
+    uint64_t                         generation;    /* of the zone's name */
+} ngx_http_longpoll_resize_sh_t;
+
+
+/*
+ * What is known of earlier epochs, to judge the cursors that they issued.  A
+ * cursor before valid_from may have missed events; so may an id behind end, and
+ * a time in [born, overlap_until).  Any other cursor of an earlier epoch is as
+ * good as one of this epoch.  lost_until <= valid_from once the zone is loaded.
+ *
+ * Written in zone_save (load, adopt, alone, missing).
+ */
+
+typedef struct {
+    uint64_t                         valid_from;    /* ms */
+    uint64_t                         end;           /* ms: the last that the
+                                                       previous epoch issued */
+    uint64_t                         lost_until;    /* ms: losses of unknown
+                                                       categories are before */
+    uint64_t                         overlap_until; /* ms: until then another
+                                                       nginx issued times of its
+                                                       own */
+    uint64_t                         missing_below; /* ids below this one were
+                                                       also issued by another
+                                                       nginx; events between
+                                                       may be missing here */
+    uint64_t                         epochs[NGX_HTTP_LONGPOLL_PREVIOUS];
+                                                    /* of the zones that this
+                                                       one replaced, the newest
+                                                       first */
+} ngx_http_longpoll_previous_sh_t;
+
+
+/*
+ * The zone and its file; in a zone without one, cursors and durable are off.
+ * Between calls SAVED <= NEXT <= committed, and where they are on, COMPACT <=
+ * SAVED and EXPOSED <= visible.  refused is 0, or the upto of the last failure.
+ * deletions_first <= deletions_last, at most ndeletions apart.
+ *
+ * Written in zone_save, the file_ words also in persist and load.  publishers
+ * and writer are written without the lock.
+ */
+
+typedef struct {
+    ngx_http_longpoll_cursor_sh_t    cursors[NGX_HTTP_LONGPOLL_CURSORS];
+    uint64_t                         durable;   /* what is not saved is not
+                                                   visible */
+    uint64_t                         members;   /* workers that have the zone */
+    uint64_t                         leaving;   /* members that are about to
+                                                   exit */
+    ngx_atomic_t                     publishers;    /* workers with publishers
+                                                       that wait for the disk */
+    ngx_atomic_t                     writer;    /* number of the worker + 1 */
+
+    uint64_t                         unread;    /* the file could not be read */
+    uint64_t                         contested; /* another nginx is, or was, the
+                                                   writer since it was loaded */
+    uint64_t                         file_node; /* inode */
+    uint64_t                         file_size; /* that is good */
+    uint64_t                         file_dead; /* the file is to be compacted:
+                                                   DEAD, or MENDED while it is,
+                                                   which may be given up */
+    uint64_t                         state_size;
+
+    uint64_t                         deletions_first;   /* in the ring; both */
+    uint64_t                         deletions_last;    /* only grow */
+
+    uint64_t                         refused;   /* messages up to here could not
+                                                   be written, and are dropped */
+    uint64_t                         failed;    /* how often that happened */
+    ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
+} ngx_http_longpoll_disk_sh_t;
+
+
+/*
+ * The list of all messages, by id.  oldest and newest are refs, both 0 or both
+ * set; count is the length of the list, and the sum of all categories' counts.
+ *
+ * Written in zone_publish, zone_watch (drop) and by the log's moves, always in
+ * a step.
+ */
+
+typedef struct {
+    uint32_t                         oldest;
+    uint32_t                         newest;
+    uint64_t                         count;
+} ngx_http_longpoll_list_sh_t;
+
+
+/*
+ * Work that is not finished, for the next process that takes the lock: busy
+ * while a publish's messages are appended and their workers marked; a delete
+ * drops the messages up to delete_id of the category in delete_slot.
+ */
+
+typedef struct {
+    uint64_t                         busy;
+    uint64_t                         delete_id;
+    uint32_t                         delete_slot;   /* number + 1, 0 is none */
+} ngx_http_longpoll_work_sh_t;
+
+
+/*
+ * The tick: the worker that moves second on sweeps; sweep is the slot that the
+ * next sweep begins with.
+ */
+
+typedef struct {
+    ngx_atomic_t                     second;    /* of the last tick */
+    uint32_t                         sweep;
+} ngx_http_longpoll_tick_sh_t;
+
+
+/*
+ * The question at hand: how many polls wait for a category (zone_status).  The
+ * workers compare number with the number that they answered last.
+ */
+
+typedef struct {
+    ngx_atomic_t                     number;    /* 0: none yet */
+    ngx_atomic_t                     open;      /* it is not settled */
+    uint64_t                         asked;     /* ms */
+    uint64_t                         about[2];  /* hash of a category */
+} ngx_http_longpoll_question_sh_t;
+
+
+typedef struct {
+    /* written without the lock: each in cache lines of its own */
+    ngx_http_longpoll_worker_sh_t    workers[NGX_HTTP_LONGPOLL_WORKERS];
+    ngx_http_longpoll_counters_t     counters;
+
+    /* who the zone is: set before the first request */
+    uint64_t                         epoch;     /* of its own ids */
+    uint64_t                         born;      /* ms */
+    uint64_t                         key[2];    /* of the hash */
+    uint64_t                         epochs[NGX_HTTP_LONGPOLL_EPOCHS];
+                                                /* of its messages; its own
+                                                   comes first */
+
+    /* changed by a successful reload, under the lock */
+    ngx_http_longpoll_zone_conf_t    conf;
+    uint64_t                         has_pending;   /* delete_on_read was on
+                                                       once */
+
+    uint64_t                         slotless;  /* workers with slotless > 0 */
+
+    ngx_http_longpoll_question_sh_t  question;
+    ngx_http_longpoll_clock_sh_t     clock;
+    ngx_http_longpoll_resize_sh_t    resize;
+    ngx_http_longpoll_previous_sh_t  previous;
+    ngx_http_longpoll_disk_sh_t      disk;
+    ngx_http_longpoll_list_sh_t      list;
+    ngx_http_longpoll_work_sh_t      work;
+    ngx_http_longpoll_tick_sh_t      tick;
+
+    ngx_http_longpoll_log_sh_t       log;
+    ngx_http_longpoll_cats_sh_t      cats;
+    ngx_http_longpoll_clients_sh_t   clients;
+    ngx_http_longpoll_journal_sh_t   journal;
+} ngx_http_longpoll_zone_sh_t;
+
+
+/*
+ * Zones of one name, of other sizes, follow each other, and workers of several
+ * of them may be there at a time.  Each has a word, written by those before it:
+ * behind ids below that, events have gone to them and not to it.
+ */
+
+#define NGX_HTTP_LONGPOLL_GENERATIONS  16
+
+typedef struct {
+    ngx_atomic_t                     latest;    /* generation */
+    ngx_atomic_t                     issued;    /* the last id of all of them,
+                                                   when there are several */
+    ngx_atomic_t                     upto[NGX_HTTP_LONGPOLL_GENERATIONS];
+} ngx_http_longpoll_late_sh_t;
+
+#define ngx_http_longpoll_zone_late_upto(z, generation)                          \
+    (&(z)->late->upto[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
+
+
+/* a process's view of a zone */
+
+struct ngx_http_longpoll_zone_s {
+    ngx_str_t                        name;
+    size_t                           size;      /* as configured */
+    ngx_str_t                        persist;   /* path of its file; or none */
+    ngx_http_longpoll_zone_conf_t    conf;      /* as this cycle wants it */
+
+    ngx_shmtx_t                     *mutex;     /* of the slab pool: the one
+                                                   that nginx's master unlocks
+                                                   for the dead */
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_cats_t         cats;
+    ngx_http_longpoll_log_t          log;
+    ngx_http_longpoll_clients_t       clients;
+    ngx_atomic_t                    *dirty;     /* bitmaps of all workers */
+    ngx_atomic_t                    *summary;
+    ngx_uint_t                       words;     /* of one worker's dirty */
+    ngx_uint_t                       sums;      /* of one worker's summary */
+    ngx_http_longpoll_deletion_sh_t     *deletions;    /* a ring */
+    ngx_uint_t                       ndeletions;    /* 0: it has no file */
+    ngx_http_longpoll_late_sh_t   *late;    /* of all zones of its name */
+
+    void                            *data;      /* of whoever parks polls */
+    void                            *writer;    /* of persist */
+    ngx_http_longpoll_zone_t        *old;       /* whose place it takes */
+};
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_STEPS  1000      /* in a lock hold */
+#define NGX_HTTP_LONGPOLL_ZONE_FEW      32      /* on the way to something else */
+
+
+/* entries for gpoll's clients: a 64th of the zone */
+
+#define ngx_http_longpoll_zone_nclients(z)                                     \
+    ngx_min((z)->size / 64 / sizeof(ngx_http_longpoll_client_sh_t), 0x7fffffff)
+
+
+#define ngx_http_longpoll_zone_at(z, ref)                                     \
+    ((ngx_http_longpoll_msg_sh_t *) ngx_http_longpoll_log_rec(&(z)->log, ref))
+
+
+/* in a debug build: header, message, and the ids of a message's neighbours */
+
+#if (NGX_HTTP_LONGPOLL_DEBUG)
+
+void ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z);
+ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_msg(
+    ngx_http_longpoll_zone_t *z, uint32_t ref);
+void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
+#else
+
+#define ngx_http_longpoll_zone_validate(z)
+#define ngx_http_longpoll_zone_msg(z, ref)  ngx_http_longpoll_zone_at(z, ref)
+#define ngx_http_longpoll_zone_validate_order(z, msg)
+
+#endif
+
+
+#define ngx_http_longpoll_zone_ref(z, msg)                                    \
+    ngx_http_longpoll_log_ref(&(z)->log, msg)
+
+#define ngx_http_longpoll_zone_pending(msg)                                      \
+    ((uint64_t *) ((u_char *) (msg) + sizeof(ngx_http_longpoll_msg_sh_t)))
+
+#define ngx_http_longpoll_zone_key(msg)                                       \
+    (ngx_http_longpoll_zone_pending(msg)                                         \
+     + (((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) != 0))
+
+#define ngx_http_longpoll_zone_foreign(msg)                                   \
+    (ngx_http_longpoll_zone_key(msg)                                          \
+     + ((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 : 0))
+
+/* bytes in front of the name */
+#define ngx_http_longpoll_zone_front(bits)                                    \
+    (sizeof(ngx_http_longpoll_msg_sh_t)                                       \
+     + ((bits) & NGX_HTTP_LONGPOLL_MSG_PENDING ? sizeof(uint64_t) : 0)           \
+     + ((bits) & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 * sizeof(uint64_t) : 0)      \
+     + ((bits) >> 4 == NGX_HTTP_LONGPOLL_FOREIGN ? 2 * sizeof(uint64_t) : 0))
+
+#define ngx_http_longpoll_zone_bit(worker)  ((uint64_t) 1 << (worker))
+
+
+/* of a new message */
+#define ngx_http_longpoll_zone_bits(z, key)                                   \
+    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_PENDING : 0)          \
+     | ((key) ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0))
+
+
+/* the later of the wall clock and the last time issued: it never goes back */
+
+#define ngx_http_longpoll_zone_clock(z, now)                                  \
+    ngx_max(now, ngx_http_longpoll_id_ms((z)->sh->clock.last_id))
+
+
+#define ngx_http_longpoll_zone_count(z, counter, n)                           \
+    (void) ngx_atomic_fetch_add(&(z)->sh->counters.counter, n)
+
+
+#endif /* _NGX_HTTP_LONGPOLL_STORE_H_INCLUDED_ */

@@ -1,0 +1,57 @@
+
+/*
+ * ngx_http_longpoll_zone_client.h: gpoll's clients.
+ *
+ * The zone keeps a cursor for each client of gpoll's (ngx_http_longpoll_client).
+ * A read with rd->client set reads behind that cursor, and moves it.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_CLIENT_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_CLIENT_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/*
+ * Adds a new client; its uuid is set.  Its cursor is at the newest message, and
+ * client->number is set.  Takes the lock.
+ */
+void ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_client_t *client, uint64_t now);
+
+/* the last poll of the client that was parked in the worker left; locks */
+void ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now);
+
+
+/*
+ * For the store's files.
+ */
+
+/*
+ * The client's entry; NULL if the client is not known.  A client that was idle
+ * for too long is dropped, and not known.  The caller holds the lock.
+ */
+ngx_http_longpoll_client_sh_t *ngx_http_longpoll_zone_client(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_client_t *client,
+    uint64_t now);
+
+/* drops the clients that were idle for too long; locks, as often as it needs */
+void ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z,
+    uint64_t now);
+
+/* no client waits in the worker any more; locks, as often as it needs */
+void ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t now);
+
+/*
+ * Copies the clients of old into z, which takes old's place.  From then on old
+ * gives its clients no message.
+ */
+void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_CLIENT_H_INCLUDED_ */

@@ -1,0 +1,57 @@
+
+/*
+ * ngx_http_longpoll_zone_delete.c: the messages of a category are deleted.
+ *
+ * Two words in the zone say what is to be deleted, up to which id.  Every
+ * process that takes the lock works on that for some steps, so the delete ends
+ * even if its own process is killed.
+ */
+
+
+#include "ngx_http_longpoll_zone_delete.h"
+#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_lock.h"
+
+
+void
+ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now)
+{
+    uint32_t                      slot;
+    ngx_uint_t                    begun, more, steps;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    begun = 0;
+
+    do {
+        more = 0;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        if (sh->work.delete_slot) {
+
+            /* its own, or somebody else's before it */
+
+            more = 1;
+
+        } else if (!begun) {
+            begun = 1;
+            slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+            if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+                ngx_http_longpoll_put(z->cats.slots[slot].used, now);
+                ngx_http_longpoll_put(sh->work.delete_id, sh->clock.visible);
+                ngx_http_longpoll_put(sh->work.delete_slot, slot + 1);
+
+                steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+                ngx_http_longpoll_zone_delete_some(z, &steps);
+
+                more = (sh->work.delete_slot != 0);
+            }
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+}

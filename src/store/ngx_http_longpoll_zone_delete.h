@@ -1,0 +1,23 @@
+
+/*
+ * ngx_http_longpoll_zone_delete.h: the messages of a category are deleted.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_DELETE_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_DELETE_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/*
+ * Deletes the messages that a category has now, if it has any.  No cursor
+ * misses them.  Takes the lock, as often as it needs; a delete that a killed
+ * process has begun is finished by the next process that takes the lock.
+ */
+void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_DELETE_H_INCLUDED_ */

@@ -1,0 +1,356 @@
+
+/*
+ * ngx_http_longpoll_zone_list.c: the lists of messages change.
+ *
+ * Every live message stands in the list of its category and in the list of all,
+ * both in the order of ids.  There are three steps on them: put appends, drop
+ * takes out, move follows a record that the log has copied.  Each step also
+ * keeps the counts and the disk's cursors, so that after any undo everything
+ * fits together.
+ *
+ * The log knows nothing of lists.  What is dropped is decided here and in
+ * zone_room, at the heads of the lists; the record is only marked dead, and its
+ * bytes come back when the log's tail passes it.  The tail is not the oldest
+ * message: nothing is ever decided there.
+ */
+
+
+#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_inner.h"
+
+
+void
+ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
+    uint64_t owed, const uint64_t *key)
+{
+    u_char                          *p;
+    uint32_t                         slot, ref;
+    uint64_t                         need, head;
+    ngx_http_longpoll_cat_sh_t      *c;
+    ngx_http_longpoll_msg_sh_t      *m;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_cats_sh_t     *cats;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    cats = &sh->cats;
+    j = &sh->journal;
+
+    slot = (uint32_t) msg->pos;
+    c = &z->cats.slots[slot];
+
+    need = ngx_http_longpoll_zone_need(cat, msg, bits);
+    m = ngx_http_longpoll_log_reserve(&z->log, need, &head);
+    ref = ngx_http_longpoll_zone_ref(z, m);
+
+    ngx_http_longpoll_step();
+
+    m->rec.units = (uint32_t) (need / NGX_HTTP_LONGPOLL_LOG_UNIT);
+    m->rec.state = NGX_HTTP_LONGPOLL_LOG_LIVE;
+    m->rec.bits = (u_char) bits;
+    m->rec.name_len = (uint16_t) cat->name.len;
+    m->data_len = (uint32_t) msg->data.len;
+    m->slot = slot;
+    m->id = msg->id;
+    m->next = 0;
+    m->prev = c->last;
+    m->newer = 0;
+    m->older = sh->list.newest;
+
+    if (bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
+        *ngx_http_longpoll_zone_pending(m) = owed;
+    }
+
+    if (bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
+        ngx_memcpy(ngx_http_longpoll_zone_key(m), key, 2 * sizeof(uint64_t));
+    }
+
+    if (bits >> 4 == NGX_HTTP_LONGPOLL_FOREIGN) {
+        ngx_http_longpoll_zone_foreign(m)[0] = msg->uuid.high;
+        ngx_http_longpoll_zone_foreign(m)[1] = msg->uuid.low;
+    }
+
+    p = (u_char *) m + ngx_http_longpoll_zone_front(bits);
+    p = ngx_cpymem(p, cat->name.data, cat->name.len);
+    ngx_memcpy(p, msg->data.data, msg->data.len);
+
+    ngx_http_longpoll_set(j, sh->log.head, head);
+
+    if (c->last) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, c->last)->next,
+                              ref);
+    } else {
+        ngx_http_longpoll_set(j, c->first, ref);
+        ngx_http_longpoll_set(j, cats->full, cats->full + 1);
+
+        if (c->waiting == 0) {
+            ngx_http_longpoll_set(j, cats->active, cats->active + 1);
+        }
+    }
+
+    if (sh->list.newest) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, sh->list.newest)->newer,
+                              ref);
+    } else {
+        ngx_http_longpoll_set(j, sh->list.oldest, ref);
+    }
+
+    if (z->ndeletions) {
+        ngx_http_longpoll_zone_relink_cursors(z, NULL, ref);
+    }
+
+    ngx_http_longpoll_set(j, c->last, ref);
+    ngx_http_longpoll_set(j, sh->list.newest, ref);
+    ngx_http_longpoll_set(j, c->count, c->count + 1);
+    ngx_http_longpoll_set(j, sh->log.live, sh->log.live + need);
+    ngx_http_longpoll_set(j, sh->list.count, sh->list.count + 1);
+    ngx_http_longpoll_done(j);
+}
+
+
+void
+ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_zone_why_e why)
+{
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_cats_sh_t     *cats;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    cats = &sh->cats;
+    j = &sh->journal;
+    cat = &z->cats.slots[msg->slot];
+
+    ngx_http_longpoll_assert(msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE,
+                            "a dead message in a list");
+
+    if (why != NGX_HTTP_LONGPOLL_ZONE_TAKEN && cat->dropped < msg->id) {
+        ngx_http_longpoll_set(j, cat->dropped, msg->id);
+    }
+
+    if (z->ndeletions) {
+        ngx_http_longpoll_zone_relink_cursors(z, msg, msg->newer);
+
+        if (why != NGX_HTTP_LONGPOLL_ZONE_LOST) {
+            ngx_http_longpoll_zone_record_deletion(z, msg);
+        }
+
+        ngx_http_longpoll_zone_count_unexposed(z, msg);
+    }
+
+    ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);
+
+    if (msg->prev) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->prev)->next,
+                              msg->next);
+    } else {
+        ngx_http_longpoll_set(j, cat->first, msg->next);
+    }
+
+    if (msg->next) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->next)->prev,
+                              msg->prev);
+    } else {
+        ngx_http_longpoll_set(j, cat->last, msg->prev);
+    }
+
+    if (msg->older) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->older)->newer,
+                              msg->newer);
+    } else {
+        ngx_http_longpoll_set(j, sh->list.oldest, msg->newer);
+    }
+
+    if (msg->newer) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->newer)->older,
+                              msg->older);
+    } else {
+        ngx_http_longpoll_set(j, sh->list.newest, msg->older);
+    }
+
+    ngx_http_longpoll_set(j, cat->count, cat->count - 1);
+
+    if (cat->count == 0) {
+        ngx_http_longpoll_set(j, cats->full, cats->full - 1);
+
+        if (cat->waiting == 0) {
+            ngx_http_longpoll_set(j, cats->active, cats->active - 1);
+        }
+    }
+
+    ngx_http_longpoll_set(j, sh->log.live,
+                          sh->log.live
+                          - ngx_http_longpoll_log_bytes(&msg->rec));
+    ngx_http_longpoll_set(j, sh->list.count, sh->list.count - 1);
+    ngx_http_longpoll_done(j);
+}
+
+
+void
+ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
+    uint32_t to)
+{
+    ngx_http_longpoll_zone_t *z = data;
+
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_msg_sh_t      *msg;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+    msg = (ngx_http_longpoll_msg_sh_t *) from;
+
+    ngx_http_longpoll_assert(msg->slot < sh->cats.nslots, "a message's slot");
+    cat = &z->cats.slots[msg->slot];
+
+    if (msg->prev) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->prev)->next,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, cat->first, to);
+    }
+
+    if (msg->next) {
+        ngx_http_longpoll_set(j, ngx_http_longpoll_zone_msg(z, msg->next)->prev,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, cat->last, to);
+    }
+
+    if (msg->older) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->older)->newer,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, sh->list.oldest, to);
+    }
+
+    if (msg->newer) {
+        ngx_http_longpoll_set(j,
+                              ngx_http_longpoll_zone_msg(z, msg->newer)->older,
+                              to);
+    } else {
+        ngx_http_longpoll_set(j, sh->list.newest, to);
+    }
+
+    if (z->ndeletions) {
+        ngx_http_longpoll_zone_relink_cursors(z, msg, to);
+    }
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    ngx_atomic_t *counter, ngx_uint_t *steps)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[slot];
+
+    while (cat->first) {
+
+        if (*steps == 0) {
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_drop(z,
+                                    ngx_http_longpoll_zone_msg(z, cat->first),
+                                    NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN);
+        (void) ngx_atomic_fetch_add(counter, 1);
+    }
+
+    if (cat->waiting == 0) {
+
+        ngx_http_longpoll_zone_free(z, slot);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t *steps)
+{
+    uint32_t                      slot;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    slot = sh->work.delete_slot - 1;
+    cat = &z->cats.slots[slot];
+
+    while (cat->first) {
+        msg = ngx_http_longpoll_zone_msg(z, cat->first);
+
+        if (msg->id > sh->work.delete_id) {
+            break;
+        }
+
+        if (*steps == 0) {
+            return;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_drop(z, msg,
+                                    NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+    }
+
+    ngx_http_longpoll_put(sh->work.delete_slot, 0);
+
+    ngx_http_longpoll_zone_release(z, slot);
+}
+
+
+void
+ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    ngx_http_longpoll_cat_assert(&z->cats, slot + 1);
+    cat = &z->cats.slots[slot];
+
+    if (cat->count == 0 && cat->waiting == 0
+        && cat->dropped == 0 && cat->shared == 0)
+    {
+        ngx_http_longpoll_zone_free(z, slot);
+    }
+}
+
+
+/* whatever was to be deleted of the category is gone with it */
+
+void
+ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    if (z->sh->work.delete_slot == slot + 1) {
+        ngx_http_longpoll_put(z->sh->work.delete_slot, 0);
+    }
+
+    ngx_http_longpoll_cat_free(&z->cats, slot);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    uint64_t now)
+{
+    uint64_t                     inactive;
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[slot];
+    inactive = z->sh->conf.inactive;
+
+    return inactive && cat->waiting == 0 && now >= cat->used + inactive;
+}

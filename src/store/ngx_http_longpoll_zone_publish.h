@@ -1,0 +1,37 @@
+
+/*
+ * ngx_http_longpoll_zone_publish.h: messages are stored.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_PUBLISH_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_PUBLISH_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/*
+ * Stores n messages, all or none, each under cats[msgs->cat].  No name stands
+ * twice in cats, and the first message's category is cats[0].  Sets the ids and
+ * UUIDs of msgs.  *wake becomes the set of workers to notify.
+ *
+ * key is an idempotency key, NULL for none.  It is looked up in the first
+ * category, by a walk over that category's messages.
+ *
+ * NGX_OK        stored; every read that begins now sees the messages
+ * NGX_AGAIN     stored, or stored before under the same key, but not on disk
+ *               yet: readers see the messages once they are saved
+ *               (..._zone_decided())
+ * NGX_DONE      nothing is stored: the messages of an earlier publish with this
+ *               key are there, and the last of msgs has the id and the UUID of
+ *               their last
+ * NGX_DECLINED  the messages need more than a quarter of the zone, or more
+ *               categories than the zone can have
+ */
+ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
+    ngx_str_t *key, uint64_t now, uint64_t *wake);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_PUBLISH_H_INCLUDED_ */

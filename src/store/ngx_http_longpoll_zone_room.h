@@ -1,0 +1,66 @@
+
+/*
+ * ngx_http_longpoll_zone_room.h: messages and categories make room.
+ *
+ * A message is dropped when it is over its ttl (expire), over its category's
+ * buffer (trim), or the oldest in a full zone (evict); a category when it is
+ * inactive, or used longest ago in a full index.
+ *
+ * The caller holds the lock in every call.  A function that counts steps takes
+ * those it did off *steps, and returns NGX_BUSY when none are left: the caller
+ * unlocks, and goes on in another hold.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_ROOM_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_ROOM_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/* live messages may have this much of the log; the rest pays for cleaning */
+
+#define ngx_http_longpoll_zone_limit(z)                                       \
+    ((z)->log.sh->size / 20 * 17)
+
+
+/*
+ * Makes room in the log for need bytes in one piece, and in the index for the
+ * category.  NGX_OK, NGX_BUSY.
+ */
+ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
+    ngx_uint_t *steps);
+
+/* the slot of a category that is published to; always returns one */
+uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now);
+
+/* drops the messages over their ttl; 1: there are more */
+ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
+    uint64_t now, ngx_uint_t *steps);
+
+/* drops the messages over the category's buffer; NGX_OK, NGX_BUSY */
+ngx_int_t ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_uint_t *steps);
+
+/*
+ * Finds a category and applies all limits to it: inactive, ttl, buffer.  With
+ * use, the category is in use now.  NGX_OK: *slot is set, to
+ * NGX_HTTP_LONGPOLL_CAT_NONE if there is no such category; NGX_BUSY.
+ */
+ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
+    ngx_uint_t *steps, uint32_t *slot);
+
+/*
+ * The slot that a new category may take: with messages if full, else without;
+ * with interested workers only if watched, and if there is no other.
+ * NGX_HTTP_LONGPOLL_CAT_NONE: none was found this time.
+ */
+uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t full, ngx_uint_t watched);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_ROOM_H_INCLUDED_ */

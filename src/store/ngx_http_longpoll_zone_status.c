@@ -1,0 +1,196 @@
+
+/*
+ * ngx_http_longpoll_zone_status.c: figures for operators.
+ */
+
+
+#include "ngx_http_longpoll_zone_status.h"
+#include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_room.h"
+#include "ngx_http_longpoll_zone_inner.h"
+
+
+void
+ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
+    ngx_http_longpoll_zone_status_t *st)
+{
+    uint64_t                      left;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    st->size = z->size;
+    st->used = z->size - (ngx_http_longpoll_zone_limit(z)
+                          - ngx_min(sh->log.live,
+                                    ngx_http_longpoll_zone_limit(z)));
+    st->categories = sh->cats.active;
+    st->events = sh->list.count;
+    st->counters = sh->counters;
+    st->waiting = 0;
+
+    for (left = alive; left; left &= left - 1) {
+        st->waiting += sh->workers[__builtin_ctzll(left)].waiting;
+    }
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
+        st->counters.delivered += sh->workers[i].delivered;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now,
+    ngx_http_longpoll_category_status_t *st)
+{
+    uint32_t                     slot;
+    ngx_int_t                    rc;
+    ngx_uint_t                   steps;
+    ngx_http_longpoll_cat_sh_t  *c;
+    ngx_http_longpoll_msg_sh_t  *last;
+
+    ngx_memzero(st, sizeof(ngx_http_longpoll_category_status_t));
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        rc = ngx_http_longpoll_zone_touch(z, cat, now, 0, &steps, &slot);
+
+        if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            c = &z->cats.slots[slot];
+
+            if (c->count) {
+                st->events = c->count;
+                ngx_http_longpoll_zone_uuid(z,
+                                    ngx_http_longpoll_zone_msg(z, c->first),
+                                    &st->first);
+                last = ngx_http_longpoll_zone_last(z, slot);
+
+                if (last) {
+                    ngx_http_longpoll_zone_uuid(z, last, &st->last);
+                }
+            }
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_ask(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now)
+{
+    uint64_t                      number;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    number = 0;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (!sh->question.open || now < sh->question.asked
+        || now >= sh->question.asked + NGX_HTTP_LONGPOLL_ZONE_OPEN)
+    {
+        number = sh->question.number + 1;
+
+        ngx_http_longpoll_put(sh->question.open, 1);
+        ngx_http_longpoll_put(sh->question.asked, now);
+        ngx_http_longpoll_put(sh->question.about[0], cat->hash[0]);
+        ngx_http_longpoll_put(sh->question.about[1], cat->hash[1]);
+        ngx_http_longpoll_put(sh->question.number, number);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return number;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_question(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t *number, uint64_t hash[2])
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
+        || sh->workers[worker].answered == sh->question.number)
+    {
+        return 0;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    *number = sh->question.number;
+    hash[0] = sh->question.about[0];
+    hash[1] = sh->question.about[1];
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return 1;
+}
+
+
+void
+ngx_http_longpoll_zone_answer(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    uint64_t number, ngx_uint_t n)
+{
+    ngx_http_longpoll_put(z->sh->workers[worker].answer, n);
+    ngx_memory_barrier();
+    ngx_http_longpoll_put(z->sh->workers[worker].answered, number);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_answers(ngx_http_longpoll_zone_t *z, uint64_t number,
+    uint64_t alive, uint64_t *n)
+{
+    uint64_t                        left;
+    ngx_int_t                       rc;
+    ngx_http_longpoll_worker_sh_t  *w;
+
+    if (z->sh->question.number != number) {
+        return NGX_DECLINED;
+    }
+
+    rc = NGX_OK;
+    *n = 0;
+
+    for (left = alive; left; left &= left - 1) {
+        w = &z->sh->workers[__builtin_ctzll(left)];
+
+        if (w->answered == number) {
+            ngx_memory_barrier();
+            *n += w->answer;
+
+        } else {
+            rc = NGX_AGAIN;
+        }
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_longpoll_zone_settled(ngx_http_longpoll_zone_t *z, uint64_t number)
+{
+    ngx_http_longpoll_zone_lock(z);
+
+    if (z->sh->question.number == number) {
+        ngx_http_longpoll_put(z->sh->question.open, 0);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}

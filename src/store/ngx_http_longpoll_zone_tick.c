@@ -1,0 +1,166 @@
+
+/*
+ * ngx_http_longpoll_zone_tick.c: once a second, and when a worker died.
+ *
+ * When a worker dies while it publishes, or in any other call, the next process
+ * that takes the lock repairs the zone at once (zone_lock).  What the dead
+ * worker had registered stays until its number is found dead by another worker
+ * or taken by a new one, which reaps it:
+ *
+ *     the writer's role, its membership         another worker may write
+ *     clients that wait in it                   they become idle
+ *     interest and pending messages, slot by slot
+ *     gauges, slotless interests
+ *     dirty bits
+ *     known = 0
+ */
+
+
+#include "ngx_http_longpoll_zone_tick.h"
+#include "ngx_http_longpoll_zone_client.h"
+#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_room.h"
+#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone_watch.h"
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
+{
+    uint32_t                      n;
+    ngx_uint_t                    left, more, steps;
+    ngx_atomic_uint_t             second;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_zone_unlock(z);
+
+    second = sh->tick.second;
+
+    if (second == now / 1000
+        || !ngx_atomic_cmp_set(&sh->tick.second, second, now / 1000))
+    {
+        return 0;
+    }
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+        more = ngx_http_longpoll_zone_expire(z, now, &steps);
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+
+    ngx_http_longpoll_zone_idle_clients(z, now);
+
+    if (sh->conf.inactive == 0) {
+        return 1;
+    }
+
+    /* over half of all slots in a second */
+
+    left = sh->cats.fresh / 2 + 1;
+
+    while (left) {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        while (steps && left) {
+            n = sh->tick.sweep < sh->cats.fresh ? sh->tick.sweep : 0;
+
+            if (z->cats.slots[n].hash[0]
+                && ngx_http_longpoll_zone_inactive(z, n, now)
+                && ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
+                                                 &steps)
+                   != NGX_OK)
+            {
+                break;
+            }
+
+            ngx_http_longpoll_put(sh->tick.sweep, n + 1);
+
+            left--;
+            steps -= ngx_min(steps, 1);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+    }
+
+    return 1;
+}
+
+
+void
+ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t now)
+{
+    ngx_uint_t                      n, steps, more;
+    ngx_http_longpoll_worker_sh_t  *w;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    w = &z->sh->workers[worker];
+
+    if (z->sh->disk.writer == worker + 1) {
+        ngx_http_longpoll_put(z->sh->disk.writer, 0);
+    }
+
+    if (z->sh->disk.members & ngx_http_longpoll_zone_bit(worker)) {
+        (void) ngx_http_longpoll_zone_resign(z, worker, 0);
+    }
+
+    if (!w->known) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_reap_clients(z, worker, now);
+
+    n = 0;
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        for ( /* void */ ; steps && n < z->sh->cats.fresh; n++, steps--) {
+
+            /* it may owe where it does not wait: while it was loose */
+
+            if (z->cats.slots[n].hash[0]) {
+                ngx_http_longpoll_zone_acknowledge_slot(z, worker, n);
+                ngx_http_longpoll_zone_unwatch_slot(z, worker, n, now);
+            }
+        }
+
+        more = n < z->sh->cats.fresh;
+
+        if (!more) {
+            ngx_http_longpoll_put(w->waiting, 0);
+            ngx_http_longpoll_put(w->slotless, 0);
+            ngx_http_longpoll_put(w->wake_all, 0);
+            ngx_http_longpoll_put(z->sh->slotless, z->sh->slotless
+                                  & ~ngx_http_longpoll_zone_bit(worker));
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+
+    ngx_http_longpoll_step();
+
+    ngx_memzero((void *) &z->dirty[worker * z->words],
+                z->words * sizeof(ngx_atomic_t));
+    ngx_memzero((void *) &z->summary[worker * z->sums],
+                z->sums * sizeof(ngx_atomic_t));
+
+    /* whoever dies before this leaves all of it to be done again */
+
+    ngx_http_longpoll_put(w->known, 0);
+}

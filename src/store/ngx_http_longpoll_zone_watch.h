@@ -1,0 +1,94 @@
+
+/*
+ * ngx_http_longpoll_zone_watch.h: which workers wait for a category.
+ *
+ * A worker that has parked polls of a category is interested in it: it has a
+ * bit in the category's slot.  Without a free slot the interest is slotless:
+ * the zone only counts it, and every category that gets its first message wakes
+ * the worker.  A publish marks its categories dirty for the interested workers;
+ * a worker that is notified takes its dirty categories.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_WATCH_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_WATCH_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/*
+ * For worker's files.  All of these take the lock.
+ */
+
+/*
+ * The worker's last parked poll of a category left: the interest ends.  slot is
+ * what the read returned in rd->slots.
+ */
+void ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, const uint64_t hash[2], uint32_t slot, uint64_t now);
+
+/* n more slotless interests of the worker; n may be negative */
+void ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_int_t n);
+
+/*
+ * The worker's parked polls have received the messages of a category that were
+ * pending for them (delete_on_read).
+ */
+void ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, const uint64_t hash[2]);
+
+/*
+ * Takes the worker's next few dirty categories, as hashes.  Returns their
+ * number, 0 if none is left.
+ */
+#define NGX_HTTP_LONGPOLL_DIRTY  64
+
+ngx_uint_t ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t hashes[][2]);
+
+/*
+ * Whether the worker must read for all of its parked polls; the answer 1 is
+ * given once.  Takes no lock.
+ */
+ngx_uint_t ngx_http_longpoll_zone_wake_all(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker);
+
+
+/*
+ * For the store's files.  The caller holds the lock.
+ */
+
+/*
+ * Registers the worker's interest.  Returns the slot that holds it,
+ * NGX_HTTP_LONGPOLL_CAT_NONE if the interest is slotless.
+ *
+ * A poll takes a free slot, or one without messages in which no worker is
+ * interested; such slots may be a quarter of all.
+ */
+uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_cat_t *cat, uint64_t now);
+
+/*
+ * The workers that are interested in a category.  Slotless interests count if
+ * the category had no message before the id first.
+ */
+uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
+
+/* marks the category dirty for these workers, and returns them */
+uint64_t ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, uint64_t first);
+
+/*
+ * Ends what the worker has in a slot: acknowledges its pending messages, takes
+ * its bit back.  The slot is released if nothing else needs it.
+ */
+void ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint32_t slot, uint64_t now);
+void ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint32_t slot);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_WATCH_H_INCLUDED_ */
