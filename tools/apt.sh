@@ -4,9 +4,9 @@
 # package lists of its own, so that the system's stay as they are.
 # tools/apt.sh TYPE SUITE DIR: only leaves DIR/sources.list.
 #
-# TYPE is deb or deb-src, SUITE the name of one, or `same` for those that this
-# machine has.  The archives are the machine's own, too: apt is asked for them,
-# which knows every form that its sources may have.
+# TYPE is deb or deb-src.  SUITE is the name of a suite, or `same` for the
+# suites of this machine.  The archives are those of this machine: apt itself
+# lists them, as it can read every form of its sources.
 
 set -eu
 
@@ -22,8 +22,7 @@ for file in /usr/share/keyrings/debian-archive-keyring.[gp]*; do
     [ ! -e "$file" ] || key="[signed-by=$file]"
 done
 
-# Suites with a dash, as in stable-security, belong to archives that have no
-# suite of another name.
+# An archive of a suite with a dash, as in stable-security, has no other suites.
 apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
     'Created-By: Packages' 'Component: main' | sort -u |
 while read -r uri release; do
@@ -36,7 +35,8 @@ done | sort -u >sources.list
 
 [ $# -gt 0 ] || exec rm -rf lists cache
 
-# apt drops root's rights for a user who may not be able to enter here.
+# apt works as a user of its own, who may not be allowed to enter this
+# directory.
 apt() {
     apt-get -o Dir::Etc::sourcelist="$PWD/sources.list" \
         -o Dir::Etc::sourceparts=/dev/null \
@@ -46,7 +46,7 @@ apt() {
         -o Acquire::Check-Valid-Until=false "$@"
 }
 
-# An archive that has no such suite only spoils the update, not the rest.
+# An archive without this suite makes the update fail, but not what follows.
 for wait in 2 10 0; do
     apt update || true
     if apt "$@"; then

@@ -1,11 +1,11 @@
 
 /*
- * tools/asan.c: what the sanitizers of build/asan/nginx are told.
+ * tools/asan.c: the options of the sanitizers in build/asan/nginx.
  *
- * It is linked in, because the environment does not reach everywhere: nginx
- * clears it for the binary that it upgrades to, and Test::Nginx rewrites
- * ASAN_OPTIONS.  Traps are UBSan's, and what may be loaded in front is
- * build/chaos/clock.so (see tools/build.sh).
+ * They are linked in, because the environment does not reach every process:
+ * nginx clears it for the binary that it upgrades to, and Test::Nginx rewrites
+ * ASAN_OPTIONS.  SIGILL is a trap of UBSan.  The order of libraries is not
+ * checked, as build/chaos/clock.so may be preloaded (see tools/build.sh).
  */
 
 
@@ -29,7 +29,7 @@ __lsan_default_options(void)
 }
 
 
-/* what nginx itself leaves to the end of the process */
+/* memory that nginx itself does not free before the process ends */
 
 const char *
 __lsan_default_suppressions(void)

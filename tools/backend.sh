@@ -1,18 +1,18 @@
 #!/bin/sh
 #
-# tools/backend.sh get NAME:     builds demo/backends/NAME in build/backends/NAME,
-#                             with all that it needs from its registry
-# tools/backend.sh app NAME:     becomes that application; PORT, PUBLISH and SECRET
-#                             are in the environment
-# tools/backend.sh NAME [PORT]:  both, and nginx in front of it, in the foreground;
-#                             the two ports above PORT are taken as well
+# tools/backend.sh get NAME: builds demo/backends/NAME in build/backends/NAME,
+#         with all that it needs from its registry
+# tools/backend.sh app NAME: executes that application; PORT, PUBLISH and SECRET
+#         are in the environment
+# tools/backend.sh NAME [PORT]: both, with nginx in front, in the foreground; the
+#         two ports above PORT are taken as well
 #
 # NAME is express, flask, go or php; `go-before` is the program that go was made
 # from.  Nothing is installed outside build/ but Debian's own packages, and that
 # is for tools/deps.sh.
 #
-# The exit status is 3 for what could not be had; why, is then the one line of
-# standard output.
+# The exit status is 3 if something could not be fetched; standard output then
+# has one line that says why.
 
 set -eu
 
@@ -25,7 +25,7 @@ die() {
     exit 1
 }
 
-# without WHY...: ends, because something is not there
+# without WHY...: ends with status 3
 without() {
     echo "$*"
     exit 3
@@ -39,8 +39,8 @@ demo() {
     esac
 }
 
-# registry WHAT WRONG COMMAND...: the command, over a network that stumbles; if
-# its words match WRONG, it is not the network
+# registry WHAT WRONG COMMAND...: runs the command, and again if the network
+# failed; output that matches WRONG is not a failure of the network
 registry() {
     what=$1 wrong=$2
     shift 2
@@ -60,7 +60,7 @@ registry() {
     without "$what cannot be had"
 }
 
-# Copies the sources; what was fetched for these lock files is kept.
+# Copies the sources; what was fetched for the same lock files is kept.
 get() {
     demo=$(demo "$1")
     dir=$root/build/backends/$demo
@@ -80,7 +80,8 @@ get() {
     esac
 }
 
-# fetched FILE...: was everything fetched for just these?  got FILE...: it is
+# fetched FILE...: was everything fetched for these very files?  got FILE...:
+# yes
 fetched() { [ "$(cksum "$@")" = "$(cat fetched 2>/dev/null)" ]; }
 got() { cksum "$@" >fetched; }
 
@@ -147,7 +148,7 @@ app() {
 pids=
 prefix=
 
-# Ends both, waits for them and tidies up, whatever ends the script.
+# Ends both processes, waits for them and removes the prefix, on every way out.
 finish() {
     trap '' INT TERM HUP
     for pid in $pids; do
@@ -164,7 +165,7 @@ serve() {
 
     publish=$((port + 1)) app=$((port + 2))
 
-    # root's nginx workers, and PHP, may not get at the files here
+    # root's nginx workers, and PHP, may not be allowed to read the files here
     umask 022
     trap finish EXIT
     trap 'exit 0' INT TERM HUP
@@ -205,7 +206,7 @@ serve() {
     die "It did not last; is one of the ports $port to $app taken?"
 }
 
-# do both still run?
+# do both processes still run?
 both() { kill -0 "${pids% *}" 2>/dev/null && kill -0 "${pids#* }" 2>/dev/null; }
 
 case ${1-} in

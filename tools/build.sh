@@ -1,22 +1,21 @@
 #!/bin/bash
 #
-# tools/build.sh module: build/ngx_http_longpoll_module.so, for the nginx that is
-#                     installed
-# tools/build.sh chaos:  build/chaos/ngx_http_longpoll_module.so, the same, and
-#                     its workers can be told where to die (see t/faults/die.c);
-#                     build/chaos/clock.so, whose wearer's wall clock can be
-#                     stepped (see t/faults/clock.c)
-# tools/build.sh persist: build/persist/disk.so, whose wearer's disk can be slow,
-#                     full or forgetful (see t/faults/disk.c)
-# tools/build.sh asan:   build/asan/nginx, of the same version, with the module
-#                     linked in, under AddressSanitizer and UBSan
-# tools/build.sh valgrind: build/valgrind/nginx, the same without these
-# tools/build.sh matrix SUITE dynamic|static: for an nginx of Debian's SUITE that
-#                     tools/matrix.sh has fetched, the module or such an nginx
-#                     with the module linked in
+# tools/build.sh module: build/ngx_http_longpoll_module.so, for the nginx that
+#         is installed
+# tools/build.sh chaos: build/chaos/ngx_http_longpoll_module.so, in which a test
+#         chooses where workers die (t/faults/die.c), and build/chaos/clock.so,
+#         a wall clock that a test can set (t/faults/clock.c)
+# tools/build.sh persist: build/persist/disk.so, a disk that is slow, full, or
+#         loses what was not synced (t/faults/disk.c)
+# tools/build.sh asan: build/asan/nginx, of the same version, with the module
+#         linked in, under AddressSanitizer and UBSan
+# tools/build.sh valgrind: build/valgrind/nginx, the same without sanitizers
+# tools/build.sh matrix SUITE dynamic|static: for an nginx of Debian's SUITE
+#         that tools/matrix.sh has fetched: the module, or such an nginx with the
+#         module linked in
 #
-# nginx's configure is run only when what it looks at has changed; after that
-# nginx's own Makefile knows what to compile.  (bash, because Debian keeps its
+# nginx's configure is run only when its inputs have changed; after that nginx's
+# own Makefile knows what to compile.  (bash, because Debian keeps its
 # nginx's flags in an array.)
 
 set -eu
@@ -36,12 +35,13 @@ case $root in
                        "move the sources to a path without blanks." ;;
 esac
 
-# configure DIR FLAG...: in DIR, unless DIR was configured for all of this
+# configure DIR FLAG...: in DIR, unless DIR was configured with the same inputs
 configure() {
     local dir=$1 inputs
     shift
     inputs="$* $(nginx -V 2>&1) $(dpkg-query -W nginx nginx-dev)
-            $(echo ./*.c src/* src/*/*) $(cksum config tools/build.sh tools/asan.c t/faults/die.c)"
+            $(echo ./*.c src/* src/*/*)
+            $(cksum config tools/build.sh tools/asan.c t/faults/die.c)"
 
     [ "$inputs" != "$(cat "$dir/inputs" 2>/dev/null)" ] || return 0
 
@@ -55,7 +55,7 @@ configure() {
     printf '%s\n' "$inputs" >"$dir/inputs"
 }
 
-# compile DIR TARGET: says nothing but what the compiler says
+# compile DIR TARGET: prints nothing but the compiler's messages
 compile() {
     make -s -C "$1" -f objs/Makefile --no-print-directory -j"$(nproc)" "$2"
 }
@@ -65,8 +65,8 @@ replace() {
     cmp -s "$1" "$2" || { cp "$1" "$2.new" && mv "$2.new" "$2"; }
 }
 
-# links DIR SOURCE: configure writes where it stands: that is in DIR then, not in
-# SOURCE
+# links DIR SOURCE: configure writes into its own directory, which is DIR by
+# these links, not SOURCE
 links() {
     local file
     mkdir -p "$1"
@@ -75,8 +75,8 @@ links() {
     done
 }
 
-# dynamic DIR SOURCE FILE CFLAGS LDFLAGS: in DIR the module, for the nginx of the
-# nginx-dev in SOURCE; and from there to FILE
+# dynamic DIR SOURCE FILE CFLAGS LDFLAGS: in DIR the module, for the nginx of
+# the nginx-dev in SOURCE; and from there to FILE
 dynamic() {
     local dir=$1 src=$2 to=$3 cflags
     extra_rules() { :; }
@@ -112,16 +112,16 @@ build_chaos() {
         -DNGX_HTTP_LONGPOLL_STEPS=1 "$root/build/chaos/die.o"
 }
 
-# what the tests want of an nginx, and Debian's has
+# the modules that the tests need, and that Debian's nginx has
 whole=(--prefix=/nonexistent --with-debug --with-threads --with-pcre-jit
     --with-http_ssl_module --with-http_v2_module --with-http_realip_module
     --with-http_auth_request_module --with-http_stub_status_module
     --with-http_sub_module --with-http_addition_module
     --with-http_secure_link_module --add-module="$root")
 
-# Sets $source to the unpacked source of the nginx that is installed.  Archives
-# keep one package of a version, and for a while they name one that they do not
-# have yet: then it is the same nginx with another of Debian's patches.
+# Sets $source to the unpacked source of the nginx that is installed.  An
+# archive may no longer have the source of exactly this package: then another
+# revision of Debian's does, or the newest of the release.
 fetch_source() {
     local version upstream want dir=build/source log=build/source.log
     version=$(dpkg-query -W -f '${source:Version}' nginx)
@@ -146,9 +146,10 @@ fetch_source() {
         "$log has what apt-get said; is the network there?"
 }
 
-# watched DIR CFLAGS LDFLAGS: DIR/nginx, with the module inside.  Every allocation
-# of a pool becomes one of malloc, so that who watches sees its ends.  Shared
-# memory nobody knows: the module's own checks look there.
+# watched DIR CFLAGS LDFLAGS: DIR/nginx, with the module inside.  Every
+# allocation from a pool becomes a malloc(), so that a sanitizer or valgrind
+# knows its bounds.  They do not know bounds in shared memory: the module's own
+# checks do (NGX_HTTP_LONGPOLL_DEBUG).
 watched() {
     local source
     fetch_source
@@ -163,9 +164,9 @@ watched() {
     replace "$1/build/objs/nginx" "$1/nginx"
 }
 
-# UBSan is for the module's own objects only: nginx's core does not pass it.
-# It traps, and ASan reports that with a stack; its own reports know no log_path
-# when the two are together, and would be lost.
+# UBSan is for the module's own objects only: nginx's core does not pass it.  It
+# traps, and ASan reports the trap with a stack; UBSan's own reports ignore
+# log_path when it is used together with ASan, and would be lost.
 build_asan() {
     local asan=-fsanitize=address
     local ubsan='-fsanitize=undefined -fsanitize-undefined-trap-on-error'
@@ -178,14 +179,14 @@ build_asan() {
     watched build/asan $asan "$asan $root/build/asan/options.o"
 }
 
-# what tools/valgrind.sh runs
+# the nginx of tools/valgrind.sh
 build_valgrind() {
     extra_rules() { :; }
     watched build/valgrind '' ''
 }
 
-# Warnings are errors in the module; what a compiler that is newer than nginx
-# thinks of nginx is not ours.  HTTP/3 is there since 1.25.
+# Warnings are errors in the module, but not in nginx, as the compiler may be
+# newer than nginx.  nginx has HTTP/3 since 1.25.
 build_matrix() {
     local dir=build/matrix/$1 source
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 #
-# tools/check.sh: what can be said of the sources without running them.
+# tools/check.sh: checks the sources without running them.
 #
-# Everything is checked, whatever failed before.
+# A check that fails does not keep the others from running.
 
 set -eu
 
@@ -17,7 +17,8 @@ check() {
     fi
 }
 
-# Compiles every source by nginx's own flags, more warnings and those given.
+# warnings FLAG...: compiles every source with nginx's own flags, more warnings
+# and FLAGs.
 warnings() {
     cc=$(make -s -C build/nginx -f objs/Makefile --no-print-directory \
         --eval 'flags: ; @echo $(CC) $(CFLAGS) $(ALL_INCS)' flags) || return

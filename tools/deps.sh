@@ -3,12 +3,10 @@
 # tools/deps.sh SET...: installs what the sets need on a Debian machine.
 #
 # Sets are build, check, test, docs, asan, valgrind, cost, fuzz, clients, run,
-# bench, dist, package and root.
-# What is there is left alone, and while nothing is missing nothing but dpkg's
-# own records is asked.  What fuzzing and the clients need is large, nginx's
-# other modules belong to Debian's nginx, and none of it is to be had
-# everywhere: it is named if it is missing, and the tests that need it are
-# skipped.
+# bench, dist, package and root.  Packages that are installed stay as they are;
+# while none is missing, only dpkg's records are read.  The extras below are
+# large, or not to be had everywhere: if one cannot be installed, its name is
+# printed, and the tests that need it are skipped.
 
 set -eu
 
@@ -42,21 +40,21 @@ extras() {
         cost) echo valgrind ;;
         root) echo mmdebstrap ;;
         test)
-            # Go, for HTTP/3, is tools/go.sh's business
+            # tools/go.sh fetches Go, for HTTP/3
             echo ca-certificates libnginx-mod-http-js libnginx-mod-http-lua ;;
         docs)
-            # what pages show the configuration of; promtool is fetched by its
-            # test
+            # proxies whose configuration the pages show; the test of
+            # the alerts fetches promtool
             echo ca-certificates haproxy apache2-bin libnginx-mod-nchan ;;
         bench)
             # the other servers; bench/peers.sh fetches two more
             echo ca-certificates libnginx-mod-http-echo libnginx-mod-nchan ;;
         clients)
-            # Go is tools/go.sh's business
+            # tools/go.sh fetches Go
             echo ca-certificates chromium chromium-driver chromium-sandbox
             echo php-fpm
 
-            # these may be there without being Debian's
+            # these may be installed without Debian's packages
             command -v npm >/dev/null || echo nodejs npm
             python3 -c 'import ensurepip, venv' 2>/dev/null ||
                 echo python3-venv ;;
@@ -84,9 +82,9 @@ may_install() {
     : >$log
 }
 
-# The nginx package starts a server as soon as it is installed, and those of its
-# modules restart it; so does PHP's.  That is not what anybody asked for who
-# builds a module.
+# The package of nginx starts a server when it is installed, and the packages of
+# its modules restart it; PHP's starts one, too.  Somebody who builds a module
+# did not ask for that: no service starts while these are installed.
 hold_services() {
     if [ ! -e $policy ]; then
         trap 'as_root rm -f $policy' EXIT
@@ -96,7 +94,7 @@ hold_services() {
     fi
 }
 
-# apt-get install, over a mirror that stumbles and a lock that is held
+# apt-get install, again if the mirror fails or another apt holds the lock
 apt_install() {
     for wait in 2 10 30 0; do
         {

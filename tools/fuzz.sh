@@ -1,11 +1,12 @@
 #!/bin/sh
 #
 # tools/fuzz.sh NAME:        t/fuzz/NAME.c for $SECONDS seconds (15), as TAP
-# tools/fuzz.sh merge NAME:  adds the inputs that reach something new to the corpus
+# tools/fuzz.sh merge NAME:  adds to the corpus the inputs that reach more
 #
-# The run begins with t/fuzz/corpus/NAME/ and, if there is one, t/fuzz/NAME.dict;
-# the inputs that it adds stand in build/fuzz/inputs/NAME/ until the next run.
-# SEED is the seed.  A finding is kept as build/fuzz/found/NAME-*; to run it:
+# The run begins with t/fuzz/corpus/NAME/ and, if there is one,
+# t/fuzz/NAME.dict; the inputs that it adds stand in build/fuzz/inputs/NAME/
+# until the next run.  SEED is the seed.  A finding is kept as
+# build/fuzz/found/NAME-*; to run it:
 #
 #     build/fuzz/NAME build/fuzz/found/NAME-...
 
@@ -32,7 +33,8 @@ unset ASAN_OPTIONS
 mkdir -p build/fuzz/found
 
 # Only edges count, which keeps a corpus small; a run finds the rest again in
-# seconds.  Inputs that do not have a hash for a name were made by hand, and stay.
+# seconds.  Inputs that do not have a hash for a name were made by hand, and
+# stay.
 if [ "$merge" ]; then
     rm -rf build/fuzz/merged
     mkdir build/fuzz/merged

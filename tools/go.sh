@@ -2,8 +2,8 @@
 #
 # tools/go.sh VERSION: prints the path of a Go of that version or newer.
 #
-# It is the one in PATH, or else Debian's newest, unpacked below build/.  That
-# one is linked statically, so it runs on an older system, too.
+# This is the Go in PATH, or else Debian's newest, unpacked below build/, which
+# is linked statically and so runs on an older system, too.
 
 set -eu
 
@@ -12,7 +12,7 @@ wanted=$1
 dir=$PWD/build/go
 log=build/go.log
 
-# suits GO: is that one as new, or newer?
+# suits GO: is it as new as wanted, or newer?
 suits() {
     version=$(GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null) || return
     printf '%s\n' "$wanted" "${version#go}" | sort -VC
@@ -25,7 +25,7 @@ found() {
     fi
 }
 
-# golang-go says which version that is.
+# The package golang-go depends on that of the newest version.
 fetch() {
     tools/apt.sh deb sid "$dir" download golang-go || return
     go=$(dpkg-deb -f "$dir"/golang-go_*.deb Depends |

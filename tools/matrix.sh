@@ -7,12 +7,12 @@
 #          for it, against the nginx-dev of that suite
 # static   the file `static`: nginx from that suite's source, with the module
 #
-# What was fetched is kept; the compiler and its libraries are this machine's.
-# Where these are too old for Debian's nginx, it is run with the libraries of
-# its own suite, the dynamic loader among them.
+# What was fetched is kept.  The compiler and its libraries are this machine's.
+# If they are too old for Debian's nginx, it runs with the libraries and the
+# dynamic loader of its own suite.
 #
-# The exit status is 3 for what could not be fetched; why, is then the one line
-# of standard output.
+# The exit status is 3 if something could not be fetched; standard output then
+# has one line that says why.
 
 set -eu
 export LC_ALL=C
@@ -23,7 +23,7 @@ suite=$1 kind=$2
 dir=build/matrix/$suite
 log=build/matrix/$suite.log
 
-# fetch TYPE DIR COMMAND...: the suite's own packages, whatever is installed
+# fetch TYPE DIR COMMAND...: packages of the suite, even if they are installed
 fetch() {
     local type=$1 to=$2
     shift 2
@@ -36,8 +36,8 @@ fetch() {
     }
 }
 
-# What apt-get complained of first, without addresses; that a package is unknown
-# is only what follows when the lists cannot be had.
+# The first complaint of apt-get, without addresses.  If the lists cannot be
+# fetched, it also complains that packages are unknown: that comes last.
 why() {
     {
         grep '^E: Failed to fetch' "$log" || grep '^W: Failed to fetch' "$log" \
@@ -53,7 +53,7 @@ unpack() {
     done
 }
 
-# A missing library, or a version of a symbol, is said before nginx's own word.
+# The dynamic loader prints its complaints before nginx prints anything.
 runs() {
     case $("$1" -v 2>&1) in
         'nginx version: '*) ;;
@@ -61,14 +61,14 @@ runs() {
     esac
 }
 
-# What an nginx is linked with, as its package says.  libyajl2 is not among it:
-# the module is built with this machine's.
+# The libraries that an nginx is linked with, as its package says.  libyajl2 is
+# not among them: the module is built with this machine's.
 libraries() {
     dpkg-deb -f "$1" Depends | tr ',' '\n' |
         awk '$1 ~ /^(lib|zlib)/ { print $1 }'
 }
 
-# By the name in argv[0] nginx starts itself anew when it is upgraded.
+# nginx starts argv[0] when its binary is upgraded: that is this wrapper.
 wrapper() {
     cat <<\END
 #!/bin/bash

@@ -6,15 +6,15 @@
 #                                  loopback of its own
 # tools/root.sh gone SUITE NAME:      removes it
 #
-# What a command starts ends with it, and what it mounts goes with it.  No
-# service starts when it is installed.  Who asks must be root, or have sudo.
+# When a command ends, its processes end and its mounts go away.  No service
+# starts when it is installed.  The caller must be root, or have sudo.
 #
-# Bare is what apt needs, and no more.  It is kept as build/roots/SUITE/base.tar,
-# packages that were fetched in build/roots/SUITE/archives.  Its archives and
-# what apt is told of them (a proxy, say) are the machine's.
+# A bare Debian has what apt needs, and no more.  It is kept as
+# build/roots/SUITE/base.tar, fetched packages in build/roots/SUITE/archives.
+# Its archives and apt's settings for them (a proxy, say) are the machine's.
 #
-# The exit status of `new` is 3 for what cannot be had; why, is then the one
-# line of standard output.
+# The exit status of `new` is 3 if something could not be had; standard output
+# then has one line that says why.
 
 set -eu
 
@@ -36,7 +36,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# what apt is told here of how to get at archives, as a file of apt.conf.d
+# this machine's settings for fetching, as a file of apt.conf.d
 acquire() {
     apt-config dump --no-empty --format '%f "%v";%n' Acquire |
         grep -E '^Acquire::(https?|ftp|ForceIPv|Check-)' || true
@@ -44,7 +44,7 @@ acquire() {
     echo 'Acquire::Retries "3";'
 }
 
-# what apt complained of first, without addresses
+# the first complaint of apt, without addresses
 why() {
     { grep '^E: ' "$log" || echo "see $log"; } |
         sed "s/^E: //; s,[a-z]*://[^ ]*/,,; s,$PWD/,,; q"
@@ -83,7 +83,7 @@ new() {
     as_root mkdir "$root"
     as_root tar -xf "$dir/base.tar" -C "$root" --numeric-owner
 
-    # the keyring may have another name in there
+    # the keyring may have another name there
     for file in $(grep -o '/[^] ]*keyring[^] ]*' "$dir/apt/sources.list"); do
         [ -e "$root$file" ] || as_root cp "$file" "$root$file"
     done
@@ -96,7 +96,7 @@ gone() {
     as_root rm -rf --one-file-system "$root"
 }
 
-# in a mount name space of its own: becomes a command in the root
+# in a mount name space of its own: executes a command in the root
 enter='
     root=$1
     shift
@@ -122,7 +122,7 @@ run() {
     namespaces=$1
     shift
 
-    # of the environment only what the archives may need
+    # the environment is empty but for these
     set -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
         DEBIAN_FRONTEND=noninteractive "$@"
 

@@ -2,8 +2,8 @@
 #
 # tools/run.sh [PORT]: serves the demo in the foreground, on 127.0.0.1.
 #
-# The nginx it starts has a prefix of its own, build/run, and touches none of
-# the system's files.  Ctrl-C or TERM ends it, all of it.
+# Its nginx has a prefix of its own, build/run, and touches none of the system's
+# files.  Ctrl-C or TERM ends everything.
 
 set -eu
 
@@ -24,7 +24,7 @@ perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(
 prefix=$PWD/build/run
 pids=
 
-# Ends both, waits for them and tidies up, whatever ends the script.
+# Ends both processes, waits for them and removes the prefix, on every way out.
 finish() {
     trap '' INT TERM HUP
     for pid in $pids; do
@@ -53,8 +53,8 @@ lay_out
 globals='daemon off;'
 as=
 
-# Root's workers run as somebody who may do nothing, and who may not even get
-# at the files here, as under /root.  So does the application.
+# Root's workers and the application run as a user without rights, who may not
+# even be allowed to read the files here, as under /root.
 if [ "$(id -u)" = 0 ]; then
     user=www-data
     id "$user" >/dev/null 2>&1 || user=nobody
@@ -70,12 +70,12 @@ if [ "$(id -u)" = 0 ]; then
     chown "$user:$group" "$prefix/run"
 fi
 
-# Sockets have short names, from where their program stands.
+# The name of a socket must be short: it is relative to the prefix.
 cd "$prefix"
 $as perl people.pl run/people.sock run/publish.sock & pids=$!
 nginx -p "$prefix" -c nginx.conf -e stderr -g "$globals" & pids="$pids $!"
 
-# do both still run?
+# do both processes still run?
 both() { kill -0 "${pids% *}" 2>/dev/null && kill -0 "${pids#* }" 2>/dev/null; }
 
 # The pid file is there once the port is open.

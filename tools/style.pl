@@ -1,12 +1,11 @@
 #!/usr/bin/perl
 #
-# tools/style.pl: what a machine can see of the style, which is nginx's.
+# tools/style.pl: checks nginx's style, as far as a program can.
 #
-# Of every C file: 80 columns, no tabs, no blanks at the end of a line, no //
-# comments, the function's type on a line of its own and its brace too.  Of
-# the module's and bench/'s: a comment at the head.  Of the module's objects:
-# every symbol has its prefix, because nginx loads all modules into one name
-# space.
+# Every C file has 80 columns, no tabs, no blanks at the end of a line, no //
+# comments; a function's type and its brace have lines of their own.  Files of
+# the module and of bench/ begin with a comment.  Every symbol of the module's
+# objects has the prefix, because nginx loads all modules into one name space.
 
 use strict;
 use warnings;
@@ -41,7 +40,7 @@ sub lines {
     }
 }
 
-# Takes away what comments and strings hold, but not their lines.
+# Removes the text of comments and strings, but keeps the lines.
 sub bare {
     my ($code) = @_;
     $code =~ s{(/\*.*?\*/)|("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')}
@@ -59,7 +58,7 @@ sub functions {
             if /^\w[\w\s*]*\(.*\)\s*\{/;
         next if $_ ne '{';
 
-        # up to the line that has the name and the first parenthesis
+        # back to the line that has the name and the first parenthesis
         my $head = $n - 1;
         $head-- while $head > 1 && $lines[$head - 1] =~ /^\s+\S/;
         complain("$file:$head: the function's type has a line of its own")

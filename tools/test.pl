@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 #
-# tools/test.pl PART... [-- FILE...]     runs parts of the tests and adds them up
+# tools/test.pl PART... [-- FILE...]     runs parts of the tests, and adds up
 # tools/test.pl quick|test|test-all|soak   runs a set of parts
 # tools/test.pl help                     lists parts and sets
 #

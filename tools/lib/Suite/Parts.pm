@@ -6,12 +6,13 @@ package Suite::Parts;
 #     does      in one line, for `make help`
 #     needs     sets of packages (tools/deps.sh)
 #     steps     commands that are run first; each that fails is a failure
-#     files     patterns of the test files; FILEs on the command line replace them
+#     files     patterns of the test files, which FILEs of the command line
+#               replace
 #     at_once   how many files run at the same time, 1
 #     limit     seconds for one file, 900
 #     env       the environment of the files
 #     nginx     'asan' or 'valgrind': an nginx that is watched and has the
-#               module inside; 'any': that of asan, if TEST_NGINX_BINARY names it
+#               module inside; 'any': the same if TEST_NGINX_BINARY names asan's
 #     way       the function in Suite::Ways that runs the part, if it is more
 #               than files
 #     must      no later part can run if this one fails
