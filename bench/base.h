@@ -61,8 +61,8 @@ typedef struct {
 } times_t;
 
 /*
- * The sequence numbers that came: which is next, which of the last 64 came; and
- * whether events of before may still come, in one answer or in several.
+ * The sequence numbers that came: the next one, a bit for each of the last 64,
+ * and whether events of earlier runs may still come first.
  */
 
 typedef struct {
@@ -72,17 +72,17 @@ typedef struct {
 } window_t;
 
 typedef enum {
-    PLACE_NOW = 0,                      /* only what comes from now on */
-    PLACE_BEGIN,                        /* all there is */
-    PLACE_BEHIND                        /* what comes behind since and id */
-} place_e;
+    FROM_NOW = 0,                       /* events from now on */
+    FROM_BEGIN,                         /* all events that there are */
+    FROM_CURSOR                         /* events behind since and id */
+} from_e;
 
 struct conn_s {
     int                   fd;
     unsigned              number;
-    unsigned              fast:1;       /* is looked at before all others */
+    unsigned              fast:1;       /* is handled before all others */
     unsigned              busy:1;       /* a request is under way */
-    unsigned              blocked:1;    /* and did not go out at once */
+    unsigned              blocked:1;    /* and was not sent at once */
     unsigned              closing:1;    /* the server will close it */
 
     buf_t                 out;
@@ -100,11 +100,11 @@ struct conn_s {
 
     /* what it publishes or polls */
     unsigned              cat;
-    uint64_t              due;          /* when that should begin */
+    uint64_t              due;          /* when the publish should begin */
     uint64_t              begun;
-    uint64_t              share;        /* what it has still to publish */
+    uint64_t              share;        /* events still to be published */
     window_t              window;
-    place_e               place;
+    from_e                from;
     char                  since[40];
     char                  id[64];
 };
@@ -125,21 +125,24 @@ struct proto_s {
     void                (*poll)(conn_t *c, answer_pt answer);
     int                 (*published)(conn_t *c);
 
-    /* 1 and an event, with *p moved on; 0: no more; -1: this is no answer */
+    /*
+     * Returns 1 with an event in *e and *p behind it, 0 if there is no more,
+     * -1 if this is not the answer to a poll.
+     */
     int                 (*next)(conn_t *c, char **p, event_t *e);
 };
 
-/* what the kernel counted; of memory pss, and what of it is of no file */
+/* what the kernel counted for the server */
 
 typedef struct {
     uint64_t              wall;         /* ns */
     uint64_t              cpu;          /* ns */
     uint64_t              pss;          /* bytes */
-    uint64_t              own;
+    uint64_t              own;          /* what of pss no file is mapped to */
 } sample_t;
 
 
-/* options, and what a run finds out */
+/* options, and what a run finds */
 
 typedef struct {
     const proto_t        *proto;

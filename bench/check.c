@@ -1,9 +1,9 @@
 
 /*
- * check.c: what came, and whether it is what should have come.
+ * check.c: compares the events that came with those that should have come.
  *
  * All data begins with a mark of ten letters of base 64, most significant
- * first, and goes on with letters that follow from the mark:
+ * first; the mark determines the letters behind it:
  *
  *     tt pp ccc sss xxxxxx...      (without the blanks)
  *     |  |  |   `-- sequence number: which event of this run in its category
@@ -12,12 +12,12 @@
  *     `------------ tag: which run; a server may hold events of earlier ones
  *
  * A category has one publisher at a time, so there is one right order.  Each
- * subscriber has a window: the next sequence number, and which of the last 64
- * came.  One that is skipped is lost until it comes after all, and then it is
- * out of order; one that comes again is doubled.  An event of another category,
- * or with other data than was published, was misrouted.  An answer of another
- * status or form than it should have is bad.  The first five of all of these
- * are shown; one is enough for a run to fail.
+ * subscriber has a window: the next sequence number, and a bit for each of the
+ * last 64 that says whether it came.  A number that is skipped counts as lost;
+ * if it comes later, it counts as out of order instead.  A number that comes
+ * twice is doubled.  An event of another category, or with other data than was
+ * published, is misrouted.  An answer with a wrong status or form is bad.  The
+ * first five faults are printed; one is enough for a run to fail.
  */
 
 
@@ -79,7 +79,7 @@ check_number(const char *p, unsigned len)
 }
 
 
-/* what stands behind a mark differs from mark to mark */
+/* the letters behind a mark differ from mark to mark */
 
 static void
 check_fill(char *data, unsigned cat, unsigned seq)
@@ -144,7 +144,7 @@ check_window(conn_t *c, uint64_t next)
 {
     c->window.next = next;
     c->window.seen = (uint64_t) -1;
-    c->window.old = (c->place == PLACE_BEGIN);
+    c->window.old = (c->from == FROM_BEGIN);
 }
 
 
@@ -186,7 +186,7 @@ check_sequence(conn_t *c, event_t *e, uint64_t seq)
 }
 
 
-/* 1: an event of c's, of this run or an earlier one; 0: it is no such thing */
+/* returns 1 for an event of c's category, of this run or another one, or 0 */
 
 static int
 check_mark(conn_t *c, event_t *e)
@@ -209,7 +209,7 @@ check_mark(conn_t *c, event_t *e)
 
     if (check_number(e->data, 2) != tag) {
 
-        /* only who asks for all there is sees these, and before all others */
+        /* only a poll from the beginning receives these, and first */
 
         if (c->window.old) {
             return 1;
@@ -232,7 +232,7 @@ check_mark(conn_t *c, event_t *e)
     }
 
     if (c->window.old && seq < c->window.next) {
-        return 1;                       /* the buffer holds more than it must */
+        return 1;                       /* the server keeps more than it must */
     }
 
     check_sequence(c, e, seq);
@@ -280,13 +280,13 @@ check_poll(conn_t *c)
         count.timeouts++;
     }
 
-    c->place = PLACE_BEHIND;
+    c->from = FROM_CURSOR;
 
     return n;
 }
 
 
-/* at the end: what was published to its category should have come */
+/* at the end all events of c's category should have come */
 
 void
 check_lost(conn_t *c, uint64_t published)

@@ -20,9 +20,9 @@ void check_init(void);
 const char *check_data(unsigned publisher, unsigned cat, unsigned seq);
 
 /*
- * Looks through the answer to a poll and moves the connection's window.  Returns
- * how many events of its category there were, or -1 if this was no answer to a
- * poll, which is counted.
+ * Looks through the answer to a poll and moves the connection's window.
+ * Returns how many events of its category there were, or -1 if this was no
+ * answer to a poll, which is counted.
  */
 
 int check_poll(conn_t *c);

@@ -1,27 +1,28 @@
 
 /*
- * conn.c: connections, the loop, and as much of HTTP/1.1 as it takes.
+ * conn.c: connections, the loop, and as much of HTTP/1.1 as they need.
  *
  * Each connection has one request under way at most.  c->answer is called with
- * the answer in c->status, c->head and c->body, which are there until it
- * returns; it may ask for the next thing at once.
+ * the answer in c->status, c->head and c->body, which are valid until it
+ * returns; it may send the next request.
  *
- * An answer that came in one piece, and most do, is looked at where it was
- * received, in a buffer that all connections share; only the parts of a larger
- * one are kept with the connection.  The same goes for requests.  So 30,000
- * parked polls cost their structs here and nothing more.
+ * An answer that came in one piece, as most do, stays where it was received, in
+ * a buffer that all connections share; only the parts of a larger one are kept
+ * with the connection.  Requests work in the same way.  So 30,000 parked polls
+ * cost this program nothing but their structs.
  *
- * There are two sets of connections: every few events of the many, those that
- * are "fast" are looked at, and loop_tick() is called; and the kernel is asked
- * when it had their answers.  What is measured on these waits for the server,
- * but not for this program to get at a processor.
+ * There are two sets of connections.  After every few events of the others, the
+ * loop handles those that are "fast" and calls loop_tick(); and for their
+ * answers the kernel says when it received them.  So a time that is measured on
+ * a fast connection is the server's, and does not contain this program's wait
+ * for a processor.
  *
  * A source address has some 28,000 ports, so further connections to this
  * machine come from 127.0.0.2, 127.0.0.3 and so on.
  *
- * A connection that the server announced to close, or closed while nothing was
- * under way, is opened again by the next request; a request that it leaves
- * without an answer ends the run.
+ * If the server closes a connection after it announced that, or while no
+ * request is under way, the next request opens it anew; if it closes it during
+ * a request, the run ends.
  */
 
 
@@ -91,7 +92,7 @@ loop_now(void)
 }
 
 
-/* again in a process that another one became */
+/* each process of a crowd calls it for itself */
 
 void
 loop_init(void)
@@ -117,7 +118,7 @@ loop_init(void)
 }
 
 
-/* http://host[:port][/path]; the path goes to opt.path */
+/* http://host[:port][/path]; sets opt.path */
 
 void
 conn_init(const char *url)
@@ -258,7 +259,7 @@ conn_close(conn_t *c)
 }
 
 
-/* what does not go out at once is kept with the connection */
+/* what cannot be sent at once is kept with the connection */
 
 static void
 conn_send(conn_t *c, const char *data, size_t len)
@@ -294,7 +295,7 @@ conn_send(conn_t *c, const char *data, size_t len)
 }
 
 
-/* The request line and further headers, the empty line and the body. */
+/* fmt is the request line and more: headers, the empty line, the body */
 
 void
 conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
@@ -341,7 +342,7 @@ conn_get(conn_t *c, answer_pt answer, const char *path)
 }
 
 
-/* a header's value in the answer's head; 0 if there is none */
+/* returns 0 if the answer has no such header */
 
 int
 conn_header(conn_t *c, const char *name, char *value, size_t size)
@@ -379,8 +380,8 @@ conn_header(conn_t *c, const char *name, char *value, size_t size)
 
 
 /*
- * The end of a chunked body at c->body, or NULL while it is not all there;
- * with `move` its bytes are moved together.
+ * Returns the end of a chunked body at c->body, or NULL if more has to come;
+ * with `move` joins its chunks.
  */
 
 static char *
@@ -420,7 +421,7 @@ conn_chunks(conn_t *c, char *last, int move)
 }
 
 
-/* 1 when all of the answer is there, with status, head and body set */
+/* returns 1 if the answer is complete, with status, head and body set */
 
 static int
 conn_parse(conn_t *c, char *data, size_t len)
@@ -492,8 +493,8 @@ conn_parse(conn_t *c, char *data, size_t len)
 
 
 /*
- * Sets c->answered: now, or, on a fast connection, when the kernel had what was
- * received last.
+ * Sets c->answered: to now, or, on a fast connection, to when the kernel
+ * received the last bytes.
  */
 
 static ssize_t
@@ -637,7 +638,7 @@ loop_fast(void)
 }
 
 
-/* Events of one turn are few enough that none is of a closed connection. */
+/* one turn handles so few events that none is of a closed connection */
 
 void
 loop_turn(int ms)

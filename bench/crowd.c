@@ -2,19 +2,20 @@
 /*
  * crowd.c: further processes that hold a part of the polls.
  *
- * A process may have only so many open files.  Where more polls are asked for,
- * this program becomes several before it opens a connection, and each has its
- * share of them, numbered through.  The first one alone publishes and measures;
- * the others poll, look through what comes to them, and tell in memory that all
- * have in common:
+ * The number of open files of a process is limited.  For more polls than that
+ * this program forks before it opens a connection, and each process has its
+ * share of the connections, which are numbered across all of them.  Only the
+ * first process publishes and measures; the others poll and check what comes.
+ * They share these words in memory:
  *
- *     go         from the first: begin to poll
- *     ready      from the others: how many have sent their last poll
- *     events     from the others: something came; see quiet() in mode.c
- *     delivered  how many got the event of this round, and when
- *     end        from the first: tell what you found, and go
+ *     go         the first one says: begin to poll
+ *     ready      how many of the others have sent their last poll
+ *     events     how many events the others' loops have handled, see
+ *                mode_quiet()
+ *     delivered  how many polls have received the event of this round
+ *     end        the first one says: add up what you found, and exit
  *
- * When the first one ends, whatever ends it, the kernel ends the others.
+ * If the first process ends in any way, the kernel kills the others.
  */
 
 
@@ -29,7 +30,7 @@
 
 
 #define MAX_CROWD    64
-#define SPARE        64                 /* files that are not connections */
+#define SPARE        64                 /* files that are no connections */
 
 
 static pid_t     others_pid[MAX_CROWD];
@@ -56,7 +57,7 @@ crowd_map(size_t size)
 }
 
 
-/* raises the limit as far as it may be; returns how many polls one can have */
+/* raises the limit as far as allowed; returns how many polls that permits */
 
 static unsigned
 crowd_files(unsigned wanted)
@@ -106,7 +107,7 @@ crowd_limit(int many)
 }
 
 
-/* the share of the process that it returns in, which is 0 for the first */
+/* returns in each process, with its number: the first one is 0 */
 
 unsigned
 crowd_begin(unsigned *first, unsigned *n)
@@ -147,7 +148,7 @@ crowd_begin(unsigned *first, unsigned *n)
 }
 
 
-/* of the others: until the first one wants to know what they found */
+/* the loop of the others, until the first one sets end */
 
 void
 crowd_serve(void)
@@ -211,7 +212,7 @@ crowd_await(void)
 
         for (i = 0; i < nothers; i++) {
             if (waitpid(others_pid[i], NULL, WNOHANG) != 0) {
-                bench_die("process %d is gone", others_pid[i]);
+                bench_die("process %d has ended", others_pid[i]);
             }
         }
     }

@@ -1,22 +1,22 @@
 
 /*
- * longpoll-bench: drives a long-poll server over keep-alive HTTP/1.1, looks
- * through all that comes, and tells what an operation cost.
+ * longpoll-bench: drives a long-poll server over keep-alive HTTP/1.1, checks
+ * every answer, and prints what an operation costs.
  *
  *     longpoll-bench [option...] MODE http://host[:port][/prefix]
  *
- * The modes stand at the heads of mode*.c, the protocols at that of proto.c,
- * what is checked at that of check.c; docs/benchmark.md says all of it to who
- * has a server to measure.
+ * The heads of mode*.c describe the modes, the head of proto.c the protocols,
+ * the head of check.c what is checked.  docs/benchmark.md shows how to measure
+ * a server.
  *
- * The costs are the server's, as the kernel counted them, if it runs on this
- * machine; what this program takes itself is not in them, though it takes time
- * of the same processors.  Latencies are seen from here.
+ * Costs are the server's CPU time and memory, as the kernel counted them, if
+ * the server runs on this machine.  This program's own time is not counted,
+ * though it uses the same processors.  Latencies are measured here.
  *
- * It is one thread with one epoll loop, and nothing but libc.  The exit code is
- * 0 when all was as it should be, 1 when anything was lost, doubled, out of
- * order, misrouted or not an answer, and 2 when there is no result.  No run
- * goes on for longer than -t seconds.
+ * The program is one thread with one epoll loop, and needs libc only.  Its exit
+ * code is 0 if all was right, 1 if anything was lost, doubled, out of order,
+ * misrouted or not an answer, and 2 if there is no result.  No run lasts longer
+ * than -t seconds.
  */
 
 
@@ -232,7 +232,7 @@ prefixed(const char *path)
 }
 
 
-/* -c, -n and so on mean what they mean in this mode only if they were given */
+/* a mode's own defaults hold unless -c, -n and so on were given */
 
 static unsigned
 options(int argc, char **argv)

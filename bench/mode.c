@@ -1,14 +1,15 @@
 
 /*
- * mode.c: what all modes have in common, and those that publish nothing.
+ * mode.c: what all modes share, and the modes that publish nothing.
  *
- *     get       connections in a closed loop ask for one path
- *     burst     all ask at once, and again when all have their answer
- *     park      polls are parked, and nothing may answer
+ *     get       each connection requests one path, again after each answer
+ *     burst     all connections request it at once, and again when all have
+ *               their answer
+ *     park      polls are parked, and none may be answered
  *
- * The others are in mode_publish.c and mode_deliver.c.  All begin with what is
- * not measured, so that connections have been accepted and tables have grown,
- * and take their samples when the server is quiet.
+ * The others are in mode_publish.c and mode_deliver.c.  Each mode begins with
+ * operations that are not measured, so that connections are accepted and tables
+ * have grown, and takes its samples when the server is quiet.
  */
 
 
@@ -238,7 +239,7 @@ park_some(conn_t *c, unsigned first, unsigned n)
 }
 
 
-/* ten that are not counted make their worker's tables */
+/* ten polls that are not counted make the worker's tables */
 
 void
 mode_park(void)

@@ -3,14 +3,14 @@
  * mode_deliver.c: the modes in which a parked poll waits for each event.
  *
  *     fanout    polls are parked on one category; an event is published, and
- *               the next only when each poll has got it and is parked again.
- *               With -o, others publish elsewhere meanwhile, one each
- *               millisecond, whether the one before was answered or not
- *     own       polls are parked on categories of their own; each publisher
- *               goes on when its event has arrived, with the next category
+ *               the next one when each poll has received it and is parked
+ *               again.  With -o, others publish to other categories meanwhile,
+ *               one event each millisecond, without waiting for answers
+ *     own       each poll is parked on a category of its own; a publisher takes
+ *               the next category when its event has arrived
  *     lockstep  the same with one publisher
  *
- * A delivery is over when its client's next poll is parked.
+ * A delivery ends when its client's next poll is parked.
  */
 
 
@@ -56,7 +56,7 @@ fanout_published(conn_t *c)
 
 static conn_t  *bystanders;
 
-/* due between a publish and the last delivery of its event, so far */
+/* publishes of others between a publish and the last delivery of its event */
 
 static int
 others_counts(conn_t *c)
@@ -94,7 +94,7 @@ others_tick(void)
             continue;
         }
 
-        /* if it is late by the server's fault it began when it was due */
+        /* if the server made it late, it counts from when it was due */
 
         c->begun = c->due;
 
@@ -138,7 +138,7 @@ fanout_round(void)
         return;
     }
 
-    /* the server is never quiet now: a while for the last polls */
+    /* the server is never quiet now: wait a while for the last polls */
 
     while (loop_now() - delivered_at < 100 * MS) {
         loop_turn(1);
@@ -185,7 +185,7 @@ mode_fanout(void)
     pubs = mode_open_some(1, 0, 1);
     bystanders = mode_open_some(opt.others, 1, 1);
 
-    /* an event published before a poll was parked is not for it */
+    /* an event that is published before a poll is parked does not reach it */
 
     crowd_await();
     mode_quiet(25);
@@ -222,9 +222,9 @@ mode_fanout(void)
 
 
 /*
- * lockstep and own: publisher i takes the categories i, i + publishers, ...,
- * each the category of one subscriber; it goes on when its event was received
- * and its own request answered, or when the event is lost.
+ * lockstep and own: publisher i has the categories i, i + publishers, ..., each
+ * with one subscriber.  It takes the next one when its event was received and
+ * its own request answered, or when the event is lost.
  */
 
 
@@ -284,7 +284,7 @@ own_next(conn_t *c)
 }
 
 
-/* what did not come is counted at the end; here it is only given up */
+/* gives up events that do not come; they are counted at the end */
 
 static void
 own_tick(void)

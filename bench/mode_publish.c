@@ -2,13 +2,16 @@
 /*
  * mode_publish.c: the modes whose events are read from the beginning.
  *
- *     publish   publishers in a closed loop; a category belongs to one of them;
- *               at the end all categories are read back and looked through
- *     store     the same with events that stay
- *     catchup   categories are filled; readers in a closed loop each read one
+ *     publish   each publisher publishes its next event after each answer, to
+ *               categories of its own; at the end all categories are read and
+ *               checked
+ *     store     the same with events that the server keeps
+ *     catchup   categories are filled; then each reader reads one, again after
+ *               each answer
  *
- * How much there must be to read: all, or as much as the server keeps (-f).
- * Where it has more than that, or events of earlier runs, these come first.
+ * A reader must receive all events of a category, or as many as the server
+ * keeps (-f).  If the server has more, or events of earlier runs, these come
+ * first.
  */
 
 
@@ -22,8 +25,8 @@ static uint64_t  started, target;
 
 
 /*
- * publish; connection i has the categories i, i + conns, i + 2 * conns ... and
- * as many events to publish as make the same number in each
+ * publish: connection i has the categories i, i + conns, i + 2 * conns ..., and
+ * publishes the same number of events to each
  */
 
 
@@ -98,7 +101,7 @@ publish_open(void)
     published = bench_need(calloc(opt.cats, sizeof(uint32_t)));
     conns = mode_open_some(opt.conns, 0, 0);
 
-    /* the first is then that of its own number */
+    /* each connection begins with the category of its own number */
 
     for (i = 0; i < opt.conns; i++) {
         conns[i].cat = opt.cats;
@@ -107,8 +110,8 @@ publish_open(void)
 
 
 /*
- * Who reads from the beginning and finds less than there should be waits for
- * the rest, some servers without an end; that is given up.
+ * A reader that receives fewer events than it should waits for the rest, on
+ * some servers for ever: after a while it gives up.
  */
 
 static void  (*give_up)(conn_t *c, int n);
@@ -140,14 +143,14 @@ give_up_tick(void)
 }
 
 
-/* c's category from where the buffer must begin at the latest */
+/* reads c's category from where the server's buffer must begin at the latest */
 
 static void
 readback_begin(conn_t *c, answer_pt answer)
 {
     unsigned  n = published[c->cat];
 
-    c->place = PLACE_BEGIN;
+    c->from = FROM_BEGIN;
     check_window(c, n > opt.buffer ? n - opt.buffer : 0);
     opt.proto->poll(c, answer);
 }
@@ -231,7 +234,7 @@ mode_publish(void)
 {
     publish_open();
 
-    /* with -a every category has so many events to begin with */
+    /* with -a every category has so many events before the run */
 
     doing = "warming up";
     publish_some(opt.warm ? (uint64_t) opt.warm * opt.cats : opt.conns);
@@ -246,7 +249,7 @@ mode_publish(void)
 }
 
 
-/* store: each category gets one event first, which makes its entry */
+/* store: one event first makes the entry of each category */
 
 void
 mode_store(void)

@@ -6,13 +6,14 @@
  * master and its workers, or the one process of another server.  A user may
  * also name them.
  *
- * CPU is what the scheduler counted for each task, in nanoseconds (the first
- * word of schedstat), or, where the kernel has none, the ticks of stat.  What
- * a task runs right now is not in it yet, so samples are taken when the server
- * is quiet: no task is running, and the sum stands still.
+ * CPU time is what the scheduler counted for each task, in nanoseconds (the
+ * first word of schedstat), or the ticks in stat if the kernel has no
+ * schedstat.  It does not contain a task's current time slice, so samples are
+ * taken when the server is quiet: no task is running, and the sum does not
+ * change.
  *
- * Memory is PSS, which gives every process its share of what several have
- * mapped, so that the sum over all of them is what they take together.
+ * Memory is PSS, which divides a page among the processes that map it, so that
+ * the sum over all processes is what they use together.
  */
 
 
@@ -162,7 +163,7 @@ proc_find(unsigned port)
 }
 
 
-/* its time in ns; *running is set if it is on a CPU or waits, but not idly */
+/* a task's time in ns; sets *running if it is on a CPU or waits for one */
 
 static uint64_t
 proc_task(int pid, const char *task, int *running)
@@ -218,7 +219,7 @@ proc_tasks(int *running)
 
         dir = opendir(path);
         if (dir == NULL) {
-            bench_die("process %d of the server is gone", pids[i]);
+            bench_die("process %d of the server has ended", pids[i]);
         }
 
         while ((de = readdir(dir)) != NULL) {

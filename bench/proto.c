@@ -1,17 +1,18 @@
 
 /*
- * proto.c: how a server is asked, and where its answers hold events.
+ * proto.c: what requests to a server look like, and where its answers have
+ * events.
  *
- *     golongpoll  ours and golongpoll's own: JSON both ways, a poll goes on
- *                 behind since_time and last_id
- *     nchan       data as it is; a poll goes on behind what Last-Modified and
- *                 Etag of the last answer said; several messages of one answer
- *                 stand on lines (nchan_longpoll_multipart_response raw)
+ *     golongpoll  this module and golongpoll: JSON both ways, since_time and
+ *                 last_id are the cursor
+ *     nchan       data without a frame; Last-Modified and Etag of the last
+ *                 answer are the cursor; each message of an answer is a line
+ *                 (nchan_longpoll_multipart_response raw)
  *     pushstream  the same headers; push_stream_message_template "~text~\n"
- *     plain       any server at all: GET and POST, whatever it answers, for
- *                 what those cost without anything behind them
+ *     plain       any server: GET and POST, and any answer, to measure what
+ *                 requests cost without long polling
  *
- * Another one is a row of the table at the end.  Data needs no escapes, and
+ * A new protocol is a row of the table at the end.  Data needs no escapes, and
  * categories are called c0, c1, c2 and so on.
  */
 
@@ -68,15 +69,15 @@ golongpoll_poll(conn_t *c, answer_pt answer)
     char         path[1024];
     const char  *base;
 
-    base = c->place == PLACE_BEGIN ? opt.begin_path : opt.poll_path;
+    base = c->from == FROM_BEGIN ? opt.begin_path : opt.poll_path;
 
     n = snprintf(path, 768, "%s%ctimeout=%u&category=c%u", base,
                  strchr(base, '?') ? '&' : '?', opt.timeout, c->cat);
 
-    if (c->place == PLACE_BEGIN) {
+    if (c->from == FROM_BEGIN) {
         sprintf(path + n, "&since_time=1");
 
-    } else if (c->place == PLACE_BEHIND) {
+    } else if (c->from == FROM_CURSOR) {
         n += sprintf(path + n, "&since_time=%s", c->since);
 
         if (c->id[0]) {
@@ -137,7 +138,7 @@ cursor(char *to, size_t size, const char *s, size_t len)
 static int
 golongpoll_end(char **p)
 {
-    /* who asks for all there is may hear that there was more */
+    /* a poll from the beginning may be told that it missed events */
 
     (void) text(p, ",\"missed\":true");
     (void) text(p, "}");
@@ -164,7 +165,7 @@ golongpoll_next(conn_t *c, char **p, event_t *e)
                 return -1;
             }
 
-            c->place = PLACE_BEHIND;
+            c->from = FROM_CURSOR;
             *p = c->body;
             return 0;
         }
@@ -199,7 +200,7 @@ golongpoll_next(conn_t *c, char **p, event_t *e)
 }
 
 
-/* nchan, and push-stream, whose polls are like these */
+/* nchan, and push-stream, whose polls are alike */
 
 
 static void
@@ -234,12 +235,12 @@ nchan_ask(conn_t *c, answer_pt answer, const char *base, const char *since,
 static void
 nchan_poll(conn_t *c, answer_pt answer)
 {
-    if (c->place == PLACE_BEHIND) {
+    if (c->from == FROM_CURSOR) {
         nchan_ask(c, answer, opt.poll_path, c->since, c->id);
         return;
     }
 
-    nchan_ask(c, answer, c->place == PLACE_BEGIN ? opt.begin_path
+    nchan_ask(c, answer, c->from == FROM_BEGIN ? opt.begin_path
                                                  : opt.poll_path, "", "");
 }
 
@@ -247,18 +248,18 @@ nchan_poll(conn_t *c, answer_pt answer)
 static void
 pushstream_poll(conn_t *c, answer_pt answer)
 {
-    switch (c->place) {
+    switch (c->from) {
 
-    case PLACE_NOW:
+    case FROM_NOW:
         nchan_ask(c, answer, opt.poll_path, "", "");
         break;
 
-    case PLACE_BEGIN:
+    case FROM_BEGIN:
         nchan_ask(c, answer, opt.begin_path,
                   "Thu, 01 Jan 1970 00:00:01 GMT", "0");
         break;
 
-    case PLACE_BEHIND:
+    case FROM_CURSOR:
         nchan_ask(c, answer, opt.poll_path, c->since, c->id);
         break;
     }

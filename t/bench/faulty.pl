@@ -129,10 +129,10 @@ sub begin {
     my $list  = $r->{run}{cats}{$cat} //= [];
 
     $r->{cat} = $cat;
-    ($r->{place}) = $r->{proto} eq 'golongpoll'
+    ($r->{cursor}) = $r->{proto} eq 'golongpoll'
         ? $r->{path} =~ /last_id=(\d+)/
         : $r->{head} =~ /^If-None-Match: (\d+)/mi;
-    $r->{place} //= $r->{path} =~ m{^/all|since_time=1$} ? 0 : @$list;
+    $r->{cursor} //= $r->{path} =~ m{^/all|since_time=1$} ? 0 : @$list;
     serve($r);
 }
 
@@ -144,20 +144,20 @@ sub serve {
     return answer($r, 500, 'no')
         if $r->{fault} eq 'status' && ++$r->{run}{polls} == 7;
 
-    if ($n == $r->{place}) {
+    if ($n == $r->{cursor}) {
         push @parked, $r;
         return;
     }
 
-    $n = $r->{place} + 2 if $r->{fault} eq 'pages' && $n > $r->{place} + 2;
+    $n = $r->{cursor} + 2 if $r->{fault} eq 'pages' && $n > $r->{cursor} + 2;
 
     if ($r->{proto} eq 'golongpoll') {
         answer($r, 200, '{"events":[' . join(',', map {
             qq({"timestamp":16,"category":"$r->{cat}","data":"$events[$_]",)
                 . '"id":"' . ($_ + 1) . '"}'
-        } $r->{place} .. $n - 1) . ']}');
+        } $r->{cursor} .. $n - 1) . ']}');
     } else {
-        answer($r, 200, join('', map { "$_\n" } @events[$r->{place} .. $n - 1]),
+        answer($r, 200, join('', map { "$_\n" } @events[$r->{cursor} .. $n - 1]),
                "Last-Modified: Sat, 21 Nov 2026 08:53:46 GMT", "Etag: $n");
     }
 }
