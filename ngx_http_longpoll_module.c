@@ -32,7 +32,7 @@
 #include "ngx_http_longpoll_load.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
-#include "ngx_http_longpoll_subscribe.h"
+#include "ngx_http_longpoll_poll.h"
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_worker.h"
 #include "ngx_http_longpoll_zone.h"
@@ -418,7 +418,7 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_http_longpoll_subscribe_init_process(cycle) != NGX_OK) {
+    if (ngx_http_longpoll_poll_init_process(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -11,6 +11,8 @@
 
 #include "ngx_http_longpoll_conf_location.h"
 #include "ngx_http_longpoll_method.h"
+#include "ngx_http_longpoll_protocol_golongpoll.h"
+#include "ngx_http_longpoll_protocol_gpoll.h"
 #include "ngx_http_longpoll_reference.h"
 #include "ngx_http_longpoll_status.h"
 
@@ -26,21 +28,22 @@ ngx_http_longpoll_conf_location_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_longpoll_loc_conf_t *llcf = conf;
 
-    char                         *rv;
-    ngx_str_t                    *value;
-    ngx_uint_t                    i, gpoll;
+    char                           *rv;
+    ngx_str_t                      *value;
+    ngx_uint_t                      i;
+    ngx_http_longpoll_protocol_t   *protocol;
     ngx_http_longpoll_reference_t  *ref;
 
     value = cf->args->elts;
-    gpoll = 0;
+    protocol = &ngx_http_longpoll_protocol_golongpoll;
 
     for (i = 2; i < cf->args->nelts; i++) {
 
         if (ngx_strcmp(value[i].data, "protocol=golongpoll") == 0) {
-            gpoll = 0;
+            protocol = &ngx_http_longpoll_protocol_golongpoll;
 
         } else if (ngx_strcmp(value[i].data, "protocol=gpoll") == 0) {
-            gpoll = 1;
+            protocol = &ngx_http_longpoll_protocol_gpoll;
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -51,11 +54,16 @@ ngx_http_longpoll_conf_location_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
 
     rv = ngx_http_longpoll_conf_location_use(cf, cmd, llcf, &llcf->subscribe);
 
-    if (rv != NGX_CONF_OK || !gpoll) {
+    if (rv != NGX_CONF_OK) {
         return rv;
     }
 
-    llcf->gpoll = 1;
+    llcf->protocol = protocol;
+
+    if (protocol != &ngx_http_longpoll_protocol_gpoll) {
+        return NGX_CONF_OK;
+    }
+
     ngx_http_longpoll_reference_place(cf, &llcf->gpoll_place);
 
     /* the zone may be declared later, so the reference keeps the place */

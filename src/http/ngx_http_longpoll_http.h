@@ -23,6 +23,9 @@
 #define NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS  1
 
 
+typedef struct ngx_http_longpoll_protocol_s  ngx_http_longpoll_protocol_t;
+
+
 /* a place in the configuration */
 
 typedef struct {
@@ -62,8 +65,8 @@ typedef struct {
     ngx_http_longpoll_zone_t        *publish;
     ngx_http_longpoll_zone_t        *remove;    /* longpoll_delete */
 
-    ngx_uint_t                       gpoll;     /* polls speak gpoll */
-    ngx_http_longpoll_conf_place_t   gpoll_place;
+    ngx_http_longpoll_protocol_t    *protocol;  /* of polls */
+    ngx_http_longpoll_conf_place_t   gpoll_place;   /* of protocol=gpoll */
     ngx_uint_t                       format;    /* of what is published */
     ngx_http_longpoll_category_conf_t  *category;   /* NULL: the client names
                                                        the categories */
@@ -88,9 +91,13 @@ typedef struct {
     ngx_http_longpoll_zone_t        *zone;      /* set with the rest */
     ngx_http_longpoll_cat_t         *cats;
     ngx_uint_t                       ncats;
-    ngx_http_longpoll_client_t      *client;    /* gpoll's, NULL otherwise */
 
-    ngx_http_longpoll_waiter_t      *waiter;    /* of a poll that was parked */
+    /* of a poll */
+    ngx_http_longpoll_protocol_t    *protocol;
+    ngx_uint_t                       nlinks;    /* of cats that it waits for:
+                                                   behind ncats the client */
+    ngx_http_longpoll_client_t      *client;    /* whose cursor the zone has */
+    ngx_http_longpoll_waiter_t      *waiter;    /* NULL: never parked */
 } ngx_http_longpoll_ctx_t;
 
 

@@ -117,10 +117,9 @@ ngx_http_longpoll_response_refer(ngx_http_request_t *r,
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
+        ngx_http_longpoll_response_unshare(shared);
         return NGX_ERROR;
     }
-
-    shared->refs++;
 
     cln->handler = ngx_http_longpoll_response_unshare_handler;
     cln->data = shared;

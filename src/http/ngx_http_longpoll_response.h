@@ -29,7 +29,7 @@ ngx_http_longpoll_shared_t *ngx_http_longpoll_response_share(size_t len,
     ngx_log_t *log);
 void ngx_http_longpoll_response_unshare(ngx_http_longpoll_shared_t *shared);
 
-/* takes a reference of its own */
+/* the caller's reference becomes the request's */
 ngx_int_t ngx_http_longpoll_response_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared);
 
@@ -42,8 +42,8 @@ ngx_int_t ngx_http_longpoll_response_text(ngx_http_request_t *r,
     ngx_str_t *type, ngx_str_t *body);
 
 /*
- * Plain text in UTF-8: with these bytes, of which it takes a reference; with a
- * body, where status is not 204; headers alone.
+ * Plain text in UTF-8: with these bytes, whose reference becomes the
+ * request's; with a body, where status is not 204; headers alone.
  */
 ngx_int_t ngx_http_longpoll_response_plain_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared);

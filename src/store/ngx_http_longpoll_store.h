@@ -490,5 +490,33 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 #define ngx_http_longpoll_zone_count(z, counter, n)                           \
     (void) ngx_atomic_fetch_add(&(z)->sh->counters.counter, n)
 
+/*
+ * What a worker counts alone: messages delivered, and polls that wait (n may be
+ * negative).  In the middle of a fan-out no cache line of another worker is
+ * touched.
+ */
+
+static ngx_inline void
+ngx_http_longpoll_zone_delivered(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_uint_t n)
+{
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        ngx_http_longpoll_zone_count(z, delivered, n);
+
+    } else {
+        z->sh->workers[worker].delivered += n;
+    }
+}
+
+
+static ngx_inline void
+ngx_http_longpoll_zone_waiting(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    ngx_int_t n)
+{
+    if (worker != NGX_HTTP_LONGPOLL_NO_WORKER) {
+        z->sh->workers[worker].waiting += n;
+    }
+}
+
 
 #endif /* _NGX_HTTP_LONGPOLL_STORE_H_INCLUDED_ */

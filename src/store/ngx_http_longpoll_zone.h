@@ -47,5 +47,4 @@ void ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat);
 
-
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_H_INCLUDED_ */

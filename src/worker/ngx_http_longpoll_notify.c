@@ -56,11 +56,12 @@ static void ngx_http_longpoll_notify_tick_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_notify_closing_handler(ngx_event_t *ev);
 
 
+ngx_uint_t  ngx_http_longpoll_notify_number;
+
 static ngx_shm_t                             ngx_http_longpoll_notify_shm;
 static ngx_http_longpoll_notify_sh_t        *ngx_http_longpoll_notify_table;
 static int        ngx_http_longpoll_notify_fds[NGX_HTTP_LONGPOLL_WORKERS];
 
-static ngx_uint_t                            ngx_http_longpoll_notify_number;
 static ngx_atomic_uint_t                     ngx_http_longpoll_notify_self;
 static ngx_http_longpoll_notify_handlers_t  *ngx_http_longpoll_notify_handlers;
 static ngx_connection_t                      ngx_http_longpoll_notify_dummy;
@@ -252,13 +253,6 @@ ngx_http_longpoll_notify_shared(ngx_str_t *name)
     }
 
     return shared[i].bytes;
-}
-
-
-ngx_uint_t
-ngx_http_longpoll_notify_worker(void)
-{
-    return ngx_http_longpoll_notify_number;
 }
 
 

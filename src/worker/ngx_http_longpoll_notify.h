@@ -41,8 +41,9 @@ ngx_int_t ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
     ngx_http_longpoll_notify_handlers_t *handlers);
 void ngx_http_longpoll_notify_exit_process(void);
 
-/* this worker's number; NGX_HTTP_LONGPOLL_WORKERS: all are taken */
-ngx_uint_t ngx_http_longpoll_notify_worker(void);
+/* this worker's number; NGX_HTTP_LONGPOLL_NO_WORKER: all are taken */
+extern ngx_uint_t  ngx_http_longpoll_notify_number;
+#define ngx_http_longpoll_notify_worker()  ngx_http_longpoll_notify_number
 
 /* makes the workers of the set look, this one behind what runs now */
 void ngx_http_longpoll_notify_wake(uint64_t workers);

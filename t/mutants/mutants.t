@@ -95,9 +95,9 @@ my @mutants = (
       seen => 'plain t/060-workers.t' },
 
     { name => 'shared bytes let go once too often',
-      file => 'subscribe.c',
-      from => "    answer->bytes = bytes;\n    answer->zone = poll->zone;",
-      to => "    answer->bytes = bytes;\n    bytes->refs--;\n    answer->zone = poll->zone;",
+      file => 'deliver.c',
+      from => "    answer->bytes = reading->bytes;\n    answer->zone = ctx->zone;",
+      to => "    answer->bytes = reading->bytes;\n    answer->bytes->refs--;\n    answer->zone = ctx->zone;",
       seen => 'asan t/040-wait.t' },
 
     { name => 'the dead still counted',
@@ -112,7 +112,7 @@ my @mutants = (
       seen => 'plain t/060-workers.t' },
 
     { name => 'who is sent away is told what time it is',
-      file => 'subscribe.c',
+      file => 'protocol_golongpoll.c',
       from => 'if ((closing || ctx->zone->sh->resize.moved) && !rd->missed) {',
       to => 'if (0) {',
       seen => 'plain t/060-workers.t' },

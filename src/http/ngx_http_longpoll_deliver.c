@@ -1,0 +1,276 @@
+
+/*
+ * ngx_http_longpoll_deliver.c: from the zone to the client.
+ */
+
+
+#include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_notify.h"
+
+
+static ngx_uint_t ngx_http_longpoll_deliver_serves(
+    ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, size_t limit);
+static void ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
+    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, size_t limit);
+static ngx_int_t ngx_http_longpoll_deliver_events(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_reading_t *reading);
+static ngx_int_t ngx_http_longpoll_deliver_nothing(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd,
+    ngx_uint_t closing);
+static ngx_int_t ngx_http_longpoll_deliver_unknown(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd);
+
+
+/* the answers that are kept, at most one for each protocol */
+static ngx_http_longpoll_answer_t  *ngx_http_longpoll_deliver_kept;
+
+
+ngx_int_t
+ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    size_t limit, ngx_http_longpoll_read_e mode)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_longpoll_read_t        *rd;
+    ngx_http_longpoll_answer_t      *answer;
+    ngx_http_longpoll_protocol_t    *protocol;
+
+    protocol = ctx->protocol;
+    answer = &protocol->answer;
+
+    rd = &reading->rd;
+
+    rd->mode = mode;
+    rd->worker = ngx_http_longpoll_notify_worker();
+    rd->cats = ctx->cats;
+    rd->ncats = ctx->ncats;
+    rd->cursor = *cursor;
+    rd->limit = limit;
+    rd->costs = reading->costs;
+    rd->slots = reading->slots;
+    rd->client = ctx->client;
+    rd->have = (answer->bytes && answer->zone == ctx->zone) ? answer->first : 0;
+
+    for (i = 0; i < ctx->ncats; i++) {
+        reading->costs[i] = protocol->cost(&ctx->cats[i].name);
+    }
+
+    for ( ;; ) {
+        rc = ngx_http_longpoll_zone_read(ctx->zone, rd,
+                                         ngx_http_longpoll_now());
+
+        *cursor = rd->cursor;
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        if (rd->msgs[0].data.len == 0) {
+
+            /* the message that we have */
+
+            reading->bytes = answer->bytes;
+            reading->bytes->refs++;
+
+        } else {
+            reading->bytes = protocol->encode(rd);
+        }
+
+        if (reading->bytes == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_longpoll_zone_read_valid(ctx->zone)) {
+            break;
+        }
+
+        ngx_http_longpoll_response_unshare(reading->bytes);
+    }
+
+    reading->nmsgs = rd->nmsgs;
+    reading->last = rd->msgs[rd->nmsgs - 1].uuid;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_deliver_wake(ngx_http_longpoll_reading_t *reading,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    size_t limit)
+{
+    ngx_int_t                    rc;
+    ngx_http_longpoll_answer_t  *answer;
+
+    answer = &ctx->protocol->answer;
+
+    if (ngx_http_longpoll_deliver_serves(answer, ctx, cursor, limit)) {
+        reading->bytes = answer->bytes;
+        reading->bytes->refs++;
+        reading->nmsgs = answer->nmsgs;
+        reading->last = answer->last;
+
+        return NGX_OK;
+    }
+
+    rc = ngx_http_longpoll_deliver_read(reading, ctx, cursor, limit,
+                                        NGX_HTTP_LONGPOLL_READ_WAKE);
+
+    if (rc == NGX_OK) {
+        ngx_http_longpoll_deliver_keep(answer, reading, ctx, cursor, limit);
+    }
+
+    return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_deliver_serves(ngx_http_longpoll_answer_t *answer,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    size_t limit)
+{
+    ngx_http_longpoll_cat_t  *cat;
+
+    if (answer->bytes == NULL || answer->bytes->missed
+        || answer->zone != ctx->zone || answer->limit != limit
+        || ctx->ncats != 1 || cursor->lost
+        || cursor->id < answer->from || cursor->id >= answer->first)
+    {
+        return 0;
+    }
+
+    cat = ctx->cats;
+
+    return cat->hash[0] == answer->hash[0] && cat->hash[1] == answer->hash[1]
+           && (answer->expires == 0
+               || answer->expires > ngx_http_longpoll_now());
+}
+
+
+static void
+ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
+    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, size_t limit)
+{
+    reading->bytes->refs++;
+
+    if (answer->bytes) {
+        ngx_http_longpoll_response_unshare(answer->bytes);
+
+    } else {
+        answer->next = ngx_http_longpoll_deliver_kept;
+        ngx_http_longpoll_deliver_kept = answer;
+    }
+
+    answer->bytes = reading->bytes;
+    answer->zone = ctx->zone;
+    answer->hash[0] = ctx->cats[0].hash[0];
+    answer->hash[1] = ctx->cats[0].hash[1];
+
+    /*
+     * An answer of several categories serves no other waiter.  Nor does that of
+     * a waiter which has asked for all there is: it may be told less of what it
+     * missed.
+     */
+
+    answer->from = (ctx->protocol->shared && ctx->ncats == 1
+                    && !cursor->beginning) ? cursor->id : (uint64_t) -1;
+    answer->first = reading->rd.msgs[0].id;
+    answer->last = reading->last;
+    answer->nmsgs = reading->nmsgs;
+    answer->limit = limit;
+    answer->expires = ctx->zone->sh->conf.ttl;
+
+    if (answer->expires) {
+        answer->expires += ngx_http_longpoll_id_ms(answer->first);
+    }
+}
+
+
+void
+ngx_http_longpoll_deliver_woken(void)
+{
+    ngx_http_longpoll_answer_t  *answer;
+
+    for (answer = ngx_http_longpoll_deliver_kept; answer; answer = answer->next)
+    {
+        ngx_http_longpoll_response_unshare(answer->bytes);
+        answer->bytes = NULL;
+    }
+
+    ngx_http_longpoll_deliver_kept = NULL;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_deliver_answer(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_reading_t *reading,
+    ngx_int_t rc, ngx_uint_t closing)
+{
+    switch (rc) {
+
+    case NGX_OK:
+        return ngx_http_longpoll_deliver_events(r, ctx, reading);
+
+    case NGX_AGAIN:
+        return ngx_http_longpoll_deliver_nothing(r, ctx, &reading->rd,
+                                                 closing);
+
+    case NGX_DONE:
+        return ngx_http_longpoll_deliver_unknown(r, ctx, &reading->rd);
+
+    default: /* NGX_ERROR */
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_deliver_events(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_reading_t *reading)
+{
+    ctx->result = NGX_HTTP_LONGPOLL_EVENTS;
+    ctx->nevents = reading->nmsgs;
+    ctx->last = reading->last;
+
+    ngx_http_longpoll_zone_delivered(ctx->zone,
+                                     ngx_http_longpoll_notify_worker(),
+                                     reading->nmsgs);
+
+    if (reading->bytes->missed) {
+        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
+    }
+
+    return ctx->protocol->send(r, reading->bytes);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_deliver_nothing(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd,
+    ngx_uint_t closing)
+{
+    ctx->result = closing ? NGX_HTTP_LONGPOLL_CLOSING
+                          : NGX_HTTP_LONGPOLL_TIMEOUT;
+
+    ngx_http_longpoll_zone_count(ctx->zone, timeouts, 1);
+
+    return ctx->protocol->nothing(r, ctx, rd, closing);
+}
+
+
+/* a client that missed something is not told that in any other way */
+
+static ngx_int_t
+ngx_http_longpoll_deliver_unknown(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd)
+{
+    if (rd->missed) {
+        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
+    }
+
+    return ctx->protocol->unknown(r);
+}

@@ -1,0 +1,81 @@
+
+/*
+ * ngx_http_longpoll_deliver.h: from the zone to the client.
+ *
+ *     read ──▶ answer      a new request, a time-out, a leaving worker
+ *     wake ──▶ answer      a waiter that was woken
+ *
+ * After read or wake the caller does with the return code what it wants (park
+ * the request, leave it parked), and hands the rest to answer: there each
+ * return code of a read becomes what the client gets, for every protocol.
+ *
+ * The waiters of a category are woken one after the other, and most of them
+ * want the same.  So wake keeps the last answer of each protocol:
+ *
+ *     cursor ... from ... cursor ... cursor ... first ... message ... last
+ *                |________________________________|
+ *
+ * The answer was read behind `from`, and its first message is `first`.  What is
+ * between them is no message of this category, so the answer is right for every
+ * cursor from `from` up to `first`.  The cursors of waiters that are woken
+ * together are all there: a waiter has seen whatever was there when it parked.
+ * The answer is dropped when all waiters of the category have been woken.
+ *
+ * What a read takes from the zone (a client cursor moves, delete_on_read) must
+ * be answered: wake may take, and then does not return NGX_AGAIN.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_DELIVER_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_DELIVER_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_protocol.h"
+
+
+/* a read, with the arrays that it needs, and what is to be sent of it */
+
+typedef struct {
+    ngx_http_longpoll_read_t         rd;
+    size_t                           costs[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+    uint32_t                         slots[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+
+    /* set with NGX_OK */
+    ngx_http_longpoll_shared_t      *bytes;     /* one reference is ours */
+    ngx_uint_t                       nmsgs;
+    ngx_http_longpoll_uuid_t         last;      /* of the messages */
+} ngx_http_longpoll_reading_t;
+
+
+/*
+ * Reads behind the cursor (which it updates) and encodes what is there, up to
+ * limit bytes.
+ *
+ * NGX_OK     messages, encoded: call answer
+ * NGX_AGAIN  there is none; PARK and WAKE: interest is registered, reading->slots
+ * NGX_DONE   the zone does not know ctx->client
+ * NGX_ERROR  no memory
+ */
+ngx_int_t ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    size_t limit, ngx_http_longpoll_read_e mode);
+
+/* the same for a waiter that was woken: reads, or takes the answer kept */
+ngx_int_t ngx_http_longpoll_deliver_wake(ngx_http_longpoll_reading_t *reading,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    size_t limit);
+
+/*
+ * Answers with what a read has returned, and releases it.  Returns what to
+ * finalize the request with.  closing: the client is sent away by a leaving
+ * worker.
+ */
+ngx_int_t ngx_http_longpoll_deliver_answer(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_reading_t *reading,
+    ngx_int_t rc, ngx_uint_t closing);
+
+/* all waiters of a category have been woken: drops the answers kept */
+void ngx_http_longpoll_deliver_woken(void);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_DELIVER_H_INCLUDED_ */

@@ -1,0 +1,397 @@
+
+/*
+ * ngx_http_longpoll_poll.c: a request that waits.
+ */
+
+
+#include "ngx_http_longpoll_poll.h"
+#include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_interest.h"
+#include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_persist.h"
+#include "ngx_http_longpoll_worker.h"
+
+
+/*
+ * A time-out is answered between 100 and 50 ms early (docs/protocol.md, What is
+ * promised); what remains is for the turn of the event loop.  Polls that began
+ * together take turns with these lanes, so that they do not all end together.
+ */
+
+#define NGX_HTTP_LONGPOLL_POLL_EARLY   95
+#define NGX_HTTP_LONGPOLL_POLL_LANES   4
+#define NGX_HTTP_LONGPOLL_POLL_LANE    9        /* ms between two */
+
+
+typedef struct {
+    ngx_http_longpoll_ctx_t         *ctx;
+    ngx_http_longpoll_cursor_t       cursor;
+    size_t                           limit;
+
+    ngx_http_longpoll_waiter_t       waiter;    /* grows with its links */
+} ngx_http_longpoll_poll_t;
+
+
+static ngx_int_t ngx_http_longpoll_poll_read(
+    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, size_t limit);
+static ngx_http_longpoll_poll_t *ngx_http_longpoll_poll_park(
+    ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, size_t limit, ngx_msec_t timeout);
+static ngx_int_t ngx_http_longpoll_poll_watch_client(ngx_http_request_t *r);
+static void ngx_http_longpoll_poll_test_writing(ngx_http_request_t *r);
+static void ngx_http_longpoll_poll_wake(ngx_http_longpoll_waiter_t *w);
+static void ngx_http_longpoll_poll_expire(ngx_http_longpoll_waiter_t *w);
+static void ngx_http_longpoll_poll_answer(ngx_http_longpoll_poll_t *poll,
+    ngx_http_longpoll_reading_t *reading, ngx_int_t rc, ngx_uint_t closing);
+static void ngx_http_longpoll_poll_cleanup(void *data);
+static void ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll);
+
+
+static ngx_http_longpoll_worker_handlers_t  ngx_http_longpoll_poll_handlers = {
+    ngx_http_longpoll_poll_wake,
+    ngx_http_longpoll_poll_expire,
+    ngx_http_longpoll_deliver_woken,
+    ngx_http_longpoll_persist_wake,
+    ngx_http_longpoll_persist_closing
+};
+
+
+static ngx_uint_t  ngx_http_longpoll_poll_lane;
+
+
+#define ngx_http_longpoll_poll_of(w)                                          \
+    ((ngx_http_longpoll_poll_t *)                                             \
+     ((u_char *) (w) - offsetof(ngx_http_longpoll_poll_t, waiter)))
+
+
+ngx_int_t
+ngx_http_longpoll_poll_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                      i;
+    ngx_array_t                    *zones;
+    ngx_http_longpoll_zone_t      **z;
+    ngx_http_longpoll_reference_t  *references;
+    ngx_http_longpoll_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_longpoll_module);
+    references = lmcf->references.elts;
+
+    zones = ngx_array_create(cycle->pool, lmcf->references.nelts,
+                             sizeof(ngx_http_longpoll_zone_t *));
+    if (zones == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < lmcf->references.nelts; i++) {
+        z = ngx_array_push(zones);      /* has room */
+        *z = references[i].zone;
+    }
+
+    return ngx_http_longpoll_worker_init_process(cycle, zones, lmcf->drain,
+                                             &ngx_http_longpoll_poll_handlers);
+}
+
+
+/*
+ * a new request
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, ngx_msec_t timeout)
+{
+    ngx_int_t                      rc;
+    ngx_http_longpoll_poll_t      *poll;
+    ngx_http_longpoll_reading_t    reading;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    rc = ngx_http_longpoll_poll_read(&reading, ctx, cursor,
+                                     llcf->max_response_size);
+
+    if (rc != NGX_AGAIN) {
+        return ngx_http_longpoll_deliver_answer(r, ctx, &reading, rc, 0);
+    }
+
+    ngx_http_longpoll_point("watched");
+
+    poll = ngx_http_longpoll_poll_park(r, ctx, cursor, llcf->max_response_size,
+                                       timeout);
+    if (poll == NULL) {
+        ngx_http_longpoll_interest_cancel(ctx->zone, ctx->cats, ctx->ncats,
+                                          ctx->client, reading.slots);
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_longpoll_interest_keep(ctx->zone, &poll->waiter, ctx->ncats,
+                                    ctx->client, reading.slots);
+
+    if (ngx_http_longpoll_poll_watch_client(r) != NGX_OK) {
+        ngx_http_longpoll_poll_leave(poll);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->main->count++;
+
+    ngx_http_longpoll_point("parked");
+
+    return NGX_DONE;
+}
+
+
+/*
+ * Most requests of a fan-out that come back need no read: nothing was published
+ * since, and others wait here for the same category, so that the interest is
+ * registered.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_poll_read(ngx_http_longpoll_reading_t *reading,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    size_t limit)
+{
+    ngx_http_longpoll_wait_cat_t  *cat;
+
+    cat = ngx_http_longpoll_wait_find(ctx->zone->data, ctx->cats->hash);
+
+    if (ctx->ncats == 1 && cat && !cat->slotless
+        && ngx_http_longpoll_zone_newest(ctx->zone, cursor))
+    {
+        reading->slots[0] = cat->slot;
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_longpoll_deliver_read(reading, ctx, cursor, limit,
+                                          NGX_HTTP_LONGPOLL_READ_PARK);
+}
+
+
+/* NULL: no memory, nothing is parked */
+
+static ngx_http_longpoll_poll_t *
+ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, size_t limit, ngx_msec_t timeout)
+{
+    ngx_http_cleanup_t        *cln;
+    ngx_http_longpoll_poll_t  *poll;
+
+    poll = ngx_palloc(r->pool, offsetof(ngx_http_longpoll_poll_t, waiter)
+                               + ngx_http_longpoll_waiter_size(ctx->nlinks));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (poll == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    poll->ctx = ctx;
+    poll->cursor = *cursor;
+    poll->limit = limit;
+    poll->waiter.request = r;
+    poll->waiter.wait = ctx->zone->data;
+    poll->waiter.state = NGX_HTTP_LONGPOLL_WAIT_NEW;
+
+    timeout -= NGX_HTTP_LONGPOLL_POLL_EARLY
+               - ngx_http_longpoll_poll_lane++ % NGX_HTTP_LONGPOLL_POLL_LANES
+                 * NGX_HTTP_LONGPOLL_POLL_LANE;
+
+    if (ngx_http_longpoll_wait_park(&poll->waiter, ctx->cats, ctx->nlinks,
+                                    timeout)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    ctx->waiter = &poll->waiter;
+
+    cln->handler = ngx_http_longpoll_poll_cleanup;
+    cln->data = poll;
+
+    ngx_http_longpoll_zone_waiting(ctx->zone,
+                                   ngx_http_longpoll_notify_worker(), 1);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "longpoll park in \"%V\" for %Mms", &ctx->zone->name,
+                   timeout);
+
+    return poll;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_poll_watch_client(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    /* a FIN may have come with the request */
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+#if (NGX_HTTP_V3)
+
+    /* and so may a STOP_SENDING */
+
+    if (c->quic && c->write->error) {
+        ngx_post_event(c->write, &ngx_posted_events);
+    }
+
+#endif
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_longpoll_poll_test_writing;
+
+    return NGX_OK;
+}
+
+
+/*
+ * An HTTP/3 client that does not want the answer any more sends STOP_SENDING.
+ * Its own side of the stream may be finished, so that there is nothing to read.
+ * nginx then resets the stream, which is a write event.
+ */
+
+static void
+ngx_http_longpoll_poll_test_writing(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V3)
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    if (c->quic && c->write->error) {
+        c->error = 1;
+
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client stopped reading the stream");
+
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    }
+#endif
+}
+
+
+/*
+ * a parked request
+ */
+
+
+static void
+ngx_http_longpoll_poll_wake(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_int_t                     rc;
+    ngx_connection_t             *c;
+    ngx_http_longpoll_ctx_t      *ctx;
+    ngx_http_longpoll_poll_t     *poll;
+    ngx_http_longpoll_reading_t   reading;
+
+    c = w->request->connection;
+    poll = ngx_http_longpoll_poll_of(w);
+    ctx = poll->ctx;
+
+    ngx_http_set_log_request(c->log, w->request);
+
+    rc = ngx_http_longpoll_deliver_wake(&reading, ctx, &poll->cursor,
+                                        poll->limit);
+
+    if (rc == NGX_AGAIN) {
+        ngx_http_longpoll_interest_keep(ctx->zone, w, ctx->ncats, ctx->client,
+                                        reading.slots);
+        return;
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0, "longpoll wake: %i", rc);
+
+    ngx_http_longpoll_point("woken");
+
+    ngx_http_longpoll_poll_answer(poll, &reading, rc, 0);
+}
+
+
+/* a message may have come that no wake-up has told of yet */
+
+static void
+ngx_http_longpoll_poll_expire(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_int_t                     rc;
+    ngx_connection_t             *c;
+    ngx_http_longpoll_poll_t     *poll;
+    ngx_http_longpoll_reading_t   reading;
+
+    c = w->request->connection;
+    poll = ngx_http_longpoll_poll_of(w);
+
+    ngx_http_set_log_request(c->log, w->request);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "longpoll end, closing:%ui", (ngx_uint_t) ngx_exiting);
+
+    rc = ngx_http_longpoll_deliver_read(&reading, poll->ctx, &poll->cursor,
+                                        poll->limit,
+                                        NGX_HTTP_LONGPOLL_READ_LAST);
+
+    ngx_http_longpoll_poll_answer(poll, &reading, rc, ngx_exiting);
+}
+
+
+static void
+ngx_http_longpoll_poll_answer(ngx_http_longpoll_poll_t *poll,
+    ngx_http_longpoll_reading_t *reading, ngx_int_t rc, ngx_uint_t closing)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = poll->waiter.request;
+    c = r->connection;
+
+    ngx_http_longpoll_poll_leave(poll);
+
+    rc = ngx_http_longpoll_deliver_answer(r, poll->ctx, reading, rc, closing);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* of the request: a waiter that is still parked was not answered by us */
+
+static void
+ngx_http_longpoll_poll_cleanup(void *data)
+{
+    ngx_http_longpoll_poll_t  *poll = data;
+
+    if (poll->waiter.state != NGX_HTTP_LONGPOLL_WAIT_PARKED) {
+        return;
+    }
+
+    ngx_http_longpoll_poll_leave(poll);
+
+    poll->ctx->result = NGX_HTTP_LONGPOLL_GONE;
+    ngx_http_longpoll_zone_count(poll->ctx->zone, disconnected, 1);
+}
+
+
+static void
+ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll)
+{
+    ngx_http_request_t  *r;
+
+    r = poll->waiter.request;
+
+    ngx_http_longpoll_wait_leave(&poll->waiter);
+
+    ngx_http_longpoll_zone_waiting(poll->ctx->zone,
+                                   ngx_http_longpoll_notify_worker(), -1);
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+}

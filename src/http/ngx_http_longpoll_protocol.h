@@ -1,0 +1,113 @@
+
+/*
+ * ngx_http_longpoll_protocol.h: what the protocols of polls differ in.
+ *
+ *                        golongpoll                   gpoll
+ *     cursor             the client's: since_time,    the zone's: client-id
+ *                        last_id
+ *     answer             all messages up to the       the next message, as
+ *                        limit, as JSON               text
+ *     nothing in time    200 {"timeout": ...}         204
+ *     client unknown     -                            404
+ *     error              {"error": ...}               text
+ *
+ * A protocol is a table of functions, which "protocol" of longpoll_subscribe
+ * chooses.  Everything else is the same for all of them: subscribe, poll and
+ * deliver call the table, and know no protocol by name.  A request comes
+ * through it like this:
+ *
+ *     query ──┬─▶ head                              HEAD
+ *             └─▶ read: cost ──┬─▶ encode ─▶ send   messages
+ *                              ├─▶ nothing          a time-out, or leaving
+ *                              └─▶ unknown          no such client
+ *
+ * Functions that answer return what the request is to be finalized with.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_PROTOCOL_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_PROTOCOL_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_zone_read.h"
+
+
+/* the last answer that was encoded for waiters that were woken: deliver's */
+
+typedef struct ngx_http_longpoll_answer_s  ngx_http_longpoll_answer_t;
+
+struct ngx_http_longpoll_answer_s {
+    ngx_http_longpoll_shared_t      *bytes;     /* NULL: there is none */
+    ngx_uint_t                       nmsgs;
+    ngx_http_longpoll_uuid_t         last;      /* of the messages */
+
+    ngx_http_longpoll_zone_t        *zone;
+    uint64_t                         hash[2];   /* of the category */
+    uint64_t                         from;      /* cursor; -1: for no other */
+    uint64_t                         first;     /* id of the first message */
+    size_t                           limit;
+    uint64_t                         expires;   /* ms, 0: never */
+
+    ngx_http_longpoll_answer_t      *next;      /* that is kept */
+};
+
+
+struct ngx_http_longpoll_protocol_s {
+    /*
+     * An answer that was encoded for one waiter serves the others that stand
+     * at the same place.  Otherwise each waiter reads for itself.
+     */
+    ngx_uint_t                       shared;
+
+    /*
+     * Reads the request's arguments: the categories and, where the zone has the
+     * cursor, the client into ctx; the cursor, zeroed where the zone has it;
+     * and how long to wait.
+     *
+     * NGX_OK    it is a poll
+     * NGX_DONE  it has been answered: an error, a registration
+     * else      what to finalize the request with
+     */
+    ngx_int_t                      (*query)(ngx_http_request_t *r,
+                                         ngx_http_longpoll_ctx_t *ctx,
+                                         ngx_http_longpoll_cursor_t *cursor,
+                                         ngx_msec_t *timeout);
+
+    /* HEAD: the headers that GET would have; sets ctx->result */
+    ngx_int_t                      (*head)(ngx_http_request_t *r,
+                                         ngx_http_longpoll_ctx_t *ctx);
+
+    /* the bytes of a message in an answer, without its data */
+    size_t                         (*cost)(ngx_str_t *category);
+
+    /*
+     * What was read, as bytes; one reference is the caller's.  The bytes of
+     * the messages may be overwritten meanwhile: then they are encoded again.
+     * NULL: no memory.
+     */
+    ngx_http_longpoll_shared_t    *(*encode)(ngx_http_longpoll_read_t *rd);
+
+    /* answers with these bytes; the caller's reference becomes the request's */
+    ngx_int_t                      (*send)(ngx_http_request_t *r,
+                                         ngx_http_longpoll_shared_t *bytes);
+
+    /* answers that there is no message; closing: since the worker leaves */
+    ngx_int_t                      (*nothing)(ngx_http_request_t *r,
+                                         ngx_http_longpoll_ctx_t *ctx,
+                                         ngx_http_longpoll_read_t *rd,
+                                         ngx_uint_t closing);
+
+    /* answers that the zone does not know ctx->client */
+    ngx_int_t                      (*unknown)(ngx_http_request_t *r);
+
+    /* answers that the request is wrong */
+    ngx_int_t                      (*error)(ngx_http_request_t *r,
+                                         ngx_uint_t status, ngx_str_t *text);
+
+    ngx_http_longpoll_answer_t       answer;
+};
+
+
+#endif /* _NGX_HTTP_LONGPOLL_PROTOCOL_H_INCLUDED_ */

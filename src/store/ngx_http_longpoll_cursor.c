@@ -1,0 +1,122 @@
+
+/*
+ * ngx_http_longpoll_cursor.c: a poll's since_time and last_id -> a cursor.
+ *
+ *     since_time  last_id
+ *     -           -          now: what is published from now on
+ *     -           own        behind that very message
+ *     ms          -          behind that ms
+ *     ms          own, of    behind that very message
+ *                 that ms
+ *     ms          other      from that ms on; if a message of that ms has this
+ *                            UUID, behind that one
+ *
+ * An id is own if this module made it.  One of an epoch that the zone does not
+ * know names its ms, and no message.
+ */
+
+
+#include "ngx_http_longpoll_cursor.h"
+#include "ngx_http_longpoll_zone_save.h"
+
+
+static void ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_query_t *q,
+    ngx_uint_t known, ngx_http_longpoll_cursor_t *cursor);
+static void ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_uint_t current, ngx_uint_t known,
+    ngx_http_longpoll_cursor_t *cursor);
+
+
+void
+ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor)
+{
+    ngx_uint_t  current, known;
+
+    ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
+    cursor->fresh = 1;
+
+    current = known = q->own_id && q->epoch == z->sh->epoch;
+
+    if (q->own_id && !current) {
+        known = ngx_http_longpoll_zone_knows_epoch(z, q->epoch);
+        cursor->lost = ngx_http_longpoll_zone_lost(z,
+                                           ngx_http_longpoll_id_ms(q->id), 1);
+    }
+
+    if (q->has_since) {
+        ngx_http_longpoll_cursor_of_time(z, q, current, known, cursor);
+
+    } else {
+        ngx_http_longpoll_cursor_of_id(q, known, cursor);
+    }
+}
+
+
+static void
+ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_query_t *q, ngx_uint_t known,
+    ngx_http_longpoll_cursor_t *cursor)
+{
+    if (!q->own_id) {
+        cursor->now = 1;
+
+    } else if (known) {
+        cursor->id = q->id;
+        cursor->exact = 1;
+
+    } else {
+        cursor->id = ngx_http_longpoll_id_last_of(
+                                               ngx_http_longpoll_id_ms(q->id));
+    }
+
+    cursor->since = ngx_http_longpoll_id_ms(cursor->id);
+}
+
+
+static void
+ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_uint_t current, ngx_uint_t known,
+    ngx_http_longpoll_cursor_t *cursor)
+{
+    uint64_t    since;
+    ngx_uint_t  exact;
+
+    since = q->since_time < 0 ? 0 : (uint64_t) q->since_time;
+    cursor->since = since;
+
+    exact = (known && ngx_http_longpoll_id_ms(q->id) == since);
+
+    /*
+     * Clients keep their last_id while the answers to time-outs move their
+     * since_time on.  Then since_time says what they have seen.
+     */
+
+    if (q->own_id && since > ngx_http_longpoll_id_ms(q->id)) {
+        cursor->lost = 0;
+    }
+
+    if (since < NGX_HTTP_LONGPOLL_REAL_DATE) {
+        cursor->beginning = 1;
+
+    } else if (!(exact && current)
+               && ngx_http_longpoll_zone_lost(z, since, 0))
+    {
+        cursor->lost = 1;
+    }
+
+    if (since >> 47) {
+        cursor->now = 1;
+
+    } else if (exact) {
+        cursor->id = q->id;
+        cursor->exact = 1;
+
+    } else if (q->has_id) {
+        cursor->id = since ? ngx_http_longpoll_id(since, 0) - 1 : 0;
+        cursor->uuid = q->uuid;
+        cursor->named = 1;
+
+    } else if (q->since_time >= 0) {
+        cursor->id = ngx_http_longpoll_id_last_of(since);
+    }
+}

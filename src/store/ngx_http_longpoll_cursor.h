@@ -1,0 +1,24 @@
+
+/*
+ * ngx_http_longpoll_cursor.h: a poll's since_time and last_id -> a cursor.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_CURSOR_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_CURSOR_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_query.h"
+#include "ngx_http_longpoll_zone_read.h"
+
+
+/*
+ * Fills the cursor of a new poll: where the poll reads on, and whether it has
+ * missed something with an epoch before this one (docs/protocol.md, What is
+ * promised).  Takes no lock.
+ */
+void ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_CURSOR_H_INCLUDED_ */
