@@ -33,11 +33,11 @@ my @parts = (
       needs => 'build check', steps => [[qw( make -s check )]], inner => 1 },
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
-      needs => 'build test', steps => [[qw( make -s build-unit )]],
+      needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
       way => 'unit', at_once => 2 },
 
     { name => 'brief', does => 'the same for a few seconds',
-      needs => 'build test', steps => [[qw( make -s build-unit )]],
+      needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
       way => 'brief', at_once => 2, inner => 1 },
 
     { name => 'changed', does => 't/*.t that changed, or whose sources did',
@@ -114,7 +114,7 @@ my @parts = (
       limit => 3600 },
 
     { name => 'models', does => 'the models of t/unit/, for SECONDS',
-      needs => 'build test', steps => [[qw( make -s build-unit )]],
+      needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
       way => 'models', at_once => 2, inner => 1 },
 );
 
