@@ -3,11 +3,11 @@
 # bench/peers.sh push-stream|golongpoll: fetches that server, into build/bench/.
 #
 # push-stream is in newer suites of Debian only, as a module for their nginx;
-# both are unpacked, not installed.  golongpoll is built, from the module that
-# Go's proxy has.  The other peers are packages, which tools/deps.sh installs.
+# both are unpacked, not installed.  golongpoll is built from its Go module.
+# The other servers are packages, which tools/deps.sh installs.
 #
-# The exit status is 3 for what could not be had; why, is then the one line of
-# standard output.
+# The exit status is 3 if something could not be fetched; standard output then
+# has one line that says why.
 
 set -eu
 export LC_ALL=C
@@ -15,7 +15,7 @@ export LC_ALL=C
 cd "$(dirname "$0")/.."
 out=$PWD/build/bench
 log=$out/$1.log
-told="build/bench/$1.log tells why"
+see="see build/bench/$1.log"
 
 cannot() {
     echo "$1"
@@ -30,19 +30,19 @@ push_stream() {
         download nginx libnginx-mod-http-push-stream >"$log" 2>&1 ||
         {
             rm -rf "$dir.new"
-            cannot "Debian's packages could not be fetched; $told"
+            cannot "Debian's packages could not be fetched; $see"
         }
 
     for deb in "$dir.new"/*.deb; do
         dpkg -x "$deb" "$dir.new" && rm "$deb"
     done
     "$dir.new/usr/sbin/nginx" -v >>"$log" 2>&1 ||
-        cannot "the nginx of Debian's trixie does not run here; $told"
+        cannot "the nginx of Debian's trixie does not run here; $see"
     rm -rf "$dir"
     mv "$dir.new" "$dir"
 }
 
-# Go itself gives up at the first stumble of the network.
+# Go itself gives up when the network fails once.
 golongpoll() {
     export HOME="${HOME:-$out}" CGO_ENABLED=0 GOTOOLCHAIN=local
     go=$(tools/go.sh "$(sed -n 's/^go //p' bench/go/go.mod)" 2>"$log") ||
@@ -58,7 +58,7 @@ golongpoll() {
         [ -z "$(grep -E 'SECURITY|go\.(mod|sum)|\.go:' "$log")" ] || break
         sleep $wait
     done
-    cannot "its module could not be fetched or built; $told"
+    cannot "its module could not be fetched or built; $see"
 }
 
 mkdir -p "$out"

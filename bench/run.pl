@@ -3,23 +3,24 @@
 # bench/run.pl [--quick] [--scaling] [--case NAME]... [--server NAME]...
 #           [--rounds N] [--out DIR] [--nginx FILE] [--list]
 #
-# What the module costs, beside nginx itself and beside other servers.
+# Measures what the module costs, in comparison with nginx itself and with other
+# servers.
 #
-# bench/longpoll-bench drives one server after the other and looks through all
-# that comes; see there.  Servers take turns, round by round, so that whatever
-# else this machine does befalls all of them; figures are medians of the rounds,
-# and a ratio is the median of the ratios of each round.  The machine must not
-# do much else, though: a core shared with a compiler spoils any figure.
+# build/bench/longpoll-bench (bench/main.c) drives one server after the other
+# and checks every answer.  The servers take turns in each round, so that
+# whatever else the machine does affects all of them.  A figure is the median of
+# the rounds, a ratio the median of the ratios of each round.  The machine must
+# not do much else, though: a core shared with a compiler spoils any figure.
 #
-# A run in which the module lost, doubled, reordered or misrouted anything ends
-# all of it.  Where another server does, or fails, the run is repeated, twice at
-# most, and the table says how often that happened.
+# If the module loses, doubles, reorders or misroutes an event, the benchmark
+# ends.  If another server does, or fails, its run is repeated, twice at most,
+# and the table says how often.
 #
-# A whole run writes docs/performance.md and its plots.  A part of one, and
-# --quick, which runs everything small and once, to see that it works, write
-# build/bench/performance.md; --out DIR takes another directory.  --list names
-# cases and servers; --scaling stands for those that show how costs grow.
-# --nginx FILE takes another nginx than the first in PATH.
+# The whole benchmark writes docs/performance.md and its plots.  Some cases
+# only, or --quick, which runs every case once and small to see that it works,
+# write build/bench/performance.md; --out DIR chooses another directory.  --list
+# prints cases and servers; --scaling selects the cases that show how costs
+# grow.  --nginx FILE chooses another nginx than the first in PATH.
 
 use strict;
 use warnings;
@@ -50,14 +51,16 @@ $ENV{PATH} .= ':/usr/sbin';
 $| = 1;
 $SIG{$_} = sub { exit 1 } for qw( HUP INT TERM );
 
-GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'case=s' => \@wanted, 'server=s' => \@names,
+GetOptions('quick' => \$quick, 'scaling' => \$scaling,
+    'case=s' => \@wanted, 'server=s' => \@names,
     'rounds=i' => \$rounds, 'nginx=s' => \$Bench::Server::Nginx,
     'list' => \$list, 'out=s' => \$out) && !@ARGV or exit 2;
 
-# What is run: for the floor, or for all others.  Its figure, of the line that
-# longpoll-bench prints; the goal is a factor of another's in the same round,
-# or a number.  `fresh` begins with a new server each time: what one has
-# allocated it does not give back.  `slim` has settings for small requests.
+# `run` are the arguments of longpoll-bench, `floor` those for nginx alone.
+# `figure` is a word of the line that longpoll-bench prints.  `goal` is a factor
+# of another server's figure in the same round, or a number.  `fresh` starts a
+# new server for each run, as a server does not free its tables.  `slim` uses
+# settings for small requests.
 
 my $n = $quick ? 2000 : 20_000;
 my $polls = $quick ? 1000 : 10_000;
@@ -166,8 +169,8 @@ my @cases = (
     },
 );
 
-# How it grows: each becomes cases of its own, with X in its commands replaced.
-# What the design promises of it is `design`.
+# How costs grow: each of these becomes several cases, one for each value of X
+# in its commands.  `design` is what the design promises.
 
 my @series = (
     {
@@ -239,8 +242,8 @@ for my $series (@series) {
     }
 }
 
-# What of it happens under the zone's lock: a case's CPU, and the holds of the
-# same operation, by its number in bench/store/holds.c.
+# The share of an operation that holds the zone's lock: the CPU time of a case,
+# and the number of the same operation in bench/store/holds.c.
 
 my @lock = (
     { case => 'publish', holds => 1, title => 'publish 100 B' },
@@ -269,7 +272,7 @@ sub main {
     push @wanted, (map { $_->{name} } @series), 'lock' if $scaling;
     my $lock = @wanted ? grep { $_ eq 'lock' } @wanted : !$quick;
 
-    # the name of a series stands for all of it
+    # the name of a series selects all its cases
     @wanted = map {
         my $name = $_;
         my @all = $name eq 'lock' ? map { $case{ $_->{case} } } @lock
@@ -290,7 +293,7 @@ sub main {
     my %asked = map { $_ => 1 } @wanted ? @wanted
         : grep { !$quick || !$case{$_}{series} } keys %case;
 
-    # what is only another figure of a case needs that case
+    # a case that is another figure of a case needs that case
     $asked{ $case{$_}{from} // $_ } = 1 for keys %asked;
 
     system('make', '-s', '-C', $root, 'build-bench') == 0 or exit 1;
@@ -341,8 +344,8 @@ sub measure {
         = $case->{workers} ? $case->{x} : $Bench::Server::Workers;
     local $Bench::Server::Slim = $case->{slim};
 
-    # So many connections may be more than a process may have files: one of the
-    # server's, or the generator, which is several in some modes only.
+    # The number of open files limits the connections of a server's process, and
+    # of the generator, which has several processes in some modes only.
     @turn = grep {
         my $command = $case->{ $_ eq 'floor' ? 'floor' : 'run' };
         my ($conns) = $command =~ /^-c (\d+)/;
@@ -439,7 +442,7 @@ sub run {
     return \%figure;
 }
 
-# An alert of the module is a failure; those of others are told.
+# An alert in the module's log is a failure; those of other servers are printed.
 sub stop {
     my ($name) = @_;
     my @alerts = delete $running{$name} ? $server{$name}->stop : ();
@@ -480,7 +483,7 @@ sub figures {
         $row{rounds} = @values if @values > ($row{rounds} // 0);
     }
 
-    # rounds go together, whoever came first in them
+    # compares figures of the same round
     if (my $of = $case->{of}) {
         my @own  = values_of($case, 'longpoll');
         my @base = values_of($case, $of);

@@ -3,31 +3,31 @@
 # t/bench/faulty.pl: a long-poll server that makes mistakes, to see whether
 # bench/ notices them.
 #
-# It prints its port, serves one client after the other until standard input
-# ends, and forgets nothing.  The path tells everything: /PROTOCOL/FAULT/RUN and
-# behind that what the protocol's own paths are.  Each RUN has its own
-# categories.  The FAULT befalls the seventh publish of its RUN:
+# It prints its port, serves one request after the other until standard input
+# ends, and keeps all events.  A path is /PROTOCOL/FAULT/RUN and behind that the
+# protocol's own path.  Each RUN has its own categories.  These faults happen to
+# the seventh publish of the RUN:
 #
 #     none      nothing
 #     drop      its event is not kept
 #     double    it is kept twice
-#     swap      it is kept only behind the next one of its category
-#     misroute  it goes to another category
-#     corrupt   a letter at its end is another
+#     swap      it is kept behind the next event of its category
+#     misroute  it is kept in another category
+#     corrupt   its last letter is changed
 #     refuse    the answer is 500
-#     cut       the answer ends in its middle, and with it the connection
+#     cut       the connection ends in the middle of the answer
 #     hang      there is no answer
 #     deaf      neither its event nor any later one is kept
 #
-# and these befall every seventh answer:
+# these to every seventh answer:
 #
-#     close     with it the connection ends, as was announced
-#     chunks    it comes in small pieces
+#     close     the connection ends with it, and the answer says so
+#     chunks    it is sent in small pieces
 #     status    a poll is answered 500
 #
-# and this every poll:
+# and this to every poll:
 #
-#     pages     it is given two events at most
+#     pages     its answer has two events at most
 
 use strict;
 use warnings;

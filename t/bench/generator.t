@@ -1,5 +1,5 @@
-# Does bench/ notice what goes wrong?  Its modes against t/bench/faulty.pl, which
-# makes one mistake in each run; see there for which.
+# The load generator notices mistakes: its modes run against t/bench/faulty.pl,
+# which makes one mistake in each run.
 
 use strict;
 use warnings;
@@ -24,8 +24,8 @@ my %modes = (
     store    => '-c 2 -k 4 -n 24',
 );
 
-# what each fault is told as; one that is misrouted is also missing elsewhere
-my %told = (
+# what each fault is counted as; an event that is misrouted is also lost
+my %counted = (
     none     => [],
     close    => [],
     chunks   => [],
@@ -61,34 +61,34 @@ sub run {
 
 sub try {
     my ($proto, $fault, $mode) = @_;
-    my @told = @{ $told{$fault} };
+    my @counted = @{ $counted{$fault} };
 
-    # a fan-out has no second category where an event could show up
-    @told = 'lost' if $fault eq 'misroute' && $mode eq 'fanout';
+    # a fan-out has no second category that an event could go to
+    @counted = 'lost' if $fault eq 'misroute' && $mode eq 'fanout';
 
-    # only who waits for what never comes should not wait for long
+    # if an event never comes, the generator should not wait for it for long
     my $wait = $fault =~ /drop|misroute|corrupt|deaf/
         || $fault eq 'swap' && $mode =~ /fanout|own|lockstep/ ? 100 : 5000;
 
     my ($code, $said, %figure)
         = run($proto, $fault, "-W $wait $modes{$mode} $mode");
-    my @wrong = grep { !$figure{$_} } @told;
-    my %may   = map { $_ => 1 } @told;
+    my @wrong = grep { !$figure{$_} } @counted;
+    my %may   = map { $_ => 1 } @counted;
 
-    # who knew no place yet asks for what comes from then on
+    # a poll without a cursor yet asks for events from then on
     $may{lost} = 1 if $fault eq 'status';
     push @wrong, grep { !$may{$_} && ($figure{$_} // 1) != 0 } @kinds;
-    push @wrong, "exit code $code" if $code != (@told ? 1 : 0);
+    push @wrong, "exit code $code" if $code != (@counted ? 1 : 0);
     push @wrong, 'nothing was checked' unless $figure{checked};
 
-    ok(!@wrong, "$proto, $mode: " . (!@told ? "$fault is no mistake"
-        : "$fault is told as " . join ' and ', @told))
+    ok(!@wrong, "$proto, $mode: " . (!@counted ? "$fault is no mistake"
+        : "$fault is counted as " . join ' and ', @counted))
         or diag("wrong: @wrong\n$said");
 }
 
 for my $mode (sort keys %modes) {
-    for my $fault (sort keys %told) {
-        # nobody polls while these write; with each event lost those take long
+    for my $fault (sort keys %counted) {
+        # the first three do not poll, the others would wait for each lost event
         next if $fault eq 'status' && $mode =~ /publish|store|catchup/
             || $fault eq 'deaf' && $mode =~ /own|lockstep/;
 
@@ -98,7 +98,7 @@ for my $mode (sort keys %modes) {
 
 for my $proto (qw(nchan pushstream)) {
     for my $mode (qw(own catchup)) {
-        try($proto, $_, $mode) for grep { !/status|deaf/ } sort keys %told;
+        try($proto, $_, $mode) for grep { !/status|deaf/ } sort keys %counted;
     }
 }
 
@@ -106,26 +106,26 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     my ($fault, $words) = @$_;
     my ($code, $said) = run('golongpoll', $fault, '-t 1 -k 4 -n 20 publish');
     is($code, 2, "$fault ends the run");
-    like($said, qr/$words/, "$fault is told");
+    like($said, qr/$words/, "$fault is reported");
 }
 
-# with fewer files than connections it is several processes
+# with fewer files than connections the generator has several processes
 {
     local $limit = 'ulimit -n 140 &&';
 
     for (['none', 0], ['drop', 1, 'lost'], ['double', 1, 'doubled']) {
-        my ($fault, $want, @told) = @$_;
+        my ($fault, $want, @counted) = @$_;
         my ($code, $said, %figure)
             = run('golongpoll', $fault, '-W 500 -c 100 -n 8 fanout');
         my $is = join ' ', $code, map { "$_ " . ($figure{$_} // '-') }
             grep { $figure{$_} // 1 } @kinds;
-        is($is, join(' ', $want, map { "$_ 100" } @told),
+        is($is, join(' ', $want, map { "$_ 100" } @counted),
            "100 polls in three processes: $fault") or diag($said);
     }
 
     my ($code, $said) = run('golongpoll', 'none', '-k 100 -c 100 publish');
     is($code, 2, 'too many connections end the run');
-    like($said, qr/open files/, 'and why is told');
+    like($said, qr/open files/, 'and the message says why');
 }
 
 # what earlier runs have left may be more than an answer has

@@ -1,5 +1,5 @@
-# bench/run.pl, with the module alone and everything small: does it measure, and
-# write what it should?
+# bench/run.pl, with this module only and small cases, measures and writes its
+# report.
 
 use strict;
 use warnings;

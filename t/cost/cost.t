@@ -1,13 +1,12 @@
-# What an operation costs, in instructions: a guard that no busy machine can
-# disturb.
+# What an operation costs, in instructions, which a busy machine does not
+# change.
 #
-# callgrind counts what a worker spends on few operations and on many; the
-# difference, for each operation, must not be above what t/cost/budget allows.
-# There are two figures: the instructions of the module and of yajl alone, which
-# are the same with every nginx, and those of all the worker, nginx and libc
-# included, which also see what the module lets others do.  A compiler or an
-# nginx other than those of the budget has other figures: the comparison is then
-# skipped.
+# callgrind counts the instructions of a worker for few operations and for many;
+# the difference, divided by the operations, must not exceed t/cost/budget.
+# There are two figures: the instructions of the module and of yajl, which are
+# the same with every nginx, and those of the whole worker, with nginx and libc,
+# which include what the module makes others do.  With another compiler or nginx
+# than the budget's, the figures differ: then the comparison is skipped.
 #
 #     tools/test.pl cost               compares
 #     tools/test.pl cost -- record     writes what is measured as the budget
@@ -29,8 +28,8 @@ use Longpoll::Browser ();
 use Longpoll::Client ();
 use Longpoll::Instructions qw( counted built_by );
 
-# In percent.  From run to run the module's own figures varied by 0.1, the others
-# by 1: how many events the kernel tells nginx of at once is chance.
+# In percent.  From run to run the module's own figures varied by 0.1, the
+# others by 1, as the kernel reports more or fewer events to nginx at once.
 
 my %tolerance = (own => 1, all => 3);
 
@@ -43,8 +42,8 @@ plan skip_all => 'cost: valgrind is not installed'
 $Longpoll::Client::Patience = 60;
 
 
-# What is counted, in the order of the budget: `run` does n of it, behind what
-# `prepare` does; `less` is not its own and is taken off.
+# The operations, in the order of the budget: `run` does n of them, after
+# `prepare`; the figures of `less` are subtracted.
 
 my %clients;
 
@@ -95,7 +94,7 @@ my @cases = (
     {
         name => 'timeout', title => 'a poll that times out',
         few => 1, many => 3, each => 200,
-        loose => 10,            # it is chance, too, how many time out at once
+        loose => 10,            # how many time out at once varies, too
         prepare => sub { client("w$_") for 1 .. 200 },
         run => sub {
             for (1 .. $_[0]) {
@@ -114,7 +113,7 @@ sub client {
     return $clients{$name} //= Longpoll::Client->new(port => $clients{port});
 }
 
-# an answer from behind all that was sent before
+# its answer comes after those of all requests before it
 
 sub ping {
     my $answer = client('p')->request(GET => '/floor')->response;
@@ -145,7 +144,7 @@ sub get {
     return $answer;
 }
 
-# cheap, for a client that shall not be what takes the time
+# a cheap check: the client must not take the time
 
 sub check {
     my ($answer, $events) = @_;
@@ -163,7 +162,7 @@ sub park {
     return $n;
 }
 
-# all are parked again when it returns
+# when it returns, all polls are parked again
 
 sub wake {
     my ($n) = @_;
@@ -247,8 +246,8 @@ sub record {
     open my $out, '>', $file or die "$file: $!\n";
     print $out <<'_EOC_', 'build ', join(', ', @build), "\n\n";
 # Instructions for an operation: of the module and yajl, and of all the worker.
-# `tools/test.pl cost -- record` writes this.  Raising a figure is a commit of its
-# own that says why.
+# `tools/test.pl cost -- record` writes this.  Raising a figure is a commit of
+# its own that says why.
 
 _EOC_
     printf $out "%-9s %7.0f %7.0f  %s\n", $_->{name},
@@ -328,13 +327,13 @@ sub compare {
     my $more = $kind eq 'all' && $case->{loose} || $tolerance{$kind};
     my $room = abs($may) * $more / 100;
 
-    # what every second costs is shared by fewer operations where all is slow
+    # on a slow machine fewer operations share the cost of each second's tick
 
     $room = 25 if $room < 25;
 
     ok($is <= $may + $room, sprintf '%s: %.0f instructions of %s, of %d',
        $case->{title}, $is, $what, $may)
-        or told(sprintf('%s: %.0f instructions of %s; the budget has %d, and'
+        or most_of(sprintf('%s: %.0f instructions of %s; the budget has %d, and'
             . ' %.0f are tolerated', $case->{title}, $is, $what, $may, $room),
             $spent{$name}{by});
 
@@ -343,9 +342,9 @@ sub compare {
         if $is < $may - $room;
 }
 
-# where they are, of the module's own
+# the functions that have most of the module's own instructions
 
-sub told {
+sub most_of {
     my ($text, $by) = @_;
 
     diag($text);

@@ -1,10 +1,10 @@
-# Can the tests fail?  The module with one mistake put in, over and over: each
-# time a named part of the tests, which passes without it, must fail.
+# Can the tests fail?  Each mutant is the module with one mistake; the part of
+# the tests that the mutant names must fail with it, and pass without it.
 #
-#     T='wake-up journal'     only the mutants in whose name one of these is
+#     T='wake-up journal'     only mutants whose name has one of these words
 #
-# It works on a copy, build/mutants/tree.  A mutant that no longer applies, or
-# does not compile, is a failure: then this file has to follow the sources.
+# Mutants are built in a copy, build/mutants/tree.  A mutant that no longer
+# applies to the sources, or does not compile, is a failure.
 
 use strict;
 use warnings;
@@ -244,7 +244,7 @@ print "1..$tests\n";
 exit($failed ? 1 : 0);
 
 
-# The sources, which are newer than whatever was built there before.
+# Copies the sources, so that they are newer than what was built there.
 
 sub copy {
     make_path($tree);
@@ -258,7 +258,7 @@ sub copy {
     system('rm', '-rf', glob "$tree/t/servroot*");
 }
 
-# whether it passed, and what it said
+# returns whether the part passed, and its output
 
 sub run {
     my ($part) = @_;
@@ -300,7 +300,7 @@ sub mutate {
         my ($passed, $said) = run($m->{seen});
         my ($first) = $said =~ /^(not ok .*)/m;
 
-        # a build that fails has noticed nothing
+        # a build that fails is no test that fails
 
         ($first) = $said =~ /^(FAILED: .*(?:: tests|the sanitizers) .*)/m
             unless defined $first;

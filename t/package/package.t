@@ -1,12 +1,12 @@
-# The release and the package, as somebody has them who has nothing: in a bare
-# Debian of each suite the tarball is unpacked, and the README's commands are
-# run as they stand, up to the poll that waits and is woken.
+# The release and the package in bare Debians: in each suite the tarball is
+# unpacked, and the README's commands are run, up to a poll that waits and is
+# woken.
 #
-#     SUITES='bookworm sid'   of Debian; bookworm and trixie, if none is given
+#     SUITES='bookworm sid'   of Debian, instead of bookworm and trixie
 #
-# One root builds, and another one, which has seen no compiler, installs.  What
-# is needed is fetched first: where that fails the suite is skipped, and all
-# that fails later is the package's fault.
+# One root builds the package, and another one, without a compiler, installs it.
+# Everything is fetched first: if that fails, the suite is skipped; every later
+# failure is one of the package.
 
 use strict;
 use warnings;
@@ -52,7 +52,7 @@ for (@suites) {
 done_testing();
 
 
-# A release: of one commit it is always the same, and it is what git knows.
+# The tarball of a commit is always the same, and has exactly git's files.
 
 sub tarball {
     my ($made) = run('tools/release.sh dist') =~ /^(build\S+)$/m;
@@ -95,7 +95,7 @@ sub suite {
     purges();
 }
 
-# what anybody else does with it
+# building from the tarball
 
 sub builds {
     my ($tree) = @_;
@@ -167,7 +167,7 @@ sub lintian {
     }
 }
 
-# The root has nothing but what the package depends on.
+# This root has only the packages that the package depends on.
 
 sub installs {
     my ($deb, $tree) = @_;
@@ -203,7 +203,7 @@ sub installs {
          "$suite: a poll waits, and a publish wakes it");
 }
 
-# An admin's word counts, and what is removed can come back.
+# An administrator can disable the module, and a removed package can come back.
 
 sub enables {
     my ($deb) = @_;
@@ -238,7 +238,7 @@ sub purges {
 }
 
 
-# Roots.  What a command in one says is both of its streams.
+# Roots.  The output of a command is both of its streams.
 
 sub new {
     my ($which) = @_;
@@ -306,7 +306,7 @@ sub files {
     return map { substr $_, length $before } glob path($which, $pattern);
 }
 
-# lines that go on behind a backslash
+# joins lines that end with a backslash
 
 sub joined {
     my $text = join "\n", @_;

@@ -1,14 +1,14 @@
 package Bench::Report;
 
-# What a run of bench/run.pl found: performance.md with a table, and plots.
+# The report of bench/run.pl: performance.md with a table, and plots.
 #
 #     my $report = Bench::Report->new(rows => [...], servers => [...], ...);
 #     $report->table                the table alone, in Markdown
 #     $report->write($dir)          $dir/performance.md, $dir/performance/*.svg
 #
-# A row has a case, the value and spread of each server, rounds, and, where
-# there is a goal, ratio or not, and whether it was met.  The rows of a series
-# are not in the table: they have one of their own, and a plot of lines.
+# A row has a case, the value and spread of each server, the rounds, and, if the
+# case has a goal, the ratio and whether the goal is met.  The rows of a series
+# have a table of their own, and a plot of lines.
 
 use strict;
 use warnings;
@@ -256,7 +256,7 @@ $commands
 END
 }
 
-# the goals, and those that are not met, in a sentence
+# a sentence: how many goals are met, and which are not
 
 sub goals {
     my ($self) = @_;
@@ -268,8 +268,8 @@ sub goals {
         . (@not ? '; not met: ' . join('; ', @not) : '') . '.', 0) . "\n\n";
 }
 
-# All series of this module in one table: what the first of a series costs, the
-# last in comparison, and nginx's floor in the same comparison.
+# All series of this module in one table: the first figure of a series, the last
+# one in comparison, and that of nginx's floor in the same comparison.
 
 sub summary {
     my ($self) = @_;
@@ -294,7 +294,7 @@ sub summary {
     return $text;
 }
 
-# where the last is lacking, up to the last there is
+# if the last figure is missing, up to the last that there is
 
 sub growth {
     my ($name, @rows) = @_;
@@ -367,9 +367,9 @@ sub spread {
 }
 
 
-# Bars lie on their sides, a panel for each row, each with a scale of its own:
-# its longest bar is as long as there is room.  Colours follow what the reader
-# prefers; where nobody asks, they do on white and on black.
+# Bars are horizontal, with a panel for each row.  Each panel has its own scale:
+# its longest bar fills the width.  Colours follow the reader's preference for
+# light or dark; without one they can be read on white and on black.
 
 sub xml {
     my ($text) = @_;
@@ -411,7 +411,7 @@ sub svg {
                 . qq( rx="2"/>\n), $left - 8, $y + 12, xml($server->{title}),
                 $kind, $left, $y, $length < 1 ? 1 : $length, $bar;
 
-            # behind the mark, if that comes later
+            # behind the mark of the goal, if that is further right
 
             if ($kind eq 'own' && defined $goal) {
                 my $x = $left + $width * $goal / $most;
@@ -437,7 +437,7 @@ sub svg {
     return frame($title, $y + 40, $body);
 }
 
-# where the goal is, on the scale of the row
+# the goal's position on the scale of the row
 
 sub aim {
     my ($row) = @_;
@@ -447,9 +447,9 @@ sub aim {
     return defined $row->{value}{$of} ? $goal * $row->{value}{$of} : undef;
 }
 
-# What is nearly flat shows as that: the scale of the figures begins at zero, and
-# is logarithmic only where they are far apart.  Names stand at the ends of the
-# lines, pushed apart where they would lie on each other.
+# The scale of the figures begins at zero, so that a nearly flat line looks
+# flat, and is logarithmic only if they are far apart.  Names are at the ends of
+# the lines, moved apart if they would overlap.
 sub lines {
     my ($self, $title, @rows) = @_;
 
@@ -510,7 +510,7 @@ sub lines {
     return frame($title, $top + $height + 55, $body);
 }
 
-# where a figure is, from 0 to 1, and which ones have a line
+# a figure's position, from 0 to 1, and the figures that have a line
 
 sub scale {
     my ($low, $high) = @_;

@@ -4,21 +4,22 @@ package Bench::Server;
 #
 #     Bench::Server->names          in the order of the table
 #     my $server = Bench::Server->find($name);
-#     $server->{why}                why it cannot be had, if it cannot
+#     $server->{why}                why it cannot be used, if it cannot
 #     $server->start, $server->url('/path')
-#     $server->stop                 gives the alerts of its error log
+#     $server->stop                 returns the alerts of its error log
 #     $server->processes            that share the connections
-#     $server->options              which bench/longpoll-bench needs for it
+#     $server->options              of longpoll-bench, for this server
 #     $server->{version}            also of the nginx that it runs in
-#     $server->settings             what is special in its configuration
+#     $server->settings             what differs in its configuration
 #
-# Fair means: what each one's own documentation gives for long polling, two
-# workers (or two processors for Go), no access log, connections that stay, 250
-# events kept of each category, and shared memory that no case fills.  Every
-# worker listens for itself, or one of them would take nearly all connections.
+# To be fair, each server has the settings that its own documentation gives for
+# long polling, two workers (or two processors for Go), no access log,
+# keep-alive connections, 250 events in each category, and shared memory that no
+# case fills.  Every worker has a listening socket of its own: otherwise one of
+# them would accept nearly all connections.
 #
-# "floor" is nginx without any of them, for the least that it can do for such a
-# request.
+# "floor" is nginx without a long-poll module: the least that such a request can
+# cost.
 
 use strict;
 use warnings;
@@ -154,7 +155,7 @@ sub find {
     return $self;
 }
 
-# undef, or why it cannot be had
+# undef, or why it cannot be used
 
 sub prepare {
     my ($self) = @_;
@@ -279,7 +280,7 @@ sub log {
     return join '', @lines > 10 ? @lines[-10 .. -1] : @lines;
 }
 
-# below those ports that outgoing connections have
+# below the ports of outgoing connections
 
 sub free_port {
     for (1 .. 1000) {
