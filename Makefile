@@ -85,7 +85,9 @@ sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 STORE = hash id golongpoll $(filter-out lock, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
-build/unit/text:   UNIT = id query json golongpoll
+JSON = json string utf8 yajl
+
+build/unit/text:   UNIT = id query golongpoll $(JSON)
 build/unit/store build/unit/save: UNIT = $(STORE)
 build/unit/store build/unit/save: STUB = t/unit/zone_check.c
 build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
@@ -121,9 +123,9 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 # The fuzz targets: libFuzzer is clang's.  The stubs are those of the unit
 # programs.
 
-build/fuzz/query:  FUZZ = id query json
-build/fuzz/body:   FUZZ = json
-build/fuzz/wire:   FUZZ = id json golongpoll
+build/fuzz/query:  FUZZ = id query utf8
+build/fuzz/body:   FUZZ = $(JSON)
+build/fuzz/wire:   FUZZ = id golongpoll $(JSON)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
 build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1

@@ -17,6 +17,7 @@
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_zone.h"
 
 
@@ -260,7 +261,7 @@ ngx_http_longpoll_body_text(ngx_http_request_t *r, ngx_str_t *data,
 {
     u_char  *p;
 
-    if (!ngx_http_longpoll_json_utf8(body->data, body->len)) {
+    if (!ngx_http_longpoll_utf8_valid(body->data, body->len)) {
         *error = ngx_http_longpoll_json_bad_body;
         return NGX_ERROR;
     }

@@ -22,7 +22,7 @@
 #include "ngx_http_longpoll_protocol_gpoll.h"
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_gpoll.h"
-#include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_zone_client.h"
 
@@ -251,7 +251,7 @@ ngx_http_longpoll_protocol_gpoll_encode(ngx_http_longpoll_read_t *rd)
 
     if (bytes) {
         bytes->missed = 0;
-        bytes->len = ngx_http_longpoll_json_text(bytes->data, data)
+        bytes->len = ngx_http_longpoll_string_text(bytes->data, data)
                      - bytes->data;
     }
 

@@ -24,7 +24,7 @@
 
 
 #include "ngx_http_longpoll_query.h"
-#include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_utf8.h"
 
 
 #define NGX_HTTP_LONGPOLL_QUERY_TIMEOUT     0
@@ -535,7 +535,7 @@ ngx_http_longpoll_query_add(ngx_http_longpoll_query_t *q, ngx_str_t *name,
 
     if (wrong == &ngx_http_longpoll_query_bad_category
         || name->len > NGX_HTTP_LONGPOLL_MAX_CATEGORY
-        || !ngx_http_longpoll_json_utf8(name->data, name->len))
+        || !ngx_http_longpoll_utf8_valid(name->data, name->len))
     {
         return &ngx_http_longpoll_query_bad_category;
     }

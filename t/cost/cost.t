@@ -59,6 +59,11 @@ my @cases = (
         run => sub { publish('farm') for 1 .. $_[0] },
     },
     {
+        name => 'large', title => 'a publish of 1,000 bytes',
+        few => 400, many => 1400,
+        run => sub { publish('farm', $data x 10) for 1 .. $_[0] },
+    },
+    {
         name => 'turnover', title => 'a publish into a log that is full',
         http => 'longpoll_zone zone=events:64k;', few => 1000, many => 3000,
         run => sub { publish("farm$_") for map { $_ % 8 } 1 .. $_[0] },
@@ -121,10 +126,11 @@ sub ping {
 }
 
 sub publish {
-    my ($category) = @_;
+    my ($category, $what) = @_;
+    $what //= $data;
 
     my $answer = client('b')->request(POST => '/publish',
-        body => qq({"category":"$category","data":"$data"}))->response;
+        body => qq({"category":"$category","data":"$what"}))->response;
     $answer->body eq '{"success": true}'
         or die 'publish: ', $answer->status, ' ', $answer->body, "\n";
 }

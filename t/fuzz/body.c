@@ -14,6 +14,8 @@
 #include "fuzz.h"
 
 #include <ngx_http_longpoll_json.h>
+#include <ngx_http_longpoll_string.h>
+#include <ngx_http_longpoll_utf8.h>
 
 
 void text_stub_reset(void);
@@ -79,9 +81,9 @@ body_span(ngx_str_t *data, u_char *body, size_t len)
               "a span is not one value");
 
     text = malloc(data->len);
-    n = ngx_http_longpoll_json_text(text, &again) - text;
+    n = ngx_http_longpoll_string_text(text, &again) - text;
 
-    fuzz_must(n <= data->len && ngx_http_longpoll_json_utf8(text, n),
+    fuzz_must(n <= data->len && ngx_http_longpoll_utf8_valid(text, n),
               "a text that is none");
     fuzz_must(copy[0] == '"' ? n < data->len
                              : n == data->len && memcmp(text, copy, n) == 0,
@@ -106,7 +108,7 @@ body_items(body_answer_t *a, u_char *body, size_t len)
         fuzz_must(item->category.len >= 1
                   && item->category.len <= NGX_HTTP_LONGPOLL_MAX_CATEGORY,
                   "a category's length");
-        fuzz_must(ngx_http_longpoll_json_utf8(item->category.data,
+        fuzz_must(ngx_http_longpoll_utf8_valid(item->category.data,
                                               item->category.len),
                   "a category is not UTF-8");
 

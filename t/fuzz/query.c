@@ -13,7 +13,6 @@
 #include "fuzz.h"
 
 #include <ngx_http_longpoll_query.h>
-#include <ngx_http_longpoll_json.h>
 
 
 #define QUERY_TIMEOUT  110
@@ -73,7 +72,7 @@ query_names(query_answer_t *a, ngx_str_t *args, u_char *buf,
         fuzz_must(name->len >= 1
                   && name->len <= NGX_HTTP_LONGPOLL_MAX_CATEGORY,
                   "a name's length");
-        fuzz_must(ngx_http_longpoll_json_utf8(name->data, name->len),
+        fuzz_must(ngx_http_longpoll_utf8_valid(name->data, name->len),
                   "a name is not UTF-8");
 
         for (n = 0; n < i; n++) {
@@ -95,7 +94,8 @@ query_answer(query_answer_t *a)
                   "a since_time from nowhere");
         fuzz_must(a->q.own_id ? a->q.has_id : a->q.id == 0 && a->q.epoch == 0,
                   "an id from nowhere");
-        fuzz_must(a->q.epoch <= NGX_HTTP_LONGPOLL_EPOCH_MASK, "a life too long");
+        fuzz_must(a->q.epoch <= NGX_HTTP_LONGPOLL_EPOCH_MASK,
+                  "an epoch too long");
         return;
     }
 

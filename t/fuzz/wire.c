@@ -12,6 +12,7 @@
 #include "fuzz.h"
 
 #include <ngx_http_longpoll_json.h>
+#include <ngx_http_longpoll_utf8.h>
 #include <ngx_http_longpoll_golongpoll.h>
 
 
@@ -59,7 +60,7 @@ wire_name(ngx_str_t *name)
 
     free(p);
 
-    if (!ngx_http_longpoll_json_utf8(name->data, name->len)
+    if (!ngx_http_longpoll_utf8_valid(name->data, name->len)
         || name->len == 0 || name->len > NGX_HTTP_LONGPOLL_MAX_CATEGORY)
     {
         return;

@@ -1,9 +1,9 @@
 
 /*
- * text.c: the unit tests of the text files.
+ * text.c: the unit tests of src/wire/: bytes in, struct or error out, and
+ * structs -> bytes.
  *
- * src/ngx_http_longpoll_{id,query,json,wire}.c: bytes in, struct or error out,
- * and structs -> bytes.  First by hand, a title for each rule; then random,
+ * First by hand, a title for each rule; then random,
  * against the second opinions of text_model.h, which are asked about every
  * case by hand as well.  Every input and output stands in a piece of malloc()
  * of just its size, so that the sanitizers see one byte too many.
@@ -12,9 +12,9 @@
  * has them:
  *
  *     INCS="-IN/src/core -IN/src/event -IN/src/os/unix -IN/objs"
- *     cc -O2 -g -W -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc $INCS \
- *        -o text t/unit/text.c t/unit/text_stub.c \
- *        src/ngx_http_longpoll_{id,query,json,wire}.c -lyajl
+ *     cc -O2 -g -W -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
+ *        -Isrc/wire $INCS -o text t/unit/text.c t/unit/text_stub.c \
+ *        src/wire/ngx_http_longpoll_*.c -lyajl
  *
  * and, for the sanitizers, -O1 -g -fsanitize=address,undefined.
  *
@@ -27,6 +27,8 @@
 #include <ngx_http_longpoll_id.h>
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_query.h>
+#include <ngx_http_longpoll_string.h>
+#include <ngx_http_longpoll_utf8.h>
 #include <ngx_http_longpoll_golongpoll.h>
 
 #include <time.h>
@@ -1751,7 +1753,7 @@ text_texts(void)
         data.len = strlen(t->in);
         data.data = text_piece(t->in, data.len);
         out = text_piece(NULL, data.len);
-        end = ngx_http_longpoll_json_text(out, &data);
+        end = ngx_http_longpoll_string_text(out, &data);
 
         sprintf(text_got, "%.*s", (int) (end - out), out);
         text_is("text", data.data, data.len, t->out);
@@ -1812,7 +1814,7 @@ text_texts(void)
         data.len = p - in;
         data.data = text_piece(in, data.len);
         out = text_piece(NULL, data.len);
-        end = ngx_http_longpoll_json_text(out, &data);
+        end = ngx_http_longpoll_string_text(out, &data);
 
         text_ok((ngx_uint_t) (end - out) == n, "a text's length");
         sprintf(text_got, "%.*s", (int) (end - out), out);
@@ -1875,8 +1877,8 @@ text_utf8(void)
 
         n = model_put(b, (long) c);
 
-        if (!ngx_http_longpoll_json_utf8(b, n)
-            || (n > 1 && ngx_http_longpoll_json_utf8(b, n - 1)))
+        if (!ngx_http_longpoll_utf8_valid(b, n)
+            || (n > 1 && ngx_http_longpoll_utf8_valid(b, n - 1)))
         {
             text_say("code point", b, n, "", "");
             break;
@@ -1899,7 +1901,7 @@ text_utf8(void)
             continue;
         }
 
-        if ((ngx_http_longpoll_json_utf8(b, n) != 0) != model_utf8(b, n)) {
+        if ((ngx_http_longpoll_utf8_valid(b, n) != 0) != model_utf8(b, n)) {
             text_say("bytes", b, n, "", "");
             break;
         }
@@ -1921,7 +1923,7 @@ text_utf8(void)
             }
         }
 
-        if ((ngx_http_longpoll_json_utf8(p, len) != 0) != model_utf8(p, len)) {
+        if ((ngx_http_longpoll_utf8_valid(p, len) != 0) != model_utf8(p, len)) {
             text_say("text", p, len, "", "");
         }
 
