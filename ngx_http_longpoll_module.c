@@ -36,7 +36,8 @@
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_worker.h"
 #include "ngx_http_longpoll_zone.h"
-#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone_adopt.h"
+#include "ngx_http_longpoll_zone_load.h"
 
 #include <sys/random.h>
 
@@ -375,8 +376,7 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     for (i = 0; i < lmcf->references.nelts; i++) {
         z = ref[i].zone;
 
-        if (z->persist.len && z->sh->previous.epochs[0] == 0
-            && !z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on
+        if (z->persist.len && ngx_http_longpoll_zone_is_new(z)
             && ngx_http_longpoll_load(z, cycle->log) != NGX_OK)
         {
             return NGX_ERROR;

@@ -18,7 +18,7 @@
 #define _NGX_HTTP_LONGPOLL_FILE_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone_disk.h"
 
 
 typedef struct {

@@ -21,6 +21,8 @@
 
 #include "ngx_http_longpoll_load.h"
 #include "ngx_http_longpoll_file.h"
+#include "ngx_http_longpoll_zone_epoch.h"
+#include "ngx_http_longpoll_zone_load.h"
 #include "ngx_http_longpoll_json.h"
 #include "ngx_http_longpoll_zone.h"
 

@@ -18,7 +18,7 @@
  * comes, and no loss is forgotten.  The new file then has all that the old one
  * has, and takes its place.
  *
- * What happens on the disk does so in file; what it means, in zone_save.  Here
+ * What happens on the disk does so in file; what it means, in zone_disk.  Here
  * is only when.  The files on disk and the zone's words about them (file_size,
  * state_size, marks) are brought together by whoever becomes the writer: what
  * stands in the file behind file_size was never finished.
@@ -30,6 +30,10 @@
 
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_file.h"
+#include "ngx_http_longpoll_zone_disk.h"
+#include "ngx_http_longpoll_zone_epoch.h"
+#include "ngx_http_longpoll_zone_load.h"
+#include "ngx_http_longpoll_zone_member.h"
 #include "ngx_http_longpoll_notify.h"
 
 

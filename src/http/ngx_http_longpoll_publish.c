@@ -24,7 +24,7 @@
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_zone_publish.h"
-#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone_disk.h"
 
 
 #define NGX_HTTP_LONGPOLL_PUBLISH_KEY  64       /* bytes */

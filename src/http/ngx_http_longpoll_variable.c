@@ -15,7 +15,7 @@
 
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_id.h"
-#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone_epoch.h"
 
 
 static ngx_int_t ngx_http_longpoll_variable_category(ngx_http_request_t *r,

@@ -17,7 +17,7 @@
 
 
 #include "ngx_http_longpoll_cursor.h"
-#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone_epoch.h"
 
 
 static void ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_query_t *q,

@@ -25,13 +25,18 @@
  *
  *     store          types, and macros on them
  *     zone_msg       one message
+ *     zone_clock     the ids that are issued
+ *     zone_cursor    the file's cursors in the list of all messages
  *     zone_list      both lists: put, drop, move; slots become free
  *     zone_lock      the lock, and recovery
  *     zone_room      what makes room: ttl, buffer, inactive, a full zone
  *     zone_watch     which workers wait
  *     zone_client    gpoll's clients
  *     zone_key       idempotency keys
+ *     zone_epoch     cursors of earlier epochs
+ *     zone_member    which workers have the zone
  *     zone_publish, zone_read, zone_delete, zone_status, zone_tick, zone
+ *     zone_load, zone_disk, zone_adopt
  *
  * A function that may need many steps counts them: it takes those it did off
  * *steps, and returns NGX_BUSY when none are left.  Its caller unlocks, and goes
@@ -184,8 +189,8 @@ typedef struct {
  * durable visible follows committed in the same lock hold.  last_id runs ahead
  * of committed where a time-out's answer has used up the rest of its ms.
  *
- * Written in zone_publish, in zone_read (last_id), in zone_save; recovery sets
- * visible to committed.  Under the lock, but some read visible without it.
+ * Written in zone_publish, in zone_read (last_id), in zone_clock, zone_load and zone_disk;
+ * recovery sets visible to committed.  Under the lock, but some read visible without it.
  */
 
 typedef struct {
@@ -200,7 +205,7 @@ typedef struct {
  * moved is 0 as long as the zone is the latest of its name.  generation never
  * changes once the zone is the latest; copied matters only while it is made.
  *
- * Written in zone_save (adopt, moved).
+ * Written in zone_adopt.
  */
 
 typedef struct {
@@ -218,7 +223,7 @@ typedef struct {
  * a time in [born, overlap_until).  Any other cursor of an earlier epoch is as
  * good as one of this epoch.  lost_until <= valid_from once the zone is loaded.
  *
- * Written in zone_save (load, adopt, alone, missing).
+ * Written in zone_load, zone_adopt and zone_epoch.
  */
 
 typedef struct {
@@ -247,8 +252,8 @@ typedef struct {
  * SAVED and EXPOSED <= visible.  refused is 0, or the upto of the last failure.
  * deletions_first <= deletions_last, at most ndeletions apart.
  *
- * Written in zone_save, the file_ words also in persist and load.  publishers
- * and writer are written without the lock.
+ * Written in zone_disk, zone_cursor, zone_load and zone_member, the file_ words
+ * also in persist and load.  publishers and writer are written without the lock.
  */
 
 typedef struct {

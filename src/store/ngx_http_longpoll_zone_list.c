@@ -17,7 +17,7 @@
 
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_msg.h"
-#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_zone_cursor.h"
 
 
 void

@@ -20,7 +20,7 @@
 
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_list.h"
-#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_lock.h"
 
 

@@ -28,17 +28,17 @@ void
 ngx_http_longpoll_zone_uuid(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_uuid_t *uuid)
 {
-    ngx_uint_t  life;
+    ngx_uint_t  epoch;
 
-    life = ngx_http_longpoll_msg_epoch(msg);
+    epoch = ngx_http_longpoll_msg_epoch(msg);
 
-    if (life == NGX_HTTP_LONGPOLL_FOREIGN) {
+    if (epoch == NGX_HTTP_LONGPOLL_FOREIGN) {
         uuid->high = ngx_http_longpoll_zone_foreign(msg)[0];
         uuid->low = ngx_http_longpoll_zone_foreign(msg)[1];
         return;
     }
 
-    ngx_http_longpoll_id_uuid(uuid, msg->id, z->sh->epochs[life]);
+    ngx_http_longpoll_id_uuid(uuid, msg->id, z->sh->epochs[epoch]);
 }
 
 

@@ -25,7 +25,8 @@
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_watch.h"
-#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_cursor.h"
 
 
 /*

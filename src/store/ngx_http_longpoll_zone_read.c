@@ -36,7 +36,7 @@
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_watch.h"
-#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_zone_clock.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_COPY    32768    /* bytes, under the lock */

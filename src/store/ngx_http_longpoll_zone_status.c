@@ -8,7 +8,7 @@
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
-#include "ngx_http_longpoll_zone_inner.h"
+#include "ngx_http_longpoll_zone_clock.h"
 
 
 void

@@ -21,7 +21,7 @@
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_room.h"
-#include "ngx_http_longpoll_zone_save.h"
+#include "ngx_http_longpoll_zone_member.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
 

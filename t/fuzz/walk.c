@@ -21,11 +21,9 @@
 #include <ngx_http_longpoll_zone_delete.h>
 #include <ngx_http_longpoll_zone_publish.h>
 #include <ngx_http_longpoll_zone_read.h>
-#include <ngx_http_longpoll_zone_save.h>
 #include <ngx_http_longpoll_zone_status.h>
 #include <ngx_http_longpoll_zone_tick.h>
 #include <ngx_http_longpoll_zone_watch.h>
-#include <ngx_http_longpoll_zone_inner.h>
 
 #include <setjmp.h>
 #include <stdarg.h>

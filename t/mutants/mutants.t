@@ -200,12 +200,12 @@ my @mutants = (
       seen => 'persist t/persist/move.t' },
 
     { name => 'what a category lost, not noted with what is gone',
-      file => 'zone_save.c',
-      from => 'gone->dropped = cat->dropped;', to => 'gone->dropped = 0;',
+      file => 'zone_cursor.c',
+      from => 'deletion->dropped = cat->dropped;', to => 'deletion->dropped = 0;',
       seen => 'persist t/persist/life.t' },
 
     { name => 'a round that ends within a publish',
-      file => 'zone_save.c',
+      file => 'zone_disk.c',
       from => 'if (!save->more && save->len >= save->enough) {',
       to => 'if (save->len >= save->enough) {',
       seen => 'unit' },

@@ -18,7 +18,10 @@
 #include <ngx_http_longpoll_zone_delete.h>
 #include <ngx_http_longpoll_zone_publish.h>
 #include <ngx_http_longpoll_zone_read.h>
-#include <ngx_http_longpoll_zone_save.h>
+#include <ngx_http_longpoll_zone_adopt.h>
+#include <ngx_http_longpoll_zone_disk.h>
+#include <ngx_http_longpoll_zone_epoch.h>
+#include <ngx_http_longpoll_zone_load.h>
 #include <ngx_http_longpoll_zone_status.h>
 #include <ngx_http_longpoll_zone_tick.h>
 #include <ngx_http_longpoll_zone_watch.h>

@@ -15,7 +15,6 @@
 
 #include "zone_check.h"
 
-#include <ngx_http_longpoll_zone_inner.h>
 #include <ngx_http_longpoll_zone_msg.h>
 
 

@@ -1,0 +1,159 @@
+
+/*
+ * ngx_http_longpoll_zone_clock.c: the ids that a zone issues, and how far
+ * readers see.
+ *
+ *     visible <= committed <= last_id
+ *
+ * last_id is the highest id issued, committed the end of the last whole
+ * publish.  Readers see messages up to visible.  With durable, visible follows
+ * when the messages are saved; without, in the same lock hold.
+ *
+ * Late writes.  When a zone is resized, a later zone of the same name takes its
+ * place, and the workers that have the older one may still publish to it for a
+ * while.  Both zones issue ids and times of their own.  Every cursor that the
+ * later zone has issued must then be told of the late message.  So all zones of
+ * one name share, in memory outside of them (late_sh_t), the highest id issued
+ * and one word for each zone (upto).  A late write first sets the words of all
+ * later zones behind the highest id issued, then looks whether that has moved
+ * on; a later zone first notes the id that it issues, then looks at its word.
+ * So one of the two sees the other.
+ */
+
+
+#include "ngx_http_longpoll_zone_clock.h"
+
+
+uint64_t
+ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
+{
+    uint64_t                        clock, first;
+    ngx_http_longpoll_msg_sh_t     *msg;
+    ngx_http_longpoll_zone_sh_t    *sh;
+    ngx_http_longpoll_cursor_sh_t  *exposed;
+
+    sh = z->sh;
+    clock = ngx_http_longpoll_zone_clock(z, now);
+
+    if (sh->clock.visible == sh->clock.committed) {
+        return clock;
+    }
+
+    /* EXPOSED is at the first message that waits, or on its way there */
+
+    first = sh->clock.visible + 1;
+    exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+
+    if (exposed->ref) {
+        msg = ngx_http_longpoll_zone_msg(z, exposed->ref);
+        first = ngx_max(first, msg->id);
+    }
+
+    return ngx_min(clock, ngx_http_longpoll_id_ms(first));
+}
+
+
+ngx_http_longpoll_msg_sh_t *
+ngx_http_longpoll_zone_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
+{
+    uint32_t                     ref;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    for (ref = z->cats.slots[slot].last; ref; ref = msg->prev) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+
+        if (msg->id <= z->sh->clock.visible) {
+            return msg;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_longpoll_zone_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
+{
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+
+    /* messages that wait for the disk must become visible first */
+
+    if (sh->clock.visible != sh->clock.committed) {
+        return;
+    }
+
+    /* times that were issued may be later */
+
+    id = ngx_max(id, sh->previous.missing_below);
+    id = ngx_max(id, sh->clock.last_id);
+
+    ngx_http_longpoll_put(sh->clock.last_id, id);
+    ngx_http_longpoll_set(j, sh->clock.committed, id);
+    ngx_http_longpoll_set(j, sh->clock.visible, id);
+    ngx_http_longpoll_done(j);
+
+    ngx_http_longpoll_zone_note_issued(z);
+}
+
+
+void
+ngx_http_longpoll_zone_note_issued(ngx_http_longpoll_zone_t *z)
+{
+    if (z->late == NULL || z->late->latest == 0) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_raise(&z->late->issued, z->sh->clock.last_id);
+    __sync_synchronize();
+}
+
+
+void
+ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t  issued, generation;
+
+    if (z->late == NULL) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_note_issued(z);
+
+    do {
+        issued = z->late->issued;
+
+        for (generation = z->sh->resize.generation + 1;
+             generation <= z->late->latest;
+             generation++)
+        {
+            ngx_http_longpoll_zone_raise(
+                               ngx_http_longpoll_zone_late_upto(z, generation),
+                               issued + 1);
+        }
+
+        __sync_synchronize();
+
+    } while (z->late->issued != issued);
+}
+
+
+void
+ngx_http_longpoll_zone_raise(ngx_atomic_t *word, uint64_t id)
+{
+    ngx_atomic_uint_t  was;
+
+    ngx_http_longpoll_step();
+
+    do {
+        was = *word;
+
+        if (was >= id) {
+            return;
+        }
+
+    } while (!ngx_atomic_cmp_set(word, was, id));
+}

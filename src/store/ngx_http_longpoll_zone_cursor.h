@@ -1,0 +1,58 @@
+
+/*
+ * ngx_http_longpoll_zone_cursor.h: the file's cursors in the list of all
+ * messages, and the deletion records.
+ *
+ * A cursor {id, ref} says that what is in front of it has been done; ref is
+ * the first message behind id, 0 if there is none yet.  When that message is
+ * dropped or moved, or the first one behind the end is appended, the cursor is
+ * relinked in the same step.
+ *
+ *     SAVED    messages up to here are in the file
+ *     NEXT     messages up to here were taken by the writer
+ *     COMPACT  messages up to here were taken for the new file of a compaction
+ *     EXPOSED  with durable: the workers that wait for messages up to here are
+ *              marked
+ *
+ * All calls hold the lock.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_CURSOR_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_CURSOR_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/*
+ * Within the caller's step: the cursors at msg (NULL: those at the end of the
+ * list) go to the ref to.
+ */
+void ngx_http_longpoll_zone_relink_cursors(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, uint32_t to);
+
+/* a step of its own: sets a cursor */
+void ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t cursor, uint64_t id, uint32_t ref);
+
+/*
+ * Within the caller's step: msg goes, and must not come back from the file.
+ * If the writer has taken it, its UUID is recorded in the ring of deletions;
+ * if the ring is full, the file is to be compacted instead.
+ */
+void ngx_http_longpoll_zone_record_deletion(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
+/*
+ * A message that was published goes before it is exposed: counts it as
+ * published now.
+ */
+void ngx_http_longpoll_zone_count_unexposed(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
+/* the worker that writes the file, as a set */
+uint64_t ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_CURSOR_H_INCLUDED_ */

@@ -1,0 +1,163 @@
+
+/*
+ * ngx_http_longpoll_zone_disk.h: what the writer of a zone's file takes from
+ * the zone, and what it reports.
+ *
+ * One worker at a time is the writer.  It begins, takes messages that are not
+ * saved, writes them, reports them as saved, and takes more.
+ *
+ *     oldest ... SAVED ... NEXT ... newest
+ *                  |         | not taken yet
+ *                  | being written
+ *     COMPACT ->   in the file
+ *
+ * *wake: workers to notify are added.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_DISK_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_DISK_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/* notes beside the file: what each kind says in word[] */
+
+#define NGX_HTTP_LONGPOLL_NOTE_DELETION  1  /* UUID of a message that is not to
+                                               be loaded; id up to which its
+                                               category has lost messages in
+                                               this epoch, hash[1] of the
+                                               category */
+#define NGX_HTTP_LONGPOLL_NOTE_KEY       2  /* UUID of a message; hash of its
+                                               publish's idempotency key */
+#define NGX_HTTP_LONGPOLL_NOTE_LOST      3  /* hash of a category; ids up to
+                                               which it has lost messages: in
+                                               this epoch, and perhaps or in an
+                                               earlier one */
+#define NGX_HTTP_LONGPOLL_NOTE_TOMB      4  /* bucket, number of buckets; id
+                                               and check of its tombstone */
+#define NGX_HTTP_LONGPOLL_NOTE_REST      5  /* id: some category has lost
+                                               messages up to there */
+
+typedef struct {
+    uint64_t                         kind;
+    uint64_t                         word[4];
+} ngx_http_longpoll_note_t;
+
+
+/* what the writer takes: lines of the file, and notes beside it */
+
+typedef struct {
+    u_char                          *lines;
+    size_t                           len;
+    size_t                           size;
+    size_t                           enough;    /* from here on no publish is
+                                                   begun */
+    ngx_uint_t                       more;      /* the last publish taken goes
+                                                   on */
+    size_t                           wanted;    /* if size is too small */
+
+    ngx_http_longpoll_note_t        *notes;
+    ngx_uint_t                       nnotes;
+    ngx_uint_t                       max_notes;
+
+    uint64_t                         deletions; /* records taken up to here */
+} ngx_http_longpoll_save_t;
+
+
+/*
+ * A walk over what categories have lost.  Categories without messages get so
+ * many notes; the others share one, NOTE_REST.
+ */
+
+#define NGX_HTTP_LONGPOLL_LOSSES  8192
+
+typedef struct {
+    ngx_uint_t                       n;         /* slot, then tombstone */
+    ngx_uint_t                       empty;     /* notes so far */
+    uint64_t                         rest;      /* id of NOTE_REST */
+} ngx_http_longpoll_losses_t;
+
+
+/*
+ * A writer begins (begin), or tries again after a failure (retry): what the
+ * last one left unfinished is done now, and what was taken but not saved is
+ * taken once more.
+ */
+void ngx_http_longpoll_zone_save_begin(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake);
+void ngx_http_longpoll_zone_save_retry(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake);
+
+/* takes notes of deletions; to be called before messages are taken */
+void ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_save_t *save);
+
+/*
+ * Takes messages behind a cursor, NEXT or COMPACT, until save is full.
+ *
+ * NGX_OK        that was all there is for now
+ * NGX_AGAIN     save is full, or has enough
+ * NGX_DECLINED  the next line alone needs save->wanted bytes
+ */
+ngx_int_t ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t cursor, ngx_http_longpoll_save_t *save);
+
+/*
+ * What was taken is on disk; file and notes have these sizes.  With durable the
+ * messages become visible.
+ */
+void ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
+    uint64_t *wake);
+
+/*
+ * What was taken could not be written.  With durable all messages that wait for
+ * the disk are refused; then as retry.
+ */
+void ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake);
+
+/* whether there is something to write */
+ngx_uint_t ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z);
+
+/* a compaction begins with the oldest message (on), or is given up */
+void ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on);
+
+/*
+ * The new file has all that COMPACT has passed, and replaces the old one.
+ * NGX_OK, or NGX_AGAIN: it lacks something that the old one has.
+ */
+ngx_int_t ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z,
+    uint64_t size, uint64_t notes);
+
+/*
+ * Takes notes of what categories have lost.  The caller zeroes losses, and
+ * calls as long as the result is NGX_AGAIN: save is full.
+ */
+ngx_int_t ngx_http_longpoll_zone_losses(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
+
+/*
+ * Turns durable on or off.  NGX_AGAIN: it cannot be turned off yet, as messages
+ * wait for the disk.  must: they become visible without.
+ */
+ngx_int_t ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t on, ngx_uint_t must, uint64_t *wake);
+
+/*
+ * The outcome of a publish that waits for the disk; id is its last, failed is
+ * disk.failed as it was before the publish.  NGX_OK: the publish is visible;
+ * NGX_ERROR: it was refused; NGX_AGAIN: not yet known.  Takes no lock.
+ */
+ngx_int_t ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z,
+    uint64_t id, uint64_t failed);
+
+/* under the lock: the message as the log has it, in place */
+void ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
+    ngx_http_longpoll_msg_t *m);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_DISK_H_INCLUDED_ */

@@ -1,0 +1,205 @@
+
+/*
+ * ngx_http_longpoll_zone_load.c: filling a new zone with an earlier epoch's
+ * messages and losses.
+ *
+ * Loading makes room as a publish does, so a smaller zone keeps the newest
+ * messages.  Messages keep their UUIDs: a record has the number of the epoch
+ * that gave it its id, one of those that the zone knows, or its 16 bytes of
+ * UUID (FOREIGN).
+ *
+ * Nobody else uses the zone yet.  The lock is taken since what is called here
+ * expects it; most stores are plain ones.
+ */
+
+
+#include "ngx_http_longpoll_zone_load.h"
+#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_room.h"
+
+
+static ngx_uint_t ngx_http_longpoll_zone_load_epoch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_t *msg);
+
+
+ngx_int_t
+ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
+    const uint64_t *key, uint64_t now)
+{
+    uint64_t                      need;
+    ngx_uint_t                    bits, steps;
+    ngx_http_longpoll_cat_sh_t   *c;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    bits = key ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0;
+    bits |= ngx_http_longpoll_zone_load_epoch(z, msg) << 4;
+
+    need = ngx_http_longpoll_zone_need(cat, msg, bits);
+
+    if (need > z->size / 4) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+    } while (ngx_http_longpoll_zone_room(z, cat, need, now, &steps) != NGX_OK);
+
+    msg->pos = ngx_http_longpoll_zone_slot(z, cat, now);
+    c = &z->cats.slots[msg->pos];
+
+    /* behind all messages, and all that the category has lost */
+
+    msg->id = ngx_max(msg->id, sh->clock.last_id + 1);
+    msg->id = ngx_max(msg->id, c->dropped + 1);
+
+    sh->clock.last_id = msg->id;
+
+    ngx_http_longpoll_zone_put(z, cat, msg, bits, 0, key);
+
+    sh->clock.committed = sh->clock.last_id;
+    sh->clock.visible = sh->clock.last_id;
+    c->used = now;
+
+    steps = (ngx_uint_t) -1;
+    (void) ngx_http_longpoll_zone_trim(z, (uint32_t) msg->pos, &steps);
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return NGX_OK;
+}
+
+
+/* the number of the epoch in which a message got its id */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_load_epoch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_t *msg)
+{
+    uint64_t    id, epoch;
+    ngx_uint_t  i;
+
+    if (!ngx_http_longpoll_id_read(&msg->uuid, &id, &epoch)
+        || ngx_http_longpoll_id_ms(id) != ngx_http_longpoll_id_ms(msg->id)
+        || id <= z->sh->clock.last_id)
+    {
+        return NGX_HTTP_LONGPOLL_FOREIGN;
+    }
+
+    for (i = 1; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (z->sh->epochs[i] == 0) {
+            z->sh->epochs[i] = epoch;
+        }
+
+        if (z->sh->epochs[i] == epoch) {
+            msg->id = id;
+            return i;
+        }
+    }
+
+    return NGX_HTTP_LONGPOLL_FOREIGN;
+}
+
+
+void
+ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_note_t *note, ngx_uint_t exact)
+{
+    uint64_t                      id;
+    ngx_http_longpoll_tomb_sh_t  *tomb;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (note->kind == NGX_HTTP_LONGPOLL_NOTE_LOST) {
+        id = ngx_max(note->word[2], note->word[3]);
+
+        if (exact && note->word[2]) {
+            ngx_http_longpoll_cat_lost(&z->cats, note->word, note->word[2], 1);
+            id = note->word[3];
+        }
+
+        if (id) {
+            ngx_http_longpoll_cat_lost(&z->cats, note->word, id, 0);
+        }
+
+    } else if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB
+               && note->word[1] == sh->cats.nbuckets
+               && note->word[0] < sh->cats.nbuckets)
+    {
+        tomb = &z->cats.tombs[note->word[0]];
+
+        if (tomb->id < note->word[2]) {
+            tomb->id = note->word[2];
+            tomb->check = note->word[3];
+        }
+
+    } else {
+
+        /* the category that lost it is not known any more */
+
+        id = note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB ? note->word[2]
+                                                       : note->word[0];
+        sh->previous.lost_until = ngx_max(sh->previous.lost_until,
+                                          ngx_http_longpoll_id_ms(id) + 1);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
+    uint64_t now)
+{
+    ngx_uint_t                      i;
+    ngx_http_longpoll_cat_sh_t     *cat;
+    ngx_http_longpoll_zone_sh_t    *sh;
+    ngx_http_longpoll_cursor_sh_t  *cursors;
+
+    sh = z->sh;
+    cursors = sh->disk.cursors;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    for (i = 0; earlier && i < sh->cats.fresh; i++) {
+        cat = &z->cats.slots[i];
+
+        cat->shared = ngx_max(cat->shared, cat->dropped);
+        cat->dropped = 0;
+    }
+
+    for (i = 0; earlier && i < sh->cats.nbuckets; i++) {
+        z->cats.tombs[i].check = 0;
+    }
+
+    sh->clock.last_id = ngx_max(sh->clock.last_id,
+                                ngx_http_longpoll_id(now, 0));
+    sh->clock.committed = sh->clock.last_id;
+    sh->clock.visible = sh->clock.last_id;
+    sh->born = ngx_http_longpoll_id_ms(sh->clock.last_id);
+
+    if (z->ndeletions) {
+
+        for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
+            cursors[i].id = sh->clock.last_id;
+            cursors[i].ref = 0;
+            cursors[i].on = (i != NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
+        }
+
+        /* until a writer has noted in the file that this epoch has begun */
+
+        sh->disk.durable = 1;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}
