@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 #
-# tools/pages.pl: what the pages (*.md) say, held against the sources.
+# tools/pages.pl: compares the pages (*.md) with the sources.
 #
 #   links        every relative link has its file, every #anchor its heading; a
 #                page that begins with a list of its sections lists all of them;
@@ -14,10 +14,10 @@
 #   figures      a row of the status' table is a row of the tables of Monitoring
 #                in docs/operations.md, under both its names, and the other way
 #                round; docs/alerts.yml knows no others
-#   log          what src/ can write to the error log while nginx runs is in the
-#                tables of docs/operations.md, and nothing else is
+#   log          each line that src/ can log while nginx runs is in the tables
+#                of docs/operations.md, and no other line is
 #
-# t/docs/pages.t shows that each of these can fail.
+# t/docs/pages.t shows that each of these is noticed.
 
 use strict;
 use warnings;
@@ -55,7 +55,7 @@ sub pages {
     return sort @found;
 }
 
-# without fenced blocks, whose lines stay
+# blanks fenced blocks, but keeps the lines
 sub prose {
     my ($text) = @_;
     my $fence;
@@ -134,13 +134,13 @@ sub table {
     return $rows;
 }
 
-# a page's sections, by their heads
+# the sections of a page, by their headings
 sub sections {
     my ($page, $level) = @_;
     return slurp($page) =~ /^$level ([^\n]*)\n(.*?)(?=^$level |\z)/msg;
 }
 
-# both lists hold the same
+# complains about what only one of the lists has
 sub same {
     my ($page, $what, $ours, $theirs) = @_;
     my %ours = map { $_ => 1 } @$ours;
@@ -245,12 +245,13 @@ sub figures {
             slurp($rules) =~ s/#.*//gr =~ /\b(longpoll_\w+)/g;
 }
 
-# formats of ngx_log_error() as regular expressions
+# the conversions of ngx_log_error() as regular expressions
 my %conversion = (V => '\S+', s => '.+?', ui => '\d+', d => '\d+', z => '\d+',
                   P => '\d+');
 
-# What it may write: not what stops nginx while it starts (that is said by
-# nginx -t, and names its line), nor what only debug builds look for.
+# The lines that the module can log while nginx runs.  Errors of the
+# configuration are not among them, as nginx -t prints them with a line number,
+# nor are messages of debug builds.
 sub messages {
     my %message;
 

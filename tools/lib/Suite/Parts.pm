@@ -15,6 +15,7 @@ package Suite::Parts;
 #               module inside; 'any': the same if TEST_NGINX_BINARY names asan's
 #     way       the function in Suite::Ways that runs the part, if it is more
 #               than files
+#     programs  of t/unit/, the slowest first
 #     must      no later part can run if this one fails
 #     inner     only sets run it, make has no target for it
 #
@@ -34,11 +35,12 @@ my @parts = (
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
       needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
-      way => 'unit', at_once => 2 },
+      way => 'unit', programs => [qw( store save text )], at_once => 2 },
 
     { name => 'brief', does => 'the same for a few seconds',
       needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
-      way => 'brief', at_once => 2, inner => 1 },
+      way => 'brief', programs => [qw( store save text )], at_once => 2,
+      inner => 1 },
 
     { name => 'changed', does => 't/*.t that changed, or whose sources did',
       needs => 'build test', way => 'changed', at_once => 3, inner => 1 },
@@ -115,7 +117,8 @@ my @parts = (
 
     { name => 'models', does => 'the models of t/unit/, for SECONDS',
       needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
-      way => 'models', at_once => 2, inner => 1 },
+      way => 'models', programs => [qw( store save )], at_once => 2,
+      inner => 1 },
 );
 
 # test-all is what test leaves out: together they run each part once.  Of the

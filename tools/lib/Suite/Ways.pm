@@ -19,11 +19,7 @@ my @suites = qw( bookworm trixie sid );
 
 my $quick = 6;                      # test files in `changed`, at most
 
-# the programs of t/unit/; NAME_x.c is a part of NAME
-
-sub programs {
-    return map { m{/([^/_]+)\.c$} ? $1 : () } sort glob 't/unit/*.c';
-}
+sub programs { return @{ $Suite::Run::part->{programs} } }
 
 sub unit {
     Suite::Run::tap(map { ["build/unit/$_", $ENV{SEED}] } programs());
@@ -39,7 +35,7 @@ sub models {
     my $seconds = $ENV{SECONDS} || 600;
 
     Suite::Run::tap(map { ["build/unit/$_", soak => $seconds, $ENV{SEED}] }
-                    grep { $_ ne 'text' } programs());
+                    programs());
 }
 
 # What differs from where the branch began, committed or not, decides.
