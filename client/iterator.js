@@ -7,14 +7,14 @@
 export class Queue {
   constructor() {
     this.items = [];
-    this.given = undefined;     // the item that was returned last
+    this.returned = undefined;  // the item that was returned last
     this._waiting = [];         // calls of next() without an answer
     this._end = undefined;
   }
 
   /** The oldest item that the user may not have handled yet. */
   get oldest() {
-    return this.given ?? this.items[0];
+    return this.returned ?? this.items[0];
   }
 
   push(item) {
@@ -24,7 +24,7 @@ export class Queue {
 
   /** The next item, or the end; the item before it counts as handled. */
   next() {
-    if (!this._end) this.given = undefined;
+    if (!this._end) this.returned = undefined;
 
     return new Promise((resolve, reject) => {
       this._waiting.push({ resolve, reject });
@@ -43,8 +43,8 @@ export class Queue {
       const { resolve, reject } = this._waiting.shift();
 
       if (!this._end) {
-        this.given = this.items.shift();
-        resolve({ value: this.given.value, done: false });
+        this.returned = this.items.shift();
+        resolve({ value: this.returned.value, done: false });
       } else if (this._end.reason === undefined) {
         resolve({ value: undefined, done: true });
       } else {

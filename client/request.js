@@ -58,7 +58,7 @@ export function absolute(url) {
 export async function send(options, url, init, { signal, wait, margin }) {
   const abort = new AbortController();
   const unlink = onAbort(signal, () => abort.abort());
-  const given = new Promise((_, reject) => onAbort(abort.signal, reject));
+  const aborted = new Promise((_, reject) => onAbort(abort.signal, reject));
   let timer, late = false;
 
   const allow = seconds => {
@@ -87,7 +87,7 @@ export async function send(options, url, init, { signal, wait, margin }) {
   try {
     allow(wait);
 
-    const { response, text } = await Promise.race([exchange(), given]);
+    const { response, text } = await Promise.race([exchange(), aborted]);
     const seconds = Number(response.headers.get("Retry-After"));
 
     return { status: response.status, ok: response.ok,

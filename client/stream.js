@@ -113,7 +113,7 @@ export class Stream extends EventTarget {
 
       // items left in the queue are not handled: the next stream gets them
       return: async value => {
-        queue.given = undefined;
+        queue.returned = undefined;
         queue.end();
         if (this._queues.size === 1 && !this._listened) this.close();
         if (!this._closed) this._queues.delete(queue);
@@ -408,8 +408,8 @@ export class Stream extends EventTarget {
     }
   }
 
-  _catchUp(place) {
-    this._ahead = place;
+  _catchUp(cursor) {
+    this._ahead = cursor;
     if (this._catching) return;
 
     const isBehind = () => !this._closed && !this._leading
