@@ -193,10 +193,10 @@ for my $s (0 .. 3) {
 # 100 polls at a time; half of the events come at a random moment around the
 # time-out, the others as soon as it has been answered
 
-my $seed = $ENV{LONGPOLL_SEED} || int time;
+my $seed = $ENV{SEED} || int time;
 my ($lost, $late, $woken, $tries) = (0, 0, 0, 0);
 
-diag("LONGPOLL_SEED=$seed");
+diag("SEED=$seed");
 srand $seed;
 
 for my $round (1 .. 4) {
