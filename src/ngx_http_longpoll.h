@@ -2,10 +2,15 @@
 /*
  * ngx_http_longpoll.h: the words that every file of the module uses.
  *
- * A stored thing is a message (on the wire it is called an event), a topic is
- * a category, a parked request a waiter, the store in shared memory a zone.
- * Times are milliseconds since the epoch, uint64_t, unless a name says
- * otherwise.
+ *     zone      the store in shared memory
+ *     category  a topic
+ *     message   what is stored; an event, on the wire
+ *     waiter    a request that is parked until a message comes
+ *     cursor    what a client has seen: its next poll goes on behind it
+ *     epoch     of a zone: from its making to the end of that nginx, over all
+ *               reloads; the bits that its ids have in common
+ *
+ * A time is milliseconds since 1970, uint64_t, unless its name says otherwise.
  */
 
 
@@ -34,8 +39,8 @@
 #define NGX_HTTP_LONGPOLL_NO_WORKER       NGX_HTTP_LONGPOLL_WORKERS
 
 /*
- * A place outside the zone's lock where a worker may be killed; it is so for a
- * test (t/faults/die.c), and nothing otherwise.
+ * A point outside the zone's lock where a test may kill the worker
+ * (t/faults/die.c).  In a release it is nothing.
  */
 
 #if (NGX_HTTP_LONGPOLL_STEPS)
@@ -44,77 +49,54 @@ void ngx_http_longpoll_point(const char *name);
 #define ngx_http_longpoll_point(name)
 #endif
 
-/*
- * A since_time from here on is a real date (September 2001); a smaller one
- * asks for everything there is.
- */
-
-#define NGX_HTTP_LONGPOLL_REAL_DATE       1000000000000ULL
-
 
 typedef struct ngx_http_longpoll_zone_s  ngx_http_longpoll_zone_t;
 
 
-/* a category as a request names it */
+/* a category of a request */
 
 typedef struct {
-    ngx_str_t             name;
-    uint64_t              hash[2];      /* of the name, under the zone's key */
+    ngx_str_t                 name;
+    uint64_t                  hash[2];      /* of the name, with the zone's
+                                               key */
 } ngx_http_longpoll_cat_t;
 
 
-/* a client of gpoll's, as its id names it: see place */
+/* a client of gpoll, as its id names it */
 
 typedef struct {
-    uint64_t              uuid[2];      /* the second half is uuid[0] */
-    uint32_t              number;
+    uint64_t                  uuid[2];      /* uuid[1] is the first half */
+    uint32_t                  number;       /* of its entry in the zone */
 } ngx_http_longpoll_client_t;
 
 
-/* categories that the configuration names */
+/* a UUID: its first and its last eight bytes, as they read */
 
 typedef struct {
-    ngx_str_t            *values;
-    ngx_uint_t            n;
-    ngx_int_t             separator;    /* that cuts them up, -1: none */
-} ngx_http_longpoll_configured_t;
-
-
-/* an id as it is told: the first and the last eight bytes, as they read */
-
-typedef struct {
-    uint64_t              high;         /* 0: none */
-    uint64_t              low;
+    uint64_t                  high;         /* 0: none */
+    uint64_t                  low;
 } ngx_http_longpoll_uuid_t;
 
 
-/* a message, going in or coming out; the bytes belong to somebody else */
+/*
+ * A message on its way into the zone or out of it.  The bytes of data belong to
+ * the caller, or to the zone's log.
+ */
 
 typedef struct {
-    uint64_t              id;           /* see ngx_http_longpoll_id.h */
-    ngx_http_longpoll_uuid_t  uuid;     /* that it is told by */
-    ngx_uint_t            cat;          /* index into the categories at hand */
-    ngx_str_t             data;         /* JSON text without line ends */
-    uint64_t              pos;          /* the zone's */
+    uint64_t                  id;           /* see ngx_http_longpoll_id.h */
+    ngx_http_longpoll_uuid_t  uuid;         /* the id as clients see it */
+    ngx_uint_t                cat;          /* index into an array of
+                                               categories */
+    ngx_str_t                 data;         /* JSON without line ends */
+    uint64_t                  pos;          /* the zone's own */
 } ngx_http_longpoll_msg_t;
 
 
-/* how a request ended: $longpoll_result */
-
-typedef enum {
-    NGX_HTTP_LONGPOLL_NONE = 0,
-    NGX_HTTP_LONGPOLL_EVENTS,
-    NGX_HTTP_LONGPOLL_TIMEOUT,
-    NGX_HTTP_LONGPOLL_CLOSING,
-    NGX_HTTP_LONGPOLL_GONE,
-    NGX_HTTP_LONGPOLL_ERROR,
-    NGX_HTTP_LONGPOLL_PUBLISHED,
-    NGX_HTTP_LONGPOLL_DELETED,
-    NGX_HTTP_LONGPOLL_REGISTERED
-} ngx_http_longpoll_result_e;
-
-
-/* the wall clock, in ms; nginx's own is as old as the turn of its loop */
+/*
+ * The wall clock, in ms.  nginx's cached time is as old as the turn of its
+ * event loop, which may have lasted a tenth of a second.
+ */
 
 static ngx_inline uint64_t
 ngx_http_longpoll_now(void)

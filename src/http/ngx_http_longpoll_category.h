@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_query.h"
 
 
 /*

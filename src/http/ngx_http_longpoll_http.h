@@ -26,6 +26,21 @@
 typedef struct ngx_http_longpoll_protocol_s  ngx_http_longpoll_protocol_t;
 
 
+/* how a request ended: $longpoll_result */
+
+typedef enum {
+    NGX_HTTP_LONGPOLL_NONE = 0,
+    NGX_HTTP_LONGPOLL_EVENTS,
+    NGX_HTTP_LONGPOLL_TIMEOUT,
+    NGX_HTTP_LONGPOLL_CLOSING,
+    NGX_HTTP_LONGPOLL_GONE,
+    NGX_HTTP_LONGPOLL_ERROR,
+    NGX_HTTP_LONGPOLL_PUBLISHED,
+    NGX_HTTP_LONGPOLL_DELETED,
+    NGX_HTTP_LONGPOLL_REGISTERED
+} ngx_http_longpoll_result_e;
+
+
 /* a place in the configuration */
 
 typedef struct {

@@ -20,6 +20,14 @@
 #include "ngx_http_longpoll_zone_epoch.h"
 
 
+/*
+ * A since_time from here on is a real date (September 2001); a smaller one asks
+ * for everything there is.
+ */
+
+#define NGX_HTTP_LONGPOLL_REAL_DATE  1000000000000ULL
+
+
 static void ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_query_t *q,
     ngx_uint_t known, ngx_http_longpoll_cursor_t *cursor);
 static void ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,

@@ -2,12 +2,12 @@
 /*
  * ngx_http_longpoll_hash.c: SipHash-2-4-128 over a category's name.
  *
- * Two rounds for each word of the message, four to finish, twice, for the two
- * halves of the result.  Words are little-endian whatever the machine is, so
- * that a test vector holds everywhere.
+ * Each word of the name takes two rounds, and each half of the result four
+ * more.  Words are little-endian on every machine, so the published test
+ * vectors hold.
  *
- * Names are short: a dozen bytes are two words, some 40 ns.  nginx's own
- * hashes (crc32, murmur) are as fast, but anybody could make names meet.
+ * Names are short: a dozen bytes are two words, some 40 ns.  nginx's own hashes
+ * (crc32, murmur) are as fast, but anybody can find names that collide.
  */
 
 

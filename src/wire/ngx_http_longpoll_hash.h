@@ -1,11 +1,12 @@
 
 /*
- * ngx_http_longpoll_hash.h: a category's identity, 128 bits under a secret key.
+ * ngx_http_longpoll_hash.h: the hash of a category's name, 128 bits with a
+ * secret key.
  *
  * SipHash-2-4 with 128 bits of output (J.-P. Aumasson, D. J. Bernstein,
- * "SipHash: a fast short-input PRF", 2012, and its 128-bit variant).  Nobody
- * who does not know the key can make two names meet, so a slot of the zone
- * keeps the hash and not the name.
+ * "SipHash: a fast short-input PRF", 2012, and its 128-bit variant).  Without
+ * the key nobody can find two names with the same hash, so the zone compares
+ * hashes, and has no names in its slots.
  */
 
 
@@ -16,7 +17,7 @@
 #include "ngx_http_longpoll.h"
 
 
-/* hash[0] is never 0: that is what a free slot has */
+/* hash[0] is never 0, which marks a free slot */
 void ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
     const u_char *p, size_t len);
 

@@ -1,19 +1,18 @@
 
 /*
- * ngx_http_longpoll_id.c: a message's name, printed and read.
+ * ngx_http_longpoll_id.c: the id of a message, printed and read.
  *
- * Owns the mapping between the number inside and the UUID outside, as drawn
- * in the header, and nothing else: which id comes next, and whose life it is,
- * is the zone's business.
+ * Owns the mapping between the number and the UUID, as the header draws it.
+ * The zone decides which id comes next, and which epochs it knows.
  *
- * A UUID is handled as two words of 64 bits, its first and its last eight
- * bytes as they read:
+ * A UUID is two words of 64 bits, its first and its last eight bytes as they
+ * read:
  *
  *      high   mmmmmmmm mmmm 7ccc       m ms, 7 version, c counter 15..4
- *      low    vlll llllllllllll        v variant and counter 3..0, l life
+ *      low    veee eeeeeeeeeeee        v variant and counter 3..0, e epoch
  *
- * Printing is on the path of every event of every answer, reading on that of
- * every poll: both look a table up for each byte and have no branches in it.
+ * An id is printed for every event of every answer, and read for every poll.
+ * So both use a table for each byte, and have no branch for it.
  */
 
 
@@ -63,17 +62,17 @@ static const u_char  ngx_http_longpoll_id_digits[256] = {
 
 void
 ngx_http_longpoll_id_uuid(ngx_http_longpoll_uuid_t *uuid, uint64_t id,
-    uint64_t life)
+    uint64_t epoch)
 {
     uuid->high = (id & ~0xffffULL) | 0x7000 | (id & 0xffff) >> 4;
     uuid->low = 2ULL << 62 | (id & 0xf) << 58
-                | (life & NGX_HTTP_LONGPOLL_EPOCH_MASK);
+                | (epoch & NGX_HTTP_LONGPOLL_EPOCH_MASK);
 }
 
 
 ngx_uint_t
 ngx_http_longpoll_id_read(const ngx_http_longpoll_uuid_t *uuid, uint64_t *id,
-    uint64_t *life)
+    uint64_t *epoch)
 {
     if ((uuid->high >> 12 & 0xf) != 7 || uuid->low >> 62 != 2) {
         return 0;
@@ -81,7 +80,7 @@ ngx_http_longpoll_id_read(const ngx_http_longpoll_uuid_t *uuid, uint64_t *id,
 
     *id = (uuid->high & ~0xffffULL) | (uuid->high & 0xfff) << 4
           | (uuid->low >> 58 & 0xf);
-    *life = uuid->low & NGX_HTTP_LONGPOLL_EPOCH_MASK;
+    *epoch = uuid->low & NGX_HTTP_LONGPOLL_EPOCH_MASK;
 
     return 1;
 }
@@ -182,7 +181,7 @@ ngx_http_longpoll_id_parse(u_char *p, size_t len,
 }
 
 
-/* appends n digits to the word; *bad exceeds 15 when one of them is none */
+/* appends n digits to the word; *bad exceeds 15 if one is not a digit */
 
 static ngx_inline u_char *
 ngx_http_longpoll_id_word(u_char *p, ngx_uint_t n, uint64_t *word,

@@ -2,8 +2,8 @@
 /*
  * ngx_http_longpoll_query.c: a poll's query string -> struct, or the error.
  *
- * Owns the arguments' names, the way they are decoded, and the texts and the
- * order of the errors.  Two steps:
+ * Owns the names of the arguments, the way they are decoded, and the texts and
+ * the order of the errors.  A query is read in two steps:
  *
  *      _read     _next, _next, ...     pairs -> the first value of each name,
  *                                      categories into q->cats
@@ -11,15 +11,14 @@
  *
  * Rules:
  *
- *   - Pairs are split at '&' and decoded as Go does it: '+' is a blank, %XX a
- *     byte, also in a name.  A pair with a broken escape or a ';' does not
- *     count, nor does one without a value; so "timeout=&timeout=9" is nine.
- *   - A decoded value is never longer than it was, so all of them fit into a
- *     buffer of the size of the query; what needs no decoding stays where it
- *     is.
- *   - The cost is linear in the bytes.  Behind the 65th category names are
- *     only looked at, as a bad one goes before too many.
- *   - Nothing is trusted: any bytes may stand here, NUL among them.
+ *   - Pairs are split at '&' and decoded as Go decodes them: '+' is a blank,
+ *     %XX a byte, also in a name.  A pair with a broken escape, with a ';' or
+ *     without a value does not count; so "timeout=&timeout=9" is nine.
+ *   - A decoded value is never longer than its text, so all of them fit into a
+ *     buffer of the size of the query.  A value without escapes stays in args.
+ *   - The cost is linear in the bytes.  Behind the 65th category names are only
+ *     checked, as the error of an invalid one goes before "too many".
+ *   - A client may send any bytes, NUL among them.
  */
 
 
@@ -37,21 +36,21 @@
 typedef struct {
     u_char     *pos;        /* the next pair */
     u_char     *last;
-    u_char     *buf;        /* the next decoded byte */
-    ngx_uint_t  plain;      /* nothing is to be decoded, and no ';' */
+    u_char     *buf;        /* where the next decoded byte goes */
+    ngx_uint_t  plain;      /* there are neither escapes nor ';' */
 
-    /* the first of each that counts, len == 0: none */
+    /* the first value that counts of each argument, len == 0: none */
     ngx_str_t   values[NGX_HTTP_LONGPOLL_QUERY_CATEGORY];
 
-    ngx_str_t  *wrong;      /* what the categories' error is, or NULL */
+    ngx_str_t  *wrong;      /* the error of the categories, or NULL */
 } ngx_http_longpoll_query_ctx_t;
 
 
 static void ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf,
-    ngx_http_longpoll_configured_t *given);
+    ngx_http_longpoll_configured_t *conf);
 static void ngx_http_longpoll_query_configured(ngx_http_longpoll_query_t *q,
-    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_configured_t *given);
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_configured_t *conf);
 static ngx_uint_t ngx_http_longpoll_query_next(
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *value);
 static ngx_uint_t ngx_http_longpoll_query_plain(u_char *p, u_char *last);
@@ -94,19 +93,19 @@ static ngx_str_t  ngx_http_longpoll_query_bad_id = ngx_string(
 
 ngx_int_t
 ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q, ngx_str_t *args,
-    u_char *buf, ngx_http_longpoll_configured_t *given, ngx_uint_t max_timeout,
+    u_char *buf, ngx_http_longpoll_configured_t *conf, ngx_uint_t max_timeout,
     u_char *errbuf, ngx_str_t *error)
 {
     ngx_http_longpoll_query_ctx_t  ctx;
 
-    ngx_http_longpoll_query_read(q, &ctx, args, buf, given);
+    ngx_http_longpoll_query_read(q, &ctx, args, buf, conf);
 
     return ngx_http_longpoll_query_check(q, &ctx, max_timeout, errbuf, error);
 }
 
 
 void
-ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *kept,
+ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *cache,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q)
 {
     ngx_str_t  *name;
@@ -120,33 +119,34 @@ ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *kept,
         return;
     }
 
-    kept->owner = owner;
-    kept->len = args->len;
-    ngx_memcpy(kept->args, args->data, args->len);
+    cache->owner = owner;
+    cache->len = args->len;
+    ngx_memcpy(cache->args, args->data, args->len);
 
-    kept->query = *q;
-    kept->cat = q->cats[0];
-    kept->cat.name.data = kept->args + (name->data - args->data);
+    cache->query = *q;
+    cache->cat = q->cats[0];
+    cache->cat.name.data = cache->args + (name->data - args->data);
 }
 
 
 ngx_uint_t
-ngx_http_longpoll_query_cached(ngx_http_longpoll_query_cache_t *kept,
-    void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q)
+ngx_http_longpoll_query_cached(
+    ngx_http_longpoll_query_cache_t *cache, void *owner, ngx_str_t *args,
+    ngx_http_longpoll_query_t *q)
 {
     ngx_http_longpoll_cat_t  *cats;
 
-    if (kept->owner != owner || kept->len != args->len
-        || ngx_memcmp(kept->args, args->data, args->len) != 0)
+    if (cache->owner != owner || cache->len != args->len
+        || ngx_memcmp(cache->args, args->data, args->len) != 0)
     {
         return 0;
     }
 
     cats = q->cats;
-    cats[0] = kept->cat;
-    cats[0].name.data = args->data + (kept->cat.name.data - kept->args);
+    cats[0] = cache->cat;
+    cats[0].name.data = args->data + (cache->cat.name.data - cache->args);
 
-    *q = kept->query;
+    *q = cache->query;
     q->cats = cats;
 
     return 1;
@@ -155,12 +155,12 @@ ngx_http_longpoll_query_cached(ngx_http_longpoll_query_cache_t *kept,
 
 ngx_int_t
 ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *given,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *conf,
     ngx_str_t *error)
 {
     ngx_http_longpoll_query_ctx_t  ctx;
 
-    ngx_http_longpoll_query_read(q, &ctx, args, buf, given);
+    ngx_http_longpoll_query_read(q, &ctx, args, buf, conf);
 
     if (ctx.wrong == NULL) {
         return NGX_OK;
@@ -225,7 +225,7 @@ ngx_http_longpoll_query_escaped(ngx_str_t *args)
 static void
 ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
     ngx_http_longpoll_query_ctx_t *ctx, ngx_str_t *args, u_char *buf,
-    ngx_http_longpoll_configured_t *given)
+    ngx_http_longpoll_configured_t *conf)
 {
     ngx_str_t   value;
     ngx_uint_t  name;
@@ -257,13 +257,13 @@ ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
                 ctx->values[name] = value;
             }
 
-        } else if (given == NULL) {
+        } else if (conf == NULL) {
             ctx->wrong = ngx_http_longpoll_query_add(q, &value, ctx->wrong);
         }
     }
 
-    if (given) {
-        ngx_http_longpoll_query_configured(q, ctx, given);
+    if (conf) {
+        ngx_http_longpoll_query_configured(q, ctx, conf);
     }
 
     if (q->ncats == 0 && ctx->wrong == NULL) {
@@ -272,25 +272,25 @@ ngx_http_longpoll_query_read(ngx_http_longpoll_query_t *q,
 }
 
 
-/* what is empty does not count */
+/* the categories of the configuration */
 
 static void
 ngx_http_longpoll_query_configured(ngx_http_longpoll_query_t *q,
-    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_configured_t *given)
+    ngx_http_longpoll_query_ctx_t *ctx, ngx_http_longpoll_configured_t *conf)
 {
     u_char      *p, *last, *end;
     ngx_str_t    value;
     ngx_uint_t   i;
 
-    for (i = 0; i < given->n; i++) {
-        p = given->values[i].data;
-        last = p + given->values[i].len;
+    for (i = 0; i < conf->n; i++) {
+        p = conf->values[i].data;
+        last = p + conf->values[i].len;
 
         for ( /* void */ ; p < last; p = end + 1) {
             end = NULL;
 
-            if (given->separator != -1) {
-                end = memchr(p, given->separator, last - p);
+            if (conf->separator != -1) {
+                end = memchr(p, conf->separator, last - p);
             }
 
             if (end == NULL) {
@@ -309,7 +309,10 @@ ngx_http_longpoll_query_configured(ngx_http_longpoll_query_t *q,
 }
 
 
-/* the next pair that counts; NGX_HTTP_LONGPOLL_QUERY_NAMES: no more */
+/*
+ * The next pair that counts: returns which argument it is, or
+ * NGX_HTTP_LONGPOLL_QUERY_NAMES if there is none.
+ */
 
 static ngx_uint_t
 ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
@@ -372,7 +375,7 @@ ngx_http_longpoll_query_next(ngx_http_longpoll_query_ctx_t *ctx,
 }
 
 
-/* the name of a pair that has a value, where nothing is to be decoded */
+/* which argument a pair with a value is, where nothing is escaped */
 
 static ngx_uint_t
 ngx_http_longpoll_query_plain(u_char *p, u_char *last)
@@ -384,7 +387,7 @@ ngx_http_longpoll_query_plain(u_char *p, u_char *last)
         return NGX_HTTP_LONGPOLL_QUERY_NAMES;
     }
 
-    /* no two begin alike */
+    /* no two names begin with the same letter */
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_QUERY_NAMES; i++) {
 
@@ -478,7 +481,7 @@ ngx_http_longpoll_query_decode(ngx_http_longpoll_query_ctx_t *ctx,
 }
 
 
-/* one decoded byte and the place behind it, or NULL */
+/* decodes a byte; returns the next position, or NULL: a broken escape */
 
 static u_char *
 ngx_http_longpoll_query_byte(u_char *p, u_char *last, u_char *c)
@@ -524,7 +527,7 @@ ngx_http_longpoll_query_hex(u_char c)
 }
 
 
-/* returns the categories' error, which so far was wrong, or NULL */
+/* adds a category; wrong is the error so far, the result is the error now */
 
 static ngx_str_t *
 ngx_http_longpoll_query_add(ngx_http_longpoll_query_t *q, ngx_str_t *name,

@@ -2,12 +2,14 @@
 /*
  * ngx_http_longpoll_query.h: a poll's query string -> struct, or the error.
  *
- * No request, no pool, no log: bytes in, struct or error out.  An error is
- * the text between the quotes of {"error": "..."}.
+ * Bytes in, struct or error out: no request, no pool, no log.  An error is the
+ * text between the quotes of {"error": "..."}.
  *
- * Sources: docs/protocol.md, Polling; golongpoll
- * getLongPollSubscriptionHandler; Go's net/url ParseQuery and
- * strconv.ParseInt.
+ * Values that have escapes are decoded into buf.  buf has room for args->len
+ * bytes, and may be NULL if ..._query_escaped() says that nothing is escaped.
+ *
+ * Sources: docs/protocol.md, Polling; golongpoll's
+ * getLongPollSubscriptionHandler; Go's net/url ParseQuery and strconv.ParseInt.
  */
 
 
@@ -19,36 +21,45 @@
 #include "ngx_http_longpoll_id.h"
 
 
-/* bytes that errbuf must have */
+/* the bytes of errbuf */
 
 #define NGX_HTTP_LONGPOLL_QUERY_ERROR  128
+
+
+/* the categories that the configuration names; empty values do not count */
+
+typedef struct {
+    ngx_str_t                *values;
+    ngx_uint_t                n;
+    ngx_int_t                 separator;    /* within a value; -1: none */
+} ngx_http_longpoll_configured_t;
 
 
 typedef struct {
     ngx_uint_t                timeout;      /* s */
     int64_t                   since_time;   /* ms, may be negative */
     ngx_http_longpoll_uuid_t  uuid;         /* last_id */
-    uint64_t                  id;           /* of it, if own */
-    uint64_t                  epoch;
+    uint64_t                  id;           /* of last_id, if own_id */
+    uint64_t                  epoch;        /* of last_id, if own_id */
 
     ngx_uint_t                ncats;
-    ngx_http_longpoll_cat_t  *cats;         /* the caller's, with room for 64
-                                               (MAX_CATEGORIES); names point
-                                               into what was read or into buf,
-                                               hashes are left alone */
+    ngx_http_longpoll_cat_t  *cats;         /* the caller's, MAX_CATEGORIES;
+                                               names point into args, buf or the
+                                               configuration, hashes are not
+                                               set */
     unsigned                  has_since:1;
-    unsigned                  has_id:1;     /* last_id was a UUID */
-    unsigned                  own_id:1;     /* of version 7: id, life set */
+    unsigned                  has_id:1;     /* last_id is a UUID */
+    unsigned                  own_id:1;     /* it is of version 7, as the
+                                               module's own ids are */
 } ngx_http_longpoll_query_t;
 
 
 /*
- * A query that was read, for the next one that is the same: when an event has
- * gone to a thousand clients, a thousand come back and ask with the same bytes.
- * Begins as zeros.
+ * A cache of one query: when an event has gone to a thousand clients, they all
+ * come back with the same bytes.  An empty cache is all zeros.
  */
 
-#define NGX_HTTP_LONGPOLL_QUERY_CACHE   256  /* bytes; longer ones are not */
+#define NGX_HTTP_LONGPOLL_QUERY_CACHE   256     /* bytes of args, at most */
 
 typedef struct {
     void                     *owner;
@@ -60,56 +71,55 @@ typedef struct {
 
 
 /*
- * Reads args (without the '?').  Where categories are given (NULL: not), those
- * in args do not count.  The caller has set q->cats, and nothing else
- * of q; buf has room for args->len bytes and takes what had to be decoded, and
- * may be NULL where there is neither '%' nor '+' in args;
- * max_timeout is in seconds.  The same category twice counts once.
+ * Reads args (without the '?').  Where conf is not NULL the categories are
+ * those of the configuration, and those in args do not count.  A category that
+ * is named twice counts once.  max_timeout is in seconds.
  *
  * NGX_OK     q is filled
- * NGX_ERROR  *error is set: to a static string, but for the text that names
- *            max_timeout, which is written to errbuf.  The errors are checked
- *            in the order of docs/protocol.md; the first one is reported.
- *            Of q only cats and ncats are defined (what was read of them).
+ * NGX_ERROR  *error is set, to a static string or into errbuf.  Errors are
+ *            checked in the order of docs/protocol.md, and the first one is
+ *            returned.  Of q only cats and ncats are defined.
  */
 ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *given,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *conf,
     ngx_uint_t max_timeout, u_char *errbuf, ngx_str_t *error);
 
 /*
- * Keeps q, read of args alone with nothing given, and with the hashes of its
- * categories.  The owner stands for what else it was read with.  What cannot be
- * kept is not, which is more than one category, or one that was decoded.
+ * Puts q into the cache: read from args, without conf, and with the hash of its
+ * category.  The owner stands for all else that the result depends on, such as
+ * max_timeout.  A query of several categories, or of one with escapes, is not
+ * cached.
  */
-void ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *kept,
+void ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *cache,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);
 
 /*
- * 1 if the owner's query that is kept is the same as args: q is as it was, with
- * the category in q->cats, whose name points into args.
+ * Returns 1 if this owner's query with the same args is cached: then q is as
+ * ..._parse() would fill it, with its category and the hash in q->cats.
  */
-ngx_uint_t ngx_http_longpoll_query_cached(ngx_http_longpoll_query_cache_t *kept,
-    void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);
+ngx_uint_t ngx_http_longpoll_query_cached(
+    ngx_http_longpoll_query_cache_t *cache, void *owner, ngx_str_t *args,
+    ngx_http_longpoll_query_t *q);
 
 /*
- * The same of the categories alone.
+ * Reads the categories alone.
  *
  * NGX_OK        q->cats, q->ncats
- * NGX_ERROR     there is none, or a bad one: *error
+ * NGX_ERROR     there is none, or an invalid one: *error
  * NGX_DECLINED  there are too many: *error
  */
 ngx_int_t ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
-    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *given,
+    ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *conf,
     ngx_str_t *error);
 
 /*
- * The first value of that name in args that counts; value->len is 0 where there
- * is none.  buf as above.
+ * Reads one argument: its first value that is not empty and can be decoded.
+ * value->len is 0 where there is none.
  */
 void ngx_http_longpoll_query_value(ngx_str_t *args, u_char *buf,
     ngx_str_t *name, ngx_str_t *value);
 
-/* whether buf must be there */
+/* returns 1 if something is escaped, and decoding needs buf */
 ngx_uint_t ngx_http_longpoll_query_escaped(ngx_str_t *args);
 
 

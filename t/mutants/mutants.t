@@ -80,7 +80,7 @@ my @mutants = (
 
     { name => 'a query that was read in another location',
       file => 'query.c',
-      from => 'kept->owner != owner || ', to => '',
+      from => 'cache->owner != owner || ', to => '',
       seen => 'plain t/030-subscribe.t' },
 
     { name => 'a poll not unlinked from its category',
