@@ -11,9 +11,9 @@
 #                of configurations say
 #   variables    the same for docs/variables.md, and for the values of
 #                $longpoll_result
-#   figures      a row of the status' table is a row of the tables of Monitoring
-#                in docs/operations.md, under both its names, and the other way
-#                round; docs/alerts.yml knows no others
+#   figures      a row of the table of figures is a row of the tables of
+#                Monitoring in docs/operations.md, under both its names, and the
+#                other way round; docs/alerts.yml knows no others
 #   log          each line that src/ can log while nginx runs is in the tables
 #                of docs/operations.md, and no other line is
 #
@@ -229,8 +229,8 @@ sub variables {
 sub figures {
     my $page = 'docs/operations.md';
     my %section = sections($page, '##');
-    my %metric = table('src/http/ngx_http_longpoll_status.c',
-                       'ngx_http_longpoll_status_item_t')
+    my %metric = table('src/http/ngx_http_longpoll_figures.c',
+                       'ngx_http_longpoll_figure_t')
         =~ /\{ "(\w+)", "(\w+)"/g;
 
     same($page, 'figure', [map { "$_, $metric{$_}" } keys %metric],

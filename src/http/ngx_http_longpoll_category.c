@@ -133,7 +133,9 @@ ngx_http_longpoll_category_parse(ngx_http_request_t *r,
     ngx_memcpy(*cats, parsed, q.ncats * sizeof(ngx_http_longpoll_cat_t));
     *ncats = q.ncats;
 
-    ngx_http_longpoll_category_hash(z, *cats, q.ncats);
+    if (z) {
+        ngx_http_longpoll_category_hash(z, *cats, q.ncats);
+    }
 
     return NGX_OK;
 }

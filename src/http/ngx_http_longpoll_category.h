@@ -38,7 +38,7 @@ ngx_int_t ngx_http_longpoll_category_read(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_cat_t **cats,
     ngx_uint_t *ncats, ngx_str_t *error);
 
-/* the same, from the arguments alone */
+/* the same, from the arguments alone; without a zone no hashes are set */
 ngx_int_t ngx_http_longpoll_category_args(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_cat_t **cats,
     ngx_uint_t *ncats, ngx_str_t *error);

@@ -174,11 +174,7 @@ typedef struct {
     /* set by anyone, taken by the worker */
     ngx_atomic_t                     wake_all;
 
-    /* its answer to a question: how many polls of that category it has */
-    ngx_atomic_t                     answered;  /* which question */
-    ngx_atomic_t                     answer;
-
-    uint64_t                         spare;     /* one cache line */
+    uint64_t                         padding[3];    /* to one cache line */
 } ngx_http_longpoll_worker_sh_t;
 
 
@@ -327,15 +323,16 @@ typedef struct {
 
 
 /*
- * The question at hand: how many polls wait for a category (zone_status).  The
- * workers compare number with the number that they answered last.
+ * How many polls wait for a category; zone_question writes it, under the lock.
+ * The workers in missing have still to add their numbers to sum.
  */
 
 typedef struct {
-    ngx_atomic_t                     number;    /* 0: none yet */
-    ngx_atomic_t                     open;      /* it is not settled */
-    uint64_t                         asked;     /* ms */
-    uint64_t                         about[2];  /* hash of a category */
+    uint64_t                         number;    /* of the last question */
+    uint64_t                         asked;     /* ms, 0: none is open */
+    uint64_t                         hash[2];   /* of the category */
+    uint64_t                         sum;
+    ngx_atomic_t                     missing;   /* set; read without the lock */
 } ngx_http_longpoll_question_sh_t;
 
 

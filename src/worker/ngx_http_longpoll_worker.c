@@ -9,7 +9,7 @@
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone.h"
-#include "ngx_http_longpoll_zone_status.h"
+#include "ngx_http_longpoll_zone_question.h"
 #include "ngx_http_longpoll_zone_tick.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
@@ -190,11 +190,11 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_worker_handlers->check(z);
 
-    if (ngx_http_longpoll_zone_question(z, worker, &number, hash)) {
+    if (ngx_http_longpoll_zone_question_asked(z, worker, &number, hash)) {
         cat = ngx_http_longpoll_wait_find(wait, hash);
 
-        ngx_http_longpoll_zone_answer(z, worker, number,
-                                      cat ? cat->polls : 0);
+        ngx_http_longpoll_zone_question_answer(z, worker, number,
+                                          cat ? cat->polls : 0);
     }
 }
 

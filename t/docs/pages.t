@@ -25,7 +25,7 @@ is(said(), '', 'as they are, it has nothing to say');
 
 my $module = 'ngx_http_longpoll_module.c';
 my $conf = 'src/conf/ngx_http_longpoll_conf.c';
-my $status = 'src/http/ngx_http_longpoll_status.c';
+my $figures = 'src/http/ngx_http_longpoll_figures.c';
 my $variable = 'src/http/ngx_http_longpoll_variable.c';
 my $notify = 'src/worker/ngx_http_longpoll_notify.c';
 my $directives = 'docs/directives.md';
@@ -71,7 +71,7 @@ for (
      qr/figure waiting, longpoll_waiting is missing/],
     [$operations, '| `evicted` |', '| `pushed` |',
      qr/there is no figure pushed, longpoll_evicted_total/],
-    [$status, '{ "expired", ', '{ "aged", ',
+    [$figures, '{ "expired", ', '{ "aged", ',
      qr/figure aged, longpoll_expired_total is missing/],
     ['docs/alerts.yml', 'longpoll_refused_total', 'longpoll_refuse_total',
      qr/^docs\/alerts\.yml: there is no metric longpoll_refuse_total$/],

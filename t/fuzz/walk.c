@@ -20,6 +20,7 @@
 #include <ngx_http_longpoll_zone_client.h>
 #include <ngx_http_longpoll_zone_delete.h>
 #include <ngx_http_longpoll_zone_publish.h>
+#include <ngx_http_longpoll_zone_question.h>
 #include <ngx_http_longpoll_zone_read.h>
 #include <ngx_http_longpoll_zone_status.h>
 #include <ngx_http_longpoll_zone_tick.h>
@@ -258,7 +259,7 @@ walk_client(fuzz_bytes_t *b)
 static void
 walk_call(fuzz_bytes_t *b)
 {
-    uint64_t                            number, hashes[64][2], hash[2];
+    uint64_t                            n, number, hashes[64][2], hash[2];
     ngx_uint_t                          worker;
     ngx_http_longpoll_cat_t            *cat;
     ngx_http_longpoll_zone_status_t     st;
@@ -341,10 +342,20 @@ walk_call(fuzz_bytes_t *b)
         return;
 
     default:
-        number = ngx_http_longpoll_zone_ask(&walk_zone, cat, walk_now);
-        (void) ngx_http_longpoll_zone_question(&walk_zone, worker, &number,
-                                               hash);
-        ngx_http_longpoll_zone_settled(&walk_zone, number);
+        number = 0;
+        (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
+                                                (uint64_t) 1 << worker,
+                                                walk_now, &number, &n);
+
+        if (ngx_http_longpoll_zone_question_asked(&walk_zone, worker, &number,
+                                             hash))
+        {
+            ngx_http_longpoll_zone_question_answer(&walk_zone, worker, number, 1);
+        }
+
+        (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
+                                                (uint64_t) 1 << worker,
+                                                walk_now, &number, &n);
     }
 }
 

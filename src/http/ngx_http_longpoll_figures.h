@@ -1,0 +1,38 @@
+
+/*
+ * ngx_http_longpoll_figures.h: a zone's figures, as JSON or for Prometheus.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_FIGURES_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_FIGURES_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_zone_status.h"
+
+
+typedef struct {
+    ngx_http_longpoll_zone_t             *zone;
+    ngx_http_longpoll_zone_status_t       status;
+
+    /* of a category, if it has a name */
+    ngx_http_longpoll_cat_t               cat;
+    ngx_http_longpoll_category_status_t   category;
+    uint64_t                              waiting;
+    uint64_t                              question; /* 0: not asked */
+    ngx_uint_t                            counted;  /* waiting is complete */
+} ngx_http_longpoll_figures_t;
+
+
+/*
+ * The figures of an array of ngx_http_longpoll_figures_t are written to p; the
+ * end is returned.  _len() is an upper bound for both formats.  Prometheus has
+ * no figures of a category.
+ */
+size_t ngx_http_longpoll_figures_len(ngx_array_t *zones);
+u_char *ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones);
+u_char *ngx_http_longpoll_figures_prometheus(u_char *p, ngx_array_t *zones);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_FIGURES_H_INCLUDED_ */

@@ -1,0 +1,115 @@
+
+/*
+ * ngx_http_longpoll_zone_question.c: how many polls wait for a category.
+ *
+ * The zone knows in which workers polls wait for a category, but only each
+ * worker knows how many.  (A count in the category's slot would be a shared
+ * word that is written twice for each delivery, and wrong after a kill.)  So a
+ * request for the number asks: it stores a question in the zone, and each
+ * worker adds its number when it looks.
+ *
+ *   request   count: store the question ── wake ─▶ worker   asked, answer
+ *             count, every ms: sum, until no answer is missing
+ *
+ * There is one question at a time.  It is open until the request has the
+ * number, and at most NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN ms: then the next request
+ * may replace it, and a request whose question was replaced asks anew.
+ *
+ * Nothing here is journaled.  A process that is killed in between leaves a
+ * number that is wrong once.
+ */
+
+
+#include "ngx_http_longpoll_zone_question.h"
+#include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_journal.h"
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN  200        /* ms */
+
+
+ngx_int_t
+ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t alive, uint64_t now,
+    uint64_t *question, uint64_t *n)
+{
+    ngx_int_t                         rc;
+    ngx_http_longpoll_question_sh_t  *q;
+
+    q = &z->sh->question;
+    rc = NGX_AGAIN;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (*question && *question == q->number) {
+        *n = q->sum;
+
+        if ((q->missing & alive) == 0) {
+            ngx_http_longpoll_put(q->asked, 0);
+            rc = NGX_OK;
+        }
+
+    } else if (q->asked == 0 || now < q->asked
+               || now >= q->asked + NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN)
+    {
+        ngx_http_longpoll_put(q->number, q->number + 1);
+        ngx_http_longpoll_put(q->asked, now);
+        ngx_http_longpoll_put(q->hash[0], cat->hash[0]);
+        ngx_http_longpoll_put(q->hash[1], cat->hash[1]);
+        ngx_http_longpoll_put(q->sum, 0);
+        ngx_http_longpoll_put(q->missing, alive);
+
+        *question = q->number;
+        rc = NGX_DONE;
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return rc;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_question_asked(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t *number, uint64_t hash[2])
+{
+    ngx_http_longpoll_question_sh_t  *q;
+
+    q = &z->sh->question;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
+        || (q->missing & (uint64_t) 1 << worker) == 0)
+    {
+        return 0;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    *number = q->number;
+    hash[0] = q->hash[0];
+    hash[1] = q->hash[1];
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    return 1;
+}
+
+
+void
+ngx_http_longpoll_zone_question_answer(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t number, ngx_uint_t n)
+{
+    ngx_http_longpoll_question_sh_t  *q;
+
+    q = &z->sh->question;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    if (q->number == number) {
+        ngx_http_longpoll_put(q->sum, q->sum + n);
+        ngx_http_longpoll_put(q->missing,
+                              q->missing & ~((uint64_t) 1 << worker));
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+}

@@ -1,0 +1,40 @@
+
+/*
+ * ngx_http_longpoll_zone_question.h: how many polls wait for a category.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_QUESTION_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_QUESTION_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/*
+ * Counts the polls that wait for a category, cat->hash, in the workers of the
+ * set alive.  Call it again every ms, with the same *question, at first 0, and
+ * give up when you like.  Takes the lock.
+ *
+ * NGX_OK     *n is the number
+ * NGX_DONE   the question stands in the zone now: wake the workers
+ * NGX_AGAIN  *n is the number in the workers that have answered so far, or as
+ *            it was, if another question has to be answered first
+ */
+ngx_int_t ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t alive, uint64_t now,
+    uint64_t *question, uint64_t *n);
+
+/*
+ * In a worker: 1 if it has to answer a question; number and hash are those of
+ * the question.  Takes the lock only then.
+ */
+ngx_uint_t ngx_http_longpoll_zone_question_asked(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t *number, uint64_t hash[2]);
+
+/* n polls of the worker wait for the category; takes the lock */
+void ngx_http_longpoll_zone_question_answer(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t number, ngx_uint_t n);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_QUESTION_H_INCLUDED_ */
