@@ -12,8 +12,9 @@
  *             count, every ms: sum, until no answer is missing
  *
  * There is one question at a time.  It is open until the request has the
- * number, and at most NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN ms: then the next request
- * may replace it, and a request whose question was replaced asks anew.
+ * number, and for NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN ms at most.  Then the
+ * next request may replace it, and a request whose question was replaced asks
+ * anew.
  *
  * Nothing here is journaled.  A process that is killed in between leaves a
  * number that is wrong once.
@@ -21,11 +22,11 @@
 
 
 #include "ngx_http_longpoll_zone_question.h"
-#include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_journal.h"
+#include "ngx_http_longpoll_zone_lock.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN  200        /* ms */
+#define NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN  200   /* ms */
 
 
 ngx_int_t

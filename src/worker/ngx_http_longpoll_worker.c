@@ -194,7 +194,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
         cat = ngx_http_longpoll_wait_find(wait, hash);
 
         ngx_http_longpoll_zone_question_answer(z, worker, number,
-                                          cat ? cat->polls : 0);
+                                               cat ? cat->polls : 0);
     }
 }
 
