@@ -220,9 +220,10 @@ for my $cut ('', 'names', 'files') {
                   workers => 1, disk => 'shadow');
     my $big = 'x' x 100_000;
     my @trouble;
-    my $died = 0;
+    my $came = 0;
+    my @calls = grep { !$cut or $_ % 3 == ($cut eq 'names') } 1 .. 36;
 
-    for my $k (grep { !$cut or $_ % 3 == ($cut eq 'names') } 1 .. 36) {
+    for my $k (@calls) {
         my $k1 = $n->publish(keep => '"k1"');
 
         $n->publish(other => '"k0"');
@@ -239,7 +240,9 @@ for my $cut ('', 'names', 'files') {
             $acked = $sent;
         }
 
-        $died++ if !kill 0, $n->master or $sent ne $acked;
+        # between two publishes, while a new file is written, nobody sees it
+
+        $came++ if $n->disk('when') <= 0;
         $n->set_disk(when => 0, victim => 0);
         $cut ? $n->power_cut($cut) : $n->kill_all;
         $n->up;
@@ -262,7 +265,7 @@ for my $cut ('', 'names', 'files') {
     }
 
     is(join("\n", @trouble), '', "$name: nothing is lost");
-    cmp_ok($died, '>=', $cut ? 8 : 25, "$name: that is how it ended");
+    is($came, scalar @calls, "$name: the kill came each time");
     is(join('', grep { !/signal 9|was locked by|bind/ } $n->alerts), '',
        "$name: no alerts");
 }
