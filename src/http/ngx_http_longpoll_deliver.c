@@ -1,6 +1,23 @@
 
 /*
  * ngx_http_longpoll_deliver.c: from the zone to the client.
+ *
+ * The waiters of a category are woken one after the other, and most of them
+ * want the same bytes.  So the last answer of each protocol is kept until all
+ * have been woken:
+ *
+ *     ids    from ··· cursor ··· cursor ··· first ─ message ─ last
+ *            |______________________________|
+ *              no message of this category
+ *
+ * The answer was read for the cursor `from`, and its first message is `first`.
+ * Between the two there is no message of the category, so the answer is right
+ * for every cursor there.  The waiters that are woken together have their
+ * cursors there, since each has seen all that was there when it was parked.
+ *
+ * An answer that says `missed`, or is for several categories, serves no other
+ * waiter.  A protocol that reads behind a cursor of the zone shares no answer;
+ * of the message that it keeps the next read needs only the id.
  */
 
 
@@ -182,7 +199,7 @@ ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
     answer->last = reading->last;
     answer->nmsgs = reading->nmsgs;
     answer->limit = limit;
-    answer->expires = ctx->zone->sh->conf.ttl;
+    answer->expires = ngx_http_longpoll_zone_ttl(ctx->zone);
 
     if (answer->expires) {
         answer->expires += ngx_http_longpoll_id_ms(answer->first);

@@ -5,24 +5,12 @@
  *     read ──▶ answer      a new request, a time-out, a leaving worker
  *     wake ──▶ answer      a waiter that was woken
  *
- * After read or wake the caller does with the return code what it wants (park
- * the request, leave it parked), and hands the rest to answer: there each
- * return code of a read becomes what the client gets, for every protocol.
+ * The caller does with the return code of a read what it wants (park the
+ * request, leave it parked), and hands the rest to answer.  There each return
+ * code becomes what the client gets, for every protocol.
  *
- * The waiters of a category are woken one after the other, and most of them
- * want the same.  So wake keeps the last answer of each protocol:
- *
- *     cursor ... from ... cursor ... cursor ... first ... message ... last
- *                |________________________________|
- *
- * The answer was read behind `from`, and its first message is `first`.  What is
- * between them is no message of this category, so the answer is right for every
- * cursor from `from` up to `first`.  The cursors of waiters that are woken
- * together are all there: a waiter has seen whatever was there when it parked.
- * The answer is dropped when all waiters of the category have been woken.
- *
- * What a read takes from the zone (a client cursor moves, delete_on_read) must
- * be answered: wake may take, and then does not return NGX_AGAIN.
+ * What a read takes from the zone (a client's cursor moves, a message is
+ * deleted when it is read) must be answered.
  */
 
 
@@ -52,7 +40,8 @@ typedef struct {
  * limit bytes.
  *
  * NGX_OK     messages, encoded: call answer
- * NGX_AGAIN  there is none; PARK and WAKE: interest is registered, reading->slots
+ * NGX_AGAIN  there is none; PARK and WAKE: reading->slots, where the interest
+ *            is registered
  * NGX_DONE   the zone does not know ctx->client
  * NGX_ERROR  no memory
  */

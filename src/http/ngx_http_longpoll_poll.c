@@ -1,6 +1,33 @@
 
 /*
  * ngx_http_longpoll_poll.c: a request that waits.
+ *
+ *                    woken: nothing for it
+ *                       ┌──────────┐
+ *                       ▼          │
+ *      NEW ────────▶ PARKED ───────┘
+ *       │    park       │
+ *       │               │ leave
+ *       │               ├── woken: messages ──────────────▶ answer
+ *       │ messages,     ├── its time is over ─────────────▶ answer
+ *       │ error         ├── the worker leaves (drain) ────▶ answer
+ *       ▼               ├── nginx ends it: client gone ───▶ 499, no answer
+ *     answer            ▼
+ *                     LEFT
+ *
+ *   NEW     the handler runs.  One hold of the zone's lock either reads or
+ *           registers the interest; so no message can come in between.
+ *   PARKED  the waiter stands in the queues of wait.  The request has nothing
+ *           but its memory.  ngx_http_test_reading() watches the client.
+ *   LEFT    once, for whatever reason, by ngx_http_longpoll_wait_leave().  The
+ *           waiter leaves before the answer is sent, since an answer may end
+ *           other requests.
+ *
+ * The cleanup of the request finds a waiter that is still PARKED if nginx has
+ * finalized the request itself: then the client is gone.
+ *
+ * A stream (one request, many answers) would be woken with messages and, when
+ * they are written, stay PARKED behind the last of them.
  */
 
 

@@ -176,15 +176,7 @@ ngx_http_longpoll_protocol_golongpoll_encode(ngx_http_longpoll_read_t *rd)
 }
 
 
-/*
- * A time-out's answer.  Its timestamp is the zone's time, from which the client
- * goes on.
- *
- * A client that is sent away by a leaving worker goes on from its own cursor
- * instead: the new workers may have another zone by now (of another size, or in
- * another nginx), with events that this poll never saw.  So does a client that
- * came to a zone which another zone has replaced.
- */
+/* the answer of a time-out, or of a worker that leaves */
 
 static ngx_int_t
 ngx_http_longpoll_protocol_golongpoll_nothing(ngx_http_request_t *r,
@@ -200,11 +192,7 @@ ngx_http_longpoll_protocol_golongpoll_nothing(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    timestamp = rd->timestamp;
-
-    if ((closing || ctx->zone->sh->resize.moved) && !rd->missed) {
-        timestamp = ngx_max(rd->cursor.since, ctx->zone->sh->born);
-    }
+    timestamp = ngx_http_longpoll_cursor_timestamp(ctx->zone, rd, closing);
 
     body.len = ngx_http_longpoll_golongpoll_timeout(body.data, timestamp,
                                                     rd->missed)

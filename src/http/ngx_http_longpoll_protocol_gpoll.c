@@ -8,9 +8,9 @@
  *                             204 none came in time
  *                             404 no such client, or no longer
  *
- * The zone has the cursor (ngx_http_longpoll_client.h), and a read moves it.  So
- * what was read must be sent, and each poll reads for itself.  The categories
- * of a client are those of longpoll_category, anew with every poll.
+ * The zone has the cursor (ngx_http_longpoll_client.h), and a read moves it.
+ * So what was read must be sent, and each poll reads for itself.  The
+ * categories of a client are those of longpoll_category, anew with every poll.
  *
  * Besides its categories a poll waits for its client: that tells the zone in
  * which workers the client has polls (ngx_http_longpoll_interest.h).

@@ -1,6 +1,7 @@
 
 /*
- * ngx_http_longpoll_cursor.c: a poll's since_time and last_id -> a cursor.
+ * ngx_http_longpoll_cursor.c: a poll's since_time and last_id -> a cursor, and
+ * back.
  *
  *     since_time  last_id
  *     -           -          now: what is published from now on
@@ -127,4 +128,23 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
     } else if (q->since_time >= 0) {
         cursor->id = ngx_http_longpoll_id_last_of(since);
     }
+}
+
+
+/*
+ * After a time-out the client goes on from the zone's time.  A client that is
+ * sent away goes on from its own cursor: the new workers may have another zone
+ * by now (of another size, or in another nginx), with messages that this read
+ * did not see.  The same is true once another zone has taken this one's place.
+ */
+
+uint64_t
+ngx_http_longpoll_cursor_timestamp(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd, ngx_uint_t closing)
+{
+    if ((closing || z->sh->resize.moved) && !rd->missed) {
+        return ngx_max(rd->cursor.since, z->sh->born);
+    }
+
+    return rd->timestamp;
 }

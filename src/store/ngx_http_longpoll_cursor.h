@@ -1,6 +1,7 @@
 
 /*
- * ngx_http_longpoll_cursor.h: a poll's since_time and last_id -> a cursor.
+ * ngx_http_longpoll_cursor.h: a poll's since_time and last_id -> a cursor, and
+ * back.
  */
 
 
@@ -19,6 +20,14 @@
  */
 void ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor);
+
+/*
+ * The timestamp of an answer without messages, from which the client goes on:
+ * rd is a read that returned NGX_AGAIN.  closing: a leaving worker sends the
+ * client away.
+ */
+uint64_t ngx_http_longpoll_cursor_timestamp(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd, ngx_uint_t closing);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_CURSOR_H_INCLUDED_ */

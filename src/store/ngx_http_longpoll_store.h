@@ -492,6 +492,12 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 #define ngx_http_longpoll_zone_count(z, counter, n)                           \
     (void) ngx_atomic_fetch_add(&(z)->sh->counters.counter, n)
 
+/* ms that a message lives, 0: for ever */
+#define ngx_http_longpoll_zone_ttl(z)  ((z)->sh->conf.ttl)
+
+/* whether messages may be pending for workers (delete_on_read) */
+#define ngx_http_longpoll_zone_has_pending(z)  ((z)->sh->has_pending)
+
 /*
  * What a worker counts alone: messages delivered, and polls that wait (n may be
  * negative).  In the middle of a fan-out no cache line of another worker is

@@ -64,10 +64,11 @@ typedef struct {
                                                    with its category's cost */
     size_t                          *costs;     /* of ncats */
 
-    /* set by the caller, for a client of gpoll's: its cursor counts then */
-    ngx_http_longpoll_client_t      *client;    /* NULL: another protocol */
+    /* set by the caller, to read one message behind the cursor of a client */
+    ngx_http_longpoll_client_t      *client;    /* NULL: cursor counts */
     uint64_t                         have;      /* id of a message whose bytes
-                                                   the caller has already */
+                                                   the caller has: its data is
+                                                   empty then */
 
     /* the answer */
     ngx_http_longpoll_msg_t         *msgs;

@@ -1,11 +1,6 @@
 
 /*
  * ngx_http_longpoll_gpoll.h: the ids of gpoll's clients, as bytes.
- *
- *     7$2f0d9a4e-3c51-4b7e-9a3d-0c6f5e8b1a27      N$UUID
- *
- * N is the number of the client's entry in the zone, the UUID is of version 4.
- * The text of an answer is ngx_http_longpoll_string_text().
  */
 
 

@@ -1,6 +1,17 @@
 
 /*
  * ngx_http_longpoll_drain.c: a worker that leaves answers its waiters.
+ *
+ * The clients of a leaving worker ask again at once, all of them in the workers
+ * that stay.  So the waiters are answered one after the other, evenly over the
+ * time that they may take.  Until its turn comes, a waiter is woken as ever.
+ *
+ *     waiters
+ *     total  |*
+ *            | *      every 10 ms as many are answered as are above the line
+ *            |   *
+ *          0 |_____*___
+ *            0    time
  */
 
 

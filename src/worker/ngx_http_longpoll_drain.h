@@ -1,17 +1,6 @@
 
 /*
  * ngx_http_longpoll_drain.h: a worker that leaves answers its waiters.
- *
- * The clients of a leaving worker ask again at once, all of them in the workers
- * that stay.  So the waiters are answered one after the other, evenly over the
- * time that they may take.  Until its turn comes, a waiter is woken as ever.
- *
- *     parked |
- *     total  |*
- *            | *        every 10 ms as many are answered as lie above the line
- *            |   *
- *          0 |_____*___
- *            0    time
  */
 
 

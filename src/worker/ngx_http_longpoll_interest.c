@@ -1,6 +1,18 @@
 
 /*
  * ngx_http_longpoll_interest.c: what the zone knows of this worker's waiters.
+ *
+ * A publisher wakes the workers that have an interest in its category.  The
+ * zone stores one interest of a worker in a category, however many requests
+ * wait for it there.  So the interest belongs to the category of wait: it
+ * begins with the first waiter and ends with the last one.
+ *
+ * An interest stands in the slot that the zone has for the category.  Where the
+ * zone has no slot free it is slotless, and the zone only counts it.
+ *
+ * A request that reads behind a client's cursor waits for that client as well,
+ * under its UUID.  Nobody wakes it by that, but the zone learns in which
+ * workers a client has polls, and does not drop such a client.
  */
 
 
@@ -81,7 +93,7 @@ void
 ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
     const uint64_t hash[2])
 {
-    if (z->sh->has_pending) {
+    if (ngx_http_longpoll_zone_has_pending(z)) {
         ngx_http_longpoll_zone_acknowledge(z, ngx_http_longpoll_notify_worker(),
                                            hash);
     }

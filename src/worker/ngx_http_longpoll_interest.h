@@ -2,25 +2,12 @@
 /*
  * ngx_http_longpoll_interest.h: what the zone knows of this worker's waiters.
  *
- * A publisher wakes the workers that have an interest in its category.  The
- * zone stores one interest of a worker in a category, however many requests
- * wait for it there.  So the interest belongs to the category of wait: it
- * begins with the first waiter and ends with the last one.
- *
  *     zone_read     finds nothing, and registers the interest in the same hold
  *                   of the lock
  *     keep          notes with the category of wait where it is registered
  *     cancel        the request could not be parked: takes it back
  *     acknowledge   all waiters have been given what was published
  *     end           the last waiter has left
- *
- * An interest stands in the slot that the zone has for the category.  Where
- * the zone has no slot free it is slotless: the zone counts these, and every
- * publish wakes a worker that has any.
- *
- * A request that reads behind a client cursor waits for that client as well.
- * Nobody wakes it by that, but the zone learns in which workers a client has
- * polls, and does not drop such a client.
  */
 
 

@@ -1,27 +1,16 @@
 
 /*
- * ngx_http_longpoll_notify.c: one eventfd per worker, and who is alive.
+ * ngx_http_longpoll_notify.c: one eventfd for each worker, and which workers
+ * live.
  *
- *                  number     0      1      2     ...    63
- *   shared table   owner    pid|t  pid|t    0            0
- *                  notified   0      1      0            0
- *   inherited      eventfd   [ ]    [ ]    [ ]          [ ]
+ * The owner word is pid << 32 | start time: the start time tells a process from
+ * a later one with the same pid.
  *
- * The master makes all of it before the first worker, so every process has
- * every eventfd at the same place.  A worker claims a number by a compare and
- * swap on its owner word; pid | start time tells a process from a later one
- * with the same pid.  The number of a dead process is claimed like a free one,
- * and what it left in the zones is forgotten first.
- *
- * To wake a worker: set notified, and if it was not set, write its eventfd.
- * The worker clears notified before it looks, so a wake-up can be one too many
- * but not one too few; should a process die between the two, the tick looks
- * anyway.
- *
- * The eventfd's connection is marked idle, which is how a module learns that
- * its worker is to end: nginx "closes" idle connections then.  The polls are
- * answered a ms later, not inside that call: HTTP/2 connections that nginx has
- * not come to yet would never be told to go away.
+ * nginx has no hook for a worker that leaves, but it closes idle connections
+ * then.  So the eventfd's connection is marked idle; nginx sets its `close` and
+ * calls its read handler.  The waiters are answered a ms later and not in that
+ * call: otherwise nginx would send no GOAWAY to the HTTP/2 connections that it
+ * has not come to yet.
  */
 
 
@@ -37,7 +26,7 @@ typedef struct {
 } ngx_http_longpoll_notify_sh_t;
 
 
-/* memory by name, behind the table; who comes too late shares the last piece */
+/* memory by name, behind the table; names that come late share the last one */
 
 #define NGX_HTTP_LONGPOLL_NOTIFY_NAMES  64
 
@@ -139,7 +128,10 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
                       "for events ten times a second",
                       NGX_HTTP_LONGPOLL_WORKERS);
 
-        /* it still has to learn when it is to end: any of the eventfds does */
+        /*
+         * It must still learn when it is to leave: any eventfd serves, and is
+         * not read.
+         */
 
         ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_WORKERS;
     }
@@ -278,7 +270,7 @@ ngx_http_longpoll_notify_wake(uint64_t workers)
         {
             ngx_http_longpoll_point("notified");
 
-            /* EAGAIN: the counter is full, so it is told already */
+            /* EAGAIN: the counter is full, so the worker is woken already */
 
             if (ngx_write_fd(ngx_http_longpoll_notify_fds[i], &one,
                              sizeof(uint64_t))
@@ -309,8 +301,6 @@ ngx_http_longpoll_notify_alive(void)
     for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
         owner = ngx_http_longpoll_notify_table[i].owner;
 
-        /* a pid used again is found out by those who bury, within a second */
-
         if (owner
             && (kill((ngx_pid_t) (owner >> 32), 0) == 0
                 || ngx_errno != NGX_ESRCH))
@@ -324,8 +314,8 @@ ngx_http_longpoll_notify_alive(void)
 
 
 /*
- * The one who buries takes the number for itself meanwhile: a new worker that
- * claimed it would lose what it had just begun.
+ * A process owns the number that it reaps meanwhile.  Otherwise a new worker
+ * could claim the number and lose what it has just begun.
  */
 
 void
@@ -352,11 +342,11 @@ ngx_http_longpoll_notify_reap(void)
                           "longpoll: forgetting the polls of dead worker %P",
                           (ngx_pid_t) (owner >> 32));
 
-            ngx_http_longpoll_point("burying");
+            ngx_http_longpoll_point("reaping");
 
             ngx_http_longpoll_notify_handlers->reap(i);
 
-            ngx_http_longpoll_point("buried");
+            ngx_http_longpoll_point("reaped");
 
             sh->owner = 0;
         }
@@ -379,16 +369,16 @@ ngx_http_longpoll_notify_is_alive(ngx_atomic_uint_t owner)
 
     start = ngx_http_longpoll_notify_start((ngx_pid_t) (owner >> 32));
 
-    /* where /proc tells nothing, a process that exists is the one */
+    /* without /proc a process that exists is taken for the owner */
 
     return start == 0 || start == (uint32_t) owner;
 }
 
 
 /*
- * When a process began, in ticks since the system did: field 22 of
- * /proc/PID/stat (proc(5)).  0: unknown.  1: it is dead, but nobody has asked
- * for its exit status yet.
+ * The start time of a process, in ticks since the system's: field 22 of
+ * /proc/PID/stat (proc(5)).  0: unknown.  1: the process is dead, and its
+ * parent has not waited for it yet.
  */
 
 static uint32_t
@@ -418,7 +408,7 @@ ngx_http_longpoll_notify_start(ngx_pid_t pid)
 
     last = buf + n;
 
-    /* field 2 is a name in parentheses, and may hold anything */
+    /* field 2 is a name in parentheses, of any characters */
 
     for (p = last; p > buf && p[-1] != ')'; p--) { /* void */ }
 
@@ -472,7 +462,7 @@ ngx_http_longpoll_notify_read_handler(ngx_event_t *rev)
 static void
 ngx_http_longpoll_notify_check_handler(ngx_event_t *ev)
 {
-    /* with a full barrier: what is looked at must not be read before */
+    /* a full barrier: the zones must not be read before notified is cleared */
 
     if (ngx_http_longpoll_notify_number < NGX_HTTP_LONGPOLL_WORKERS) {
         (void) __sync_fetch_and_and(&ngx_http_longpoll_notify_table[
@@ -481,7 +471,7 @@ ngx_http_longpoll_notify_check_handler(ngx_event_t *ev)
 
     ngx_http_longpoll_point("cleared");
 
-    ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0, "longpoll look");
+    ngx_log_debug0(NGX_LOG_DEBUG_EVENT, ev->log, 0, "longpoll check");
 
     ngx_http_longpoll_notify_handlers->check();
 }

@@ -1,6 +1,26 @@
 
 /*
- * ngx_http_longpoll_notify.h: one eventfd per worker, and who is alive.
+ * ngx_http_longpoll_notify.h: one eventfd for each worker, and which workers
+ * live.
+ *
+ *                  number     0      1      2     ...    63
+ *   shared table   owner    pid|t  pid|t    0            0
+ *                  notified   0      1      0            0
+ *   inherited      eventfd   [ ]    [ ]    [ ]          [ ]
+ *
+ * The master makes the table and the eventfds before the first worker, and
+ * keeps them over reloads; so every process has every eventfd.  A worker claims
+ * a number, which is its bit in every set of workers and in every zone.
+ *
+ *     claim   compare and swap of the owner word, if it is 0 or its process is
+ *             dead; then reap: what the dead process left in the zones is ended
+ *     wake    set notified; if it was not set, write the eventfd
+ *     woken   clear notified, then check the zones
+ *     leave   reap, then owner = 0
+ *
+ * The worker clears notified before it checks, so a wake-up may be one too many
+ * and never one too few.  A process that is killed between setting notified and
+ * writing leaves a worker that nobody wakes any more; its tick checks as well.
  */
 
 
@@ -15,28 +35,29 @@
 
 
 typedef struct {
-    /* something may have been published: look */
+    /* a publisher may have changed a zone */
     void                           (*check)(void);
 
-    /* once a second, or ten times without a number */
+    /* once a second; ten times in a worker without a number */
     void                           (*tick)(void);
 
-    /* the worker is to end, gracefully */
+    /* nginx has told the worker to leave */
     void                           (*closing)(void);
 
-    /* a worker's number is taken over from a dead process: nothing of that
-     * number may remain anywhere */
+    /* the number is claimed, given back, or its process was found dead: ends
+     * all that the number has in the zones */
     void                           (*reap)(ngx_uint_t worker);
 } ngx_http_longpoll_notify_handlers_t;
 
 
-/*
- * In the master, once, kept over reloads: the eventfds, and the table in
- * shared memory that says which process has which number.
- */
+/* in the master, once: makes the table and the eventfds; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle);
 
-/* in a worker: a number of its own, and its eventfd among nginx's events */
+/*
+ * In a worker: claims a number, and puts its eventfd among nginx's events.  A
+ * worker that finds all numbers taken is only woken by its ticks.  NGX_OK or
+ * NGX_ERROR.
+ */
 ngx_int_t ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
     ngx_http_longpoll_notify_handlers_t *handlers);
 void ngx_http_longpoll_notify_exit_process(void);
@@ -45,20 +66,23 @@ void ngx_http_longpoll_notify_exit_process(void);
 extern ngx_uint_t  ngx_http_longpoll_notify_number;
 #define ngx_http_longpoll_notify_worker()  ngx_http_longpoll_notify_number
 
-/* makes the workers of the set look, this one behind what runs now */
+/* wakes the workers of the set; this one checks after what runs now */
 void ngx_http_longpoll_notify_wake(uint64_t workers);
 
-/* the set of workers whose processes live */
+/*
+ * The set of workers whose processes live.  A worker whose pid belongs to a
+ * later process counts as living until ..._reap() finds it, within a second.
+ */
 uint64_t ngx_http_longpoll_notify_alive(void);
 
-/* takes back the numbers of the dead */
+/* reaps the numbers of dead processes, and gives them back */
 void ngx_http_longpoll_notify_reap(void);
 
 
 /*
- * Memory of that many bytes that all processes share, of before and after a
- * reload, for whatever has that name; zeros at first.  The master asks for it;
- * where there are very many names some have the same.
+ * Memory of that many bytes, zeroed at first, that all processes share under a
+ * name, those from before and after a reload.  Only the master may ask.  Of
+ * very many names some share the same memory.
  */
 #define NGX_HTTP_LONGPOLL_NOTIFY_SHARED  256
 

@@ -1,25 +1,30 @@
 
 /*
- * ngx_http_longpoll_wait.h: the requests parked in this worker.
+ * ngx_http_longpoll_wait.h: the requests that wait in this worker.
  *
- *                       +----------------- wait ------------------+
- *   hash -> category -> | parked: waiter, waiter ...              |
- *                       | waking: waiter, waiter ...  -> slices   |
- *                       +-----------------------------------------+
+ *     wait ── buckets ──▶ category ── parked ──▶ link ─ link ─ link ...
+ *       │      by hash               ── waking ──▶ link ─ link ...
+ *       │                                           │
+ *       └──── periods ──▶ period ───────────────▶ waiter ─ waiter ...
+ *              by ms        its timer is the first one's deadline
  *
- *              park                wake, leave
- *       NEW ---------> PARKED -----------------> LEFT
+ *              park                  leave
+ *       NEW ─────────▶ PARKED ─────────────────▶ LEFT
+ *                      │    ▲  wake: it stays
+ *                      └────┘
  *
- * A waiter may wait on several categories, by a link in each.  It leaves once,
- * for whatever reason, through ..._wait_leave().  Waking is telling: the wake
- * handler looks, and the waiter leaves or stays.
+ * A waiter stands in the queue of each category that it waits for, by a link,
+ * and in the queue of its period.  A wake-up calls the waiter's wake handler,
+ * which reads the zone: then the waiter leaves or stays.  It leaves once, for
+ * whatever reason, by ngx_http_longpoll_wait_leave().  What brings it here and
+ * what ends it is drawn in ngx_http_longpoll_poll.c.
  *
- * Clients ask for few different time-outs, and those with the same end in the
- * order in which they came.  So each period has a queue and one timer for its
- * head, and no parked request costs nginx's tree of timers anything.
+ * Clients ask for few different time-outs, and waiters with the same time-out
+ * end in the order in which they came.  So each time-out has a period with one
+ * queue and one timer.  nginx's tree of timers has nothing to do for a waiter.
  *
- * This file knows no zone: what a category's last waiter means to others is
- * the business of the handlers.
+ * This file knows no zone.  What the last waiter of a category means to others
+ * is the handlers' business.
  */
 
 
@@ -52,14 +57,16 @@ struct ngx_http_longpoll_wait_cat_s {
     uint64_t                          hash[2];
     ngx_http_longpoll_wait_cat_t     *next;     /* in the bucket */
     ngx_queue_t                       parked;
-    ngx_queue_t                       waking;
-    ngx_http_longpoll_wait_cat_t     *ready_next;
+    ngx_queue_t                       waking;   /* a slice at a time */
     ngx_uint_t                        polls;    /* in both queues */
-    uint32_t                          slot;     /* the owner's */
-    unsigned                          ready:1;
-    unsigned                          slotless:1;  /* the owner's */
-    unsigned                          client:1; /* the owner's: none of the
-                                                   zone's categories */
+
+    ngx_http_longpoll_wait_cat_t     *ready_next;
+    unsigned                          ready:1;  /* on the list of the ready */
+
+    /* of ngx_http_longpoll_interest.h */
+    unsigned                          slotless:1;
+    unsigned                          client:1; /* hash is a client's UUID */
+    uint32_t                          slot;     /* or the client's number */
 };
 
 
@@ -85,10 +92,9 @@ struct ngx_http_longpoll_waiter_s {
 struct ngx_http_longpoll_period_s {
     ngx_queue_t                       waiters;  /* in order of deadlines */
     ngx_msec_t                        msec;
-    ngx_http_longpoll_period_t       *next;
+    ngx_http_longpoll_period_t       *next;     /* in the bucket */
     ngx_http_longpoll_wait_t         *wait;
-    ngx_event_t                       timer;    /* while there are waiters, or
-                                                   were a period ago */
+    ngx_event_t                       timer;    /* set until it finds nobody */
 };
 
 
@@ -102,24 +108,25 @@ struct ngx_http_longpoll_wait_s {
     ngx_http_longpoll_period_t       *periods[NGX_HTTP_LONGPOLL_WAIT_PERIODS];
     ngx_uint_t                        parked;
 
-    ngx_http_longpoll_wait_cat_t     *ready;        /* to be told, a list */
+    /* categories with waiters to wake: a list, and the event that wakes them */
+    ngx_http_longpoll_wait_cat_t     *ready;
     ngx_http_longpoll_wait_cat_t    **ready_last;
     ngx_event_t                       slice;
 
-    /* the owner's */
+    /* set by the owner before ..._init() */
     void                             *data;
 
-    /* look: leave, or stay */
+    /* wakes a waiter, which leaves or stays */
     void                            (*wake)(ngx_http_longpoll_waiter_t *w);
 
-    /* its time is over: leave */
+    /* ends a waiter: its time is over, or the worker leaves */
     void                            (*expire)(ngx_http_longpoll_waiter_t *w);
 
-    /* all of a category have been told */
+    /* all waiters of a category have been woken */
     void                            (*woken)(ngx_http_longpoll_wait_t *wait,
                                           ngx_http_longpoll_wait_cat_t *cat);
 
-    /* nobody waits for it any more; it is freed behind this call */
+    /* the last waiter of a category has left; cat is freed after this call */
     void                            (*empty)(ngx_http_longpoll_wait_t *wait,
                                           ngx_http_longpoll_wait_cat_t *cat);
 };
@@ -130,32 +137,38 @@ struct ngx_http_longpoll_wait_s {
      + (nlinks) * sizeof(ngx_http_longpoll_link_t))
 
 
-/* NGX_OK or NGX_ERROR: no memory */
+/* wait is zeroed but for the handlers; NGX_OK or NGX_ERROR: no memory */
 ngx_int_t ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait,
     ngx_log_t *log);
 
-/* at the end of the process, when nobody is parked any more or to be told */
+/* frees wait's memory at the end of the process, when no waiter is left */
 void ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait);
 
 /*
- * Parks a new waiter (request and wait are set) for n categories and so many
- * ms.  NGX_OK, or NGX_ERROR: no memory, nothing is parked.
+ * Parks a new waiter, whose request and wait are set, for n categories and msec
+ * ms.  Only the hashes of cats are used.
+ *
+ * NGX_OK     the waiter is PARKED
+ * NGX_ERROR  no memory; nothing has changed
  */
 ngx_int_t ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n, ngx_msec_t msec);
 
-/* a parked waiter leaves; wait->empty may be called */
+/* a PARKED waiter leaves; calls wait->empty for categories without others */
 void ngx_http_longpoll_wait_leave(ngx_http_longpoll_waiter_t *w);
 
-/* any one of the parked; NULL: there is none */
+/* any waiter, the oldest of its period; NULL: there is none */
 ngx_http_longpoll_waiter_t *ngx_http_longpoll_wait_any(
     ngx_http_longpoll_wait_t *wait);
 
-/* NULL if nobody waits for it */
+/* NULL: nobody waits for the category */
 ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_find(
     ngx_http_longpoll_wait_t *wait, const uint64_t hash[2]);
 
-/* tells those who are parked now, a few in each turn of the event loop */
+/*
+ * Wakes all that are parked now for a category, or for any: not in this call,
+ * but in slices, one in each turn of the event loop.
+ */
 void ngx_http_longpoll_wait_wake(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 void ngx_http_longpoll_wait_wake_all(ngx_http_longpoll_wait_t *wait);

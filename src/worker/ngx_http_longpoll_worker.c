@@ -1,6 +1,14 @@
 
 /*
  * ngx_http_longpoll_worker.c: what a worker does for its zones.
+ *
+ *     eventfd, or posted by itself ──▶ check: changed categories ──▶ wait
+ *     once a second ─────────────────▶ tick: the zone's, the dead; then check
+ *     nginx leaves ──────────────────▶ closing: drain
+ *
+ * This is where store, wait and notify meet; none of them knows the others.  A
+ * wake-up is a hint to check, and a check asks the zone.  So a wake-up may be
+ * lost, doubled or late and costs nothing but time: the tick checks as well.
  */
 
 
@@ -29,9 +37,7 @@ static void ngx_http_longpoll_worker_closing(void);
 static void ngx_http_longpoll_worker_reap(ngx_uint_t worker);
 
 
-static ngx_http_longpoll_notify_handlers_t
-    ngx_http_longpoll_worker_notify_handlers =
-{
+static ngx_http_longpoll_notify_handlers_t  ngx_http_longpoll_worker_events = {
     ngx_http_longpoll_worker_check,
     ngx_http_longpoll_worker_tick,
     ngx_http_longpoll_worker_closing,
@@ -71,7 +77,7 @@ ngx_http_longpoll_worker_init_process(ngx_cycle_t *cycle, ngx_array_t *zones,
     }
 
     return ngx_http_longpoll_notify_init_process(cycle,
-                                    &ngx_http_longpoll_worker_notify_handlers);
+                                             &ngx_http_longpoll_worker_events);
 }
 
 

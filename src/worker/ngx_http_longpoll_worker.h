@@ -1,14 +1,6 @@
 
 /*
  * ngx_http_longpoll_worker.h: what a worker does for its zones.
- *
- *     eventfd, or posted by ourselves ─▶ check: changed categories ─▶ wait
- *     once a second ──────────────────▶ tick: the zone's clock, the dead; check
- *     nginx leaves ───────────────────▶ closing: drain
- *
- * This is where store, wait and notify meet; none of them knows the others.  A
- * wake-up is a hint to check, and a check asks the zone.  So a wake-up may be
- * lost, doubled or late, and costs nothing but time: the tick checks, too.
  */
 
 

@@ -112,8 +112,8 @@ my @mutants = (
       seen => 'plain t/060-workers.t' },
 
     { name => 'who is sent away is told what time it is',
-      file => 'protocol_golongpoll.c',
-      from => 'if ((closing || ctx->zone->sh->resize.moved) && !rd->missed) {',
+      file => 'cursor.c',
+      from => 'if ((closing || z->sh->resize.moved) && !rd->missed) {',
       to => 'if (0) {',
       seen => 'plain t/060-workers.t' },
 
