@@ -2,13 +2,13 @@
 /*
  * ngx_http_longpoll_zone_publish.c: a publish.
  *
- *     key        is the idempotency key in its category?      own lock holds
- *     room       expire a few, evict, clean the log           own lock holds
+ *     prepare    search the idempotency key, make room        own lock holds
+ *
  *     busy = 1                                                one lock hold
  *     append     for each message: a slot, the record, one step that links it
  *     committed  = last_id: this store commits the publish
  *     visible    = committed: readers see it (with durable, later: the writer)
- *     mark       the category is dirty for the workers that wait for it
+ *     mark       its categories are dirty for the workers that wait for them
  *     trim       a category over its buffer loses its oldest messages
  *     busy = 0
  *
@@ -30,8 +30,8 @@
 
 
 /*
- * After so many holds a publish is not making way: others take what it clears.
- * It then goes on without a bound.
+ * Other publishers may take the room that one has made between two of its
+ * holds.  After this many holds it makes room without a bound.
  */
 
 #define ngx_http_longpoll_zone_rounds(z)                                      \
@@ -39,9 +39,25 @@
           / NGX_HTTP_LONGPOLL_ZONE_STEPS)
 
 
+/* what is to be published */
+
+typedef struct {
+    ngx_http_longpoll_cat_t       *cats;
+    ngx_http_longpoll_msg_t       *msgs;
+    ngx_uint_t                     n;
+    ngx_http_longpoll_zone_key_t  *key;         /* NULL: none */
+    uint64_t                       now;
+} ngx_http_longpoll_zone_publish_t;
+
+
+static ngx_int_t ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t *steps);
 static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
-    const uint64_t *key, uint64_t now, uint64_t first, ngx_uint_t more);
+    ngx_http_longpoll_zone_publish_t *pub);
+static void ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t i);
+static ngx_int_t ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, uint64_t *wake);
 
 
 ngx_int_t
@@ -49,119 +65,49 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
     ngx_str_t *name, uint64_t now, uint64_t *wake)
 {
-    uint32_t                       slot;
-    uint64_t                       need;
-    ngx_int_t                      rc;
-    ngx_uint_t                     i, ncats, round, steps;
-    ngx_http_longpoll_zone_sh_t   *sh;
-    ngx_http_longpoll_zone_key_t   key;
+    ngx_int_t                         rc;
+    ngx_uint_t                        round, steps;
+    ngx_http_longpoll_zone_key_t      key;
+    ngx_http_longpoll_zone_publish_t  pub;
 
-    sh = z->sh;
     *wake = 0;
+
+    pub.cats = cats;
+    pub.msgs = msgs;
+    pub.n = n;
+    pub.key = NULL;
+    pub.now = now;
 
     if (name) {
         ngx_http_longpoll_zone_key_init(z, &key, name, n);
+        pub.key = &key;
     }
 
     for (round = 0; /* void */ ; round++) {
         steps = round < ngx_http_longpoll_zone_rounds(z)
                 ? NGX_HTTP_LONGPOLL_ZONE_STEPS : (ngx_uint_t) -1;
-        need = 0;
-        ncats = 0;
 
         ngx_http_longpoll_zone_lock(z);
 
-        /* what a message needs goes by the zone's parameters */
+        rc = ngx_http_longpoll_zone_prepare(z, &pub, &steps);
 
-        for (i = 0; i < n; i++) {
-            ncats = ngx_max(ncats, msgs[i].cat + 1);
-            need += ngx_http_longpoll_zone_need(&cats[msgs[i].cat], &msgs[i],
-                              ngx_http_longpoll_zone_bits(z, name && i == 0));
-        }
-
-        if (name) {
-            rc = ngx_http_longpoll_zone_key_find(z, &key, cats, now, &steps);
-
-            if (rc == NGX_OK) {
-                ngx_http_longpoll_zone_unlock(z);
-
-                msgs[n - 1].id = key.last_id;
-                msgs[n - 1].uuid = key.last;
-                return NGX_DONE;
-            }
-
-            if (rc == NGX_BUSY) {
-                ngx_http_longpoll_zone_unlock(z);
-                continue;
-            }
-        }
-
-        if (need > z->size / 4
-            || ncats > ngx_http_longpoll_cat_max_full(&z->cats))
-        {
-            ngx_http_longpoll_zone_unlock(z);
-            return NGX_DECLINED;
-        }
-
-        if (ngx_http_longpoll_zone_room(z, &cats[msgs[0].cat], need, now,
-                                        &steps)
-            == NGX_OK)
-        {
+        if (rc == NGX_OK) {
             break;
         }
 
         ngx_http_longpoll_zone_unlock(z);
-    }
 
-    ngx_http_longpoll_put(sh->work.busy, 1);
-
-    /* later than all that the zones which have its place gave: nobody who reads
-     * here, too, goes back */
-
-    if (sh->resize.moved && z->late && sh->clock.last_id < z->late->issued) {
-        ngx_http_longpoll_put(sh->clock.last_id, z->late->issued);
-    }
-
-    for (i = 0; i < n; i++) {
-        ngx_http_longpoll_zone_append(z, &cats[msgs[i].cat], &msgs[i],
-                                      name && i == 0 ? key.hash : NULL, now,
-                                      i ? msgs[0].id : (uint64_t) -1,
-                                      i + 1 < n);
-    }
-
-    if (sh->resize.moved) {
-        ngx_http_longpoll_zone_late_write(z);
-
-    } else {
-        ngx_http_longpoll_zone_note_issued(z);
-    }
-
-    /* who is killed here has counted too many, and not too few */
-
-    if (!sh->disk.durable) {
-        ngx_http_longpoll_zone_count(z, published, n);
-    }
-
-    ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
-
-    if (sh->disk.durable) {
-        *wake = ngx_http_longpoll_zone_writer(z);
-        rc = NGX_AGAIN;
-
-    } else {
-        ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
-        rc = NGX_OK;
-
-        for (i = 0; i < n; i++) {
-            slot = (uint32_t) msgs[i].pos;
-            *wake |= ngx_http_longpoll_zone_mark_workers(z, slot, msgs[0].id);
-
-            steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
-            (void) ngx_http_longpoll_zone_trim(z, slot, &steps);
+        if (rc != NGX_BUSY) {
+            return rc;
         }
     }
 
-    ngx_http_longpoll_put(sh->work.busy, 0);
+    ngx_http_longpoll_put(z->sh->work.busy, 1);
+
+    ngx_http_longpoll_zone_append(z, &pub);
+    rc = ngx_http_longpoll_zone_commit(z, &pub, wake);
+
+    ngx_http_longpoll_put(z->sh->work.busy, 0);
 
     ngx_http_longpoll_zone_unlock(z);
 
@@ -170,39 +116,165 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * first: the id from which on all is of this publish; more: of which this is
- * not the last
+ * NGX_OK: there is room; NGX_BUSY: out of steps; NGX_DONE, NGX_DECLINED as the
+ * publish returns them.
  */
+
+static ngx_int_t
+ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t *steps)
+{
+    uint64_t                  need;
+    ngx_int_t                 rc;
+    ngx_uint_t                i, ncats;
+    ngx_http_longpoll_msg_t  *msgs;
+
+    msgs = pub->msgs;
+    need = 0;
+    ncats = 0;
+
+    /* in every hold anew: a reload may turn delete_on_read on */
+
+    for (i = 0; i < pub->n; i++) {
+        ncats = ngx_max(ncats, msgs[i].cat + 1);
+        need += ngx_http_longpoll_zone_need(&pub->cats[msgs[i].cat], &msgs[i],
+                          ngx_http_longpoll_zone_bits(z, pub->key && i == 0));
+    }
+
+    if (pub->key) {
+        rc = ngx_http_longpoll_zone_key_find(z, pub->key, pub->cats, pub->now,
+                                             steps);
+
+        if (rc == NGX_OK) {
+            msgs[pub->n - 1].id = pub->key->last_id;
+            msgs[pub->n - 1].uuid = pub->key->last;
+
+            return NGX_DONE;
+        }
+
+        if (rc == NGX_BUSY) {
+            return NGX_BUSY;
+        }
+    }
+
+    if (need > z->size / 4
+        || ncats > ngx_http_longpoll_cat_max_full(&z->cats))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_longpoll_zone_room(z, &pub->cats[msgs[0].cat], need,
+                                       pub->now, steps);
+}
+
 
 static void
 ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
-    const uint64_t *key, uint64_t now, uint64_t first, ngx_uint_t more)
+    ngx_http_longpoll_zone_publish_t *pub)
 {
-    uint32_t                      slot;
-    uint64_t                      owed;
-    ngx_uint_t                    bits;
-    ngx_http_longpoll_cat_sh_t   *c;
+    ngx_uint_t                    i;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
 
-    slot = ngx_http_longpoll_zone_slot(z, cat, now);
+    /*
+     * A later zone of this name may have issued ids already.  This publish is
+     * later than all of them, so that no cursor goes back.
+     */
+
+    if (sh->resize.moved && z->late && sh->clock.last_id < z->late->issued) {
+        ngx_http_longpoll_put(sh->clock.last_id, z->late->issued);
+    }
+
+    for (i = 0; i < pub->n; i++) {
+        ngx_http_longpoll_zone_append_msg(z, pub, i);
+    }
+
+    if (sh->resize.moved) {
+        ngx_http_longpoll_zone_late_write(z);
+
+    } else {
+        ngx_http_longpoll_zone_note_issued(z);
+    }
+}
+
+
+static void
+ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t i)
+{
+    uint32_t                      slot;
+    uint64_t                      first, pending;
+    const uint64_t               *key;
+    ngx_uint_t                    bits;
+    ngx_http_longpoll_cat_t      *cat;
+    ngx_http_longpoll_msg_t      *msg;
+    ngx_http_longpoll_cat_sh_t   *c;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    msg = &pub->msgs[i];
+    cat = &pub->cats[msg->cat];
+
+    /* ids from this one on are this publish's */
+
+    first = i ? pub->msgs[0].id : (uint64_t) -1;
+    key = pub->key && i == 0 ? pub->key->hash : NULL;
+
+    slot = ngx_http_longpoll_zone_slot(z, cat, pub->now);
     c = &z->cats.slots[slot];
     msg->pos = slot;
 
-    msg->id = ngx_max(ngx_http_longpoll_id(now, 0), sh->clock.last_id + 1);
+    msg->id = ngx_max(ngx_http_longpoll_id(pub->now, 0), sh->clock.last_id + 1);
     ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->epoch);
     ngx_http_longpoll_put(sh->clock.last_id, msg->id);
-    ngx_http_longpoll_put(c->used, now);
+    ngx_http_longpoll_put(c->used, pub->now);
 
     bits = ngx_http_longpoll_zone_bits(z, key);
-    owed = bits & NGX_HTTP_LONGPOLL_MSG_PENDING
-           ? ngx_http_longpoll_zone_waits(z, c, first) : 0;
+    pending = bits & NGX_HTTP_LONGPOLL_MSG_PENDING
+              ? ngx_http_longpoll_zone_waits(z, c, first) : 0;
 
-    if (more) {
+    if (i + 1 < pub->n) {
         bits |= NGX_HTTP_LONGPOLL_MSG_MORE;
     }
 
-    ngx_http_longpoll_zone_put(z, cat, msg, bits, owed, key);
+    ngx_http_longpoll_zone_put(z, cat, msg, bits, pending, key);
+}
+
+
+/* NGX_OK: readers see the publish; NGX_AGAIN: they see it when it is saved */
+
+static ngx_int_t
+ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, uint64_t *wake)
+{
+    uint32_t                      slot;
+    ngx_uint_t                    i, steps;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (sh->disk.durable) {
+        ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
+        *wake = ngx_http_longpoll_zone_writer(z);
+
+        return NGX_AGAIN;
+    }
+
+    /* a process that is killed here has counted too many, never too few */
+
+    ngx_http_longpoll_zone_count(z, published, pub->n);
+
+    ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
+    ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
+
+    for (i = 0; i < pub->n; i++) {
+        slot = (uint32_t) pub->msgs[i].pos;
+        *wake |= ngx_http_longpoll_zone_mark_workers(z, slot, pub->msgs[0].id);
+
+        steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
+        (void) ngx_http_longpoll_zone_trim(z, slot, &steps);
+    }
+
+    return NGX_OK;
 }

@@ -1,0 +1,453 @@
+
+/*
+ * ngx_http_longpoll_zone_reader.c: a reader merges its categories by id.
+ *
+ *     iterator of category 1:    seen | next -> msg -> msg
+ *     iterator of category 2:    seen |         next -> msg
+ *     iterator of category 3:    seen | 0
+ *                                        smallest id first, up to reader->upto
+ *
+ * An iterator first searches the first message behind `seen`, from both ends of
+ * the category at once, since a cursor is mostly near one of them.  Then the
+ * smallest next message of all iterators is collected, and its iterator moves
+ * on.
+ *
+ * Between two holds any message may move or die.  So the reader remembers the
+ * position of each message that it comes back to; an iterator whose message no
+ * longer stands there searches again, behind `seen`.
+ */
+
+
+#include "ngx_http_longpoll_zone_reader.h"
+#include "ngx_http_longpoll_zone_msg.h"
+
+
+static ngx_int_t ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps);
+static ngx_int_t ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_iter_t *it, ngx_uint_t *steps);
+static ngx_uint_t ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader);
+static ngx_http_longpoll_zone_iter_t *ngx_http_longpoll_zone_next(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader);
+static ngx_uint_t ngx_http_longpoll_zone_full(
+    ngx_http_longpoll_zone_reader_t *reader, uint64_t id, uint64_t bytes);
+static void ngx_http_longpoll_zone_add(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_http_longpoll_zone_iter_t *it,
+    ngx_http_longpoll_msg_sh_t *msg);
+
+
+ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
+
+
+ngx_int_t
+ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps)
+{
+    uint64_t                        bytes;
+    ngx_http_longpoll_read_t       *rd;
+    ngx_http_longpoll_msg_sh_t     *msg;
+    ngx_http_longpoll_zone_iter_t  *it;
+
+    rd = reader->rd;
+
+    /* messages that are taken, or copied as a last resort: in one hold */
+
+    if (reader->take
+        || ngx_http_longpoll_zone_scratch.tries
+           >= NGX_HTTP_LONGPOLL_ZONE_TRIES)
+    {
+        *steps = (ngx_uint_t) -1;
+    }
+
+    if (ngx_http_longpoll_zone_seek(z, reader, steps) != NGX_OK) {
+        ngx_http_longpoll_zone_remember(z, reader);
+        return NGX_BUSY;
+    }
+
+    if (rd->cursor.named && ngx_http_longpoll_zone_named(z, reader)) {
+        reader->started = 0;
+        return NGX_BUSY;
+    }
+
+    /* a client of gpoll's gets one message */
+
+    while (rd->client == NULL || rd->nmsgs == 0) {
+
+        it = ngx_http_longpoll_zone_next(z, reader);
+
+        if (it == NULL) {
+            break;
+        }
+
+        msg = ngx_http_longpoll_zone_msg(z, it->next);
+        bytes = it->cost + msg->data_len;
+
+        if (ngx_http_longpoll_zone_full(reader, msg->id, bytes)) {
+            break;
+        }
+
+        if (rd->nmsgs == ngx_http_longpoll_zone_scratch.max) {
+
+            if (*steps > NGX_HTTP_LONGPOLL_ZONE_STEPS) {
+                reader->started = 0;
+
+            } else {
+                ngx_http_longpoll_zone_remember(z, reader);
+            }
+
+            return NGX_DECLINED;
+        }
+
+        if (*steps == 0) {
+            ngx_http_longpoll_zone_remember(z, reader);
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        reader->bytes += bytes;
+        ngx_http_longpoll_zone_add(z, reader, it, msg);
+    }
+
+    return NGX_OK;
+}
+
+
+/* makes all iterators ready */
+
+static ngx_int_t
+ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps)
+{
+    ngx_uint_t                      i;
+    ngx_http_longpoll_cat_sh_t     *cat;
+    ngx_http_longpoll_zone_iter_t  *it;
+
+    /* all of them before the search, which may end the hold: only the message
+     * of a ready iterator is remembered */
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
+
+        if (it->ready
+            && it->next
+            && !ngx_http_longpoll_zone_stands(z, it->next, it->next_pos,
+                                              it->slot))
+        {
+            it->ready = 0;
+        }
+    }
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
+
+        if (it->ready) {
+            continue;
+        }
+
+        if (it->slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            cat = &z->cats.slots[it->slot];
+
+            if (cat->last
+                && ngx_http_longpoll_zone_msg(z, cat->last)->id > it->seen)
+            {
+                if (ngx_http_longpoll_zone_seek_iter(z, it, steps) != NGX_OK) {
+                    return NGX_BUSY;
+                }
+
+                continue;
+            }
+        }
+
+        it->ready = 1;
+        it->next = 0;
+    }
+
+    return NGX_OK;
+}
+
+
+/* searches the first message behind it->seen; there is one */
+
+static ngx_int_t
+ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_iter_t *it, ngx_uint_t *steps)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+    ngx_http_longpoll_msg_sh_t  *back, *fore;
+
+    cat = &z->cats.slots[it->slot];
+
+    if (!ngx_http_longpoll_zone_stands(z, it->back, it->back_pos, it->slot)) {
+        it->back = cat->last;
+    }
+
+    if (!ngx_http_longpoll_zone_stands(z, it->fore, it->fore_pos, it->slot)) {
+        it->fore = cat->first;
+    }
+
+    for ( ;; ) {
+        fore = ngx_http_longpoll_zone_msg(z, it->fore);
+
+        if (fore->id > it->seen) {
+            it->next = it->fore;
+            break;
+        }
+
+        back = ngx_http_longpoll_zone_msg(z, it->back);
+
+        if (back->prev == 0
+            || ngx_http_longpoll_zone_msg(z, back->prev)->id <= it->seen)
+        {
+            it->next = it->back;
+            break;
+        }
+
+        if (*steps == 0) {
+            it->back_pos = ngx_http_longpoll_zone_pos(z, it->back);
+            it->fore_pos = ngx_http_longpoll_zone_pos(z, it->fore);
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        ngx_http_longpoll_zone_validate_order(z, fore);
+        ngx_http_longpoll_zone_validate_order(z, back);
+
+        it->fore = fore->next;
+        it->back = back->prev;
+    }
+
+    it->ready = 1;
+    it->back = 0;
+    it->fore = 0;
+
+    return NGX_OK;
+}
+
+
+/*
+ * A cursor that is a time and a UUID is moved behind the message of that UUID,
+ * if it is one of that ms.  Returns 1 if the cursor moved.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader)
+{
+    uint32_t                     ref;
+    ngx_uint_t                   i;
+    ngx_http_longpoll_uuid_t     uuid;
+    ngx_http_longpoll_cursor_t  *cursor;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    cursor = &reader->rd->cursor;
+    cursor->named = 0;
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+
+        for (ref = reader->iters[i].next; ref; ref = msg->next) {
+            msg = ngx_http_longpoll_zone_msg(z, ref);
+
+            if (ngx_http_longpoll_id_ms(msg->id) > cursor->since) {
+                break;
+            }
+
+            ngx_http_longpoll_zone_uuid(z, msg, &uuid);
+
+            if (uuid.high == cursor->uuid.high && uuid.low == cursor->uuid.low)
+            {
+                cursor->id = msg->id;
+                cursor->exact = 1;
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* the iterator whose next message is next; NULL: none up to reader->upto */
+
+static ngx_http_longpoll_zone_iter_t *
+ngx_http_longpoll_zone_next(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader)
+{
+    uint64_t                        id;
+    ngx_uint_t                      i;
+    ngx_http_longpoll_zone_iter_t  *it, *first;
+
+    first = NULL;
+    id = reader->upto;
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
+
+        if (it->next && ngx_http_longpoll_zone_msg(z, it->next)->id <= id) {
+            id = ngx_http_longpoll_zone_msg(z, it->next)->id;
+            first = it;
+        }
+    }
+
+    return first;
+}
+
+
+/*
+ * Whether an answer ends in front of the message of this id.  An answer has all
+ * messages of a ms or none, because a client comes back with the ms.  So an
+ * answer that is full drops those of the last ms again; if it has no other, it
+ * goes over the limit.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
+    uint64_t id, uint64_t bytes)
+{
+    size_t                     limit;
+    uint64_t                   ms;
+    ngx_uint_t                 n;
+    ngx_http_longpoll_msg_t   *msgs;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = reader->rd;
+    limit = rd->limit;
+
+    if (ngx_http_longpoll_zone_scratch.tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES) {
+        limit = ngx_min(limit, NGX_HTTP_LONGPOLL_ZONE_SLICE);
+    }
+
+    if (rd->nmsgs == 0 || reader->bytes + bytes <= limit) {
+        return 0;
+    }
+
+    msgs = ngx_http_longpoll_zone_scratch.msgs;
+    ms = ngx_http_longpoll_id_ms(id);
+    n = rd->nmsgs;
+
+    while (n && ngx_http_longpoll_id_ms(msgs[n - 1].id) == ms) {
+        n--;
+    }
+
+    if (n == 0) {
+        return 0;
+    }
+
+    rd->nmsgs = n;
+
+    return 1;
+}
+
+
+/* collects the next message of an iterator */
+
+static void
+ngx_http_longpoll_zone_add(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_http_longpoll_zone_iter_t *it,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    ngx_http_longpoll_msg_t  *m;
+
+    ngx_http_longpoll_zone_validate_order(z, msg);
+
+    m = &ngx_http_longpoll_zone_scratch.msgs[reader->rd->nmsgs++];
+
+    m->id = msg->id;
+    ngx_http_longpoll_zone_uuid(z, msg, &m->uuid);
+    m->cat = it->cat;
+    m->data.len = msg->data_len;
+    m->data.data = (u_char *) msg
+                   + ngx_http_longpoll_zone_front(msg->rec.bits)
+                   + msg->rec.name_len;
+
+    /* the ref, until the position is remembered */
+
+    m->pos = it->next;
+
+    reader->data += msg->data_len;
+
+    it->seen = msg->id;
+    it->next = msg->next;
+}
+
+
+void
+ngx_http_longpoll_zone_remember(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader)
+{
+    ngx_uint_t                         i;
+    ngx_http_longpoll_msg_t           *msg;
+    ngx_http_longpoll_zone_iter_t     *it;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    scratch = &ngx_http_longpoll_zone_scratch;
+
+    for (i = reader->remembered; i < reader->rd->nmsgs; i++) {
+        msg = &scratch->msgs[i];
+
+        msg->pos = ngx_http_longpoll_zone_pos(z, (uint32_t) msg->pos);
+        scratch->min_pos = ngx_min(scratch->min_pos, msg->pos);
+    }
+
+    reader->remembered = reader->rd->nmsgs;
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
+
+        if (it->ready && it->next) {
+            it->next_pos = ngx_http_longpoll_zone_pos(z, it->next);
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_reader_t *reader)
+{
+    u_char                            *copy;
+    ngx_uint_t                         max;
+    ngx_http_longpoll_msg_t           *msgs;
+    ngx_http_longpoll_zone_scratch_t  *scratch;
+
+    scratch = &ngx_http_longpoll_zone_scratch;
+
+    if (scratch->size == 0 || scratch->wanted > scratch->size) {
+        scratch->wanted = ngx_max(scratch->wanted,
+                                  NGX_HTTP_LONGPOLL_ZONE_COPY);
+
+        copy = ngx_alloc(scratch->wanted, ngx_cycle->log);
+        if (copy == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (scratch->copy) {
+            ngx_free(scratch->copy);
+        }
+
+        scratch->copy = copy;
+        scratch->size = scratch->wanted;
+    }
+
+    if (scratch->max == 0 || reader->rd->nmsgs == scratch->max) {
+        max = scratch->max ? scratch->max * 2 : NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        msgs = ngx_alloc(max * sizeof(ngx_http_longpoll_msg_t),
+                         ngx_cycle->log);
+        if (msgs == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (scratch->msgs) {
+            ngx_memcpy(msgs, scratch->msgs,
+                       scratch->max * sizeof(ngx_http_longpoll_msg_t));
+            ngx_free(scratch->msgs);
+        }
+
+        scratch->msgs = msgs;
+        scratch->max = max;
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,106 @@
+
+/*
+ * ngx_http_longpoll_zone_reader.h: a reader, which merges the messages of its
+ * categories by id.
+ *
+ * A reader has an iterator for each category.  It lives as long as one read,
+ * over several lock holds.  The messages that it has collected stand in scratch
+ * memory, which the process keeps from read to read.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_READER_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_READER_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_zone_read.h"
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_COPY    32768    /* bytes, under the lock */
+#define NGX_HTTP_LONGPOLL_ZONE_SLICE   262144   /* the same, after TRIES */
+#define NGX_HTTP_LONGPOLL_ZONE_TRIES   2        /* to copy without the lock */
+
+
+/* an iterator over one category */
+
+typedef struct {
+    uint32_t                       cat;         /* which one: index, slot */
+    uint32_t                       slot;
+    size_t                         cost;        /* bytes beside the data */
+    uint64_t                       seen;        /* id: of the cursor, or of the
+                                                   message collected last */
+
+    /* if ready: the next message and its position; 0: there is none */
+    ngx_uint_t                     ready;
+    uint32_t                       next;
+    uint64_t                       next_pos;
+
+    /* if not: the search for it has come so far, from the oldest message on
+       and from the newest one back */
+    uint32_t                       fore;
+    uint64_t                       fore_pos;
+    uint32_t                       back;
+    uint64_t                       back_pos;
+} ngx_http_longpoll_zone_iter_t;
+
+
+typedef struct {
+    ngx_http_longpoll_read_t      *rd;
+    uint64_t                       now;
+
+    ngx_uint_t                     started;     /* else all below is void */
+    ngx_uint_t                     holds;
+    uint64_t                       take;        /* delete_on_read */
+    uint64_t                       upto;        /* visible in the first hold */
+    uint64_t                       bytes;       /* as the limit counts */
+    uint64_t                       data;        /* bytes of data alone */
+    ngx_uint_t                     remembered;  /* messages with a position */
+
+    ngx_http_longpoll_client_sh_t *entry;       /* gpoll's, of this hold */
+    ngx_http_longpoll_zone_iter_t  iters[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
+} ngx_http_longpoll_zone_reader_t;
+
+
+/* what reads return, until the next read; one for the process */
+
+typedef struct {
+    ngx_http_longpoll_msg_t       *msgs;
+    ngx_uint_t                     max;
+
+    u_char                        *copy;        /* the bytes of the messages */
+    size_t                         size;
+    size_t                         wanted;      /* of copy */
+    ngx_uint_t                     copied;      /* copy has the bytes */
+
+    uint64_t                       min_pos;     /* of msgs, while not copied */
+    ngx_uint_t                     tries;       /* to read without the lock
+                                                   that failed */
+} ngx_http_longpoll_zone_scratch_t;
+
+extern ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
+
+
+/*
+ * Collects the next messages by id, up to rd->limit or to the end.  The caller
+ * holds the lock.
+ *
+ * NGX_OK        done; nothing may have been found
+ * NGX_BUSY      out of steps: go on in another hold
+ * NGX_DECLINED  the scratch memory is too small: unlock, grow, go on
+ */
+ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps);
+
+/*
+ * Before the lock is released: remembers at which positions the next messages
+ * and the collected ones stand, so that a later hold, or the caller, can tell
+ * whether they still do.
+ */
+void ngx_http_longpoll_zone_remember(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader);
+
+/* grows the scratch memory; without the lock; NGX_OK, NGX_ERROR: no memory */
+ngx_int_t ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_reader_t *reader);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_READER_H_INCLUDED_ */
