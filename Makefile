@@ -89,7 +89,8 @@ JSON = json string utf8 yajl
 
 build/unit/text:   UNIT = id query golongpoll $(JSON)
 build/unit/store build/unit/save: UNIT = $(STORE)
-build/unit/store build/unit/save: STUB = t/unit/zone_check.c
+build/unit/store build/unit/save: STUB = t/unit/zone_check.c \
+	$(wildcard t/unit/unit_*.c)
 build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1
 
@@ -129,7 +130,10 @@ build/fuzz/wire:   FUZZ = id golongpoll $(JSON)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
 build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
-build/fuzz/zone build/fuzz/walk: STUB = t/unit/zone_check.c
+build/fuzz/walk:   STUB = t/unit/zone_check.c
+build/fuzz/zone:   STUB = t/unit/zone_check.c \
+	$(filter-out t/unit/unit_suite.c,$(wildcard t/unit/unit_*.c)) \
+	$(filter-out t/unit/store_case.c,$(wildcard t/unit/store_*.c))
 build/fuzz/query build/fuzz/body build/fuzz/wire: STUB = t/unit/text_stub.c
 
 FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer -Wno-unused-function

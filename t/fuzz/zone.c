@@ -13,7 +13,6 @@
 #include "fuzz.h"
 
 #include "../unit/store_model.h"
-#include "../unit/store_op.h"
 
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -24,11 +23,11 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     size_t  i;
 
-    setenv("STORE_ABORT", "1", 1);
-    stub_init();
+    setenv("UNIT_ABORT", "1", 1);
+    unit_init();
 
     for (i = 0; i < MODEL_PATTERN; i++) {
-        model_pattern[i] = (u_char) stub_random();
+        model_pattern[i] = (u_char) unit_random();
     }
 
     return 0;
@@ -38,8 +37,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 static uint64_t
 zone_any(void)
 {
-    return stub_below((uint64_t) 1 << 32) << 32
-           | stub_below((uint64_t) 1 << 32);
+    return unit_below((uint64_t) 1 << 32) << 32
+           | unit_below((uint64_t) 1 << 32);
 }
 
 
@@ -53,7 +52,7 @@ zone_read(void)
 
     model_set_read(&op, MODEL_NOBODY);
 
-    bits = stub_below(64);
+    bits = unit_below(64);
 
     ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
     op.cursor.id = zone_any();
@@ -65,7 +64,7 @@ zone_read(void)
 
     op.rd.mode = bits & 32 ? NGX_HTTP_LONGPOLL_READ_LAST
                            : NGX_HTTP_LONGPOLL_READ_PEEK;
-    op.rd.limit = bits & 1 ? zone_any() >> 1 : stub_below(65536);
+    op.rd.limit = bits & 1 ? zone_any() >> 1 : unit_below(65536);
 
     (void) model_read(&op);
 }
@@ -89,36 +88,36 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 
     flags = worlds[data[0] % 8];
 
-    stub_bytes = data + 1;
-    stub_bytes_last = data + size;
-    stub_hook = NULL;
-    stub_held = 0;
-    stub_steps = 0;
+    unit_bytes = data + 1;
+    unit_bytes_last = data + size;
+    unit_hook = NULL;
+    unit_held = 0;
+    unit_steps = 0;
 
     model_random_world(1, flags);
 
-    stub_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
+    unit_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
 
     /* nothing of the input before is remembered */
 
     (void) ngx_http_longpoll_zone_read_valid(&m.zone);
 
-    while (stub_bytes < stub_bytes_last) {
+    while (unit_bytes < unit_bytes_last) {
 
-        if (stub_once(8)) {
+        if (unit_once(8)) {
             zone_read();
 
         } else {
             model_act(MODEL_NOBODY, 1);
         }
 
-        stub_hook = NULL;
+        unit_hook = NULL;
         wrong = zone_check(&m.zone);
-        stub_must(wrong == NULL, "the zone is corrupt: %s", wrong);
-        stub_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
+        unit_must(wrong == NULL, "the zone is corrupt: %s", wrong);
+        unit_hook = flags & MODEL_BETWEEN ? model_hook : NULL;
     }
 
-    stub_hook = NULL;
+    unit_hook = NULL;
     model_check();
     model_end();
 

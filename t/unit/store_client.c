@@ -1,24 +1,16 @@
 
 /*
- * store_client.h: gpoll's clients, as the model knows them.
+ * store_client.c: gpoll's clients, as the model knows them.
  *
- * A part of store_model.h.  The model keeps for every entry whose it is, how
- * far that client has read, and in which order those who wait for nothing stand
- * in the list of the idle.  After every call, and between the holds of one, it
- * compares: what has changed must be what such a call may change, and is then
- * taken over.  What a call must have changed is looked for in its result.
+ * For every entry in use the model keeps the last message that the client was
+ * given, and the order of the clients in the idle list.  After every call, and
+ * between the holds of one, it compares.  A change must be one that such a call
+ * may make, and is then taken over.  Whether a call made the change that it must
+ * make is asked with its result.
  */
 
 
-#ifndef _STORE_CLIENT_H_INCLUDED_
-#define _STORE_CLIENT_H_INCLUDED_
-
-
-static ngx_uint_t model_expect(model_op_t *op, uint64_t seen,
-    model_msg_t **found);
-
-
-#define model_entry(n)  (&m.zone.clients.entries[n])
+#include "store_model.h"
 
 
 static uint64_t
@@ -43,7 +35,7 @@ model_client_of(model_op_t *op)
 {
     model_client_t  *c;
 
-    if (op->client.number >= m.nplaces || op->client.uuid[0] == 0) {
+    if (op->client.number >= m.max_clients || op->client.uuid[0] == 0) {
         return NULL;
     }
 
@@ -67,13 +59,13 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
 
     c = &m.clients[n];
     e = model_entry(n);
-    own = (op->kind == MODEL_READ || op->kind == MODEL_PART)
+    own = (op->kind == MODEL_READ || op->kind == MODEL_LEAVE_CLIENT)
           && model_client_of(op) == c && op->by_client;
     bit = op->worker == MODEL_NOBODY ? 0 : model_bit(op->worker);
 
     if (e->uuid[0] == 0) {
-        stub_must(c->uuid[0] != 0 || e->seen == c->seen
-                  || op->kind == MODEL_ENTER,
+        unit_must(c->uuid[0] != 0 || e->seen == c->seen
+                  || op->kind == MODEL_ADD_CLIENT,
                   "a free place is written to");
 
         if (c->uuid[0] == 0) {
@@ -83,14 +75,14 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
         switch (op->kind) {
 
         case MODEL_READ:
-            stub_must(own, "a read drops another's client");
+            unit_must(own, "a read drops another's client");
             return;
 
-        case MODEL_ENTER:
-            stub_must(m.nclients == m.nplaces, "a client goes for no room");
+        case MODEL_ADD_CLIENT:
+            unit_must(m.nclients == m.max_clients, "a client goes for no room");
 
-            for (i = 0; i < m.nplaces; i++) {
-                stub_must(m.clients[i].waiting
+            for (i = 0; i < m.max_clients; i++) {
+                unit_must(m.clients[i].waiting
                           || (!c->waiting && m.clients[i].order >= c->order),
                           "not the client goes that was idle longest");
             }
@@ -98,27 +90,27 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
             return;
 
         case MODEL_TICK:
-            stub_must(model_client_idle(c, op->now),
+            unit_must(model_client_idle(c, op->now),
                       "a tick drops a client that is not idle");
             return;
 
         default:
-            stub_fail("%s drops a client", model_name(op));
+            unit_fail("%s drops a client", model_name(op));
         }
     }
 
     if (e->uuid[0] != c->uuid[0] || e->uuid[1] != c->uuid[1]) {
-        stub_must(op->kind == MODEL_ENTER
+        unit_must(op->kind == MODEL_ADD_CLIENT
                   && e->uuid[0] == op->client.uuid[0]
                   && e->uuid[1] == op->client.uuid[1],
                   "a client from nowhere");
-        stub_must(e->seen == m.sh->clock.visible && e->waiting == 0,
+        unit_must(e->seen == m.sh->clock.visible && e->waiting == 0,
                   "a client that does not begin now");
         return;
     }
 
     if (e->seen != c->seen) {
-        stub_must(own && op->rd.mode != NGX_HTTP_LONGPOLL_READ_PEEK
+        unit_must(own && op->rd.mode != NGX_HTTP_LONGPOLL_READ_PEEK
                   && op->kind == MODEL_READ && e->seen > c->seen,
                   "a place moves for nothing");
 
@@ -134,17 +126,17 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
             }
         }
 
-        stub_must(i < m.nall && (m.all[i]->id == e->seen), "a place moves too "
+        unit_must(i < m.nall && (m.all[i]->id == e->seen), "a place moves too "
                   "far");
     }
 
     if (e->waiting != c->waiting) {
-        stub_must((op->kind == MODEL_READ && own
+        unit_must((op->kind == MODEL_READ && own
                    && e->waiting == (c->waiting | bit)
                    && (op->rd.mode == NGX_HTTP_LONGPOLL_READ_PARK
                        || op->rd.mode == NGX_HTTP_LONGPOLL_READ_WAKE))
-                  || ((op->kind == MODEL_FORGET
-                       || (op->kind == MODEL_PART && own))
+                  || ((op->kind == MODEL_REAP
+                       || (op->kind == MODEL_LEAVE_CLIENT && own))
                       && e->waiting == (c->waiting & ~bit)),
                   "a client waits, or does not, for nothing");
     }
@@ -168,7 +160,7 @@ model_judge_idle(model_op_t *op)
     left = m.sh->clients.fresh;
 
     for (n = m.sh->clients.first; n; n = e->next) {
-        stub_must(n <= m.sh->clients.fresh && left--, "the list of the idle");
+        unit_must(n <= m.sh->clients.fresh && left--, "the list of the idle");
 
         e = model_entry(n - 1);
         c = &m.clients[n - 1];
@@ -178,7 +170,7 @@ model_judge_idle(model_op_t *op)
 
         if (touched || !same) {
             touched++;
-            stub_must(e->used == ngx_max(op->now, used)
+            unit_must(e->used == ngx_max(op->now, used)
                       || (c->used == e->used && op->kind == MODEL_READ),
                       "a client was used at another time");
         } else {
@@ -188,13 +180,13 @@ model_judge_idle(model_op_t *op)
         used = e->used;
     }
 
-    stub_must(touched <= 1 || op->kind == MODEL_FORGET,
+    unit_must(touched <= 1 || op->kind == MODEL_REAP,
               "%s touches %lu clients", model_name(op),
               (unsigned long) touched);
 }
 
 
-static void
+void
 model_judge_clients(model_op_t *op, ngx_uint_t killed)
 {
     uint32_t  n;
@@ -206,7 +198,7 @@ model_judge_clients(model_op_t *op, ngx_uint_t killed)
         ngx_memzero(&op->previous, sizeof(model_client_t));
     }
 
-    for (n = 0; n < m.nplaces; n++) {
+    for (n = 0; n < m.max_clients; n++) {
         model_judge_client(op, n, killed);
     }
 
@@ -214,7 +206,7 @@ model_judge_clients(model_op_t *op, ngx_uint_t killed)
 }
 
 
-static void
+void
 model_apply_clients(void)
 {
     uint32_t                       n;
@@ -223,7 +215,7 @@ model_apply_clients(void)
     m.nclients = 0;
     m.nidle = 0;
 
-    for (n = 0; n < m.nplaces; n++) {
+    for (n = 0; n < m.max_clients; n++) {
         e = model_entry(n);
 
         m.clients[n].uuid[0] = e->uuid[0];
@@ -240,7 +232,7 @@ model_apply_clients(void)
 }
 
 
-static void
+void
 model_check_clients(void)
 {
     uint32_t         n;
@@ -249,10 +241,10 @@ model_check_clients(void)
     model_park_t    *park;
     model_client_t  *c;
 
-    for (n = 0; n < m.nplaces; n++) {
+    for (n = 0; n < m.max_clients; n++) {
         c = &m.clients[n];
 
-        stub_must(model_entry(n)->uuid[0] == c->uuid[0]
+        unit_must(model_entry(n)->uuid[0] == c->uuid[0]
                   && model_entry(n)->uuid[1] == c->uuid[1]
                   && model_entry(n)->seen == c->seen
                   && model_entry(n)->used == c->used
@@ -277,7 +269,7 @@ model_check_clients(void)
 
         /* one that is on its way is not yet among the parks, or still is */
 
-        stub_must(m.op || c->waiting == waiting,
+        unit_must(m.op || c->waiting == waiting,
                   "client %u waits where it does not", n);
     }
 }
@@ -300,18 +292,18 @@ model_client_read(model_op_t *op)
     found = m.went;
 
     if (op->rc == NGX_ERROR) {
-        stub_must(after == NULL || after->seen == before->seen,
+        unit_must(after == NULL || after->seen == before->seen,
                   "a place moves over what could not be read");
         return;
     }
 
-    stub_must(rd->nmsgs == (op->rc == NGX_OK), "a client is given %lu messages",
+    unit_must(rd->nmsgs == (op->rc == NGX_OK), "a client is given %lu messages",
               (unsigned long) rd->nmsgs);
 
     if (before->uuid[0] == 0 || model_client_idle(before, op->now)) {
-        stub_must(op->rc == NGX_DONE && !rd->missed && after == NULL,
+        unit_must(op->rc == NGX_DONE && !rd->missed && after == NULL,
                   "a client that is not there reads");
-        stub->strangers++;
+        unit->strangers++;
         return;
     }
 
@@ -325,53 +317,53 @@ model_client_read(model_op_t *op)
     may = must || (!m.exact && before->seen < m.max_dropped);
 
     if (op->rc == NGX_DONE) {
-        stub_must(rd->missed && may, "a client is told to go for nothing");
-        stub_must(after == NULL || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK,
+        unit_must(rd->missed && may, "a client is woken to go for nothing");
+        unit_must(after == NULL || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK,
                   "a client stays that should go");
-        stub->lost++;
+        unit->lost++;
         return;
     }
 
-    stub_must(!must && !rd->missed, "a client reads on behind what it lost");
-    stub_must(after != NULL, "a client is gone");
+    unit_must(!must && !rd->missed, "a client reads on behind what it lost");
+    unit_must(after != NULL, "a client is gone");
 
     n = model_expect(op, before->seen, found);
 
-    stub_must((op->rc == NGX_OK) == (n != 0), "a client reads %ld of %lu",
+    unit_must((op->rc == NGX_OK) == (n != 0), "a client reads %ld of %lu",
               (long) op->rc, (unsigned long) n);
 
     if (op->rc == NGX_OK) {
-        stub_must(rd->msgs[0].id == found[0]->id
+        unit_must(rd->msgs[0].id == found[0]->id
                   && rd->msgs[0].cat == m.cats[found[0]->cat].index
                   && rd->msgs[0].data.len == (rd->have == found[0]->id
                                               ? 0 : found[0]->len),
                   "a client is given another message");
-        stub_must(m.conf.ttl == 0
+        unit_must(m.conf.ttl == 0
                   || model_ms(found[0]->id) + m.conf.ttl > op->clock,
                   "a client is given what is over its ttl");
-        stub_must(rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK
+        unit_must(rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK
                   ? after->seen == before->seen
                   : after->seen == found[0]->id, "a place does not move on");
-        stub->given++;
+        unit->given++;
         return;
     }
 
-    stub_must(after->seen == before->seen, "a place moves over nothing");
+    unit_must(after->seen == before->seen, "a place moves over nothing");
 
     if (op->worker != MODEL_NOBODY
         && (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
             || rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE))
     {
-        stub_must(after->waiting == (before->waiting | model_bit(op->worker)),
+        unit_must(after->waiting == (before->waiting | model_bit(op->worker)),
                   "a client does not wait");
 
     } else if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK && !after->waiting) {
-        stub_must(after->order == m.nidle, "a client that asks was not used");
+        unit_must(after->order == m.nidle, "a client that asks was not used");
     }
 }
 
 
-static void
+void
 model_client_result(model_op_t *op)
 {
     ngx_uint_t  i;
@@ -385,21 +377,21 @@ model_client_result(model_op_t *op)
 
         break;
 
-    case MODEL_ENTER:
-        stub_must(model_client_of(op), "a client does not come in");
-        stub_must(model_client_of(op)->order == m.nidle,
+    case MODEL_ADD_CLIENT:
+        unit_must(model_client_of(op), "a client does not come in");
+        unit_must(model_client_of(op)->order == m.nidle,
                   "a new client is not the last");
         break;
 
-    case MODEL_PART:
-        stub_must(model_client_of(op) == NULL || op->worker == MODEL_NOBODY
+    case MODEL_LEAVE_CLIENT:
+        unit_must(model_client_of(op) == NULL || op->worker == MODEL_NOBODY
                   || !(model_client_of(op)->waiting & model_bit(op->worker)),
                   "a client waits that has left");
         break;
 
-    case MODEL_FORGET:
-        for (i = 0; i < m.nplaces; i++) {
-            stub_must(m.clients[i].uuid[0] == 0
+    case MODEL_REAP:
+        for (i = 0; i < m.max_clients; i++) {
+            unit_must(m.clients[i].uuid[0] == 0
                       || !(m.clients[i].waiting & model_bit(op->worker)),
                       "a client waits in a dead worker");
         }
@@ -407,8 +399,8 @@ model_client_result(model_op_t *op)
         break;
 
     case MODEL_TICK:
-        for (i = 0; i < m.nplaces && op->rc && op->between == 0; i++) {
-            stub_must(!model_client_idle(&m.clients[i], op->now),
+        for (i = 0; i < m.max_clients && op->rc && op->between == 0; i++) {
+            unit_must(!model_client_idle(&m.clients[i], op->now),
                       "an idle client remains after a tick");
         }
 
@@ -422,22 +414,22 @@ model_client_result(model_op_t *op)
 
 /* who it may be: one that is there, one that was, or nobody's invention */
 
-static void
+void
 model_some_client(model_op_t *op)
 {
     ngx_uint_t  i;
 
     op->by_client = 1;
-    op->client.number = stub_below(m.nplaces);
+    op->client.number = unit_below(m.max_clients);
 
     for (i = 0; i < 8 && m.clients[op->client.number].uuid[0] == 0; i++) {
-        op->client.number = stub_below(m.nplaces);
+        op->client.number = unit_below(m.max_clients);
     }
 
     op->client.uuid[0] = m.clients[op->client.number].uuid[0];
     op->client.uuid[1] = m.clients[op->client.number].uuid[1];
 
-    switch (stub_below(40)) {
+    switch (unit_below(40)) {
 
     case 0:
         op->client.uuid[0] ^= 1;
@@ -448,17 +440,14 @@ model_some_client(model_op_t *op)
         break;
 
     case 2:
-        op->client.number = stub_below(3) ? (op->client.number + 1) % m.nplaces
-                                          : m.nplaces + stub_below(1000);
+        op->client.number = unit_below(3) ? (op->client.number + 1) % m.max_clients
+                                          : m.max_clients + unit_below(1000);
     }
 
     /* of a free place only uuid[0] says so */
 
-    if (op->client.uuid[0] == 0 && op->client.number < m.nplaces) {
-        op->client.uuid[0] = stub_below(2);
+    if (op->client.uuid[0] == 0 && op->client.number < m.max_clients) {
+        op->client.uuid[0] = unit_below(2);
         op->client.uuid[1] = model_entry(op->client.number)->uuid[1];
     }
 }
-
-
-#endif /* _STORE_CLIENT_H_INCLUDED_ */

@@ -1,13 +1,16 @@
 
 /*
- * save_life.h: a zone is made, ends, is loaded again, or moves into another.
- *
- * A part of save.c.
+ * save_epoch.c: a zone is made, ends, is loaded in the next epoch, or is adopted
+ * by a zone of another size.
  */
 
 
-#ifndef _SAVE_LIFE_H_INCLUDED_
-#define _SAVE_LIFE_H_INCLUDED_
+#include "save_model.h"
+
+
+static ngx_http_longpoll_note_t  epoch_notes[MODEL_MAX];
+static ngx_uint_t                epoch_nnotes;
+static ngx_shmtx_t               epoch_mutex;
 
 
 /* the store's own look at the clock (..._zone_late_write) sees the model's */
@@ -22,12 +25,8 @@ gettimeofday(struct timeval *tv, void *tz)
 }
 
 
-static ngx_http_longpoll_note_t  life_notes[MODEL_MAX];
-static ngx_uint_t                life_nnotes;
-
-
-static void
-life_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
+void
+epoch_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
 {
     u_char      random[24];
     ngx_uint_t  i;
@@ -38,27 +37,27 @@ life_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
     m.copy = calloc(1, m.mem_size);
 
     for (i = 0; i < sizeof(random); i++) {
-        random[i] = (u_char) stub_random();
+        random[i] = (u_char) unit_random();
     }
 
     ngx_memzero(z, sizeof(*z));
     z->size = size;
-    z->mutex = &model_mutex;
+    z->mutex = &epoch_mutex;
     z->conf = *conf;
     z->persist.len = 1;
     z->late = &m.late;
 
-    stub_must(ngx_http_longpoll_zone_init(z, m.mem, m.mem_size, 0, random,
+    unit_must(ngx_http_longpoll_zone_init(z, m.mem, m.mem_size, 0, random,
                                           m.now)
               == NGX_OK, "a zone is not made");
 
     sh = z->sh;
-    marks = sh->disk.cursors;
+    cursors = sh->disk.cursors;
 }
 
 
 static void
-life_cats(void)
+epoch_cats(void)
 {
     ngx_uint_t  i;
 
@@ -73,13 +72,13 @@ life_cats(void)
 
 
 static void
-life_begin(void)
+epoch_begin(void)
 {
     m.failed = 0;
     m.exempt = sh->clock.visible;
     m.ready = 0;
     m.round = 0;
-    m.again = 0;
+    m.compacting = 0;
     m.published = sh->counters.published;
     model_npend = 0;
     m.n_pubs = 0;
@@ -88,23 +87,23 @@ life_begin(void)
 }
 
 
-static void
-life_world(size_t size, ngx_http_longpoll_zone_conf_t *conf)
+void
+epoch_world(size_t size, ngx_http_longpoll_zone_conf_t *conf)
 {
-    model_lists(model_make)
+    model_make_lists();
 
-    life_zone(size, conf);
-    life_cats();
+    epoch_zone(size, conf);
+    epoch_cats();
     ngx_http_longpoll_zone_loaded(z, 1, m.now);
-    life_begin();
+    epoch_begin();
     model_check(1);
 }
 
 
-static void
-life_end(void)
+void
+epoch_end(void)
 {
-    model_lists(model_free)
+    model_free_lists();
     free(m.mem);
     free(m.copy);
     free(model_save.lines);
@@ -114,10 +113,10 @@ life_end(void)
 }
 
 
-/* notes of losses, into the new file or into life_notes */
+/* notes of losses, into the new file or into epoch_notes */
 
-static void
-life_losses(ngx_uint_t fresh)
+void
+epoch_losses(ngx_uint_t fresh)
 {
     ngx_int_t                   rc;
     ngx_uint_t                  i;
@@ -128,8 +127,8 @@ life_losses(ngx_uint_t fresh)
     ngx_memzero(&losses, sizeof(losses));
     ngx_memzero(&save, sizeof(save));
     save.notes = note;
-    save.max_notes = 1 + stub_below(3);
-    life_nnotes = 0;
+    save.max_notes = 1 + unit_below(3);
+    epoch_nnotes = 0;
 
     do {
         save.nnotes = 0;
@@ -140,7 +139,7 @@ life_losses(ngx_uint_t fresh)
             if (fresh) {
                 model_push(fresh_notes, note[i]);
             } else {
-                life_notes[life_nnotes++] = note[i];
+                epoch_notes[epoch_nnotes++] = note[i];
             }
         }
 
@@ -151,7 +150,7 @@ life_losses(ngx_uint_t fresh)
 /* what the file has, and is not gone by the notes, is loaded as load.c does */
 
 static void
-life_read_notes(void)
+epoch_read_notes(void)
 {
     ngx_uint_t    i;
     model_msg_t  *msg;
@@ -199,7 +198,7 @@ life_read_notes(void)
  */
 
 static void
-life_take(ngx_uint_t exact)
+epoch_take(ngx_uint_t exact)
 {
     uint32_t                     ref;
     ngx_uint_t                   i, n;
@@ -211,7 +210,7 @@ life_take(ngx_uint_t exact)
         m.msgs[i].seen = m.msgs[i].live;
         m.msgs[i].live = 0;
         m.msgs[i].deleted = 0;
-        m.msgs[i].shown = 1;
+        m.msgs[i].exposed = 1;
     }
 
     n = 0;
@@ -242,11 +241,11 @@ life_take(ngx_uint_t exact)
             }
         }
 
-        stub_must(n < m.n_msgs, "a message that was not loaded, or not in its "
+        unit_must(n < m.n_msgs, "a message that was not loaded, or not in its "
                   "order");
 
         msg = &m.msgs[n++];
-        stub_must(msg->seen || !exact, "a message came back");
+        unit_must(msg->seen || !exact, "a message came back");
         msg->live = 1;
         msg->id = at->id;
     }
@@ -256,18 +255,18 @@ life_take(ngx_uint_t exact)
 /* foreign ids: what golongpoll wrote has them */
 
 static void
-life_strange(void)
+epoch_foreign(void)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < m.n_file; i++) {
 
-        if (stub_once(20)) {
+        if (unit_once(20)) {
             model_msg_t  *msg = model_find(m.file[i]);
 
             if (!msg->noted && msg->name == 0) {
-                msg->uuid.high = (stub_random() & ~0xf000ULL) | 0x4000;
-                msg->uuid.low = (stub_random() >> 2) | (1ULL << 63);
+                msg->uuid.high = (unit_random() & ~0xf000ULL) | 0x4000;
+                msg->uuid.low = (unit_random() >> 2) | (1ULL << 63);
             }
         }
     }
@@ -277,7 +276,7 @@ life_strange(void)
 /* reads of all that is there, from places of an earlier life */
 
 static void
-life_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
+epoch_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
     ngx_uint_t since)
 {
     uint64_t    id, life;
@@ -314,7 +313,7 @@ life_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
 
 
 static void
-life_reads(ngx_uint_t good)
+epoch_reads(ngx_uint_t good)
 {
     uint64_t                    id, from;
     ngx_uint_t                  i, k, n, since;
@@ -324,8 +323,8 @@ life_reads(ngx_uint_t good)
     size_t                      cost;
 
     for (k = 0; k < 40 && m.n_msgs; k++) {
-        msg = &m.msgs[stub_below(m.n_msgs)];
-        since = stub_once(3);
+        msg = &m.msgs[unit_below(m.n_msgs)];
+        since = unit_once(3);
 
         ngx_memzero(&rd, sizeof(rd));
         cat = model_cats[msg->cat];
@@ -337,8 +336,8 @@ life_reads(ngx_uint_t good)
         rd.costs = &cost;
         rd.limit = 1 << 24;
 
-        if (msg->live && !stub_once(3)) {
-            life_cursor(msg, &rd.cursor, since);
+        if (msg->live && !unit_once(3)) {
+            epoch_cursor(msg, &rd.cursor, since);
             from = msg->id;
 
             if (since && !rd.cursor.exact) {
@@ -354,11 +353,11 @@ life_reads(ngx_uint_t good)
             from = 0;
         }
 
-        stub_must(ngx_http_longpoll_zone_read(z, &rd, m.now) != NGX_ERROR,
+        unit_must(ngx_http_longpoll_zone_read(z, &rd, m.now) != NGX_ERROR,
                   "no memory");
 
         id = rd.cursor.id;
-        stub_must(rd.nmsgs == 0 || !rd.cursor.exact || id <= from,
+        unit_must(rd.nmsgs == 0 || !rd.cursor.exact || id <= from,
                   "a cursor has moved on");
 
         for (i = 0, n = 0; i < m.n_msgs; i++) {
@@ -369,7 +368,7 @@ life_reads(ngx_uint_t good)
                 continue;
             }
 
-            stub_must(n < rd.nmsgs && rd.msgs[n].id == m.msgs[i].id
+            unit_must(n < rd.nmsgs && rd.msgs[n].id == m.msgs[i].id
                       && rd.msgs[n].uuid.high == m.msgs[i].uuid.high
                       && rd.msgs[n].uuid.low == m.msgs[i].uuid.low
                       && rd.msgs[n].data.len == m.msgs[i].len
@@ -382,28 +381,28 @@ life_reads(ngx_uint_t good)
             n++;
         }
 
-        stub_must(n == rd.nmsgs, "a read from an earlier place has %lu more",
+        unit_must(n == rd.nmsgs, "a read from an earlier place has %lu more",
                   (unsigned long) (rd.nmsgs - n));
 
         if (!rd.cursor.beginning && !good) {
-            stub_must(rd.missed, "an unclean end is not missed");
+            unit_must(rd.missed, "an unclean end is not missed");
         }
 
         if (rd.cursor.beginning) {
-            stub_must(!rd.missed, "who asks for all there is is told of what "
+            unit_must(!rd.missed, "who asks for all there is is told of what "
                       "an earlier life lost");
         }
 
         (void) ngx_http_longpoll_zone_read_valid(z);
-        stub->reads++;
+        unit->reads++;
     }
 }
 
 
 /* a life ends, well or not, and another one begins */
 
-static void
-life_again(void)
+void
+epoch_next(void)
 {
     u_char                         *old, *copy;
     size_t                          size;
@@ -422,18 +421,18 @@ life_again(void)
             && !ngx_http_longpoll_zone_unwritten(z)
             && sh->clock.visible == sh->clock.committed;
 
-    durable = sh->disk.durable && !m.lost && m.exempt <= marks[SAVED].id
+    durable = sh->disk.durable && !m.lost && m.exempt <= cursors[SAVED].id
               && (m.n_file == 0 || sh->disk.file_dead == 0);
 
     model_open();
-    life_nnotes = 0;
+    epoch_nnotes = 0;
 
     if (clean) {
-        life_losses(0);
+        epoch_losses(0);
     }
 
-    life_read_notes();
-    life_strange();
+    epoch_read_notes();
+    epoch_foreign();
 
     conf = sh->conf;
     conf.ttl = 0;
@@ -444,7 +443,7 @@ life_again(void)
     trusted = sh->previous.valid_from;
     old = m.mem;
     copy = m.copy;
-    size = stub_once(3) ? sizes[stub_below(4)] * 1024 : m.size;
+    size = unit_once(3) ? sizes[unit_below(4)] * 1024 : m.size;
 
     /* what is not in the file does not come again */
 
@@ -458,14 +457,14 @@ life_again(void)
 
     ngx_memzero(&m.late, sizeof(m.late));
     m.missing = 0;
-    life_zone(size, &conf);
+    epoch_zone(size, &conf);
     free(old);
     free(copy);
 
     sh->clock.last_id = 0;
     sh->key[0] = key[0];
     sh->key[1] = key[1];
-    life_cats();
+    epoch_cats();
 
     for (i = 0; i < m.n_msgs; i++) {
         msg = &m.msgs[i];
@@ -494,7 +493,7 @@ life_again(void)
             continue;
         }
 
-        stub_must(model_ms(in.id) >= model_ms(msg->id),
+        unit_must(model_ms(in.id) >= model_ms(msg->id),
                   "a message goes back in time");
         msg->id = in.id;
     }
@@ -505,8 +504,8 @@ life_again(void)
         }
     }
 
-    for (i = 0; i < life_nnotes; i++) {
-        ngx_http_longpoll_zone_load_loss(z, &life_notes[i], 0);
+    for (i = 0; i < epoch_nnotes; i++) {
+        ngx_http_longpoll_zone_load_loss(z, &epoch_notes[i], 0);
     }
 
     if (clean || durable) {
@@ -535,13 +534,13 @@ life_again(void)
     ngx_http_longpoll_zone_loaded(z, 1, ngx_max(m.now,
                                       clean ? model_ms(last_id) : 0));
 
-    life_take(0);
-    life_begin();
+    epoch_take(0);
+    epoch_begin();
 
     ngx_memzero(m.dropped, sizeof(m.dropped));
     m.inexact = 1;
     m.floor = 0;
-    stub->epochs++;
+    unit->epochs++;
 
     /* the file is there as it was; its lines are named by their new ids */
 
@@ -556,14 +555,14 @@ life_again(void)
     sh->disk.state_size = m.n_notes;
 
     model_check(1);
-    life_reads(clean || durable);
+    epoch_reads(clean || durable);
 }
 
 
 /* a zone of another size takes its place */
 
-static void
-life_adopt(size_t size)
+void
+epoch_adopt(size_t size)
 {
     u_char                         *mem, *copy;
     uint32_t                        slot;
@@ -589,22 +588,22 @@ life_adopt(size_t size)
     }
 
     ngx_memzero(&m.late, sizeof(m.late));
-    life_zone(size, &conf);
+    epoch_zone(size, &conf);
 
-    stub_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &stub_log)
+    unit_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &unit_log)
               == NGX_OK, "no memory");
 
     ngx_http_longpoll_zone_moved(z, &old);
 
     /* but what waits for the disk, and may still be written there */
 
-    stub_must(model_stray == 0 || old.sh->clock.committed > old.sh->clock.visible,
+    unit_must(model_late == 0 || old.sh->clock.committed > old.sh->clock.visible,
               "something went astray");
-    stub_must(sh->counters.published == counters.published
+    unit_must(sh->counters.published == counters.published
               && sh->counters.missed == counters.missed,
               "counters go back");
 
-    life_take(1);
+    epoch_take(1);
 
     for (i = 0; i < m.n_msgs; i++) {
 
@@ -615,7 +614,7 @@ life_adopt(size_t size)
                 n += m.msgs[k].cat == m.msgs[i].cat && m.msgs[k].seen;
             }
 
-            stub_must(over || sh->conf.ttl || sh->conf.inactive
+            unit_must(over || sh->conf.ttl || sh->conf.inactive
                       || n >= sh->conf.buffer,
                       "a message does not come along");
         }
@@ -630,7 +629,7 @@ life_adopt(size_t size)
     free(copy);
 
     m.published = sh->counters.published;
-    life_begin();
+    epoch_begin();
     m.lost = 1;
     m.inexact = 1;
 
@@ -645,7 +644,7 @@ life_adopt(size_t size)
     for (i = 0; i < MODEL_CATS; i++) {
         slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[i].hash);
 
-        stub_must((missed & 1 << i)
+        unit_must((missed & 1 << i)
                   || !ngx_http_longpoll_cat_missed(&z->cats, slot,
                                                    model_cats[i].hash, 0, 1),
                   "in another zone c%lu has lost what was lost before",
@@ -654,8 +653,5 @@ life_adopt(size_t size)
 
     ngx_memzero(m.dropped, sizeof(m.dropped));
     model_check(1);
-    stub->epochs++;
+    unit->epochs++;
 }
-
-
-#endif /* _SAVE_LIFE_H_INCLUDED_ */

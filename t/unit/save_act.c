@@ -1,0 +1,315 @@
+
+/*
+ * save_act.c: random ops, of workers and of the writer.
+ */
+
+
+#include "save_model.h"
+
+
+op_t      act_op;
+uint32_t  op_slots[MODEL_WORKERS][MODEL_CATS];
+
+
+void
+act_conf(ngx_http_longpoll_zone_conf_t *conf)
+{
+    static const uint64_t  buffers[] = { 1, 2, 5, 20, 250, 10000 };
+
+    ngx_memzero(conf, sizeof(*conf));
+
+    conf->buffer = buffers[unit_below(6)];
+    conf->ttl = unit_once(2) ? 0 : unit_skewed(1, 20000);
+    conf->flush = 1000;
+    conf->durable = unit_below(2);
+
+    if ((m.flags & MODEL_IDLE) && !unit_once(3)) {
+        conf->inactive = unit_skewed(1, 20000);
+    }
+
+    if ((m.flags & MODEL_TAKE) && !unit_once(4)) {
+        conf->delete_on_read = 1;
+    }
+}
+
+
+void
+act_set(op_e kind)
+{
+    act_op.kind = kind;
+    act_op.now = m.now;
+    act_op.n = 0;
+    act_op.name = 0;
+    act_op.on = 0;
+    act_op.must = 0;
+    act_op.cat = unit_below(MODEL_CATS);
+}
+
+
+static void
+act_publish(void)
+{
+    ngx_uint_t  i, k, n, ncats;
+    uint32_t    index[MODEL_CATS], cat;
+
+    n = unit_once(3) ? 1 + unit_skewed(0, MODEL_BATCH) : 1;
+
+    for (i = 0; i < MODEL_CATS; i++) {
+        index[i] = MODEL_CATS;
+    }
+
+    act_op.uid = m.uid;
+    m.uid += n;
+
+    for (i = 0, ncats = 0; i < n; i++) {
+        cat = unit_once(2) ? unit_below(2) : unit_below(MODEL_CATS);
+
+        if (index[cat] == MODEL_CATS) {
+            index[cat] = ncats;
+            act_op.cats[ncats++] = model_cats[cat];
+        }
+
+        k = 1 + (unit_once(30) && n == 1 ? unit_skewed(0, m.size / 6)
+                                         : unit_below(200));
+
+        act_op.which[i] = cat;
+        act_op.msgs[i].cat = index[cat];
+        act_op.msgs[i].data.len = k;
+        act_op.msgs[i].data.data = malloc(k);
+        memcpy(act_op.msgs[i].data.data, model_bytes(act_op.uid + i, k), k);
+    }
+
+    act_op.n = n;
+    act_op.name = unit_once(3) ? 1 + unit_below(12) : 0;
+
+    (void) op_run(&act_op);
+
+    for (i = 0; i < n; i++) {
+        free(act_op.msgs[i].data.data);
+    }
+}
+
+
+static void
+act_cursor(ngx_http_longpoll_cursor_t *cursor)
+{
+    ngx_uint_t  i;
+
+    ngx_memzero(cursor, sizeof(*cursor));
+    cursor->fresh = 1;
+
+    switch (unit_below(4)) {
+
+    case 0:
+        cursor->now = 1;
+        break;
+
+    case 1:
+        cursor->beginning = 1;
+        break;
+
+    default:
+        if (m.n_msgs) {
+            i = model_index(sh->clock.visible + 1);
+            i = i ? unit_below(i) : 0;
+
+            if (m.msgs[i].id <= sh->clock.visible) {
+                cursor->id = m.msgs[i].id;
+                cursor->since = model_ms(cursor->id);
+                cursor->exact = 1;
+            }
+        }
+    }
+}
+
+
+static void
+act_read(void)
+{
+    ngx_uint_t  i, k, n;
+
+    n = unit_once(2) ? 1 : 1 + unit_below(3);
+    act_op.rd.ncats = n;
+
+    for (i = 0; i < n; i++) {
+        do {
+            act_op.which[i] = unit_below(MODEL_CATS);
+            for (k = 0; k < i && act_op.which[k] != act_op.which[i]; k++) ;
+        } while (k < i);
+
+        act_op.cats[i] = model_cats[act_op.which[i]];
+        act_op.costs[i] = 10;
+    }
+
+    act_cursor(&act_op.cursor);
+
+    act_op.worker = NGX_HTTP_LONGPOLL_NO_WORKER;
+    act_op.rd.mode = unit_once(2) ? NGX_HTTP_LONGPOLL_READ_LAST
+                                   : NGX_HTTP_LONGPOLL_READ_PEEK;
+
+    if (unit_once(3)) {
+        act_op.rd.mode = NGX_HTTP_LONGPOLL_READ_PARK;
+        act_op.worker = unit_below(MODEL_WORKERS);
+    }
+
+    if (op_run(&act_op) && act_op.rc == NGX_AGAIN
+        && act_op.rd.mode == NGX_HTTP_LONGPOLL_READ_PARK)
+    {
+        for (i = 0; i < n; i++) {
+            op_slots[act_op.worker][act_op.which[i]] = act_op.slots[i] + 1;
+        }
+    }
+}
+
+
+static void
+act_leave(void)
+{
+    ngx_uint_t  w;
+
+    w = unit_below(MODEL_WORKERS);
+    act_op.worker = w;
+
+    if (act_op.kind == OP_REAP) {
+        (void) op_run(&act_op);
+        ngx_memzero(op_slots[w], sizeof(op_slots[w]));
+        return;
+    }
+
+    if (op_slots[w][act_op.cat]) {
+        op_slots[w][act_op.cat]--;
+        (void) op_run(&act_op);
+        op_slots[w][act_op.cat] = 0;
+    }
+}
+
+
+/* the writer goes on */
+
+static void
+act_writer(void)
+{
+    op_e        kind;
+
+    act_op.bytes = unit_once(3) ? 100 + unit_below(1000) : 20000;
+    act_op.max_notes = unit_once(3) ? 2 + unit_below(6) : 64;
+
+    if (!m.ready) {
+        kind = OP_BEGIN;
+
+        if (unit_once(6)) {
+
+            /* it cannot open its file */
+
+            if (sh->disk.durable && sh->conf.durable) {
+                kind = OP_UNSAVED;
+
+            } else {
+                kind = OP_DURABLE;
+                act_op.must = 1;
+            }
+        }
+
+    } else if (m.round) {
+        kind = unit_once(4) ? unit_once(2) ? OP_UNSAVED : OP_RETRY : OP_SAVED;
+
+        if (kind == OP_RETRY && unit_once(4)) {
+            kind = OP_BEGIN;
+        }
+
+    } else if (m.compacting && unit_once(2)) {
+        kind = m.all ? OP_RENEWED : OP_PIECE;
+
+        if (unit_once(20)) {
+            kind = OP_STOP;
+        }
+
+    } else if (m.lost) {
+        kind = m.compacting ? OP_PIECE : OP_COMPACT;
+
+        if (unit_once(10)) {
+            kind = OP_UNSAVED;
+        }
+
+    } else if (!m.compacting && (unit_once(sh->disk.file_dead ? 3 : 30)
+                            || m.n_file > 4000 || m.n_notes > 4000))
+    {
+        kind = OP_COMPACT;
+
+    } else if (unit_once(10)) {
+        kind = OP_DURABLE;
+        act_op.on = sh->conf.durable;
+
+    } else {
+        kind = OP_COLLECT;
+    }
+
+    act_op.kind = kind;
+
+    if (kind == OP_RENEWED) {
+        epoch_losses(1);
+
+        if (cursors[COMPACT].id < cursors[SAVED].id
+            && cursors[COMPACT].ref != cursors[SAVED].ref)
+        {
+            act_op.kind = OP_PIECE;
+        }
+    }
+
+    (void) op_run(&act_op);
+}
+
+
+void
+act(void)
+{
+    m.now += unit_once(3) ? 0 : unit_once(40) ? unit_below(20000)
+                                              : unit_below(30);
+
+    switch (unit_below(20)) {
+
+    case 0: case 1: case 2: case 3: case 4: case 5:
+        act_set(OP_PUBLISH);
+        act_publish();
+        break;
+
+    case 6: case 7: case 8:
+        act_set(OP_READ);
+        act_read();
+        break;
+
+    case 9:
+        act_set(unit_once(5) ? OP_REAP : OP_UNWATCH);
+        act_leave();
+        break;
+
+    case 10:
+        act_set(OP_DELETE);
+        (void) op_run(&act_op);
+        break;
+
+    case 11:
+        act_set(OP_TICK);
+        (void) op_run(&act_op);
+        break;
+
+    case 12:
+        if (unit_once(4)) {
+            act_set(OP_CONFIGURE);
+            act_conf(&act_op.conf);
+            (void) op_run(&act_op);
+
+        } else if (unit_once(10)) {
+            act_set(unit_once(2) ? OP_LATE : OP_MISSING);
+            act_op.last = ngx_http_longpoll_id(model_ms(sh->clock.last_id)
+                                                + unit_below(40), 0);
+            (void) op_run(&act_op);
+        }
+
+        break;
+
+    default:
+        act_set(OP_BEGIN);
+        act_writer();
+    }
+}

@@ -1,0 +1,461 @@
+
+/*
+ * save_result.c: what must be true after an op.
+ */
+
+
+#include "save_model.h"
+
+
+static void
+op_add(op_t *op)
+{
+    ngx_uint_t    i;
+    model_msg_t   msg;
+
+    for (i = 0; i < op->n; i++) {
+        ngx_memzero(&msg, sizeof(msg));
+
+        msg.id = op->msgs[i].id;
+        msg.uuid = op->msgs[i].uuid;
+        msg.first = op->msgs[0].id;
+        msg.last = op->msgs[op->n - 1].id;
+        msg.cat = op->which[i];
+        msg.uid = op->uid + i;
+        msg.len = op->msgs[i].data.len;
+        msg.name = i == 0 ? op->name : 0;
+        msg.live = 1;
+
+        if (msg.name) {
+            ngx_http_longpoll_hash(msg.key, sh->key,
+                                   (u_char *) "keykeykeykey", op->name);
+            msg.key[1] = (msg.key[1] & ~0xffffULL) | (op->n - 1);
+        }
+
+        unit_must(m.n_msgs == 0 || msg.id > m.msgs[m.n_msgs - 1].id,
+                  "an id is not new");
+        unit_must(model_ms(msg.id) > m.floor,
+                  "an id shares the ms of a time-out's answer");
+
+        model_push(msgs, msg);
+        unit->messages++;
+        m.used[msg.cat] = op->now;
+    }
+}
+
+
+void
+op_published(op_t *op, ngx_uint_t killed)
+{
+    uint64_t      last;
+    ngx_uint_t    i;
+    model_msg_t  *msg, *known;
+    model_pub_t   pub;
+
+    last = op->msgs[op->n - 1].id;
+
+    if (killed) {
+        if (last && sh->clock.committed >= last && op->rc == NGX_OK) {
+            op_add(op);
+        }
+
+        return;
+    }
+
+    if (op->rc == NGX_DECLINED) {
+        unit->declined++;
+        return;
+    }
+
+    known = NULL;
+
+    /* a key is there twice where the first was over its time for a while */
+
+    for (i = 0; op->name && i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
+
+        if (msg->cat == op->which[0] && msg->name == op->name && msg->live
+            && !msg->refused && (op->rc != NGX_DONE || msg->last == last))
+        {
+            known = msg;
+        }
+    }
+
+    pub.id = last;
+    pub.failed = op->failed;
+
+    if (op->rc == NGX_DONE) {
+        unit_must(known, "a key is known that should not be");
+        unit->known++;
+        msg = model_find(last);
+
+        if (last > sh->clock.visible && msg) {
+            model_push(pubs, pub);
+        }
+
+        return;
+    }
+
+    unit_must(known == NULL || sh->conf.ttl || sh->conf.inactive,
+              "a key is not known");
+    unit_must(op->rc == (op->durable ? NGX_AGAIN : NGX_OK),
+              "publish returns %ld", (long) op->rc);
+
+    op_add(op);
+
+    if (op->rc == NGX_AGAIN) {
+        model_push(pubs, pub);
+    }
+}
+
+
+/* what has gone, and why */
+
+static ngx_uint_t
+op_over(op_t *op, model_msg_t *msg)
+{
+    uint64_t    clock;
+    ngx_uint_t  i, n;
+
+    clock = ngx_max(op->now, model_ms(sh->clock.last_id));
+
+    if (sh->conf.ttl && model_ms(msg->id) + sh->conf.ttl <= clock) {
+        return 1;
+    }
+
+    if (op->kind == OP_PUBLISH
+        || (sh->conf.inactive
+            && op->now + 1000 >= m.used[msg->cat] + sh->conf.inactive))
+    {
+        return 1;
+    }
+
+    for (i = model_index(msg->id + 1), n = 0; i < m.n_msgs; i++) {
+        n += m.msgs[i].cat == msg->cat && m.msgs[i].id <= sh->clock.visible
+             && (m.msgs[i].live || !m.msgs[i].deleted);
+    }
+
+    return n >= sh->conf.buffer;
+}
+
+
+static void
+op_dropped(op_t *op, model_msg_t *msg)
+{
+    uint32_t     slot;
+    ngx_uint_t   i, missed, doomed;
+
+    doomed = 0;
+    msg->live = 0;
+    unit->dropped++;
+
+    if (msg->refused
+        || (op->kind == OP_DELETE && op->cat == msg->cat
+            && msg->id <= op->visible))
+    {
+        msg->deleted = 1;
+        doomed = msg->refused;
+    }
+
+    slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[msg->cat].hash);
+    missed = ngx_http_longpoll_cat_missed(&z->cats, slot,
+                                          model_cats[msg->cat].hash,
+                                          msg->id - 1, 0);
+
+    /* what goes while it waits was published, too */
+
+    if (!msg->exposed && !msg->refused) {
+        m.published++;
+        msg->counted = 1;
+    }
+
+    if (msg->deleted) {
+
+        /* what was refused, but did not go at once, may go as others do */
+
+        if (doomed && missed) {
+            m.dropped[msg->cat] = ngx_max(m.dropped[msg->cat], msg->id);
+        }
+
+        return;
+    }
+
+    if ((m.flags & MODEL_TAKE) && msg->id <= op->visible
+        && (op->kind == OP_READ || op->kind == OP_REAP
+            || op->kind == OP_UNWATCH)
+        && (!missed || !op_over(op, msg)))
+    {
+        msg->deleted = 1;
+        return;
+    }
+
+    unit_must(missed, "what is lost from c%u is not missed", msg->cat);
+    unit_must(op_over(op, msg), "a message of c%u goes for no reason",
+              msg->cat);
+
+    m.dropped[msg->cat] = ngx_max(m.dropped[msg->cat], msg->id);
+
+    /* what goes as a whole was forgotten */
+
+    if (sh->conf.inactive && sh->conf.ttl == 0
+        && (op->kind == OP_TICK
+            || (op->kind == OP_READ && !sh->conf.delete_on_read)))
+    {
+        for (i = 0; i < m.n_msgs; i++) {
+            if (m.msgs[i].cat == msg->cat && m.msgs[i].live && m.msgs[i].seen)
+            {
+                return;
+            }
+        }
+
+        msg->deleted = 1;
+    }
+}
+
+
+static void
+op_woken(op_t *op, model_msg_t *msg)
+{
+    uint32_t    slot;
+    uint64_t    left, bit;
+    ngx_uint_t  i;
+
+    slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[msg->cat].hash);
+
+    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        return;
+    }
+
+    for (left = z->cats.slots[slot].waiting; left; left &= left - 1) {
+        i = __builtin_ctzll(left);
+        bit = (uint64_t) 1 << slot % 64;
+
+        unit_must(((op->wake & (uint64_t) 1 << i)
+                   && (z->dirty[i * z->words + slot / 64] & bit))
+                  || sh->workers[i].wake_all,
+                  "worker %lu is not told of c%u", (unsigned long) i,
+                  msg->cat);
+    }
+}
+
+
+void
+op_diff(op_t *op, ngx_uint_t killed)
+{
+    uint32_t                     ref;
+    ngx_uint_t                   i;
+    model_msg_t                 *msg;
+    ngx_http_longpoll_msg_sh_t  *at;
+
+    if (sh->disk.failed != m.failed) {
+        unit_must(op->kind == OP_UNSAVED && sh->disk.failed == m.failed + 1,
+                  "something was refused");
+        m.failed = sh->disk.failed;
+
+        for (i = 0; i < m.n_msgs; i++) {
+            msg = &m.msgs[i];
+
+            if (msg->id > ngx_max(op->visible, op->saved)
+                && msg->id <= op->committed)
+            {
+                msg->refused = 1;
+            }
+        }
+    }
+
+    for (i = 0; i < m.n_msgs; i++) {
+        m.msgs[i].seen = 0;
+    }
+
+    for (ref = sh->list.oldest; ref; ref = at->newer) {
+        at = model_at(ref);
+        msg = model_find(at->id);
+
+        unit_must(msg && msg->live, "a message of nobody: %lx",
+                  (unsigned long) at->id);
+        msg->seen = 1;
+    }
+
+    for (i = 0; i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
+
+        if (msg->live && !msg->seen) {
+            op_dropped(op, msg);
+        }
+
+        if (msg->refused) {
+            unit_must(!msg->live || killed || m.killed
+                      || op->kind != OP_UNSAVED || op->failed == 0,
+                      "what was refused is still there");
+            unit_must(!msg->live || msg->id > sh->clock.visible,
+                      "what was refused is visible");
+            continue;
+        }
+
+        if (msg->id <= sh->clock.visible && !msg->exposed) {
+            msg->exposed = 1;
+
+            if (!killed && msg->live) {
+                op_woken(op, msg);
+            }
+
+            m.published += !msg->counted;
+        }
+    }
+}
+
+
+/* lines and notes: what the zone had behind a mark, to the byte */
+
+void
+op_lines(op_t *op, uint64_t after, uint64_t upto, ngx_uint_t gone)
+{
+    u_char                    *p, *last;
+    size_t                     n;
+    ngx_uint_t                 i, k;
+    model_msg_t               *msg;
+    ngx_http_longpoll_note_t  *note;
+
+    static u_char  line[70000];
+
+    model_npend = 0;
+    p = model_save.lines;
+    last = p + model_save.len;
+    k = gone;
+
+    for (i = model_index(after + 1); i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
+
+        if (!msg->live || msg->id > upto) {
+            continue;
+        }
+
+        if (p == last) {
+            unit_must(op->rc == NGX_AGAIN, "the writer is not given c%u",
+                      msg->cat);
+            break;
+        }
+
+        n = model_line(line, msg);
+
+        unit_must(n <= (size_t) (last - p) && memcmp(p, line, n) == 0,
+                  "a wrong line: %.*s", (int) ngx_min(last - p, 200), p);
+        p += n;
+
+        model_pend[model_npend++] = msg->id;
+
+        if (msg->name) {
+            note = &model_save.notes[k++];
+
+            unit_must(k <= model_save.nnotes
+                      && note->kind == NGX_HTTP_LONGPOLL_NOTE_KEY
+                      && note->word[0] == msg->uuid.high
+                      && note->word[1] == msg->uuid.low
+                      && note->word[2] == msg->key[0]
+                      && note->word[3] == msg->key[1], "a key has no note");
+        }
+    }
+
+    unit_must(p == last && k == model_save.nnotes, "too many lines or notes");
+}
+
+
+void
+op_noted(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < model_save.nnotes; i++) {
+        model_push(notes, model_save.notes[i]);
+
+        if (m.compacting && model_save.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION)
+        {
+            model_push(fresh_notes, model_save.notes[i]);
+        }
+    }
+}
+
+
+void
+op_was_read(op_t *op)
+{
+    uint64_t                  id;
+    ngx_uint_t                i, k, n, must;
+    model_msg_t              *msg;
+    ngx_http_longpoll_msg_t  *got;
+
+    id = op->rd.cursor.id;
+    n = 0;
+
+    if (op->cursor.fresh && op->cursor.now) {
+        unit_must(id == sh->clock.visible, "a poll from now on begins elsewhere");
+    }
+
+    for (i = model_index(id + 1); i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
+
+        for (k = 0; k < op->rd.ncats && op->which[k] != msg->cat; k++) ;
+
+        if (k == op->rd.ncats) {
+            continue;
+        }
+
+        got = n < op->rd.nmsgs ? &op->rd.msgs[n] : NULL;
+
+        if (got && got->id == msg->id) {
+            unit_must(msg->exposed && !msg->refused && got->cat == k
+                      && (msg->live || msg->deleted || (m.flags & MODEL_TAKE))
+                      && got->uuid.high == msg->uuid.high
+                      && got->uuid.low == msg->uuid.low
+                      && got->data.len == msg->len
+                      && memcmp(got->data.data,
+                                model_bytes(msg->uid, msg->len), msg->len)
+                         == 0,
+                      "a read is given what it should not be, or otherwise");
+            n++;
+            continue;
+        }
+
+        unit_must(!msg->live || msg->id > sh->clock.visible,
+                  "a read is not given a message of c%u", msg->cat);
+
+        if (op->rc == NGX_AGAIN && msg->live
+            && (op->rd.mode == NGX_HTTP_LONGPOLL_READ_LAST
+                || op->rd.mode == NGX_HTTP_LONGPOLL_READ_PEEK))
+        {
+            /* a poll that has seen something of that very ms has its id */
+
+            unit_must(model_ms(msg->id) > op->rd.timestamp
+                      || model_ms(msg->id) == model_ms(id),
+                      "what waits for the disk is not later than an answer");
+        }
+    }
+
+    unit_must(n == op->rd.nmsgs && (op->rc == NGX_OK) == (n != 0),
+              "a read is given %lu too many",
+              (unsigned long) (op->rd.nmsgs - n));
+
+    if (op->rc == NGX_AGAIN
+        && (op->rd.mode == NGX_HTTP_LONGPOLL_READ_LAST
+            || op->rd.mode == NGX_HTTP_LONGPOLL_READ_PEEK))
+    {
+        m.floor = ngx_max(m.floor, op->rd.timestamp);
+    }
+
+    must = op->cursor.lost || id < model_late
+           || (id < m.missing && !op->cursor.beginning);
+
+    for (k = 0; k < op->rd.ncats; k++) {
+        must |= (id < m.dropped[op->which[k]]
+                 && !(m.inexact && op->cursor.beginning));
+        m.used[op->which[k]] = op->now;
+    }
+
+    unit_must(op->rd.missed || !must, "missed is not said");
+    unit_must(!op->rd.missed || must || m.inexact, "missed is said");
+
+    unit->missed += op->rd.missed;
+    unit->reads++;
+
+    (void) ngx_http_longpoll_zone_read_valid(z);
+}

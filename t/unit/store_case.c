@@ -1,0 +1,796 @@
+
+/*
+ * store_case.c: the store, cases by hand.
+ */
+
+
+#include "store_model.h"
+
+
+#define CASE_HOLD_DROPS  1000
+
+
+static ngx_uint_t  case_zones;
+static uint32_t    case_script_cat;
+static uint64_t    case_bound_evicted;
+
+
+static void case_exact_end(void *data);
+static void case_many_cats(void *data);
+static void case_polls(void *data);
+static void case_same_ms(void *data);
+static void case_holds(void *data);
+static void case_long(void *data);
+static void case_long_kills(void *data);
+static void case_forget(void *data);
+static void case_torn(void *data);
+static void case_ticks(void *data);
+static void case_bound(void *data);
+static void case_views(void *data);
+static void case_batches(void *data);
+
+
+static void
+case_zone(size_t size, ngx_uint_t ncats, uint64_t buffer, ngx_uint_t flags)
+{
+    ngx_http_longpoll_zone_conf_t  conf;
+
+    ngx_memzero(&conf, sizeof(conf));
+    conf.buffer = buffer;
+
+    unit_random_state = unit_seed + ++case_zones;
+    model_world(unit_seed, flags|MODEL_PLAIN, size, ncats, &conf);
+}
+
+
+static void
+case_do(model_op_e kind, ngx_uint_t worker, uint32_t cat)
+{
+    model_op_t  op;
+
+    model_set(&op, kind, worker, cat);
+    unit_must(model_op(&op), "a plain op is killed");
+}
+
+
+static void
+case_publish(uint32_t cat, ngx_uint_t n, uint64_t len)
+{
+    model_op_t  op;
+
+    model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+
+    for (op.n = 0; n; n--) {
+        model_add(&op, cat, len);
+    }
+
+    unit_must(model_op(&op) && op.rc == NGX_OK, "a publish fails");
+}
+
+
+static void
+case_configure(uint64_t ttl, uint64_t inactive, uint64_t delete_on_read)
+{
+    model_op_t  op;
+
+    model_set(&op, MODEL_CONFIGURE, MODEL_NOBODY, 0);
+
+    op.conf.buffer = m.conf.buffer;
+    op.conf.ttl = ttl;
+    op.conf.inactive = inactive;
+    op.conf.delete_on_read = delete_on_read;
+
+    (void) model_op(&op);
+}
+
+
+/* reads a category, and the next ones, behind id, 0: from the beginning */
+
+static ngx_int_t
+case_read(ngx_http_longpoll_read_e mode, ngx_uint_t worker, uint32_t cat,
+    ngx_uint_t n, uint64_t id, uint64_t limit)
+{
+    model_op_t  op;
+
+    model_set_read(&op, worker);
+
+    ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+    op.cursor.fresh = (mode != NGX_HTTP_LONGPOLL_READ_WAKE);
+    op.cursor.beginning = (id == 0);
+    op.cursor.id = id;
+
+    op.rd.mode = mode;
+    op.rd.limit = limit;
+
+    for (op.rd.ncats = 0; op.rd.ncats < n; op.rd.ncats++) {
+        op.which[op.rd.ncats] = cat + op.rd.ncats;
+        op.costs[op.rd.ncats] = 0;
+    }
+
+    (void) model_read(&op);
+
+    return op.rc;
+}
+
+
+static void
+case_exact_end(void *data)
+{
+    uint64_t    end, need, max, fixed;
+    ngx_uint_t  i, hits;
+
+    case_zone(64 * 1024, 3, 250, 0);
+
+    fixed = model_need(0, 0, 0);
+    hits = 0;
+
+    for (i = 0; i < 6000; i++) {
+        end = m.sh->log.size - m.sh->log.head % m.sh->log.size;
+        max = m.size / 4 - 64;
+
+        need = 64 + 16 * unit_below(100);
+
+        if (end >= fixed + 16 && end <= max && !unit_once(3)) {
+            need = end;
+            hits++;
+        }
+
+        case_publish(0, 1, need - sizeof(ngx_http_longpoll_msg_sh_t)
+                           - m.cats[0].cat.name.len);
+
+        unit_must(need != end || m.sh->log.head % m.sh->log.size == 0
+                  || i == 0 || end > max, "a record does not end at the end");
+
+        if (unit_once(3)) {
+            case_publish(1 + unit_below(2), 1, 1 + unit_below(300));
+        }
+
+        (void) case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                         unit_below(3), 1, 0, 1024 * 1024);
+    }
+
+    unit_must(hits > 100, "it happened %lu times", (unsigned long) hits);
+
+    model_check();
+    model_end();
+}
+
+
+static void
+case_many_cats(void *data)
+{
+    uint32_t    n, max;
+    ngx_uint_t  i;
+
+    case_zone(1024 * 1024, 30000, 250, 0);
+
+    for (n = 0; n < 30000; n++) {
+        m.now += unit_once(10);
+        case_publish(n, 1, 1);
+    }
+
+    max = ngx_http_longpoll_cat_max_full(&m.zone.cats);
+
+    unit_must(m.full == max, "%lu categories live, not %u",
+              (unsigned long) m.full, max);
+
+    for (n = 30000 - 64; n < 30000; n++) {
+        unit_must(m.cats[n].count == 1, "a young category is forgotten");
+        unit_must(case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, n, 1,
+                            0, 1024) == NGX_OK, "it is not read");
+    }
+
+    for (i = 0; i < 1000; i++) {
+        (void) case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                         unit_below(30000), 1,
+                         unit_below(2) * m.last_id / 2, 1024);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+/* half of the categories have a message, then polls want all slots */
+
+static void
+case_polls(void *data)
+{
+    uint32_t    n;
+    ngx_uint_t  i, w, live;
+    model_op_t  op;
+
+    case_zone(64 * 1024, 1000, 250, 0);
+
+    for (n = 0; n < 90; n++) {
+        case_publish(n, 1, 20);
+    }
+
+    live = m.nlive;
+
+    for (i = 0; i < MODEL_PARKS; i++) {
+        model_set_read(&op, i % MODEL_WORKERS);
+
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.limit = 1024 * 1024;
+
+        for (op.rd.ncats = 0; op.rd.ncats < 64; op.rd.ncats++) {
+            op.which[op.rd.ncats] = (i * 64 + op.rd.ncats) % 1000;
+            op.costs[op.rd.ncats] = 0;
+        }
+
+        unit_must(model_park_op(&op) && op.rc == NGX_AGAIN, "not parked");
+    }
+
+    unit_must(m.nlive == live, "polls have cost a message its place");
+    unit_must(m.slotless[0] && m.slotless[1] && m.slotless[2], "no poll is loose");
+    model_check();
+
+    for (n = 0; n < 1000; n += 1 + unit_below(10)) {
+        case_publish(n, 1, 20);
+
+        if (unit_once(20)) {
+            for (w = 0; w < MODEL_WORKERS; w++) {
+                (void) model_drain(w);
+            }
+        }
+    }
+
+    for (w = 0; w < MODEL_WORKERS; w++) {
+        (void) model_drain(w);
+        (void) model_reap(w, model_op);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+/* who waits since this ms is given what comes in it, but not what has come */
+
+static void
+case_same_ms(void *data)
+{
+    uint64_t    seen;
+    model_op_t  op;
+
+    case_zone(64 * 1024, 1000, 250, 0);
+    case_publish(0, 1, 20);
+
+    seen = m.visible;
+
+    model_set_read(&op, 0);
+    ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+
+    op.cursor.fresh = 1;
+    op.cursor.id = ngx_http_longpoll_id_last_of(m.now);
+    op.rd.limit = 1024;
+    op.rd.ncats = 1;
+    op.which[0] = 0;
+    op.costs[0] = 0;
+
+    unit_must(model_park_op(&op) && op.rc == NGX_AGAIN, "not parked");
+    unit_must(op.rd.cursor.id == seen, "the cursor stands elsewhere");
+
+    case_publish(0, 1, 20);
+
+    unit_must(model_ms(m.visible) == model_ms(seen), "not in the same ms");
+    unit_must(case_read(NGX_HTTP_LONGPOLL_READ_WAKE, 0, 0, 1,
+                        op.rd.cursor.id, 1024)
+              == NGX_OK, "who waits is not given it");
+
+    unit_must(case_read(NGX_HTTP_LONGPOLL_READ_PEEK, 0, 0, 1,
+                        ngx_http_longpoll_id_last_of(m.now), 1024)
+              == NGX_AGAIN, "what had come is given");
+    model_end();
+}
+
+
+static void
+case_script_delete(void)
+{
+    case_do(MODEL_DELETE, MODEL_NOBODY, case_script_cat);
+}
+
+
+static void
+case_script_publish(void)
+{
+    case_publish(1, 1, 100);
+    case_publish(0, 3, 100);
+    case_publish(1, 1, 100);
+}
+
+
+static void
+case_script_huge(void)
+{
+    case_publish(1, 1, m.size / 4 - 200);
+    case_publish(1, 1, m.size / 4 - 200);
+}
+
+
+/* once around the log, in records of the same size */
+
+static void
+case_script_lap(void)
+{
+    ngx_uint_t  n;
+
+    for (n = m.sh->log.size / model_need(0, 10, 0) / 100; n; n--) {
+        case_publish(0, 100, 10);
+    }
+}
+
+
+/* others come and go, again and again, until the living have been moved */
+
+static void
+case_script_move(void)
+{
+    ngx_uint_t  n;
+
+    for (n = m.sh->log.size / model_need(0, 10, 0) / 100; n; n--) {
+        case_publish(2, 100, 10);
+        case_do(MODEL_DELETE, MODEL_NOBODY, 2);
+    }
+}
+
+
+static void
+case_script_take(void)
+{
+    case_configure(0, 0, !m.conf.delete_on_read);
+}
+
+
+static void
+case_script_idle(void)
+{
+    m.now += 100000;
+    case_do(MODEL_TICK, MODEL_NOBODY, 0);
+}
+
+
+static void
+case_script_read(void)
+{
+    (void) case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                     case_script_cat, 1, 0, 1024 * 1024);
+}
+
+
+static void
+case_script_unwatch(void)
+{
+    case_do(MODEL_TICK, MODEL_NOBODY, 0);
+
+    if (m.parks[0].busy) {
+        (void) model_leave(&m.parks[0]);
+    }
+}
+
+
+static void
+case_fill(ngx_uint_t n)
+{
+    for ( /* void */ ; n; n -= 100) {
+        m.now++;
+        case_publish(0, 100, 10);
+    }
+}
+
+
+/* a read of a few thousand messages, from the middle, behind and before it */
+
+static void
+case_holds(void *data)
+{
+    uint64_t    id;
+    ngx_uint_t  i, lock;
+
+    static void  (*scripts[])(void) = {
+        case_script_publish, case_script_delete, case_script_huge,
+        case_script_take, case_script_idle, case_script_lap, case_script_move
+    };
+
+    for (i = 0; i < 7 * 6 * 4; i++) {
+        lock = 1 + i / 7 % 6;
+
+        case_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_IDLE);
+        case_configure(0, i % 7 == 4 ? 5000 : 0, 0);
+        case_fill(5000);
+
+        case_script_cat = 0;
+        id = m.all[i / 42 * 1600]->id;
+
+        m.script = scripts[i % 7];
+        m.script_lock = lock;
+        unit_hook = model_hook;
+
+        (void) case_read(i & 1 ? NGX_HTTP_LONGPOLL_READ_LAST
+                               : NGX_HTTP_LONGPOLL_READ_PARK, 0, 0,
+                         1 + (i & 1), id, 1024 * 1024);
+
+        unit_hook = NULL;
+
+        model_check();
+        model_end();
+    }
+}
+
+
+/* publishes, deletes, ticks and forgetting in several holds */
+
+static void
+case_long(void *data)
+{
+    ngx_uint_t  i, k, lock;
+    model_op_t  op;
+
+    static void  (*scripts[])(void) = {
+        case_script_publish, case_script_delete, case_script_huge,
+        case_script_take, case_script_read, case_script_unwatch
+    };
+
+    for (i = 0; i < 4 * 6 * 5 * 5; i++) {
+        lock = 1 + i / 6 % 5;
+
+        case_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_TAKE);
+        case_configure(0, 0, unit_below(2));
+        case_fill(3500);
+        case_script_cat = 0;
+
+        model_set_read(&op, 0);
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.ncats = 1;
+        op.which[0] = 0;
+
+        if (unit_once(2)) {
+            (void) model_park_op(&op);
+        }
+
+        m.script = scripts[i % 6];
+        m.script_lock = lock;
+        unit_hook = model_hook;
+
+        switch (i / 30 % 5) {
+
+        case 0:
+        case 1:
+            case_do(MODEL_DELETE, 1, 0);
+            break;
+
+        case 2:
+            case_publish(2, 1, m.size / 4 - 200);
+            case_publish(2, 1, m.size / 4 - 200);
+            break;
+
+        case 3:
+
+            /* 16 bytes more for each with delete_on_read */
+
+            for (k = 0; k < 5; k++) {
+                case_publish(2, 950, 256 - model_need(2, 0, 0)
+                                     + (m.conf.delete_on_read ? 8 : 0));
+            }
+
+            break;
+
+        case 4:
+            unit_hook = NULL;
+            case_configure(1, 0, m.conf.delete_on_read);
+            unit_hook = model_hook;
+            m.now += 10000;
+            case_do(MODEL_TICK, 1, 0);
+        }
+
+        unit_hook = NULL;
+        m.script = NULL;
+
+        case_publish(0, 1, 10);
+        (void) model_drain(0);
+
+        model_check();
+        model_end();
+    }
+}
+
+
+/* kills in what takes several holds of the lock */
+
+static void
+case_long_kills(void *data)
+{
+    ngx_uint_t  i;
+    model_op_t  op;
+
+    for (i = 0; i < 10; i++) {
+        case_zone(512 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_TAKE|MODEL_IDLE);
+        case_configure(0, 0, i & 1);
+        case_fill(2200);
+
+        model_set_read(&op, 0);
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.ncats = 1;
+        op.which[0] = 0;
+
+        if (i & 2) {
+            (void) model_park_op(&op);
+        }
+
+        switch (i % 5) {
+
+        case 0:
+        case 1:
+            model_set(&op, MODEL_DELETE, 1, 0);
+            break;
+
+        case 2:
+        case 3:
+            case_configure(i % 5 == 2 ? 1 : 0, i % 5 == 3 ? 1 : 0, i & 1);
+            m.now += 10000;
+            model_set(&op, MODEL_TICK, 1, 0);
+            break;
+
+        default:
+            case_publish(1, 1, m.size / 4 - 200);
+            model_set(&op, MODEL_PUBLISH, 1, 0);
+            op.n = 0;
+            model_add(&op, 1, m.size / 4 - 200);
+        }
+
+        m.flags |= MODEL_CRASH;
+        (void) model_op(&op);
+        m.flags &= ~MODEL_CRASH;
+
+        case_publish(0, 1, 10);
+        model_check();
+        model_end();
+    }
+}
+
+
+/* categories of more messages than one lock hold drops, and no slot left */
+
+static void
+case_forget(void *data)
+{
+    uint32_t    n, max;
+    ngx_uint_t  i;
+
+    case_zone(1024 * 1024, 2000, 20000, 0);
+
+    max = ngx_http_longpoll_cat_max_full(&m.zone.cats);
+
+    for (n = 0; n < max; n++) {
+        m.now += 10;
+
+        for (i = n < 64 && n % 16 == 0 ? 1500 : 1; i; i -= ngx_min(i, 100)) {
+            case_publish(n, ngx_min(i, 100), 1);
+        }
+    }
+
+    for ( /* void */ ; n < 2000; n++) {
+        m.now += 10;
+        case_publish(n, 1, 1);
+        unit_must(m.full == max, "%lu categories live", (unsigned long) m.full);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+/* large answers, overwritten while they are copied */
+
+static void
+case_torn(void *data)
+{
+    uint64_t    torn;
+    ngx_uint_t  i;
+
+    case_zone(1024 * 1024, 4, 250, MODEL_BETWEEN);
+    m.small = 20000;
+
+    torn = unit->invalid;
+
+    for (i = 0; i < 4000 || unit->invalid - torn < 50; i++) {
+        unit_must(i < 100000, "answers are hardly ever overwritten");
+
+        (void) model_publish(MODEL_NOBODY);
+        m.now += unit_below(3);
+
+        (void) case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY,
+                         unit_below(4), 1, unit_once(2) ? 0 : m.last_id / 2,
+                         unit_once(2) ? 300000 : 1024 * 1024);
+    }
+
+    model_check();
+    model_end();
+}
+
+
+/* within two seconds, without a poll or a publish */
+
+static void
+case_ticks(void *data)
+{
+    uint32_t    n;
+    ngx_uint_t  i;
+
+    for (i = 0; i < 20; i++) {
+        case_zone(256 * 1024, 300, 250, MODEL_IDLE);
+        case_configure(i & 1 ? 3000 : 0, i & 1 ? 0 : 5000, 0);
+
+        for (n = 0; n < 1000; n++) {
+            m.now++;
+            case_publish(unit_below(300), 1, 30);
+        }
+
+        m.now += 6000;
+        case_publish(300 - 1, 1, 30);
+
+        case_do(MODEL_TICK, MODEL_NOBODY, 0);
+        m.now += 1000;
+        case_do(MODEL_TICK, MODEL_NOBODY, 0);
+
+        unit_must(m.nlive == 1, "%lu messages live on",
+                  (unsigned long) m.nlive);
+
+        case_do(MODEL_STATUS, MODEL_NOBODY, 0);
+        model_check();
+        model_end();
+    }
+}
+
+
+static void
+case_bound_hook(void)
+{
+    uint64_t  evicted;
+
+    evicted = m.sh->counters.evicted;
+
+    unit_must(evicted - case_bound_evicted <= CASE_HOLD_DROPS,
+              "%lu messages are dropped in one hold",
+              (unsigned long) (evicted - case_bound_evicted));
+
+    case_bound_evicted = evicted;
+    unit->holds++;
+}
+
+
+static void
+case_bound(void *data)
+{
+    uint64_t                 wake, n, holds;
+    ngx_http_longpoll_cat_t  cat;
+    ngx_http_longpoll_msg_t  msg;
+
+    static u_char  bytes[8 * 1024 * 1024];
+
+    case_zone(32 * 1024 * 1024, 10, 10000000, 0);
+
+    ngx_memzero(&msg, sizeof(msg));
+    msg.data.data = bytes;
+    cat = m.cats[0].cat;
+
+    for (n = 0; m.sh->counters.evicted == 0; n++) {
+        msg.data.len = 1;
+        unit_must(ngx_http_longpoll_zone_publish(&m.zone, &cat, &msg, 1, NULL,
+                                                 m.now, &wake)
+                  == NGX_OK, "a small one is refused");
+    }
+
+    case_bound_evicted = m.sh->counters.evicted;
+    holds = unit->holds;
+    unit_hook = case_bound_hook;
+
+    msg.data.len = m.size / 4 - 1024;
+    unit_must(ngx_http_longpoll_zone_publish(&m.zone, &cat, &msg, 1, NULL,
+                                             m.now, &wake)
+              == NGX_OK, "a large one is refused");
+
+    case_bound_hook();
+
+    unit_must(unit->holds - holds > 64, "it took only %lu holds",
+              (unsigned long) (unit->holds - holds));
+}
+
+
+static void
+case_views(void *data)
+{
+    u_char                    *addr, random[24];
+    ngx_http_longpoll_zone_t   z, old;
+
+    ngx_memzero(&z, sizeof(z));
+    ngx_memzero(random, sizeof(random));
+
+    z.size = 32 * 1024;
+    addr = calloc(1, z.size);
+
+    unit_must(ngx_http_longpoll_zone_init(&z, addr, z.size / 2, 0, random, 1)
+              == NGX_DECLINED, "a zone of half the memory is made");
+    free(addr);
+
+    case_zone(64 * 1024, 10, 250, 0);
+    case_publish(1, 10, 100);
+
+    old = m.zone;
+    ngx_memzero(&m.zone, sizeof(m.zone));
+    m.zone.mutex = old.mutex;
+    m.zone.size = m.size;
+
+    model_zone_init(1);
+    case_publish(1, 10, 100);
+    (void) case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 1, 0,
+                     1 << 20);
+    model_check();
+
+    ngx_memzero(&m.zone, sizeof(m.zone));
+    m.zone.size = m.size;
+    ngx_http_longpoll_zone_inherit(&m.zone, &old);
+
+    case_publish(1, 100, 100);
+    (void) case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 1, 1, 0,
+                     1 << 20);
+    model_check();
+    model_end();
+}
+
+
+/* as many as may be, of one category and of as many as there may be */
+
+static void
+case_batches(void *data)
+{
+    ngx_uint_t  i;
+    model_op_t  op;
+
+    case_zone(256 * 1024, 1000, 5000, 0);
+
+    case_publish(0, 1000, 10);
+    case_publish(1, 1000, 10);
+
+    for (i = 380; i < 390; i++) {
+        model_set(&op, MODEL_PUBLISH, MODEL_NOBODY, 0);
+
+        for (op.n = 0; op.n < i; /* void */ ) {
+            model_add(&op, op.n, 10);
+        }
+
+        unit_must(model_op(&op), "killed");
+    }
+
+    model_check();
+    model_end();
+}
+
+
+const unit_case_t  store_cases[] = {
+
+    { "a record may end exactly at the end of the log", case_exact_end },
+    { "30,000 categories of one message go through 1 MB", case_many_cats },
+    { "polls in all slots cost no message its place", case_polls },
+    { "who waits in a ms is given what comes in it", case_same_ms },
+    { "a read in many holds bears anything between them", case_holds },
+    { "so do a publish, a delete and a tick", case_long },
+    { "and a kill, too", case_long_kills },
+    { "a large publish drops a thousand in one hold, at most", case_bound },
+    { "a category goes as a whole where its slot is needed", case_forget },
+    { "an answer that is copied outside the lock is whole", case_torn },
+    { "what is over its time is gone after two ticks", case_ticks },
+    { "1,000 messages are published at once in a small zone", case_batches },
+    { "a zone can be viewed anew", case_views },
+};
+
+
+const ngx_uint_t  store_ncases = sizeof(store_cases) / sizeof(store_cases[0]);

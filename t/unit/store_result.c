@@ -1,0 +1,744 @@
+
+/*
+ * store_result.c: what must be true of the answer of a call.
+ */
+
+
+#include "store_model.h"
+
+
+/* all that was published of a category is pending by a worker that waited */
+
+static void
+model_is_pending(model_op_t *op, uint32_t cat, uint64_t bit)
+{
+    ngx_uint_t    i;
+    model_msg_t  *msg;
+
+    for (i = m.nall - op->n; i < m.nall; i++) {
+        msg = m.all[i];
+
+        unit_must(msg->dead || msg->cat != cat || !msg->has_pending
+                  || (msg->pending & bit),
+                  "a message is not pending by who waits for it");
+    }
+}
+
+
+/* what an idempotency key should have found, or not */
+
+static void
+model_keyed(model_op_t *op)
+{
+    ngx_uint_t    i;
+    model_msg_t  *msg, *first;
+
+    first = NULL;
+
+    for (i = 0; op->key && i < m.nall && first == NULL; i++) {
+        msg = m.all[i];
+
+        if (msg->cat == op->which[0] && msg->key == op->key
+            && !msg->dead
+            && (op->rc != NGX_OK || msg->id < op->msgs[0].id)
+            && !(m.conf.ttl && model_ms(msg->id) + m.conf.ttl
+                               <= model_clock(op->now)))
+        {
+            first = msg;
+        }
+    }
+
+    if (op->between) {
+        return;
+    }
+
+    if (op->rc == NGX_DONE) {
+        unit_must(first && op->msgs[op->n - 1].id == first->id + first->behind
+                  && op->wake == 0 && m.came == 0,
+                  "a key is known that should not be, or for another publish");
+        unit->known++;
+
+    } else if (op->rc == NGX_OK) {
+        unit_must(first == NULL || model_idle(op->which[0], op->now, 1),
+                  "a key is not known that should be");
+    }
+}
+
+
+static void
+model_published(model_op_t *op)
+{
+    uint32_t           slot;
+    uint64_t           id;
+    ngx_uint_t         i, w, big, next, before;
+    model_cat_t       *c;
+    model_interest_t  *in;
+
+    big = op->need > m.size / 4
+          || op->distinct > ngx_http_longpoll_cat_max_full(&m.zone.cats);
+
+    if (op->between == 0 && op->rc != NGX_DONE) {
+        unit_must((op->rc == NGX_DECLINED) == big,
+                  "publishing %lu of %lu bytes returns %ld",
+                  (unsigned long) op->need, (unsigned long) m.size,
+                  (long) op->rc);
+    }
+
+    model_keyed(op);
+
+    if (op->rc == NGX_DONE) {
+        return;
+    }
+
+    if (op->rc != NGX_OK) {
+        unit_must(op->wake == 0, "a refused publish wakes");
+        unit->declined++;
+        return;
+    }
+
+    id = op->last_id;
+
+    for (i = 0; i < op->n; i++) {
+        id = ngx_max(ngx_http_longpoll_id(op->clock, 0), id + 1);
+        unit_must(op->msgs[i].id == id, "id %lx should be %lx",
+                  (unsigned long) op->msgs[i].id, (unsigned long) id);
+        unit_must(model_ms(id) > m.floor,
+                  "an id shares the ms of a time-out answer");
+    }
+
+    unit_must(m.sh->clock.visible == id, "a publish is not visible");
+    unit_must(op->between
+              || m.sh->counters.published == op->published + op->n,
+              "published is wrong");
+    unit_must(m.sh->log.live * 20 <= m.sh->log.size * 17,
+              "more lives than should");
+
+    next = 0;
+
+    for (i = 0; i < op->n; i++) {
+        c = &m.cats[op->which[i]];
+
+        if (op->msgs[i].cat != next) {
+            continue;
+        }
+
+        next++;
+
+        before = c->count + c->went - c->came;
+
+        unit_must(c->count <= m.conf.buffer || c->went >= c->came,
+                  "%lu messages where %lu may be",
+                  (unsigned long) c->count, (unsigned long) m.conf.buffer);
+
+        if (op->between == 0 && model_idle(op->which[i], op->now, 1)) {
+            unit_must(c->count <= c->came,
+                      "a publish wakes a category that is over its inactive");
+        }
+
+        c->used_min = op->now;
+        c->used_max = op->now;
+
+        slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
+        unit_must(slot != NGX_HTTP_LONGPOLL_CAT_NONE, "no slot for c%u",
+                  op->which[i]);
+
+        for (w = 0; w < MODEL_WORKERS; w++) {
+            in = &c->interest[w];
+
+            if (in->bit || (in->slotless && before == 0)) {
+                unit_must((op->wake & model_bit(w))
+                          || m.sh->workers[m.workers[w]].wake_all
+                          || m.waking[w],
+                          "worker %lu is not woken for c%u",
+                          (unsigned long) w, op->which[i]);
+
+                /* else a kill has cost the interest: it looks at all it has */
+
+                if (in->slotless || (m.zone.cats.slots[slot].waiting
+                                  & model_bit(w)))
+                {
+                    in->pending = op->serial;
+                    model_is_pending(op, op->which[i], model_bit(w));
+                }
+
+                unit_must(model_woken(w, op->which[i], c->count),
+                          "worker %lu is not woken of c%u", (unsigned long) w,
+                          op->which[i]);
+            }
+        }
+    }
+}
+
+
+/* the messages of an answer, or NULLs for what should be there and is not */
+
+ngx_uint_t
+model_expect(model_op_t *op, uint64_t seen, model_msg_t **found)
+{
+    ngx_uint_t    i, n;
+    model_msg_t  *msg;
+
+    n = 0;
+
+    for (i = model_index(seen + 1); i < m.nall; i++) {
+        msg = m.all[i];
+
+        if (model_has(op, msg->cat)
+            && (!msg->dead
+                || (msg->died == op->serial && msg->why == MODEL_DELETED
+                    && model_was_given(op, msg->id))))
+        {
+            found[n++] = msg;
+        }
+    }
+
+    return n;
+}
+
+
+/* whole ms, at least one, not over the limit otherwise */
+
+static ngx_uint_t
+model_cut(model_op_t *op, model_msg_t **found, ngx_uint_t n, uint64_t limit)
+{
+    uint64_t    bytes, more;
+    ngx_uint_t  i, j;
+
+    bytes = 0;
+
+    for (i = 0; i < n; i = j) {
+        more = 0;
+
+        for (j = i; j < n && model_ms(found[j]->id) == model_ms(found[i]->id);
+             j++)
+        {
+            more += op->costs[m.cats[found[j]->cat].index] + found[j]->len;
+        }
+
+        if (i && bytes + more > limit) {
+            break;
+        }
+
+        bytes += more;
+    }
+
+    return i;
+}
+
+
+static uint64_t
+model_arrived(model_op_t *op)
+{
+    ngx_http_longpoll_cursor_t  *cursor;
+
+    cursor = &op->cursor;
+
+    unit_must(!op->rd.cursor.fresh, "a cursor remains fresh");
+
+    if (op->between) {
+        unit_must(op->rd.cursor.id == cursor->id
+                  || (cursor->fresh && op->rd.cursor.id >= op->visible
+                      && op->rd.cursor.id <= m.visible),
+                  "a cursor has moved");
+
+    } else if (cursor->fresh
+               && (cursor->now
+                   || (cursor->exact ? cursor->id > op->last_id
+                                     : model_ms(cursor->id) >= op->clock)))
+    {
+        unit_must(op->rd.cursor.id == m.visible,
+                  "a cursor from now on begins elsewhere");
+    } else {
+        unit_must(op->rd.cursor.id == cursor->id, "a cursor has moved");
+    }
+
+    return op->rd.cursor.id;
+}
+
+
+static void
+model_missed(model_op_t *op, uint64_t seen, uint64_t upto)
+{
+    ngx_uint_t    i, must, may;
+    model_cat_t  *c;
+    model_msg_t  *msg;
+
+    must = op->cursor.lost;
+    may = op->cursor.lost;
+
+    for (i = 0; i < op->rd.ncats; i++) {
+        c = &m.cats[op->which[i]];
+
+        if (seen < c->dropped) {
+            may = 1;
+            must |= !op->between;
+        }
+    }
+
+    if (op->between) {
+
+        /* what was lost on the way and stands in the answer is not missed */
+
+        for (i = model_index(seen + 1); i < m.nall; i++) {
+            msg = m.all[i];
+
+            if (model_has(op, msg->cat) && msg->id <= upto && msg->dead
+                && !(msg->why & MODEL_DELETED) && !model_was_given(op, msg->id))
+            {
+                must = 1;
+            }
+        }
+    }
+
+    if (!m.exact) {
+
+        if (op->cursor.beginning) {
+            must = op->cursor.lost;
+
+        } else if (seen < m.max_dropped) {
+            unit->false_missed += (op->rd.missed && !may);
+            may = 1;
+        }
+    }
+
+    unit->missed += op->rd.missed;
+
+    unit_must(op->rd.missed || !must, "missed is not said (dropped %lx)",
+              (unsigned long) m.cats[op->which[0]].dropped);
+    unit_must(!op->rd.missed || may, "missed is said for nothing");
+}
+
+
+/* while others came between the holds */
+
+static void
+model_read_between(model_op_t *op, uint64_t seen, model_msg_t **found,
+    ngx_uint_t n)
+{
+    uint64_t                  last;
+    ngx_uint_t                i, k;
+    model_msg_t              *msg;
+    ngx_http_longpoll_msg_t  *msgs;
+
+    msgs = op->rd.msgs;
+    last = op->rd.nmsgs ? msgs[op->rd.nmsgs - 1].id : 0;
+
+    for (k = 0; k < op->rd.nmsgs; k++) {
+        i = model_index(msgs[k].id);
+        unit_must(i < m.nall && m.all[i]->id == msgs[k].id
+                  && msgs[k].id > (k ? msgs[k - 1].id : seen),
+                  "an answer out of order");
+
+        msg = m.all[i];
+        unit_must(model_has(op, msg->cat)
+                  && m.cats[msg->cat].index == msgs[k].cat
+                  && msg->len == msgs[k].data.len,
+                  "an answer with another message");
+        unit_must(!msg->dead || msg->died >= op->serial,
+                  "an answer with a message that was dead before");
+    }
+
+    for (i = 0; i < n; i++) {
+        if (found[i]->id <= last) {
+            unit_must(model_was_given(op, found[i]->id),
+                      "an answer with a hole");
+
+        } else {
+            unit_must(model_ms(found[i]->id) != model_ms(last)
+                      || found[i]->id > op->visible,
+                      "an answer is cut within a ms");
+        }
+    }
+}
+
+
+static void
+model_was_read(model_op_t *op)
+{
+    uint64_t                   seen;
+    uint32_t                   slot;
+    ngx_uint_t                 i, n, cut, take;
+    model_cat_t               *c;
+    model_msg_t              **found;
+    model_interest_t          *in;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = &op->rd;
+    found = m.went;
+    seen = 0;
+    unit->reads++;
+
+    if (op->rc == NGX_ERROR) {
+        unit_must(unit_no_memory_hit, "a read fails for nothing");
+        return;
+    }
+
+    if (op->rc == NGX_DONE) {
+        unit_must(op->by_client, "nobody is not there");
+        return;
+    }
+
+    model_mark(op);
+
+    if (op->by_client) {
+        goto after;
+    }
+
+    seen = model_arrived(op);
+    n = model_expect(op, seen, found);
+    cut = model_cut(op, found, n, rd->limit);
+
+    unit_must((op->rc == NGX_OK) == (rd->nmsgs != 0),
+              "a read returns %ld with %lu messages", (long) op->rc,
+              (unsigned long) rd->nmsgs);
+    unit_must(op->rc == NGX_OK || n == 0, "a read finds nothing of %lu",
+              (unsigned long) n);
+
+    if (op->between) {
+        model_read_between(op, seen, found, n);
+
+    } else if (op->rc == NGX_OK) {
+
+        if (rd->nmsgs != cut && m.invalid > 1) {
+            cut = model_cut(op, found, n, ngx_min(rd->limit, 262144));
+        }
+
+        unit_must(rd->nmsgs == cut, "an answer of %lu messages, not %lu",
+                  (unsigned long) rd->nmsgs, (unsigned long) cut);
+
+        for (i = 0; i < cut; i++) {
+            unit_must(rd->msgs[i].id == found[i]->id
+                      && rd->msgs[i].cat == m.cats[found[i]->cat].index
+                      && rd->msgs[i].data.len == found[i]->len,
+                      "another message in an answer");
+        }
+    }
+
+    model_missed(op, seen, rd->nmsgs ? rd->msgs[rd->nmsgs - 1].id
+                                     : (uint64_t) -1);
+
+    for (i = 0; i < rd->nmsgs && op->between == 0; i++) {
+        unit_must(m.conf.ttl == 0
+                  || model_ms(rd->msgs[i].id) + m.conf.ttl > op->clock,
+                  "a message over its ttl is given");
+        unit_must(!(op->idle >> rd->msgs[i].cat & 1),
+                  "a message of an inactive category is given");
+    }
+
+after:
+
+    take = m.conf.delete_on_read && rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK;
+
+    for (i = 0; i < rd->nmsgs && take; i++) {
+        n = model_index(rd->msgs[i].id);
+
+        if (!m.all[n]->dead) {
+            m.all[n]->taken = 1;
+
+            if (op->worker != MODEL_NOBODY
+                && rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE)
+            {
+                m.all[n]->pending |= model_bit(op->worker);
+            }
+
+            unit_must(m.all[n]->pending, "a message that was read remains");
+        }
+    }
+
+    for (i = 0; i < rd->ncats; i++) {
+        c = &m.cats[op->which[i]];
+
+        unit_must(op->between || c->count <= m.conf.buffer,
+                  "more than buffer messages after a read");
+
+        c->used_min = ngx_max(c->used_min, op->now);
+        c->used_max = ngx_max(c->used_max, op->now);
+    }
+
+    if (op->rc == NGX_OK) {
+        return;
+    }
+
+    if (op->by_client && (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
+                          || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK))
+    {
+        unit_must(op->between || m.last_id == op->last_id,
+                  "a client's time-out moves the clock");
+        return;
+    }
+
+    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
+        || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK)
+    {
+        unit_must(rd->timestamp
+                  == op->clock - (model_ms(seen) < op->clock),
+                  "a time-out answer of another time");
+        unit_must(op->between || m.last_id == op->last_id
+                  || m.last_id == ngx_http_longpoll_id_last_of(rd->timestamp),
+                  "a time-out answer moves the clock");
+
+        m.floor = ngx_max(m.floor, rd->timestamp);
+        return;
+    }
+
+    for (i = 0; i < rd->ncats; i++) {
+        c = &m.cats[op->which[i]];
+        slot = op->slots[i];
+
+        if (op->worker == MODEL_NOBODY) {
+            unit_must(slot == NGX_HTTP_LONGPOLL_CAT_NONE,
+                      "a slot waits for nobody");
+            continue;
+        }
+
+        in = &c->interest[op->worker];
+
+        if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            unit_must(m.zone.cats.slots[slot].hash[0] == c->cat.hash[0]
+                      && (m.zone.cats.slots[slot].waiting
+                          & model_bit(op->worker)),
+                      "a poll waits in another's slot");
+
+            if (!in->bit && c->count == 0) {
+                in->pending = 0;
+            }
+
+            in->bit = 1;
+            in->slot = slot;
+            continue;
+        }
+
+        unit_must(op->between
+                  || ngx_http_longpoll_cat_idle(&m.zone.cats)
+                     >= ngx_http_longpoll_cat_max_idle(&m.zone.cats)
+                  || m.zone.cats.sh->claimed == m.zone.cats.sh->nslots,
+                  "a poll is loose though there is a slot");
+        in->bit = 0;
+        in->slotless++;
+        m.slotless[op->worker]++;
+    }
+}
+
+
+/* a worker has_pending nothing more of a category, or of any */
+
+static void
+model_acknowledged(ngx_uint_t worker, uint32_t cat)
+{
+    ngx_uint_t    i;
+    model_msg_t  *msg;
+
+    for (i = 0; i < m.nall; i++) {
+        msg = m.all[i];
+
+        if (!msg->dead && msg->has_pending && (cat == (uint32_t) -1
+                                        || cat == msg->cat))
+        {
+            msg->pending &= ~model_bit(worker);
+
+            unit_must(msg->pending || !msg->taken,
+                      "a message that nobody has_pending remains");
+        }
+    }
+}
+
+
+static void
+model_reaped(model_op_t *op)
+{
+    uint32_t                        n, ref;
+    uint64_t                        bit;
+    ngx_uint_t                      i, number;
+    model_cat_t                    *c;
+    ngx_http_longpoll_msg_sh_t     *msg;
+    ngx_http_longpoll_worker_sh_t  *w;
+
+    number = m.workers[op->worker];
+    bit = model_bit(op->worker);
+    w = &m.sh->workers[number];
+
+    for (n = 0; n < m.ncats; n++) {
+        c = &m.cats[n];
+
+        if (c->interest[op->worker].bit) {
+            c->used_min = op->now;
+            c->used_max = ngx_max(c->used_max, op->now);
+        }
+
+        ngx_memzero(&c->interest[op->worker], sizeof(model_interest_t));
+    }
+
+    m.slotless[op->worker] = 0;
+    m.waiting[op->worker] = 0;
+    m.waking[op->worker] = 0;
+
+    model_acknowledged(op->worker, (uint32_t) -1);
+
+    unit_must(w->waiting == 0, "the gauge of a dead worker remains");
+    unit_must(w->slotless == 0 && !(m.sh->slotless & bit),
+              "loose interests of a dead worker remain");
+    for (n = 0; n < m.zone.cats.sh->fresh; n++) {
+        unit_must(m.zone.cats.slots[n].hash[0] == 0
+                  || !(m.zone.cats.slots[n].waiting & bit),
+                  "a slot waits for a dead worker");
+    }
+
+    for (i = 0; i < m.zone.words && op->between == 0; i++) {
+        unit_must(m.zone.dirty[number * m.zone.words + i] == 0,
+                  "dirty bits of a dead worker remain");
+    }
+
+    for (ref = m.sh->list.oldest; ref; ref = msg->newer) {
+        msg = model_msg(ref);
+
+        unit_must(!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
+                  || !(*(uint64_t *) (msg + 1) & bit),
+                  "a dead worker has_pending a message");
+    }
+}
+
+
+static void
+model_status(model_op_t *op)
+{
+    uint32_t                          n;
+    uint64_t                          waiting, active, used;
+    ngx_uint_t                        i;
+    ngx_http_longpoll_zone_status_t  *st;
+
+    st = &op->st;
+    waiting = 0;
+    active = 0;
+
+    for (i = 0; i < MODEL_WORKERS; i++) {
+        waiting += m.waiting[i];
+    }
+
+    for (n = 0; n < m.ncats; n++) {
+        active += (m.cats[n].count || model_pinned(n, 0));
+    }
+
+    used = m.size - ngx_min(m.size, model_limit() - m.live);
+
+    unit_must(st->size == m.size && st->events == m.nlive
+              && st->waiting == waiting, "status: wrong figures");
+    unit_must(st->used <= used + 32 && used <= st->used + 32,
+              "status: used is %lu, not %lu", (unsigned long) st->used,
+              (unsigned long) used);
+    unit_must(st->categories <= active
+              && st->categories >= (m.exact ? active : m.full),
+              "status: %lu categories, not %lu",
+              (unsigned long) st->categories, (unsigned long) active);
+}
+
+
+void
+model_result(model_op_t *op)
+{
+    ngx_uint_t         i;
+    model_cat_t       *c;
+    model_interest_t  *in;
+
+    c = &m.cats[op->cat];
+    in = op->worker == MODEL_NOBODY ? NULL : &c->interest[op->worker];
+
+    switch (op->kind) {
+
+    case MODEL_PUBLISH:
+        model_published(op);
+        break;
+
+    case MODEL_READ:
+        model_was_read(op);
+        break;
+
+    case MODEL_UNWATCH:
+        c->used_max = ngx_max(c->used_max, op->now);
+        c->used_min = ngx_min(c->used_min, op->now);
+
+        if (in->bit) {
+            model_acknowledged(op->worker, op->cat);
+        }
+
+        in->bit = 0;
+        in->pending = 0;
+        break;
+
+    case MODEL_SLOTLESS:
+        in->slotless += op->slotless;
+        m.slotless[op->worker] += op->slotless;
+
+        if (!in->bit && !in->slotless) {
+            in->pending = 0;
+        }
+
+        break;
+
+    case MODEL_ACKNOWLEDGE:
+        if (in) {
+            model_acknowledged(op->worker, op->cat);
+        }
+
+        break;
+
+    case MODEL_DIRTY:
+        unit_must(op->rc <= NGX_HTTP_LONGPOLL_DIRTY, "too many are dirty");
+
+        for (i = 0; i < (ngx_uint_t) op->rc; i++) {
+            m.cats[model_find_cat(op->hashes[i])]
+                .interest[op->worker].pending = 0;
+        }
+
+        break;
+
+    case MODEL_WAKE_ALL:
+        m.waking[op->worker] |= op->rc;
+        break;
+
+    case MODEL_DELETE:
+        c->used_max = ngx_max(c->used_max, op->now);
+        c->used_min = ngx_min(c->used_min, op->now);
+
+        for (i = 0; i < m.nall; i++) {
+            unit_must(m.all[i]->dead || m.all[i]->cat != op->cat
+                      || m.all[i]->id > op->bound,
+                      "a deleted message remains");
+        }
+
+        break;
+
+    case MODEL_TICK:
+        if (op->between == 0) {
+            unit_must((ngx_uint_t) op->rc == (op->now / 1000 != op->second),
+                      "tick returns %ld", (long) op->rc);
+        }
+
+        for (i = 0; i < m.nall && op->rc && op->between == 0; i++) {
+            unit_must(m.all[i]->dead || m.conf.ttl == 0
+                      || model_ms(m.all[i]->id) + m.conf.ttl
+                         > model_clock(op->now),
+                      "a message over its ttl remains after a tick");
+        }
+
+        break;
+
+    case MODEL_REAP:
+        model_reaped(op);
+        break;
+
+    case MODEL_CONFIGURE:
+        unit_must(memcmp(&m.sh->conf, &op->conf, sizeof(op->conf)) == 0,
+                  "configure does not");
+        model_conf_is(&op->conf);
+        break;
+
+    case MODEL_STATUS:
+        model_status(op);
+        break;
+
+    default: /* of gpoll's clients alone */
+        break;
+    }
+
+    model_client_result(op);
+}
