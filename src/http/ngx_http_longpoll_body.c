@@ -44,6 +44,11 @@ static ngx_int_t ngx_http_longpoll_body_one_line(ngx_http_request_t *r,
     ngx_str_t *data);
 
 
+#define ngx_http_longpoll_body_has_lines(s)                                   \
+    (memchr((s)->data, LF, (s)->len) != NULL                                  \
+     || memchr((s)->data, CR, (s)->len) != NULL)
+
+
 ngx_int_t
 ngx_http_longpoll_body_batch(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
@@ -76,7 +81,7 @@ ngx_http_longpoll_body_batch(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_longpoll_body_read(ngx_http_request_t *r, ngx_str_t *body)
 {
-    off_t         len;
+    off_t         more;
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
@@ -86,25 +91,24 @@ ngx_http_longpoll_body_read(ngx_http_request_t *r, ngx_str_t *body)
         return NGX_OK;
     }
 
-    len = 0;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        len += ngx_buf_size(cl->buf);
-    }
-
-    if (len == 0) {
-        return NGX_OK;
-    }
-
     b = r->request_body->bufs->buf;
+    more = 0;
 
-    body->data = b->pos;
-    body->len = (size_t) len;
+    for (cl = r->request_body->bufs->next; cl; cl = cl->next) {
+        more += ngx_buf_size(cl->buf);
+    }
 
-    if (!b->in_file && ngx_buf_size(b) == len) {
+    if (more == 0 && !b->in_file) {
+
+        if (b->pos < b->last) {
+            body->data = b->pos;
+            body->len = b->last - b->pos;
+        }
+
         return NGX_OK;
     }
 
+    body->len = (size_t) (ngx_buf_size(b) + more);
     body->data = ngx_pnalloc(r->pool, body->len);
     if (body->data == NULL) {
         return NGX_ERROR;
@@ -179,7 +183,7 @@ ngx_http_longpoll_body_configured(ngx_http_request_t *r,
     if (ngx_http_longpoll_body_is_json(r)) {
         rc = ngx_http_longpoll_json_data(&data, body->data, body->len, r->pool,
                                          error);
-        if (rc == NGX_OK) {
+        if (rc == NGX_OK && ngx_http_longpoll_body_has_lines(&data)) {
             rc = ngx_http_longpoll_body_one_line(r, &data);
         }
 
@@ -309,8 +313,9 @@ ngx_http_longpoll_body_parse(ngx_http_request_t *r,
     for (i = 0; i < batch->nmsgs; i++) {
         batch->msgs[i].data = items[i].data;
 
-        if (ngx_http_longpoll_body_one_line(r, &batch->msgs[i].data)
-            != NGX_OK)
+        if (ngx_http_longpoll_body_has_lines(&batch->msgs[i].data)
+            && ngx_http_longpoll_body_one_line(r, &batch->msgs[i].data)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -406,12 +411,6 @@ static ngx_int_t
 ngx_http_longpoll_body_one_line(ngx_http_request_t *r, ngx_str_t *data)
 {
     u_char  *p, *last;
-
-    if (memchr(data->data, LF, data->len) == NULL
-        && memchr(data->data, CR, data->len) == NULL)
-    {
-        return NGX_OK;
-    }
 
     p = ngx_pnalloc(r->pool, data->len);
     if (p == NULL) {
