@@ -2,15 +2,16 @@
 /*
  * ngx_http_longpoll_file.c: the file of a zone, and the notes beside it.
  *
- * Only what was fsynced counts.  A size that is good never goes back but by a
- * new file; what stands behind it was not finished by somebody, and is cut off
- * before the next append.
+ * Only bytes that were synced count.  f->size says how many these are: it grows
+ * with each append, and only a new file makes it smaller.  Bytes behind it come
+ * from an append that did not finish, and are cut off before the next one.
  *
- * New files become the ones in this order, whatever is interrupted where:
+ * New files take the place of the old ones in this order.  A process may be
+ * killed between any two steps:
  *
  *     losses into the old notes     they are true of either file
- *     fsync new, rename PATH        old notes speak of lines that are not there
- *     fsync, rename PATH.state      the lock of the new notes is taken before
+ *     fsync new, rename PATH        old notes may name lines that are not there
+ *     lock, rename PATH.state       the writer holds the lock all the time
  *     fsync the directory
  */
 
@@ -58,6 +59,8 @@ static void ngx_http_longpoll_file_shut(int *fd);
 
 #define ngx_http_longpoll_file_kind(kind)  ((ngx_uint_t) 1 << (kind))
 #define NGX_HTTP_LONGPOLL_FILE_ALL         ((ngx_uint_t) -1)
+#define NGX_HTTP_LONGPOLL_FILE_DELETIONS                                      \
+    ngx_http_longpoll_file_kind(NGX_HTTP_LONGPOLL_NOTE_DELETION)
 
 
 const char  *ngx_http_longpoll_file_suffixes[] = {
@@ -118,7 +121,7 @@ ngx_http_longpoll_file_read_head(u_char *p, size_t len,
     }
 
     head->epoch = disk.word[0];
-    head->trusted = disk.word[1];
+    head->valid_from = disk.word[1];
     head->last_id = disk.word[2];
     head->key[0] = disk.word[3];
     head->key[1] = disk.word[4];
@@ -170,7 +173,7 @@ ngx_http_longpoll_file_open(ngx_http_longpoll_file_t *f)
         goto failed;
     }
 
-    /* the master could read it, another user's, golongpoll's, say */
+    /* EACCES: the master could read the file, which is another user's */
 
     f->size = 0;
 
@@ -233,7 +236,7 @@ ngx_http_longpoll_file_failed(ngx_http_longpoll_file_t *f, const char *failed,
 }
 
 
-/* the notes may be renamed over while the lock of the old ones is waited for */
+/* another writer may replace the notes between open() and flock() */
 
 static ngx_int_t
 ngx_http_longpoll_file_lock(ngx_http_longpoll_file_t *f)
@@ -315,7 +318,7 @@ ngx_http_longpoll_file_head(ngx_http_longpoll_file_t *f)
         rc = ngx_http_longpoll_file_sync(f, f->state_fd, f->state);
     }
 
-    /* it may be new */
+    /* the file may be new */
 
     if (rc == NGX_OK) {
         rc = ngx_http_longpoll_file_sync_dir(f);
@@ -336,7 +339,7 @@ ngx_http_longpoll_file_write_head(ngx_http_longpoll_file_t *f, int fd,
     ngx_memcpy(disk.magic, NGX_HTTP_LONGPOLL_FILE_MAGIC, sizeof(disk.magic));
 
     disk.word[0] = f->head.epoch;
-    disk.word[1] = f->head.trusted;
+    disk.word[1] = f->head.valid_from;
     disk.word[2] = f->head.last_id;
     disk.word[3] = f->head.key[0];
     disk.word[4] = f->head.key[1];
@@ -392,17 +395,17 @@ ngx_http_longpoll_file_check(ngx_http_longpoll_file_t *f)
     f->err = 0;
 
     if (ngx_http_longpoll_file_same(f->path, f->fd) != NGX_OK) {
-        f->failed = "is not there any more";
+        f->failed = "was removed or replaced";
         return NGX_DECLINED;
     }
 
     if (fstat(f->fd, &st) == 0 && (uint64_t) st.st_size < f->size) {
-        f->failed = "was cut";
+        f->failed = "was truncated";
         return NGX_DECLINED;
     }
 
     if (ngx_http_longpoll_file_same(f->state, f->state_fd) != NGX_OK) {
-        f->failed = "is not there any more";
+        f->failed = "was removed or replaced";
         f->name = f->state;
         return NGX_DECLINED;
     }
@@ -446,14 +449,13 @@ ngx_http_longpoll_file_append(ngx_http_longpoll_file_t *f,
         if (rc == NGX_OK && f->new_state_fd != -1) {
             rc = ngx_http_longpoll_file_write_notes(f, f->new_state_fd,
                      f->state_new, save->notes, save->nnotes,
-                     ngx_http_longpoll_file_kind(NGX_HTTP_LONGPOLL_NOTE_DELETION),
-                     &f->new_state_size);
+                     NGX_HTTP_LONGPOLL_FILE_DELETIONS, &f->new_state_size);
         }
     }
 
     if (rc != NGX_OK) {
 
-        /* what was written of it must not be taken for events */
+        /* a part of a line must not be taken for an event */
 
         (void) !ftruncate(f->fd, f->size);
         return rc;
@@ -522,7 +524,7 @@ ngx_http_longpoll_file_write(ngx_http_longpoll_file_t *f, int fd,
 }
 
 
-/* those of some kinds */
+/* writes the notes whose kinds are in the set */
 
 static ngx_int_t
 ngx_http_longpoll_file_write_notes(ngx_http_longpoll_file_t *f, int fd,
@@ -577,7 +579,7 @@ ngx_http_longpoll_file_sync(ngx_http_longpoll_file_t *f, int fd,
 }
 
 
-/* its entries: that of a new file may be lost otherwise */
+/* syncs the directory, in which the entry of a new file may be missing */
 
 static ngx_int_t
 ngx_http_longpoll_file_sync_dir(ngx_http_longpoll_file_t *f)
@@ -620,7 +622,7 @@ ngx_http_longpoll_file_compact(ngx_http_longpoll_file_t *f)
     f->new_size = 0;
     f->new_state_size = NGX_HTTP_LONGPOLL_FILE_HEAD;
 
-    /* left by somebody who died, or laid there */
+    /* left by a writer that was killed */
 
     (void) unlink(f->path_new);
     (void) unlink(f->state_new);
@@ -677,7 +679,7 @@ ngx_http_longpoll_file_compact_append(ngx_http_longpoll_file_t *f,
                                                 &f->new_state_size);
     }
 
-    /* piece by piece, so that the last one does not take long */
+    /* each piece is synced, so that the sync of the last one is short */
 
     if (rc == NGX_OK) {
         rc = ngx_http_longpoll_file_sync(f, f->new_fd, f->path_new);
@@ -713,7 +715,7 @@ ngx_http_longpoll_file_compact_done(ngx_http_longpoll_file_t *f)
         return ngx_http_longpoll_file_failed(f, "rename", f->path_new);
     }
 
-    /* from here on it is the one, come what may */
+    /* from here on the new file counts, also if the next steps fail */
 
     ngx_http_longpoll_file_shut(&f->fd);
     f->fd = f->new_fd;

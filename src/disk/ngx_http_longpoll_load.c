@@ -1,21 +1,22 @@
 
 /*
- * ngx_http_longpoll_load.c: a zone's file is read, before the first request.
+ * ngx_http_longpoll_load.c: reads a zone's file before the first request.
  *
- *     notes   the head; what is gone, which keys there were
- *     index   every line is parsed once: time and place of the good ones
- *     sort    by time, if they are not; lines of one ms keep their order
- *     load    each good one that is not gone or lost, nor over its ttl, into
- *             the zone
- *     losses  what the notes say that categories lost
+ *     notes   the head; deletions, keys and losses
+ *     index   each line is parsed once: the time and position of each event
+ *     sort    by time, if need be; lines of one ms keep their order
+ *     load    each event into the zone, but for those that were deleted or
+ *             lost, or are over their ttl
+ *     losses  what categories lost, as the notes say
  *
- * The file is read in pieces, so what it takes is memory for the index, 24
- * bytes a line, and for the longest line.  It may be written to meanwhile by an
- * older nginx (a binary upgrade): then its last line may be torn.  It is not
- * mapped: whoever may write to it could cut it off under our feet.
+ * The file is read in pieces.  So it takes memory for the index, 24 bytes a
+ * line, and for the longest line.  An older nginx may write to the file
+ * meanwhile (a binary upgrade): then the last line may be torn.  The file is
+ * not mapped, as a process that truncates it would kill this one.
  *
- * Cursors of earlier lives are good if those ended well: their notes say so,
- * or all that was told was on disk (durable), or the file is golongpoll's.
+ * Cursors of previous epochs are valid if those epochs ended well: the notes
+ * say so, or all that readers saw was on disk (durable), or golongpoll wrote
+ * the file.
  */
 
 
@@ -29,10 +30,10 @@
 #include <sys/file.h>
 
 
-#define NGX_HTTP_LONGPOLL_LOAD_PIECE   (1024 * 1024)
-#define NGX_HTTP_LONGPOLL_LOAD_TALK    3000     /* ms between two words */
-#define NGX_HTTP_LONGPOLL_LOAD_BROKEN  100      /* lines that are named */
-#define NGX_HTTP_LONGPOLL_LOAD_WAIT    5000     /* ms, for who is ending */
+#define NGX_HTTP_LONGPOLL_LOAD_PIECE     (1024 * 1024)
+#define NGX_HTTP_LONGPOLL_LOAD_PROGRESS  3000   /* ms between two log lines */
+#define NGX_HTTP_LONGPOLL_LOAD_BROKEN    100    /* lines that are logged */
+#define NGX_HTTP_LONGPOLL_LOAD_WAIT      5000   /* ms, for an nginx that ends */
 
 
 typedef struct {
@@ -44,16 +45,16 @@ typedef struct {
 
 
 /*
- * UUIDs of what is gone, and of what had a key: open addressing.  A category
- * that has lost something is among them: its upper half is 0, which that of no
- * UUID is that an RFC knows, the lower one that of its hash.
+ * A hash table, with open addressing, of UUIDs that were deleted or had a key,
+ * and of categories with losses.  A category has 0 for the first half, which no
+ * UUID of an RFC has, and half its hash for the second.
  */
 
 typedef struct {
     ngx_http_longpoll_uuid_t         uuid;
     uint64_t                         key[2];
     uint64_t                         deleted;
-    uint64_t                         lost;      /* id, up to which */
+    uint64_t                         lost;      /* id: messages up to it */
 } ngx_http_longpoll_load_entry_t;
 
 
@@ -63,7 +64,7 @@ typedef struct {
     char                            *name;
     int                              fd;
     uint64_t                         now;       /* ms */
-    ngx_msec_t                       talked;
+    ngx_msec_t                       logged;    /* the last progress */
 
     /* the piece at hand */
     u_char                          *buf;
@@ -81,9 +82,9 @@ typedef struct {
     ngx_uint_t                       lost;
     uint64_t                         file_node;
     uint64_t                         file_size;
-    uint64_t                         own;       /* ids of version 7 */
-    uint64_t                         last;      /* id that was given out, as
-                                                   head and notes have it */
+    uint64_t                         own;       /* there are ids of version 7 */
+    uint64_t                         last;      /* highest issued id, as head
+                                                   and notes say */
 
     ngx_http_longpoll_file_head_t    head;
     ngx_uint_t                       has_head;
@@ -123,13 +124,12 @@ static ngx_int_t ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
 static uint64_t ngx_http_longpoll_load_lost(
     ngx_http_longpoll_load_t *load, ngx_http_longpoll_cat_t *cat, uint64_t ms,
     ngx_http_longpoll_uuid_t *uuid);
-static void ngx_http_longpoll_load_talk(ngx_http_longpoll_load_t *load,
+static void ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
     const char *what, ngx_uint_t n, ngx_uint_t of);
-static void ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load);
+static void ngx_http_longpoll_load_valid_from(ngx_http_longpoll_load_t *load);
 static uint64_t ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_grow(void **p, size_t old,
     size_t new, ngx_log_t *log);
-static uint64_t ngx_http_longpoll_load_clock(void);
 
 
 ngx_int_t
@@ -151,8 +151,8 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
     load.zone = z;
     load.log = log;
     load.fd = -1;
-    load.now = ngx_http_longpoll_load_clock();
-    load.talked = (ngx_msec_t) load.now;
+    load.now = ngx_http_longpoll_now();
+    load.logged = (ngx_msec_t) load.now;
 
     load.pool = ngx_create_pool(4096, log);
 
@@ -181,7 +181,7 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         goto done;
     }
 
-    /* what stands in the zone begins with the oldest of it */
+    /* messages are loaded with their own ids, which are older */
 
     z->sh->clock.last_id = 0;
 
@@ -189,7 +189,7 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         z->sh->key[0] = load.head.key[0];
         z->sh->key[1] = load.head.key[1];
 
-        /* its ids are places, whether or not one of them is loaded */
+        /* ids of that epoch are in the zone's order, loaded or not */
 
         z->sh->epochs[1] = load.head.epoch;
     }
@@ -207,15 +207,15 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         }
     }
 
-    ngx_http_longpoll_load_trust(&load);
+    ngx_http_longpoll_load_valid_from(&load);
 
     z->sh->disk.file_node = load.file_node;
     z->sh->disk.file_size = load.file_size;
     z->sh->disk.state_size = load.state_size;
     z->sh->disk.file_dead = (load.broken || load.unsorted || load.edited
-                        || load.lost);
+                              || load.lost);
 
-    /* what is new is later than all of it, even if the clock was set back */
+    /* new ids are later than all of these, even if the clock was set back */
 
     ngx_http_longpoll_zone_loaded(z, 1,
                                   ngx_max(load.now,
@@ -249,7 +249,7 @@ done:
 }
 
 
-/* -1: there is none, or it cannot be read */
+/* opens a file; -1: there is none, or it cannot be read */
 
 static int
 ngx_http_longpoll_load_open(ngx_http_longpoll_load_t *load, char *name)
@@ -338,7 +338,7 @@ ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
         load->has_head = 1;
         p = buf + NGX_HTTP_LONGPOLL_FILE_HEAD;
 
-        /* a note that is torn is the last one */
+        /* notes end with the first that is torn */
 
         while (last - p >= NGX_HTTP_LONGPOLL_FILE_NOTE
                && ngx_http_longpoll_file_read_note(p,
@@ -354,8 +354,8 @@ ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
 
     } else if (last > buf) {
         ngx_log_error(NGX_LOG_ERR, load->log, 0,
-                      "longpoll zone \"%V\": \"%s\" is broken, and is "
-                      "passed over", &load->zone->name, f->state);
+                      "longpoll zone \"%V\": \"%s\" is broken, ignoring it",
+                      &load->zone->name, f->state);
     }
 
     ngx_free(buf);
@@ -367,9 +367,10 @@ ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
 
 
 /*
- * Whether somebody writes at this moment.  An nginx that has freed its port and
- * is about to end is waited for; the one that this is to take the place of is
- * not (a binary upgrade: it has handed over its sockets in the environment).
+ * NGX_OK: nobody writes to the file; NGX_DECLINED: another nginx does.  If that
+ * one has freed its port and is about to end, this one waits for it.  In a
+ * binary upgrade this one does not wait, as the old nginx goes on: then the
+ * environment has the sockets.
  */
 
 static ngx_int_t
@@ -400,13 +401,13 @@ static ngx_int_t
 ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
 {
     size_t                           size;
-    uint64_t                         name, id, life;
+    uint64_t                         name, id, epoch;
     ngx_uint_t                       i;
     ngx_http_longpoll_note_t        *note;
     ngx_http_longpoll_uuid_t         uuid;
     ngx_http_longpoll_load_entry_t  *entry;
 
-    /* two of a note at most */
+    /* a note makes two entries at most */
 
     load->nentries = 16;
 
@@ -428,11 +429,11 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
         uuid.low = note->word[1];
         name = 0;
 
-        /* what is not loaded may have been the last one */
+        /* the message with the highest id may have been deleted */
 
         if (note->kind <= NGX_HTTP_LONGPOLL_NOTE_KEY
-            && ngx_http_longpoll_id_read(&uuid, &id, &life)
-            && life == load->head.epoch)
+            && ngx_http_longpoll_id_read(&uuid, &id, &epoch)
+            && epoch == load->head.epoch)
         {
             load->last = ngx_max(load->last, id);
         }
@@ -511,7 +512,7 @@ ngx_http_longpoll_load_entry(ngx_http_longpoll_load_t *load,
 }
 
 
-/* goes over all lines; an empty one is none */
+/* makes the index of all lines; empty lines do not count */
 
 static ngx_int_t
 ngx_http_longpoll_load_index(ngx_http_longpoll_load_t *load)
@@ -611,14 +612,14 @@ static ngx_int_t
 ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load, u_char *p,
     size_t len, ngx_uint_t number)
 {
-    uint64_t                        ms, id, life;
+    uint64_t                        ms, id, epoch;
     ngx_int_t                       rc;
     ngx_uint_t                      max;
     ngx_http_longpoll_item_t        item;
     ngx_http_longpoll_uuid_t        uuid;
     ngx_http_longpoll_load_line_t  *line;
 
-    /* somebody may have edited it */
+    /* an editor may have changed the line ends */
 
     if (len && p[len - 1] == CR) {
         load->edited = 1;
@@ -639,8 +640,8 @@ ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load, u_char *p,
 
         if (load->broken++ < NGX_HTTP_LONGPOLL_LOAD_BROKEN) {
             ngx_log_error(NGX_LOG_ERR, load->log, 0,
-                          "longpoll zone \"%V\": no event in \"%s\" line %ui, "
-                          "it is passed over", &load->zone->name, load->name,
+                          "longpoll zone \"%V\": \"%s\" line %ui is not an "
+                          "event, skipping it", &load->zone->name, load->name,
                           number);
         }
 
@@ -675,18 +676,18 @@ ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load, u_char *p,
         load->unsorted = 1;
     }
 
-    load->own |= ngx_http_longpoll_id_read(&uuid, &id, &life);
+    load->own |= ngx_http_longpoll_id_read(&uuid, &id, &epoch);
     load->nlines++;
 
     if (load->nlines % 65536 == 0) {
-        ngx_http_longpoll_load_talk(load, "read", load->nlines, 0);
+        ngx_http_longpoll_load_progress(load, "read", load->nlines, 0);
     }
 
     return NGX_OK;
 }
 
 
-/* NGX_DECLINED: it is no event */
+/* NGX_DECLINED: the line is not an event; NGX_ERROR: no memory */
 
 static ngx_int_t
 ngx_http_longpoll_load_parse(ngx_http_longpoll_load_t *load, u_char *p,
@@ -749,7 +750,8 @@ ngx_http_longpoll_load_all(ngx_http_longpoll_load_t *load)
         }
 
         if (i % 65536 == 65535) {
-            ngx_http_longpoll_load_talk(load, "loaded", i + 1, load->nlines);
+            ngx_http_longpoll_load_progress(load, "loaded", i + 1,
+                                            load->nlines);
         }
     }
 
@@ -770,7 +772,7 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_item_t         item;
     ngx_http_longpoll_load_entry_t  *entry;
 
-    /* lines that lie one behind the other come in one piece */
+    /* a piece has many lines, mostly in the order of the index */
 
     if (line->pos < load->pos || line->pos + line->len > load->pos + load->len)
     {
@@ -790,7 +792,7 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
                                       line->len, &item, &ms, &msg.uuid);
     if (rc != NGX_OK) {
 
-        /* it was good a moment ago, so somebody writes over it */
+        /* it was an event a moment ago: a process writes over the file */
 
         load->broken++;
         return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
@@ -842,16 +844,17 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
 
 
 /*
- * What goes because of others comes back when these are gone themselves; but
- * its category knows.  Within a ms the places of the life that wrote it count.
- * Returns the id up to which it has lost everything, or 0: not this one.
+ * A message that was dropped for others must not come back when those are
+ * deleted.  Its category has noted up to which id it has lost all.  Within that
+ * ms only ids of the epoch that wrote the note can be compared.  Returns that
+ * id, or 0: this message is not lost.
  */
 
 static uint64_t
 ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_cat_t *cat, uint64_t ms, ngx_http_longpoll_uuid_t *uuid)
 {
-    uint64_t                         id, life, last;
+    uint64_t                         id, epoch, last;
     ngx_http_longpoll_uuid_t         name;
     ngx_http_longpoll_load_entry_t  *entry;
 
@@ -867,8 +870,8 @@ ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
     last = ngx_http_longpoll_id_ms(entry->lost);
 
     if (ms < last
-        || (ms == last && ngx_http_longpoll_id_read(uuid, &id, &life)
-            && life == load->head.epoch && id <= entry->lost))
+        || (ms == last && ngx_http_longpoll_id_read(uuid, &id, &epoch)
+            && epoch == load->head.epoch && id <= entry->lost))
     {
         return entry->lost;
     }
@@ -878,18 +881,18 @@ ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
 
 
 static void
-ngx_http_longpoll_load_talk(ngx_http_longpoll_load_t *load, const char *what,
-    ngx_uint_t n, ngx_uint_t of)
+ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
+    const char *what, ngx_uint_t n, ngx_uint_t of)
 {
     uint64_t  now;
 
-    now = ngx_http_longpoll_load_clock();
+    now = ngx_http_longpoll_now();
 
-    if (now - load->talked < NGX_HTTP_LONGPOLL_LOAD_TALK) {
+    if (now - load->logged < NGX_HTTP_LONGPOLL_LOAD_PROGRESS) {
         return;
     }
 
-    load->talked = (ngx_msec_t) now;
+    load->logged = (ngx_msec_t) now;
 
     if (of) {
         ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
@@ -904,10 +907,10 @@ ngx_http_longpoll_load_talk(ngx_http_longpoll_load_t *load, const char *what,
 }
 
 
-/* which cursors of earlier lives may be believed */
+/* from when on cursors of previous epochs are valid */
 
 static void
-ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
+ngx_http_longpoll_load_valid_from(ngx_http_longpoll_load_t *load)
 {
     uint64_t                      last;
     ngx_uint_t                    good;
@@ -930,7 +933,7 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
     if (!good) {
         sh->previous.valid_from = ngx_max(load->now, last + 1);
 
-        /* whoever writes to it may end well, see ..._zone_alone() */
+        /* the nginx that writes to it may end well, see zone_epoch */
 
         if (sh->disk.contested) {
             sh->previous.end = sh->previous.valid_from - 1;
@@ -939,15 +942,15 @@ ngx_http_longpoll_load_trust(ngx_http_longpoll_load_t *load)
         return;
     }
 
-    /* losses that nobody can be named for have raised it */
+    /* losses of categories that are not known count against all cursors */
 
-    sh->previous.valid_from = ngx_max(load->head.trusted,
-                          load->zone->sh->previous.lost_until);
+    sh->previous.valid_from = ngx_max(load->head.valid_from,
+                                      sh->previous.lost_until);
     sh->previous.end = ngx_max(load->now, last);
 }
 
 
-/* the ms of the last id that is known to have been given out */
+/* the ms of the highest id that is known to be issued */
 
 static uint64_t
 ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load)
@@ -975,15 +978,4 @@ ngx_http_longpoll_load_grow(void **p, size_t old, size_t new, ngx_log_t *log)
     *p = q;
 
     return NGX_OK;
-}
-
-
-static uint64_t
-ngx_http_longpoll_load_clock(void)
-{
-    struct timeval  tv;
-
-    ngx_gettimeofday(&tv);
-
-    return (uint64_t) tv.tv_sec * 1000 + tv.tv_usec / 1000;
 }

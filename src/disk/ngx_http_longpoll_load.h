@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_load.h: a zone's file is read, before the first request.
+ * ngx_http_longpoll_load.h: reads a zone's file before the first request.
  */
 
 
@@ -12,9 +12,9 @@
 
 
 /*
- * Fills a new zone from the file z->persist, if there is one, and takes up
- * what the notes beside it say.  Called by the master, which only reads.  What
- * cannot be read is logged, line by line, and is no reason not to start.
+ * Fills a new zone from the file z->persist, if there is one, and applies the
+ * notes beside it.  The master calls it, and only reads.  Lines that cannot be
+ * read are logged and skipped, and nginx starts without them.
  *
  * NGX_OK, or NGX_ERROR: no memory.
  */

@@ -3,28 +3,30 @@
  * ngx_http_longpoll_persist.c: the worker that writes a zone's file, and the
  * publishers that wait for the disk.
  *
- * Of all workers one writes.  It does one thing at a time, in a thread of
- * nginx's pool, and looks what is next when that is done:
+ * One of the workers is the writer.  It does one operation at a time, in a
+ * thread of nginx's pool, and chooses the next one when that has ended:
  *
- *      NONE ── open ──▶ READY ─┬─ head     this life has begun
- *        ▲     │ locked        ├─ append   what is not saved: when flush asks,
- *        │     ▼ by another    │           or publishers wait for it
- *        │    (later)          ├─ again    a piece of a new file, when half of
- *        │                     │           the old one is dead, or it is gone
- *        └──────────── close ──┴─ check    is it still there?
+ *      NONE ── open ──▶ READY ─┬─ head       the epoch has begun, or durable
+ *        ▲     │ locked        │             has changed
+ *        │     ▼ by another    ├─ append     messages that are not saved: flush
+ *        │    (later)          │             is due, or publishers wait
+ *        │                     ├─ new files, pieces, losses, rename
+ *        │                     │             the files are compacted: most of
+ *        │                     │             them is dead, or they are lost
+ *        └──────────── close ──┴─ check      is the file still there?
  *
- * While a new file is written, pieces of it and appends to the old one take
- * turns, but for the last piece, the notes of what was lost, and the end: so it
- * comes, and no loss is forgotten.  The new file then has all that the old one
- * has, and takes its place.
+ * While the files are compacted, pieces of the new file and appends to the old
+ * one take turns.  From the last piece to the rename nothing comes between: so
+ * the compaction ends, and the losses that are noted are complete.  The new
+ * file has all messages that the old one has, and takes its place.
  *
- * What happens on the disk does so in file; what it means, in zone_disk.  Here
- * is only when.  The files on disk and the zone's words about them (file_size,
- * state_size, marks) are brought together by whoever becomes the writer: what
- * stands in the file behind file_size was never finished.
+ * file does what happens on the disk, and zone_disk what it means for the zone;
+ * this file decides when.  The writer brings the files and the zone's words
+ * about them (file_size, state_size, cursors) together when it opens them:
+ * bytes behind file_size belong to an append that did not finish.
  *
- * A publisher that waits is parked like a poll, but in a plain queue: whoever
- * published first is decided first.
+ * A publisher that waits is parked like a poll, but in one queue: the first to
+ * publish is the first to be answered.
  */
 
 
@@ -39,14 +41,23 @@
 
 #if (NGX_THREADS)
 
-#define NGX_HTTP_LONGPOLL_PERSIST_LINES  (1024 * 1024)  /* bytes at a time */
-#define NGX_HTTP_LONGPOLL_PERSIST_FEW    (128 * 1024)   /* of a small file */
-#define NGX_HTTP_LONGPOLL_PERSIST_NOTES  4096
-#define NGX_HTTP_LONGPOLL_PERSIST_SLACK  (256 * 1024)   /* bytes, dead or not */
-#define NGX_HTTP_LONGPOLL_PERSIST_WATCH  100            /* ms */
-#define NGX_HTTP_LONGPOLL_PERSIST_LOCKED 1000           /* ms */
-#define NGX_HTTP_LONGPOLL_PERSIST_PATIENCE 10           /* times, of WATCH */
-#define NGX_HTTP_LONGPOLL_PERSIST_ENDING 1000           /* ms */
+/* bytes of a round, at most, and of one of a small file; notes of a round */
+#define NGX_HTTP_LONGPOLL_PERSIST_LINES     (1024 * 1024)
+#define NGX_HTTP_LONGPOLL_PERSIST_FEW       (128 * 1024)
+#define NGX_HTTP_LONGPOLL_PERSIST_NOTES     4096
+
+/* dead bytes that are not worth a compaction */
+#define NGX_HTTP_LONGPOLL_PERSIST_SLACK     (256 * 1024)
+
+/* ms: the timer while publishers wait, and while another nginx is the writer */
+#define NGX_HTTP_LONGPOLL_PERSIST_WATCH     100
+#define NGX_HTTP_LONGPOLL_PERSIST_LOCKED    1000
+
+/* how often another nginx's lock must be found free before it is taken */
+#define NGX_HTTP_LONGPOLL_PERSIST_PATIENCE  10
+
+/* ms that an exiting worker waits for the writer before it */
+#define NGX_HTTP_LONGPOLL_PERSIST_ENDING    1000
 
 
 typedef enum {
@@ -57,7 +68,7 @@ typedef enum {
 
 typedef struct ngx_http_longpoll_writer_s  ngx_http_longpoll_writer_t;
 
-/* what the thread does, and what is made of it */
+/* an operation: work runs in the thread, done in the event loop behind it */
 
 typedef struct {
     const char                      *name;
@@ -67,47 +78,60 @@ typedef struct {
 } ngx_http_longpoll_persist_op_t;
 
 
+/* each worker has one for each zone with a file, and one of them is READY */
+
 struct ngx_http_longpoll_writer_s {
     ngx_http_longpoll_zone_t        *zone;
     ngx_thread_pool_t               *pool;
     ngx_log_t                       *log;
 
+    /* the operation at hand */
     ngx_http_longpoll_persist_e      state;
-    ngx_http_longpoll_persist_op_t  *op;        /* the thread's, NULL: none */
+    ngx_http_longpoll_persist_op_t  *op;        /* NULL: none */
     ngx_thread_task_t               *task;
-    ngx_int_t                        rc;        /* of op, the thread's */
+    ngx_int_t                        rc;        /* of its work */
+    ngx_http_longpoll_file_t         file;      /* the thread's while there is
+                                                   an op */
+    ngx_http_longpoll_save_t         save;      /* the same */
 
-    ngx_http_longpoll_file_t         file;
-    ngx_http_longpoll_save_t         save;
+    ngx_event_t                      timer;     /* half of flush, or less */
+    ngx_connection_t                 dummy;
+    unsigned                         flush_due:1;   /* the timer has fired */
+    unsigned                         check_due:1;
+    unsigned                         later:1;   /* nothing before the timer */
+    unsigned                         failing:1; /* and that was logged */
+
+    /* the opening of a file that another nginx may have written to */
+    ngx_uint_t                       tries;     /* in which the lock was free */
+    uint64_t                         foreign_last_id;   /* no later id was
+                                                   issued by that nginx */
+    uint64_t                         notes_pos; /* of its first note */
+    unsigned                         foreign:1; /* it wrote events */
+    unsigned                         losses_due:1;  /* its notes of losses must
+                                                   be read */
+    unsigned                         head_due:1;    /* the epoch has begun, and
+                                                   the head does not say so */
+
+    /* compaction */
     ngx_http_longpoll_losses_t       losses;
-    uint64_t                         kept;      /* bytes, when they were new */
-    uint64_t                         begun;     /* when new ones were begun */
-    uint64_t                         last;      /* id: those who had the file
-                                                   gave out no later one */
-    uint64_t                         read;      /* bytes of their notes */
-    ngx_uint_t                       patience;  /* times that it was had */
+    uint64_t                         compacted_size;    /* of both, when they
+                                                   were new */
+    uint64_t                         compact_from;  /* the size of both, when
+                                                   it began */
+    unsigned                         file_lost:1;   /* the old file is bad */
+    unsigned                         compacting:1;
+    unsigned                         all_lines:1;   /* the new file has all */
+    unsigned                         compact_next:1;    /* it is its turn */
+    unsigned                         last_piece:1;
+    unsigned                         no_new_file:1; /* the last try failed */
+    unsigned                         new_file_later:1;  /* not before the
+                                                   timer */
+
+    /* the end */
+    unsigned                         leaving:1; /* the worker drains */
+    unsigned                         exiting:1; /* there are no threads now */
 
     ngx_queue_t                      waiting;   /* publishers */
-    ngx_event_t                      timer;
-    ngx_connection_t                 dummy;
-
-    unsigned                         due:1;     /* flush asks */
-    unsigned                         check:1;
-    unsigned                         others:1;  /* wrote to it meanwhile */
-    unsigned                         losses_due:1;  /* theirs are to be read */
-    unsigned                         head_due:1;    /* that this life has begun
-                                                       is to be said */
-    unsigned                         lost:1;    /* the file */
-    unsigned                         again:1;   /* a new file is written */
-    unsigned                         all:1;     /* and has all lines */
-    unsigned                         turn:1;    /* it is its turn */
-    unsigned                         tail:1;    /* its last piece is written */
-    unsigned                         leaving:1;
-    unsigned                         last_one:1;
-    unsigned                         failing:1; /* and it was logged */
-    unsigned                         stuck:1;   /* for want of a new file */
-    unsigned                         tried:1;   /* the timer tries again */
-    unsigned                         retry:1;   /* not before the timer */
 };
 
 
@@ -115,116 +139,121 @@ struct ngx_http_longpoll_writer_s {
 
 typedef struct {
     ngx_queue_t                      queue;
-    ngx_http_longpoll_writer_t       *writer;
+    ngx_http_longpoll_writer_t      *writer;
     ngx_http_request_t              *request;
     ngx_http_longpoll_persist_pt     handler;
-    uint64_t                         id;
-    uint64_t                         failed;
+    uint64_t                         id;        /* of its last message */
+    uint64_t                         failed;    /* sh->disk.failed before it */
     ngx_uint_t                       parked;
 } ngx_http_longpoll_publisher_t;
 
 
 static void ngx_http_longpoll_persist_step(ngx_http_longpoll_writer_t *writer);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_claim(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_stale(
-    ngx_http_longpoll_writer_t *writer);
-static ngx_uint_t ngx_http_longpoll_persist_late(
-    ngx_http_longpoll_writer_t *writer);
-static uint64_t ngx_http_longpoll_persist_part(
-    ngx_http_longpoll_writer_t *writer);
-static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_renew(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
+static ngx_uint_t ngx_http_longpoll_persist_compact_late(
+     ngx_http_longpoll_writer_t *writer);
+static uint64_t ngx_http_longpoll_persist_round_size(
+     ngx_http_longpoll_writer_t *writer);
+static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_compact(
+     ngx_http_longpoll_writer_t *writer);
 static ngx_int_t ngx_http_longpoll_persist_post(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_thread(void *data, ngx_log_t *log);
 static void ngx_http_longpoll_persist_finish(ngx_event_t *ev);
 static void ngx_http_longpoll_persist_timer(ngx_event_t *ev);
 static ngx_int_t ngx_http_longpoll_persist_collect(
-    ngx_http_longpoll_writer_t *writer, ngx_uint_t mark);
+     ngx_http_longpoll_writer_t *writer, ngx_uint_t mark);
 static ngx_int_t ngx_http_longpoll_persist_memory(
-    ngx_http_longpoll_writer_t *writer, size_t size);
+     ngx_http_longpoll_writer_t *writer, size_t size);
 static void ngx_http_longpoll_persist_free(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_failed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
-static void ngx_http_longpoll_persist_mended(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_recovered(
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_notify(uint64_t wake);
 
 static ngx_int_t ngx_http_longpoll_persist_open(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_compare(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
-static ngx_int_t ngx_http_longpoll_persist_read(
-    ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_had(ngx_http_longpoll_writer_t *writer,
-    ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_read_notes(
+     ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_notes_read(
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_append(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_appended(
+     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_new_files(
+     ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_new_files_opened(
     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
-static ngx_int_t ngx_http_longpoll_persist_begin(
-    ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_begun(ngx_http_longpoll_writer_t *writer,
-    ngx_int_t rc);
-static void ngx_http_longpoll_persist_stick(ngx_http_longpoll_writer_t *writer,
-    ngx_int_t rc);
-static ngx_int_t ngx_http_longpoll_persist_piece(
-    ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_pieced(ngx_http_longpoll_writer_t *writer,
-    ngx_int_t rc);
-static ngx_int_t ngx_http_longpoll_persist_losses(
-    ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_lost(ngx_http_longpoll_writer_t *writer,
-    ngx_int_t rc);
+static void ngx_http_longpoll_persist_no_new_files(
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_write_piece(
+     ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_piece_written(
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+static ngx_int_t ngx_http_longpoll_persist_write_losses(
+     ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_losses_written(
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_rename(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_renamed(
-    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_check(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_checked(
-    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_head(
-    ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_headed(ngx_http_longpoll_writer_t *writer,
-    ngx_int_t rc);
+     ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_head_written(
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_close(
-    ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_succeed(
-    ngx_http_longpoll_writer_t *writer);
+     ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_take_over(
+     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_end(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 
-static void ngx_http_longpoll_persist_watch(ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
-    ngx_uint_t on);
+static void ngx_http_longpoll_persist_reap_writer(
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_decide(
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_persist_waiting(
+    ngx_http_longpoll_writer_t *writer, ngx_uint_t on);
 static void ngx_http_longpoll_persist_cleanup(void *data);
 
 
 static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_open =
     { "open", ngx_http_longpoll_persist_open,
       ngx_http_longpoll_persist_opened };
-static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_read =
-    { "read", ngx_http_longpoll_persist_read,
-      ngx_http_longpoll_persist_had };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_read_notes =
+    { "read notes", ngx_http_longpoll_persist_read_notes,
+      ngx_http_longpoll_persist_notes_read };
 static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_append =
     { "append", ngx_http_longpoll_persist_append,
       ngx_http_longpoll_persist_appended };
-static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_begin =
-    { "again", ngx_http_longpoll_persist_begin,
-      ngx_http_longpoll_persist_begun };
-static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_piece =
-    { "piece", ngx_http_longpoll_persist_piece,
-      ngx_http_longpoll_persist_pieced };
-static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_losses =
-    { "losses", ngx_http_longpoll_persist_losses,
-      ngx_http_longpoll_persist_lost };
+static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_new_files =
+    { "new files", ngx_http_longpoll_persist_new_files,
+      ngx_http_longpoll_persist_new_files_opened };
+static ngx_http_longpoll_persist_op_t
+    ngx_http_longpoll_persist_op_write_piece =
+    { "write piece", ngx_http_longpoll_persist_write_piece,
+      ngx_http_longpoll_persist_piece_written };
+static ngx_http_longpoll_persist_op_t
+    ngx_http_longpoll_persist_op_write_losses =
+    { "write losses", ngx_http_longpoll_persist_write_losses,
+      ngx_http_longpoll_persist_losses_written };
 static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_rename =
     { "rename", ngx_http_longpoll_persist_rename,
       ngx_http_longpoll_persist_renamed };
@@ -233,7 +262,7 @@ static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_check =
       ngx_http_longpoll_persist_checked };
 static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_head =
     { "head", ngx_http_longpoll_persist_head,
-      ngx_http_longpoll_persist_headed };
+      ngx_http_longpoll_persist_head_written };
 static ngx_http_longpoll_persist_op_t  ngx_http_longpoll_persist_op_close =
     { "close", ngx_http_longpoll_persist_close,
       ngx_http_longpoll_persist_closed };
@@ -308,7 +337,7 @@ ngx_http_longpoll_persist_wake(ngx_http_longpoll_zone_t *z)
 }
 
 
-/* half of what may be late, as writing takes time, too */
+/* half of flush, as writing takes time, too */
 
 static void
 ngx_http_longpoll_persist_timer(ngx_event_t *ev)
@@ -320,12 +349,12 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
     c = ev->data;
     writer = c->data;
 
-    writer->due = 1;
-    writer->check = 1;
-    writer->retry = 0;
-    writer->tried = 0;
+    writer->flush_due = 1;
+    writer->check_due = 1;
+    writer->later = 0;
+    writer->new_file_later = 0;
 
-    ngx_http_longpoll_persist_watch(writer);
+    ngx_http_longpoll_persist_reap_writer(writer);
     ngx_http_longpoll_persist_wake(writer->zone);
 
     msec = (ngx_msec_t) writer->zone->sh->conf.flush / 2;
@@ -333,7 +362,9 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
     if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
         msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_LOCKED);
 
-        if (writer->zone->sh->disk.contested || !ngx_queue_empty(&writer->waiting)) {
+        if (writer->zone->sh->disk.contested
+            || !ngx_queue_empty(&writer->waiting))
+        {
             msec = ngx_min(msec, NGX_HTTP_LONGPOLL_PERSIST_WATCH);
         }
     }
@@ -342,10 +373,10 @@ ngx_http_longpoll_persist_timer(ngx_event_t *ev)
 }
 
 
-/* publishers that wait for a dead worker do not wait until it is missed */
+/* publishers wait for a writer that died: reap it now, not at the next tick */
 
 static void
-ngx_http_longpoll_persist_watch(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_reap_writer(ngx_http_longpoll_writer_t *writer)
 {
     uint64_t  number;
 
@@ -364,7 +395,7 @@ ngx_http_longpoll_persist_watch(ngx_http_longpoll_writer_t *writer)
 
 
 /*
- * one thing after the other
+ * operations
  */
 
 
@@ -400,12 +431,12 @@ ngx_http_longpoll_persist_step(ngx_http_longpoll_writer_t *writer)
 }
 
 
-/* at the end of the process there are no threads any more: all is done here */
+/* an exiting process has no threads: the operation runs here */
 
 static ngx_int_t
 ngx_http_longpoll_persist_post(ngx_http_longpoll_writer_t *writer)
 {
-    if (writer->last_one) {
+    if (writer->exiting) {
         writer->rc = writer->op->work(writer);
         ngx_http_longpoll_persist_finish(&writer->task->event);
         return NGX_OK;
@@ -439,14 +470,14 @@ ngx_http_longpoll_persist_finish(ngx_event_t *ev)
 
     op->done(writer, writer->rc);
 
-    if (!writer->last_one) {
+    if (!writer->exiting) {
         ngx_http_longpoll_persist_decide(writer);
         ngx_http_longpoll_persist_step(writer);
     }
 }
 
 
-/* what is to be done now; NULL: nothing */
+/* the next operation; NULL: there is nothing to do now */
 
 static ngx_http_longpoll_persist_op_t *
 ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
@@ -462,7 +493,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
     if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
 
-        /* nobody will write what comes to a zone whose place is taken */
+        /* no writer comes for a zone that has been replaced by another size */
 
         if (sh->resize.moved && sh->disk.writer == 0 && sh->disk.durable
             && sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
@@ -472,17 +503,17 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
             ngx_http_longpoll_persist_notify(wake);
         }
 
-        if (writer->retry || !ngx_http_longpoll_persist_claim(writer)) {
+        if (writer->later || !ngx_http_longpoll_persist_claim(writer)) {
             return NULL;
         }
 
         return &ngx_http_longpoll_persist_op_open;
     }
 
-    /* what failed waits for the timer, unless publishers wait for it */
+    /* after a failure the timer is waited for, unless publishers wait */
 
-    if (writer->retry
-        && (writer->last_one || !sh->disk.durable
+    if (writer->later
+        && (writer->exiting || !sh->disk.durable
             || sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref == 0))
     {
         return NULL;
@@ -493,11 +524,11 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
         if (writer->save.notes == NULL
             && ngx_http_longpoll_persist_memory(writer, 1) != NGX_OK)
         {
-            writer->retry = 1;
+            writer->later = 1;
             return NULL;
         }
 
-        return &ngx_http_longpoll_persist_op_read;
+        return &ngx_http_longpoll_persist_op_read_notes;
     }
 
     if (writer->head_due) {
@@ -515,34 +546,36 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
         (void) ngx_http_longpoll_zone_durable(z, 0, 0, &wake);
     }
 
-    /* what is told on disk may only be less than what is so */
+    /* the head may say durable only when all that readers saw is saved */
 
     if (writer->file.head.durable != sh->conf.durable
         && (!sh->conf.durable
-            || sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id >= sh->clock.visible))
+            || sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id
+               >= sh->clock.visible))
     {
         writer->file.head.durable = sh->conf.durable;
         return &ngx_http_longpoll_persist_op_head;
     }
 
-    if (writer->again && writer->turn) {
-        writer->turn = 0;
-        return ngx_http_longpoll_persist_renew(writer);
+    if (writer->compacting && writer->compact_next) {
+        writer->compact_next = 0;
+        return ngx_http_longpoll_persist_compact(writer);
     }
 
-    writer->turn = 1;
+    writer->compact_next = 1;
 
-    if (!writer->again && !writer->tried
-        && (writer->lost || sh->disk.file_dead
+    if (!writer->compacting && !writer->new_file_later
+        && (writer->file_lost || sh->disk.file_dead
             || ngx_http_longpoll_persist_stale(writer)))
     {
-        return &ngx_http_longpoll_persist_op_begin;
+        return &ngx_http_longpoll_persist_op_new_files;
     }
 
-    late = ngx_http_longpoll_persist_late(writer);
+    late = ngx_http_longpoll_persist_compact_late(writer);
 
-    if ((writer->due || sh->disk.durable || writer->leaving || writer->last_one)
-        && !writer->lost && !late && ngx_http_longpoll_zone_unwritten(z))
+    if ((writer->flush_due || sh->disk.durable || writer->leaving
+         || writer->exiting)
+        && !writer->file_lost && !late && ngx_http_longpoll_zone_unwritten(z))
     {
         rc = ngx_http_longpoll_persist_collect(writer,
                                                NGX_HTTP_LONGPOLL_CURSOR_NEXT);
@@ -550,29 +583,29 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
             return NULL;
         }
 
-        writer->due = (rc == NGX_AGAIN);
+        writer->flush_due = (rc == NGX_AGAIN);
 
         if (writer->save.len || writer->save.nnotes) {
             return &ngx_http_longpoll_persist_op_append;
         }
     }
 
-    writer->due = (writer->due && late);
+    writer->flush_due = (writer->flush_due && late);
 
-    if (writer->again) {
-        return ngx_http_longpoll_persist_renew(writer);
+    if (writer->compacting) {
+        return ngx_http_longpoll_persist_compact(writer);
     }
 
-    if (!writer->tried) {
-        writer->stuck = 0;
+    if (!writer->new_file_later) {
+        writer->no_new_file = 0;
     }
 
-    if (writer->check) {
-        writer->check = 0;
+    if (writer->check_due) {
+        writer->check_due = 0;
         return &ngx_http_longpoll_persist_op_check;
     }
 
-    if (writer->leaving && !writer->last_one
+    if (writer->leaving && !writer->exiting
         && (sh->resize.moved
             || ngx_http_longpoll_zone_others(z,
                                          ngx_http_longpoll_notify_worker(),
@@ -586,9 +619,9 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
 
 /*
- * Whether most of the files is dead.  What lives has more bytes in them than in
- * the log, if events are small or have many notes: new files that are no
- * smaller than those before would be written for ever.
+ * Whether most of the files is dead.  Small events, and those with many notes,
+ * take more bytes in the files than in the log.  So the files must also have
+ * grown since they were new; otherwise they would be compacted for ever.
  */
 
 static ngx_uint_t
@@ -597,7 +630,8 @@ ngx_http_longpoll_persist_stale(ngx_http_longpoll_writer_t *writer)
     uint64_t  live, alive;
 
     live = writer->zone->sh->log.live;
-    alive = ngx_max(live + live / 4 * 3, writer->kept + writer->kept / 8);
+    alive = ngx_max(live + live / 4 * 3,
+                    writer->compacted_size + writer->compacted_size / 8);
 
     return writer->file.size + writer->file.state_size
            > alive + NGX_HTTP_LONGPOLL_PERSIST_SLACK;
@@ -606,23 +640,24 @@ ngx_http_longpoll_persist_stale(ngx_http_longpoll_writer_t *writer)
 
 /*
  * Whether the old file grows faster than the new one is written, so that both
- * would need too much.  Then the rest of the new one comes first; publishers
- * do not wait for that.
+ * would take too much of the disk.  Then the rest of the new file comes before
+ * appends; no publisher waits, as the zone is not durable.
  */
 
 static ngx_uint_t
-ngx_http_longpoll_persist_late(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_compact_late(ngx_http_longpoll_writer_t *writer)
 {
-    return writer->again && !writer->zone->sh->disk.durable
+    return writer->compacting && !writer->zone->sh->disk.durable
            && writer->file.size + writer->file.state_size
-              > writer->begun + ngx_http_longpoll_persist_part(writer);
+              > writer->compact_from
+                + ngx_http_longpoll_persist_round_size(writer);
 }
 
 
-/* by so many bytes the files may grow between two looks */
+/* the bytes of a round: a small file must not become a large one by one */
 
 static uint64_t
-ngx_http_longpoll_persist_part(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_round_size(ngx_http_longpoll_writer_t *writer)
 {
     uint64_t  part;
 
@@ -635,30 +670,30 @@ ngx_http_longpoll_persist_part(ngx_http_longpoll_writer_t *writer)
 }
 
 
-/* the next piece of a new file, or its end */
+/* the next operation of the compaction */
 
 static ngx_http_longpoll_persist_op_t *
-ngx_http_longpoll_persist_renew(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_compact(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t  rc;
 
-    if (!writer->all) {
+    if (!writer->all_lines) {
         rc = ngx_http_longpoll_persist_collect(writer,
-                                               NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
+                                              NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
         if (rc == NGX_ERROR) {
             return NULL;
         }
 
-        /* from the last piece to the end nothing comes between */
+        /* no append comes between the last piece and the rename */
 
-        writer->tail = (rc == NGX_OK);
+        writer->last_piece = (rc == NGX_OK);
 
         if (writer->save.len) {
-            return &ngx_http_longpoll_persist_op_piece;
+            return &ngx_http_longpoll_persist_op_write_piece;
         }
 
         ngx_memzero(&writer->losses, sizeof(ngx_http_longpoll_losses_t));
-        writer->all = 1;
+        writer->all_lines = 1;
     }
 
     writer->save.len = 0;
@@ -672,20 +707,21 @@ ngx_http_longpoll_persist_renew(ngx_http_longpoll_writer_t *writer)
         }
 
         if (writer->save.nnotes) {
-            return &ngx_http_longpoll_persist_op_losses;
+            return &ngx_http_longpoll_persist_op_write_losses;
         }
     }
 
-    /* what the old file got in the meantime */
+    /* messages that were appended to the old file in the meantime */
 
-    rc = ngx_http_longpoll_persist_collect(writer, NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
+    rc = ngx_http_longpoll_persist_collect(writer,
+                                           NGX_HTTP_LONGPOLL_CURSOR_COMPACT);
 
     if (rc == NGX_ERROR) {
         return NULL;
     }
 
     if (writer->save.len) {
-        return &ngx_http_longpoll_persist_op_piece;
+        return &ngx_http_longpoll_persist_op_write_piece;
     }
 
     return &ngx_http_longpoll_persist_op_rename;
@@ -716,11 +752,9 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
 
     if (mark == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
 
-        /* a round of a small file does not make it a large one */
+        save->enough = ngx_http_longpoll_persist_round_size(writer);
 
-        save->enough = ngx_http_longpoll_persist_part(writer);
-
-        /* the half of the notes is left to the keys */
+        /* the other half of the notes is for keys */
 
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES / 2;
         ngx_http_longpoll_zone_save_deletions(writer->zone, save);
@@ -739,7 +773,7 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
                                                       save->wanted))
              == NGX_OK);
 
-    /* what was taken so far is taken again later */
+    /* no memory: the messages that were taken are given back */
 
     if (mark == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
         wake = 0;
@@ -748,19 +782,20 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
 
     } else {
         ngx_http_longpoll_zone_compact(writer->zone, 0);
-        writer->again = 0;
+        writer->compacting = 0;
     }
 
-    writer->retry = 1;
+    writer->later = 1;
 
     return NGX_ERROR;
 }
 
 
-/* what is there already stays */
+/* the lines that are there stay */
 
 static ngx_int_t
-ngx_http_longpoll_persist_memory(ngx_http_longpoll_writer_t *writer, size_t size)
+ngx_http_longpoll_persist_memory(ngx_http_longpoll_writer_t *writer,
+    size_t size)
 {
     u_char                    *p;
     ngx_http_longpoll_save_t  *save;
@@ -770,7 +805,8 @@ ngx_http_longpoll_persist_memory(ngx_http_longpoll_writer_t *writer, size_t size
     if (save->notes == NULL) {
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES;
         save->notes = ngx_alloc(save->max_notes
-                                * sizeof(ngx_http_longpoll_note_t), writer->log);
+                                * sizeof(ngx_http_longpoll_note_t),
+                                writer->log);
         if (save->notes == NULL) {
             return NGX_ERROR;
         }
@@ -793,7 +829,7 @@ ngx_http_longpoll_persist_memory(ngx_http_longpoll_writer_t *writer, size_t size
 }
 
 
-/* a worker that has nothing to write needs no memory for it */
+/* frees the buffers of a worker that has nothing to write */
 
 static void
 ngx_http_longpoll_persist_free(ngx_http_longpoll_writer_t *writer)
@@ -802,7 +838,7 @@ ngx_http_longpoll_persist_free(ngx_http_longpoll_writer_t *writer)
 
     save = &writer->save;
 
-    if (save->lines && (writer->last_one || !writer->zone->sh->disk.durable)) {
+    if (save->lines && (writer->exiting || !writer->zone->sh->disk.durable)) {
         ngx_free(save->lines);
         ngx_free(save->notes);
         save->lines = NULL;
@@ -818,7 +854,7 @@ static void
 ngx_http_longpoll_persist_failed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
-    writer->retry = 1;
+    writer->later = 1;
 
     if (writer->failing) {
         return;
@@ -828,7 +864,7 @@ ngx_http_longpoll_persist_failed(ngx_http_longpoll_writer_t *writer,
 
     if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_ERR, writer->log, 0,
-                      "longpoll zone \"%V\": \"%s\" %s, it is written anew",
+                      "longpoll zone \"%V\": \"%s\" %s, rewriting it",
                       &writer->zone->name, writer->file.name,
                       writer->file.failed);
         return;
@@ -842,9 +878,9 @@ ngx_http_longpoll_persist_failed(ngx_http_longpoll_writer_t *writer,
 
 
 static void
-ngx_http_longpoll_persist_mended(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_recovered(ngx_http_longpoll_writer_t *writer)
 {
-    writer->retry = 0;
+    writer->later = 0;
 
     if (writer->failing) {
         writer->failing = 0;
@@ -885,7 +921,7 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_writer_t *writer)
         return 0;
     }
 
-    if (writer->leaving && !writer->last_one
+    if (writer->leaving && !writer->exiting
         && ngx_http_longpoll_zone_others(writer->zone, self,
                                          ngx_http_longpoll_notify_alive()))
     {
@@ -915,9 +951,9 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_writer_t *writer)
     for (tries = 0; /* void */ ; tries++) {
         rc = ngx_http_longpoll_file_open(f);
 
-        /* somebody may only be looking, see below */
+        /* another nginx may hold the lock for a moment, see below */
 
-        if (rc != NGX_AGAIN || !writer->last_one
+        if (rc != NGX_AGAIN || !writer->exiting
             || tries == NGX_HTTP_LONGPOLL_PERSIST_WATCH)
         {
             break;
@@ -927,21 +963,24 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_writer_t *writer)
     }
 
     if (rc != NGX_OK) {
-        writer->patience = 0;
+        writer->tries = 0;
         return rc;
     }
 
-    /* workers of another nginx that ends follow each other until it has */
+    /*
+     * Another nginx that ends may pass the lock from worker to worker: its head
+     * is not clean yet.  The lock must have been free a few times.
+     */
 
     if (sh->disk.contested && f->head.epoch != sh->epoch && !f->head.clean
-        && !writer->last_one
-        && writer->patience++ < NGX_HTTP_LONGPOLL_PERSIST_PATIENCE)
+        && !writer->exiting
+        && writer->tries++ < NGX_HTTP_LONGPOLL_PERSIST_PATIENCE)
     {
         ngx_http_longpoll_file_close(f);
         return NGX_AGAIN;
     }
 
-    writer->patience = 0;
+    writer->tries = 0;
 
     ngx_http_longpoll_persist_compare(writer);
 
@@ -949,12 +988,12 @@ ngx_http_longpoll_persist_open(ngx_http_longpoll_writer_t *writer)
 }
 
 
-/* the file and what the zone knows of it */
+/* compares the files with the zone's words about them */
 
 static void
 ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
 {
-    ngx_uint_t                    own, told;
+    ngx_uint_t                    own, complete;
     ngx_http_longpoll_file_t     *f;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -962,8 +1001,8 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
     sh = writer->zone->sh;
 
     own = (f->head.epoch == sh->epoch);
-    writer->lost = 0;
-    writer->others = 0;
+    writer->file_lost = 0;
+    writer->foreign = 0;
     writer->losses_due = 0;
     writer->head_due = (!own || f->head.clean);
 
@@ -972,22 +1011,24 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
                                                     f->head.epoch)))
     {
 
-        /* it has what was loaded, or copied; what came later is told as missed
+        /*
+         * The file has what was loaded or copied.  Events that came later are
+         * reported as missed.
          */
 
-        writer->lost = 1;
+        writer->file_lost = 1;
 
     } else if (own || (f->size == sh->disk.file_size && !sh->disk.contested)) {
 
-        /* as this life left it, or found it */
+        /* as this epoch left the file, or found it */
 
         if (f->size < sh->disk.file_size) {
-            writer->lost = 1;
+            writer->file_lost = 1;
 
         } else if (f->size > sh->disk.file_size
                    && ftruncate(f->fd, sh->disk.file_size) == -1)
         {
-            writer->lost = 1;
+            writer->file_lost = 1;
         }
 
         f->size = ngx_min(f->size, sh->disk.file_size);
@@ -996,21 +1037,24 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
 
     } else {
 
-        /* others had it after it was loaded; all that they told is there? */
+        /* another nginx had the file: has it all that readers there saw? */
 
-        told = (f->head.clean || f->head.durable);
+        complete = (f->head.clean || f->head.durable);
 
-        writer->last = f->head.last_id;
+        writer->foreign_last_id = f->head.last_id;
 
         if (!f->head.clean) {
-            writer->last = ngx_http_longpoll_id(ngx_http_longpoll_now() + 1, 0);
+            writer->foreign_last_id = ngx_http_longpoll_id(
+                                                 ngx_http_longpoll_now() + 1,
+                                                 0);
         }
 
-        writer->losses_due = (told && f->size == sh->disk.file_size
-                             && f->node == sh->disk.file_node && !sh->disk.file_dead);
-        writer->read = sh->disk.state_size;
-        writer->others = !writer->losses_due;
-        writer->lost = writer->others;
+        writer->losses_due = (complete && f->size == sh->disk.file_size
+                              && f->node == sh->disk.file_node
+                              && !sh->disk.file_dead);
+        writer->notes_pos = sh->disk.state_size;
+        writer->foreign = !writer->losses_due;
+        writer->file_lost = writer->foreign;
     }
 }
 
@@ -1036,9 +1080,9 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
             sh->disk.contested = 1;
         }
 
-        writer->retry = 1;
+        writer->later = 1;
 
-        /* nobody can write: whoever need not wait for the disk does not */
+        /* nobody can write: publishers wait only if they must */
 
         if (sh->conf.durable) {
 
@@ -1050,7 +1094,7 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
             (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
         }
 
-        /* others would fail, and complain, too */
+        /* after an error this worker stays the writer, or all would log it */
 
         if (rc == NGX_AGAIN || writer->leaving) {
             (void) ngx_atomic_cmp_set(&sh->disk.writer,
@@ -1063,21 +1107,21 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
     }
 
     writer->state = NGX_HTTP_LONGPOLL_PERSIST_READY;
-    writer->again = 0;
-    writer->due = 1;
+    writer->compacting = 0;
+    writer->flush_due = 1;
 
-    if (writer->others) {
-        ngx_http_longpoll_zone_missing(z, writer->last);
+    if (writer->foreign) {
+        ngx_http_longpoll_zone_missing(z, writer->foreign_last_id);
 
         ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
-                      "longpoll zone \"%V\": others wrote to \"%s\" after it "
-                      "was loaded, it is written anew", &z->name,
+                      "longpoll zone \"%V\": another nginx wrote to \"%s\" "
+                      "after it was loaded, rewriting it", &z->name,
                       writer->file.path);
     }
 
-    /* whoever goes on from here knows that, too */
+    /* the next writer must know that the file is lost */
 
-    if (writer->lost) {
+    if (writer->file_lost) {
         sh->disk.file_size = (uint64_t) -1;
     }
 
@@ -1097,18 +1141,19 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
 }
 
 
-/* the losses of those who had the file, as their notes say */
+/* the losses of the nginx that had the file, from its notes */
 
 static ngx_int_t
-ngx_http_longpoll_persist_read(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_read_notes(ngx_http_longpoll_writer_t *writer)
 {
-    return ngx_http_longpoll_file_read(&writer->file, &writer->read,
+    return ngx_http_longpoll_file_read(&writer->file, &writer->notes_pos,
                                        &writer->save);
 }
 
 
 static void
-ngx_http_longpoll_persist_had(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
+ngx_http_longpoll_persist_notes_read(ngx_http_longpoll_writer_t *writer,
+    ngx_int_t rc)
 {
     ngx_uint_t                 i;
     ngx_http_longpoll_note_t  *note;
@@ -1121,7 +1166,7 @@ ngx_http_longpoll_persist_had(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
     for (i = 0; i < writer->save.nnotes; i++) {
         note = &writer->save.notes[i];
 
-        /* a tombstone of this life would be told to polls from the beginning */
+        /* a loss of this epoch would be reported to polls from the beginning */
 
         if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB) {
             note->word[3] = 0;
@@ -1134,12 +1179,12 @@ ngx_http_longpoll_persist_had(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
 
     if (rc == NGX_DONE) {
         writer->losses_due = 0;
-        ngx_http_longpoll_zone_alone(writer->zone, writer->last,
-                                     writer->file.head.trusted);
+        ngx_http_longpoll_zone_alone(writer->zone, writer->foreign_last_id,
+                                     writer->file.head.valid_from);
 
         ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
-                      "longpoll zone \"%V\": nobody else writes to \"%s\" any "
-                      "more, it is as it was loaded", &writer->zone->name,
+                      "longpoll zone \"%V\": the other nginx has left \"%s\", "
+                      "which is as it was loaded", &writer->zone->name,
                       writer->file.path);
     }
 }
@@ -1159,7 +1204,7 @@ ngx_http_longpoll_persist_closed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     writer->state = NGX_HTTP_LONGPOLL_PERSIST_NONE;
-    writer->retry = 1;
+    writer->later = 1;
 
     (void) ngx_atomic_cmp_set(&writer->zone->sh->disk.writer,
                               ngx_http_longpoll_notify_worker() + 1, 0);
@@ -1196,8 +1241,8 @@ ngx_http_longpoll_persist_appended(ngx_http_longpoll_writer_t *writer,
         ngx_http_longpoll_zone_saved(z, &writer->save, writer->file.size,
                                      writer->file.state_size, &wake);
 
-        if (!writer->stuck) {
-            ngx_http_longpoll_persist_mended(writer);
+        if (!writer->no_new_file) {
+            ngx_http_longpoll_persist_recovered(writer);
         }
 
         break;
@@ -1229,8 +1274,8 @@ ngx_http_longpoll_persist_checked(ngx_http_longpoll_writer_t *writer,
 {
     if (rc == NGX_DECLINED) {
         ngx_http_longpoll_persist_failed(writer, rc);
-        writer->lost = 1;
-        writer->retry = 0;
+        writer->file_lost = 1;
+        writer->later = 0;
     }
 }
 
@@ -1246,7 +1291,7 @@ ngx_http_longpoll_persist_head(ngx_http_longpoll_writer_t *writer)
 
     if (writer->head_due) {
         head->epoch = sh->epoch;
-        head->trusted = sh->previous.valid_from;
+        head->valid_from = sh->previous.valid_from;
         head->last_id = sh->clock.last_id;
         head->key[0] = sh->key[0];
         head->key[1] = sh->key[1];
@@ -1259,7 +1304,7 @@ ngx_http_longpoll_persist_head(ngx_http_longpoll_writer_t *writer)
 
 
 static void
-ngx_http_longpoll_persist_headed(ngx_http_longpoll_writer_t *writer,
+ngx_http_longpoll_persist_head_written(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     uint64_t  wake;
@@ -1269,7 +1314,7 @@ ngx_http_longpoll_persist_headed(ngx_http_longpoll_writer_t *writer,
     if (rc != NGX_OK) {
         wake = 0;
 
-        /* it is not known what stands there: the next one says it again */
+        /* what the head says now is unknown: it is written again */
 
         writer->head_due = 1;
         ngx_http_longpoll_persist_failed(writer, rc);
@@ -1280,50 +1325,51 @@ ngx_http_longpoll_persist_headed(ngx_http_longpoll_writer_t *writer,
 
 
 /*
- * writing anew
+ * compaction
  */
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_begin(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_new_files(ngx_http_longpoll_writer_t *writer)
 {
     return ngx_http_longpoll_file_compact(&writer->file);
 }
 
 
 static void
-ngx_http_longpoll_persist_begun(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
+ngx_http_longpoll_persist_new_files_opened(ngx_http_longpoll_writer_t *writer,
+    ngx_int_t rc)
 {
     if (rc != NGX_OK) {
-        ngx_http_longpoll_persist_stick(writer, rc);
+        ngx_http_longpoll_persist_no_new_files(writer, rc);
         return;
     }
 
     ngx_http_longpoll_zone_compact(writer->zone, 1);
 
-    writer->again = 1;
-    writer->all = 0;
-    writer->begun = writer->file.size + writer->file.state_size;
+    writer->compacting = 1;
+    writer->all_lines = 0;
+    writer->compact_from = writer->file.size + writer->file.state_size;
 }
 
 
 /*
- * No new file for now.  As long as there is an old one that is no reason not to
- * append to it.
+ * There is no new file for now.  The old file is appended to, unless it is bad.
  */
 
 static void
-ngx_http_longpoll_persist_stick(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
+ngx_http_longpoll_persist_no_new_files(ngx_http_longpoll_writer_t *writer,
+    ngx_int_t rc)
 {
     uint64_t  wake;
 
-    writer->stuck = 1;
-    writer->tried = 1;
+    writer->no_new_file = 1;
+    writer->new_file_later = 1;
 
     ngx_http_longpoll_persist_failed(writer, rc);
 
-    if (!writer->lost) {
-        writer->retry = 0;
+    if (!writer->file_lost) {
+        writer->later = 0;
         return;
     }
 
@@ -1335,7 +1381,7 @@ ngx_http_longpoll_persist_stick(ngx_http_longpoll_writer_t *writer, ngx_int_t rc
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_piece(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_write_piece(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t  rc;
 
@@ -1350,24 +1396,24 @@ ngx_http_longpoll_persist_piece(ngx_http_longpoll_writer_t *writer)
 
 
 static void
-ngx_http_longpoll_persist_pieced(ngx_http_longpoll_writer_t *writer,
+ngx_http_longpoll_persist_piece_written(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     if (rc == NGX_OK) {
-        writer->turn = writer->tail;
+        writer->compact_next = writer->last_piece;
         return;
     }
 
     ngx_http_longpoll_zone_compact(writer->zone, 0);
 
-    writer->again = 0;
+    writer->compacting = 0;
 
-    ngx_http_longpoll_persist_stick(writer, rc);
+    ngx_http_longpoll_persist_no_new_files(writer, rc);
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_persist_losses(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_write_losses(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t  rc;
 
@@ -1382,10 +1428,11 @@ ngx_http_longpoll_persist_losses(ngx_http_longpoll_writer_t *writer)
 
 
 static void
-ngx_http_longpoll_persist_lost(ngx_http_longpoll_writer_t *writer, ngx_int_t rc)
+ngx_http_longpoll_persist_losses_written(ngx_http_longpoll_writer_t *writer,
+    ngx_int_t rc)
 {
-    if (writer->again) {
-        ngx_http_longpoll_persist_pieced(writer, rc);
+    if (writer->compacting) {
+        ngx_http_longpoll_persist_piece_written(writer, rc);
     }
 }
 
@@ -1410,14 +1457,14 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc)
 {
     if (rc == NGX_ERROR) {
-        ngx_http_longpoll_persist_pieced(writer, rc);
+        ngx_http_longpoll_persist_piece_written(writer, rc);
         return;
     }
 
-    writer->again = 0;
-    writer->lost = 0;
-    writer->stuck = 0;
-    writer->kept = writer->file.size + writer->file.state_size;
+    writer->compacting = 0;
+    writer->file_lost = 0;
+    writer->no_new_file = 0;
+    writer->compacted_size = writer->file.size + writer->file.state_size;
 
     writer->zone->sh->disk.file_node = writer->file.node;
 
@@ -1425,7 +1472,7 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_writer_t *writer,
                                    writer->file.state_size);
 
     if (rc == NGX_OK) {
-        ngx_http_longpoll_persist_mended(writer);
+        ngx_http_longpoll_persist_recovered(writer);
 
     } else {
         ngx_http_longpoll_persist_failed(writer, NGX_ERROR);
@@ -1453,7 +1500,7 @@ ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z)
 }
 
 
-/* the threads have ended, and with them what was posted */
+/* the threads have ended, and with them the operation at hand */
 
 void
 ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
@@ -1469,7 +1516,7 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
         return;
     }
 
-    writer->last_one = 1;
+    writer->exiting = 1;
 
     if (writer->op) {
         ngx_http_longpoll_persist_finish(&writer->task->event);
@@ -1485,16 +1532,16 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
         return;
     }
 
-    ngx_http_longpoll_persist_succeed(writer);
+    ngx_http_longpoll_persist_take_over(writer);
 
-    writer->retry = 0;
-    writer->check = 1;
+    writer->later = 0;
+    writer->check_due = 1;
 
     ngx_http_longpoll_persist_step(writer);
 
     if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
 
-        if (!writer->retry && !ngx_http_longpoll_zone_unwritten(z)) {
+        if (!writer->later && !ngx_http_longpoll_zone_unwritten(z)) {
             ngx_http_longpoll_persist_end(writer);
         }
 
@@ -1506,12 +1553,12 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 
 
 /*
- * The last one writes what is left.  Who was the writer may be between its
- * resigning and its closing the file, which takes no time, or be dead.
+ * The last member writes what is left.  The writer before it may have resigned
+ * and not yet closed the file, which takes no time; or it is dead.
  */
 
 static void
-ngx_http_longpoll_persist_succeed(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_persist_take_over(ngx_http_longpoll_writer_t *writer)
 {
     ngx_uint_t          i, self;
     ngx_atomic_uint_t   number;
@@ -1538,7 +1585,7 @@ ngx_http_longpoll_persist_succeed(ngx_http_longpoll_writer_t *writer)
 }
 
 
-/* all of it is on disk, and now that is said there */
+/* all messages are on disk: writes the losses, and a clean head */
 
 static void
 ngx_http_longpoll_persist_end(ngx_http_longpoll_writer_t *writer)
@@ -1614,7 +1661,7 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
     cln->data = publisher;
 
     if (ngx_queue_empty(&writer->waiting)) {
-        ngx_http_longpoll_persist_await(writer, 1);
+        ngx_http_longpoll_persist_waiting(writer, 1);
     }
 
     ngx_queue_insert_tail(&writer->waiting, &publisher->queue);
@@ -1642,12 +1689,13 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
 
 
 /*
- * Whoever writes is told that somebody waits in this worker.  It may have
- * written it just before: so look.
+ * Sets or clears the bit that tells the writer that publishers wait in this
+ * worker.  The writer may have saved their messages before it saw the bit, so
+ * this worker wakes itself to look.
  */
 
 static void
-ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
+ngx_http_longpoll_persist_waiting(ngx_http_longpoll_writer_t *writer,
     ngx_uint_t on)
 {
     uint64_t                      bit;
@@ -1663,7 +1711,7 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
 
     bit = (uint64_t) 1 << self;
 
-    /* a leaving worker stays until they are answered */
+    /* a leaving worker stays until its publishers are answered */
 
     writer->timer.cancelable = !on;
 
@@ -1686,7 +1734,7 @@ ngx_http_longpoll_persist_await(ngx_http_longpoll_writer_t *writer,
 }
 
 
-/* of the request, however it ends */
+/* the request ends, answered or not */
 
 static void
 ngx_http_longpoll_persist_cleanup(void *data)
@@ -1698,13 +1746,13 @@ ngx_http_longpoll_persist_cleanup(void *data)
         ngx_queue_remove(&publisher->queue);
 
         if (ngx_queue_empty(&publisher->writer->waiting)) {
-            ngx_http_longpoll_persist_await(publisher->writer, 0);
+            ngx_http_longpoll_persist_waiting(publisher->writer, 0);
         }
     }
 }
 
 
-/* answers those whose publish is decided: they stand in the order of ids */
+/* answers the publishers that are decided; the queue is in the order of ids */
 
 static void
 ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer)
@@ -1746,7 +1794,7 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer)
         ngx_http_run_posted_requests(c);
     }
 
-    ngx_http_longpoll_persist_await(writer, 0);
+    ngx_http_longpoll_persist_waiting(writer, 0);
 }
 
 #else

@@ -14,23 +14,26 @@
 #include <ngx_http.h>
 
 
-/* for a zone with a file; NGX_OK or NGX_ERROR */
+/* a worker begins; z has a file; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_longpoll_persist_init_process(ngx_cycle_t *cycle,
     ngx_http_longpoll_zone_t *z);
 
-/* something may have happened: look at the file, and at who waits */
+/* answers publishers that are decided, and starts the next operation */
 void ngx_http_longpoll_persist_wake(ngx_http_longpoll_zone_t *z);
 
-/* the worker is leaving: another one may write */
+/* the worker is leaving: it lets another one be the writer */
 void ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z);
 
-/* at the end of the process: the last one writes what is left, and the end */
+/* the process ends: the last member writes what is left, and a clean head */
 void ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z);
 
 /*
- * The request waits until the publish of id is decided: handler is called then
- * with NGX_OK, or NGX_ERROR, and finalizes the request.  failed is sh->disk.failed
- * of before the publish.  NGX_DONE, or what to finalize it with now.
+ * Parks the request until the publish of id is decided.  Then handler is called
+ * with NGX_OK or NGX_ERROR, and finalizes the request.  failed is what
+ * sh->disk.failed was before the publish.
+ *
+ * NGX_DONE   the request is parked
+ * otherwise  the status to finalize it with now
  */
 typedef void (*ngx_http_longpoll_persist_pt)(ngx_http_request_t *r,
     ngx_int_t rc);

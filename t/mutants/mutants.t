@@ -196,7 +196,8 @@ my @mutants = (
 
     { name => 'what the other side of an upgrade took, not told',
       file => 'persist.c',
-      from => 'ngx_http_longpoll_zone_missing(z, saver->last);', to => ';',
+      from => 'ngx_http_longpoll_zone_missing(z, writer->foreign_last_id);',
+      to => ';',
       seen => 'persist t/persist/move.t' },
 
     { name => 'what a category lost, not noted with what is gone',

@@ -400,7 +400,7 @@ for my $durable ('', ' durable=on') {
         });
 
         cmp_ok($took, '<', 1, "$name: mended within flush");
-        is(scalar(logged($n, 'written anew')), 1, "$name: logged once");
+        is(scalar(logged($n, 'rewriting it')), 1, "$name: logged once");
         ok(-s $n->file('.state'), "$name: with notes");
         is(join(' ', map { s{.*/}{}r } grep { !/old$/ }
                      glob $n->data . '/*'),
