@@ -24,7 +24,8 @@
 #if (NGX_HTTP_LONGPOLL_DEBUG)
 
 /* logs what is wrong and ends the process; does not return */
-void ngx_http_longpoll_assert_failed(const char *what);
+void ngx_http_longpoll_assert_failed(const char *what)
+    __attribute__((noreturn));
 
 /* links that this hold of the lock may still follow */
 extern uint64_t  ngx_http_longpoll_assert_left;
