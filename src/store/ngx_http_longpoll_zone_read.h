@@ -9,77 +9,7 @@
 #define _NGX_HTTP_LONGPOLL_ZONE_READ_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_store.h"
-
-
-/* where a poll reads on */
-
-typedef struct {
-    uint64_t                         id;        /* seen up to here */
-    uint64_t                         since;     /* ms: the since_time that means
-                                                   the same, also in a later
-                                                   epoch */
-    ngx_http_longpoll_uuid_t         uuid;      /* if named */
-
-    /* of a new cursor, until the first read */
-    unsigned                         fresh:1;
-    unsigned                         now:1;     /* the first read sets id */
-    unsigned                         exact:1;   /* id is a message's own */
-
-    unsigned                         lost:1;    /* of an earlier epoch, with
-                                                   events lost behind it */
-    unsigned                         named:1;   /* read behind the message of
-                                                   uuid, if it is in the ms */
-    unsigned                         beginning:1;   /* asked for all events */
-} ngx_http_longpoll_cursor_t;
-
-
-/*
- *        nothing behind the cursor            a gpoll client's cursor
- *
- * PARK   registers interest                   moves
- * WAKE   the same, for polls parked here      moves
- * LAST   finds the time of a time-out         moves
- * PEEK   the same                             stays; nothing is taken
- */
-
-typedef enum {
-    NGX_HTTP_LONGPOLL_READ_PARK = 0,
-    NGX_HTTP_LONGPOLL_READ_WAKE,
-    NGX_HTTP_LONGPOLL_READ_LAST,
-    NGX_HTTP_LONGPOLL_READ_PEEK
-} ngx_http_longpoll_read_e;
-
-
-typedef struct {
-    /* set by the caller */
-    ngx_http_longpoll_read_e         mode;
-    ngx_uint_t                       worker;    /* or NO_WORKER */
-    ngx_http_longpoll_cat_t         *cats;
-    ngx_uint_t                       ncats;
-    ngx_http_longpoll_cursor_t       cursor;    /* not fresh after the read; one
-                                                   beyond the newest message
-                                                   becomes the newest */
-    size_t                           limit;     /* bytes of all messages, each
-                                                   with its category's cost */
-    size_t                          *costs;     /* of ncats */
-
-    /* set by the caller, to read one message behind the cursor of a client */
-    ngx_http_longpoll_client_t      *client;    /* NULL: cursor counts */
-    uint64_t                         have;      /* id of a message whose bytes
-                                                   the caller has: its data is
-                                                   empty then */
-
-    /* the answer */
-    ngx_http_longpoll_msg_t         *msgs;
-    ngx_uint_t                       nmsgs;
-    ngx_uint_t                       missed;
-    uint64_t                         timestamp; /* of a time-out: LAST, PEEK */
-    uint32_t                        *slots;     /* of ncats, PARK and WAKE: the
-                                                   slot that holds the interest,
-                                                   NGX_HTTP_LONGPOLL_CAT_NONE
-                                                   if it is slotless */
-} ngx_http_longpoll_read_t;
+#include "ngx_http_longpoll_read.h"
 
 
 /*

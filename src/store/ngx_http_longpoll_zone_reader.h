@@ -13,7 +13,7 @@
 #define _NGX_HTTP_LONGPOLL_ZONE_READER_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_zone_read.h"
+#include "ngx_http_longpoll_read.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_COPY    32768    /* bytes, under the lock */

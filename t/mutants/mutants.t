@@ -41,9 +41,9 @@ my @mutants = (
       seen => 'plain t/040-wait.t' },
 
     { name => 'an unlock missed',
-      file => 'zone.c',
-      from => "            if (rc == NGX_OK) {\n                ngx_http_longpoll_zone_unlock(z);",
-      to => "            if (rc == NGX_OK) {",
+      file => 'zone_publish.c',
+      from => "        ngx_http_longpoll_zone_unlock(z);\n\n        if (rc != NGX_BUSY) {",
+      to => "        if (rc != NGX_DONE) {\n            ngx_http_longpoll_zone_unlock(z);\n        }\n\n        if (rc != NGX_BUSY) {",
       seen => 'unit' },
 
     { name => 'an off-by-one at the wrap',
@@ -66,10 +66,10 @@ my @mutants = (
       seen => 'unit' },
 
     { name => 'a publish visible before it is whole',
-      file => 'zone.c',
-      from => "    ngx_http_longpoll_put(sh->work.busy, 1);\n",
-      to => "    ngx_http_longpoll_put(sh->work.busy, 1);\n"
-            . "    ngx_http_longpoll_put(sh->clock.visible, sh->clock.last_id + n);\n",
+      file => 'zone_publish.c',
+      from => "    ngx_http_longpoll_put(z->sh->work.busy, 1);\n",
+      to => "    ngx_http_longpoll_put(z->sh->work.busy, 1);\n"
+            . "    ngx_http_longpoll_put(z->sh->clock.visible, z->sh->clock.last_id + n);\n",
       seen => 'unit' },
 
     { name => 'a time-out not taken off with its poll',
@@ -101,7 +101,7 @@ my @mutants = (
       seen => 'asan t/040-wait.t' },
 
     { name => 'the dead still counted',
-      file => 'zone.c',
+      file => 'zone_tick.c',
       from => '            ngx_http_longpoll_put(w->waiting, 0);', to => '',
       seen => 'plain t/060-workers.t' },
 
@@ -119,8 +119,8 @@ my @mutants = (
 
     { name => 'a cursor that stands on its own event',
       file => 'zone_read.c',
-      from => 'if (last && last->id > way->seen && !gone) {',
-      to => 'if (last && last->id >= way->seen && !gone) {',
+      from => 'if (last && last->id > it->seen) {',
+      to => 'if (last && last->id >= it->seen) {',
       seen => 'plain t/030-subscribe.t' },
 
     { name => 'who waits since this ms is not told of it',
@@ -136,13 +136,13 @@ my @mutants = (
       seen => 'plain t/050-zone.t' },
 
     { name => 'the limit of the living ignored',
-      file => 'zone.c',
+      file => 'zone_room.c',
       from => 'while (sh->log.live + need > ngx_http_longpoll_zone_limit(z)) {',
       to => 'while (sh->log.live + need > sh->log.size) {',
       seen => 'unit' },
 
     { name => 'a publish that holds the lock to its end',
-      file => 'zone.c',
+      file => 'zone_publish.c',
       from => 'round < ngx_http_longpoll_zone_rounds(z)', to => 'round < 64',
       seen => 'unit' },
 
@@ -154,11 +154,11 @@ my @mutants = (
 
     { name => "a place of gpoll's that moves in a hold of its own",
       file => 'zone_read.c',
-      from => 'ngx_http_longpoll_client_move(&z->places, walk->place, msg->id,',
+      from => 'ngx_http_longpoll_client_move(&z->clients, reader->entry, msg->id,',
       to => 'ngx_http_longpoll_zone_unlock(z);'
             . ' usleep(100);'
             . ' ngx_http_longpoll_zone_lock(z);'
-            . ' ngx_http_longpoll_client_move(&z->places, walk->place, msg->id,',
+            . ' ngx_http_longpoll_client_move(&z->clients, reader->entry, msg->id,',
       seen => 'plain t/111-gpoll-workers.t' },
 
     { name => "a client of gpoll's known by its number",
@@ -175,7 +175,7 @@ my @mutants = (
 
     { name => "a client of gpoll's that lost a message and stays",
       file => 'zone_read.c',
-      from => 'if (rd->client && rd->missed && !gone) {', to => 'if (0) {',
+      from => 'if (rd->client && rd->missed && !moved) {', to => 'if (0) {',
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits for ever",
@@ -185,7 +185,7 @@ my @mutants = (
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits in a dead worker",
-      file => 'zone.c',
+      file => 'zone_tick.c',
       from => '    ngx_http_longpoll_zone_reap_clients(z, worker, now);', to => '',
       seen => 'plain t/111-gpoll-workers.t' },
 
