@@ -113,11 +113,11 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
         ngx_http_longpoll_conf_inherit(prev, conf);
     }
 
-    if (conf->gpoll_place.file && conf->category == NULL) {
+    if (conf->gpoll_line.file && conf->category == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "no \"longpoll_category\" is defined for "
                       "\"protocol=gpoll\" of \"longpoll_subscribe\" in %s:%ui",
-                      conf->gpoll_place.file, conf->gpoll_place.line);
+                      conf->gpoll_line.file, conf->gpoll_line.number);
         return NGX_CONF_ERROR;
     }
 
@@ -152,7 +152,7 @@ ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
 
     conf->subscribe = prev->subscribe;
     conf->protocol = prev->protocol;
-    conf->gpoll_place = prev->gpoll_place;
+    conf->gpoll_line = prev->gpoll_line;
     conf->publish = prev->publish;
     conf->format = prev->format;
     conf->remove = prev->remove;

@@ -64,9 +64,9 @@ ngx_http_longpoll_conf_location_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_OK;
     }
 
-    ngx_http_longpoll_reference_place(cf, &llcf->gpoll_place);
+    ngx_http_longpoll_reference_line(cf, &llcf->gpoll_line);
 
-    /* the zone may be declared later, so the reference keeps the place */
+    /* the zone may be declared later, so the reference keeps the line */
 
     ref = ngx_http_longpoll_reference_get(cf, &value[1], &cmd->name);
     if (ref == NULL) {
@@ -74,7 +74,7 @@ ngx_http_longpoll_conf_location_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     if (ref->gpoll.file == NULL) {
-        ref->gpoll = llcf->gpoll_place;
+        ref->gpoll = llcf->gpoll_line;
     }
 
     return NGX_CONF_OK;

@@ -48,7 +48,7 @@ ngx_http_longpoll_reference_get(ngx_conf_t *cf, ngx_str_t *name,
     ref->zone->name = *name;
     ref->shm_zone = NULL;
     ref->directive = *directive;
-    ngx_http_longpoll_reference_place(cf, &ref->place);
+    ngx_http_longpoll_reference_line(cf, &ref->line);
     ref->gpoll.file = NULL;
 
     return ref;
@@ -70,7 +70,7 @@ ngx_http_longpoll_reference_check(ngx_conf_t *cf,
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "unknown zone \"%V\" in \"%V\" in %s:%ui",
                           &ref[i].zone->name, &ref[i].directive,
-                          ref[i].place.file, ref[i].place.line);
+                          ref[i].line.file, ref[i].line.number);
             return NGX_ERROR;
         }
 
@@ -79,7 +79,7 @@ ngx_http_longpoll_reference_check(ngx_conf_t *cf,
                           "\"protocol=gpoll\" of \"longpoll_subscribe\" is "
                           "incompatible with \"delete_on_read\" of zone "
                           "\"%V\" in %s:%ui", &ref[i].zone->name,
-                          ref[i].gpoll.file, ref[i].gpoll.line);
+                          ref[i].gpoll.file, ref[i].gpoll.number);
             return NGX_ERROR;
         }
     }
@@ -89,9 +89,9 @@ ngx_http_longpoll_reference_check(ngx_conf_t *cf,
 
 
 void
-ngx_http_longpoll_reference_place(ngx_conf_t *cf,
-    ngx_http_longpoll_conf_place_t *place)
+ngx_http_longpoll_reference_line(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_line_t *line)
 {
-    place->file = cf->conf_file->file.name.data;
-    place->line = cf->conf_file->line;
+    line->file = cf->conf_file->file.name.data;
+    line->number = cf->conf_file->line;
 }

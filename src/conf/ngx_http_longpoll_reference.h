@@ -25,9 +25,9 @@ ngx_http_longpoll_reference_t *ngx_http_longpoll_reference_get(ngx_conf_t *cf,
 ngx_int_t ngx_http_longpoll_reference_check(ngx_conf_t *cf,
     ngx_http_longpoll_main_conf_t *lmcf);
 
-/* the place of the directive that is being read */
-void ngx_http_longpoll_reference_place(ngx_conf_t *cf,
-    ngx_http_longpoll_conf_place_t *place);
+/* the line of the directive that is being read */
+void ngx_http_longpoll_reference_line(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_line_t *line);
 
 
 

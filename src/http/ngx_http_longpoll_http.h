@@ -1,10 +1,10 @@
 
 /*
- * ngx_http_longpoll_http.h: the words of the side that nginx's HTTP sees:
- * configuration and the context of a request.
+ * ngx_http_longpoll_http.h: what the handlers share: the configuration that
+ * src/conf/ fills in, and the context of a request.
  *
- * What has no need of HTTP (id, journal, log, cat, zone, query, json, wire)
- * does not include this, so that it also runs in the unit tests.
+ * Only src/conf/ and src/http/ include it.  The floors below know nothing of
+ * HTTP, so they also run in the unit tests.
  */
 
 
@@ -41,12 +41,12 @@ typedef enum {
 } ngx_http_longpoll_result_e;
 
 
-/* a place in the configuration */
+/* a line of the configuration */
 
 typedef struct {
     u_char                          *file;      /* NULL: none */
-    ngx_uint_t                       line;
-} ngx_http_longpoll_conf_place_t;
+    ngx_uint_t                       number;
+} ngx_http_longpoll_conf_line_t;
 
 
 /* a zone that the configuration names */
@@ -56,13 +56,13 @@ typedef struct {
     ngx_shm_zone_t                  *shm_zone;  /* NULL until it is declared */
 
     ngx_str_t                        directive; /* the first that names it */
-    ngx_http_longpoll_conf_place_t   place;
-    ngx_http_longpoll_conf_place_t   gpoll;     /* the first protocol=gpoll */
+    ngx_http_longpoll_conf_line_t    line;
+    ngx_http_longpoll_conf_line_t    gpoll;     /* the first protocol=gpoll */
 } ngx_http_longpoll_reference_t;
 
 
 typedef struct {
-    ngx_array_t                      references;
+    ngx_array_t                      references;    /* of the zones */
     ngx_msec_t                       drain;
 } ngx_http_longpoll_main_conf_t;
 
@@ -81,7 +81,7 @@ typedef struct {
     ngx_http_longpoll_zone_t        *remove;    /* longpoll_delete */
 
     ngx_http_longpoll_protocol_t    *protocol;  /* of polls */
-    ngx_http_longpoll_conf_place_t   gpoll_place;   /* of protocol=gpoll */
+    ngx_http_longpoll_conf_line_t    gpoll_line;    /* of protocol=gpoll */
     ngx_uint_t                       format;    /* of what is published */
     ngx_http_longpoll_category_conf_t  *category;   /* NULL: the client names
                                                        the categories */
@@ -101,9 +101,9 @@ typedef struct {
 typedef struct {
     ngx_http_longpoll_result_e       result;
     ngx_uint_t                       nevents;   /* sent or stored */
-    ngx_http_longpoll_uuid_t         last;      /* of them */
+    ngx_http_longpoll_uuid_t         last;      /* of these events */
 
-    ngx_http_longpoll_zone_t        *zone;      /* set with the rest */
+    ngx_http_longpoll_zone_t        *zone;
     ngx_http_longpoll_cat_t         *cats;
     ngx_uint_t                       ncats;
 

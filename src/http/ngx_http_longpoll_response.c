@@ -1,17 +1,20 @@
 
 /*
- * ngx_http_longpoll_response.c: bytes -> client.
+ * ngx_http_longpoll_response.c: sends an answer.
  *
- * Headers are golongpoll's.  No answer may be cached, so all but those to a
- * POST, which nobody caches, say so.  What a backend's X-Accel-Redirect left of
- * the same headers is taken out.  The no-store stands in the list only, not in
- * r->headers_out.cache_control: the "expires" directive of a server would
- * replace it there, and beside another Cache-Control it wins (RFC 9111, section
- * 5.2.2.5).
+ * The headers are those of golongpoll.  No answer may be cached, and all but
+ * those to a POST say so, since caches store no answer to a POST.  The same
+ * headers may be there already, from a backend that sent the request here by
+ * X-Accel-Redirect; they are removed.
  *
- * Shared bytes: one heap block, a reference for each request that sends them,
- * given back by the cleanup of the request's pool, which runs when the last
- * byte is out, or the client gone.
+ * Cache-Control goes into the list of headers only, not into
+ * r->headers_out.cache_control: the directive "expires" of a server would
+ * replace it there.  If that adds a Cache-Control of its own, no-store still
+ * wins (RFC 9111, section 5.2.2.5).
+ *
+ * Shared bytes are one block of the heap with a count of references.  Each
+ * request that sends them has one, and releases it by the cleanup of its pool:
+ * when the last byte is sent, or when the client is gone.
  */
 
 
@@ -180,7 +183,7 @@ ngx_http_longpoll_response_plain(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
-    /* nginx takes the type out of a 204 */
+    /* nginx removes the type of a 204 */
 
     ngx_str_set(&key, "Content-Type");
 
@@ -223,7 +226,7 @@ ngx_http_longpoll_response_head_of(ngx_http_request_t *r, ngx_str_t *type)
         return rc;
     }
 
-    /* how long the answer would be depends on what it would wait for */
+    /* the length of a GET's answer is not known: it would wait for an event */
 
     r->headers_out.content_length_n = -1;
     r->header_only = 1;
@@ -357,7 +360,7 @@ ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
         ngx_http_longpoll_response_clean(r);
     }
 
-    /* golongpoll tells a publisher nothing of caches */
+    /* golongpoll sends a publisher no headers for caches */
 
     n = (r->method == NGX_HTTP_POST) ? 1 : NGX_HTTP_LONGPOLL_RESPONSE_FIXED;
 
@@ -372,7 +375,7 @@ ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
         }
     }
 
-    /* nothing here has a date or a tag that a condition could be about */
+    /* an answer has no date or tag that a conditional request could name */
 
     r->disable_not_modified = 1;
 
@@ -387,7 +390,7 @@ ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
 
-    /* as of an upstream's answer: the filters see the type alone */
+    /* filters compare the type without its charset, as with an upstream */
 
     if (type == &ngx_http_longpoll_response_plain_type) {
         r->headers_out.content_type_len = sizeof("text/plain") - 1;
@@ -398,7 +401,7 @@ ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
-/* takes out what somebody else said of the same */
+/* removes the same headers that another module has set */
 
 static void
 ngx_http_longpoll_response_clean(ngx_http_request_t *r)

@@ -1,9 +1,9 @@
 
 /*
- * ngx_http_longpoll_response.h: bytes -> client.
+ * ngx_http_longpoll_response.h: sends an answer.
  *
- * Each call sends a whole answer and returns what the request is to be
- * finalized with.
+ * Each function sends a whole answer, and returns what to finalize the request
+ * with, unless it says otherwise.
  */
 
 
@@ -14,36 +14,36 @@
 #include "ngx_http_longpoll_http.h"
 
 
-/* an answer's bytes on the heap, for several requests at once */
+/* the bytes of an answer on the heap, which several requests send */
 
 typedef struct {
     ngx_uint_t                       refs;
-    ngx_uint_t                       missed;    /* the owner's */
+    ngx_uint_t                       missed;    /* for the owner's use */
     size_t                           len;
     u_char                           data[1];
 } ngx_http_longpoll_shared_t;
 
 
-/* one reference is the caller's; NULL: no memory */
+/* the caller has one reference; NULL: no memory */
 ngx_http_longpoll_shared_t *ngx_http_longpoll_response_share(size_t len,
     ngx_log_t *log);
 void ngx_http_longpoll_response_unshare(ngx_http_longpoll_shared_t *shared);
 
-/* the caller's reference becomes the request's */
+/* JSON; the request takes over the caller's reference, on errors as well */
 ngx_int_t ngx_http_longpoll_response_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared);
 
-/* body: from the request's pool, or constant */
+/* the body is from the request's pool, or constant */
 ngx_int_t ngx_http_longpoll_response_json(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *body);
 
-/* the same with another type, for text */
+/* status 200 with another type, for text */
 ngx_int_t ngx_http_longpoll_response_text(ngx_http_request_t *r,
     ngx_str_t *type, ngx_str_t *body);
 
 /*
- * Plain text in UTF-8: with these bytes, whose reference becomes the
- * request's; with a body, where status is not 204; headers alone.
+ * Plain text in UTF-8.  _shared: as above.  plain: a body, unless the status is
+ * 204.  _head: the headers alone.
  */
 ngx_int_t ngx_http_longpoll_response_plain_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared);
@@ -51,7 +51,7 @@ ngx_int_t ngx_http_longpoll_response_plain(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *body);
 ngx_int_t ngx_http_longpoll_response_plain_head(ngx_http_request_t *r);
 
-/* headers alone, as a poll's events would have (HEAD) */
+/* to HEAD: the headers that the events of a poll would have */
 ngx_int_t ngx_http_longpoll_response_head(ngx_http_request_t *r);
 
 /* {"success": true} */
@@ -61,11 +61,14 @@ ngx_int_t ngx_http_longpoll_response_success(ngx_http_request_t *r);
 ngx_int_t ngx_http_longpoll_response_error(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *text);
 
-/* 405 with {"error": "text"}, or to OPTIONS 204; both with Allow */
+/* to OPTIONS 204, to any other method 405 with {"error": "text"}; Allow */
 ngx_int_t ngx_http_longpoll_response_method(ngx_http_request_t *r,
     ngx_str_t *allow, ngx_str_t *text);
 
-/* one more header, before any of the above; the value is kept */
+/*
+ * Adds a header; call it before any function above.  The value is not copied.
+ * NGX_OK, or NGX_ERROR: no memory.
+ */
 ngx_int_t ngx_http_longpoll_response_header(ngx_http_request_t *r,
     ngx_str_t *key, ngx_str_t *value);
 

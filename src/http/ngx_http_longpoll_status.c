@@ -1,12 +1,12 @@
 
 /*
- * ngx_http_longpoll_status.c: what operators see of the zones.
+ * ngx_http_longpoll_status.c: the figures of the zones, for operators.
  *
  *   GET /status             the figures of the zones
  *   GET /status?category=x  JSON: and those of one category in each zone
  *
- * How many polls wait for a category only the workers know.  So the request
- * asks them, and looks for the number every ms, for a second at most: see
+ * Only the workers know how many polls wait for a category.  So the request
+ * asks them, and reads their answers every ms, for a second at most: see
  * zone_question.  A worker that does not answer in that time is left out.
  */
 
@@ -274,7 +274,7 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
 }
 
 
-/* asks, or looks for the numbers; 1: they are complete in every zone */
+/* asks, or reads the numbers; 1: they are complete in every zone */
 
 static ngx_uint_t
 ngx_http_longpoll_status_count(ngx_array_t *zones)

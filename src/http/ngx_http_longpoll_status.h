@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_status.h: what operators see, as JSON or for Prometheus.
+ * ngx_http_longpoll_status.h: the figures of the zones, for operators.
  */
 
 
@@ -11,7 +11,7 @@
 #include "ngx_http_longpoll_http.h"
 
 
-/* content handler of a status location */
+/* content handler of a status location; returns what to finalize with */
 ngx_int_t ngx_http_longpoll_status_handler(ngx_http_request_t *r);
 
 

@@ -1,15 +1,16 @@
 
 /*
- * ngx_http_longpoll_variable.c: $longpoll_...
+ * ngx_http_longpoll_variable.c: the variables $longpoll_...
  *
- *   $longpoll_category     of the request, several joined by ","
- *   $longpoll_result       how it ended
- *   $longpoll_events       how many were sent or stored
- *   $longpoll_event_id     the last one's id
- *   $longpoll_cursor_NAME  the newest place of zone NAME, whatever the request
+ *   $longpoll_category     the categories of the request, joined by ","
+ *   $longpoll_result       how the request ended
+ *   $longpoll_events       how many events were sent or stored
+ *   $longpoll_event_id     the id of the last of these events
+ *   $longpoll_cursor_NAME  the cursor behind the newest event of zone NAME, in
+ *                          any request
  *
- * A category is a client's text; control bytes are escaped, so that it can
- * stand in a header or a line of a log.
+ * The client chooses the names of categories.  Control characters in them are
+ * escaped, so that the variable can be used in a header or in a log.
  */
 
 
@@ -21,6 +22,8 @@
 static ngx_int_t ngx_http_longpoll_variable_category(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static u_char *ngx_http_longpoll_variable_escape(u_char *p, ngx_str_t *name);
+static void ngx_http_longpoll_variable_set(ngx_http_variable_value_t *v,
+    u_char *data, size_t len);
 static ngx_int_t ngx_http_longpoll_variable_result(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_longpoll_variable_events(ngx_http_request_t *r,
@@ -93,7 +96,7 @@ static ngx_int_t
 ngx_http_longpoll_variable_category(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                   *p;
+    u_char                   *p, *start;
     size_t                    len;
     ngx_uint_t                i;
     ngx_http_longpoll_ctx_t  *ctx;
@@ -116,7 +119,7 @@ ngx_http_longpoll_variable_category(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    v->data = p;
+    start = p;
 
     for (i = 0; i < ctx->ncats; i++) {
 
@@ -127,10 +130,7 @@ ngx_http_longpoll_variable_category(ngx_http_request_t *r,
         p = ngx_http_longpoll_variable_escape(p, &ctx->cats[i].name);
     }
 
-    v->len = p - v->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
+    ngx_http_longpoll_variable_set(v, start, p - start);
 
     return NGX_OK;
 }
@@ -173,11 +173,7 @@ ngx_http_longpoll_variable_result(ngx_http_request_t *r,
 
     result = &ngx_http_longpoll_variable_results[ctx->result];
 
-    v->len = result->len;
-    v->data = result->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
+    ngx_http_longpoll_variable_set(v, result->data, result->len);
 
     return NGX_OK;
 }
@@ -187,6 +183,7 @@ static ngx_int_t
 ngx_http_longpoll_variable_events(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    u_char                   *p;
     ngx_http_longpoll_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
@@ -196,15 +193,13 @@ ngx_http_longpoll_variable_events(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    v->data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
-    if (v->data == NULL) {
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    v->len = ngx_sprintf(v->data, "%ui", ctx->nevents) - v->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
+    ngx_http_longpoll_variable_set(v, p,
+                                   ngx_sprintf(p, "%ui", ctx->nevents) - p);
 
     return NGX_OK;
 }
@@ -269,17 +264,28 @@ static ngx_int_t
 ngx_http_longpoll_variable_id(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, ngx_http_longpoll_uuid_t *uuid)
 {
-    v->data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_ID_LEN);
-    if (v->data == NULL) {
+    u_char  *data;
+
+    data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_ID_LEN);
+    if (data == NULL) {
         return NGX_ERROR;
     }
 
-    (void) ngx_http_longpoll_id_print(v->data, uuid);
+    (void) ngx_http_longpoll_id_print(data, uuid);
 
-    v->len = NGX_HTTP_LONGPOLL_ID_LEN;
+    ngx_http_longpoll_variable_set(v, data, NGX_HTTP_LONGPOLL_ID_LEN);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_longpoll_variable_set(ngx_http_variable_value_t *v, u_char *data,
+    size_t len)
+{
+    v->len = len;
+    v->data = data;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
-
-    return NGX_OK;
 }

@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_variable.h: $longpoll_...
+ * ngx_http_longpoll_variable.h: the variables $longpoll_...
  */
 
 
@@ -11,7 +11,7 @@
 #include "ngx_http_longpoll_http.h"
 
 
-/* preconfiguration */
+/* preconfiguration: declares the variables; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_longpoll_variable_add(ngx_conf_t *cf);
 
 

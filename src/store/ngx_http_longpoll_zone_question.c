@@ -6,7 +6,7 @@
  * worker knows how many.  (A count in the category's slot would be a shared
  * word that is written twice for each delivery, and wrong after a kill.)  So a
  * request for the number asks: it stores a question in the zone, and each
- * worker adds its number when it looks.
+ * worker adds its number when it is woken.
  *
  *   request   count: store the question ── wake ─▶ worker   asked, answer
  *             count, every ms: sum, until no answer is missing
