@@ -36,6 +36,8 @@ typedef struct {
 } ngx_http_longpoll_shared_sh_t;
 
 
+static void ngx_http_longpoll_notify_event(ngx_event_t *ev,
+    ngx_event_handler_pt handler, ngx_log_t *log);
 static ngx_int_t ngx_http_longpoll_notify_claim(void);
 static ngx_uint_t ngx_http_longpoll_notify_is_alive(ngx_atomic_uint_t owner);
 static uint32_t ngx_http_longpoll_notify_start(ngx_pid_t pid);
@@ -57,6 +59,12 @@ static ngx_connection_t                      ngx_http_longpoll_notify_dummy;
 static ngx_event_t                           ngx_http_longpoll_notify_check;
 static ngx_event_t                           ngx_http_longpoll_notify_tick;
 static ngx_event_t                           ngx_http_longpoll_notify_closing;
+
+
+/* ms between two ticks */
+#define ngx_http_longpoll_notify_period()                                     \
+    (ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_NO_WORKER ? 100     \
+                                                                    : 1000)
 
 
 ngx_int_t
@@ -106,21 +114,17 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
 
     ngx_http_longpoll_notify_dummy.fd = (ngx_socket_t) -1;
 
-    ngx_http_longpoll_notify_check.handler =
-                                         ngx_http_longpoll_notify_check_handler;
-    ngx_http_longpoll_notify_check.data = &ngx_http_longpoll_notify_dummy;
-    ngx_http_longpoll_notify_check.log = cycle->log;
+    ngx_http_longpoll_notify_event(&ngx_http_longpoll_notify_check,
+                                   ngx_http_longpoll_notify_check_handler,
+                                   cycle->log);
+    ngx_http_longpoll_notify_event(&ngx_http_longpoll_notify_tick,
+                                   ngx_http_longpoll_notify_tick_handler,
+                                   cycle->log);
+    ngx_http_longpoll_notify_event(&ngx_http_longpoll_notify_closing,
+                                   ngx_http_longpoll_notify_closing_handler,
+                                   cycle->log);
 
-    ngx_http_longpoll_notify_tick.handler =
-                                         ngx_http_longpoll_notify_tick_handler;
-    ngx_http_longpoll_notify_tick.data = &ngx_http_longpoll_notify_dummy;
-    ngx_http_longpoll_notify_tick.log = cycle->log;
     ngx_http_longpoll_notify_tick.cancelable = 1;
-
-    ngx_http_longpoll_notify_closing.handler =
-                                      ngx_http_longpoll_notify_closing_handler;
-    ngx_http_longpoll_notify_closing.data = &ngx_http_longpoll_notify_dummy;
-    ngx_http_longpoll_notify_closing.log = cycle->log;
 
     if (ngx_http_longpoll_notify_claim() != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
@@ -133,12 +137,11 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
          * not read.
          */
 
-        ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_WORKERS;
+        ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_NO_WORKER;
     }
 
     ngx_add_timer(&ngx_http_longpoll_notify_tick,
-                  ngx_http_longpoll_notify_number
-                  < NGX_HTTP_LONGPOLL_WORKERS ? 1000 : 100);
+                  ngx_http_longpoll_notify_period());
 
     c = ngx_get_connection(ngx_http_longpoll_notify_fds[
                                              ngx_http_longpoll_notify_number
@@ -153,7 +156,7 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
     c->read->log = cycle->log;
     c->read->handler = ngx_http_longpoll_notify_read_handler;
 
-    if (ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_WORKERS) {
+    if (ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return NGX_OK;
     }
 
@@ -162,6 +165,16 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_longpoll_notify_event(ngx_event_t *ev, ngx_event_handler_pt handler,
+    ngx_log_t *log)
+{
+    ev->handler = handler;
+    ev->data = &ngx_http_longpoll_notify_dummy;
+    ev->log = log;
 }
 
 
@@ -203,7 +216,7 @@ void
 ngx_http_longpoll_notify_exit_process(void)
 {
     if (ngx_http_longpoll_notify_handlers == NULL
-        || ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_WORKERS)
+        || ngx_http_longpoll_notify_number == NGX_HTTP_LONGPOLL_NO_WORKER)
     {
         return;
     }
@@ -464,7 +477,7 @@ ngx_http_longpoll_notify_check_handler(ngx_event_t *ev)
 {
     /* a full barrier: the zones must not be read before notified is cleared */
 
-    if (ngx_http_longpoll_notify_number < NGX_HTTP_LONGPOLL_WORKERS) {
+    if (ngx_http_longpoll_notify_number != NGX_HTTP_LONGPOLL_NO_WORKER) {
         (void) __sync_fetch_and_and(&ngx_http_longpoll_notify_table[
                                 ngx_http_longpoll_notify_number].notified, 0);
     }
@@ -482,8 +495,7 @@ ngx_http_longpoll_notify_tick_handler(ngx_event_t *ev)
 {
     ngx_http_longpoll_notify_handlers->tick();
 
-    ngx_add_timer(ev, ngx_http_longpoll_notify_number
-                      < NGX_HTTP_LONGPOLL_WORKERS ? 1000 : 100);
+    ngx_add_timer(ev, ngx_http_longpoll_notify_period());
 }
 
 
