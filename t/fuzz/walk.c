@@ -228,7 +228,8 @@ walk_client(fuzz_bytes_t *b)
         return;
 
     case 3:
-        ngx_http_longpoll_zone_leave_client(&walk_zone, worker, client, walk_now);
+        ngx_http_longpoll_zone_leave_client(&walk_zone, worker, client,
+                                            walk_now);
         return;
     }
 
@@ -350,7 +351,8 @@ walk_call(fuzz_bytes_t *b)
         if (ngx_http_longpoll_zone_question_asked(&walk_zone, worker, &number,
                                              hash))
         {
-            ngx_http_longpoll_zone_question_answer(&walk_zone, worker, number, 1);
+            ngx_http_longpoll_zone_question_answer(&walk_zone, worker, number,
+                                                   1);
         }
 
         (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,

@@ -16,22 +16,22 @@ extern const ngx_uint_t   save_ncases;
 
 static const unit_worlds_t  save_worlds[] = {
 
-    { "what is saved is in the file, and what is refused is not seen",
+    { "a saved event is in the file, and a refused one is never read",
       0, 30, 3000, 0, 0 },
 
-    { "what is deleted, taken or forgotten has a note",
+    { "an event that was deleted, read or inactive has a note",
       MODEL_TAKE|MODEL_IDLE, 30, 3000, 0, 0 },
 
-    { "a life goes on with what an earlier one left",
+    { "an epoch goes on with what the previous one left",
       MODEL_EPOCHS, 30, 3000, 0, 0 },
 
     { "also with delete_on_read and inactive",
       MODEL_EPOCHS|MODEL_TAKE|MODEL_IDLE, 30, 3000, 0, 0 },
 
-    { "a zone of another size has what fits",
+    { "a zone of another size adopts what fits",
       MODEL_ADOPT|MODEL_EPOCHS, 30, 3000, 0, 0 },
 
-    { "a kill at any store leaves zone and file as one",
+    { "a kill at any store leaves zone and file consistent",
       MODEL_CRASH, 12, 300, 0, 0 },
 
     { "also with delete_on_read and inactive",

@@ -184,7 +184,7 @@ act_leave(void)
 }
 
 
-/* the writer goes on */
+/* the next step of the writer */
 
 static void
 act_writer(void)
@@ -199,7 +199,7 @@ act_writer(void)
 
         if (unit_once(6)) {
 
-            /* it cannot open its file */
+            /* the writer cannot open its file */
 
             if (sh->disk.durable && sh->conf.durable) {
                 kind = OP_UNSAVED;

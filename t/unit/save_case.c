@@ -85,7 +85,7 @@ case_missed(uint32_t cat, uint64_t id, ngx_uint_t beginning)
 }
 
 
-/* who slept for so long is told the truth, or at least no lie */
+/* a publisher that slept over many failures is told of its own, or of none */
 
 static void
 case_unsaved(void *wake)
@@ -163,14 +163,14 @@ case_forgotten(void *data)
     epoch_next();
 
     unit_must(sh->list.count == 0, "it came back");
-    unit_must(case_missed(0, id, 0), "in the next life it is not missed");
+    unit_must(case_missed(0, id, 0), "it is not missed in the next epoch");
     unit_must(!case_missed(0, 0, 1),
-              "what an earlier life forgot is missed by who asks for all");
+              "a poll from the beginning misses what a previous epoch dropped");
     epoch_end();
 }
 
 
-/* what a zone gets when another one has its place is told there */
+/* what is published to a zone that was replaced is missed in the new zone */
 
 static void
 case_late(void *data)
@@ -202,7 +202,10 @@ case_late(void *data)
 
     last = 0;
 
-    /* in between; and later, by who has the old one still */
+    /*
+     * Before the new zone is in place; and later, by a worker of the old
+     * zone.
+     */
 
     unit_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
                                              &wake) == NGX_AGAIN, "refused");
@@ -211,8 +214,8 @@ case_late(void *data)
     *z = new;
     sh = z->sh;
     m.now += 10;
-    unit_must(model_late == msg.id + 1, "one is not astray");
-    unit_must(case_missed(0, before, 0), "one astray is not missed");
+    unit_must(model_late == msg.id + 1, "a late write is not known as one");
+    unit_must(case_missed(0, before, 0), "a late write is not missed");
     last = msg.id;
 
     m.now += 10;
@@ -221,12 +224,13 @@ case_late(void *data)
 
     unit_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
                                              &wake) == NGX_AGAIN, "refused");
-    unit_must(model_late == msg.id + 1, "a second is not astray");
-    unit_must(case_missed(0, last, 0), "a second astray is not missed");
+    unit_must(model_late == msg.id + 1,
+              "a second late write is not known as one");
+    unit_must(case_missed(0, last, 0), "a second late write is not missed");
 }
 
 
-/* the clock of a new zone is ahead of the old one's, which goes on, too */
+/* the clock of a new zone is ahead of the old zone's, which is still in use */
 
 static void
 case_clocks(void *data)
@@ -262,20 +266,22 @@ case_clocks(void *data)
 
     unit_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
                                              &wake) == NGX_OK, "refused");
-    unit_must(msg.id > given, "an id of before");
+    unit_must(msg.id > given, "an id is older than one that was issued");
 
     m.now += 200;
-    unit_must(model_late > given, "what the new one gave passes it");
+    unit_must(model_late > given,
+              "the late write is below ids of the new zone");
     unit_must(case_missed(0, given, 0), "it is not missed");
     unit_must(!case_missed(0, ngx_http_longpoll_id(m.now - 1, 0), 0),
               "it is missed for ever");
 
-    /* nor does who reads in the old one know what the new one has */
+    /* a reader of the old zone does not know what the new zone has */
 
     new = *z;
     *z = old;
     sh = z->sh;
-    unit_must(case_missed(0, before, 0), "the old one says it has all");
+    unit_must(case_missed(0, before, 0),
+              "a reader of the old zone is not told missed");
     unit_must(!case_missed(0, msg.id, 0), "it is missed where nothing is");
 
     *z = new;
@@ -283,7 +289,7 @@ case_clocks(void *data)
 }
 
 
-/* another nginx has had the file, and gave out times, too */
+/* another nginx had the file, and answered with times of its own */
 
 static void
 case_others(void *data)
@@ -305,17 +311,17 @@ case_others(void *data)
         unit_must(!ngx_http_longpoll_zone_lost(z, at, 0),
                   "a time is lost where nothing is");
         unit_must(ngx_http_longpoll_zone_lost(z, at, 1),
-                  "the others' id is good before they have ended");
+                  "an id of the other nginx is valid before it ended");
 
         if (i) {
             (void) case_publish(0);
             unit_must(ngx_http_longpoll_zone_lost(z, at, 0),
-                      "a time of the others' is good");
+                      "a time of the other nginx is valid");
         }
 
         if (i == 2) {
 
-            /* they took something */
+            /* the other nginx took an event */
 
             (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
 
@@ -324,37 +330,38 @@ case_others(void *data)
             act_op.last = last;
             (void) op_run(&act_op);
 
-            unit_must(!sh->disk.contested, "they have it still");
+            unit_must(!sh->disk.contested, "the zone is still contested");
             unit_must(case_missed(0, last, 0), "nothing is missed");
-            unit_must(!case_missed(0, 0, 1), "who asks for all misses it");
+            unit_must(!case_missed(0, 0, 1),
+                      "a poll from the beginning misses it");
             unit_must(!case_missed(0, ngx_http_longpoll_id(m.now + 6, 0), 0),
                       "it is missed for ever");
-            unit_must(sh->clock.visible > last, "a new page misses it");
+            unit_must(sh->clock.visible > last, "a cursor made now misses it");
             continue;
         }
 
         ngx_http_longpoll_zone_alone(z, last, sh->born - 50);
 
-        unit_must(!sh->disk.contested, "they have it still");
+        unit_must(!sh->disk.contested, "the zone is still contested");
         unit_must(!ngx_http_longpoll_zone_lost(z, sh->born - 50, 0)
                   && ngx_http_longpoll_zone_lost(z, sh->born - 51, 0),
-                  "what they believed is not believed");
+                  "cursors that the other nginx called valid are not");
         unit_must(ngx_http_longpoll_zone_lost(z, at, 0) == i
                   && ngx_http_longpoll_zone_lost(z, at + 5, 0) == i,
-                  "a time of theirs is good, or bad");
+                  "a time of the other nginx is judged wrongly");
         unit_must(!ngx_http_longpoll_zone_lost(z, at + 6, 0),
-                  "a time is lost that they never gave");
+                  "a time is lost that the other nginx never issued");
         unit_must(ngx_http_longpoll_zone_lost(z, at, 1) == i,
-                  "an id of theirs is good, or bad");
+                  "an id of the other nginx is judged wrongly");
         unit_must(ngx_http_longpoll_zone_lost(z, at + 6, 1),
-                  "an id is good that they never gave");
+                  "an id is valid that the other nginx never issued");
     }
 }
 
 
 /*
- * Two calls of ..._zone_missing() while a publish waits for the disk, the second
- * with an earlier id.  The cursors that the first one named are still told.
+ * Two calls of ..._zone_missing() while a publish waits for the disk, the
+ * second with an earlier id.  Cursors below the first id are still told.
  */
 
 static void
@@ -376,7 +383,10 @@ case_missing_twice(void *data)
 
         if (i) {
 
-            /* the publish is on disk, but nothing has advanced the clock yet */
+            /*
+             * The publish is on disk, but nothing has advanced the clock
+             * yet.
+             */
 
             case_op(OP_COLLECT);
             case_op(OP_SAVED);
@@ -386,7 +396,8 @@ case_missing_twice(void *data)
         act_op.last = ngx_http_longpoll_id(m.now + 20, 0);
         (void) op_run(&act_op);
 
-        unit_must(sh->previous.missing_below > first, "an earlier id replaces a later one");
+        unit_must(sh->previous.missing_below > first,
+                  "an earlier id replaces a later one");
         unit_must(case_missed(0, first, 0), "the first cursors are not told");
 
         epoch_end();
@@ -396,15 +407,17 @@ case_missing_twice(void *data)
 
 const unit_case_t  save_cases[] = {
 
-    { "a publisher that sleeps over many failures is told of its own",
+    { "a publisher that slept over 63 failures is told of its own",
       case_failures },
-    { "what an earlier life forgot is missed only by who was there",
+    { "losses of a previous epoch are missed by its cursors only",
       case_forgotten },
-    { "what comes to a zone that was left is missed in the new one",
+    { "an event published to a replaced zone is missed in the new one",
       case_late },
-    { "a new zone whose clock is ahead, and the old one's events",
+    { "events of a replaced zone are missed by all cursors, whichever clock "
+      "is ahead",
       case_clocks },
-    { "a time or an id of another nginx that had the file", case_others },
+    { "times and ids of another nginx that had the file are judged rightly",
+      case_others },
     { "a cursor that another nginx gave is told, whatever is found later",
       case_missing_twice },
 };

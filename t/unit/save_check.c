@@ -20,7 +20,10 @@ model_check_pubs(void)
 
         if (sh->disk.failed - pub->failed >= NGX_HTTP_LONGPOLL_FAILURES) {
 
-            /* it has been asleep for longer than is promised */
+            /*
+             * This publisher slept over more failures than the zone
+             * remembers.
+             */
 
             *pub = m.pubs[--m.n_pubs];
             i--;
@@ -30,8 +33,11 @@ model_check_pubs(void)
         msg = model_find(pub->id);
         rc = ngx_http_longpoll_zone_decided(z, pub->id, pub->failed);
 
-        right = msg->refused ? NGX_ERROR
-                             : pub->id <= sh->clock.visible ? NGX_OK : NGX_AGAIN;
+        right = pub->id <= sh->clock.visible ? NGX_OK : NGX_AGAIN;
+
+        if (msg->refused) {
+            right = NGX_ERROR;
+        }
 
         unit_must(rc == right, "a publish (%lx, %lu failures behind) is "
                   "decided %ld, not %ld", (unsigned long) pub->id,
@@ -73,7 +79,8 @@ model_check_file(void)
     }
 
     if (!m.lost) {
-        unit_must(m.n_file == sh->disk.file_size && m.n_notes <= sh->disk.state_size,
+        unit_must(m.n_file == sh->disk.file_size
+                  && m.n_notes <= sh->disk.state_size,
                   "the file has %lu lines and %lu notes, not %lu and %lu",
                   (unsigned long) m.n_file, (unsigned long) m.n_notes,
                   (unsigned long) sh->disk.file_size,
@@ -81,7 +88,7 @@ model_check_file(void)
         unit_must(id <= cursors[SAVED].id, "what is in the file is not saved");
     }
 
-    /* what lives and is saved is there */
+    /* a live message that is saved is in the file */
 
     for (i = 0, k = 0; i < m.n_msgs; i++) {
         msg = &m.msgs[i];
@@ -96,21 +103,21 @@ model_check_file(void)
         }
     }
 
-    /* what lives has no note */
+    /* a live message has no deletion record */
 
     for (id = sh->disk.deletions_first; id < sh->disk.deletions_last; id++) {
         msg = model_named(z->deletions[id % z->ndeletions].uuid.high,
                           z->deletions[id % z->ndeletions].uuid.low);
 
-        unit_must(msg == NULL || !msg->live, "a message of c%u is noted as "
-                  "gone", msg->cat);
+        unit_must(msg == NULL || !msg->live,
+                  "a live message of c%u has a deletion record", msg->cat);
     }
 
     if (sh->disk.file_dead || m.lost) {
         return;
     }
 
-    /* what is gone is noted */
+    /* a deleted message in the file has a note */
 
     for (i = 0; i < m.n_msgs; i++) {
         m.msgs[i].noted = 0;
@@ -130,7 +137,7 @@ model_check_file(void)
 
         unit_must(msg->live || !msg->deleted || msg->noted
                   || model_in_ring(&msg->uuid),
-                  "what is gone from c%u stands in the file without a note",
+                  "a deleted message of c%u stands in the file without a note",
                   msg->cat);
     }
 }
@@ -174,10 +181,11 @@ model_check(ngx_uint_t exact)
                   (unsigned long) upto);
         unit_must(!exact || cursors[EXPOSED].ref == 0
                   || model_at(cursors[EXPOSED].ref)->id > sh->clock.visible,
-                  "what is visible is not told to those who wait");
+                  "waiters are not told what is visible");
 
         if (!m.killed) {
-            unit_must(!exact || sh->disk.refused == 0, "what is refused stays");
+            unit_must(!exact || sh->disk.refused == 0,
+                      "what is refused stays");
         }
     }
 

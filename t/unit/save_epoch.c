@@ -1,7 +1,7 @@
 
 /*
- * save_epoch.c: a zone is made, ends, is loaded in the next epoch, or is adopted
- * by a zone of another size.
+ * save_epoch.c: a zone is made, ends, is loaded in the next epoch, or is
+ * adopted by a zone of another size.
  */
 
 
@@ -13,7 +13,7 @@ static ngx_uint_t                epoch_nnotes;
 static ngx_shmtx_t               epoch_mutex;
 
 
-/* the store's own look at the clock (..._zone_late_write) sees the model's */
+/* the store's own calls see the model's clock */
 
 int
 gettimeofday(struct timeval *tv, void *tz)
@@ -147,7 +147,7 @@ epoch_losses(ngx_uint_t fresh)
 }
 
 
-/* what the file has, and is not gone by the notes, is loaded as load.c does */
+/* loads what the file has and the notes do not delete, as load.c does */
 
 static void
 epoch_read_notes(void)
@@ -273,7 +273,7 @@ epoch_foreign(void)
 }
 
 
-/* reads of all that is there, from places of an earlier life */
+/* reads of everything, from cursors of a previous epoch */
 
 static void
 epoch_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
@@ -346,7 +346,7 @@ epoch_reads(ngx_uint_t good)
 
         } else {
 
-            /* from the beginning: only what this life lost is missed */
+            /* from the beginning: only losses of this epoch are missed */
 
             rd.cursor.fresh = 1;
             rd.cursor.beginning = 1;
@@ -375,13 +375,15 @@ epoch_reads(ngx_uint_t good)
                       && memcmp(rd.msgs[n].data.data,
                                 model_bytes(m.msgs[i].uid, m.msgs[i].len),
                                 m.msgs[i].len) == 0,
-                      "a read from an earlier place (%s%s) is wrong: %lx",
+                      "a read from a previous epoch's cursor (%s%s) is wrong: "
+                      "%lx",
                       rd.cursor.exact ? "exact" : "", since ? "since" : "",
                       (unsigned long) m.msgs[i].id);
             n++;
         }
 
-        unit_must(n == rd.nmsgs, "a read from an earlier place has %lu more",
+        unit_must(n == rd.nmsgs,
+                  "a read from a previous epoch's cursor has %lu more",
                   (unsigned long) (rd.nmsgs - n));
 
         if (!rd.cursor.beginning && !good) {
@@ -389,8 +391,9 @@ epoch_reads(ngx_uint_t good)
         }
 
         if (rd.cursor.beginning) {
-            unit_must(!rd.missed, "who asks for all there is is told of what "
-                      "an earlier life lost");
+            unit_must(!rd.missed,
+                      "a poll from the beginning is told of losses of a "
+                      "previous epoch");
         }
 
         (void) ngx_http_longpoll_zone_read_valid(z);
@@ -399,7 +402,7 @@ epoch_reads(ngx_uint_t good)
 }
 
 
-/* a life ends, well or not, and another one begins */
+/* an epoch ends, cleanly or not, and the next one begins */
 
 void
 epoch_next(void)
@@ -445,7 +448,7 @@ epoch_next(void)
     copy = m.copy;
     size = unit_once(3) ? sizes[unit_below(4)] * 1024 : m.size;
 
-    /* what is not in the file does not come again */
+    /* what is not in the file is not loaded */
 
     for (i = 0; i < m.n_msgs; i++) {
         m.msgs[i].kept = 0;
@@ -513,7 +516,8 @@ epoch_next(void)
         sh->previous.end = ngx_max(m.now, model_ms(sh->clock.last_id));
 
     } else {
-        sh->previous.valid_from = ngx_max(m.now, model_ms(sh->clock.last_id) + 1);
+        sh->previous.valid_from = ngx_max(m.now,
+                                          model_ms(sh->clock.last_id) + 1);
     }
 
     /* ids of the file are those it was written with */
@@ -542,7 +546,7 @@ epoch_next(void)
     m.floor = 0;
     unit->epochs++;
 
-    /* the file is there as it was; its lines are named by their new ids */
+    /* the file is as it was; the model names its lines by their new ids */
 
     m.n_file = 0;
 
@@ -559,7 +563,7 @@ epoch_next(void)
 }
 
 
-/* a zone of another size takes its place */
+/* a zone of another size adopts this one */
 
 void
 epoch_adopt(size_t size)
@@ -595,10 +599,14 @@ epoch_adopt(size_t size)
 
     ngx_http_longpoll_zone_moved(z, &old);
 
-    /* but what waits for the disk, and may still be written there */
+    /*
+     * Except what waits for the disk, and may still be written by the old
+     * zone.
+     */
 
-    unit_must(model_late == 0 || old.sh->clock.committed > old.sh->clock.visible,
-              "something went astray");
+    unit_must(model_late == 0
+              || old.sh->clock.committed > old.sh->clock.visible,
+              "there is a late write");
     unit_must(sh->counters.published == counters.published
               && sh->counters.missed == counters.missed,
               "counters go back");
@@ -633,7 +641,7 @@ epoch_adopt(size_t size)
     m.lost = 1;
     m.inexact = 1;
 
-    /* who asks for all there is is told only what this life has lost */
+    /* a poll from the beginning is told only the losses of this epoch */
 
     for (i = 0; i < m.n_msgs; i++) {
         if (m.msgs[i].seen && !m.msgs[i].live) {
@@ -647,7 +655,7 @@ epoch_adopt(size_t size)
         unit_must((missed & 1 << i)
                   || !ngx_http_longpoll_cat_missed(&z->cats, slot,
                                                    model_cats[i].hash, 0, 1),
-                  "in another zone c%lu has lost what was lost before",
+                  "in the new zone c%lu has lost what was lost before",
                   (unsigned long) i);
     }
 

@@ -148,7 +148,7 @@ model_named(uint64_t high, uint64_t low)
 }
 
 
-/* what is neither there nor in a file, and nobody waits for, is forgotten */
+/* drops messages that are neither in the zone nor in a file nor awaited */
 
 void
 model_prune(void)
@@ -228,7 +228,7 @@ model_line(u_char *p, model_msg_t *msg)
 }
 
 
-/* as the writer does it: what is not good of the file is cut off */
+/* as the writer does: cuts off what the zone does not call good */
 
 void
 model_open(void)

@@ -56,8 +56,8 @@
 #define MODEL_CRASH    0x01     /* kills */
 #define MODEL_TAKE     0x02     /* delete_on_read is set now and then */
 #define MODEL_IDLE     0x04     /* inactive is set now and then */
-#define MODEL_EPOCHS    0x08     /* it ends, and is loaded again */
-#define MODEL_ADOPT    0x10     /* another size takes its place */
+#define MODEL_EPOCHS    0x08    /* the zone ends, and is loaded again */
+#define MODEL_ADOPT    0x10     /* a zone of another size adopts it */
 
 #define MODEL_CATS     8
 #define MODEL_WORKERS  3
@@ -79,8 +79,8 @@ typedef struct {
     unsigned                   live:1;
     unsigned                   exposed:1;     /* was visible */
     unsigned                   counted:1;   /* before it was */
-    unsigned                   deleted:1;      /* deleted, taken, refused, or its
-                                               category was forgotten */
+    unsigned                   deleted:1;   /* deleted, read, refused, or with
+                                               its category */
     unsigned                   refused:1;
     unsigned                   seen:1;
     unsigned                   noted:1;
@@ -122,15 +122,15 @@ typedef struct {
                                                not */
     uint64_t                   dropped[MODEL_CATS];
     uint64_t                   used[MODEL_CATS];
-    ngx_uint_t                 inexact;     /* of missed no more is known than
-                                               that it must be said */
+    ngx_uint_t                 inexact;     /* missed may be said where the
+                                               model knows no loss */
     uint64_t                   missing;
     ngx_uint_t                 killed;      /* ever */
     ngx_http_longpoll_late_sh_t  late;
 
     /* the writer */
     ngx_uint_t                 ready;
-    ngx_uint_t                 round;       /* it has lines to write */
+    ngx_uint_t                 round;       /* the writer has lines to write */
     ngx_uint_t                 compacting;
     ngx_uint_t                 all;
     ngx_uint_t                 lost;
@@ -147,8 +147,8 @@ typedef enum {
     OP_DELETE,
     OP_TICK,
     OP_CONFIGURE,
-    OP_LATE,           /* something has gone to a zone before it */
-    OP_MISSING,         /* others had the file */
+    OP_LATE,           /* a late write, to a zone before it */
+    OP_MISSING,         /* another nginx had the file */
 
     /* the writer's */
     OP_BEGIN,
@@ -170,7 +170,7 @@ typedef struct {
     uint32_t                   cat;
     ngx_uint_t                 worker;
     ngx_uint_t                 on;
-    uint64_t                   last;        /* id that others have given */
+    uint64_t                   last;        /* id of another nginx */
     ngx_uint_t                 must;
     ngx_http_longpoll_zone_conf_t  conf;
     size_t                     bytes;       /* of the writer's memory */

@@ -2,10 +2,10 @@
 /*
  * save_op.c: an op runs.
  *
- * An op is one call of the store, or one thing that the writer does.  In a crash
- * world it is killed at every store.  After each kill another process recovers,
- * perhaps killed as well, perhaps another writer begins, and zone and file must
- * be as before the op or as behind it.
+ * An op is one call of the store, or one thing that the writer does.  In a
+ * crash world it is killed at every store.  After each kill another process
+ * recovers, perhaps killed as well; perhaps another writer begins; and zone and
+ * file must be as before the op or as behind it.
  */
 
 
@@ -14,7 +14,8 @@
 
 static const char  *op_names[] = {
     "publish", "read", "unwatch", "reap worker", "delete", "tick",
-    "configure", "late write", "missing", "begin", "collect", "saved", "unsaved",
+    "configure", "late write", "missing", "begin", "collect", "saved",
+    "unsaved",
     "retry", "compact", "stop", "piece", "renewed", "durable"
 };
 
@@ -203,7 +204,7 @@ op_begin(op_t *op)
 
     if (op->kind == OP_RENEWED) {
 
-        /* it has its name before the zone is told */
+        /* the new file is renamed before the zone is told */
 
         memcpy(m.file, m.fresh, m.n_fresh * sizeof(uint64_t));
         memcpy(m.notes, m.fresh_notes,
@@ -231,8 +232,8 @@ op_begin(op_t *op)
 static void
 op_done(op_t *op, ngx_uint_t killed)
 {
-    uint64_t    last;
-    ngx_uint_t  i, gone;
+    uint64_t    id, last;
+    ngx_uint_t  i;
 
     if (op->kind == OP_PUBLISH) {
         op_published(op, killed);
@@ -266,11 +267,13 @@ op_done(op_t *op, ngx_uint_t killed)
         last = ngx_http_longpoll_id(model_ms(last) + 1, 0);
         last = ngx_max(last, m.missing);
 
-        unit_must(sh->previous.missing_below == last || (killed && sh->previous.missing_below == m.missing),
-                  "not all of before is missed: %lx, not %lx",
-                  (unsigned long) sh->previous.missing_below, (unsigned long) last);
+        id = sh->previous.missing_below;
 
-        m.missing = sh->previous.missing_below;
+        unit_must(id == last || (killed && id == m.missing),
+                  "missed is told below %lx, not below %lx",
+                  (unsigned long) id, (unsigned long) last);
+
+        m.missing = id;
     }
 
     last = ngx_max(model_late, m.missing);
@@ -284,7 +287,7 @@ op_done(op_t *op, ngx_uint_t killed)
         unit_must(sh->clock.visible >= last || killed
                   || (op->kind != OP_LATE && op->kind != OP_MISSING)
                   || sh->clock.visible != sh->clock.committed,
-                  "what strays is not overtaken");
+                  "the clock is not advanced behind late writes");
     }
 
     m.visible = sh->clock.visible;
@@ -332,11 +335,11 @@ op_done(op_t *op, ngx_uint_t killed)
         break;
 
     case OP_COLLECT:
-        for (gone = 0; gone < model_save.nnotes
-             && model_save.notes[gone].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION;
-             gone++) ;
+        for (i = 0; i < model_save.nnotes
+                    && model_save.notes[i].kind
+                       == NGX_HTTP_LONGPOLL_NOTE_DELETION; i++) { /* void */ }
 
-        op_lines(op, op->next, op->committed, gone);
+        op_lines(op, op->next, op->committed, i);
         m.round = 1;
         break;
 
@@ -442,7 +445,7 @@ op_describe(op_t *op)
 }
 
 
-/* what another writer does first, and must find */
+/* the next writer begins, and finds a zone that it can go on with */
 
 static void
 op_next_writer(op_t *op)
@@ -454,7 +457,7 @@ op_next_writer(op_t *op)
 
     if (!m.ready && sh->disk.durable && unit_once(2)) {
 
-        /* the first one cannot open the file */
+        /* a first writer cannot open the file */
 
         begin.kind = OP_UNSAVED;
         op_begin(&begin);

@@ -69,7 +69,10 @@ op_published(op_t *op, ngx_uint_t killed)
 
     known = NULL;
 
-    /* a key is there twice where the first was over its time for a while */
+    /*
+     * A key is there twice if the first message was over its ttl for a
+     * while.
+     */
 
     for (i = 0; op->name && i < m.n_msgs; i++) {
         msg = &m.msgs[i];
@@ -109,7 +112,7 @@ op_published(op_t *op, ngx_uint_t killed)
 }
 
 
-/* what has gone, and why */
+/* which messages went, and why */
 
 static ngx_uint_t
 op_over(op_t *op, model_msg_t *msg)
@@ -162,7 +165,7 @@ op_dropped(op_t *op, model_msg_t *msg)
                                           model_cats[msg->cat].hash,
                                           msg->id - 1, 0);
 
-    /* what goes while it waits was published, too */
+    /* a message that goes while it waits for the disk counts as published */
 
     if (!msg->exposed && !msg->refused) {
         m.published++;
@@ -171,7 +174,7 @@ op_dropped(op_t *op, model_msg_t *msg)
 
     if (msg->deleted) {
 
-        /* what was refused, but did not go at once, may go as others do */
+        /* a refused message that is still there may go as others do */
 
         if (doomed && missed) {
             m.dropped[msg->cat] = ngx_max(m.dropped[msg->cat], msg->id);
@@ -195,7 +198,7 @@ op_dropped(op_t *op, model_msg_t *msg)
 
     m.dropped[msg->cat] = ngx_max(m.dropped[msg->cat], msg->id);
 
-    /* what goes as a whole was forgotten */
+    /* a category that goes as a whole was inactive */
 
     if (sh->conf.inactive && sh->conf.ttl == 0
         && (op->kind == OP_TICK
@@ -271,7 +274,7 @@ op_diff(op_t *op, ngx_uint_t killed)
         at = model_at(ref);
         msg = model_find(at->id);
 
-        unit_must(msg && msg->live, "a message of nobody: %lx",
+        unit_must(msg && msg->live, "a message that nobody published: %lx",
                   (unsigned long) at->id);
         msg->seen = 1;
     }
@@ -305,7 +308,7 @@ op_diff(op_t *op, ngx_uint_t killed)
 }
 
 
-/* lines and notes: what the zone had behind a mark, to the byte */
+/* lines and notes are what the zone had behind a cursor, to the byte */
 
 void
 op_lines(op_t *op, uint64_t after, uint64_t upto, ngx_uint_t gone)
@@ -368,7 +371,8 @@ op_noted(void)
     for (i = 0; i < model_save.nnotes; i++) {
         model_push(notes, model_save.notes[i]);
 
-        if (m.compacting && model_save.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION)
+        if (m.compacting
+            && model_save.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION)
         {
             model_push(fresh_notes, model_save.notes[i]);
         }
@@ -388,7 +392,8 @@ op_was_read(op_t *op)
     n = 0;
 
     if (op->cursor.fresh && op->cursor.now) {
-        unit_must(id == sh->clock.visible, "a poll from now on begins elsewhere");
+        unit_must(id == sh->clock.visible,
+                  "a poll from now on begins elsewhere");
     }
 
     for (i = model_index(id + 1); i < m.n_msgs; i++) {
@@ -423,7 +428,7 @@ op_was_read(op_t *op)
             && (op->rd.mode == NGX_HTTP_LONGPOLL_READ_LAST
                 || op->rd.mode == NGX_HTTP_LONGPOLL_READ_PEEK))
         {
-            /* a poll that has seen something of that very ms has its id */
+            /* a poll that was given a message of that ms has its id */
 
             unit_must(model_ms(msg->id) > op->rd.timestamp
                       || model_ms(msg->id) == model_ms(id),

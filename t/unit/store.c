@@ -16,25 +16,25 @@ extern const ngx_uint_t   store_ncases;
 
 static const unit_worlds_t  store_worlds[] = {
 
-    { "what was published is read, in order, once, or missed is said",
+    { "every event is read once and in order, or missed is said",
       0, 300, 5000, 0, 0 },
 
-    { "categories may be more than slots",
+    { "more categories than slots lose nothing unsaid",
       MODEL_CROWDED, 200, 5000, 0, 0 },
 
-    { "an inactive category is forgotten, and no other",
+    { "an inactive category is dropped, and no other one",
       MODEL_CROWDED|MODEL_IDLE, 200, 5000, 0, 0 },
 
-    { "with delete_on_read a message is given and goes",
+    { "with delete_on_read an event is dropped when it was given",
       MODEL_TAKE, 200, 5000, 0, 0 },
 
-    { "others may come between any two holds of the lock",
+    { "other workers may do anything between two holds of the lock",
       MODEL_BETWEEN|MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE, 200, 5000, 0, 0 },
 
-    { "a large zone is no different",
+    { "the same in a large zone",
       MODEL_LARGE, 20, 20000, 0, 0 },
 
-    { "nor is a large one in which others come between",
+    { "the same in a large zone with other workers between holds",
       MODEL_LARGE|MODEL_BETWEEN|MODEL_IDLE|MODEL_TAKE, 20, 20000, 0, 0 },
 
     { "a kill at any store loses nothing that was acknowledged",
@@ -68,7 +68,7 @@ store_world(unit_worlds_t *t)
 }
 
 
-/* of a crash world the seed says all */
+/* the seed of a crash world decides its flags */
 
 static ngx_uint_t
 store_flags(uint64_t seed)
@@ -99,7 +99,7 @@ store_numbers(void)
            "%lu strangers\n",
            (unsigned long) unit->given, (unsigned long) unit->lost,
            (unsigned long) unit->strangers);
-    printf("# %lu kills, %lu kills in recovery, %lu times life went on\n",
+    printf("# %lu kills, %lu kills in recovery, %lu kills kept\n",
            (unsigned long) unit->kills, (unsigned long) unit->rekills,
            (unsigned long) unit->epochs);
     fflush(stdout);

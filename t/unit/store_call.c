@@ -1,6 +1,6 @@
 
 /*
- * store_call.c: an op, which is one call of the store, and its random arguments.
+ * store_call.c: an op is one call of the store; its random arguments.
  */
 
 
@@ -108,7 +108,7 @@ model_begin(model_op_t *op)
             op->cats[i] = c->cat;
             op->idle |= (uint64_t) model_idle(op->which[i], op->now, 1) << i;
 
-            /* when is not known, others may come between */
+            /* the exact time is not known, as others may come between */
 
             c->used_max = ngx_max(c->used_max, op->now);
         }

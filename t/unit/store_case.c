@@ -175,7 +175,7 @@ case_many_cats(void *data)
               (unsigned long) m.full, max);
 
     for (n = 30000 - 64; n < 30000; n++) {
-        unit_must(m.cats[n].count == 1, "a young category is forgotten");
+        unit_must(m.cats[n].count == 1, "a young category is evicted");
         unit_must(case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, n, 1,
                             0, 1024) == NGX_OK, "it is not read");
     }
@@ -224,8 +224,9 @@ case_polls(void *data)
         unit_must(model_park_op(&op) && op.rc == NGX_AGAIN, "not parked");
     }
 
-    unit_must(m.nlive == live, "polls have cost a message its place");
-    unit_must(m.slotless[0] && m.slotless[1] && m.slotless[2], "no poll is loose");
+    unit_must(m.nlive == live, "a poll has cost a message its room");
+    unit_must(m.slotless[0] && m.slotless[1] && m.slotless[2],
+              "no poll is without a slot");
     model_check();
 
     for (n = 0; n < 1000; n += 1 + unit_below(10)) {
@@ -248,7 +249,10 @@ case_polls(void *data)
 }
 
 
-/* who waits since this ms is given what comes in it, but not what has come */
+/*
+ * A poll that waits since this ms is given what comes in it, but not what
+ * came before.
+ */
 
 static void
 case_same_ms(void *data)
@@ -279,11 +283,11 @@ case_same_ms(void *data)
     unit_must(model_ms(m.visible) == model_ms(seen), "not in the same ms");
     unit_must(case_read(NGX_HTTP_LONGPOLL_READ_WAKE, 0, 0, 1,
                         op.rd.cursor.id, 1024)
-              == NGX_OK, "who waits is not given it");
+              == NGX_OK, "a waiting poll is not given it");
 
     unit_must(case_read(NGX_HTTP_LONGPOLL_READ_PEEK, 0, 0, 1,
                         ngx_http_longpoll_id_last_of(m.now), 1024)
-              == NGX_AGAIN, "what had come is given");
+              == NGX_AGAIN, "a poll is given what came before it");
     model_end();
 }
 
@@ -325,7 +329,7 @@ case_script_lap(void)
 }
 
 
-/* others come and go, again and again, until the living have been moved */
+/* messages come and go until the live ones have been moved */
 
 static void
 case_script_move(void)
@@ -422,7 +426,7 @@ case_holds(void *data)
 }
 
 
-/* publishes, deletes, ticks and forgetting in several holds */
+/* publishes, deletes, ticks and expiry in several holds */
 
 static void
 case_long(void *data)
@@ -557,7 +561,7 @@ case_long_kills(void *data)
 }
 
 
-/* categories of more messages than one lock hold drops, and no slot left */
+/* categories of more messages than one hold drops, when no slot is left */
 
 static void
 case_forget(void *data)
@@ -580,7 +584,8 @@ case_forget(void *data)
     for ( /* void */ ; n < 2000; n++) {
         m.now += 10;
         case_publish(n, 1, 1);
-        unit_must(m.full == max, "%lu categories live", (unsigned long) m.full);
+        unit_must(m.full == max,
+                  "%lu categories live", (unsigned long) m.full);
     }
 
     model_check();
@@ -747,7 +752,7 @@ case_views(void *data)
 }
 
 
-/* as many as may be, of one category and of as many as there may be */
+/* the largest publish, to one category and to the most categories */
 
 static void
 case_batches(void *data)
@@ -779,17 +784,20 @@ const unit_case_t  store_cases[] = {
 
     { "a record may end exactly at the end of the log", case_exact_end },
     { "30,000 categories of one message go through 1 MB", case_many_cats },
-    { "polls in all slots cost no message its place", case_polls },
-    { "who waits in a ms is given what comes in it", case_same_ms },
-    { "a read in many holds bears anything between them", case_holds },
-    { "so do a publish, a delete and a tick", case_long },
-    { "and a kill, too", case_long_kills },
-    { "a large publish drops a thousand in one hold, at most", case_bound },
-    { "a category goes as a whole where its slot is needed", case_forget },
+    { "polls in all slots evict no message", case_polls },
+    { "a poll that waits since a ms is given what comes in that ms",
+      case_same_ms },
+    { "a read in many holds is right, whatever happens between them",
+      case_holds },
+    { "so are a publish, a delete and a tick", case_long },
+    { "also when they are killed", case_long_kills },
+    { "a large publish drops no more than a thousand messages in a hold",
+      case_bound },
+    { "a category whose slot is needed is evicted as a whole", case_forget },
     { "an answer that is copied outside the lock is whole", case_torn },
-    { "what is over its time is gone after two ticks", case_ticks },
+    { "a message over its ttl is dropped within two ticks", case_ticks },
     { "1,000 messages are published at once in a small zone", case_batches },
-    { "a zone can be viewed anew", case_views },
+    { "another process finds the same zone in the memory", case_views },
 };
 
 

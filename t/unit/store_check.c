@@ -131,7 +131,7 @@ model_check_slots(void)
         }
 
         unit_must((cat->waiting & ~waiting) == 0,
-                  "slots: somebody waits who does not");
+                  "slots: a worker waits that does not");
     }
 
     unit_must(claimed == sh->claimed, "slots: claimed is %u, not %u",
@@ -174,15 +174,17 @@ model_check_workers(void)
     for (i = 0; i < MODEL_WORKERS; i++) {
         w = &m.sh->workers[m.workers[i]];
 
-        unit_must(w->slotless == m.slotless[i], "worker: loose is %lu, not %lu",
+        unit_must(w->slotless == m.slotless[i],
+                  "worker: slotless is %lu, not %lu",
                   (unsigned long) w->slotless, (unsigned long) m.slotless[i]);
         unit_must((m.sh->slotless & model_bit(i))
-                  == (m.slotless[i] ? model_bit(i) : 0), "worker: the loose bit");
+                  == (m.slotless[i] ? model_bit(i) : 0),
+                  "worker: the bit of slotless interest");
     }
 }
 
 
-/* whether the worker is to hear of what was published */
+/* whether the worker will learn of what was published */
 
 ngx_uint_t
 model_woken(ngx_uint_t w, uint32_t n, uint64_t count)
@@ -202,7 +204,10 @@ model_woken(ngx_uint_t w, uint32_t n, uint64_t count)
 
     if (!c->interest[w].bit && count == 0) {
 
-        /* loose, and forgotten since: the time-out will say missed */
+        /*
+         * Interest without a slot, dropped since: the time-out will say
+         * missed.
+         */
 
         return 1;
     }
@@ -238,7 +243,8 @@ model_check(void)
 
         for (i = 0; i < MODEL_WORKERS; i++) {
             unit_must(!c->interest[i].pending || model_woken(i, n, c->count),
-                      "worker %lu will not hear of c%u", (unsigned long) i, n);
+                      "worker %lu will not learn of c%u",
+                      (unsigned long) i, n);
         }
 
         if (m.exact) {

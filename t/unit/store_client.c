@@ -5,8 +5,8 @@
  * For every entry in use the model keeps the last message that the client was
  * given, and the order of the clients in the idle list.  After every call, and
  * between the holds of one, it compares.  A change must be one that such a call
- * may make, and is then taken over.  Whether a call made the change that it must
- * make is asked with its result.
+ * may make, and is then taken over.  Whether a call made the change that it
+ * must make is asked with its result.
  */
 
 
@@ -66,7 +66,7 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
     if (e->uuid[0] == 0) {
         unit_must(c->uuid[0] != 0 || e->seen == c->seen
                   || op->kind == MODEL_ADD_CLIENT,
-                  "a free place is written to");
+                  "a free entry is written to");
 
         if (c->uuid[0] == 0) {
             return;
@@ -79,7 +79,8 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
             return;
 
         case MODEL_ADD_CLIENT:
-            unit_must(m.nclients == m.max_clients, "a client goes for no room");
+            unit_must(m.nclients == m.max_clients,
+                      "a client goes for no room");
 
             for (i = 0; i < m.max_clients; i++) {
                 unit_must(m.clients[i].waiting
@@ -112,7 +113,7 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
     if (e->seen != c->seen) {
         unit_must(own && op->rd.mode != NGX_HTTP_LONGPOLL_READ_PEEK
                   && op->kind == MODEL_READ && e->seen > c->seen,
-                  "a place moves for nothing");
+                  "a cursor moves for nothing");
 
         for (i = model_index(c->seen + 1); i < m.nall; i++) {
             msg = m.all[i];
@@ -126,8 +127,8 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
             }
         }
 
-        unit_must(i < m.nall && (m.all[i]->id == e->seen), "a place moves too "
-                  "far");
+        unit_must(i < m.nall && (m.all[i]->id == e->seen),
+                  "a cursor moves too far");
     }
 
     if (e->waiting != c->waiting) {
@@ -143,7 +144,7 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
 }
 
 
-/* the order of the idle: who was touched stands behind all others */
+/* the idle list: a client that was touched stands behind all others */
 
 static void
 model_judge_idle(model_op_t *op)
@@ -160,7 +161,7 @@ model_judge_idle(model_op_t *op)
     left = m.sh->clients.fresh;
 
     for (n = m.sh->clients.first; n; n = e->next) {
-        unit_must(n <= m.sh->clients.fresh && left--, "the list of the idle");
+        unit_must(n <= m.sh->clients.fresh && left--, "the idle list");
 
         e = model_entry(n - 1);
         c = &m.clients[n - 1];
@@ -249,7 +250,7 @@ model_check_clients(void)
                   && model_entry(n)->seen == c->seen
                   && model_entry(n)->used == c->used
                   && model_entry(n)->waiting == c->waiting,
-                  "place %u is not as it was left", n);
+                  "entry %u is not as it was left", n);
 
         if (c->uuid[0] == 0 || m.depth) {
             continue;
@@ -293,11 +294,12 @@ model_client_read(model_op_t *op)
 
     if (op->rc == NGX_ERROR) {
         unit_must(after == NULL || after->seen == before->seen,
-                  "a place moves over what could not be read");
+                  "a cursor moves over what could not be read");
         return;
     }
 
-    unit_must(rd->nmsgs == (op->rc == NGX_OK), "a client is given %lu messages",
+    unit_must(rd->nmsgs == (op->rc == NGX_OK),
+              "a client is given %lu messages",
               (unsigned long) rd->nmsgs);
 
     if (before->uuid[0] == 0 || model_client_idle(before, op->now)) {
@@ -325,7 +327,7 @@ model_client_read(model_op_t *op)
     }
 
     unit_must(!must && !rd->missed, "a client reads on behind what it lost");
-    unit_must(after != NULL, "a client is gone");
+    unit_must(after != NULL, "a client is not there any more");
 
     n = model_expect(op, before->seen, found);
 
@@ -343,12 +345,12 @@ model_client_read(model_op_t *op)
                   "a client is given what is over its ttl");
         unit_must(rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK
                   ? after->seen == before->seen
-                  : after->seen == found[0]->id, "a place does not move on");
+                  : after->seen == found[0]->id, "a cursor does not move on");
         unit->given++;
         return;
     }
 
-    unit_must(after->seen == before->seen, "a place moves over nothing");
+    unit_must(after->seen == before->seen, "a cursor moves over nothing");
 
     if (op->worker != MODEL_NOBODY
         && (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
@@ -412,7 +414,7 @@ model_client_result(model_op_t *op)
 }
 
 
-/* who it may be: one that is there, one that was, or nobody's invention */
+/* a client that is there, one that was, or one that never was */
 
 void
 model_some_client(model_op_t *op)
@@ -440,11 +442,12 @@ model_some_client(model_op_t *op)
         break;
 
     case 2:
-        op->client.number = unit_below(3) ? (op->client.number + 1) % m.max_clients
+        op->client.number = unit_below(3) ? (op->client.number + 1)
+                                            % m.max_clients
                                           : m.max_clients + unit_below(1000);
     }
 
-    /* of a free place only uuid[0] says so */
+    /* only uuid[0] says that an entry is free */
 
     if (op->client.uuid[0] == 0 && op->client.number < m.max_clients) {
         op->client.uuid[0] = unit_below(2);

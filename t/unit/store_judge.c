@@ -167,7 +167,8 @@ model_diff(model_op_t *op, ngx_uint_t killed, ngx_uint_t final, ngx_uint_t all)
 
     survivors = 0;
 
-    unit_must(m.sh->clock.last_id >= m.last_id && m.sh->clock.visible >= m.visible
+    unit_must(m.sh->clock.last_id >= m.last_id
+              && m.sh->clock.visible >= m.visible
               && m.sh->clock.visible <= m.sh->clock.last_id, "ids go back");
 
     if (op->kind == MODEL_PUBLISH && final && (killed || op->rc == NGX_OK)) {
@@ -206,7 +207,7 @@ model_diff(model_op_t *op, ngx_uint_t killed, ngx_uint_t final, ngx_uint_t all)
             unit_must(id > msg->id, "a message that nobody published");
         }
 
-        unit_must(left, "more messages have gone than the zone says");
+        unit_must(left, "more messages went than the zone says");
         left--;
 
         m.went[m.nwent++] = msg;
@@ -215,7 +216,7 @@ model_diff(model_op_t *op, ngx_uint_t killed, ngx_uint_t final, ngx_uint_t all)
         msg->skipped = (c->survivor == m.pass);
     }
 
-    unit_must(left == 0, "fewer messages have gone than the zone says");
+    unit_must(left == 0, "fewer messages went than the zone says");
 
     unit_must(!all || ref == 0, "a message that nobody published");
 }
@@ -271,7 +272,7 @@ model_was_given(model_op_t *op, uint64_t id)
 }
 
 
-/* whether taking, or paying, was right to drop it */
+/* whether a read, or an acknowledgement, was right to drop it */
 
 static ngx_uint_t
 model_may_go(model_op_t *op, model_msg_t *msg, ngx_uint_t killed)
@@ -313,7 +314,7 @@ model_may_go(model_op_t *op, model_msg_t *msg, ngx_uint_t killed)
 }
 
 
-/* sure: not where a publish may have needed the slot more */
+/* sure: not where a publish may have taken the slot */
 
 ngx_uint_t
 model_pinned(uint32_t n, ngx_uint_t sure)
@@ -483,7 +484,7 @@ model_judge_slots(model_op_t *op, ngx_uint_t killed)
         }
 
         unit_must(op->kind == MODEL_PUBLISH && !msg->fresh,
-                  "a message of c%u, %lu of %lu, has gone for nothing",
+                  "a message of c%u, %lu of %lu, went for nothing",
                   msg->cat, (unsigned long) i, (unsigned long) m.nwent);
 
         unit_must(killed || !op->done || c->went == c->count,
@@ -505,7 +506,7 @@ model_judge_slots(model_op_t *op, ngx_uint_t killed)
     }
 
     unit_must(forgotten <= allowed,
-              "%lu categories were forgotten, %lu would have done",
+              "%lu categories were evicted, %lu would have done",
               (unsigned long) forgotten, (unsigned long) allowed);
 }
 
@@ -630,7 +631,7 @@ model_judge(model_op_t *op, ngx_uint_t killed)
 }
 
 
-/* a killed op is tried again: all is as it was */
+/* a killed op is repeated: the model goes back */
 
 void
 model_unapply(void)
@@ -705,7 +706,7 @@ model_sync(model_op_t *op, ngx_uint_t killed, ngx_uint_t final)
 }
 
 
-/* the dead of earlier ops are forgotten */
+/* frees the dead messages of earlier ops */
 
 void
 model_prune(void)

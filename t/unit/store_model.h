@@ -88,7 +88,8 @@ typedef struct {
     uint32_t                   key;         /* 0: none */
     uint32_t                   behind;      /* how many of its publish */
     uint64_t                   pending;
-    unsigned                   has_pending:1;      /* there is an pending */
+    unsigned                   has_pending:1;   /* there is a mask of pending
+                                                   workers */
     unsigned                   taken:1;
     unsigned                   dead:1;
     unsigned                   fresh:1;     /* came in this op */
@@ -105,7 +106,8 @@ typedef struct {
 typedef struct {
     ngx_uint_t                 refs;        /* parks */
     ngx_uint_t                 bit;         /* is in the slot */
-    ngx_uint_t                 slotless;       /* is counted loose so often */
+    ngx_uint_t                 slotless;    /* how often it is counted without
+                                               a slot */
     uint32_t                   slot;
     uint64_t                   pending;     /* op that published, 0: woken */
 } model_interest_t;
@@ -132,7 +134,7 @@ typedef struct {
 } model_cat_t;
 
 
-/* an entry of the places, by number */
+/* an entry of the clients, by number */
 
 typedef struct {
     uint64_t                   uuid[2];     /* uuid[0] == 0: nobody's */
@@ -176,7 +178,8 @@ typedef struct {
     model_op_e                 kind;
     uint64_t                   now;
     ngx_uint_t                 worker;      /* index, or MODEL_NOBODY */
-    uint32_t                   cat;         /* unwatch, loose, paid, delete */
+    uint32_t                   cat;         /* unwatch, slotless, acknowledge,
+                                               delete */
     uint32_t                   slot;
     ngx_int_t                  slotless;
     ngx_http_longpoll_zone_conf_t  conf;
@@ -196,7 +199,7 @@ typedef struct {
     size_t                     costs[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
     uint32_t                   slots[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
 
-    /* enter, part, and a read where it is by_client */
+    /* of a client of gpoll's */
     ngx_uint_t                 by_client;
     ngx_http_longpoll_client_t client;
     model_client_t             previous;      /* before the last hold */
@@ -222,7 +225,8 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                 flags;
-    ngx_uint_t                 exact;       /* nothing is ever forgotten */
+    ngx_uint_t                 exact;       /* no category is ever evicted or
+                                               inactive */
     size_t                     size;
     size_t                     mem_size;
     u_char                    *mem;
@@ -272,8 +276,7 @@ typedef struct {
     uint64_t                   waiting[MODEL_WORKERS];
     ngx_uint_t                 invalid;     /* reads, one after another */
 
-    ngx_uint_t                 immortal;    /* after each kill all is as it
-                                               was */
+    ngx_uint_t                 immortal;    /* every kill is undone */
     uint64_t                   serial;      /* of ops */
     uint64_t                   pass;        /* of model_diff() */
     ngx_uint_t                 depth;

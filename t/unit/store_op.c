@@ -26,7 +26,7 @@ model_between(model_op_t *outer, ngx_uint_t n)
     model_sync(outer, 0, 0);
     outer->between += n;
 
-    /* what it has taken it is going to tell */
+    /* the worker has taken dirty bits and is going to wake its waiters */
 
     dirty = outer->kind == MODEL_DIRTY && !m.waking[outer->worker];
 
@@ -184,13 +184,16 @@ model_recover(void)
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS && busy; i++) {
         unit_must(m.sh->workers[i].wake_all,
-                  "a killed publish does not make worker %lu look",
+                  "a killed publish does not wake all of worker %lu",
                   (unsigned long) i);
     }
 }
 
 
-/* what a kept life goes on with: pending is as far as the dead one came */
+/*
+ * After a kill that is kept: the masks of pending workers are as the dead
+ * process left them.
+ */
 
 static void
 model_reread_pending(void)
@@ -219,7 +222,7 @@ model_reread_pending(void)
 }
 
 
-/* the worker of op is dead: its parked polls too */
+/* a worker is dead, and its parked polls with it */
 
 int
 model_reap(ngx_uint_t worker, int (*call)(model_op_t *op))
@@ -247,7 +250,7 @@ model_reap(ngx_uint_t worker, int (*call)(model_op_t *op))
 }
 
 
-/* what the zone says of an op that was killed, and of its worker */
+/* what must be true of the zone after a kill, and when the worker is reaped */
 
 static void
 model_after_kill(model_op_t *op, ngx_uint_t keep)
@@ -284,13 +287,13 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
                 continue;
             }
 
-            /* what was published meanwhile, it must hear of */
+            /* the worker must learn of what was published meanwhile */
 
             if (in->pending || (m.came && model_has(op, n))) {
                 k = c->pass == m.pass ? c->came - c->went : 0;
 
                 unit_must(model_woken(i, n, c->count + k),
-                          "worker %lu will not hear of c%u",
+                          "worker %lu will not learn of c%u",
                           (unsigned long) i, n);
             }
 
@@ -329,7 +332,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
 
         if (op->kind == MODEL_CONFIGURE) {
 
-            /* a killed reload begins again */
+            /* a killed reload is repeated */
 
             ngx_http_longpoll_zone_configure(&m.zone);
             model_conf_is(&op->conf);
@@ -344,7 +347,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
         return;
     }
 
-    /* whoever finds the worker dead may be killed too */
+    /* the process that reaps the worker may be killed too */
 
     forget.kind = MODEL_REAP;
     forget.now = op->now;
@@ -371,12 +374,12 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
 
     unit_must(m.sh->workers[i].waiting == 0 && m.sh->workers[i].slotless == 0
               && !(m.sh->slotless & model_bit(op->worker)),
-              "a worker that died twice is not forgotten");
+              "a worker that was reaped twice is not reaped");
 
     for (n = 0; n < m.zone.cats.sh->fresh; n++) {
         unit_must(m.zone.cats.slots[n].hash[0] == 0
                   || !(m.zone.cats.slots[n].waiting & model_bit(op->worker)),
-                  "a slot waits for a worker that died twice");
+                  "a slot waits for a worker that was reaped twice");
     }
 }
 
@@ -505,7 +508,7 @@ model_crash_op(model_op_t *op)
 }
 
 
-/* 0: its worker has died of it */
+/* 0: its worker was killed */
 
 int
 model_op(model_op_t *op)

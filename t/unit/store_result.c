@@ -7,7 +7,7 @@
 #include "store_model.h"
 
 
-/* all that was published of a category is pending by a worker that waited */
+/* a worker that waited is pending in every message of the publish */
 
 static void
 model_is_pending(model_op_t *op, uint32_t cat, uint64_t bit)
@@ -20,7 +20,7 @@ model_is_pending(model_op_t *op, uint32_t cat, uint64_t bit)
 
         unit_must(msg->dead || msg->cat != cat || !msg->has_pending
                   || (msg->pending & bit),
-                  "a message is not pending by who waits for it");
+                  "a message has no pending bit of a worker that waits");
     }
 }
 
@@ -111,7 +111,7 @@ model_published(model_op_t *op)
               || m.sh->counters.published == op->published + op->n,
               "published is wrong");
     unit_must(m.sh->log.live * 20 <= m.sh->log.size * 17,
-              "more lives than should");
+              "more messages live than should");
 
     next = 0;
 
@@ -152,7 +152,10 @@ model_published(model_op_t *op)
                           "worker %lu is not woken for c%u",
                           (unsigned long) w, op->which[i]);
 
-                /* else a kill has cost the interest: it looks at all it has */
+                /*
+                 * A kill has cost the interest: the worker checks all its
+                 * waiters.
+                 */
 
                 if (in->slotless || (m.zone.cats.slots[slot].waiting
                                   & model_bit(w)))
@@ -162,7 +165,8 @@ model_published(model_op_t *op)
                 }
 
                 unit_must(model_woken(w, op->which[i], c->count),
-                          "worker %lu is not woken of c%u", (unsigned long) w,
+                          "worker %lu has no dirty bit of c%u",
+                          (unsigned long) w,
                           op->which[i]);
             }
         }
@@ -196,7 +200,10 @@ model_expect(model_op_t *op, uint64_t seen, model_msg_t **found)
 }
 
 
-/* whole ms, at least one, not over the limit otherwise */
+/*
+ * An answer has whole ms: at least one, and otherwise no more than the
+ * limit.
+ */
 
 static ngx_uint_t
 model_cut(model_op_t *op, model_msg_t **found, ngx_uint_t n, uint64_t limit)
@@ -277,7 +284,10 @@ model_missed(model_op_t *op, uint64_t seen, uint64_t upto)
 
     if (op->between) {
 
-        /* what was lost on the way and stands in the answer is not missed */
+        /*
+         * A message that was dropped meanwhile but stands in the answer is
+         * not missed.
+         */
 
         for (i = model_index(seen + 1); i < m.nall; i++) {
             msg = m.all[i];
@@ -374,7 +384,8 @@ model_was_read(model_op_t *op)
     }
 
     if (op->rc == NGX_DONE) {
-        unit_must(op->by_client, "nobody is not there");
+        unit_must(op->by_client,
+                  "a read of no client is declined");
         return;
     }
 
@@ -512,7 +523,7 @@ after:
                   || ngx_http_longpoll_cat_idle(&m.zone.cats)
                      >= ngx_http_longpoll_cat_max_idle(&m.zone.cats)
                   || m.zone.cats.sh->claimed == m.zone.cats.sh->nslots,
-                  "a poll is loose though there is a slot");
+                  "interest has no slot though there is one");
         in->bit = 0;
         in->slotless++;
         m.slotless[op->worker]++;
@@ -520,7 +531,7 @@ after:
 }
 
 
-/* a worker has_pending nothing more of a category, or of any */
+/* a worker is pending in no message of a category any more, or of any */
 
 static void
 model_acknowledged(ngx_uint_t worker, uint32_t cat)
@@ -537,7 +548,7 @@ model_acknowledged(ngx_uint_t worker, uint32_t cat)
             msg->pending &= ~model_bit(worker);
 
             unit_must(msg->pending || !msg->taken,
-                      "a message that nobody has_pending remains");
+                      "a message remains that no worker is pending in");
         }
     }
 }
@@ -576,7 +587,7 @@ model_reaped(model_op_t *op)
 
     unit_must(w->waiting == 0, "the gauge of a dead worker remains");
     unit_must(w->slotless == 0 && !(m.sh->slotless & bit),
-              "loose interests of a dead worker remain");
+              "slotless interest of a dead worker remains");
     for (n = 0; n < m.zone.cats.sh->fresh; n++) {
         unit_must(m.zone.cats.slots[n].hash[0] == 0
                   || !(m.zone.cats.slots[n].waiting & bit),
@@ -593,7 +604,7 @@ model_reaped(model_op_t *op)
 
         unit_must(!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
                   || !(*(uint64_t *) (msg + 1) & bit),
-                  "a dead worker has_pending a message");
+                  "a dead worker is pending in a message");
     }
 }
 

@@ -124,10 +124,14 @@ model_read(model_op_t *op)
 }
 
 
-/* interest is counted once for a category, by slot or loose */
+/*
+ * A worker's interest in a category is counted once, in its slot or without
+ * one.
+ */
 
 static int
-model_count_slotless(ngx_uint_t worker, uint32_t *cats, ngx_uint_t n, ngx_uint_t refs)
+model_count_slotless(ngx_uint_t worker, uint32_t *cats, ngx_uint_t n,
+    ngx_uint_t refs)
 {
     ngx_uint_t         i, more;
     model_op_t         op;
@@ -238,7 +242,7 @@ model_park(ngx_uint_t worker)
 }
 
 
-/* the last of its client in that worker ends the waiting */
+/* the last poll of a client in a worker ends the client's waiting there */
 
 static int
 model_leave_client(model_park_t *park)
@@ -366,7 +370,8 @@ model_wake(model_park_t *park)
         }
 
         if (op.rc == NGX_AGAIN) {
-            return model_count_slotless(park->worker, park->cats, park->ncats, 0);
+            return model_count_slotless(park->worker, park->cats,
+                                        park->ncats, 0);
         }
 
         if (op.rc != NGX_OK) {
@@ -434,7 +439,7 @@ model_drain(ngx_uint_t worker)
 
         unit_must(all || !m.cats[n].interest[worker].pending
                   || model_woken(worker, n, m.cats[n].count),
-                  "worker %lu never heard of c%u", (unsigned long) worker, n);
+                  "worker %lu never learnt of c%u", (unsigned long) worker, n);
 
         m.cats[n].interest[worker].pending = 0;
     }

@@ -122,7 +122,7 @@ model_world(uint64_t seed, ngx_uint_t flags, size_t size, ngx_uint_t ncats,
 
     static const ngx_uint_t  numbers[] = { 0, 1, 31, 32, 62, 63 };
 
-    /* what reads have behind them is the process's */
+    /* how many reads were invalid is of the process, not of the world */
 
     invalid = m.invalid;
 

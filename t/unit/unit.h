@@ -3,10 +3,10 @@
  * unit.h: what the programs of the store's models have in common.
  *
  * A program is a suite: some cases by hand, some rows of random worlds, and the
- * model behind them.  Every case and every world runs in a child of its own, so
- * that one that dies or hangs is a failure and not the end, and so that a world
- * is the same when it runs alone.  What a child has counted and found out stands
- * in memory that its parent shares with it (unit).
+ * model behind them.  Every case and every world runs in a child of its own.  A
+ * child that dies or hangs is a failure and not the end of the program, and a
+ * world is the same when it runs alone.  Parent and child share the memory in
+ * which the child counts and says what went wrong (unit).
  *
  *     unit_chance.c   random numbers, all of them from one seed
  *     unit_child.c    a test in a child; how it fails

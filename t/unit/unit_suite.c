@@ -7,9 +7,9 @@
  * out, and some other seeds are tried for a world of fewer ops.  What is then
  * printed runs again as it stands.
  *
- * A mutation is a journaled store that is made a plain one.  It is looked for in
- * the crash world that came by there first, and in those of the next seeds.
- * What notices none of them would need no journal there.
+ * A mutation is a journaled store that is made a plain one.  The crash world
+ * that came by there first, and those of the next seeds, must fail with it.  A
+ * store whose mutation survives would need no journal.
  */
 
 

@@ -218,7 +218,10 @@ check_clients(ngx_http_longpoll_zone_t *z)
 }
 
 
-/* each cursor is at the first message behind its id, and none passes another */
+/*
+ * Each cursor is at the first message behind its id, and none passes
+ * another.
+ */
 
 static const char *
 check_cursors(ngx_http_longpoll_zone_t *z)
