@@ -36,7 +36,7 @@ typedef struct {
 
     /* of a publish that waits for the disk */
     uint64_t                        id;         /* of its last message */
-    uint64_t                        failed;     /* sh->disk.failed before it */
+    uint64_t                        failed;     /* zone_failed() before it */
 
     /* of a publish that is refused */
     ngx_uint_t                      status;
@@ -216,7 +216,7 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
     ctx->cats = batch->cats;
     ctx->ncats = batch->ncats;
 
-    pub->failed = ctx->zone->sh->disk.failed;
+    pub->failed = ngx_http_longpoll_zone_failed(ctx->zone);
 
     rc = ngx_http_longpoll_zone_publish(ctx->zone, batch->cats, batch->msgs,
                                         batch->nmsgs, pub->key,

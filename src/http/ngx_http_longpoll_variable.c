@@ -248,7 +248,7 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
                == 0)
         {
             ngx_http_longpoll_id_uuid(&uuid, ngx_http_longpoll_zone_latest(z),
-                                      z->sh->epoch);
+                                      ngx_http_longpoll_zone_own_epoch(z));
 
             return ngx_http_longpoll_variable_id(r, v, &uuid);
         }

@@ -39,7 +39,7 @@
  *     zone_load, zone_disk, zone_adopt
  *
  * A function that may need many steps counts them: it takes those it did off
- * *steps, and returns NGX_BUSY when none are left.  Its caller unlocks, and goes
+ * *steps, and returns NGX_BUSY when none is left.  Its caller unlocks, and goes
  * on in another lock hold.  What was done so far is valid.
  */
 
@@ -62,21 +62,31 @@
 
 
 /*
- * A message in the log: 40 bytes; 8 more if OWED; 16 more if KEYED, which are
- * the hash of the publish's idempotency key, the last 16 bits of them how many
- * messages came behind this one; 16 more if it is FOREIGN, its UUID; the name;
- * the data.  The upper half of the bits is the number of its life: 0 is the
- * zone's own, others are those of a file that was loaded.
+ * A message in the log:
+ *
+ *     msg_sh_t   40 bytes
+ *     pending     8 bytes, if PENDING: the workers it is pending for
+ *     key        16 bytes, if KEYED: the hash of the publish's idempotency key;
+ *                its last 16 bits are how many messages followed this one
+ *     UUID       16 bytes, if the epoch is FOREIGN
+ *     name, data
+ *
+ * rec.bits: the lower half are the flags below, the upper half is the number of
+ * the message's epoch in sh->epochs.  0 is the zone's own epoch, the others are
+ * those of a file that was loaded or of a zone that was replaced.
  */
 
-#define NGX_HTTP_LONGPOLL_MSG_PENDING   0x01   /* the workers that owe it */
-#define NGX_HTTP_LONGPOLL_MSG_TAKEN  0x02   /* somebody was given it */
-#define NGX_HTTP_LONGPOLL_MSG_KEYED  0x04
-#define NGX_HTTP_LONGPOLL_MSG_MORE   0x08   /* its publish goes on behind it */
+#define NGX_HTTP_LONGPOLL_MSG_PENDING    0x01
+#define NGX_HTTP_LONGPOLL_MSG_TAKEN      0x02   /* a poll has received it:
+                                                   dropped once it is pending
+                                                   for no worker */
+#define NGX_HTTP_LONGPOLL_MSG_KEYED      0x04
+#define NGX_HTTP_LONGPOLL_MSG_MORE       0x08   /* its publish goes on with the
+                                                   next message */
 
-#define NGX_HTTP_LONGPOLL_EPOCHS      15     /* that a zone knows */
-#define NGX_HTTP_LONGPOLL_FOREIGN    15     /* none of them */
-#define NGX_HTTP_LONGPOLL_PREVIOUS     8
+#define NGX_HTTP_LONGPOLL_EPOCHS         15     /* that a zone knows */
+#define NGX_HTTP_LONGPOLL_FOREIGN        15     /* none of them */
+#define NGX_HTTP_LONGPOLL_PREVIOUS       8      /* zones replaced before */
 
 #define ngx_http_longpoll_msg_epoch(msg)  ((msg)->rec.bits >> 4)
 
@@ -86,10 +96,10 @@ typedef struct {
     uint32_t                         slot;
     uint64_t                         id;
 
-    /* index words: written only in steps */
-    uint32_t                         next;      /* of its category, by id */
+    /* refs; written only in steps (zone_list) */
+    uint32_t                         next;      /* in its category */
     uint32_t                         prev;
-    uint32_t                         newer;     /* of all messages, by id */
+    uint32_t                         newer;     /* in the list of all */
     uint32_t                         older;
 } ngx_http_longpoll_msg_sh_t;
 
@@ -101,17 +111,18 @@ typedef struct {
     uint64_t                         ttl;               /* ms */
     uint64_t                         inactive;          /* ms */
     uint64_t                         delete_on_read;
-    uint64_t                         flush;             /* ms; of a zone that
-                                                           has a file */
+    uint64_t                         flush;             /* ms; if the zone has
+                                                           a file */
     uint64_t                         durable;
 } ngx_http_longpoll_zone_conf_t;
 
 
-/* never go back while the zone lives */
+/* atomic; they only grow while the zone exists */
 
 typedef struct {
     ngx_atomic_t                     published;         /* messages */
-    ngx_atomic_t                     delivered;         /* beside workers' */
+    ngx_atomic_t                     delivered;         /* without a number;
+                                                           see workers */
     ngx_atomic_t                     expired;
     ngx_atomic_t                     evicted;
     ngx_atomic_t                     timeouts;          /* answers */
@@ -122,8 +133,9 @@ typedef struct {
 
 
 /*
- * A place in the list of all messages: ref is the first one behind id, 0 if
- * there is none yet; it moves on when that one goes, and with it.
+ * A cursor of the disk's in the list of all messages: ref is the first message
+ * behind id, 0 if there is none yet.  When that message is dropped or moved,
+ * the cursor is relinked in the same step (zone_cursor).
  */
 
 typedef struct {
@@ -132,28 +144,31 @@ typedef struct {
     uint32_t                         on;
 } ngx_http_longpoll_cursor_sh_t;
 
-#define NGX_HTTP_LONGPOLL_CURSOR_SAVED  0     /* up to here it is in the file */
-#define NGX_HTTP_LONGPOLL_CURSOR_NEXT   1     /* given to the writer */
-#define NGX_HTTP_LONGPOLL_CURSOR_COMPACT  2     /* it is in a new one */
-#define NGX_HTTP_LONGPOLL_CURSOR_EXPOSED  3     /* those who wait have been told */
-#define NGX_HTTP_LONGPOLL_CURSORS       4
+#define NGX_HTTP_LONGPOLL_CURSOR_SAVED    0     /* in the file */
+#define NGX_HTTP_LONGPOLL_CURSOR_NEXT     1     /* taken by the writer */
+#define NGX_HTTP_LONGPOLL_CURSOR_COMPACT  2     /* in the new file */
+#define NGX_HTTP_LONGPOLL_CURSOR_EXPOSED  3     /* their workers are marked */
+#define NGX_HTTP_LONGPOLL_CURSORS         4
 
-#define NGX_HTTP_LONGPOLL_FILE_DEAD   1
-#define NGX_HTTP_LONGPOLL_FILE_MENDED 2
+#define NGX_HTTP_LONGPOLL_FILE_DEAD       1
+#define NGX_HTTP_LONGPOLL_FILE_MENDED     2
 
-#define NGX_HTTP_LONGPOLL_FAILURES    64
+#define NGX_HTTP_LONGPOLL_FAILURES        64
 
 
-/* a message that went without being lost, until it is noted beside the file */
+/*
+ * A deletion record: a message that was dropped without being lost.  The writer
+ * notes it beside the file, so that it is not loaded again.
+ */
 
 typedef struct {
     ngx_http_longpoll_uuid_t         uuid;
     uint64_t                         dropped;   /* id, of its category */
-    uint64_t                         name;      /* hash[1] of that */
+    uint64_t                         name;      /* hash[1] of its category */
 } ngx_http_longpoll_deletion_sh_t;
 
 
-/* publishes that could not be written: their ids lie in (after, upto] */
+/* messages with ids in (after, upto] could not be written, and are dropped */
 
 typedef struct {
     uint64_t                         after;
@@ -161,18 +176,21 @@ typedef struct {
 } ngx_http_longpoll_failure_sh_t;
 
 
+/* what the zone has of a worker's number, in a cache line of its own */
+
 typedef struct {
-    /* written by the worker alone */
+    /* written by the worker alone, without the lock */
     ngx_atomic_t                     waiting;   /* parked polls */
-    ngx_atomic_t                     delivered; /* messages, by all who had the
-                                                   number: never goes back */
+    ngx_atomic_t                     delivered; /* messages, by all workers that
+                                                   had the number */
 
     /* under the lock */
-    uint64_t                         known;     /* to forget_worker */
-    uint64_t                         slotless;    /* interests without a slot */
+    uint64_t                         known;     /* it may have something in the
+                                                   zone: to be reaped */
+    uint64_t                         slotless;  /* interests without a slot */
 
-    /* set by anyone, taken by the worker */
-    ngx_atomic_t                     wake_all;
+    /* set by any process, taken by the worker */
+    ngx_atomic_t                     wake_all;  /* it reads for all its polls */
 
     uint64_t                         padding[3];    /* to one cache line */
 } ngx_http_longpoll_worker_sh_t;
@@ -180,13 +198,14 @@ typedef struct {
 
 /*
  * The clock.  visible <= committed <= last_id, and none of them goes back.
- * Messages behind committed belong to a publish that has not ended; messages
+ * Messages behind committed belong to a publish that has not ended.  Messages
  * behind visible are not read yet: with durable they wait for the disk, without
- * durable visible follows committed in the same lock hold.  last_id runs ahead
- * of committed where a time-out's answer has used up the rest of its ms.
+ * it visible follows committed in the same lock hold.  last_id runs ahead of
+ * committed when a time-out's answer has used up the rest of its ms.
  *
- * Written in zone_publish, in zone_read (last_id), in zone_clock, zone_load and zone_disk;
- * recovery sets visible to committed.  Under the lock, but some read visible without it.
+ * Written under the lock in zone_publish, zone_read (last_id), zone_clock,
+ * zone_load and zone_disk; recovery sets visible to committed.  Some read
+ * visible without the lock.
  */
 
 typedef struct {
@@ -197,7 +216,7 @@ typedef struct {
 
 
 /*
- * A zone of another size takes this one's place, or this one took another's.
+ * A zone of another size replaces this one, or this one replaced another.
  * moved is 0 as long as the zone is the latest of its name.  generation never
  * changes once the zone is the latest; copied matters only while it is made.
  *
@@ -249,7 +268,7 @@ typedef struct {
  * deletions_first <= deletions_last, at most ndeletions apart.
  *
  * Written in zone_disk, zone_cursor, zone_load and zone_member, the file_ words
- * also in persist and load.  publishers and writer are written without the lock.
+ * also in persist and load; publishers and writer without the lock.
  */
 
 typedef struct {
@@ -276,8 +295,8 @@ typedef struct {
     uint64_t                         deletions_first;   /* in the ring; both */
     uint64_t                         deletions_last;    /* only grow */
 
-    uint64_t                         refused;   /* messages up to here could not
-                                                   be written, and are dropped */
+    uint64_t                         refused;   /* messages up to here were not
+                                                   written, and are dropped */
     uint64_t                         failed;    /* how often that happened */
     ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
 } ngx_http_longpoll_disk_sh_t;
@@ -287,8 +306,7 @@ typedef struct {
  * The list of all messages, by id.  oldest and newest are refs, both 0 or both
  * set; count is the length of the list, and the sum of all categories' counts.
  *
- * Written in zone_publish, zone_watch (drop) and by the log's moves, always in
- * a step.
+ * Written in zone_list alone, in its steps.
  */
 
 typedef struct {
@@ -354,7 +372,8 @@ typedef struct {
     uint64_t                         has_pending;   /* delete_on_read was on
                                                        once */
 
-    uint64_t                         slotless;  /* workers with slotless > 0 */
+    uint64_t                         slotless;  /* workers that have such
+                                                   interests */
 
     ngx_http_longpoll_question_sh_t  question;
     ngx_http_longpoll_clock_sh_t     clock;
@@ -373,21 +392,24 @@ typedef struct {
 
 
 /*
- * Zones of one name, of other sizes, follow each other, and workers of several
- * of them may be there at a time.  Each has a word, written by those before it:
- * behind ids below that, events have gone to them and not to it.
+ * Zones of one name with different sizes follow each other; workers of several
+ * of them may run at a time.  A message that is published to an earlier zone is
+ * a late write: the later zones do not have it.  upto has a word for each zone,
+ * and the earlier zones write it: behind ids below it, events may be missing.
+ *
+ * All of it is in shared memory of its own, and written by atomic operations.
  */
 
 #define NGX_HTTP_LONGPOLL_GENERATIONS  16
 
 typedef struct {
     ngx_atomic_t                     latest;    /* generation */
-    ngx_atomic_t                     issued;    /* the last id of all of them,
-                                                   when there are several */
+    ngx_atomic_t                     issued;    /* the last id of all, if there
+                                                   are several */
     ngx_atomic_t                     upto[NGX_HTTP_LONGPOLL_GENERATIONS];
 } ngx_http_longpoll_late_sh_t;
 
-#define ngx_http_longpoll_zone_late_upto(z, generation)                          \
+#define ngx_http_longpoll_zone_late_upto(z, generation)                       \
     (&(z)->late->upto[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
 
 
@@ -399,34 +421,37 @@ struct ngx_http_longpoll_zone_s {
     ngx_str_t                        persist;   /* path of its file; or none */
     ngx_http_longpoll_zone_conf_t    conf;      /* as this cycle wants it */
 
-    ngx_shmtx_t                     *mutex;     /* of the slab pool: the one
-                                                   that nginx's master unlocks
-                                                   for the dead */
+    ngx_shmtx_t                     *mutex;     /* the slab pool's, because
+                                                   nginx's master unlocks it
+                                                   when its holder dies */
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_cats_t         cats;
     ngx_http_longpoll_log_t          log;
-    ngx_http_longpoll_clients_t       clients;
-    ngx_atomic_t                    *dirty;     /* bitmaps of all workers */
+    ngx_http_longpoll_clients_t      clients;
+
+    /* bitmaps of all workers: a bit for each slot, a bit for each word of it */
+    ngx_atomic_t                    *dirty;
     ngx_atomic_t                    *summary;
     ngx_uint_t                       words;     /* of one worker's dirty */
     ngx_uint_t                       sums;      /* of one worker's summary */
-    ngx_http_longpoll_deletion_sh_t     *deletions;    /* a ring */
-    ngx_uint_t                       ndeletions;    /* 0: it has no file */
-    ngx_http_longpoll_late_sh_t   *late;    /* of all zones of its name */
 
-    void                            *data;      /* of whoever parks polls */
+    ngx_http_longpoll_deletion_sh_t *deletions; /* a ring */
+    ngx_uint_t                       ndeletions;    /* 0: no file */
+    ngx_http_longpoll_late_sh_t     *late;      /* of its name, or NULL */
+
+    void                            *data;      /* of the worker's waiters */
     void                            *writer;    /* of persist */
-    ngx_http_longpoll_zone_t        *old;       /* whose place it takes */
+    ngx_http_longpoll_zone_t        *old;       /* which this one replaces */
 };
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_STEPS  1000      /* in a lock hold */
-#define NGX_HTTP_LONGPOLL_ZONE_FEW      32      /* on the way to something else */
+#define NGX_HTTP_LONGPOLL_ZONE_FEW    32        /* beside other work */
 
 
 /* entries for gpoll's clients: a 64th of the zone */
 
-#define ngx_http_longpoll_zone_nclients(z)                                     \
+#define ngx_http_longpoll_zone_nclients(z)                                    \
     ngx_min((z)->size / 64 / sizeof(ngx_http_longpoll_client_sh_t), 0x7fffffff)
 
 
@@ -434,7 +459,10 @@ struct ngx_http_longpoll_zone_s {
     ((ngx_http_longpoll_msg_sh_t *) ngx_http_longpoll_log_rec(&(z)->log, ref))
 
 
-/* in a debug build: header, message, and the ids of a message's neighbours */
+/*
+ * A debug build validates the zone's header, a message that a ref leads to, and
+ * the order of a message and its neighbours (zone_debug).
+ */
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)
 
@@ -456,11 +484,11 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 #define ngx_http_longpoll_zone_ref(z, msg)                                    \
     ngx_http_longpoll_log_ref(&(z)->log, msg)
 
-#define ngx_http_longpoll_zone_pending(msg)                                      \
+#define ngx_http_longpoll_zone_pending(msg)                                   \
     ((uint64_t *) ((u_char *) (msg) + sizeof(ngx_http_longpoll_msg_sh_t)))
 
 #define ngx_http_longpoll_zone_key(msg)                                       \
-    (ngx_http_longpoll_zone_pending(msg)                                         \
+    (ngx_http_longpoll_zone_pending(msg)                                      \
      + (((msg)->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) != 0))
 
 #define ngx_http_longpoll_zone_foreign(msg)                                   \
@@ -470,16 +498,16 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 /* bytes in front of the name */
 #define ngx_http_longpoll_zone_front(bits)                                    \
     (sizeof(ngx_http_longpoll_msg_sh_t)                                       \
-     + ((bits) & NGX_HTTP_LONGPOLL_MSG_PENDING ? sizeof(uint64_t) : 0)           \
+     + ((bits) & NGX_HTTP_LONGPOLL_MSG_PENDING ? sizeof(uint64_t) : 0)        \
      + ((bits) & NGX_HTTP_LONGPOLL_MSG_KEYED ? 2 * sizeof(uint64_t) : 0)      \
      + ((bits) >> 4 == NGX_HTTP_LONGPOLL_FOREIGN ? 2 * sizeof(uint64_t) : 0))
 
 #define ngx_http_longpoll_zone_bit(worker)  ((uint64_t) 1 << (worker))
 
 
-/* of a new message */
+/* the flags of a new message */
 #define ngx_http_longpoll_zone_bits(z, key)                                   \
-    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_PENDING : 0)          \
+    (((z)->sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_PENDING : 0)       \
      | ((key) ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0))
 
 
@@ -491,6 +519,12 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 
 #define ngx_http_longpoll_zone_count(z, counter, n)                           \
     (void) ngx_atomic_fetch_add(&(z)->sh->counters.counter, n)
+
+/* the zone's own epoch */
+#define ngx_http_longpoll_zone_own_epoch(z)  ((z)->sh->epoch)
+
+/* how often publishes could not be written: see ..._zone_decided() */
+#define ngx_http_longpoll_zone_failed(z)  ((z)->sh->disk.failed)
 
 /* ms that a message lives, 0: for ever */
 #define ngx_http_longpoll_zone_ttl(z)  ((z)->sh->conf.ttl)

@@ -16,15 +16,15 @@
 #include "ngx_http_longpoll_zone_lock.h"
 
 
-static void ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
-    size_t size, uint64_t *log_size);
+static void ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z,
+    u_char *addr, size_t size, uint64_t *log_size);
 
 
 ngx_int_t
 ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     size_t size, ngx_uint_t exists, u_char *random, uint64_t now)
 {
-    uint64_t                      log_size, life;
+    uint64_t                      log_size, epoch;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     ngx_http_longpoll_zone_layout(z, addr, size, &log_size);
@@ -33,7 +33,7 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
         return NGX_OK;
     }
 
-    /* the largest publish needs a quarter of the zone, and it is not alone */
+    /* the largest publish needs a quarter of the zone, beside other messages */
 
     if (log_size < z->size / 5 * 2) {
         return NGX_DECLINED;
@@ -42,9 +42,9 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     sh = z->sh;
 
     ngx_memcpy(sh->key, random, sizeof(sh->key));
-    ngx_memcpy(&life, random + sizeof(sh->key), sizeof(uint64_t));
+    ngx_memcpy(&epoch, random + sizeof(sh->key), sizeof(uint64_t));
 
-    sh->epoch = life & NGX_HTTP_LONGPOLL_EPOCH_MASK;
+    sh->epoch = epoch & NGX_HTTP_LONGPOLL_EPOCH_MASK;
     sh->epochs[0] = sh->epoch;
     sh->born = now;
     sh->previous.valid_from = now;
@@ -56,7 +56,7 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
 
     sh->log.size = log_size;
 
-    /* these two are filled at random: have their pages from the beginning */
+    /* these two are used at random: touch their pages now */
 
     ngx_memzero(z->cats.buckets, sh->cats.nbuckets * sizeof(uint32_t));
     ngx_memzero(z->cats.tombs,
@@ -71,13 +71,13 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     size_t size, uint64_t *log_size)
 {
     u_char      *p;
-    ngx_uint_t   nslots, nbuckets, nplaces;
+    ngx_uint_t   nslots, nbuckets, nclients;
 
     nslots = ngx_min(z->size / 512, 0x7fffffff);
 
     for (nbuckets = 1; nbuckets < nslots; nbuckets *= 2) { /* void */ }
 
-    nplaces = ngx_http_longpoll_zone_nclients(z);
+    nclients = ngx_http_longpoll_zone_nclients(z);
 
     z->words = (nslots + 63) / 64;
     z->sums = (z->words + 63) / 64;
@@ -113,7 +113,7 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     p = ngx_align_ptr(p, 64);
 
     z->clients.entries = (ngx_http_longpoll_client_sh_t *) p;
-    p += nplaces * sizeof(ngx_http_longpoll_client_sh_t);
+    p += nclients * sizeof(ngx_http_longpoll_client_sh_t);
 
     z->log.base = p;
 
@@ -141,7 +141,7 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     if (*log_size && z->sh->cats.nslots == 0) {
         z->sh->cats.nslots = nslots;
         z->sh->cats.nbuckets = nbuckets;
-        z->sh->clients.max = nplaces;
+        z->sh->clients.max = nclients;
     }
 }
 
@@ -170,7 +170,7 @@ ngx_http_longpoll_zone_warm(ngx_http_longpoll_zone_t *z)
 {
     u_char  *p, *last;
 
-    /* tombs and buckets lie one behind the other */
+    /* the buckets follow the tombs */
 
     last = (u_char *) (z->cats.buckets + z->sh->cats.nbuckets);
 

@@ -21,17 +21,18 @@
 #define NGX_HTTP_LONGPOLL_ZONE_IDLE  3600000    /* ms, where inactive is off */
 
 
-/* a client that goes into another zone */
+/* a client that is copied into another zone, to sort them by use */
 
 typedef struct {
     uint64_t                         used;
     uint32_t                         n;
-} ngx_http_longpoll_zone_comer_t;
+} ngx_http_longpoll_zone_copied_t;
 
 
 static ngx_uint_t ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_client_sh_t *place, uint64_t now);
-static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one, const void *two);
+    ngx_http_longpoll_client_sh_t *entry, uint64_t now);
+static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one,
+    const void *two);
 
 
 void
@@ -40,7 +41,8 @@ ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
 {
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_client_add(&z->clients, client, z->sh->clock.visible, now);
+    ngx_http_longpoll_client_add(&z->clients, client, z->sh->clock.visible,
+                                 now);
 
     ngx_http_longpoll_zone_unlock(z);
 }
@@ -50,22 +52,22 @@ ngx_http_longpoll_client_sh_t *
 ngx_http_longpoll_zone_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
-    ngx_http_longpoll_client_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *entry;
 
-    place = ngx_http_longpoll_client_find(&z->clients, client);
+    entry = ngx_http_longpoll_client_find(&z->clients, client);
 
-    if (place && ngx_http_longpoll_zone_is_idle(z, place, now)) {
-        ngx_http_longpoll_client_drop(&z->clients, place);
+    if (entry && ngx_http_longpoll_zone_is_idle(z, entry, now)) {
+        ngx_http_longpoll_client_drop(&z->clients, entry);
         return NULL;
     }
 
-    return place;
+    return entry;
 }
 
 
 static ngx_uint_t
 ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_client_sh_t *place, uint64_t now)
+    ngx_http_longpoll_client_sh_t *entry, uint64_t now)
 {
     uint64_t  inactive;
 
@@ -75,15 +77,15 @@ ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
         inactive = NGX_HTTP_LONGPOLL_ZONE_IDLE;
     }
 
-    return place->waiting == 0 && now >= place->used + inactive;
+    return entry->waiting == 0 && now >= entry->used + inactive;
 }
 
 
 void
-ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    ngx_http_longpoll_client_t *client, uint64_t now)
+ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now)
 {
-    ngx_http_longpoll_client_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *entry;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return;
@@ -91,11 +93,11 @@ ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z, ngx_uint_t work
 
     ngx_http_longpoll_zone_lock(z);
 
-    place = ngx_http_longpoll_client_find(&z->clients, client);
+    entry = ngx_http_longpoll_client_find(&z->clients, client);
 
-    if (place) {
-        ngx_http_longpoll_client_wait(&z->clients, place,
-                                     place->waiting
+    if (entry) {
+        ngx_http_longpoll_client_wait(&z->clients, entry,
+                                     entry->waiting
                                      & ~ngx_http_longpoll_zone_bit(worker),
                                      now);
     }
@@ -108,22 +110,22 @@ void
 ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
     ngx_uint_t                     more, steps;
-    ngx_http_longpoll_client_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *entry;
 
     do {
         ngx_http_longpoll_zone_lock(z);
 
         for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
 
-            place = ngx_http_longpoll_client_longest_idle(&z->clients);
+            entry = ngx_http_longpoll_client_longest_idle(&z->clients);
 
-            if (place == NULL
-                || !ngx_http_longpoll_zone_is_idle(z, place, now))
+            if (entry == NULL
+                || !ngx_http_longpoll_zone_is_idle(z, entry, now))
             {
                 break;
             }
 
-            ngx_http_longpoll_client_drop(&z->clients, place);
+            ngx_http_longpoll_client_drop(&z->clients, entry);
         }
 
         more = (steps == 0);
@@ -139,7 +141,7 @@ ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
     ngx_uint_t                     n, more, steps;
-    ngx_http_longpoll_client_sh_t  *place;
+    ngx_http_longpoll_client_sh_t  *entry;
 
     n = 0;
 
@@ -149,13 +151,13 @@ ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_lock(z);
 
         for ( /* void */ ; steps && n < z->sh->clients.fresh; n++, steps--) {
-            place = &z->clients.entries[n];
+            entry = &z->clients.entries[n];
 
-            if (place->uuid[0]
-                && (place->waiting & ngx_http_longpoll_zone_bit(worker)))
+            if (entry->uuid[0]
+                && (entry->waiting & ngx_http_longpoll_zone_bit(worker)))
             {
-                ngx_http_longpoll_client_wait(&z->clients, place,
-                                     place->waiting
+                ngx_http_longpoll_client_wait(&z->clients, entry,
+                                     entry->waiting
                                      & ~ngx_http_longpoll_zone_bit(worker),
                                      now);
             }
@@ -175,14 +177,14 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
 {
     uint32_t                         n, max;
     ngx_uint_t                       i, count, steps;
-    ngx_http_longpoll_client_sh_t     place;
-    ngx_http_longpoll_zone_comer_t  *comers;
+    ngx_http_longpoll_client_sh_t     entry;
+    ngx_http_longpoll_zone_copied_t  *copied;
 
     max = ngx_min(old->sh->clients.fresh, z->sh->clients.max);
 
-    comers = ngx_alloc(max * sizeof(ngx_http_longpoll_zone_comer_t) + 1,
+    copied = ngx_alloc(max * sizeof(ngx_http_longpoll_zone_copied_t) + 1,
                        ngx_cycle->log);
-    if (comers == NULL) {
+    if (copied == NULL) {
         return;
     }
 
@@ -193,19 +195,19 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_lock(old);
 
         for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps && n < max; steps--) {
-            place = old->clients.entries[n];
+            entry = old->clients.entries[n];
 
-            /* who waits is used at this moment, and comes last */
+            /* a client that waits is in use now, so it is the last */
 
-            if (place.waiting) {
-                place.used = ngx_http_longpoll_id_ms(z->sh->clock.last_id);
+            if (entry.waiting) {
+                entry.used = ngx_http_longpoll_id_ms(z->sh->clock.last_id);
             }
 
-            ngx_http_longpoll_client_copy(&z->clients, n, &place);
+            ngx_http_longpoll_client_copy(&z->clients, n, &entry);
 
-            if (place.uuid[0]) {
-                comers[count].used = place.used;
-                comers[count++].n = n;
+            if (entry.uuid[0]) {
+                copied[count].used = entry.used;
+                copied[count++].n = n;
             }
 
             n++;
@@ -214,21 +216,21 @@ ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_unlock(old);
     }
 
-    ngx_qsort(comers, count, sizeof(ngx_http_longpoll_zone_comer_t),
+    ngx_qsort(copied, count, sizeof(ngx_http_longpoll_zone_copied_t),
               ngx_http_longpoll_zone_compare);
 
     for (i = 0; i < count; i++) {
-        ngx_http_longpoll_client_idle(&z->clients, comers[i].n);
+        ngx_http_longpoll_client_idle(&z->clients, copied[i].n);
     }
 
-    ngx_free(comers);
+    ngx_free(copied);
 }
 
 
 static int ngx_libc_cdecl
 ngx_http_longpoll_zone_compare(const void *one, const void *two)
 {
-    const ngx_http_longpoll_zone_comer_t  *first = one, *second = two;
+    const ngx_http_longpoll_zone_copied_t  *first = one, *second = two;
 
     if (first->used != second->used) {
         return first->used < second->used ? -1 : 1;

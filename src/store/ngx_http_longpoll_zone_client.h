@@ -2,8 +2,8 @@
 /*
  * ngx_http_longpoll_zone_client.h: gpoll's clients.
  *
- * The zone keeps a cursor for each client of gpoll's (ngx_http_longpoll_client).
- * A read with rd->client set reads behind that cursor, and moves it.
+ * The zone keeps a cursor for each client of gpoll's (see client.h).  A read
+ * with rd->client set reads behind that cursor, and moves it.
  */
 
 
@@ -47,7 +47,7 @@ void ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 /*
- * Copies the clients of old into z, which takes old's place.  From then on old
+ * Copies the clients of old into z, which takes old's entry.  From then on old
  * gives its clients no message.
  */
 void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,

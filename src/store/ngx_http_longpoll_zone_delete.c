@@ -31,7 +31,7 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
         if (sh->work.delete_slot) {
 
-            /* its own, or somebody else's before it */
+            /* this delete, or one of another process before it */
 
             more = 1;
 

@@ -33,7 +33,7 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps)
 {
     uint32_t                      slot, ref;
-    uint64_t                      born, saved, id, life, *known;
+    uint64_t                      born, saved, id, epoch, *known;
     ngx_http_longpoll_uuid_t      uuid;
     ngx_http_longpoll_msg_sh_t   *msg;
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -60,8 +60,8 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
     key->slot = slot;
 
     /*
-     * Of one over its ttl, being deleted or refused, only the bytes are still
-     * there.
+     * A message that is over its ttl, being deleted or refused does not count:
+     * only its bytes are still there.
      */
 
     saved = ngx_max(sh->clock.visible,
@@ -94,7 +94,8 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
 
         if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
             || ngx_http_longpoll_id_ms(msg->id) < born
-            || (sh->work.delete_slot == slot + 1 && msg->id <= sh->work.delete_id)
+            || (sh->work.delete_slot == slot + 1
+                && msg->id <= sh->work.delete_id)
             || (msg->id <= sh->disk.refused && msg->id > saved))
         {
             continue;
@@ -105,12 +106,12 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
         if (known[0] == key->hash[0]
             && (known[1] | 0xffff) == (key->hash[1] | 0xffff))
         {
-            /* those of one publish stand one behind the other */
+            /* the ids of one publish follow each other */
 
             ngx_http_longpoll_zone_uuid(z, msg, &uuid);
-            (void) ngx_http_longpoll_id_read(&uuid, &id, &life);
+            (void) ngx_http_longpoll_id_read(&uuid, &id, &epoch);
             ngx_http_longpoll_id_uuid(&key->last, id + (known[1] & 0xffff),
-                                      life);
+                                      epoch);
             key->last_id = msg->id + (known[1] & 0xffff);
             return NGX_OK;
         }

@@ -23,13 +23,13 @@
 void
 ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
-    uint64_t owed, const uint64_t *key)
+    uint64_t pending, const uint64_t *key)
 {
     u_char                          *p;
     uint32_t                         slot, ref;
     uint64_t                         need, head;
     ngx_http_longpoll_cat_sh_t      *c;
-    ngx_http_longpoll_msg_sh_t      *m;
+    ngx_http_longpoll_msg_sh_t      *m, *newest;
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_cats_sh_t     *cats;
     ngx_http_longpoll_journal_sh_t  *j;
@@ -60,7 +60,7 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     m->older = sh->list.newest;
 
     if (bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
-        *ngx_http_longpoll_zone_pending(m) = owed;
+        *ngx_http_longpoll_zone_pending(m) = pending;
     }
 
     if (bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
@@ -91,9 +91,8 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     }
 
     if (sh->list.newest) {
-        ngx_http_longpoll_set(j,
-                              ngx_http_longpoll_zone_msg(z, sh->list.newest)->newer,
-                              ref);
+        newest = ngx_http_longpoll_zone_msg(z, sh->list.newest);
+        ngx_http_longpoll_set(j, newest->newer, ref);
     } else {
         ngx_http_longpoll_set(j, sh->list.oldest, ref);
     }
@@ -329,11 +328,11 @@ ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
 }
 
 
-/* whatever was to be deleted of the category is gone with it */
-
 void
 ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
+    /* a delete of the category has nothing left to do */
+
     if (z->sh->work.delete_slot == slot + 1) {
         ngx_http_longpoll_put(z->sh->work.delete_slot, 0);
     }

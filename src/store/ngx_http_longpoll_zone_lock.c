@@ -30,6 +30,8 @@ static void ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z);
 void
 ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 {
+    uint64_t  upto;
+
     ngx_http_longpoll_lock(z->mutex);
 
     ngx_http_longpoll_zone_validate(z);
@@ -39,10 +41,17 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_zone_validate(z);
     }
 
+    /* late writes: new cursors are behind them, and miss nothing */
+
     if (ngx_http_longpoll_zone_has_late(z, z->sh->clock.visible, 0)) {
-        ngx_http_longpoll_zone_advance(z,
-                      z->late ? *ngx_http_longpoll_zone_late_upto(z,
-                                                        z->sh->resize.generation) : 0);
+        upto = 0;
+
+        if (z->late) {
+            upto = *ngx_http_longpoll_zone_late_upto(z,
+                                                     z->sh->resize.generation);
+        }
+
+        ngx_http_longpoll_zone_advance(z, upto);
     }
 }
 

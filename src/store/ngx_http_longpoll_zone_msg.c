@@ -4,10 +4,10 @@
  *
  *   rec .. older | pending | key | uuid | name | data      (store.h)
  *
- * A file that remembers a message over lock holds keeps its ref and the position
- * at which it stood.  A record stays at its position until the log's tail has
- * passed it, so behind the tail the ref is still the same message; before it,
- * the message may have moved or died, and the file searches again.
+ * A reader that comes back to a message in a later lock hold remembers its ref,
+ * and the position at which it stood.  A record stays at its position until the
+ * log's tail has passed it.  Until then the ref still leads to that message,
+ * live or dead; later the message may have moved, and the reader searches again.
  */
 
 

@@ -13,10 +13,10 @@
  *     merge    up to what was visible in the first hold, within rd->limit
  *     copy     under the lock, if the messages are small
  *
- * A hold does about NGX_HTTP_LONGPOLL_ZONE_STEPS steps.  The read starts anew if
- * between two holds the client's cursor moved, delete_on_read changed, or all
- * that was found is gone.  A message that is dropped between two holds, behind
- * the last one collected, has been missed.
+ * A hold does about NGX_HTTP_LONGPOLL_ZONE_STEPS steps.  The read starts anew
+ * if between two holds the client's cursor moved, delete_on_read changed, or
+ * all messages that were found have been dropped.  A message that is dropped
+ * between two holds, behind the last one collected, has been missed.
  *
  * The bytes of large answers stay in the log.  The caller uses them without the
  * lock, and then asks ..._zone_read_valid() whether the log's tail has passed
@@ -452,7 +452,7 @@ ngx_http_longpoll_zone_client_waits(ngx_http_longpoll_zone_t *z,
  * The time of a time-out's answer.  What is published later must be later than
  * that time, whatever the wall clock does meanwhile, so the clock advances to
  * the end of its ms.  The answer takes the last ms that is over, if that is not
- * before the cursor: then the clock need not advance into a ms that is not over.
+ * before the cursor: then the clock stays out of the ms that is not over.
  */
 
 static void

@@ -26,7 +26,9 @@
 static ngx_int_t ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
     uint32_t *slot);
-static void ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z, uint32_t slot);
+static void ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_take_slot(ngx_http_longpoll_zone_t *z,
+    uint32_t slot);
 
 
 ngx_int_t
@@ -56,10 +58,7 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_drop(z,
-                                    ngx_http_longpoll_zone_msg(z, sh->list.oldest),
-                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
-        ngx_http_longpoll_zone_count(z, evicted, 1);
+        ngx_http_longpoll_zone_evict(z);
     }
 
     ngx_http_longpoll_log_pace(&z->log, need);
@@ -75,18 +74,29 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
         moved = ngx_http_longpoll_log_clean(&z->log);
         *steps -= ngx_min(*steps, 1 + moved / 4096);
 
+        /* two rounds were not enough: the live records are in the way */
+
         if (sh->log.tail - tail > 2 * sh->log.size && sh->list.oldest) {
             tail = sh->log.tail;
-
-            ngx_http_longpoll_zone_drop(z,
-                                        ngx_http_longpoll_zone_msg(z,
-                                                                   sh->list.oldest),
-                                        NGX_HTTP_LONGPOLL_ZONE_LOST);
-            ngx_http_longpoll_zone_count(z, evicted, 1);
+            ngx_http_longpoll_zone_evict(z);
         }
     }
 
     return NGX_OK;
+}
+
+
+/* drops the oldest message of all */
+
+static void
+ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    msg = ngx_http_longpoll_zone_msg(z, z->sh->list.oldest);
+
+    ngx_http_longpoll_zone_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
+    ngx_http_longpoll_zone_count(z, evicted, 1);
 }
 
 
@@ -136,7 +146,7 @@ ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
                                       steps)
         != NGX_OK)
     {
-        /* whoever comes next goes on with this one: one goes, and not many */
+        /* the next publish goes on with this victim, and takes no other */
 
         ngx_http_longpoll_put(z->cats.slots[victim].used, 0);
         ngx_http_longpoll_put(z->sh->cats.hand, victim);
@@ -179,7 +189,7 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
         } while (slot == NGX_HTTP_LONGPOLL_CAT_NONE);
 
         if (z->cats.slots[slot].waiting) {
-            ngx_http_longpoll_zone_unpin(z, slot);
+            ngx_http_longpoll_zone_take_slot(z, slot);
         }
 
         (void) ngx_http_longpoll_zone_forget(z, slot,
@@ -189,19 +199,19 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * Of a few slots from a hand on, the one used longest ago: it does nearly as
- * well as a list by age, and nothing has to be kept.  Full: of those with
- * messages, else of those without.  One with parked polls only where pinned
- * ones may be taken and no other was seen in a long look.
+ * The clock hand passes over the slots until it has seen 16 candidates, or has
+ * passed over 1,000; the candidate used longest ago is the victim.  That comes
+ * near to a list by use, and no poll has to keep such a list.
  */
 
 uint32_t
 ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
-    ngx_uint_t pinned)
+    ngx_uint_t watched)
 {
     uint32_t                      n, best[2];
-    ngx_uint_t                    i, seen, pin;
+    ngx_uint_t                    i, seen, interest;
     ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_msg_sh_t   *last;
     ngx_http_longpoll_cats_sh_t  *cats;
 
     cats = &z->sh->cats;
@@ -227,25 +237,27 @@ ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
             continue;
         }
 
-        /* what is being published now is not dropped for its own sake */
+        /* a publish does not make room by dropping its own messages */
 
-        if (cat->last
-            && ngx_http_longpoll_zone_msg(z, cat->last)->id > z->sh->clock.visible)
-        {
-            continue;
+        if (cat->last) {
+            last = ngx_http_longpoll_zone_msg(z, cat->last);
+
+            if (last->id > z->sh->clock.visible) {
+                continue;
+            }
         }
 
-        pin = (cat->waiting != 0);
-        seen += !pin;
+        interest = (cat->waiting != 0);
+        seen += !interest;
 
-        if (best[pin] == NGX_HTTP_LONGPOLL_CAT_NONE
-            || cat->used < z->cats.slots[best[pin]].used)
+        if (best[interest] == NGX_HTTP_LONGPOLL_CAT_NONE
+            || cat->used < z->cats.slots[best[interest]].used)
         {
-            best[pin] = n;
+            best[interest] = n;
         }
     }
 
-    if (best[0] == NGX_HTTP_LONGPOLL_CAT_NONE && pinned) {
+    if (best[0] == NGX_HTTP_LONGPOLL_CAT_NONE && watched) {
         return best[1];
     }
 
@@ -253,10 +265,13 @@ ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
 }
 
 
-/* a publish needs the slot more: its polls become loose */
+/*
+ * A publish takes a slot in which workers are interested: they read for all of
+ * their polls, and register again, now slotless.
+ */
 
 static void
-ngx_http_longpoll_zone_unpin(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_take_slot(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     ngx_uint_t                       i;
     ngx_http_longpoll_cat_sh_t      *cat;
@@ -330,10 +345,10 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint32_t                      ref;
     ngx_http_longpoll_cat_sh_t   *cat;
     ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_cursor_sh_t  *shown;
+    ngx_http_longpoll_cursor_sh_t  *exposed;
 
     cat = &z->cats.slots[slot];
-    shown = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    exposed = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     if (cat->count <= z->sh->conf.buffer) {
         return NGX_OK;
@@ -341,7 +356,7 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
     n = cat->count;
 
-    /* what waits for the disk pushes nothing out yet */
+    /* messages that wait for the disk do not count yet */
 
     for (ref = cat->last; ref; ref = msg->prev, n--) {
         msg = ngx_http_longpoll_zone_msg(z, ref);
@@ -361,9 +376,9 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         msg = ngx_http_longpoll_zone_msg(z, cat->first);
 
-        if (z->sh->disk.durable && msg->id > shown->id) {
+        if (z->sh->disk.durable && msg->id > exposed->id) {
 
-            /* nobody has been told of it, and it is not counted yet */
+            /* its workers are not marked, and it is not counted yet */
 
             return NGX_OK;
         }

@@ -61,7 +61,7 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
         return 1;
     }
 
-    /* over half of all slots in a second */
+    /* half of all slots in a second */
 
     left = sh->cats.fresh / 2 + 1;
 
@@ -131,7 +131,7 @@ ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
 
         for ( /* void */ ; steps && n < z->sh->cats.fresh; n++, steps--) {
 
-            /* it may owe where it does not wait: while it was loose */
+            /* a message may be pending for a slotless interest, too */
 
             if (z->cats.slots[n].hash[0]) {
                 ngx_http_longpoll_zone_acknowledge_slot(z, worker, n);
@@ -160,7 +160,8 @@ ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
     ngx_memzero((void *) &z->summary[worker * z->sums],
                 z->sums * sizeof(ngx_atomic_t));
 
-    /* whoever dies before this leaves all of it to be done again */
+    /* a process that is killed before this store leaves the worker known, so
+     * it is reaped once more */
 
     ngx_http_longpoll_put(w->known, 0);
 }

@@ -22,12 +22,6 @@
 #include "ngx_http_longpoll_zone_room.h"
 
 
-/*
- * A poll takes a slot that is free, or one that was emptied and that nobody
- * waits on, within a quarter of all; never one with messages.  Without a slot
- * it is loose: a publish to a category without messages tells its worker.
- */
-
 uint32_t
 ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
@@ -156,8 +150,8 @@ ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    ngx_int_t n)
+ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_int_t n)
 {
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -185,8 +179,8 @@ ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z, ngx_uint_t wo
 
 
 void
-ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    const uint64_t hash[2])
+ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, const uint64_t hash[2])
 {
     uint32_t  slot;
 
@@ -211,7 +205,7 @@ ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint32_t slot)
 {
     uint32_t                     ref;
-    uint64_t                    *owed;
+    uint64_t                    *pending;
     ngx_http_longpoll_msg_sh_t  *msg;
 
     if (!z->sh->has_pending) {
@@ -225,23 +219,18 @@ ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
             continue;
         }
 
-        owed = ngx_http_longpoll_zone_pending(msg);
+        pending = ngx_http_longpoll_zone_pending(msg);
 
-        ngx_http_longpoll_put(*owed,
-                              *owed & ~ngx_http_longpoll_zone_bit(worker));
+        ngx_http_longpoll_put(*pending,
+                              *pending & ~ngx_http_longpoll_zone_bit(worker));
 
-        if (*owed == 0 && (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_TAKEN)) {
+        if (*pending == 0 && (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_TAKEN)) {
             ngx_http_longpoll_zone_drop(z, msg,
                                         NGX_HTTP_LONGPOLL_ZONE_TAKEN);
         }
     }
 }
 
-
-/*
- * The workers that wait for a category; one that had no messages before this
- * publish may be waited for loosely.
- */
 
 uint64_t
 ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
@@ -256,8 +245,6 @@ ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
     return cat->waiting;
 }
 
-
-/* tells the workers that wait for the category */
 
 uint64_t
 ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z, uint32_t slot,
