@@ -2,15 +2,15 @@
 /*
  * t/faults/clock.c: a wall clock that a test can set, for one nginx.
  *
- * build/chaos/clock.so is preloaded.  LONGPOLL_CLOCK names a file of 8 bytes,
- * how many microseconds that nginx's wall clock is ahead of the machine's, in
- * the machine's own order.  Whoever writes them there steps the clock of the
- * master and of all workers at once.  The monotonic clocks are the machine's,
- * as they are when an administrator sets the time.
+ * build/chaos/clock.so is preloaded.  LONGPOLL_CLOCK names a file of 8 bytes: by
+ * how many microseconds nginx's wall clock is ahead of the machine's, in the
+ * machine's byte order.  A test that writes them sets the clock of the master
+ * and of all workers at once.  The monotonic clocks are the machine's, as they
+ * are when an administrator sets the time.
  *
- * Debian's libfaketime can do that, too, but would read a file at every look
- * at the clock (1.8 us, this 0.3), keeps semaphores in the machine's /dev/shm
- * that a kill -9 leaves behind, and is one more package to be had.
+ * Debian's libfaketime can do that, too.  But it reads a file for each call (1.8
+ * us, this takes 0.3), and keeps semaphores in the machine's /dev/shm, which a
+ * kill -9 leaves behind.
  */
 
 
@@ -58,7 +58,7 @@ clock_begin(void)
 }
 
 
-/* no vdso, and so nothing to look up: it works as early as anybody asks */
+/* a system call: the vdso would have to be found first, and calls come early */
 
 int
 clock_gettime(clockid_t id, struct timespec *ts)

@@ -1,21 +1,25 @@
 
 /*
- * t/faults/die.c: a module whose workers can be told where to die.
+ * t/faults/die.c: kills a worker at a chosen point, for tests.
  *
- * build/chaos/ngx_http_longpoll_module.so is the module with
- * NGX_HTTP_LONGPOLL_STEPS (see src/ngx_http_longpoll_journal.h) and this.  The
- * environment's LONGPOLL_DIE names a file of numbers of 8 bytes, in the
- * machine's own order:
+ * build/chaos/ngx_http_longpoll_module.so is the module, built with
+ * NGX_HTTP_LONGPOLL_STEPS, and this file.  The variable LONGPOLL_DIE of the
+ * environment names a file that nginx and the test share: numbers of 8 bytes, in
+ * the machine's byte order, and names of at most 8 bytes:
  *
  *     left  name arm hits deaths  name arm hits deaths  ...
  *
- * Every store into a zone takes one off left; who takes the last one off is
- * killed in front of that store, most often with the lock in its hand.  The
- * others are the points outside the lock, each with its name, which the test
- * has written, of at most 8 bytes.  They count who comes by, and take one off
- * arm, in the same way; who is not in the file is an error.
+ * left counts down with every store into a zone
+ * (ngx_http_longpoll_journal.h).  The process whose store brings it to 0 is
+ * killed in front of that store, mostly while it holds the lock.
  *
- * 0 is off.  The process that loaded the module, nginx's master, is spared.
+ * Each name is a point outside the lock (ngx_http_longpoll.h); the test has
+ * written it.  A process that comes to the point adds one to hits and takes one
+ * from arm, and is killed when arm comes to 0.  A point that is not in the file
+ * is an error.
+ *
+ * A count that is 0 is off.  nginx's master, which loaded the module, is never
+ * killed.
  */
 
 
@@ -120,7 +124,7 @@ ngx_http_longpoll_point(const char *name)
 }
 
 
-/* whether it was the last one */
+/* takes one off; returns 1 if that was the last one */
 
 static int
 die_take(uint64_t *left)
@@ -140,7 +144,7 @@ die_take(uint64_t *left)
 }
 
 
-/* every set is journaled, as in the module itself */
+/* no store skips the journal, as t/unit's programs can make it do */
 
 unsigned long
 ngx_http_longpoll_journaled(const char *file, unsigned long line)

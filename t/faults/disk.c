@@ -3,23 +3,25 @@
  * t/faults/disk.c: a disk that a test can make slow, full or forgetful, for one
  * nginx.
  *
- * build/persist/disk.so is preloaded.  LONGPOLL_DISK names a directory, whose
- * files it is about, and LONGPOLL_DISK_SET a file of numbers, of 8 bytes each
- * in the machine's own order, which the test and nginx share:
+ * build/persist/disk.so is preloaded.  LONGPOLL_DISK names the directory whose
+ * files are meant.  LONGPOLL_DISK_SET names a file that the test and nginx
+ * share, of numbers of 8 bytes in the machine's byte order:
  *
- *     0   how many ms an fsync of a file takes longer
- *     1   how many there have been: counted by us
- *     2   1 + how many bytes may still be written, 0: as many as there are
- *     3   if not 0, the errno of every open to write, pwrite and rename
- *     4   how many such calls there have been: counted by us
- *     5   if not 0, the pid that is killed (-9) at call number 6 of these
- *     6   (it counts down to 0)
- *     7   how many ms a close of a file takes longer
+ *     0   ms that each fsync of a file takes longer
+ *     1   fsyncs so far; counted here
+ *     2   1 + the bytes that may still be written; 0: no limit
+ *     3   the errno with which each open for writing, pwrite, fsync and rename
+ *         fails; 0: none
+ *     4   such calls so far; counted here
+ *     5   the process that is killed (-9) when 6 comes to 0; 0: none
+ *     6   counts down with each such call
+ *     7   ms that each close of a file takes longer
  *
- * LONGPOLL_DISK_SHADOW, if it is there, names a directory for what a power cut
- * would leave: a file NUMBER (of its inode) with what it had when it was
- * fsynced last, and `names`, the names and numbers of the directory when that
- * was.  A file that never was has lost all it had.
+ * LONGPOLL_DISK_SHADOW, if it is set, names a directory for what a power cut
+ * would leave.  For each file that was fsynced it has a file INODE, with the
+ * bytes of the last fsync.  `names` has the names and inodes of the directory,
+ * when that was fsynced last.  A file that was never fsynced is not there: a
+ * power cut leaves it empty.
  */
 
 
@@ -77,7 +79,7 @@ disk_begin(void)
         return;
     }
 
-    /* nginx writes its title over the environment */
+    /* nginx will write its process title over the environment */
 
     disk_dir = getenv("LONGPOLL_DISK");
     disk_dir = disk_dir ? strdup(disk_dir) : NULL;
@@ -142,7 +144,7 @@ disk_wait(int64_t ms)
 }
 
 
-/* a call that changes something; -1: it is not done */
+/* in front of a call that changes something; -1: the call fails */
 
 static int
 disk_call(void)
@@ -168,7 +170,7 @@ disk_call(void)
 }
 
 
-/* what stands there now is what a power cut leaves */
+/* the bytes of the file as they are now survive a power cut */
 
 static void
 disk_keep(int fd)
@@ -273,7 +275,7 @@ open(const char *name, int flags, ...)
 
     fd = disk_open(name, flags, mode);
 
-    /* an old file's number may come again */
+    /* the inode of a file that was removed may be used again */
 
     if (fd != -1 && disk_shadow && (flags & O_CREAT) && fstat(fd, &st) == 0
         && st.st_size == 0)
@@ -356,8 +358,8 @@ rename(const char *from, const char *to)
     }
 
     /*
-     * Until the directory is fsynced the old file may come back, so nobody gets
-     * its number before that: it has another name.
+     * Until the directory is fsynced a power cut may bring the old file back.
+     * The link keeps its inode from being used again before that.
      */
 
     if (disk_shadow && disk_ours(to) && stat(to, &st) == 0) {
@@ -381,7 +383,7 @@ close(int fd)
 }
 
 
-/* their names where off_t is asked to have 64 bits, which it has anyway */
+/* the same calls, as they are named with _FILE_OFFSET_BITS=64 */
 
 int
 open64(const char *name, int flags, ...)
