@@ -385,7 +385,7 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
         z->late = ngx_http_longpoll_notify_shared(&z->name);
 
         if (z->old && z->old->sh != z->sh) {
-            ngx_http_longpoll_zone_moved(z, z->old);
+            ngx_http_longpoll_zone_adopt_commit(z, z->old);
         }
 
         z->old = NULL;

@@ -217,9 +217,10 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 
     /* new ids are later than all of these, even if the clock was set back */
 
-    ngx_http_longpoll_zone_loaded(z, 1,
-                                  ngx_max(load.now,
-                                      ngx_http_longpoll_load_last(&load) + 1));
+    ngx_http_longpoll_zone_load_done(z, 1,
+                                     ngx_max(load.now,
+                                             ngx_http_longpoll_load_last(&load)
+                                             + 1));
 
     if (load.fd != -1) {
         ngx_log_error(NGX_LOG_NOTICE, log, 0,

@@ -315,7 +315,7 @@ ngx_http_longpoll_persist_init_process(ngx_cycle_t *cycle,
 
     z->writer = writer;
 
-    ngx_http_longpoll_zone_join(z, ngx_http_longpoll_notify_worker());
+    ngx_http_longpoll_zone_member_join(z, ngx_http_longpoll_notify_worker());
 
     ngx_add_timer(&writer->timer, 1);
 
@@ -499,7 +499,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
             && sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
         {
             wake = 0;
-            ngx_http_longpoll_zone_unsaved(z, &wake);
+            ngx_http_longpoll_zone_disk_failed(z, &wake);
             ngx_http_longpoll_persist_notify(wake);
         }
 
@@ -538,12 +538,12 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     wake = 0;
 
     if (sh->conf.durable && !sh->disk.durable) {
-        (void) ngx_http_longpoll_zone_durable(z, 1, 0, &wake);
+        (void) ngx_http_longpoll_zone_disk_durable(z, 1, 0, &wake);
 
     } else if (!sh->conf.durable && sh->disk.durable
                && !writer->file.head.durable)
     {
-        (void) ngx_http_longpoll_zone_durable(z, 0, 0, &wake);
+        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 0, &wake);
     }
 
     /* the head may say durable only when all that readers saw is saved */
@@ -575,7 +575,8 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
     if ((writer->flush_due || sh->disk.durable || writer->leaving
          || writer->exiting)
-        && !writer->file_lost && !late && ngx_http_longpoll_zone_unwritten(z))
+        && !writer->file_lost && !late
+        && ngx_http_longpoll_zone_disk_unwritten(z))
     {
         rc = ngx_http_longpoll_persist_collect(writer,
                                                NGX_HTTP_LONGPOLL_CURSOR_NEXT);
@@ -607,7 +608,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
     if (writer->leaving && !writer->exiting
         && (sh->resize.moved
-            || ngx_http_longpoll_zone_others(z,
+            || ngx_http_longpoll_zone_member_others(z,
                                          ngx_http_longpoll_notify_worker(),
                                          ngx_http_longpoll_notify_alive())))
     {
@@ -700,8 +701,8 @@ ngx_http_longpoll_persist_compact(ngx_http_longpoll_writer_t *writer)
     writer->save.nnotes = 0;
 
     if (writer->losses.n != (ngx_uint_t) -1) {
-        rc = ngx_http_longpoll_zone_losses(writer->zone, &writer->losses,
-                                           &writer->save);
+        rc = ngx_http_longpoll_zone_disk_losses(writer->zone, &writer->losses,
+                                                &writer->save);
         if (rc == NGX_OK) {
             writer->losses.n = (ngx_uint_t) -1;
         }
@@ -757,12 +758,12 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
         /* the other half of the notes is for keys */
 
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES / 2;
-        ngx_http_longpoll_zone_save_deletions(writer->zone, save);
+        ngx_http_longpoll_zone_disk_deletions(writer->zone, save);
         save->max_notes = NGX_HTTP_LONGPOLL_PERSIST_NOTES;
     }
 
     do {
-        rc = ngx_http_longpoll_zone_save(writer->zone, mark, save);
+        rc = ngx_http_longpoll_zone_disk_take(writer->zone, mark, save);
 
         if (rc != NGX_DECLINED) {
             return rc;
@@ -777,11 +778,11 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
 
     if (mark == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
         wake = 0;
-        ngx_http_longpoll_zone_save_retry(writer->zone, &wake);
+        ngx_http_longpoll_zone_disk_retry(writer->zone, &wake);
         ngx_http_longpoll_persist_notify(wake);
 
     } else {
-        ngx_http_longpoll_zone_compact(writer->zone, 0);
+        ngx_http_longpoll_zone_disk_compact(writer->zone, 0);
         writer->compacting = 0;
     }
 
@@ -922,8 +923,8 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_writer_t *writer)
     }
 
     if (writer->leaving && !writer->exiting
-        && ngx_http_longpoll_zone_others(writer->zone, self,
-                                         ngx_http_longpoll_notify_alive()))
+        && ngx_http_longpoll_zone_member_others(writer->zone, self,
+                                              ngx_http_longpoll_notify_alive()))
     {
         (void) ngx_atomic_cmp_set(&sh->disk.writer, self + 1, 0);
         return 0;
@@ -1007,8 +1008,8 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
     writer->head_due = (!own || f->head.clean);
 
     if (f->fd == -1
-        || (!own && ngx_http_longpoll_zone_succeeds(writer->zone,
-                                                    f->head.epoch)))
+        || (!own && ngx_http_longpoll_zone_epoch_succeeds(writer->zone,
+                                                          f->head.epoch)))
     {
 
         /*
@@ -1087,11 +1088,11 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
         if (sh->conf.durable) {
 
             if (rc == NGX_ERROR) {
-                ngx_http_longpoll_zone_unsaved(z, &wake);
+                ngx_http_longpoll_zone_disk_failed(z, &wake);
             }
 
         } else {
-            (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+            (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
         }
 
         /* after an error this worker stays the writer, or all would log it */
@@ -1111,7 +1112,7 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
     writer->flush_due = 1;
 
     if (writer->foreign) {
-        ngx_http_longpoll_zone_missing(z, writer->foreign_last_id);
+        ngx_http_longpoll_zone_epoch_missing(z, writer->foreign_last_id);
 
         ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
                       "longpoll zone \"%V\": another nginx wrote to \"%s\" "
@@ -1131,10 +1132,10 @@ ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
 
     sh->disk.file_node = writer->file.node;
 
-    ngx_http_longpoll_zone_save_begin(z, &wake);
+    ngx_http_longpoll_zone_disk_begin(z, &wake);
 
     if (!sh->conf.durable) {
-        (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
     }
 
     ngx_http_longpoll_persist_notify(wake);
@@ -1179,8 +1180,9 @@ ngx_http_longpoll_persist_notes_read(ngx_http_longpoll_writer_t *writer,
 
     if (rc == NGX_DONE) {
         writer->losses_due = 0;
-        ngx_http_longpoll_zone_alone(writer->zone, writer->foreign_last_id,
-                                     writer->file.head.valid_from);
+        ngx_http_longpoll_zone_epoch_alone(writer->zone,
+                                           writer->foreign_last_id,
+                                           writer->file.head.valid_from);
 
         ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
                       "longpoll zone \"%V\": the other nginx has left \"%s\", "
@@ -1238,8 +1240,8 @@ ngx_http_longpoll_persist_appended(ngx_http_longpoll_writer_t *writer,
     switch (rc) {
 
     case NGX_OK:
-        ngx_http_longpoll_zone_saved(z, &writer->save, writer->file.size,
-                                     writer->file.state_size, &wake);
+        ngx_http_longpoll_zone_disk_saved(z, &writer->save, writer->file.size,
+                                          writer->file.state_size, &wake);
 
         if (!writer->no_new_file) {
             ngx_http_longpoll_persist_recovered(writer);
@@ -1249,12 +1251,12 @@ ngx_http_longpoll_persist_appended(ngx_http_longpoll_writer_t *writer,
 
     case NGX_DECLINED:
         ngx_http_longpoll_persist_checked(writer, rc);
-        ngx_http_longpoll_zone_save_retry(z, &wake);
+        ngx_http_longpoll_zone_disk_retry(z, &wake);
         break;
 
     default: /* NGX_ERROR */
         ngx_http_longpoll_persist_failed(writer, rc);
-        ngx_http_longpoll_zone_unsaved(z, &wake);
+        ngx_http_longpoll_zone_disk_failed(z, &wake);
     }
 
     ngx_http_longpoll_persist_notify(wake);
@@ -1318,7 +1320,7 @@ ngx_http_longpoll_persist_head_written(ngx_http_longpoll_writer_t *writer,
 
         writer->head_due = 1;
         ngx_http_longpoll_persist_failed(writer, rc);
-        ngx_http_longpoll_zone_unsaved(writer->zone, &wake);
+        ngx_http_longpoll_zone_disk_failed(writer->zone, &wake);
         ngx_http_longpoll_persist_notify(wake);
     }
 }
@@ -1345,7 +1347,7 @@ ngx_http_longpoll_persist_new_files_opened(ngx_http_longpoll_writer_t *writer,
         return;
     }
 
-    ngx_http_longpoll_zone_compact(writer->zone, 1);
+    ngx_http_longpoll_zone_disk_compact(writer->zone, 1);
 
     writer->compacting = 1;
     writer->all_lines = 0;
@@ -1375,7 +1377,7 @@ ngx_http_longpoll_persist_no_new_files(ngx_http_longpoll_writer_t *writer,
 
     wake = 0;
 
-    ngx_http_longpoll_zone_unsaved(writer->zone, &wake);
+    ngx_http_longpoll_zone_disk_failed(writer->zone, &wake);
     ngx_http_longpoll_persist_notify(wake);
 }
 
@@ -1404,7 +1406,7 @@ ngx_http_longpoll_persist_piece_written(ngx_http_longpoll_writer_t *writer,
         return;
     }
 
-    ngx_http_longpoll_zone_compact(writer->zone, 0);
+    ngx_http_longpoll_zone_disk_compact(writer->zone, 0);
 
     writer->compacting = 0;
 
@@ -1468,8 +1470,8 @@ ngx_http_longpoll_persist_renamed(ngx_http_longpoll_writer_t *writer,
 
     writer->zone->sh->disk.file_node = writer->file.node;
 
-    ngx_http_longpoll_zone_renewed(writer->zone, writer->file.size,
-                                   writer->file.state_size);
+    ngx_http_longpoll_zone_disk_compacted(writer->zone, writer->file.size,
+                                          writer->file.state_size);
 
     if (rc == NGX_OK) {
         ngx_http_longpoll_persist_recovered(writer);
@@ -1494,7 +1496,8 @@ ngx_http_longpoll_persist_closing(ngx_http_longpoll_zone_t *z)
 
     if (writer) {
         writer->leaving = 1;
-        ngx_http_longpoll_zone_leaving(z, ngx_http_longpoll_notify_worker());
+        ngx_http_longpoll_zone_member_leave(z,
+                                            ngx_http_longpoll_notify_worker());
         ngx_http_longpoll_persist_wake(z);
     }
 }
@@ -1522,8 +1525,8 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_persist_finish(&writer->task->event);
     }
 
-    left = ngx_http_longpoll_zone_resign(z, self,
-                                         ngx_http_longpoll_notify_alive());
+    left = ngx_http_longpoll_zone_member_resign(z, self,
+                                              ngx_http_longpoll_notify_alive());
     if (left) {
         (void) ngx_http_longpoll_persist_close(writer);
         ngx_http_longpoll_persist_closed(writer, NGX_OK);
@@ -1541,7 +1544,7 @@ ngx_http_longpoll_persist_exit_process(ngx_http_longpoll_zone_t *z)
 
     if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_READY) {
 
-        if (!writer->later && !ngx_http_longpoll_zone_unwritten(z)) {
+        if (!writer->later && !ngx_http_longpoll_zone_disk_unwritten(z)) {
             ngx_http_longpoll_persist_end(writer);
         }
 
@@ -1608,8 +1611,8 @@ ngx_http_longpoll_persist_end(ngx_http_longpoll_writer_t *writer)
     do {
         writer->save.nnotes = 0;
 
-        rc = ngx_http_longpoll_zone_losses(writer->zone, &writer->losses,
-                                           &writer->save);
+        rc = ngx_http_longpoll_zone_disk_losses(writer->zone, &writer->losses,
+                                                &writer->save);
 
         if (ngx_http_longpoll_file_notes(f, &writer->save) != NGX_OK) {
             ngx_http_longpoll_persist_failed(writer, NGX_ERROR);
@@ -1771,8 +1774,8 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer)
         q = ngx_queue_head(&writer->waiting);
         publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
 
-        rc = ngx_http_longpoll_zone_decided(writer->zone, publisher->id,
-                                            publisher->failed);
+        rc = ngx_http_longpoll_zone_disk_decided(writer->zone, publisher->id,
+                                                 publisher->failed);
         if (rc == NGX_AGAIN) {
             return;
         }

@@ -233,7 +233,8 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
 
         /* the earlier publish of this key may still wait for the disk */
 
-        rc = ngx_http_longpoll_zone_decided(ctx->zone, last->id, pub->failed);
+        rc = ngx_http_longpoll_zone_disk_decided(ctx->zone, last->id,
+                                                 pub->failed);
 
         if (rc != NGX_OK) {
             rc = NGX_AGAIN;

@@ -247,7 +247,8 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
             && ngx_strncasecmp(z->name.data, name->data + skip, z->name.len)
                == 0)
         {
-            ngx_http_longpoll_id_uuid(&uuid, ngx_http_longpoll_zone_latest(z),
+            ngx_http_longpoll_id_uuid(&uuid,
+                                      ngx_http_longpoll_zone_epoch_latest(z),
                                       ngx_http_longpoll_zone_own_epoch(z));
 
             return ngx_http_longpoll_variable_id(r, v, &uuid);

@@ -48,8 +48,8 @@ ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
     current = known = q->own_id && q->epoch == z->sh->epoch;
 
     if (q->own_id && !current) {
-        known = ngx_http_longpoll_zone_knows_epoch(z, q->epoch);
-        cursor->lost = ngx_http_longpoll_zone_lost(z,
+        known = ngx_http_longpoll_zone_epoch_known(z, q->epoch);
+        cursor->lost = ngx_http_longpoll_zone_epoch_lost(z,
                                            ngx_http_longpoll_id_ms(q->id), 1);
     }
 
@@ -108,7 +108,7 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
         cursor->beginning = 1;
 
     } else if (!(exact && current)
-               && ngx_http_longpoll_zone_lost(z, since, 0))
+               && ngx_http_longpoll_zone_epoch_lost(z, since, 0))
     {
         cursor->lost = 1;
     }

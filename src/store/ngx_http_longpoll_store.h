@@ -523,7 +523,7 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 /* the zone's own epoch */
 #define ngx_http_longpoll_zone_own_epoch(z)  ((z)->sh->epoch)
 
-/* how often publishes could not be written: see ..._zone_decided() */
+/* how often publishes could not be written: see ..._zone_disk_decided() */
 #define ngx_http_longpoll_zone_failed(z)  ((z)->sh->disk.failed)
 
 /* ms that a message lives, 0: for ever */

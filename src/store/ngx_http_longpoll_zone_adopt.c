@@ -184,7 +184,7 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
         }
 
         m = &batch->msgs[batch->n];
-        ngx_http_longpoll_zone_save_msg(old, msg, &name, m);
+        ngx_http_longpoll_zone_disk_msg(old, msg, &name, m);
 
         len = name.len + m->data.len;
 
@@ -247,7 +247,7 @@ ngx_http_longpoll_zone_adopt_losses(ngx_http_longpoll_zone_t *z,
 
     do {
         save.nnotes = 0;
-        rc = ngx_http_longpoll_zone_losses(old, &losses, &save);
+        rc = ngx_http_longpoll_zone_disk_losses(old, &losses, &save);
 
         if (save.nnotes) {
             ngx_http_longpoll_zone_load_loss(z, &note, 1);
@@ -281,7 +281,7 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
 
     sh->clock.last_id = ngx_max(sh->clock.last_id, osh->clock.last_id);
 
-    ngx_http_longpoll_zone_loaded(z, 0, now);
+    ngx_http_longpoll_zone_load_done(z, 0, now);
 
     sh->born = osh->born;
     sh->disk.contested = osh->disk.contested;
@@ -289,7 +289,7 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
     previous->valid_from = ngx_max(osh->previous.valid_from,
                                    previous->lost_until);
     previous->end = ngx_http_longpoll_id_ms(sh->clock.last_id);
-    previous->overlap_until = ngx_http_longpoll_zone_overlap(old);
+    previous->overlap_until = ngx_http_longpoll_zone_epoch_overlap(old);
     previous->missing_below = osh->previous.missing_below;
     previous->epochs[0] = osh->epoch;
 
@@ -308,7 +308,7 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_adopt_commit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old)
 {
     uint64_t       last, generation;
@@ -322,7 +322,7 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
 
     /* also late writes of workers that do not know this generation yet */
 
-    ngx_http_longpoll_zone_raise(
+    ngx_http_longpoll_zone_clock_raise(
                            ngx_http_longpoll_zone_late_upto(z, generation + 1),
                            *upto);
 
@@ -332,10 +332,10 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(old->sh->resize.moved, last + 1);
 
     if (z->sh->resize.copied < old->sh->clock.committed) {
-        ngx_http_longpoll_zone_late_write(old);
+        ngx_http_longpoll_zone_clock_late_write(old);
 
     } else {
-        ngx_http_longpoll_zone_note_issued(old);
+        ngx_http_longpoll_zone_clock_issued(old);
     }
 
     ngx_http_longpoll_zone_unlock(old);
@@ -345,7 +345,7 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lock(z);
 
     if (z->sh->clock.last_id < last) {
-        ngx_http_longpoll_zone_advance(z, last);
+        ngx_http_longpoll_zone_clock_advance(z, last);
     }
 
     ngx_http_longpoll_zone_unlock(z);

@@ -24,7 +24,7 @@ ngx_int_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
  * got since it was copied, and what it still gets, readers of z are told as
  * missed.
  */
-void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_adopt_commit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 
 

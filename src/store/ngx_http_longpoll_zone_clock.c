@@ -25,7 +25,7 @@
 
 
 uint64_t
-ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
+ngx_http_longpoll_zone_clock_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
     uint64_t                        clock, first;
     ngx_http_longpoll_msg_sh_t     *msg;
@@ -54,7 +54,7 @@ ngx_http_longpoll_zone_horizon(ngx_http_longpoll_zone_t *z, uint64_t now)
 
 
 ngx_http_longpoll_msg_sh_t *
-ngx_http_longpoll_zone_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_clock_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     uint32_t                     ref;
     ngx_http_longpoll_msg_sh_t  *msg;
@@ -72,7 +72,7 @@ ngx_http_longpoll_zone_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
 
 
 void
-ngx_http_longpoll_zone_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
+ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
 {
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_journal_sh_t  *j;
@@ -96,24 +96,24 @@ ngx_http_longpoll_zone_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
     ngx_http_longpoll_set(j, sh->clock.visible, id);
     ngx_http_longpoll_done(j);
 
-    ngx_http_longpoll_zone_note_issued(z);
+    ngx_http_longpoll_zone_clock_issued(z);
 }
 
 
 void
-ngx_http_longpoll_zone_note_issued(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_clock_issued(ngx_http_longpoll_zone_t *z)
 {
     if (z->late == NULL || z->late->latest == 0) {
         return;
     }
 
-    ngx_http_longpoll_zone_raise(&z->late->issued, z->sh->clock.last_id);
+    ngx_http_longpoll_zone_clock_raise(&z->late->issued, z->sh->clock.last_id);
     __sync_synchronize();
 }
 
 
 void
-ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_clock_late_write(ngx_http_longpoll_zone_t *z)
 {
     uint64_t  issued, generation;
 
@@ -121,7 +121,7 @@ ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z)
         return;
     }
 
-    ngx_http_longpoll_zone_note_issued(z);
+    ngx_http_longpoll_zone_clock_issued(z);
 
     do {
         issued = z->late->issued;
@@ -130,7 +130,7 @@ ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z)
              generation <= z->late->latest;
              generation++)
         {
-            ngx_http_longpoll_zone_raise(
+            ngx_http_longpoll_zone_clock_raise(
                                ngx_http_longpoll_zone_late_upto(z, generation),
                                issued + 1);
         }
@@ -142,7 +142,7 @@ ngx_http_longpoll_zone_late_write(ngx_http_longpoll_zone_t *z)
 
 
 void
-ngx_http_longpoll_zone_raise(ngx_atomic_t *word, uint64_t id)
+ngx_http_longpoll_zone_clock_raise(ngx_atomic_t *word, uint64_t id)
 {
     ngx_atomic_uint_t  was;
 

@@ -20,7 +20,7 @@
 
 
 void
-ngx_http_longpoll_zone_relink_cursors(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, uint32_t to)
 {
     uint32_t                        ref;
@@ -40,7 +40,7 @@ ngx_http_longpoll_zone_relink_cursors(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, uint64_t id, uint32_t ref)
 {
     ngx_http_longpoll_journal_sh_t  *j;
@@ -54,7 +54,7 @@ ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_record_deletion(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
     ngx_http_longpoll_cat_sh_t       *cat;
@@ -86,7 +86,7 @@ ngx_http_longpoll_zone_record_deletion(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_count_unexposed(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
     ngx_http_longpoll_disk_sh_t   *disk;
@@ -108,7 +108,7 @@ ngx_http_longpoll_zone_count_unexposed(ngx_http_longpoll_zone_t *z,
 
 
 uint64_t
-ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_cursor_writer(ngx_http_longpoll_zone_t *z)
 {
     ngx_atomic_uint_t  writer;
 

@@ -29,11 +29,11 @@
  * Within the caller's step: the cursors at msg (NULL: those at the end of the
  * list) go to the ref to.
  */
-void ngx_http_longpoll_zone_relink_cursors(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, uint32_t to);
 
 /* a step of its own: sets a cursor */
-void ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, uint64_t id, uint32_t ref);
 
 /*
@@ -41,18 +41,18 @@ void ngx_http_longpoll_zone_set_cursor(ngx_http_longpoll_zone_t *z,
  * If the writer has taken it, its UUID is recorded in the ring of deletions;
  * if the ring is full, the file is to be compacted instead.
  */
-void ngx_http_longpoll_zone_record_deletion(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
 /*
  * A message that was published goes before it is exposed: counts it as
  * published now.
  */
-void ngx_http_longpoll_zone_count_unexposed(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
 /* the worker that writes the file, as a set */
-uint64_t ngx_http_longpoll_zone_writer(ngx_http_longpoll_zone_t *z);
+uint64_t ngx_http_longpoll_zone_cursor_writer(ngx_http_longpoll_zone_t *z);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_CURSOR_H_INCLUDED_ */

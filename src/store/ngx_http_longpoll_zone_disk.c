@@ -33,12 +33,13 @@
 #define NGX_HTTP_LONGPOLL_ZONE_LINES  32768     /* bytes, in a lock hold */
 
 
-static ngx_int_t ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t cursor, ngx_http_longpoll_save_t *save);
-static void ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z,
+static ngx_int_t ngx_http_longpoll_zone_disk_take_hold(
+    ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
+    ngx_http_longpoll_save_t *save);
+static void ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
-static void ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z);
-static void ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
+static void ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
 
 
@@ -48,26 +49,26 @@ static void ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_save_begin(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_disk_begin(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
-    ngx_http_longpoll_zone_compact(z, 0);
-    ngx_http_longpoll_zone_save_retry(z, wake);
+    ngx_http_longpoll_zone_disk_compact(z, 0);
+    ngx_http_longpoll_zone_disk_retry(z, wake);
 }
 
 
 void
-ngx_http_longpoll_zone_save_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_disk_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
     ngx_http_longpoll_cursor_sh_t  *saved;
 
-    ngx_http_longpoll_zone_expose(z, wake);
-    ngx_http_longpoll_zone_refuse(z);
+    ngx_http_longpoll_zone_disk_expose(z, wake);
+    ngx_http_longpoll_zone_disk_refuse(z);
 
     ngx_http_longpoll_zone_lock(z);
 
     saved = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
-    ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_NEXT,
+    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_NEXT,
                                       saved->id, saved->ref);
 
     ngx_http_longpoll_zone_unlock(z);
@@ -75,7 +76,7 @@ ngx_http_longpoll_zone_save_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
 
 void
-ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_disk_deletions(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t *save)
 {
     uint64_t                          n;
@@ -108,7 +109,7 @@ ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
+ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
     ngx_http_longpoll_save_t *save)
 {
     ngx_int_t  rc;
@@ -119,7 +120,7 @@ ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
 
     do {
         ngx_http_longpoll_zone_lock(z);
-        rc = ngx_http_longpoll_zone_save_hold(z, cursor, save);
+        rc = ngx_http_longpoll_zone_disk_take_hold(z, cursor, save);
         ngx_http_longpoll_zone_unlock(z);
 
     } while (rc == NGX_BUSY);
@@ -134,8 +135,8 @@ ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
  */
 
 static ngx_int_t
-ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
-    ngx_http_longpoll_save_t *save)
+ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t cursor, ngx_http_longpoll_save_t *save)
 {
     size_t                         len, end;
     uint32_t                       ref;
@@ -190,7 +191,7 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
             break;
         }
 
-        ngx_http_longpoll_zone_save_msg(z, msg, &name, &m);
+        ngx_http_longpoll_zone_disk_msg(z, msg, &name, &m);
         len = ngx_http_longpoll_golongpoll_line_len(&name, &m);
 
         if (len > save->size - save->len) {
@@ -227,14 +228,14 @@ ngx_http_longpoll_zone_save_hold(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
         id = ngx_max(id, upto);
     }
 
-    ngx_http_longpoll_zone_set_cursor(z, cursor, id, ref);
+    ngx_http_longpoll_zone_cursor_set(z, cursor, id, ref);
 
     return rc;
 }
 
 
 void
-ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
     ngx_http_longpoll_msg_t *m)
 {
@@ -250,7 +251,7 @@ ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
     uint64_t *wake)
 {
@@ -277,7 +278,7 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_expose(z, wake);
+    ngx_http_longpoll_zone_disk_expose(z, wake);
 
     /* a publisher that is not in the set yet asks once it is */
 
@@ -287,7 +288,7 @@ ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_disk_unwritten(ngx_http_longpoll_zone_t *z)
 {
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -306,7 +307,7 @@ ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z)
 /* makes saved messages visible, and marks the workers that wait for them */
 
 static void
-ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
     uint64_t                        first;
     ngx_uint_t                      few, more, steps;
@@ -361,7 +362,7 @@ ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
             /* if trim drops the next message, the cursor is relinked */
 
-            ngx_http_longpoll_zone_set_cursor(z,
+            ngx_http_longpoll_zone_cursor_set(z,
                                               NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
                                               msg->id, msg->newer);
 
@@ -378,7 +379,7 @@ ngx_http_longpoll_zone_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
 
 void
-ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
     uint64_t                         good;
     ngx_http_longpoll_zone_sh_t     *sh;
@@ -419,14 +420,14 @@ ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_save_retry(z, wake);
+    ngx_http_longpoll_zone_disk_retry(z, wake);
 }
 
 
 /* drops the messages that were refused */
 
 static void
-ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z)
 {
     ngx_uint_t                      steps;
     ngx_http_longpoll_msg_sh_t     *msg;
@@ -464,7 +465,7 @@ ngx_http_longpoll_zone_refuse(ngx_http_longpoll_zone_t *z)
 
 
 ngx_int_t
-ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
+ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
     uint64_t failed)
 {
     uint64_t                         visible, n;
@@ -495,7 +496,7 @@ ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
+ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
     ngx_uint_t must, uint64_t *wake)
 {
     ngx_int_t                       rc;
@@ -510,20 +511,20 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
         /* refused messages are dropped; the others become visible */
 
-        ngx_http_longpoll_zone_expose(z, wake);
-        ngx_http_longpoll_zone_refuse(z);
+        ngx_http_longpoll_zone_disk_expose(z, wake);
+        ngx_http_longpoll_zone_disk_refuse(z);
 
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
         ngx_http_longpoll_zone_unlock(z);
 
-        ngx_http_longpoll_zone_expose(z, wake);
+        ngx_http_longpoll_zone_disk_expose(z, wake);
     }
 
     ngx_http_longpoll_zone_lock(z);
 
     if (on && !sh->disk.durable) {
-        ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
+        ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
                                           sh->clock.committed, 0);
         ngx_http_longpoll_put(exposed->on, 1);
         ngx_http_longpoll_put(sh->disk.durable, 1);
@@ -551,7 +552,7 @@ ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
 
 void
-ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
+ngx_http_longpoll_zone_disk_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
 {
     ngx_http_longpoll_disk_sh_t    *disk;
     ngx_http_longpoll_cursor_sh_t  *compact;
@@ -564,7 +565,7 @@ ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
     ngx_http_longpoll_put(compact->on, 0);
 
     if (on) {
-        ngx_http_longpoll_zone_set_cursor(z, NGX_HTTP_LONGPOLL_CURSOR_COMPACT,
+        ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_COMPACT,
                                           0, z->sh->list.oldest);
         ngx_http_longpoll_put(compact->on, 1);
 
@@ -579,8 +580,8 @@ ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
 
 
 ngx_int_t
-ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
-    uint64_t notes)
+ngx_http_longpoll_zone_disk_compacted(ngx_http_longpoll_zone_t *z,
+    uint64_t size, uint64_t notes)
 {
     ngx_int_t                       rc;
     ngx_http_longpoll_zone_sh_t    *sh;
@@ -626,7 +627,7 @@ ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z, uint64_t size,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_losses(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
 {
     ngx_int_t                     rc;
@@ -660,7 +661,7 @@ ngx_http_longpoll_zone_losses(ngx_http_longpoll_zone_t *z,
                 break;
             }
 
-            ngx_http_longpoll_zone_loss(z, losses, save);
+            ngx_http_longpoll_zone_disk_loss(z, losses, save);
         }
 
         ngx_http_longpoll_zone_unlock(z);
@@ -688,7 +689,7 @@ ngx_http_longpoll_zone_losses(ngx_http_longpoll_zone_t *z,
 /* notes the loss of a slot, or behind all slots that of a tombstone */
 
 static void
-ngx_http_longpoll_zone_loss(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
 {
     uint64_t                      id;

@@ -85,13 +85,13 @@ typedef struct {
  * last one left unfinished is done now, and what was taken but not saved is
  * taken once more.
  */
-void ngx_http_longpoll_zone_save_begin(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_disk_begin(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
-void ngx_http_longpoll_zone_save_retry(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_disk_retry(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
 /* takes notes of deletions; to be called before messages are taken */
-void ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_disk_deletions(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t *save);
 
 /*
@@ -101,14 +101,14 @@ void ngx_http_longpoll_zone_save_deletions(ngx_http_longpoll_zone_t *z,
  * NGX_AGAIN     save is full, or has enough
  * NGX_DECLINED  the next line alone needs save->wanted bytes
  */
-ngx_int_t ngx_http_longpoll_zone_save(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, ngx_http_longpoll_save_t *save);
 
 /*
  * What was taken is on disk; file and notes have these sizes.  With durable the
  * messages become visible.
  */
-void ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
     uint64_t *wake);
 
@@ -116,34 +116,35 @@ void ngx_http_longpoll_zone_saved(ngx_http_longpoll_zone_t *z,
  * What was taken could not be written.  With durable all messages that wait for
  * the disk are refused; then as retry.
  */
-void ngx_http_longpoll_zone_unsaved(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
 /* whether there is something to write */
-ngx_uint_t ngx_http_longpoll_zone_unwritten(ngx_http_longpoll_zone_t *z);
+ngx_uint_t ngx_http_longpoll_zone_disk_unwritten(ngx_http_longpoll_zone_t *z);
 
 /* a compaction begins with the oldest message (on), or is given up */
-void ngx_http_longpoll_zone_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on);
+void ngx_http_longpoll_zone_disk_compact(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t on);
 
 /*
  * The new file has all that COMPACT has passed, and replaces the old one.
  * NGX_OK, or NGX_AGAIN: it lacks something that the old one has.
  */
-ngx_int_t ngx_http_longpoll_zone_renewed(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_disk_compacted(ngx_http_longpoll_zone_t *z,
     uint64_t size, uint64_t notes);
 
 /*
  * Takes notes of what categories have lost.  The caller zeroes losses, and
  * calls as long as the result is NGX_AGAIN: save is full.
  */
-ngx_int_t ngx_http_longpoll_zone_losses(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
 
 /*
  * Turns durable on or off.  NGX_AGAIN: it cannot be turned off yet, as messages
  * wait for the disk.  must: they become visible without.
  */
-ngx_int_t ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z,
     ngx_uint_t on, ngx_uint_t must, uint64_t *wake);
 
 /*
@@ -151,11 +152,11 @@ ngx_int_t ngx_http_longpoll_zone_durable(ngx_http_longpoll_zone_t *z,
  * disk.failed as it was before the publish.  NGX_OK: the publish is visible;
  * NGX_ERROR: it was refused; NGX_AGAIN: not yet known.  Takes no lock.
  */
-ngx_int_t ngx_http_longpoll_zone_decided(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z,
     uint64_t id, uint64_t failed);
 
 /* under the lock: the message as the log has it, in place */
-void ngx_http_longpoll_zone_save_msg(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
     ngx_http_longpoll_msg_t *m);
 

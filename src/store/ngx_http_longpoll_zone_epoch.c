@@ -23,7 +23,7 @@
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
+ngx_http_longpoll_zone_epoch_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
     ngx_uint_t id)
 {
     if (ms < z->sh->previous.valid_from) {
@@ -34,12 +34,12 @@ ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
         return ms > z->sh->previous.end;
     }
 
-    return ms >= z->sh->born && ms < ngx_http_longpoll_zone_overlap(z);
+    return ms >= z->sh->born && ms < ngx_http_longpoll_zone_epoch_overlap(z);
 }
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_knows_epoch(ngx_http_longpoll_zone_t *z, uint64_t epoch)
+ngx_http_longpoll_zone_epoch_known(ngx_http_longpoll_zone_t *z, uint64_t epoch)
 {
     ngx_uint_t  i;
 
@@ -57,7 +57,8 @@ ngx_http_longpoll_zone_knows_epoch(ngx_http_longpoll_zone_t *z, uint64_t epoch)
 /* the zone's writer may not have noted so in the file yet */
 
 ngx_uint_t
-ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z, uint64_t epoch)
+ngx_http_longpoll_zone_epoch_succeeds(ngx_http_longpoll_zone_t *z,
+    uint64_t epoch)
 {
     ngx_uint_t  i;
 
@@ -73,7 +74,7 @@ ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z, uint64_t epoch)
 
 
 uint64_t
-ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_epoch_overlap(ngx_http_longpoll_zone_t *z)
 {
     ngx_http_longpoll_zone_sh_t    *sh;
     ngx_http_longpoll_cursor_sh_t  *saved;
@@ -91,7 +92,7 @@ ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z)
 
 
 void
-ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
+ngx_http_longpoll_zone_epoch_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
     uint64_t valid_from)
 {
     uint64_t                          ms;
@@ -102,7 +103,7 @@ ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (ngx_http_longpoll_zone_overlap(z)) {
+    if (ngx_http_longpoll_zone_epoch_overlap(z)) {
         ngx_http_longpoll_put(previous->overlap_until, ms + 1);
 
     } else {
@@ -118,7 +119,7 @@ ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
 
 
 void
-ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
+ngx_http_longpoll_zone_epoch_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
 {
     uint64_t                          id, ms;
     ngx_http_longpoll_zone_sh_t      *sh;
@@ -145,14 +146,14 @@ ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
 
     /* a poll that begins now begins behind it */
 
-    (void) ngx_http_longpoll_zone_latest(z);
+    (void) ngx_http_longpoll_zone_epoch_latest(z);
 }
 
 
 uint64_t
-ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_epoch_latest(ngx_http_longpoll_zone_t *z)
 {
-    if (ngx_http_longpoll_zone_has_late(z, z->sh->clock.visible, 0)) {
+    if (ngx_http_longpoll_zone_clock_has_late(z, z->sh->clock.visible, 0)) {
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_zone_unlock(z);
     }

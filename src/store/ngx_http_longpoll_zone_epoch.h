@@ -20,18 +20,18 @@
  * Whether events behind a cursor may have been lost with an earlier epoch: a
  * cursor that is an id of that epoch (id), or a time.
  */
-ngx_uint_t ngx_http_longpoll_zone_lost(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_epoch_lost(ngx_http_longpoll_zone_t *z,
     uint64_t ms, ngx_uint_t id);
 
 /*
  * Whether the zone has, or had, messages of that epoch: then the epoch's ids
  * are positions in the zone's list.
  */
-ngx_uint_t ngx_http_longpoll_zone_knows_epoch(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_epoch_known(ngx_http_longpoll_zone_t *z,
     uint64_t epoch);
 
 /* whether the zone replaced one of that epoch */
-ngx_uint_t ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_epoch_succeeds(ngx_http_longpoll_zone_t *z,
     uint64_t epoch);
 
 /*
@@ -39,7 +39,7 @@ ngx_uint_t ngx_http_longpoll_zone_succeeds(ngx_http_longpoll_zone_t *z,
  * which is returned): such a time may be a cursor of a client that has not
  * seen the messages that came here before.
  */
-uint64_t ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z);
+uint64_t ngx_http_longpoll_zone_epoch_overlap(ngx_http_longpoll_zone_t *z);
 
 /*
  * These two end the time of two nginxes with one file: the file now belongs to
@@ -49,13 +49,13 @@ uint64_t ngx_http_longpoll_zone_overlap(ngx_http_longpoll_zone_t *z);
  * epochs are valid from that ms on.  missing: it may have; every cursor that
  * was issued so far is told that it missed something.
  */
-void ngx_http_longpoll_zone_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
-    uint64_t valid_from);
-void ngx_http_longpoll_zone_missing(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_epoch_alone(ngx_http_longpoll_zone_t *z,
+    uint64_t last, uint64_t valid_from);
+void ngx_http_longpoll_zone_epoch_missing(ngx_http_longpoll_zone_t *z,
     uint64_t last);
 
 /* the newest position now, as an id; takes the lock only after a late write */
-uint64_t ngx_http_longpoll_zone_latest(ngx_http_longpoll_zone_t *z);
+uint64_t ngx_http_longpoll_zone_epoch_latest(ngx_http_longpoll_zone_t *z);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_EPOCH_H_INCLUDED_ */

@@ -98,7 +98,7 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     }
 
     if (z->ndeletions) {
-        ngx_http_longpoll_zone_relink_cursors(z, NULL, ref);
+        ngx_http_longpoll_zone_cursor_relink(z, NULL, ref);
     }
 
     ngx_http_longpoll_set(j, c->last, ref);
@@ -132,13 +132,13 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
     }
 
     if (z->ndeletions) {
-        ngx_http_longpoll_zone_relink_cursors(z, msg, msg->newer);
+        ngx_http_longpoll_zone_cursor_relink(z, msg, msg->newer);
 
         if (why != NGX_HTTP_LONGPOLL_ZONE_LOST) {
-            ngx_http_longpoll_zone_record_deletion(z, msg);
+            ngx_http_longpoll_zone_cursor_record_deletion(z, msg);
         }
 
-        ngx_http_longpoll_zone_count_unexposed(z, msg);
+        ngx_http_longpoll_zone_cursor_count_unexposed(z, msg);
     }
 
     ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);
@@ -240,7 +240,7 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
     }
 
     if (z->ndeletions) {
-        ngx_http_longpoll_zone_relink_cursors(z, msg, to);
+        ngx_http_longpoll_zone_cursor_relink(z, msg, to);
     }
 }
 

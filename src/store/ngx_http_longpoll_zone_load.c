@@ -158,8 +158,8 @@ ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z, ngx_uint_t earlier,
-    uint64_t now)
+ngx_http_longpoll_zone_load_done(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t earlier, uint64_t now)
 {
     ngx_uint_t                      i;
     ngx_http_longpoll_cat_sh_t     *cat;

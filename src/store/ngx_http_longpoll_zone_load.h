@@ -38,7 +38,7 @@ void ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
  * That was all.  earlier: the messages that found no room were lost in an
  * earlier epoch.
  */
-void ngx_http_longpoll_zone_loaded(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_load_done(ngx_http_longpoll_zone_t *z,
     ngx_uint_t earlier, uint64_t now);
 
 

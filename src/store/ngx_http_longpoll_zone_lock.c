@@ -43,7 +43,7 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 
     /* late writes: new cursors are behind them, and miss nothing */
 
-    if (ngx_http_longpoll_zone_has_late(z, z->sh->clock.visible, 0)) {
+    if (ngx_http_longpoll_zone_clock_has_late(z, z->sh->clock.visible, 0)) {
         upto = 0;
 
         if (z->late) {
@@ -51,7 +51,7 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
                                                      z->sh->resize.generation);
         }
 
-        ngx_http_longpoll_zone_advance(z, upto);
+        ngx_http_longpoll_zone_clock_advance(z, upto);
     }
 }
 

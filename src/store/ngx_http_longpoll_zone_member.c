@@ -14,7 +14,8 @@
 
 
 void
-ngx_http_longpoll_zone_join(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
+ngx_http_longpoll_zone_member_join(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker)
 {
     uint64_t                      bit;
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -34,7 +35,8 @@ ngx_http_longpoll_zone_join(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
 
 
 void
-ngx_http_longpoll_zone_leaving(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
+ngx_http_longpoll_zone_member_leave(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker)
 {
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -46,14 +48,15 @@ ngx_http_longpoll_zone_leaving(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
 
     ngx_http_longpoll_zone_lock(z);
     ngx_http_longpoll_put(sh->disk.leaving,
-                          sh->disk.leaving | ngx_http_longpoll_zone_bit(worker));
+                          sh->disk.leaving
+                          | ngx_http_longpoll_zone_bit(worker));
     ngx_http_longpoll_zone_unlock(z);
 }
 
 
 uint64_t
-ngx_http_longpoll_zone_resign(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    uint64_t alive)
+ngx_http_longpoll_zone_member_resign(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t alive)
 {
     uint64_t                      left;
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -72,8 +75,8 @@ ngx_http_longpoll_zone_resign(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 
 uint64_t
-ngx_http_longpoll_zone_others(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    uint64_t alive)
+ngx_http_longpoll_zone_member_others(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t alive)
 {
     return z->sh->disk.members & ~z->sh->disk.leaving & alive
            & ~ngx_http_longpoll_zone_bit(worker);

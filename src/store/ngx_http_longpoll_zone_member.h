@@ -17,19 +17,19 @@
 
 
 /* the worker begins */
-void ngx_http_longpoll_zone_join(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_member_join(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 
 /* the worker is about to exit */
-void ngx_http_longpoll_zone_leaving(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_member_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 
 /* the worker exits, or died; returns the members that are left */
-uint64_t ngx_http_longpoll_zone_resign(ngx_http_longpoll_zone_t *z,
+uint64_t ngx_http_longpoll_zone_member_resign(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive);
 
 /* returns the other members, without those that are leaving */
-uint64_t ngx_http_longpoll_zone_others(ngx_http_longpoll_zone_t *z,
+uint64_t ngx_http_longpoll_zone_member_others(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive);
 
 

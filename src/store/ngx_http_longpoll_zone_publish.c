@@ -191,10 +191,10 @@ ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     }
 
     if (sh->resize.moved) {
-        ngx_http_longpoll_zone_late_write(z);
+        ngx_http_longpoll_zone_clock_late_write(z);
 
     } else {
-        ngx_http_longpoll_zone_note_issued(z);
+        ngx_http_longpoll_zone_clock_issued(z);
     }
 }
 
@@ -256,7 +256,7 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
 
     if (sh->disk.durable) {
         ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
-        *wake = ngx_http_longpoll_zone_writer(z);
+        *wake = ngx_http_longpoll_zone_cursor_writer(z);
 
         return NGX_AGAIN;
     }

@@ -22,7 +22,7 @@
  * NGX_OK        stored; every read that begins now sees the messages
  * NGX_AGAIN     stored, or stored before under the same key, but not on disk
  *               yet: readers see the messages once they are saved
- *               (..._zone_decided())
+ *               (..._zone_disk_decided())
  * NGX_DONE      nothing is stored: the messages of an earlier publish with this
  *               key are there, and the last of msgs has the id and the UUID of
  *               their last

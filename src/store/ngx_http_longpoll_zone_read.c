@@ -164,7 +164,8 @@ ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
     if (!cursor->exact || cursor->lost
-        || ngx_http_longpoll_zone_has_late(z, cursor->id, cursor->beginning)
+        || ngx_http_longpoll_zone_clock_has_late(z, cursor->id,
+                                                 cursor->beginning)
         || cursor->id != *(volatile uint64_t *) &z->sh->clock.visible)
     {
         return 0;
@@ -278,7 +279,7 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
 
     cursor->fresh = 0;
 
-    clock = ngx_http_longpoll_zone_horizon(z, now);
+    clock = ngx_http_longpoll_zone_clock_horizon(z, now);
 
     if (cursor->now
         || (cursor->exact ? cursor->id > z->sh->clock.last_id
@@ -344,8 +345,8 @@ ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
     if (!reader->started) {
         rd->nmsgs = 0;
         rd->missed = rd->cursor.lost
-                     || ngx_http_longpoll_zone_has_late(z, rd->cursor.id,
-                                                        rd->cursor.beginning);
+                     || ngx_http_longpoll_zone_clock_has_late(z, rd->cursor.id,
+                                                          rd->cursor.beginning);
     }
 
     for (i = 0; i < rd->ncats; i++) {
@@ -378,7 +379,7 @@ ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
             continue;
         }
 
-        last = ngx_http_longpoll_zone_last(z, slot);
+        last = ngx_http_longpoll_zone_clock_last(z, slot);
 
         if (last && last->id > it->seen) {
             *found = 1;
@@ -461,7 +462,7 @@ ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
 {
     uint64_t  t;
 
-    t = ngx_http_longpoll_zone_horizon(z, now);
+    t = ngx_http_longpoll_zone_clock_horizon(z, now);
 
     if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
         t--;
@@ -472,12 +473,12 @@ ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
                               ngx_http_longpoll_id_last_of(t));
     }
 
-    ngx_http_longpoll_zone_note_issued(z);
+    ngx_http_longpoll_zone_clock_issued(z);
 
     /* a message may have gone to another zone meanwhile, with an earlier id */
 
-    if (ngx_http_longpoll_zone_has_late(z, rd->cursor.id,
-                                        rd->cursor.beginning))
+    if (ngx_http_longpoll_zone_clock_has_late(z, rd->cursor.id,
+                                              rd->cursor.beginning))
     {
         rd->missed = 1;
     }

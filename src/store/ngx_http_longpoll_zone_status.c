@@ -72,7 +72,7 @@ ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
                 ngx_http_longpoll_zone_uuid(z,
                                     ngx_http_longpoll_zone_msg(z, c->first),
                                     &st->first);
-                last = ngx_http_longpoll_zone_last(z, slot);
+                last = ngx_http_longpoll_zone_clock_last(z, slot);
 
                 if (last) {
                     ngx_http_longpoll_zone_uuid(z, last, &st->last);

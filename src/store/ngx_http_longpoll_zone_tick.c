@@ -113,7 +113,7 @@ ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
     }
 
     if (z->sh->disk.members & ngx_http_longpoll_zone_bit(worker)) {
-        (void) ngx_http_longpoll_zone_resign(z, worker, 0);
+        (void) ngx_http_longpoll_zone_member_resign(z, worker, 0);
     }
 
     if (!w->known) {

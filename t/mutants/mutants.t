@@ -196,7 +196,7 @@ my @mutants = (
 
     { name => 'what the other side of an upgrade took, not told',
       file => 'persist.c',
-      from => 'ngx_http_longpoll_zone_missing(z, writer->foreign_last_id);',
+      from => 'ngx_http_longpoll_zone_epoch_missing(z, writer->foreign_last_id);',
       to => ';',
       seen => 'persist t/persist/move.t' },
 

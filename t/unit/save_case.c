@@ -75,7 +75,7 @@ case_missed(uint32_t cat, uint64_t id, ngx_uint_t beginning)
     rd.cursor.id = id;
     rd.cursor.beginning = beginning;
     rd.cursor.lost = !beginning
-                     && ngx_http_longpoll_zone_lost(z, model_ms(id), 0);
+                     && ngx_http_longpoll_zone_epoch_lost(z, model_ms(id), 0);
 
     unit_must(ngx_http_longpoll_zone_read(z, &rd, m.now) != NGX_ERROR,
               "no memory");
@@ -90,7 +90,7 @@ case_missed(uint32_t cat, uint64_t id, ngx_uint_t beginning)
 static void
 case_unsaved(void *wake)
 {
-    ngx_http_longpoll_zone_unsaved(z, wake);
+    ngx_http_longpoll_zone_disk_failed(z, wake);
 }
 
 
@@ -112,7 +112,7 @@ case_failures(void *data)
 
     for (i = 1; i < NGX_HTTP_LONGPOLL_FAILURES; i++) {
         (void) case_publish(1);
-        unit_must(ngx_http_longpoll_zone_decided(z, id, 0) == NGX_ERROR,
+        unit_must(ngx_http_longpoll_zone_disk_decided(z, id, 0) == NGX_ERROR,
                   "after %lu failures the first is forgotten",
                   (unsigned long) i);
         case_op(OP_UNSAVED);
@@ -127,7 +127,7 @@ case_failures(void *data)
         model_snapshot();
         (void) unit_call_and_kill(case_unsaved, &other, kill);
 
-        unit_must(ngx_http_longpoll_zone_decided(z, id, 0) == NGX_ERROR,
+        unit_must(ngx_http_longpoll_zone_disk_decided(z, id, 0) == NGX_ERROR,
                   "the first failure is written over while it is asked for");
         model_restore();
     }
@@ -209,7 +209,7 @@ case_late(void *data)
 
     unit_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
                                              &wake) == NGX_AGAIN, "refused");
-    ngx_http_longpoll_zone_moved(&new, &old);
+    ngx_http_longpoll_zone_adopt_commit(&new, &old);
 
     *z = new;
     sh = z->sh;
@@ -241,7 +241,7 @@ case_clocks(void *data)
     ngx_http_longpoll_zone_t  old, new;
 
     case_world(0, 0);
-    (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
 
     before = case_publish(0);
 
@@ -250,8 +250,8 @@ case_clocks(void *data)
     epoch_zone(128 * 1024, &old.sh->conf);
     unit_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &unit_log)
               == NGX_OK, "no memory");
-    ngx_http_longpoll_zone_moved(z, &old);
-    (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+    ngx_http_longpoll_zone_adopt_commit(z, &old);
+    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
 
     ngx_memzero(&msg, sizeof(msg));
     cat = model_cats[0];
@@ -308,14 +308,14 @@ case_others(void *data)
         sh->previous.valid_from = sh->born;
         sh->previous.end = sh->born - 1;
 
-        unit_must(!ngx_http_longpoll_zone_lost(z, at, 0),
+        unit_must(!ngx_http_longpoll_zone_epoch_lost(z, at, 0),
                   "a time is lost where nothing is");
-        unit_must(ngx_http_longpoll_zone_lost(z, at, 1),
+        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 1),
                   "an id of the other nginx is valid before it ended");
 
         if (i) {
             (void) case_publish(0);
-            unit_must(ngx_http_longpoll_zone_lost(z, at, 0),
+            unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 0),
                       "a time of the other nginx is valid");
         }
 
@@ -323,7 +323,7 @@ case_others(void *data)
 
             /* the other nginx took an event */
 
-            (void) ngx_http_longpoll_zone_durable(z, 0, 1, &wake);
+            (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
 
             last = ngx_http_longpoll_id(m.now + 5, 7);
             act_set(OP_MISSING);
@@ -340,27 +340,27 @@ case_others(void *data)
             continue;
         }
 
-        ngx_http_longpoll_zone_alone(z, last, sh->born - 50);
+        ngx_http_longpoll_zone_epoch_alone(z, last, sh->born - 50);
 
         unit_must(!sh->disk.contested, "the zone is still contested");
-        unit_must(!ngx_http_longpoll_zone_lost(z, sh->born - 50, 0)
-                  && ngx_http_longpoll_zone_lost(z, sh->born - 51, 0),
+        unit_must(!ngx_http_longpoll_zone_epoch_lost(z, sh->born - 50, 0)
+                  && ngx_http_longpoll_zone_epoch_lost(z, sh->born - 51, 0),
                   "cursors that the other nginx called valid are not");
-        unit_must(ngx_http_longpoll_zone_lost(z, at, 0) == i
-                  && ngx_http_longpoll_zone_lost(z, at + 5, 0) == i,
+        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 0) == i
+                  && ngx_http_longpoll_zone_epoch_lost(z, at + 5, 0) == i,
                   "a time of the other nginx is judged wrongly");
-        unit_must(!ngx_http_longpoll_zone_lost(z, at + 6, 0),
+        unit_must(!ngx_http_longpoll_zone_epoch_lost(z, at + 6, 0),
                   "a time is lost that the other nginx never issued");
-        unit_must(ngx_http_longpoll_zone_lost(z, at, 1) == i,
+        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 1) == i,
                   "an id of the other nginx is judged wrongly");
-        unit_must(ngx_http_longpoll_zone_lost(z, at + 6, 1),
+        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at + 6, 1),
                   "an id is valid that the other nginx never issued");
     }
 }
 
 
 /*
- * Two calls of ..._zone_missing() while a publish waits for the disk, the
+ * Two calls of ..._zone_epoch_missing() while a publish waits for the disk, the
  * second with an earlier id.  Cursors below the first id are still told.
  */
 

@@ -31,7 +31,7 @@ model_check_pubs(void)
         }
 
         msg = model_find(pub->id);
-        rc = ngx_http_longpoll_zone_decided(z, pub->id, pub->failed);
+        rc = ngx_http_longpoll_zone_disk_decided(z, pub->id, pub->failed);
 
         right = pub->id <= sh->clock.visible ? NGX_OK : NGX_AGAIN;
 

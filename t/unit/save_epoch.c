@@ -94,7 +94,7 @@ epoch_world(size_t size, ngx_http_longpoll_zone_conf_t *conf)
 
     epoch_zone(size, conf);
     epoch_cats();
-    ngx_http_longpoll_zone_loaded(z, 1, m.now);
+    ngx_http_longpoll_zone_load_done(z, 1, m.now);
     epoch_begin();
     model_check(1);
 }
@@ -132,7 +132,7 @@ epoch_losses(ngx_uint_t fresh)
 
     do {
         save.nnotes = 0;
-        rc = ngx_http_longpoll_zone_losses(z, &losses, &save);
+        rc = ngx_http_longpoll_zone_disk_losses(z, &losses, &save);
 
         for (i = 0; i < save.nnotes; i++) {
 
@@ -286,14 +286,14 @@ epoch_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
     cursor->fresh = 1;
 
     v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &life);
-    own = v7 && ngx_http_longpoll_zone_knows_epoch(z, life);
+    own = v7 && ngx_http_longpoll_zone_epoch_known(z, life);
 
     cursor->lost = v7 && life != sh->epoch
-                   && ngx_http_longpoll_zone_lost(z, model_ms(id), 1);
+                   && ngx_http_longpoll_zone_epoch_lost(z, model_ms(id), 1);
 
     cursor->since = model_ms(msg->id);
 
-    if (ngx_http_longpoll_zone_lost(z, cursor->since, 0)) {
+    if (ngx_http_longpoll_zone_epoch_lost(z, cursor->since, 0)) {
         cursor->lost = 1;
     }
 
@@ -421,7 +421,7 @@ epoch_next(void)
     /* it waits for nothing, and all is in the file: as persist_end() has it */
 
     clean = !m.lost && !m.round && m.ready
-            && !ngx_http_longpoll_zone_unwritten(z)
+            && !ngx_http_longpoll_zone_disk_unwritten(z)
             && sh->clock.visible == sh->clock.committed;
 
     durable = sh->disk.durable && !m.lost && m.exempt <= cursors[SAVED].id
@@ -535,8 +535,8 @@ epoch_next(void)
 
     m.n_msgs -= dropped;
 
-    ngx_http_longpoll_zone_loaded(z, 1, ngx_max(m.now,
-                                      clean ? model_ms(last_id) : 0));
+    ngx_http_longpoll_zone_load_done(z, 1, ngx_max(m.now,
+                                         clean ? model_ms(last_id) : 0));
 
     epoch_take(0);
     epoch_begin();
@@ -597,7 +597,7 @@ epoch_adopt(size_t size)
     unit_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &unit_log)
               == NGX_OK, "no memory");
 
-    ngx_http_longpoll_zone_moved(z, &old);
+    ngx_http_longpoll_zone_adopt_commit(z, &old);
 
     /*
      * Except what waits for the disk, and may still be written by the old

@@ -60,13 +60,13 @@ op_collect(op_t *op, ngx_uint_t mark)
 
     if (mark == NEXT) {
         model_save.max_notes = op->max_notes / 2;
-        ngx_http_longpoll_zone_save_deletions(z, &model_save);
+        ngx_http_longpoll_zone_disk_deletions(z, &model_save);
     }
 
     model_save.max_notes = op->max_notes;
 
     for (tries = 0; /* void */ ; tries++) {
-        op->rc = ngx_http_longpoll_zone_save(z, mark, &model_save);
+        op->rc = ngx_http_longpoll_zone_disk_take(z, mark, &model_save);
 
         if (op->rc != NGX_DECLINED) {
             return;
@@ -141,15 +141,15 @@ op_call(op_t *op)
 
     case OP_LATE:
         model_late = ngx_max(model_late, op->last);
-        (void) ngx_http_longpoll_zone_latest(z);
+        (void) ngx_http_longpoll_zone_epoch_latest(z);
         break;
 
     case OP_MISSING:
-        ngx_http_longpoll_zone_missing(z, op->last);
+        ngx_http_longpoll_zone_epoch_missing(z, op->last);
         break;
 
     case OP_BEGIN:
-        ngx_http_longpoll_zone_save_begin(z, &op->wake);
+        ngx_http_longpoll_zone_disk_begin(z, &op->wake);
         break;
 
     case OP_COLLECT:
@@ -157,22 +157,23 @@ op_call(op_t *op)
         break;
 
     case OP_SAVED:
-        ngx_http_longpoll_zone_saved(z, &model_save, m.n_file + model_npend,
-                                     m.n_notes + model_save.nnotes,
-                                     &op->wake);
+        ngx_http_longpoll_zone_disk_saved(z, &model_save,
+                                          m.n_file + model_npend,
+                                          m.n_notes + model_save.nnotes,
+                                          &op->wake);
         break;
 
     case OP_UNSAVED:
-        ngx_http_longpoll_zone_unsaved(z, &op->wake);
+        ngx_http_longpoll_zone_disk_failed(z, &op->wake);
         break;
 
     case OP_RETRY:
-        ngx_http_longpoll_zone_save_retry(z, &op->wake);
+        ngx_http_longpoll_zone_disk_retry(z, &op->wake);
         break;
 
     case OP_COMPACT:
     case OP_STOP:
-        ngx_http_longpoll_zone_compact(z, op->kind == OP_COMPACT);
+        ngx_http_longpoll_zone_disk_compact(z, op->kind == OP_COMPACT);
         break;
 
     case OP_PIECE:
@@ -180,13 +181,13 @@ op_call(op_t *op)
         break;
 
     case OP_RENEWED:
-        op->rc = ngx_http_longpoll_zone_renewed(z, m.n_fresh,
-                                                m.n_fresh_notes);
+        op->rc = ngx_http_longpoll_zone_disk_compacted(z, m.n_fresh,
+                                                       m.n_fresh_notes);
         break;
 
     case OP_DURABLE:
-        op->rc = ngx_http_longpoll_zone_durable(z, op->on, op->must,
-                                                &op->wake);
+        op->rc = ngx_http_longpoll_zone_disk_durable(z, op->on, op->must,
+                                                     &op->wake);
         break;
     }
 }
