@@ -88,6 +88,7 @@ STORE = hash id golongpoll $(filter-out lock, $(patsubst \
 JSON = json string utf8 yajl
 
 build/unit/text:   UNIT = id query golongpoll $(JSON)
+build/unit/text:   STUB = t/unit/unit_chance.c
 build/unit/store build/unit/save: UNIT = $(STORE)
 build/unit/store build/unit/save: STUB = t/unit/zone_check.c \
 	$(wildcard t/unit/unit_*.c)

@@ -1,0 +1,398 @@
+
+/*
+ * text_model_json.c: a second opinion about JSON, by recursive descent.
+ */
+
+
+#include "text_model.h"
+
+
+/* JSON by recursive descent; NULL is an error */
+
+typedef struct {
+    const unsigned char  *last;
+
+    int                   category;     /* 0 none, 1 string, 2 anything else */
+    int                   data;         /* 0 none, 1 value, 2 null */
+    model_bytes_t         name;         /* decoded, to be freed */
+    model_bytes_t         span;
+} model_json_t;
+
+
+static const unsigned char *
+model_blank(model_json_t *m, const unsigned char *p)
+{
+    while (p < m->last && *p != '\0' && strchr(" \t\r\n", *p)) {
+        p++;
+    }
+
+    return p;
+}
+
+
+static const unsigned char *
+model_digits(model_json_t *m, const unsigned char *p)
+{
+    const unsigned char  *start = p;
+
+    while (p < m->last && isdigit(*p)) {
+        p++;
+    }
+
+    return p == start ? NULL : p;
+}
+
+
+static int
+model_hex4(model_json_t *m, const unsigned char *p)
+{
+    int   i;
+    char  s[5];
+
+    if (m->last - p < 4) {
+        return -1;
+    }
+
+    for (i = 0; i < 4; i++) {
+        if (!isxdigit(p[i])) {
+            return -1;
+        }
+
+        s[i] = p[i];
+    }
+
+    s[4] = '\0';
+
+    return (int) strtol(s, NULL, 16);
+}
+
+
+/* decoded, if dst is not NULL (which then is to be freed) */
+
+static const unsigned char *
+model_string(model_json_t *m, const unsigned char *p, model_bytes_t *dst)
+{
+    int                   low;
+    long                  c;
+    size_t                n;
+    const char           *escape;
+    static const char     from[] = "bfnrt\"\\/", to[] = "\b\f\n\r\t\"\\/";
+    model_bytes_t         b;
+
+    b.data = malloc(m->last - p + 4);
+    b.len = 0;
+
+    for (p++; p < m->last && *p != '"'; /* void */ ) {
+
+        if (*p < 0x20) {
+            break;
+        }
+
+        if (*p != '\\') {
+            c = model_rune(p, m->last - p, &n);
+            if (c < 0) {
+                break;
+            }
+
+            p += n;
+
+        } else if (m->last - p > 1 && p[1] == 'u') {
+
+            c = model_hex4(m, p + 2);
+            if (c < 0) {
+                break;
+            }
+
+            p += 6;
+
+            if (c >= 0xdc00 && c < 0xe000) {
+                c = 0xfffd;
+
+            } else if (c >= 0xd800 && c < 0xdc00) {
+
+                low = -1;
+
+                if (m->last - p > 1 && p[0] == '\\' && p[1] == 'u') {
+                    low = model_hex4(m, p + 2);
+                }
+
+                if (low >= 0xdc00 && low < 0xe000) {
+                    c = (c - 0xd800) * 1024 + low - 0xdc00 + 65536;
+                    p += 6;
+
+                } else {
+                    c = 0xfffd;
+                }
+            }
+
+        } else if (m->last - p > 1 && p[1]
+                   && (escape = strchr(from, p[1])) != NULL)
+        {
+            c = to[escape - from];
+            p += 2;
+
+        } else {
+            break;
+        }
+
+        b.len += model_put(b.data + b.len, c);
+    }
+
+    if (p == m->last || *p != '"') {
+        free(b.data);
+        return NULL;
+    }
+
+    if (dst) {
+        *dst = b;
+
+    } else {
+        free(b.data);
+    }
+
+    return p + 1;
+}
+
+
+static const unsigned char *
+model_value(model_json_t *m, const unsigned char *p, int depth, int top)
+{
+    int                    object, category, data;
+    model_bytes_t          key;
+    const unsigned char   *start;
+
+    p = model_blank(m, p);
+
+    if (p == m->last) {
+        return NULL;
+    }
+
+    if (*p == '"') {
+        return model_string(m, p, NULL);
+    }
+
+    if (m->last - p >= 4
+        && (!memcmp(p, "null", 4) || !memcmp(p, "true", 4)))
+    {
+        return p + 4;
+    }
+
+    if (m->last - p >= 5 && !memcmp(p, "false", 5)) {
+        return p + 5;
+    }
+
+    if (*p == '-' || isdigit(*p)) {
+
+        p += (*p == '-');
+        p = (p < m->last && *p == '0') ? p + 1 : model_digits(m, p);
+
+        if (p && p < m->last && *p == '.') {
+            p = model_digits(m, p + 1);
+        }
+
+        if (p && p < m->last && (*p == 'e' || *p == 'E')) {
+            p++;
+            p += (p < m->last && (*p == '+' || *p == '-'));
+            p = model_digits(m, p);
+        }
+
+        return p;
+    }
+
+    if ((*p != '{' && *p != '[') || depth == 100) {
+        return NULL;
+    }
+
+    object = (*p == '{');
+
+    p = model_blank(m, p + 1);
+
+    if (p < m->last && *p == (object ? '}' : ']')) {
+        return p + 1;
+    }
+
+    for ( ;; ) {
+        category = data = 0;
+
+        if (object) {
+            p = model_blank(m, p);
+
+            if (p == m->last || *p != '"') {
+                return NULL;
+            }
+
+            p = model_string(m, p, &key);
+
+            if (p == NULL) {
+                return NULL;
+            }
+
+            category = (top && model_is(&key, "category"));
+            data = (top && model_is(&key, "data"));
+
+            free(key.data);
+
+            p = model_blank(m, p);
+
+            if (p == m->last || *p != ':') {
+                return NULL;
+            }
+
+            p++;
+        }
+
+        start = model_blank(m, p);
+        p = model_value(m, p, depth + 1, 0);
+
+        if (p == NULL) {
+            return NULL;
+        }
+
+        if (category) {
+            free(m->name.data);
+            m->name.data = NULL;
+            m->category = 2;
+
+            if (*start == '"') {
+                m->category = 1;
+                (void) model_string(m, start, &m->name);
+            }
+        }
+
+        if (data) {
+            m->data = (*start == 'n') ? 2 : 1;
+            m->span.data = (unsigned char *) start;
+            m->span.len = p - start;
+        }
+
+        p = model_blank(m, p);
+
+        if (p == m->last) {
+            return NULL;
+        }
+
+        if (*p == (object ? '}' : ']')) {
+            return p + 1;
+        }
+
+        if (*p++ != ',') {
+            return NULL;
+        }
+    }
+}
+
+
+#define MODEL_BAD_JSON  "error: Invalid POST body json."
+#define MODEL_NO_DATA                                                         \
+    "error: Invalid or missing 'data' arg, must be non-nil."
+
+
+/*
+ * One object of a body, at p; adds to line, or sets it to the first error.
+ * Returns the place behind it, NULL if the whole body is bad.
+ */
+
+static const unsigned char *
+model_item(char *line, model_json_t *m, const unsigned char *p, int depth)
+{
+    m->category = m->data = 0;
+    m->name.data = NULL;
+    m->name.len = 0;
+
+    if (p == m->last || *p != '{') {
+        return NULL;
+    }
+
+    p = model_value(m, p, depth, 1);
+
+    if (p == NULL || m->category == 2) {
+        p = NULL;
+
+    } else if (strncmp(line, "error", 5) == 0) {
+        /* void */
+
+    } else if (m->category == 0 || m->name.len == 0 || m->name.len > 1024) {
+        strcpy(line, "error: Invalid or missing 'category' arg, must be "
+                     "1-1024 characters long.");
+
+    } else if (m->data != 1) {
+        strcpy(line, MODEL_NO_DATA);
+
+    } else {
+        model_show(line, "[", m->name.data, m->name.len, "]");
+        model_show(line, " data=", m->span.data, m->span.len, "");
+    }
+
+    free(m->name.data);
+
+    return p;
+}
+
+
+void
+model_json(char *line, const unsigned char *body, size_t len)
+{
+    int                   n;
+    model_json_t          m;
+    const unsigned char  *p;
+
+    memset(&m, 0, sizeof(m));
+
+    line[0] = '\0';
+    m.last = body + len;
+
+    p = model_blank(&m, body);
+
+    if (!model_utf8(body, len)) {
+        p = NULL;
+
+    } else if (p == m.last || *p != '[') {
+        p = model_item(line, &m, p, 0);
+
+    } else {
+
+        for (n = 0; p; n++) {
+            p = model_blank(&m, p + 1);
+            p = model_item(line, &m, p, 1);
+            p = p ? model_blank(&m, p) : p;
+
+            if (p == NULL || p == m.last || *p != ',') {
+                break;
+            }
+        }
+
+        p = (p && p < m.last && *p == ']' && n < 1000) ? p + 1 : NULL;
+    }
+
+    if (p == NULL || model_blank(&m, p) != m.last) {
+        strcpy(line, MODEL_BAD_JSON);
+    }
+}
+
+
+/* a body that is the data itself */
+
+void
+model_data(char *line, const unsigned char *body, size_t len)
+{
+    model_json_t          m;
+    const unsigned char  *p, *start;
+
+    memset(&m, 0, sizeof(m));
+
+    line[0] = '\0';
+    m.last = body + len;
+
+    start = model_blank(&m, body);
+    p = model_utf8(body, len) ? model_value(&m, start, 0, 0) : NULL;
+
+    if (p == NULL || model_blank(&m, p) != m.last) {
+        strcpy(line, MODEL_BAD_JSON);
+
+    } else if (*start == 'n') {
+        strcpy(line, MODEL_NO_DATA);
+
+    } else {
+        model_show(line, "data=", start, p - start, "");
+    }
+}

@@ -1,0 +1,270 @@
+
+/*
+ * text_model_query.c: a second opinion about queries and names.
+ */
+
+
+#include "text_model.h"
+
+
+static int
+model_number(model_bytes_t *v, long long *n)
+{
+    char    s[64];
+    size_t  i, start;
+
+    if (v->len > sizeof(s) - 1) {
+        start = (v->data[0] == '+' || v->data[0] == '-');
+
+        /* leading zeros only */
+
+        for (i = start; i < v->len - 25; i++) {
+            if (v->data[i] != '0') {
+                return 0;
+            }
+        }
+
+        s[0] = start ? (char) v->data[0] : '0';
+        memcpy(s + 1, v->data + v->len - 25, 25);
+        s[26] = '\0';
+
+        for (i = 1; i < 26; i++) {
+            if (!isdigit((unsigned char) s[i])) {
+                return 0;
+            }
+        }
+
+    } else {
+        memcpy(s, v->data, v->len);
+        s[v->len] = '\0';
+
+        start = (s[0] == '+' || s[0] == '-');
+
+        if (v->len == start) {
+            return 0;
+        }
+
+        for (i = start; i < v->len; i++) {
+            if (!isdigit((unsigned char) s[i])) {
+                return 0;
+            }
+        }
+    }
+
+    errno = 0;
+    *n = strtoll(s, NULL, 10);
+
+    return errno == 0;
+}
+
+
+static int
+model_decode(model_bytes_t *dst, const unsigned char *p, size_t len)
+{
+    char    two[3];
+    size_t  i;
+
+    dst->data = malloc(len + 1);
+    dst->len = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (p[i] == '%') {
+            if (i + 2 >= len || !isxdigit(p[i + 1]) || !isxdigit(p[i + 2])) {
+                free(dst->data);
+                return 0;
+            }
+
+            two[0] = p[i + 1];
+            two[1] = p[i + 2];
+            two[2] = '\0';
+            dst->data[dst->len++] = strtol(two, NULL, 16);
+            i += 2;
+
+        } else {
+            dst->data[dst->len++] = p[i] == '+' ? ' ' : p[i];
+        }
+    }
+
+    dst->data[dst->len] = '\0';
+
+    return 1;
+}
+
+
+int
+model_is(model_bytes_t *b, const char *s)
+{
+    return b->len == strlen(s) && memcmp(b->data, s, b->len) == 0;
+}
+
+
+void
+model_query(char *line, const unsigned char *args, size_t len, long long max)
+{
+    int                  bad, nc, i, v;
+    size_t               pair;
+    long long            n;
+    const unsigned char *p, *eq, *last;
+    unsigned long long   id, life;
+    model_bytes_t        name, value, timeout, since, last_id, cats[65];
+
+    timeout.len = since.len = last_id.len = 0;
+    timeout.data = since.data = last_id.data = NULL;
+    bad = nc = 0;
+    p = args;
+    last = args + len;
+
+    while (p < last) {
+        pair = 0;
+
+        while (p + pair < last && p[pair] != '&') {
+            pair++;
+        }
+
+        eq = memchr(p, '=', pair);
+
+        if (eq && memchr(p, ';', pair) == NULL
+            && model_decode(&name, p, eq - p))
+        {
+            if (model_decode(&value, eq + 1, p + pair - eq - 1)) {
+
+                if (value.len == 0) {
+                    free(value.data);
+
+                } else if (model_is(&name, "timeout") && !timeout.len) {
+                    timeout = value;
+
+                } else if (model_is(&name, "since_time") && !since.len) {
+                    since = value;
+
+                } else if (model_is(&name, "last_id") && !last_id.len) {
+                    last_id = value;
+
+                } else if (model_is(&name, "category")) {
+
+                    if (value.len > 1024
+                        || !model_utf8(value.data, value.len))
+                    {
+                        bad = 1;
+                    }
+
+                    for (i = 0; i < nc; i++) {
+                        if (cats[i].len == value.len
+                            && !memcmp(cats[i].data, value.data, value.len))
+                        {
+                            break;
+                        }
+                    }
+
+                    if (i == nc && nc < 65) {
+                        cats[nc++] = value;
+
+                    } else {
+                        free(value.data);
+                    }
+
+                } else {
+                    free(value.data);
+                }
+            }
+
+            free(name.data);
+        }
+
+        p += pair + 1;
+    }
+
+    line[0] = '\0';
+    n = 0;
+
+    if (!timeout.len || !model_number(&timeout, &n) || n < 1 || n > max) {
+        sprintf(line, "error: Invalid or missing 'timeout' arg.  Must be "
+                      "1-%lld.", max);
+
+    } else if (bad || nc == 0) {
+        strcpy(line, "error: Invalid subscription category, must be 1-1024 "
+                     "characters long.");
+
+    } else if (nc > 64) {
+        strcpy(line, "error: Too many categories, must be 1-64.");
+
+    } else {
+        sprintf(line, "timeout=%lld", n);
+
+        for (i = 0; i < nc; i++) {
+            model_show(line, " [", cats[i].data, cats[i].len, "]");
+        }
+
+        v = last_id.len
+            ? model_uuid(last_id.data, last_id.len, &id, &life) : -1;
+
+        if (since.len && !model_number(&since, &n)) {
+            strcpy(line, "error: Invalid 'since_time' arg.");
+
+        } else if (v >= 0 && v != 7 && !since.len) {
+            strcpy(line, "error: Must provide 'since_time' arg when providing "
+                         "'last_id'.");
+
+        } else if (v == 0) {
+            strcpy(line, "error: Param 'last_id' was not a valid UUID.");
+
+        } else {
+            if (since.len) {
+                sprintf(line + strlen(line), " since=%lld", n);
+            }
+
+            if (v == 7) {
+                sprintf(line + strlen(line), " id=%llx/%llx", id, life);
+
+            } else if (v == 1) {
+                strcat(line, " uuid");
+            }
+        }
+    }
+
+    free(timeout.data);
+    free(since.data);
+    free(last_id.data);
+
+    for (i = 0; i < nc; i++) {
+        free(cats[i].data);
+    }
+}
+
+
+/* a name as Go's encoding/json writes it */
+
+size_t
+model_name(unsigned char *dst, const unsigned char *p, size_t len)
+{
+    long             c;
+    char            *out;
+    size_t           n;
+    const char      *s;
+    static const char  from[] = "\b\f\n\r\t\"\\", to[] = "bfnrt\"\\";
+
+    out = (char *) dst;
+
+    while (len) {
+        c = model_rune(p, len, &n);
+
+        if (c > 0 && c < 128 && (s = strchr(from, (int) c)) != NULL) {
+            out += sprintf(out, "\\%c", to[s - from]);
+
+        } else if (c < 32 || c == '<' || c == '>' || c == '&' || c == 0x2028
+                   || c == 0x2029)
+        {
+            out += sprintf(out, "\\u%04lx", (unsigned long) c);
+
+        } else {
+            memcpy(out, p, n);
+            out += n;
+        }
+
+        p += n;
+        len -= n;
+    }
+
+    return (unsigned char *) out - dst;
+}
