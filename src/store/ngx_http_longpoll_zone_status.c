@@ -1,6 +1,14 @@
 
 /*
  * ngx_http_longpoll_zone_status.c: figures for operators.
+ *
+ * The figures of a zone are read in one hold of the lock, so they fit together.
+ * Two of them are counted by each worker in its own slot, without the lock:
+ * "waiting" is the sum over the workers that are alive, "delivered" is the sum
+ * over all slots, as a counter must not go back when a worker leaves.
+ *
+ * How many polls wait for one category is no word of the zone: see
+ * zone_question.
  */
 
 
