@@ -55,10 +55,10 @@ done_testing();
 # The tarball of a commit is always the same, and has exactly git's files.
 
 sub tarball {
-    my ($made) = run('tools/release.sh dist') =~ /^(build\S+)$/m;
+    my ($made) = run('tools/release.sh', 'dist') =~ /^(build\S+)$/m;
     my $bytes = slurp($made);
 
-    run('tools/release.sh dist');
+    run('tools/release.sh', 'dist');
     is(Digest::SHA::sha256_hex(slurp($made)),
        Digest::SHA::sha256_hex($bytes), 'dist: the same bytes twice');
 

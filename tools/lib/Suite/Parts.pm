@@ -25,6 +25,10 @@ package Suite::Parts;
 use strict;
 use warnings;
 
+# two compilers at once, though make itself may have started this
+
+my $programs = [qw( env MAKEFLAGS= make -s -j2 build-unit )];
+
 my @parts = (
     { name => 'build', does => 'the module',
       needs => 'build', steps => [[qw( make -s all )]], must => 1,
@@ -34,11 +38,11 @@ my @parts = (
       needs => 'build check', steps => [[qw( make -s check )]], inner => 1 },
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
-      needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
+      needs => 'build test', steps => [$programs],
       way => 'unit', programs => [qw( store save text )], at_once => 2 },
 
     { name => 'brief', does => 'the same for a few seconds',
-      needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
+      needs => 'build test', steps => [$programs],
       way => 'brief', programs => [qw( store save text )], at_once => 2,
       inner => 1 },
 
@@ -116,7 +120,7 @@ my @parts = (
       limit => 3600 },
 
     { name => 'models', does => 'the models of t/unit/, for SECONDS',
-      needs => 'build test', steps => [[qw( make -s -j2 build-unit )]],
+      needs => 'build test', steps => [$programs],
       way => 'models', programs => [qw( store save )], at_once => 2,
       inner => 1 },
 );

@@ -105,10 +105,10 @@ sub step {
 # the files of the part, or those that are given, on its nginx
 
 sub files {
-    my @files = @_ ? @_ : map { glob } @{ $part->{files} // [] };
-    my $nginx = $part->{nginx} // '';
+    return if !$part->{files};
 
-    return if !@files;
+    my @files = @_ ? @_ : map { glob } @{ $part->{files} };
+    my $nginx = $part->{nginx} // '';
 
     if ($nginx eq 'any') {
         $nginx = $ENV{TEST_NGINX_BINARY} eq "$root/build/asan/nginx"
