@@ -150,26 +150,26 @@ typedef struct {
 
 static void ngx_http_longpoll_persist_step(ngx_http_longpoll_writer_t *writer);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_claim(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_stale(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_compact_late(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static uint64_t ngx_http_longpoll_persist_round_size(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_compact(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static ngx_int_t ngx_http_longpoll_persist_post(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_thread(void *data, ngx_log_t *log);
 static void ngx_http_longpoll_persist_finish(ngx_event_t *ev);
 static void ngx_http_longpoll_persist_timer(ngx_event_t *ev);
 static ngx_int_t ngx_http_longpoll_persist_collect(
-     ngx_http_longpoll_writer_t *writer, ngx_uint_t mark);
+    ngx_http_longpoll_writer_t *writer, ngx_uint_t cursor);
 static ngx_int_t ngx_http_longpoll_persist_memory(
-     ngx_http_longpoll_writer_t *writer, size_t size);
+    ngx_http_longpoll_writer_t *writer, size_t size);
 static void ngx_http_longpoll_persist_free(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_failed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
@@ -178,49 +178,49 @@ static void ngx_http_longpoll_persist_recovered(
 static void ngx_http_longpoll_persist_notify(uint64_t wake);
 
 static ngx_int_t ngx_http_longpoll_persist_open(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_compare(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_opened(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_read_notes(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_notes_read(
     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_append(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_appended(
-     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_new_files(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_new_files_opened(
     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static void ngx_http_longpoll_persist_no_new_files(
     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_write_piece(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_piece_written(
     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_write_losses(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_losses_written(
     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_rename(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_renamed(
-     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_check(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_checked(
-     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
+    ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_head(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_head_written(
     ngx_http_longpoll_writer_t *writer, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_persist_close(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_take_over(
-     ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_end(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_closed(ngx_http_longpoll_writer_t *writer,
     ngx_int_t rc);
@@ -731,7 +731,7 @@ ngx_http_longpoll_persist_compact(ngx_http_longpoll_writer_t *writer)
 
 static ngx_int_t
 ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
-    ngx_uint_t mark)
+    ngx_uint_t cursor)
 {
     uint64_t                   wake;
     ngx_int_t                  rc;
@@ -751,7 +751,7 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
     save->nnotes = 0;
     save->enough = NGX_HTTP_LONGPOLL_PERSIST_LINES;
 
-    if (mark == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
+    if (cursor == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
 
         save->enough = ngx_http_longpoll_persist_round_size(writer);
 
@@ -763,7 +763,7 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
     }
 
     do {
-        rc = ngx_http_longpoll_zone_disk_take(writer->zone, mark, save);
+        rc = ngx_http_longpoll_zone_disk_take(writer->zone, cursor, save);
 
         if (rc != NGX_DECLINED) {
             return rc;
@@ -776,7 +776,7 @@ ngx_http_longpoll_persist_collect(ngx_http_longpoll_writer_t *writer,
 
     /* no memory: the messages that were taken are given back */
 
-    if (mark == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
+    if (cursor == NGX_HTTP_LONGPOLL_CURSOR_NEXT) {
         wake = 0;
         ngx_http_longpoll_zone_disk_retry(writer->zone, &wake);
         ngx_http_longpoll_persist_notify(wake);

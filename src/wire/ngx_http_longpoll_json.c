@@ -14,7 +14,7 @@
  *                              _item     for each object that is complete
  *                                _category   of a string, decoded if need be
  *                                _span       of data
- *      _data     _walk       the value, in an array that yajl is told of
+ *      _data     _walk       the value, which yajl reads in an array
  *      _line     _walk       an object with two more members
  *
  * Rules:
