@@ -97,8 +97,8 @@ build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 
 C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 	$(addprefix -I,$(wildcard src/*/)) \
-	$(foreach d,src/core src/event src/event/modules src/event/quic src/os/unix src/http \
-		src/http/modules src/http/v2 src/http/v3 objs,-Ibuild/nginx/$d)
+	$(foreach d,src/core src/event src/event/modules src/event/quic src/os/unix \
+		src/http src/http/modules src/http/v2 src/http/v3 objs,-Ibuild/nginx/$d)
 UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover
 

@@ -34,7 +34,7 @@ my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $dying = "$root/build/chaos/ngx_http_longpoll_module.so";
 my $clock = "$root/build/chaos/clock.so";
 
-# settles: seconds from the end of the storm to the end of the world
+# settles: seconds from the last step to the end of the world
 
 my @worlds = (
     { name => 'dies', zone => ['64m'], conf => ['buffer=100000'], cats => 6,

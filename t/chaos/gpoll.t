@@ -85,7 +85,7 @@ ask($_) for map { ($_) x $_->{polls} } @clients;
 publish();
 
 
-# the storm
+# kills and reloads
 
 my $begin = time;
 my $next = $begin;

@@ -2,15 +2,15 @@
 /*
  * t/faults/clock.c: a wall clock that a test can set, for one nginx.
  *
- * build/chaos/clock.so is preloaded.  LONGPOLL_CLOCK names a file of 8 bytes: by
- * how many microseconds nginx's wall clock is ahead of the machine's, in the
+ * build/chaos/clock.so is preloaded.  LONGPOLL_CLOCK names a file of 8 bytes:
+ * by how many microseconds nginx's wall clock is ahead of the machine's, in the
  * machine's byte order.  A test that writes them sets the clock of the master
  * and of all workers at once.  The monotonic clocks are the machine's, as they
  * are when an administrator sets the time.
  *
- * Debian's libfaketime can do that, too.  But it reads a file for each call (1.8
- * us, this takes 0.3), and keeps semaphores in the machine's /dev/shm, which a
- * kill -9 leaves behind.
+ * Debian's libfaketime can do that, too.  But it reads a file for each call
+ * (1.8 us, this takes 0.3), and keeps semaphores in the machine's /dev/shm,
+ * which a kill -9 leaves behind.
  */
 
 

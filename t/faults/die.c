@@ -4,8 +4,8 @@
  *
  * build/chaos/ngx_http_longpoll_module.so is the module, built with
  * NGX_HTTP_LONGPOLL_STEPS, and this file.  The variable LONGPOLL_DIE of the
- * environment names a file that nginx and the test share: numbers of 8 bytes, in
- * the machine's byte order, and names of at most 8 bytes:
+ * environment names a file that nginx and the test share: numbers of 8 bytes,
+ * in the machine's byte order, and names of at most 8 bytes:
  *
  *     left  name arm hits deaths  name arm hits deaths  ...
  *

@@ -1,7 +1,7 @@
 package Longpoll::Chaos;
 
-# A storm over one nginx: a schedule of steps, made from a seed before anything
-# begins, that can be run again, whole or in part.
+# Chaos for one nginx: a schedule of steps, made from a seed before anything
+# begins, so that it can be run again, whole or in part.
 #
 #     my $steps = Longpoll::Chaos::schedule($seed, $world, $seconds);
 #     my @failures = Longpoll::Chaos->new($world)->run($steps, $seconds);
@@ -16,15 +16,15 @@ package Longpoll::Chaos;
 #       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1,
 #       kinds => [ 'plain', ... ], certificate => [ $file, $key ] }
 #
-# zone and conf hold all sizes and parameters that the zone may have, a reload
-# takes one of each.
-# With dies the module is the one of build/chaos, and workers die at a chosen
-# store, or at a point outside the lock (t/faults/die.c).  With clock nginx's wall clock is not the test's, and is
-# set forth and back by up to an hour (t/faults/clock.c).
+# zone and conf have all sizes and parameters that the zone may have; a reload
+# takes one of each.  With dies the module is that of build/chaos, and workers
+# die at a chosen store, or at a point outside the lock (t/faults/die.c).  With
+# clock, nginx has a wall clock of its own, which is set forward and back by up
+# to an hour (t/faults/clock.c).
 #
-# kinds says how probes and followers come: plain, tls, h2, or h2s, which is HTTP/2
-# over TLS.  Several of them share a connection then, and leave it one by one, or
-# break it for all.
+# kinds says how probes and followers connect: plain, tls, h2, or h2s, which is
+# HTTP/2 over TLS.  With HTTP/2 several of them share a connection, and leave it
+# one by one, or break it for all.
 #
 # One process, one loop: whatever is ready is read, whatever is due is done, and
 # what waits too long is found on the way.  Time in which a worker was stopped,
@@ -319,7 +319,7 @@ sub run {
 
     my $done = eval {
         $self->start;
-        $self->storm($steps, $seconds);
+        $self->perform($steps, $seconds);
         $self->settle unless $self->failed;
         1;
     };
@@ -333,7 +333,7 @@ sub run {
 
 sub failed { scalar $_[0]{oracle}->failures }
 
-sub storm {
+sub perform {
     my ($self, $steps, $seconds) = @_;
 
     my $begin = time;
@@ -1294,7 +1294,7 @@ sub overdue {
 }
 
 
-# after the storm
+# after the last step
 
 sub until {
     my ($self, $what, $seconds, $true) = @_;
