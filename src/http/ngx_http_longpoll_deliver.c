@@ -188,9 +188,9 @@ ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
     answer->hash[1] = ctx->cats[0].hash[1];
 
     /*
-     * An answer of several categories serves no other waiter.  Nor does that of
-     * a waiter which has asked for all there is: it may be told less of what it
-     * missed.
+     * An answer for several categories serves no other waiter.  Nor does the
+     * answer to a waiter that has asked for all messages: such a waiter is
+     * reported fewer losses.
      */
 
     answer->from = (ctx->protocol->shared && ctx->ncats == 1
@@ -279,7 +279,7 @@ ngx_http_longpoll_deliver_nothing(ngx_http_request_t *r,
 }
 
 
-/* a client that missed something is not told that in any other way */
+/* a client that has missed something is dropped, and learns no more of it */
 
 static ngx_int_t
 ngx_http_longpoll_deliver_unknown(ngx_http_request_t *r,

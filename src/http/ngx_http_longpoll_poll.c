@@ -344,7 +344,7 @@ ngx_http_longpoll_poll_wake(ngx_http_longpoll_waiter_t *w)
 }
 
 
-/* a message may have come that no wake-up has told of yet */
+/* reads once more: there may be a message whose wake-up has not come yet */
 
 static void
 ngx_http_longpoll_poll_expire(ngx_http_longpoll_waiter_t *w)

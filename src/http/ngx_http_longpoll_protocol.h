@@ -56,8 +56,8 @@ struct ngx_http_longpoll_answer_s {
 
 struct ngx_http_longpoll_protocol_s {
     /*
-     * An answer that was encoded for one waiter serves the others that stand
-     * at the same place.  Otherwise each waiter reads for itself.
+     * An answer that was encoded for one waiter serves all whose cursors it
+     * fits.  Otherwise each waiter reads for itself.
      */
     ngx_uint_t                       shared;
 

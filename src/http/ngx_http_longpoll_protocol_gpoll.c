@@ -191,7 +191,7 @@ ngx_http_longpoll_protocol_gpoll_register(ngx_http_request_t *r,
 }
 
 
-/* looks what the client's next poll would find, and moves nothing */
+/* reads what the client's next poll would find; the cursor does not move */
 
 static ngx_int_t
 ngx_http_longpoll_protocol_gpoll_head(ngx_http_request_t *r,

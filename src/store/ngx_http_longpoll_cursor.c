@@ -135,7 +135,7 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
  * After a time-out the client goes on from the zone's time.  A client that is
  * sent away goes on from its own cursor: the new workers may have another zone
  * by now (of another size, or in another nginx), with messages that this read
- * did not see.  The same is true once another zone has taken this one's place.
+ * did not see.  The same is true once another zone has replaced this one.
  */
 
 uint64_t

@@ -15,7 +15,7 @@
 
 /*
  * Fills the cursor of a new poll: where the poll reads on, and whether it has
- * missed something with an epoch before this one (docs/protocol.md, What is
+ * missed something that an earlier epoch lost (docs/protocol.md, What is
  * promised).  Takes no lock.
  */
 void ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,

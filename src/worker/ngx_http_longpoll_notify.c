@@ -22,7 +22,7 @@
 typedef struct {
     ngx_atomic_t                          owner;    /* pid << 32 | start */
     ngx_atomic_t                          notified;
-    ngx_atomic_t                          spare[6]; /* one cache line */
+    ngx_atomic_t                          padding[6]; /* to a cache line */
 } ngx_http_longpoll_notify_sh_t;
 
 

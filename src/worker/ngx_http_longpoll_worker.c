@@ -229,7 +229,7 @@ ngx_http_longpoll_worker_tick(void)
                                              now);
     }
 
-    /* one worker in each second looks for the dead */
+    /* the first worker of each second reaps the dead ones */
 
     if (first) {
         ngx_http_longpoll_point("ticked");
