@@ -2,9 +2,12 @@
 /*
  * ngx_http_longpoll_zone_delete.c: the messages of a category are deleted.
  *
- * Two words in the zone say what is to be deleted, up to which id.  Every
- * process that takes the lock works on that for some steps, so the delete ends
- * even if its own process is killed.
+ *     work.delete_slot    the category's slot + 1; 0: no delete is under way
+ *     work.delete_id      messages up to this id are dropped
+ *
+ * Every process that takes the lock while a delete is under way works on it for
+ * a hold's steps (zone_lock), so the delete ends even if its own process is
+ * killed.  Messages that are published meanwhile stay.
  */
 
 

@@ -7,7 +7,8 @@
  * A reader that comes back to a message in a later lock hold remembers its ref,
  * and the position at which it stood.  A record stays at its position until the
  * log's tail has passed it.  Until then the ref still leads to that message,
- * live or dead; later the message may have moved, and the reader searches again.
+ * live or dead; later the message may have moved, and the reader searches
+ * again.
  */
 
 

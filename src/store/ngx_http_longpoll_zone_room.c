@@ -43,8 +43,10 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 
     sh = z->sh;
 
-    few = NGX_HTTP_LONGPOLL_ZONE_FEW;
-    (void) ngx_http_longpoll_zone_expire(z, now, &few);
+    if (sh->conf.ttl) {
+        few = NGX_HTTP_LONGPOLL_ZONE_FEW;
+        (void) ngx_http_longpoll_zone_expire(z, now, &few);
+    }
 
     if (ngx_http_longpoll_zone_reserve(z, cat, now, steps, &slot) != NGX_OK) {
         return NGX_BUSY;

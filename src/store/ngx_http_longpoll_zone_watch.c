@@ -136,7 +136,10 @@ ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
     }
 
     ngx_http_longpoll_put(cat->used, ngx_max(cat->used, now));
-    ngx_http_longpoll_zone_acknowledge_slot(z, worker, slot);
+
+    if (z->sh->has_pending) {
+        ngx_http_longpoll_zone_acknowledge_slot(z, worker, slot);
+    }
 
     if (cat->waiting == bit && cat->count == 0) {
         ngx_http_longpoll_set(j, cats->active, cats->active - 1);
