@@ -57,7 +57,8 @@ configure() {
 
 # compile DIR TARGET: prints nothing but the compiler's messages
 compile() {
-    make -s -C "$1" -f objs/Makefile --no-print-directory -j"$(nproc)" "$2"
+    MAKEFLAGS= make -s -C "$1" -f objs/Makefile --no-print-directory \
+        -j"$(nproc)" "$2"
 }
 
 # replace FILE COPY: only when they differ, so that time stamps mean something

@@ -25,9 +25,7 @@ package Suite::Parts;
 use strict;
 use warnings;
 
-# two compilers at once, though make itself may have started this
-
-my $programs = [qw( env MAKEFLAGS= make -s -j2 build-unit )];
+my $programs = [qw( make -s -j2 build-unit )];
 
 my @parts = (
     { name => 'build', does => 'the module',
