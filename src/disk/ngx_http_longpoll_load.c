@@ -457,7 +457,7 @@ ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
             name = note->word[1];
             break;
 
-        case NGX_HTTP_LONGPOLL_NOTE_TOMB:
+        case NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE:
             name = note->word[3];
             break;
         }

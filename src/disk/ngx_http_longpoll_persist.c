@@ -1169,7 +1169,7 @@ ngx_http_longpoll_persist_notes_read(ngx_http_longpoll_writer_t *writer,
 
         /* a loss of this epoch would be reported to polls from the beginning */
 
-        if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB) {
+        if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE) {
             note->word[3] = 0;
         }
 

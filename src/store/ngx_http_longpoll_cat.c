@@ -51,11 +51,12 @@ uint32_t
 ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2], uint64_t now)
 {
-    uint32_t                         n, *bucket;
-    ngx_http_longpoll_cat_sh_t      *cat;
-    ngx_http_longpoll_tomb_sh_t     *tomb;
-    ngx_http_longpoll_cats_sh_t     *sh;
-    ngx_http_longpoll_journal_sh_t  *j;
+    uint32_t                           n, *bucket;
+    ngx_uint_t                         own;
+    ngx_http_longpoll_cat_sh_t        *cat;
+    ngx_http_longpoll_tombstone_sh_t  *tombstone;
+    ngx_http_longpoll_cats_sh_t       *sh;
+    ngx_http_longpoll_journal_sh_t    *j;
 
     sh = cats->sh;
     j = cats->journal;
@@ -74,11 +75,12 @@ ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
 
     cat = &cats->slots[n - 1];
     bucket = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
-    tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, hash)];
+    tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash)];
+    own = (tombstone->check == hash[1]);
 
     ngx_http_longpoll_put(cat->hash[1], hash[1]);
-    ngx_http_longpoll_put(cat->dropped, tomb->check == hash[1] ? tomb->id : 0);
-    ngx_http_longpoll_put(cat->shared, tomb->check == hash[1] ? 0 : tomb->id);
+    ngx_http_longpoll_put(cat->dropped, own ? tombstone->id : 0);
+    ngx_http_longpoll_put(cat->shared, own ? 0 : tombstone->id);
     ngx_http_longpoll_put(cat->used, now);
     ngx_http_longpoll_put(cat->waiting, 0);
     ngx_http_longpoll_put(cat->first, 0);
@@ -142,11 +144,11 @@ static void
 ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2], uint64_t id, ngx_uint_t exact)
 {
-    ngx_http_longpoll_tomb_sh_t  *tomb;
+    ngx_http_longpoll_tombstone_sh_t  *tombstone;
 
-    tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, hash)];
+    tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash)];
 
-    if (!exact && tomb->id >= id) {
+    if (!exact && tombstone->id >= id) {
         return;
     }
 
@@ -155,13 +157,13 @@ ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
      * id is exact.
      */
 
-    id = ngx_max(tomb->id, id);
+    id = ngx_max(tombstone->id, id);
 
-    ngx_http_longpoll_put(tomb->check, 0);
-    ngx_http_longpoll_put(tomb->id, id);
+    ngx_http_longpoll_put(tombstone->check, 0);
+    ngx_http_longpoll_put(tombstone->id, id);
 
     if (exact) {
-        ngx_http_longpoll_put(tomb->check, hash[1]);
+        ngx_http_longpoll_put(tombstone->check, hash[1]);
     }
 }
 
@@ -192,18 +194,18 @@ ngx_uint_t
 ngx_http_longpoll_cat_missed(ngx_http_longpoll_cats_t *cats, uint32_t n,
     const uint64_t hash[2], uint64_t cursor, ngx_uint_t beginning)
 {
-    uint64_t                      dropped, shared;
-    ngx_http_longpoll_tomb_sh_t  *tomb;
+    uint64_t                           dropped, shared;
+    ngx_http_longpoll_tombstone_sh_t  *tombstone;
 
     if (n != NGX_HTTP_LONGPOLL_CAT_NONE) {
         dropped = cats->slots[n].dropped;
         shared = cats->slots[n].shared;
 
     } else {
-        tomb = &cats->tombs[ngx_http_longpoll_cat_bucket(cats, hash)];
+        tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash)];
 
-        dropped = tomb->check == hash[1] ? tomb->id : 0;
-        shared = tomb->check == hash[1] ? 0 : tomb->id;
+        dropped = tombstone->check == hash[1] ? tombstone->id : 0;
+        shared = tombstone->check == hash[1] ? 0 : tombstone->id;
     }
 
     return cursor < dropped || (cursor < shared && !beginning);

@@ -60,7 +60,7 @@ typedef struct {
     uint64_t                         id;        /* highest id of them all */
     uint64_t                         check;     /* hash[1] of the category that
                                                    lost it; 0: not known */
-} ngx_http_longpoll_tomb_sh_t;
+} ngx_http_longpoll_tombstone_sh_t;
 
 
 typedef struct {
@@ -82,11 +82,11 @@ typedef struct {
 /* a process's view of the table */
 
 typedef struct {
-    ngx_http_longpoll_cats_sh_t     *sh;
-    ngx_http_longpoll_journal_sh_t  *journal;
-    ngx_http_longpoll_cat_sh_t      *slots;
-    uint32_t                        *buckets;
-    ngx_http_longpoll_tomb_sh_t     *tombs;
+    ngx_http_longpoll_cats_sh_t       *sh;
+    ngx_http_longpoll_journal_sh_t    *journal;
+    ngx_http_longpoll_cat_sh_t        *slots;
+    uint32_t                          *buckets;
+    ngx_http_longpoll_tombstone_sh_t  *tombstones;
 } ngx_http_longpoll_cats_t;
 
 

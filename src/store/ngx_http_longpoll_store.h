@@ -2,8 +2,8 @@
 /*
  * ngx_http_longpoll_store.h: the zone's shared memory, as its files know it.
  *
- *   zone_sh | slots | tombs | buckets | dirty | summary | deletions | clients |
- *   log ...
+ *   zone_sh | slots | tombstones | buckets | dirty | summary | deletions |
+ *   clients | log ...
  *
  *                first                         last
  *     slot ------> msg <-> msg <-> msg <-> msg <-- slot       by category
@@ -235,8 +235,8 @@ typedef struct {
 /*
  * What is known of earlier epochs, to judge the cursors that they issued.  A
  * cursor before valid_from may have missed events; so may an id behind end, and
- * a time in [born, overlap_until).  Any other cursor of an earlier epoch is as
- * good as one of this epoch.  lost_until <= valid_from once the zone is loaded.
+ * a time in [born, contested_until).  Any other cursor of an earlier epoch is
+ * as good as one of this epoch.  lost_until <= valid_from once the zone is loaded.
  *
  * Written in zone_load, zone_adopt and zone_epoch.
  */
@@ -247,7 +247,7 @@ typedef struct {
                                                        previous epoch issued */
     uint64_t                         lost_until;    /* ms: losses of unknown
                                                        categories are before */
-    uint64_t                         overlap_until; /* ms: until then another
+    uint64_t                         contested_until; /* ms: until then another
                                                        nginx issued times of its
                                                        own */
     uint64_t                         missing_below; /* ids below this one were

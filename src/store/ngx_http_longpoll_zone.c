@@ -2,8 +2,8 @@
 /*
  * ngx_http_longpoll_zone.c: a zone is made.
  *
- *   zone_sh | slots | tombs | buckets | dirty | summary | deletions | clients |
- *   log ...
+ *   zone_sh | slots | tombstones | buckets | dirty | summary | deletions |
+ *   clients | log ...
  *
  * The parts lie one behind the other.  Their sizes follow from the configured
  * size, so every process finds them again; the log gets what is left.  A zone
@@ -59,8 +59,8 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     /* these two are used at random: touch their pages now */
 
     ngx_memzero(z->cats.buckets, sh->cats.nbuckets * sizeof(uint32_t));
-    ngx_memzero(z->cats.tombs,
-                sh->cats.nbuckets * sizeof(ngx_http_longpoll_tomb_sh_t));
+    ngx_memzero(z->cats.tombstones,
+                sh->cats.nbuckets * sizeof(ngx_http_longpoll_tombstone_sh_t));
 
     return NGX_OK;
 }
@@ -90,8 +90,8 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->cats.slots = (ngx_http_longpoll_cat_sh_t *) p;
     p += nslots * sizeof(ngx_http_longpoll_cat_sh_t);
 
-    z->cats.tombs = (ngx_http_longpoll_tomb_sh_t *) p;
-    p += nbuckets * sizeof(ngx_http_longpoll_tomb_sh_t);
+    z->cats.tombstones = (ngx_http_longpoll_tombstone_sh_t *) p;
+    p += nbuckets * sizeof(ngx_http_longpoll_tombstone_sh_t);
 
     z->cats.buckets = (uint32_t *) p;
     p += ngx_align(nbuckets * sizeof(uint32_t), 64);
@@ -170,11 +170,11 @@ ngx_http_longpoll_zone_warm(ngx_http_longpoll_zone_t *z)
 {
     u_char  *p, *last;
 
-    /* the buckets follow the tombs */
+    /* the buckets follow the tombstones */
 
     last = (u_char *) (z->cats.buckets + z->sh->cats.nbuckets);
 
-    for (p = (u_char *) z->cats.tombs; p < last; p += ngx_pagesize) {
+    for (p = (u_char *) z->cats.tombstones; p < last; p += ngx_pagesize) {
         (void) *(volatile u_char *) p;
     }
 }

@@ -4,8 +4,8 @@
  *
  *     reload    adopt    the new zone: messages, losses, counters, what is
  *                        known of earlier epochs
- *               moved    the old zone: from moved on its ids are only there;
- *                        late writes are told to the new zone (zone_clock);
+ *               commit   the old zone: ids from resize.moved on are only
+ *                        there, and are late writes (zone_clock);
  *                        the new zone: gpoll's clients
  *
  * The old zone is copied a few messages in a lock hold, since its workers go on
@@ -289,7 +289,8 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
     previous->valid_from = ngx_max(osh->previous.valid_from,
                                    previous->lost_until);
     previous->end = ngx_http_longpoll_id_ms(sh->clock.last_id);
-    previous->overlap_until = ngx_http_longpoll_zone_epoch_overlap(old);
+    previous->contested_until =
+                             ngx_http_longpoll_zone_epoch_contested_until(old);
     previous->missing_below = osh->previous.missing_below;
     previous->epochs[0] = osh->epoch;
 
@@ -297,7 +298,7 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
         previous->epochs[i] = osh->previous.epochs[i - 1];
     }
 
-    /* moved sees by this whether messages came later */
+    /* commit compares this with old's committed, to see if more has come */
 
     sh->resize.copied = copied;
 

@@ -21,8 +21,7 @@ ngx_int_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
 /*
  * The reload has succeeded: z is the zone of that name from now on.  What old
- * got since it was copied, and what it still gets, readers of z are told as
- * missed.
+ * got since it was copied, and what it still gets, is missed by polls in z.
  */
 void ngx_http_longpoll_zone_adopt_commit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);

@@ -9,15 +9,15 @@
  * publish.  Readers see messages up to visible.  With durable, visible follows
  * when the messages are saved; without, in the same lock hold.
  *
- * Late writes.  When a zone is resized, a later zone of the same name takes its
- * place, and the workers that have the older one may still publish to it for a
- * while.  Both zones issue ids and times of their own.  Every cursor that the
- * later zone has issued must then be told of the late message.  So all zones of
- * one name share, in memory outside of them (late_sh_t), the highest id issued
- * and one word for each zone (upto).  A late write first sets the words of all
- * later zones behind the highest id issued, then looks whether that has moved
- * on; a later zone first notes the id that it issues, then looks at its word.
- * So one of the two sees the other.
+ * Late writes.  When a zone is resized, a later zone of the same name replaces
+ * it, and the workers that have the older zone may still publish to it for a
+ * while.  Both zones issue ids and times of their own.  After such a late write,
+ * every poll with a cursor that the later zone issued before must get missed.
+ * So all zones of one name share, in memory outside of them (late_sh_t), the
+ * highest id issued and one word for each zone (upto).  A late write first sets
+ * the words of all later zones behind the highest id issued, then reads whether
+ * that id has changed; a later zone first stores the id that it issues, then
+ * reads its word.  So one of the two sees the other.
  */
 
 

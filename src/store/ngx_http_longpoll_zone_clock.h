@@ -40,8 +40,8 @@ void ngx_http_longpoll_zone_clock_issued(ngx_http_longpoll_zone_t *z);
 
 /*
  * The same, of a publish to a zone that has been replaced: its messages are
- * only here, so readers of the later zones must be told that they missed
- * something.  To be called before the messages are visible.
+ * only here, so polls in the later zones must get missed.  To be called before
+ * the messages are visible.
  */
 void ngx_http_longpoll_zone_clock_late_write(ngx_http_longpoll_zone_t *z);
 

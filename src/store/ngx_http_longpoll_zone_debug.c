@@ -49,11 +49,11 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_assert(log->size == z->log.size
                              && cats->nslots
-                                == (ngx_http_longpoll_cat_sh_t *) z->cats.tombs
-                                   - z->cats.slots
+                                == (ngx_http_longpoll_cat_sh_t *)
+                                   z->cats.tombstones - z->cats.slots
                              && cats->nbuckets
-                                == (ngx_http_longpoll_tomb_sh_t *)
-                                   z->cats.buckets - z->cats.tombs
+                                == (ngx_http_longpoll_tombstone_sh_t *)
+                                   z->cats.buckets - z->cats.tombstones
                              && z->sh->clients.max
                                 == ngx_http_longpoll_zone_nclients(z),
                              "sizes that never change");

@@ -692,21 +692,21 @@ static void
 ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
 {
-    uint64_t                      id;
-    ngx_http_longpoll_cat_sh_t   *cat;
-    ngx_http_longpoll_note_t     *note;
-    ngx_http_longpoll_tomb_sh_t  *tomb;
+    uint64_t                           id;
+    ngx_http_longpoll_cat_sh_t        *cat;
+    ngx_http_longpoll_note_t          *note;
+    ngx_http_longpoll_tombstone_sh_t  *tombstone;
 
     cat = NULL;
-    tomb = NULL;
+    tombstone = NULL;
 
     if (losses->n < z->sh->cats.nslots) {
         cat = &z->cats.slots[losses->n];
         id = cat->hash[0] ? ngx_max(cat->dropped, cat->shared) : 0;
 
     } else {
-        tomb = &z->cats.tombs[losses->n - z->sh->cats.nslots];
-        id = tomb->id;
+        tombstone = &z->cats.tombstones[losses->n - z->sh->cats.nslots];
+        id = tombstone->id;
     }
 
     if (id == 0) {
@@ -734,9 +734,9 @@ ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
         return;
     }
 
-    note->kind = NGX_HTTP_LONGPOLL_NOTE_TOMB;
+    note->kind = NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE;
     note->word[0] = losses->n - z->sh->cats.nslots;
     note->word[1] = z->sh->cats.nbuckets;
     note->word[2] = id;
-    note->word[3] = tomb->check;
+    note->word[3] = tombstone->check;
 }

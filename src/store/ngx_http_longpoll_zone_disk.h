@@ -24,20 +24,20 @@
 
 /* notes beside the file: what each kind says in word[] */
 
-#define NGX_HTTP_LONGPOLL_NOTE_DELETION  1  /* UUID of a message that is not to
+#define NGX_HTTP_LONGPOLL_NOTE_DELETION   1 /* UUID of a message that is not to
                                                be loaded; id up to which its
                                                category has lost messages in
                                                this epoch, hash[1] of the
                                                category */
-#define NGX_HTTP_LONGPOLL_NOTE_KEY       2  /* UUID of a message; hash of its
+#define NGX_HTTP_LONGPOLL_NOTE_KEY        2 /* UUID of a message; hash of its
                                                publish's idempotency key */
-#define NGX_HTTP_LONGPOLL_NOTE_LOST      3  /* hash of a category; ids up to
+#define NGX_HTTP_LONGPOLL_NOTE_LOST       3 /* hash of a category; ids up to
                                                which it has lost messages: in
                                                this epoch, and perhaps or in an
                                                earlier one */
-#define NGX_HTTP_LONGPOLL_NOTE_TOMB      4  /* bucket, number of buckets; id
+#define NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE  4 /* bucket, number of buckets; id
                                                and check of its tombstone */
-#define NGX_HTTP_LONGPOLL_NOTE_REST      5  /* id: some category has lost
+#define NGX_HTTP_LONGPOLL_NOTE_REST       5 /* id: some category has lost
                                                messages up to there */
 
 typedef struct {

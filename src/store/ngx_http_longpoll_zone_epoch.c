@@ -8,9 +8,9 @@
  *       all lost  |  an earlier epoch's    | ids:    |  this epoch's
  *                 |  ids are valid         | lost    |  own cursors
  *
- * A time between born and overlap_until may also be another nginx's, which is
- * being replaced and still had the file: such a time is told that it missed
- * something.  Cursors below missing_below are, of whichever epoch they are.
+ * A time between born and contested_until may also be one of another nginx,
+ * which is being replaced and still had the file: a poll with such a time gets
+ * missed.  So does every poll whose cursor is below missing_below.
  *
  * The words are those of previous; they are written when the zone is loaded or
  * adopts another one, and here.
@@ -34,7 +34,8 @@ ngx_http_longpoll_zone_epoch_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
         return ms > z->sh->previous.end;
     }
 
-    return ms >= z->sh->born && ms < ngx_http_longpoll_zone_epoch_overlap(z);
+    return ms >= z->sh->born
+           && ms < ngx_http_longpoll_zone_epoch_contested_until(z);
 }
 
 
@@ -74,7 +75,7 @@ ngx_http_longpoll_zone_epoch_succeeds(ngx_http_longpoll_zone_t *z,
 
 
 uint64_t
-ngx_http_longpoll_zone_epoch_overlap(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_epoch_contested_until(ngx_http_longpoll_zone_t *z)
 {
     ngx_http_longpoll_zone_sh_t    *sh;
     ngx_http_longpoll_cursor_sh_t  *saved;
@@ -87,7 +88,7 @@ ngx_http_longpoll_zone_epoch_overlap(ngx_http_longpoll_zone_t *z)
         return (uint64_t) -1;
     }
 
-    return sh->previous.overlap_until;
+    return sh->previous.contested_until;
 }
 
 
@@ -103,8 +104,8 @@ ngx_http_longpoll_zone_epoch_alone(ngx_http_longpoll_zone_t *z, uint64_t last,
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (ngx_http_longpoll_zone_epoch_overlap(z)) {
-        ngx_http_longpoll_put(previous->overlap_until, ms + 1);
+    if (ngx_http_longpoll_zone_epoch_contested_until(z)) {
+        ngx_http_longpoll_put(previous->contested_until, ms + 1);
 
     } else {
         ngx_http_longpoll_put(previous->end, ngx_max(previous->end, ms));
@@ -140,7 +141,7 @@ ngx_http_longpoll_zone_epoch_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
     ngx_http_longpoll_put(previous->missing_below,
                           ngx_max(previous->missing_below, id));
     ngx_http_longpoll_put(sh->disk.contested, 0);
-    ngx_http_longpoll_put(previous->overlap_until, 0);
+    ngx_http_longpoll_put(previous->contested_until, 0);
 
     ngx_http_longpoll_zone_unlock(z);
 

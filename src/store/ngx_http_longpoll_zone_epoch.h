@@ -35,19 +35,20 @@ ngx_uint_t ngx_http_longpoll_zone_epoch_succeeds(ngx_http_longpoll_zone_t *z,
     uint64_t epoch);
 
 /*
- * While another nginx also issues times, and then up to the last of them (ms,
- * which is returned): such a time may be a cursor of a client that has not
- * seen the messages that came here before.
+ * The ms up to which another nginx has issued, or still issues, times of its
+ * own; 0: none has.  A client whose cursor is such a time may not have seen the
+ * messages that came here before.
  */
-uint64_t ngx_http_longpoll_zone_epoch_overlap(ngx_http_longpoll_zone_t *z);
+uint64_t ngx_http_longpoll_zone_epoch_contested_until(
+    ngx_http_longpoll_zone_t *z);
 
 /*
  * These two end the time of two nginxes with one file: the file now belongs to
  * this zone alone.  The other nginx has issued ids and times up to last.
  *
  * alone: it took no message that is not loaded here, and cursors of earlier
- * epochs are valid from that ms on.  missing: it may have; every cursor that
- * was issued so far is told that it missed something.
+ * epochs are valid from that ms on.  missing: it may have; every poll with a
+ * cursor that was issued so far gets missed.
  */
 void ngx_http_longpoll_zone_epoch_alone(ngx_http_longpoll_zone_t *z,
     uint64_t last, uint64_t valid_from);

@@ -112,9 +112,9 @@ void
 ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_note_t *note, ngx_uint_t exact)
 {
-    uint64_t                      id;
-    ngx_http_longpoll_tomb_sh_t  *tomb;
-    ngx_http_longpoll_zone_sh_t  *sh;
+    uint64_t                           id;
+    ngx_http_longpoll_tombstone_sh_t  *tombstone;
+    ngx_http_longpoll_zone_sh_t       *sh;
 
     sh = z->sh;
 
@@ -132,23 +132,23 @@ ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
             ngx_http_longpoll_cat_lost(&z->cats, note->word, id, 0);
         }
 
-    } else if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB
+    } else if (note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE
                && note->word[1] == sh->cats.nbuckets
                && note->word[0] < sh->cats.nbuckets)
     {
-        tomb = &z->cats.tombs[note->word[0]];
+        tombstone = &z->cats.tombstones[note->word[0]];
 
-        if (tomb->id < note->word[2]) {
-            tomb->id = note->word[2];
-            tomb->check = note->word[3];
+        if (tombstone->id < note->word[2]) {
+            tombstone->id = note->word[2];
+            tombstone->check = note->word[3];
         }
 
     } else {
 
         /* the category that lost it is not known any more */
 
-        id = note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMB ? note->word[2]
-                                                       : note->word[0];
+        id = note->kind == NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE ? note->word[2]
+                                                            : note->word[0];
         sh->previous.lost_until = ngx_max(sh->previous.lost_until,
                                           ngx_http_longpoll_id_ms(id) + 1);
     }
@@ -179,7 +179,7 @@ ngx_http_longpoll_zone_load_done(ngx_http_longpoll_zone_t *z,
     }
 
     for (i = 0; earlier && i < sh->cats.nbuckets; i++) {
-        z->cats.tombs[i].check = 0;
+        z->cats.tombstones[i].check = 0;
     }
 
     sh->clock.last_id = ngx_max(sh->clock.last_id,

@@ -2,8 +2,8 @@
 /*
  * ngx_http_longpoll_zone_member.c: the workers that have a zone with a file.
  *
- *     join ─▶ member ── leaving ─▶ leaving member ── resign ─▶ gone
- *                └──────────── resign (it died) ──────────────▲
+ *     join ─▶ member ── leaving ─▶ leaving member ── resign ─▶
+ *                └──────────── resign, of a dead worker ─▶
  *
  * Both sets are words of disk, written under the lock.
  */
