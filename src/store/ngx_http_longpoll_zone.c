@@ -125,7 +125,7 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
 
     z->log.sh = &z->sh->log;
     z->log.journal = &z->sh->journal;
-    z->log.move = ngx_http_longpoll_zone_move;
+    z->log.move = ngx_http_longpoll_zone_list_move;
     z->log.data = z;
 
 #if (NGX_HTTP_LONGPOLL_DEBUG)

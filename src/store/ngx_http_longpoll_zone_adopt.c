@@ -158,8 +158,8 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
     ref = old->sh->list.oldest;
 
     if (batch->ref
-        && ngx_http_longpoll_zone_stands(old, batch->ref, batch->pos,
-                                         batch->slot))
+        && ngx_http_longpoll_zone_msg_stands(old, batch->ref, batch->pos,
+                                             batch->slot))
     {
         msg = ngx_http_longpoll_zone_msg(old, batch->ref);
 
@@ -211,7 +211,7 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
         batch->n++;
         batch->id = msg->id;
         batch->ref = ref;
-        batch->pos = ngx_http_longpoll_zone_pos(old, ref);
+        batch->pos = ngx_http_longpoll_zone_msg_pos(old, ref);
         batch->slot = msg->slot;
         len = 0;
     }

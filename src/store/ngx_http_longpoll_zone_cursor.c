@@ -76,7 +76,7 @@ ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
     deletion = &z->deletions[disk->deletions_last % z->ndeletions];
 
     ngx_http_longpoll_step();
-    ngx_http_longpoll_zone_uuid(z, msg, &deletion->uuid);
+    ngx_http_longpoll_zone_msg_uuid(z, msg, &deletion->uuid);
     deletion->dropped = cat->dropped;
     deletion->name = cat->hash[1];
 

@@ -48,7 +48,7 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
                 ngx_http_longpoll_put(sh->work.delete_slot, slot + 1);
 
                 steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-                ngx_http_longpoll_zone_delete_some(z, &steps);
+                ngx_http_longpoll_zone_list_delete(z, &steps);
 
                 more = (sh->work.delete_slot != 0);
             }

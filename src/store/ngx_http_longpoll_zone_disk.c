@@ -246,7 +246,7 @@ ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
     m->data.data = name->data + name->len;
     m->data.len = msg->data_len;
 
-    ngx_http_longpoll_zone_uuid(z, msg, &m->uuid);
+    ngx_http_longpoll_zone_msg_uuid(z, msg, &m->uuid);
 }
 
 
@@ -367,7 +367,7 @@ ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
                                               msg->id, msg->newer);
 
             few = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-            (void) ngx_http_longpoll_zone_trim(z, msg->slot, &few);
+            (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, &few);
         }
 
         ngx_http_longpoll_put(sh->work.busy, 0);
@@ -454,8 +454,9 @@ ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z)
                 break;
             }
 
-            ngx_http_longpoll_zone_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_TAKEN);
-            ngx_http_longpoll_zone_release(z, msg->slot);
+            ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+            ngx_http_longpoll_zone_list_release(z, msg->slot);
         }
 
         ngx_http_longpoll_zone_unlock(z);

@@ -42,13 +42,13 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
     slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
 
     if (slot == NGX_HTTP_LONGPOLL_CAT_NONE
-        || ngx_http_longpoll_zone_inactive(z, slot, now))
+        || ngx_http_longpoll_zone_list_inactive(z, slot, now))
     {
         return NGX_DECLINED;
     }
 
     if (slot == key->slot
-        && ngx_http_longpoll_zone_stands(z, key->ref, key->pos, slot))
+        && ngx_http_longpoll_zone_msg_stands(z, key->ref, key->pos, slot))
     {
         ref = ngx_http_longpoll_zone_msg(z, key->ref)->next;
 
@@ -80,7 +80,7 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
         if (*steps == 0) {
 
             if (key->ref) {
-                key->pos = ngx_http_longpoll_zone_pos(z, key->ref);
+                key->pos = ngx_http_longpoll_zone_msg_pos(z, key->ref);
             }
 
             return NGX_BUSY;
@@ -108,7 +108,7 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
         {
             /* the ids of one publish follow each other */
 
-            ngx_http_longpoll_zone_uuid(z, msg, &uuid);
+            ngx_http_longpoll_zone_msg_uuid(z, msg, &uuid);
             (void) ngx_http_longpoll_id_read(&uuid, &id, &epoch);
             ngx_http_longpoll_id_uuid(&key->last, id + (known[1] & 0xffff),
                                       epoch);
@@ -118,7 +118,7 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
     }
 
     if (key->ref) {
-        key->pos = ngx_http_longpoll_zone_pos(z, key->ref);
+        key->pos = ngx_http_longpoll_zone_msg_pos(z, key->ref);
     }
 
     return NGX_DECLINED;

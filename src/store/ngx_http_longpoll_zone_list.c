@@ -21,7 +21,7 @@
 
 
 void
-ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_list_put(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
     uint64_t pending, const uint64_t *key)
 {
@@ -41,7 +41,7 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
     slot = (uint32_t) msg->pos;
     c = &z->cats.slots[slot];
 
-    need = ngx_http_longpoll_zone_need(cat, msg, bits);
+    need = ngx_http_longpoll_zone_msg_need(cat, msg, bits);
     m = ngx_http_longpoll_log_reserve(&z->log, need, &head);
     ref = ngx_http_longpoll_zone_ref(z, m);
 
@@ -111,7 +111,7 @@ ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_list_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_zone_why_e why)
 {
     ngx_http_longpoll_cat_sh_t      *cat;
@@ -192,7 +192,7 @@ ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
+ngx_http_longpoll_zone_list_move(void *data, ngx_http_longpoll_rec_sh_t *from,
     uint32_t to)
 {
     ngx_http_longpoll_zone_t *z = data;
@@ -246,7 +246,7 @@ ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_list_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_atomic_t *counter, ngx_uint_t *steps)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
@@ -261,15 +261,14 @@ ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_drop(z,
+        ngx_http_longpoll_zone_list_drop(z,
                                     ngx_http_longpoll_zone_msg(z, cat->first),
                                     NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN);
         (void) ngx_atomic_fetch_add(counter, 1);
     }
 
     if (cat->waiting == 0) {
-
-        ngx_http_longpoll_zone_free(z, slot);
+        ngx_http_longpoll_zone_list_free(z, slot);
     }
 
     return NGX_OK;
@@ -277,7 +276,7 @@ ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
 
 void
-ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps)
 {
     uint32_t                      slot;
@@ -302,18 +301,18 @@ ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_drop(z, msg,
-                                    NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+        ngx_http_longpoll_zone_list_drop(z, msg,
+                                         NGX_HTTP_LONGPOLL_ZONE_TAKEN);
     }
 
     ngx_http_longpoll_put(sh->work.delete_slot, 0);
 
-    ngx_http_longpoll_zone_release(z, slot);
+    ngx_http_longpoll_zone_list_release(z, slot);
 }
 
 
 void
-ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_list_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
 
@@ -323,13 +322,13 @@ ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
     if (cat->count == 0 && cat->waiting == 0
         && cat->dropped == 0 && cat->shared == 0)
     {
-        ngx_http_longpoll_zone_free(z, slot);
+        ngx_http_longpoll_zone_list_free(z, slot);
     }
 }
 
 
 void
-ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_list_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     /* a delete of the category has nothing left to do */
 
@@ -342,7 +341,7 @@ ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_list_inactive(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint64_t now)
 {
     uint64_t                     inactive;

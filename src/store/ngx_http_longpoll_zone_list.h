@@ -30,40 +30,42 @@ typedef enum {
  * msg->id; the log has room.  bits are MSG_ flags and the epoch's number, key
  * is read with MSG_KEYED, pending with MSG_PENDING.
  */
-void ngx_http_longpoll_zone_put(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_list_put(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
     uint64_t pending, const uint64_t *key);
 
 /* drops a message from both lists, in one step */
-void ngx_http_longpoll_zone_drop(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_list_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_zone_why_e why);
 
 /* the log's callback: relinks both lists within the log's step */
-void ngx_http_longpoll_zone_move(void *data, ngx_http_longpoll_rec_sh_t *from,
-    uint32_t to);
+void ngx_http_longpoll_zone_list_move(void *data,
+    ngx_http_longpoll_rec_sh_t *from, uint32_t to);
 
 /*
  * Drops all messages of a category, counts each in *counter, and frees the slot
  * unless workers are interested.  NGX_OK, NGX_BUSY.
  */
-ngx_int_t ngx_http_longpoll_zone_forget(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_list_forget(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
 
 /*
  * Drops the messages that the unfinished delete is about, within steps; the
  * last one ends the delete.
  */
-void ngx_http_longpoll_zone_delete_some(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
 
 /* frees a slot that has no message, no interest and no losses to tell of */
-void ngx_http_longpoll_zone_release(ngx_http_longpoll_zone_t *z, uint32_t slot);
+void ngx_http_longpoll_zone_list_release(ngx_http_longpoll_zone_t *z,
+    uint32_t slot);
 
 /* frees a slot that has no message and no interest */
-void ngx_http_longpoll_zone_free(ngx_http_longpoll_zone_t *z, uint32_t slot);
+void ngx_http_longpoll_zone_list_free(ngx_http_longpoll_zone_t *z,
+    uint32_t slot);
 
 /* whether no publish, poll or interest has used the category for too long */
-ngx_uint_t ngx_http_longpoll_zone_inactive(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_list_inactive(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t now);
 
 

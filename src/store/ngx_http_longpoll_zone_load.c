@@ -39,7 +39,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     bits = key ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0;
     bits |= ngx_http_longpoll_zone_load_epoch(z, msg) << 4;
 
-    need = ngx_http_longpoll_zone_need(cat, msg, bits);
+    need = ngx_http_longpoll_zone_msg_need(cat, msg, bits);
 
     if (need > z->size / 4) {
         return NGX_DECLINED;
@@ -51,7 +51,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
     } while (ngx_http_longpoll_zone_room(z, cat, need, now, &steps) != NGX_OK);
 
-    msg->pos = ngx_http_longpoll_zone_slot(z, cat, now);
+    msg->pos = ngx_http_longpoll_zone_room_slot(z, cat, now);
     c = &z->cats.slots[msg->pos];
 
     /* behind all messages, and all that the category has lost */
@@ -61,14 +61,14 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
 
     sh->clock.last_id = msg->id;
 
-    ngx_http_longpoll_zone_put(z, cat, msg, bits, 0, key);
+    ngx_http_longpoll_zone_list_put(z, cat, msg, bits, 0, key);
 
     sh->clock.committed = sh->clock.last_id;
     sh->clock.visible = sh->clock.last_id;
     c->used = now;
 
     steps = (ngx_uint_t) -1;
-    (void) ngx_http_longpoll_zone_trim(z, (uint32_t) msg->pos, &steps);
+    (void) ngx_http_longpoll_zone_room_trim(z, (uint32_t) msg->pos, &steps);
 
     ngx_http_longpoll_zone_unlock(z);
 

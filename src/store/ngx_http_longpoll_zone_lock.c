@@ -84,9 +84,9 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
                 break;
             }
 
-            ngx_http_longpoll_zone_drop(z, msg,
-                                        NGX_HTTP_LONGPOLL_ZONE_TAKEN);
-            ngx_http_longpoll_zone_release(z, msg->slot);
+            ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+            ngx_http_longpoll_zone_list_release(z, msg->slot);
         }
 
         if (!sh->disk.durable) {
@@ -102,6 +102,6 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
 
     if (sh->work.delete_slot) {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-        ngx_http_longpoll_zone_delete_some(z, &steps);
+        ngx_http_longpoll_zone_list_delete(z, &steps);
     }
 }

@@ -16,7 +16,7 @@
 
 
 uint64_t
-ngx_http_longpoll_zone_need(ngx_http_longpoll_cat_t *cat,
+ngx_http_longpoll_zone_msg_need(ngx_http_longpoll_cat_t *cat,
     ngx_http_longpoll_msg_t *msg, ngx_uint_t bits)
 {
     return ngx_align(ngx_http_longpoll_zone_front(bits)
@@ -26,7 +26,7 @@ ngx_http_longpoll_zone_need(ngx_http_longpoll_cat_t *cat,
 
 
 void
-ngx_http_longpoll_zone_uuid(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_msg_uuid(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_http_longpoll_uuid_t *uuid)
 {
     ngx_uint_t  epoch;
@@ -44,7 +44,7 @@ ngx_http_longpoll_zone_uuid(ngx_http_longpoll_zone_t *z,
 
 
 uint64_t
-ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
+ngx_http_longpoll_zone_msg_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
 {
     uint64_t  pos;
 
@@ -57,7 +57,7 @@ ngx_http_longpoll_zone_pos(ngx_http_longpoll_zone_t *z, uint32_t ref)
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_stands(ngx_http_longpoll_zone_t *z, uint32_t ref,
+ngx_http_longpoll_zone_msg_stands(ngx_http_longpoll_zone_t *z, uint32_t ref,
     uint64_t pos, uint32_t slot)
 {
     ngx_http_longpoll_msg_sh_t  *msg;

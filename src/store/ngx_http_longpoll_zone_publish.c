@@ -137,7 +137,8 @@ ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
 
     for (i = 0; i < pub->n; i++) {
         ncats = ngx_max(ncats, msgs[i].cat + 1);
-        need += ngx_http_longpoll_zone_need(&pub->cats[msgs[i].cat], &msgs[i],
+        need += ngx_http_longpoll_zone_msg_need(&pub->cats[msgs[i].cat],
+                          &msgs[i],
                           ngx_http_longpoll_zone_bits(z, pub->key && i == 0));
     }
 
@@ -221,7 +222,7 @@ ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
     first = i ? pub->msgs[0].id : (uint64_t) -1;
     key = pub->key && i == 0 ? pub->key->hash : NULL;
 
-    slot = ngx_http_longpoll_zone_slot(z, cat, pub->now);
+    slot = ngx_http_longpoll_zone_room_slot(z, cat, pub->now);
     c = &z->cats.slots[slot];
     msg->pos = slot;
 
@@ -238,7 +239,7 @@ ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
         bits |= NGX_HTTP_LONGPOLL_MSG_MORE;
     }
 
-    ngx_http_longpoll_zone_put(z, cat, msg, bits, pending, key);
+    ngx_http_longpoll_zone_list_put(z, cat, msg, bits, pending, key);
 }
 
 
@@ -273,7 +274,7 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
         *wake |= ngx_http_longpoll_zone_mark_workers(z, slot, pub->msgs[0].id);
 
         steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
-        (void) ngx_http_longpoll_zone_trim(z, slot, &steps);
+        (void) ngx_http_longpoll_zone_room_trim(z, slot, &steps);
     }
 
     return NGX_OK;

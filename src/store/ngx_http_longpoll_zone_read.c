@@ -78,7 +78,9 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
     rd->nmsgs = 0;
 
-    if (scratch->size == 0 && ngx_http_longpoll_zone_grow(&reader) != NGX_OK) {
+    if (scratch->size == 0
+        && ngx_http_longpoll_zone_reader_grow(&reader) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -93,7 +95,7 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
             break;
 
         case NGX_DECLINED:
-            if (ngx_http_longpoll_zone_grow(&reader) != NGX_OK) {
+            if (ngx_http_longpoll_zone_reader_grow(&reader) != NGX_OK) {
                 scratch->tries = 0;
                 return NGX_ERROR;
             }
@@ -255,7 +257,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
     reader->holds++;
 
-    rc = ngx_http_longpoll_zone_collect(z, reader, &steps);
+    rc = ngx_http_longpoll_zone_reader_collect(z, reader, &steps);
 
     return rc == NGX_OK ? ngx_http_longpoll_zone_copy(z, reader) : rc;
 }
@@ -361,8 +363,8 @@ ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
             it->fore = 0;
         }
 
-        rc = ngx_http_longpoll_zone_touch(z, &rd->cats[i], reader->now, 1,
-                                          steps, &slot);
+        rc = ngx_http_longpoll_zone_room_touch(z, &rd->cats[i], reader->now, 1,
+                                               steps, &slot);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -534,7 +536,7 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
             && (reader->holds > 1
                 || reader->data > NGX_HTTP_LONGPOLL_ZONE_COPY)))
     {
-        ngx_http_longpoll_zone_remember(z, reader);
+        ngx_http_longpoll_zone_reader_remember(z, reader);
         return NGX_OK;
     }
 
@@ -631,8 +633,8 @@ ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
         if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
             || (*pending == 0 && !wake))
         {
-            ngx_http_longpoll_zone_drop(z, msg,
-                                        NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+            ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
             continue;
         }
 
@@ -648,7 +650,7 @@ ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < reader->rd->ncats; i++) {
 
         if (reader->iters[i].slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_release(z, reader->iters[i].slot);
+            ngx_http_longpoll_zone_list_release(z, reader->iters[i].slot);
         }
     }
 }

@@ -41,7 +41,7 @@ ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
 
 
 ngx_int_t
-ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps)
 {
     uint64_t                        bytes;
@@ -61,7 +61,7 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
     }
 
     if (ngx_http_longpoll_zone_seek(z, reader, steps) != NGX_OK) {
-        ngx_http_longpoll_zone_remember(z, reader);
+        ngx_http_longpoll_zone_reader_remember(z, reader);
         return NGX_BUSY;
     }
 
@@ -93,14 +93,14 @@ ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
                 reader->started = 0;
 
             } else {
-                ngx_http_longpoll_zone_remember(z, reader);
+                ngx_http_longpoll_zone_reader_remember(z, reader);
             }
 
             return NGX_DECLINED;
         }
 
         if (*steps == 0) {
-            ngx_http_longpoll_zone_remember(z, reader);
+            ngx_http_longpoll_zone_reader_remember(z, reader);
             return NGX_BUSY;
         }
 
@@ -132,8 +132,8 @@ ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
 
         if (it->ready
             && it->next
-            && !ngx_http_longpoll_zone_stands(z, it->next, it->next_pos,
-                                              it->slot))
+            && !ngx_http_longpoll_zone_msg_stands(z, it->next, it->next_pos,
+                                                  it->slot))
         {
             it->ready = 0;
         }
@@ -179,11 +179,13 @@ ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
 
     cat = &z->cats.slots[it->slot];
 
-    if (!ngx_http_longpoll_zone_stands(z, it->back, it->back_pos, it->slot)) {
+    if (!ngx_http_longpoll_zone_msg_stands(z, it->back, it->back_pos, it->slot))
+    {
         it->back = cat->last;
     }
 
-    if (!ngx_http_longpoll_zone_stands(z, it->fore, it->fore_pos, it->slot)) {
+    if (!ngx_http_longpoll_zone_msg_stands(z, it->fore, it->fore_pos, it->slot))
+    {
         it->fore = cat->first;
     }
 
@@ -205,8 +207,8 @@ ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
         }
 
         if (*steps == 0) {
-            it->back_pos = ngx_http_longpoll_zone_pos(z, it->back);
-            it->fore_pos = ngx_http_longpoll_zone_pos(z, it->fore);
+            it->back_pos = ngx_http_longpoll_zone_msg_pos(z, it->back);
+            it->fore_pos = ngx_http_longpoll_zone_msg_pos(z, it->fore);
             return NGX_BUSY;
         }
 
@@ -254,7 +256,7 @@ ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
                 break;
             }
 
-            ngx_http_longpoll_zone_uuid(z, msg, &uuid);
+            ngx_http_longpoll_zone_msg_uuid(z, msg, &uuid);
 
             if (uuid.high == cursor->uuid.high && uuid.low == cursor->uuid.low)
             {
@@ -355,7 +357,7 @@ ngx_http_longpoll_zone_add(ngx_http_longpoll_zone_t *z,
     m = &ngx_http_longpoll_zone_scratch.msgs[reader->rd->nmsgs++];
 
     m->id = msg->id;
-    ngx_http_longpoll_zone_uuid(z, msg, &m->uuid);
+    ngx_http_longpoll_zone_msg_uuid(z, msg, &m->uuid);
     m->cat = it->cat;
     m->data.len = msg->data_len;
     m->data.data = (u_char *) msg
@@ -374,7 +376,7 @@ ngx_http_longpoll_zone_add(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_remember(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_reader_remember(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader)
 {
     ngx_uint_t                         i;
@@ -387,7 +389,7 @@ ngx_http_longpoll_zone_remember(ngx_http_longpoll_zone_t *z,
     for (i = reader->remembered; i < reader->rd->nmsgs; i++) {
         msg = &scratch->msgs[i];
 
-        msg->pos = ngx_http_longpoll_zone_pos(z, (uint32_t) msg->pos);
+        msg->pos = ngx_http_longpoll_zone_msg_pos(z, (uint32_t) msg->pos);
         scratch->min_pos = ngx_min(scratch->min_pos, msg->pos);
     }
 
@@ -397,14 +399,14 @@ ngx_http_longpoll_zone_remember(ngx_http_longpoll_zone_t *z,
         it = &reader->iters[i];
 
         if (it->ready && it->next) {
-            it->next_pos = ngx_http_longpoll_zone_pos(z, it->next);
+            it->next_pos = ngx_http_longpoll_zone_msg_pos(z, it->next);
         }
     }
 }
 
 
 ngx_int_t
-ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_reader_t *reader)
+ngx_http_longpoll_zone_reader_grow(ngx_http_longpoll_zone_reader_t *reader)
 {
     u_char                            *copy;
     ngx_uint_t                         max;

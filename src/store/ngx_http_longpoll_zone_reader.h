@@ -88,7 +88,7 @@ extern ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
  * NGX_BUSY      out of steps: go on in another hold
  * NGX_DECLINED  the scratch memory is too small: unlock, grow, go on
  */
-ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps);
 
 /*
@@ -96,11 +96,12 @@ ngx_int_t ngx_http_longpoll_zone_collect(ngx_http_longpoll_zone_t *z,
  * and the collected ones stand, so that a later hold, or the caller, can tell
  * whether they still do.
  */
-void ngx_http_longpoll_zone_remember(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_reader_remember(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 
 /* grows the scratch memory; without the lock; NGX_OK, NGX_ERROR: no memory */
-ngx_int_t ngx_http_longpoll_zone_grow(ngx_http_longpoll_zone_reader_t *reader);
+ngx_int_t ngx_http_longpoll_zone_reader_grow(
+    ngx_http_longpoll_zone_reader_t *reader);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_READER_H_INCLUDED_ */

@@ -45,14 +45,14 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 
     if (sh->conf.ttl) {
         few = NGX_HTTP_LONGPOLL_ZONE_FEW;
-        (void) ngx_http_longpoll_zone_expire(z, now, &few);
+        (void) ngx_http_longpoll_zone_room_expire(z, now, &few);
     }
 
     if (ngx_http_longpoll_zone_reserve(z, cat, now, steps, &slot) != NGX_OK) {
         return NGX_BUSY;
     }
 
-    while (sh->log.live + need > ngx_http_longpoll_zone_limit(z)) {
+    while (sh->log.live + need > ngx_http_longpoll_zone_room_limit(z)) {
 
         if (*steps == 0) {
             return NGX_BUSY;
@@ -97,7 +97,7 @@ ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z)
 
     msg = ngx_http_longpoll_zone_msg(z, z->sh->list.oldest);
 
-    ngx_http_longpoll_zone_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
+    ngx_http_longpoll_zone_list_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
     ngx_http_longpoll_zone_count(z, evicted, 1);
 }
 
@@ -118,10 +118,10 @@ ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
     *slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
 
     if (*slot != NGX_HTTP_LONGPOLL_CAT_NONE
-        && ngx_http_longpoll_zone_inactive(z, *slot, now))
+        && ngx_http_longpoll_zone_list_inactive(z, *slot, now))
     {
-        if (ngx_http_longpoll_zone_forget(z, *slot, &z->sh->counters.expired,
-                                          steps)
+        if (ngx_http_longpoll_zone_list_forget(z, *slot,
+                                               &z->sh->counters.expired, steps)
             != NGX_OK)
         {
             return NGX_BUSY;
@@ -138,14 +138,14 @@ ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    victim = ngx_http_longpoll_zone_victim(z, 1, 1);
+    victim = ngx_http_longpoll_zone_room_victim(z, 1, 1);
 
     if (victim == NGX_HTTP_LONGPOLL_CAT_NONE) {
         return NGX_OK;
     }
 
-    if (ngx_http_longpoll_zone_forget(z, victim, &z->sh->counters.evicted,
-                                      steps)
+    if (ngx_http_longpoll_zone_list_forget(z, victim, &z->sh->counters.evicted,
+                                           steps)
         != NGX_OK)
     {
         /* the next publish goes on with this victim, and takes no other */
@@ -161,7 +161,7 @@ ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
 
 
 uint32_t
-ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_room_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
 {
     uint32_t    slot;
@@ -182,10 +182,10 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
         }
 
         do {
-            slot = ngx_http_longpoll_zone_victim(z, 0, 1);
+            slot = ngx_http_longpoll_zone_room_victim(z, 0, 1);
 
             if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
-                slot = ngx_http_longpoll_zone_victim(z, 1, 1);
+                slot = ngx_http_longpoll_zone_room_victim(z, 1, 1);
             }
 
         } while (slot == NGX_HTTP_LONGPOLL_CAT_NONE);
@@ -194,8 +194,9 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
             ngx_http_longpoll_zone_take_slot(z, slot);
         }
 
-        (void) ngx_http_longpoll_zone_forget(z, slot,
-                                             &z->sh->counters.evicted, &steps);
+        (void) ngx_http_longpoll_zone_list_forget(z, slot,
+                                                  &z->sh->counters.evicted,
+                                                  &steps);
     }
 }
 
@@ -207,7 +208,7 @@ ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
  */
 
 uint32_t
-ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
+ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
     ngx_uint_t watched)
 {
     uint32_t                      n, best[2];
@@ -302,7 +303,7 @@ ngx_http_longpoll_zone_take_slot(ngx_http_longpoll_zone_t *z, uint32_t slot)
 /* drops what is over its ttl; returns whether there is more */
 
 ngx_uint_t
-ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
+ngx_http_longpoll_zone_room_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
     ngx_uint_t *steps)
 {
     uint64_t                      clock;
@@ -330,8 +331,8 @@ ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_drop(z, msg,
-                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
+        ngx_http_longpoll_zone_list_drop(z, msg,
+                                         NGX_HTTP_LONGPOLL_ZONE_LOST);
         ngx_http_longpoll_zone_count(z, expired, 1);
     }
 
@@ -340,7 +341,7 @@ ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_room_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
     uint64_t                      n;
@@ -385,7 +386,7 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
             return NGX_OK;
         }
 
-        ngx_http_longpoll_zone_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
+        ngx_http_longpoll_zone_list_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
     }
 
     return NGX_OK;
@@ -393,7 +394,7 @@ ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_room_touch(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
     ngx_uint_t *steps, uint32_t *slot)
 {
@@ -412,9 +413,9 @@ ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    if (ngx_http_longpoll_zone_inactive(z, n, now)) {
-        return ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
-                                             steps);
+    if (ngx_http_longpoll_zone_list_inactive(z, n, now)) {
+        return ngx_http_longpoll_zone_list_forget(z, n, &sh->counters.expired,
+                                                  steps);
     }
 
     c = &z->cats.slots[n];
@@ -443,13 +444,13 @@ ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
 
             (*steps)--;
 
-            ngx_http_longpoll_zone_drop(z, msg,
-                                        NGX_HTTP_LONGPOLL_ZONE_LOST);
+            ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_LOST);
             ngx_http_longpoll_zone_count(z, expired, 1);
         }
     }
 
     *slot = n;
 
-    return ngx_http_longpoll_zone_trim(z, n, steps);
+    return ngx_http_longpoll_zone_room_trim(z, n, steps);
 }

@@ -21,7 +21,7 @@
 
 /* live messages may have this much of the log; the rest pays for cleaning */
 
-#define ngx_http_longpoll_zone_limit(z)                                       \
+#define ngx_http_longpoll_zone_room_limit(z)                                  \
     ((z)->log.sh->size / 20 * 17)
 
 
@@ -34,15 +34,15 @@ ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
 
 /* the slot of a category that is published to; always returns one */
-uint32_t ngx_http_longpoll_zone_slot(ngx_http_longpoll_zone_t *z,
+uint32_t ngx_http_longpoll_zone_room_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 
 /* drops the messages over their ttl; 1: there are more */
-ngx_uint_t ngx_http_longpoll_zone_expire(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_room_expire(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_uint_t *steps);
 
 /* drops the messages over the category's buffer; NGX_OK, NGX_BUSY */
-ngx_int_t ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_room_trim(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_uint_t *steps);
 
 /*
@@ -50,7 +50,7 @@ ngx_int_t ngx_http_longpoll_zone_trim(ngx_http_longpoll_zone_t *z,
  * use, the category is in use now.  NGX_OK: *slot is set, to
  * NGX_HTTP_LONGPOLL_CAT_NONE if there is no such category; NGX_BUSY.
  */
-ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_room_touch(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t use,
     ngx_uint_t *steps, uint32_t *slot);
 
@@ -59,7 +59,7 @@ ngx_int_t ngx_http_longpoll_zone_touch(ngx_http_longpoll_zone_t *z,
  * with interested workers only if watched, and if there is no other.
  * NGX_HTTP_LONGPOLL_CAT_NONE: none was found this time.
  */
-uint32_t ngx_http_longpoll_zone_victim(ngx_http_longpoll_zone_t *z,
+uint32_t ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z,
     ngx_uint_t full, ngx_uint_t watched);
 
 

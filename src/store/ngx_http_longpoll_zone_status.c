@@ -32,9 +32,9 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_lock(z);
 
     st->size = z->size;
-    st->used = z->size - (ngx_http_longpoll_zone_limit(z)
+    st->used = z->size - (ngx_http_longpoll_zone_room_limit(z)
                           - ngx_min(sh->log.live,
-                                    ngx_http_longpoll_zone_limit(z)));
+                                    ngx_http_longpoll_zone_room_limit(z)));
     st->categories = sh->cats.active;
     st->events = sh->list.count;
     st->counters = sh->counters;
@@ -70,20 +70,20 @@ ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_lock(z);
 
-        rc = ngx_http_longpoll_zone_touch(z, cat, now, 0, &steps, &slot);
+        rc = ngx_http_longpoll_zone_room_touch(z, cat, now, 0, &steps, &slot);
 
         if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
             c = &z->cats.slots[slot];
 
             if (c->count) {
                 st->events = c->count;
-                ngx_http_longpoll_zone_uuid(z,
+                ngx_http_longpoll_zone_msg_uuid(z,
                                     ngx_http_longpoll_zone_msg(z, c->first),
                                     &st->first);
                 last = ngx_http_longpoll_zone_clock_last(z, slot);
 
                 if (last) {
-                    ngx_http_longpoll_zone_uuid(z, last, &st->last);
+                    ngx_http_longpoll_zone_msg_uuid(z, last, &st->last);
                 }
             }
         }

@@ -50,7 +50,7 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
         ngx_http_longpoll_zone_lock(z);
-        more = ngx_http_longpoll_zone_expire(z, now, &steps);
+        more = ngx_http_longpoll_zone_room_expire(z, now, &steps);
         ngx_http_longpoll_zone_unlock(z);
 
     } while (more);
@@ -74,9 +74,10 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
             n = sh->tick.sweep < sh->cats.fresh ? sh->tick.sweep : 0;
 
             if (z->cats.slots[n].hash[0]
-                && ngx_http_longpoll_zone_inactive(z, n, now)
-                && ngx_http_longpoll_zone_forget(z, n, &sh->counters.expired,
-                                                 &steps)
+                && ngx_http_longpoll_zone_list_inactive(z, n, now)
+                && ngx_http_longpoll_zone_list_forget(z, n,
+                                                      &sh->counters.expired,
+                                                      &steps)
                    != NGX_OK)
             {
                 break;

@@ -53,10 +53,10 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
         if (ngx_http_longpoll_cat_idle(&z->cats)
             >= ngx_http_longpoll_cat_max_idle(&z->cats))
         {
-            victim = ngx_http_longpoll_zone_victim(z, 0, 0);
+            victim = ngx_http_longpoll_zone_room_victim(z, 0, 0);
 
             if (victim != NGX_HTTP_LONGPOLL_CAT_NONE) {
-                ngx_http_longpoll_zone_free(z, victim);
+                ngx_http_longpoll_zone_list_free(z, victim);
             }
         }
 
@@ -148,7 +148,7 @@ ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_set(j, cat->waiting, cat->waiting & ~bit);
     ngx_http_longpoll_done(j);
 
-    ngx_http_longpoll_zone_release(z, slot);
+    ngx_http_longpoll_zone_list_release(z, slot);
 }
 
 
@@ -228,8 +228,8 @@ ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
                               *pending & ~ngx_http_longpoll_zone_bit(worker));
 
         if (*pending == 0 && (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_TAKEN)) {
-            ngx_http_longpoll_zone_drop(z, msg,
-                                        NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+            ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
         }
     }
 }

@@ -137,7 +137,7 @@ my @mutants = (
 
     { name => 'the limit of the living ignored',
       file => 'zone_room.c',
-      from => 'while (sh->log.live + need > ngx_http_longpoll_zone_limit(z)) {',
+      from => 'while (sh->log.live + need > ngx_http_longpoll_zone_room_limit(z)) {',
       to => 'while (sh->log.live + need > sh->log.size) {',
       seen => 'unit' },
 
