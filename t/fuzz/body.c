@@ -57,7 +57,7 @@ body_parse(body_answer_t *a, u_char *body, size_t len)
 }
 
 
-/* what was found for data is a value, and all of it */
+/* the span of data is one value, and all of it */
 
 static void
 body_span(ngx_str_t *data, u_char *body, size_t len)

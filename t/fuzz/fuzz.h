@@ -2,7 +2,7 @@
 /*
  * fuzz.h: what the fuzz targets have in common.
  *
- * A target is one program, made of its own file, files of src/ and stubs of
+ * A target is one program, made of its own file, files of src/ and parts of
  * t/unit/, under libFuzzer, AddressSanitizer and UBSan.  It gives what the
  * fuzzer throws at it to the code, from pieces of malloc() that are exactly as
  * long as they say, and asks for what must hold whatever the bytes are; what

@@ -134,7 +134,7 @@ query_agree(query_answer_t *a, query_answer_t *b)
 }
 
 
-/* what was kept of it is the same, in the bytes of whoever asks again */
+/* the kept answer is the same, in the bytes of the second caller */
 
 static void
 query_kept(query_answer_t *a, ngx_str_t *args)

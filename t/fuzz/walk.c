@@ -405,7 +405,7 @@ walk_make(fuzz_bytes_t *b)
 }
 
 
-/* a place of some kind: most are looked at by somebody */
+/* bytes of some kind: most of them are read by some call */
 
 static u_char *
 walk_place(ngx_uint_t kind, uint64_t n, size_t *left)
@@ -456,7 +456,7 @@ walk_place(ngx_uint_t kind, uint64_t n, size_t *left)
 }
 
 
-/* somebody died in the midst of a step that nobody makes */
+/* a process died within a step that no process makes */
 
 static void
 walk_journal(fuzz_bytes_t *b)

@@ -3,10 +3,10 @@
  * zone.c: calls of a live zone, as the bytes choose them.
  *
  * The model of the store's unit test (t/unit/store_model.h), with the bytes in
- * place of chance: the first says what world it is, then each choice takes as
- * many as it needs.  Every answer is compared with the model's and every call
- * leaves a sound zone.  Beside the calls of the model there are reads with any
- * 64 bits as the cursor.
+ * place of random numbers: the first one chooses the flags of the world, then
+ * each choice takes as many as it needs.  Every answer is compared with the
+ * model's, and zone_check() passes after every call.  Beside the calls of the
+ * model there are reads with any 64 bits as the cursor.
  */
 
 
