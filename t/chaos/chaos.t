@@ -75,7 +75,7 @@ my @worlds = (
       oracle => { buffer => 10000, read => 1 } },
 
     { name => 'many', zone => ['128k'], conf => ['buffer=20'], cats => 400,
-      size => 100, oracle => { buffer => 20, loose => 1 },
+      size => 100, oracle => { buffer => 20, evicts => 1 },
       per_second => { publish => 150 } },
 
     { name => 'h2', zone => ['8m'], conf => ['buffer=1000'], cats => 6,

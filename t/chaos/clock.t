@@ -178,7 +178,7 @@ is(said($parked->response), 'events a2', 'inactive: and it is woken');
 $server->end;
 
 
-# between two lives: what the file says of the first one counts, and of what was
+# between two epochs: what the file says of the first one counts, and of what was
 # deleted only its notes
 
 for my $end (qw( quit kill_all )) {

@@ -1,4 +1,4 @@
-# A zone begins a new life while nginx goes on: with another size, and in the
+# A zone begins a new epoch while nginx goes on: with another size, and in the
 # new binary of an upgrade (USR2), there and back.  In an upgrade there are two
 # zones for a while, and two masters with workers that take connections from
 # the same sockets.
@@ -218,7 +218,7 @@ sub drained {
     is(join(' ', map { said($_->response) } @farm),
        join(' ', ('events a3') x 10),
        "$name: and are woken by what old workers are given");
-    is(life($a3), life($a1), "$name: which is the same life");
+    is(life($a3), life($a1), "$name: which is the same epoch");
 
     my $begin = time;
 
@@ -243,7 +243,7 @@ sub drained {
     wait_waiting(13);
 
     is(said(answer("category=farm&last_id=$a3")), 'timeout missed',
-       "$name: an id of the old life is told missed");
+       "$name: an id of the old epoch is told missed");
     is(said(answer('category=farm&since_time=' . ($before - 60000))),
        'timeout missed', "$name: so is a time before the new one");
     is(said(answer('category=farm&since_time=0')), 'timeout',
@@ -251,7 +251,7 @@ sub drained {
 
     my $b1 = publish(farm => 'b1');
 
-    isnt(life($b1), life($a1), "$name: another life");
+    isnt(life($b1), life($a1), "$name: another epoch");
     is(join(' ', map { said($_->response) } @new),
        join(' ', ('events b1') x 10), "$name: its polls are woken");
     is(said($from_id->response), 'events b1 missed',
@@ -342,7 +342,7 @@ sub drained {
 
     my $a2 = publish(farm => 'a2');
 
-    is(life($a2), life($a1), "$name: it is the old life");
+    is(life($a2), life($a1), "$name: it is the old epoch");
     is(join(' ', map { said($_->response) } @polls),
        join(' ', ('events a2') x 10),
        "$name: who has an old cursor goes on from there");
@@ -511,7 +511,7 @@ sub drained {
 
     my $mapped = maps('/dev/zero');
     is(scalar(grep { $_ != $mapped->[0] } @$mapped), 0,
-       "$name: no zone of an earlier life is mapped any more");
+       "$name: no zone of a previous epoch is mapped any more");
 
     no_alerts($name, qr/too small/);
     $server->end;

@@ -690,7 +690,7 @@ sub published {
         for my $f (@{ $self->{followers} }) {
             next unless $f->{conn} and $f->{conn}{on};
             next unless grep { $f->{has}{ $_->{cat} } } @{ $pub->{events} };
-            $f->{owed} ||= [ time, $self->{lost}, $pub ];
+            $f->{awaited} ||= [ time, $self->{lost}, $pub ];
         }
 
     } elsif ($r->status == 413) {
@@ -787,9 +787,9 @@ sub place {
             ($cursor, $query) = (Longpoll::Oracle::ms_place($at, 'g'),
                                  "last_id=$id");
 
-            # a zone of another size knows that there were earlier lives
+            # a zone of another size knows of previous epochs
 
-            $reader->{must_miss} = $at > 1000 * $self->{oracle}->life_end;
+            $reader->{must_miss} = $at > 1000 * $self->{oracle}->epoch_end;
         }
     }
 
@@ -875,7 +875,7 @@ sub poll {
     # looks anyway
 
     $f->{timeout} = $self->{short} ? 1 : (1, 5, 10)[++$f->{polls} % 3];
-    delete $f->{owed};
+    delete $f->{awaited};
     $self->{oracle}->ask($f);
     $self->request($conn, sub { $self->heard($f, @_) },
                    GET => poll_uri($f, $f->{query}, $f->{timeout}));
@@ -1119,7 +1119,7 @@ sub do_reload {
     my $zone = $world->{zone}[ $o->{zone} ];
 
     if ($zone ne $self->{zone}) {
-        $self->{oracle}->life_ends;
+        $self->{oracle}->epoch_ends;
         $self->{ending} ||= [];
     }
 
@@ -1158,7 +1158,7 @@ sub hup {
     $self->{server}{child}->signal('HUP');
 }
 
-# whether an earlier life is over: its workers are those that were there before
+# whether the previous epoch is over: its workers are those that were there before
 # the configuration was read, and who was started in place of a killed one
 
 sub ended {
@@ -1170,7 +1170,7 @@ sub ended {
     return if keys %now != $workers or grep { $now{$_} } @{ $self->{ending} };
 
     delete $self->{ending};
-    $self->{oracle}->life_ended;
+    $self->{oracle}->epoch_ended;
 }
 
 # the file stays broken until the next reload; nginx goes on as it was
@@ -1197,28 +1197,28 @@ sub do_status {
 
     my $conn = $self->connect;
     my $was = $self->{figures};
-    my $life = $self->life;
+    my $epoch = $self->epoch;
 
     $self->request($conn, sub {
         my ($r) = @_;
         $self->close($conn);
-        $self->figures($r->json->{zones}{events}, $was, $life) if $r;
+        $self->figures($r->json->{zones}{events}, $was, $epoch) if $r;
     }, GET => '/status');
 }
 
-# the number of the zone's life, 0 between two
+# the number of the zone's epoch, 0 between two
 
-sub life { $_[0]{ending} ? 0 : 1 + @{ $_[0]{oracle}{lives} } }
+sub epoch { $_[0]{ending} ? 0 : 1 + @{ $_[0]{oracle}{epochs} } }
 
 # counters never go back, from one answer to what is asked after it
 
 sub figures {
-    my ($self, $now, $was, $life) = @_;
+    my ($self, $now, $was, $epoch) = @_;
 
-    return unless $life and $life == $self->life;
+    return unless $epoch and $epoch == $self->epoch;
 
-    $was = $now if !$was or $was->{life} != $life;
-    $now->{life} = $life;
+    $was = $now if !$was or $was->{epoch} != $epoch;
+    $now->{epoch} = $epoch;
 
     for (qw( published delivered timeouts missed evicted expired refused
              disconnected ))
@@ -1258,14 +1258,14 @@ sub overdue {
                                $f->{name}, $waited, $f->{timeout})
             if $waited > $f->{timeout} + 1 + $Slack;
 
-        next unless $f->{owed};
+        next unless $f->{awaited};
 
-        my ($at, $lost, $pub) = @{ $f->{owed} };
+        my ($at, $lost, $pub) = @{ $f->{awaited} };
         my $for = $self->waited($at, $lost);
 
         next if $for <= 1 + $Slack;
 
-        delete $f->{owed};
+        delete $f->{awaited};
 
         next if defined $f->{asked} and $pub->{id} le $f->{asked};
         next if grep { !$f->{has}{ $_->{cat} } or $oracle->may_be_gone($_) }
@@ -1335,7 +1335,7 @@ sub settle {
         !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
     }) or return;
 
-    $self->until('the end of the last life', 10, sub {
+    $self->until('the end of the last epoch', 10, sub {
         !$self->{ending};
     }) or return;
 
@@ -1389,7 +1389,7 @@ sub settle {
 
     # each as often as it was acknowledged, or not, but might be there
 
-    my $begun = $oracle->life_end;
+    my $begun = $oracle->epoch_end;
     my $least = grep { $_->{acked} and $_->{sent} > $begun }
                 @{ $oracle->{events} };
     my $most = 0;
@@ -1440,7 +1440,7 @@ sub status {
     my $st = eval { $self->{server}->status('events') };
 
     $self->{oracle}->fail(answers => "status: $@") unless $st;
-    $self->figures($st, $self->{figures}, $self->life) if $st;
+    $self->figures($st, $self->{figures}, $self->epoch) if $st;
     return $st;
 }
 

@@ -9,7 +9,7 @@ package Longpoll::Oracle;
 #         buffer => $n,                     # the smallest that it ever had
 #         ttl => [$least, $most],           # seconds; so inactive
 #         read => 1,                        # delete_on_read
-#         loose => 1,                       # categories may be forgotten
+#         evicts => 1,                       # categories may be evicted
 #     );
 #
 #     $oracle->publish($cats, $sizes, $key)  a publish, to be sent: its body
@@ -25,7 +25,7 @@ package Longpoll::Oracle;
 #     $oracle->set_clock($ahead, $set)       nginx's wall clock is set, so many
 #                                            seconds ahead of the test's; $set
 #                                            does it
-#     $oracle->life_ends, ->life_ended       a reload with another size: from its
+#     $oracle->epoch_ends, ->epoch_ended       a reload with another size: from its
 #                                            signal until the last worker of the
 #                                            old configuration is gone
 #     $oracle->clock_peak                    the latest that the zone's clock can
@@ -63,7 +63,7 @@ sub new {
     return bless { %o, begun => time, events => [], cats => {}, by_id => {},
                    bytes => 0, flight => 0, failures => [], names => 0,
                    delivered => 0, clock => [ { ahead => 0 } ], peak => 0,
-                   given => 0, lives => [], suspects => [] }, $class;
+                   given => 0, epochs => [], suspects => [] }, $class;
 }
 
 sub fail {
@@ -147,41 +147,41 @@ sub clock_least {
 }
 
 
-# Lives.  While a reload changes the zone's size there are two of them, and who
+# Epochs.  While a reload changes the zone's size there are two of them, and who
 # asks or publishes may come to either.  The new one has what the old one had;
 # what was sent meanwhile may be gone with the old one, and everybody is told.
 
-sub life_ends {
+sub epoch_ends {
     my ($self) = @_;
 
-    push @{ $self->{lives} }, { begin => time };
+    push @{ $self->{epochs} }, { begin => time };
 }
 
 # the old one's clock may have been a little ahead
 
-sub life_ended {
+sub epoch_ended {
     my ($self) = @_;
 
-    $_->{end} //= time + 0.05 for @{ $self->{lives} };
+    $_->{end} //= time + 0.05 for @{ $self->{epochs} };
 }
 
-# what was sent before it may be of an earlier life; 0: all is of this one
+# what was sent before it may be of a previous epoch; 0: all is of this one
 
-sub life_end {
-    my ($self, $life) = @_;
+sub epoch_end {
+    my ($self, $epoch) = @_;
 
-    $life //= $self->{lives}[-1] or return 0;
-    return $life->{end} // 9e9;
+    $epoch //= $self->{epochs}[-1] or return 0;
+    return $epoch->{end} // 9e9;
 }
 
-# the life that may have ended while a poll, say, was on its way
+# the epoch that may have ended while a poll, say, was on its way
 
 sub between_lives {
     my ($self, $since) = @_;
 
-    my $life = $self->{lives}[-1];
+    my $epoch = $self->{epochs}[-1];
 
-    return $life && $self->life_end >= $since ? $life : undef;
+    return $epoch && $self->epoch_end >= $since ? $epoch : undef;
 }
 
 # publishing
@@ -371,7 +371,7 @@ sub used {
 sub may_be_dropped {
     my ($self, $e, $now) = @_;
 
-    return 1 if $e->{sent} <= $self->life_end;
+    return 1 if $e->{sent} <= $self->epoch_end;
     return 1 if $self->{ttl}
         and $self->clock_peak($now) - $self->born($e)
             > $self->{ttl}[0] - 0.1;
@@ -420,9 +420,9 @@ sub may_be_gone {
 sub may_miss {
     my ($self, $reader, $cursor, $now) = @_;
 
-    return 1 if $self->{loose} and $cursor ne '';
-    return 1 if $self->{lives}[0]
-        and $cursor le ms_place(1000 * $self->life_end, 'g');
+    return 1 if $self->{evicts} and $cursor ne '';
+    return 1 if $self->{epochs}[0]
+        and $cursor le ms_place(1000 * $self->epoch_end, 'g');
 
     for my $name (@{ $reader->{cats} }) {
         for my $e (@{ $self->cat($name)->{events} }) {
@@ -572,7 +572,7 @@ sub answer {
 sub same_ms {
     my ($self, $reader, $last, $id, $e) = @_;
 
-    # an id of another life stands for its ms
+    # an id of another epoch stands for its ms
 
     return 1 if $last =~ /^$uuid$/ and id_ms($last) == id_ms($id)
         and substr($last, 20) ne substr($id, 20);
@@ -624,12 +624,12 @@ sub ended {
     # who asks for all there is, is not told of categories long forgotten
 
     push @{ $reader->{missed} }, [$from, $to]
-        if $missed or $self->{loose} and $from eq '';
+        if $missed or $self->{evicts} and $from eq '';
 
     # a cursor of the client's own that never moves would be behind what the
     # answer said
 
-    # and where there are two lives the clock of one says nothing of the other's
+    # and where there are two epochs the clock of one says nothing of the other's
 
     $reader->{cursor} = $to if !defined $reader->{cursor}
         or $to gt $reader->{cursor} and (!$between or %$got);
