@@ -236,7 +236,8 @@ typedef struct {
  * What is known of earlier epochs, to judge the cursors that they issued.  A
  * cursor before valid_from may have missed events; so may an id behind end, and
  * a time in [born, contested_until).  Any other cursor of an earlier epoch is
- * as good as one of this epoch.  lost_until <= valid_from once the zone is loaded.
+ * as good as one of this epoch.  Once the zone is loaded, lost_until <=
+ * valid_from.
  *
  * Written in zone_load, zone_adopt and zone_epoch.
  */

@@ -11,8 +11,9 @@
  *
  * Late writes.  When a zone is resized, a later zone of the same name replaces
  * it, and the workers that have the older zone may still publish to it for a
- * while.  Both zones issue ids and times of their own.  After such a late write,
- * every poll with a cursor that the later zone issued before must get missed.
+ * while.  Both zones issue ids and times of their own.  After such a late
+ * write, every poll with a cursor that the later zone issued before must get
+ * missed.
  * So all zones of one name share, in memory outside of them (late_sh_t), the
  * highest id issued and one word for each zone (upto).  A late write first sets
  * the words of all later zones behind the highest id issued, then reads whether

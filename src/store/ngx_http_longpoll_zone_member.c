@@ -2,10 +2,11 @@
 /*
  * ngx_http_longpoll_zone_member.c: the workers that have a zone with a file.
  *
- *     join ─▶ member ── leaving ─▶ leaving member ── resign ─▶
- *                └──────────── resign, of a dead worker ─▶
+ *     join ─▶ member ── leave ─▶ leaving member ── resign ─▶ no member
+ *                └────────── resign, if it died ────────────────▲
  *
- * Both sets are words of disk, written under the lock.
+ * Members and leaving members are two sets, words of disk, written under the
+ * lock.
  */
 
 
