@@ -13,6 +13,7 @@
 #include "fuzz.h"
 
 #include <ngx_http_longpoll_query.h>
+#include <ngx_http_longpoll_utf8.h>
 
 
 #define QUERY_TIMEOUT  110
