@@ -230,52 +230,44 @@ op_begin(op_t *op)
 }
 
 
+/*
+ * Every cursor given so far is told: by this zone, up to its last id, and by
+ * the other nginx, up to op->last.  Where nothing waits for the disk the call
+ * advances the zone behind late writes, and behind an earlier call of the same
+ * kind, before it looks at the last id.
+ */
+
 static void
-op_done(op_t *op, ngx_uint_t killed)
+op_missing(op_t *op, ngx_uint_t killed)
 {
-    uint64_t    id, last;
-    ngx_uint_t  i;
+    uint64_t  id, last;
 
-    if (op->kind == OP_PUBLISH) {
-        op_published(op, killed);
-    }
+    last = ngx_max(op->last_id, op->last);
 
-    if (op->kind == OP_DURABLE) {
-        if (op->must) {
-            m.exempt = ngx_max(m.exempt, sh->clock.visible);
-        }
-
-        if (sh->disk.durable && !op->durable) {
-            m.exempt = sh->clock.committed;
-        }
-    }
-
-    /*
-     * Every cursor given so far is told: by this zone, up to its last id, and
-     * by the other nginx, up to op->last.  Where nothing waits for the disk the
-     * call advances the zone behind late writes, and behind an earlier call of
-     * the same kind, before it looks at the last id.
-     */
-
-    if (op->kind == OP_MISSING) {
-        last = ngx_max(op->last_id, op->last);
-
-        if (op->visible == op->committed) {
-            last = ngx_max(last, model_late);
-            last = ngx_max(last, m.missing);
-        }
-
-        last = ngx_http_longpoll_id(model_ms(last) + 1, 0);
+    if (op->visible == op->committed) {
+        last = ngx_max(last, model_late);
         last = ngx_max(last, m.missing);
-
-        id = sh->previous.missing_below;
-
-        unit_must(id == last || (killed && id == m.missing),
-                  "missed is told below %lx, not below %lx",
-                  (unsigned long) id, (unsigned long) last);
-
-        m.missing = id;
     }
+
+    last = ngx_http_longpoll_id(model_ms(last) + 1, 0);
+    last = ngx_max(last, m.missing);
+
+    id = sh->previous.missing_below;
+
+    unit_must(id == last || (killed && id == m.missing),
+              "missed is told below %lx, not below %lx",
+              (unsigned long) id, (unsigned long) last);
+
+    m.missing = id;
+}
+
+
+/* where nothing waits for the disk, every call advances behind late writes */
+
+static void
+op_advanced(op_t *op, ngx_uint_t killed)
+{
+    uint64_t  last;
 
     last = ngx_max(model_late, m.missing);
 
@@ -292,34 +284,69 @@ op_done(op_t *op, ngx_uint_t killed)
     }
 
     m.visible = sh->clock.visible;
+}
+
+
+/* the process of the op is dead; a writer's lines are on disk, or not */
+
+static void
+op_died(op_t *op)
+{
+    ngx_uint_t  i;
+
+    m.killed = 1;
+
+    if (!op_writes(op)) {
+        return;
+    }
+
+    if (op->kind == OP_SAVED
+        || (m.round && op->kind != OP_COLLECT && unit_once(2)))
+    {
+        for (i = 0; i < model_npend; i++) {
+            model_push(file, model_pend[i]);
+        }
+
+        op_noted();
+    }
+
+    m.ready = 0;
+    m.round = 0;
+    m.compacting = 0;
+    model_npend = 0;
+    model_open();
+}
+
+
+static void
+op_done(op_t *op, ngx_uint_t killed)
+{
+    ngx_uint_t  i;
+
+    if (op->kind == OP_PUBLISH) {
+        op_published(op, killed);
+    }
+
+    if (op->kind == OP_DURABLE) {
+        if (op->must) {
+            m.exempt = ngx_max(m.exempt, sh->clock.visible);
+        }
+
+        if (sh->disk.durable && !op->durable) {
+            m.exempt = sh->clock.committed;
+        }
+    }
+
+    if (op->kind == OP_MISSING) {
+        op_missing(op, killed);
+    }
+
+    op_advanced(op, killed);
 
     op_diff(op, killed);
 
     if (killed) {
-        m.killed = 1;
-
-        if (!op_writes(op)) {
-            return;
-        }
-
-        if (op->kind == OP_SAVED
-            || (m.round && op->kind != OP_COLLECT && unit_once(2)))
-        {
-
-            /* some of it is on disk, or all */
-
-            for (i = 0; i < model_npend; i++) {
-                model_push(file, model_pend[i]);
-            }
-
-            op_noted();
-        }
-
-        m.ready = 0;
-        m.round = 0;
-        m.compacting = 0;
-        model_npend = 0;
-        model_open();
+        op_died(op);
         return;
     }
 
