@@ -9,6 +9,15 @@
  *     cursor    what a client has seen: its next poll goes on behind it
  *     epoch     of a zone: from its making to the end of that nginx, over all
  *               reloads; the bits that its ids have in common
+ *     interest  that polls of a worker wait for a category; slotless, if the
+ *               zone has no slot free for the category
+ *     dirty     of a worker: a category with something new, whose waiters
+ *               are not woken yet
+ *     pending   of a worker: a message that waits for it (delete_on_read)
+ *     reap      to end all that a dead worker has in the zones
+ *     drain     to answer the polls of a worker that leaves, one by one
+ *     step      stores that are undone together if their process is killed
+ *     late      of a message: published to a zone that another has replaced
  *
  * A time is milliseconds since 1970, uint64_t, unless its name says otherwise.
  */

@@ -131,6 +131,11 @@ typedef struct {
     ngx_atomic_t                     disconnected;      /* polls */
 } ngx_http_longpoll_counters_t;
 
+/* fill a struct with padding, as in worker_sh_t, when a counter is added */
+
+typedef char ngx_http_longpoll_counters_lines_t
+    [sizeof(ngx_http_longpoll_counters_t) % 64 ? -1 : 1];
+
 
 /*
  * A cursor of the disk's in the list of all messages: ref is the first message
