@@ -128,7 +128,7 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
         if (conf->status) {
             clcf->handler = ngx_http_longpoll_status_handler;
 
-        } else if (conf->subscribe || conf->publish || conf->remove) {
+        } else if (conf->subscribe || conf->publish || conf->delete) {
             clcf->handler = ngx_http_longpoll_method_handler;
         }
     }
@@ -146,7 +146,7 @@ static void
 ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
     ngx_http_longpoll_loc_conf_t *conf)
 {
-    if (conf->subscribe || conf->publish || conf->remove || conf->status) {
+    if (conf->subscribe || conf->publish || conf->delete || conf->status) {
         return;
     }
 
@@ -155,7 +155,7 @@ ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
     conf->gpoll_line = prev->gpoll_line;
     conf->publish = prev->publish;
     conf->format = prev->format;
-    conf->remove = prev->remove;
+    conf->delete = prev->delete;
     conf->status = prev->status;
     conf->status_zone = prev->status_zone;
     conf->status_format = prev->status_format;

@@ -120,7 +120,7 @@ ngx_http_longpoll_conf_location_delete(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_longpoll_loc_conf_t *llcf = conf;
 
-    return ngx_http_longpoll_conf_location_use(cf, cmd, llcf, &llcf->remove);
+    return ngx_http_longpoll_conf_location_use(cf, cmd, llcf, &llcf->delete);
 }
 
 
@@ -138,7 +138,7 @@ ngx_http_longpoll_conf_location_status(ngx_conf_t *cf, ngx_command_t *cmd,
         return "is duplicate";
     }
 
-    if (llcf->subscribe || llcf->publish || llcf->remove) {
+    if (llcf->subscribe || llcf->publish || llcf->delete) {
         return "is incompatible with \"longpoll_subscribe\", "
                "\"longpoll_publish\" and \"longpoll_delete\"";
     }

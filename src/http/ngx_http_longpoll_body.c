@@ -27,7 +27,7 @@
 static ngx_int_t ngx_http_longpoll_body_read(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_longpoll_body_copy(ngx_http_request_t *r, u_char *p);
-static ngx_int_t ngx_http_longpoll_body_configured(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_body_for_configured(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
     ngx_str_t *body, ngx_str_t *error);
 static ngx_uint_t ngx_http_longpoll_body_is_json(ngx_http_request_t *r);
@@ -36,7 +36,7 @@ static ngx_int_t ngx_http_longpoll_body_text(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_body_parse(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
     ngx_str_t *body, ngx_str_t *error);
-static ngx_int_t ngx_http_longpoll_body_room(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_body_alloc_msgs(ngx_http_request_t *r,
     ngx_http_longpoll_batch_t *batch);
 static void ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_batch_t *batch, ngx_http_longpoll_item_t *items);
@@ -67,10 +67,10 @@ ngx_http_longpoll_body_batch(ngx_http_request_t *r,
     ngx_str_null(error);
 
     rc = llcf->category
-             ? ngx_http_longpoll_body_configured(r, z, batch, &body, error)
+             ? ngx_http_longpoll_body_for_configured(r, z, batch, &body, error)
              : ngx_http_longpoll_body_parse(r, z, batch, &body, error);
 
-    /* json returns NGX_ERROR for an invalid body, too */
+    /* NGX_ERROR with a text: the body is invalid; without one: no memory */
 
     return (rc == NGX_ERROR && error->len) ? NGX_DECLINED : rc;
 }
@@ -161,7 +161,7 @@ ngx_http_longpoll_body_copy(ngx_http_request_t *r, u_char *p)
 /* one message for each configured category; the body is the data of all */
 
 static ngx_int_t
-ngx_http_longpoll_body_configured(ngx_http_request_t *r,
+ngx_http_longpoll_body_for_configured(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
     ngx_str_t *body, ngx_str_t *error)
 {
@@ -197,7 +197,7 @@ ngx_http_longpoll_body_configured(ngx_http_request_t *r,
 
     batch->nmsgs = batch->ncats;
 
-    if (ngx_http_longpoll_body_room(r, batch) != NGX_OK) {
+    if (ngx_http_longpoll_body_alloc_msgs(r, batch) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -305,7 +305,8 @@ ngx_http_longpoll_body_parse(ngx_http_request_t *r,
     batch->cats = ngx_palloc(r->pool,
                              batch->nmsgs * sizeof(ngx_http_longpoll_cat_t));
 
-    if (batch->cats == NULL || ngx_http_longpoll_body_room(r, batch) != NGX_OK)
+    if (batch->cats == NULL
+        || ngx_http_longpoll_body_alloc_msgs(r, batch) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -330,7 +331,7 @@ ngx_http_longpoll_body_parse(ngx_http_request_t *r,
 /* batch->msgs for batch->nmsgs messages */
 
 static ngx_int_t
-ngx_http_longpoll_body_room(ngx_http_request_t *r,
+ngx_http_longpoll_body_alloc_msgs(ngx_http_request_t *r,
     ngx_http_longpoll_batch_t *batch)
 {
     if (batch->nmsgs == 1) {

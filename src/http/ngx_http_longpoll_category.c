@@ -23,7 +23,7 @@ static ngx_int_t ngx_http_longpoll_category_parse(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_longpoll_category_configured(ngx_http_request_t *r,
+ngx_http_longpoll_category_values(ngx_http_request_t *r,
     ngx_http_longpoll_configured_t *conf)
 {
     ngx_uint_t                          i;
@@ -66,7 +66,7 @@ ngx_http_longpoll_category_read(ngx_http_request_t *r,
     ngx_int_t                       rc;
     ngx_http_longpoll_configured_t  conf;
 
-    rc = ngx_http_longpoll_category_configured(r, &conf);
+    rc = ngx_http_longpoll_category_values(r, &conf);
 
     switch (rc) {
 

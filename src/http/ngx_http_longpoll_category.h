@@ -20,7 +20,7 @@
  *               categories
  * NGX_ERROR     no memory
  */
-ngx_int_t ngx_http_longpoll_category_configured(ngx_http_request_t *r,
+ngx_int_t ngx_http_longpoll_category_values(ngx_http_request_t *r,
     ngx_http_longpoll_configured_t *conf);
 
 /*
@@ -31,7 +31,8 @@ ngx_int_t ngx_http_longpoll_category_configured(ngx_http_request_t *r,
  *
  * NGX_OK        *cats and *ncats are set; the array has room for one more
  * NGX_DECLINED  there is none, or an invalid one: *error
- * NGX_ABORT     there are more than 64: *error
+ * NGX_ABORT     there are more than 64: *error.  (A publish refuses with this
+ *               text, but with another one instead of NGX_DECLINED's.)
  * NGX_ERROR     no memory
  */
 ngx_int_t ngx_http_longpoll_category_read(ngx_http_request_t *r,

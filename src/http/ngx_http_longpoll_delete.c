@@ -40,7 +40,7 @@ ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
     }
 
     ctx->result = NGX_HTTP_LONGPOLL_ERROR;
-    ctx->zone = llcf->remove;
+    ctx->zone = llcf->delete;
 
     rc = ngx_http_longpoll_category_read(r, ctx->zone, &ctx->cats, &ctx->ncats,
                                          &error);

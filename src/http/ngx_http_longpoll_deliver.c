@@ -16,8 +16,9 @@
  * cursors there, since each has seen all that was there when it was parked.
  *
  * An answer that says `missed`, or is for several categories, serves no other
- * waiter.  A protocol that reads behind a cursor of the zone shares no answer;
- * of the message that it keeps the next read needs only the id.
+ * waiter.  gpoll shares no answer, since each read moves a client's cursor.
+ * Its last message is kept all the same: a read that finds that message again
+ * (rd->have is its id) does not copy its bytes.
  */
 
 
@@ -87,7 +88,7 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
 
         if (rd->msgs[0].data.len == 0) {
 
-            /* the message that we have */
+            /* it is the message rd->have, whose bytes the answer has */
 
             reading->bytes = answer->bytes;
             reading->bytes->refs++;
@@ -189,8 +190,9 @@ ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
 
     /*
      * An answer for several categories serves no other waiter.  Nor does the
-     * answer to a waiter that has asked for all messages: such a waiter is
-     * reported fewer losses.
+     * answer to a poll from the beginning: what makes others miss something
+     * (an earlier epoch) does not count for it, so its answer may lack their
+     * `missed`.
      */
 
     answer->from = (ctx->protocol->shared && ctx->ncats == 1
@@ -279,7 +281,10 @@ ngx_http_longpoll_deliver_nothing(ngx_http_request_t *r,
 }
 
 
-/* a client that has missed something is dropped, and learns no more of it */
+/*
+ * gpoll has no `missed`.  A client whose next message was dropped is unknown
+ * from then on, and this answer is how it learns of that.
+ */
 
 static ngx_int_t
 ngx_http_longpoll_deliver_unknown(ngx_http_request_t *r,

@@ -5,12 +5,12 @@
  *     read ──▶ answer      a new request, a time-out, a leaving worker
  *     wake ──▶ answer      a waiter that was woken
  *
- * The caller does with the return code of a read what it wants (park the
- * request, leave it parked), and hands the rest to answer.  There each return
- * code becomes what the client gets, for every protocol.
+ * NGX_AGAIN the caller may use itself: it parks the request, or leaves it
+ * parked.  It passes every other return code on to answer, where each becomes
+ * what the client gets, for every protocol.
  *
- * What a read takes from the zone (a client's cursor moves, a message is
- * deleted when it is read) must be answered.
+ * A read that returns NGX_OK may have used the messages up: it has moved a
+ * client's cursor, or deleted them.  So they must be sent.
  */
 
 

@@ -16,12 +16,13 @@ typedef struct {
     ngx_http_longpoll_zone_t             *zone;
     ngx_http_longpoll_zone_status_t       status;
 
-    /* of a category, if it has a name */
+    /* with ?category=; cat.name is empty without it */
     ngx_http_longpoll_cat_t               cat;
     ngx_http_longpoll_category_status_t   category;
     uint64_t                              waiting;
     uint64_t                              question; /* 0: not asked */
-    ngx_uint_t                            counted;  /* waiting is complete */
+    ngx_uint_t                            counted;  /* all answers are in
+                                                        waiting */
 } ngx_http_longpoll_figures_t;
 
 

@@ -78,7 +78,7 @@ typedef struct {
 typedef struct {
     ngx_http_longpoll_zone_t        *subscribe;
     ngx_http_longpoll_zone_t        *publish;
-    ngx_http_longpoll_zone_t        *remove;    /* longpoll_delete */
+    ngx_http_longpoll_zone_t        *delete;    /* longpoll_delete */
 
     ngx_http_longpoll_protocol_t    *protocol;  /* of polls */
     ngx_http_longpoll_conf_line_t    gpoll_line;    /* of protocol=gpoll */
@@ -110,7 +110,8 @@ typedef struct {
     /* of a poll */
     ngx_http_longpoll_protocol_t    *protocol;
     ngx_uint_t                       nlinks;    /* of cats that it waits for:
-                                                   behind ncats the client */
+                                                   ncats, and with gpoll one
+                                                   more, for the client */
     ngx_http_longpoll_client_t      *client;    /* whose cursor the zone has */
     ngx_http_longpoll_waiter_t      *waiter;    /* NULL: never parked */
 } ngx_http_longpoll_ctx_t;

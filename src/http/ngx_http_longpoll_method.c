@@ -70,13 +70,13 @@ ngx_http_longpoll_method_handler(ngx_http_request_t *r)
         return ngx_http_longpoll_publish_handler(r);
     }
 
-    if (llcf->remove && (r->method & (NGX_HTTP_DELETE|NGX_HTTP_POST))) {
+    if (llcf->delete && (r->method & (NGX_HTTP_DELETE|NGX_HTTP_POST))) {
         return ngx_http_longpoll_delete_handler(r);
     }
 
     method = &ngx_http_longpoll_method_table[(llcf->subscribe != NULL)
                                          | (llcf->publish != NULL) << 1
-                                         | (llcf->remove != NULL) << 2];
+                                         | (llcf->delete != NULL) << 2];
 
     if (r->method != NGX_HTTP_OPTIONS) {
         ctx = ngx_http_longpoll_ctx(r);

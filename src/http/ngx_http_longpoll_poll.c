@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_poll.c: a request that waits.
+ * ngx_http_longpoll_poll.c: one poll: reads, parks, is woken, is answered.
  *
  *                    woken: nothing for it
  *                       ┌──────────┐
@@ -25,9 +25,6 @@
  *
  * The cleanup of the request finds a waiter that is still PARKED if nginx has
  * finalized the request itself: then the client is gone.
- *
- * A stream (one request, many answers) would be woken with messages and, when
- * they are written, stay PARKED behind the last of them.
  */
 
 
@@ -40,14 +37,15 @@
 
 
 /*
- * A time-out is answered between 100 and 50 ms early (docs/protocol.md, What is
- * promised); what remains is for the turn of the event loop.  Polls that began
- * together take turns with these lanes, so that they do not all end together.
+ * A time-out is answered 95, 86, 77 or 68 ms early, each poll in turn, so that
+ * polls that began together do not all end together.  The page promises 50 to
+ * 100 ms (docs/protocol.md, How long it takes); the rest is for an event loop
+ * that is late.
  */
 
-#define NGX_HTTP_LONGPOLL_POLL_EARLY   95
-#define NGX_HTTP_LONGPOLL_POLL_LANES   4
-#define NGX_HTTP_LONGPOLL_POLL_LANE    9        /* ms between two */
+#define NGX_HTTP_LONGPOLL_POLL_EARLY    95      /* ms, at most */
+#define NGX_HTTP_LONGPOLL_POLL_TURNS    4
+#define NGX_HTTP_LONGPOLL_POLL_STAGGER  9       /* ms between two turns */
 
 
 typedef struct {
@@ -76,15 +74,15 @@ static void ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll);
 
 
 static ngx_http_longpoll_worker_handlers_t  ngx_http_longpoll_poll_handlers = {
-    ngx_http_longpoll_poll_wake,
-    ngx_http_longpoll_poll_expire,
-    ngx_http_longpoll_deliver_woken,
-    ngx_http_longpoll_persist_wake,
-    ngx_http_longpoll_persist_closing
+    ngx_http_longpoll_poll_wake,                    /* wake */
+    ngx_http_longpoll_poll_expire,                  /* expire */
+    ngx_http_longpoll_deliver_woken,                /* woken */
+    ngx_http_longpoll_persist_wake,                 /* check */
+    ngx_http_longpoll_persist_closing               /* closing */
 };
 
 
-static ngx_uint_t  ngx_http_longpoll_poll_lane;
+static ngx_uint_t  ngx_http_longpoll_poll_turn;
 
 
 #define ngx_http_longpoll_poll_of(w)                                          \
@@ -171,9 +169,9 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
 
 
 /*
- * Most requests of a fan-out that come back need no read: nothing was published
- * since, and others wait here for the same category, so that the interest is
- * registered.
+ * After a fan-out most clients ask for what comes behind the newest message.
+ * If others wait here for the same category, the worker's interest in it is
+ * registered already, and the zone need not be read.
  */
 
 static ngx_int_t
@@ -203,6 +201,7 @@ static ngx_http_longpoll_poll_t *
 ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_cursor_t *cursor, size_t limit, ngx_msec_t timeout)
 {
+    ngx_uint_t                 turn;
     ngx_http_cleanup_t        *cln;
     ngx_http_longpoll_poll_t  *poll;
 
@@ -221,9 +220,12 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     poll->waiter.wait = ctx->zone->data;
     poll->waiter.state = NGX_HTTP_LONGPOLL_WAIT_NEW;
 
+    /* a time-out is at least a second */
+
+    turn = ngx_http_longpoll_poll_turn++ % NGX_HTTP_LONGPOLL_POLL_TURNS;
+
     timeout -= NGX_HTTP_LONGPOLL_POLL_EARLY
-               - ngx_http_longpoll_poll_lane++ % NGX_HTTP_LONGPOLL_POLL_LANES
-                 * NGX_HTTP_LONGPOLL_POLL_LANE;
+               - turn * NGX_HTTP_LONGPOLL_POLL_STAGGER;
 
     if (ngx_http_longpoll_wait_park(&poll->waiter, ctx->cats, ctx->nlinks,
                                     timeout)

@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_poll.h: a request that waits, from NEW to LEFT.
+ * ngx_http_longpoll_poll.h: one poll: reads, parks, is woken, is answered.
  */
 
 

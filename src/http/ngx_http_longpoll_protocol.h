@@ -16,7 +16,8 @@
  * deliver call the table, and know no protocol by name.  A request comes
  * through it like this:
  *
- *     query ──┬─▶ head                              HEAD
+ *     query ──┬─▶ done                              an error, a registration
+ *             ├─▶ head                              HEAD of a poll
  *             └─▶ read: cost ──┬─▶ encode ─▶ send   messages
  *                              ├─▶ nothing          a time-out, or leaving
  *                              └─▶ unknown          no such client
@@ -34,7 +35,7 @@
 #include "ngx_http_longpoll_zone_read.h"
 
 
-/* the last answer that was encoded for waiters that were woken: deliver's */
+/* deliver keeps for each protocol the last answer to a waiter it has woken */
 
 typedef struct ngx_http_longpoll_answer_s  ngx_http_longpoll_answer_t;
 
@@ -83,9 +84,11 @@ struct ngx_http_longpoll_protocol_s {
     size_t                         (*cost)(ngx_str_t *category);
 
     /*
-     * What was read, as bytes; one reference is the caller's.  The bytes of
-     * the messages may be overwritten meanwhile: then they are encoded again.
-     * NULL: no memory.
+     * What was read, as bytes; one reference is the caller's.  NULL: no memory.
+     *
+     * rd->msgs may point into the log, which other processes may overwrite
+     * meanwhile, since the lock is not held.  So encode must cope with any
+     * bytes; deliver finds out, and calls it once more.
      */
     ngx_http_longpoll_shared_t    *(*encode)(ngx_http_longpoll_read_t *rd);
 
@@ -93,7 +96,7 @@ struct ngx_http_longpoll_protocol_s {
     ngx_int_t                      (*send)(ngx_http_request_t *r,
                                          ngx_http_longpoll_shared_t *bytes);
 
-    /* answers that there is no message; closing: since the worker leaves */
+    /* answers that no message came in time; closing: the worker leaves */
     ngx_int_t                      (*nothing)(ngx_http_request_t *r,
                                          ngx_http_longpoll_ctx_t *ctx,
                                          ngx_http_longpoll_read_t *rd,

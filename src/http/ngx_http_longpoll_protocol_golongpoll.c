@@ -107,7 +107,7 @@ ngx_http_longpoll_protocol_golongpoll_parse(ngx_http_request_t *r,
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
     cache = &ngx_http_longpoll_protocol_cache;
 
-    rc = ngx_http_longpoll_category_configured(r, &conf);
+    rc = ngx_http_longpoll_category_values(r, &conf);
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -149,7 +149,7 @@ ngx_http_longpoll_protocol_golongpoll_head(ngx_http_request_t *r,
 {
     ctx->result = NGX_HTTP_LONGPOLL_NONE;
 
-    return ngx_http_longpoll_response_head(r);
+    return ngx_http_longpoll_response_to_head(r);
 }
 
 

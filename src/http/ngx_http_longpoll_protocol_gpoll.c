@@ -79,11 +79,14 @@ ngx_http_longpoll_protocol_gpoll_query(ngx_http_request_t *r,
 
     rc = ngx_http_longpoll_protocol_gpoll_parse(r, ctx);
 
-    if (rc != NGX_DECLINED) {
-        return rc == NGX_OK ? NGX_DONE : rc;
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    /* what is also waited for, which the array has room for */
+    /*
+     * The poll also waits for its client, under the UUID in place of a hash.
+     * category_read() has left room for it behind the categories.
+     */
 
     cat = &ctx->cats[ctx->ncats];
     cat->hash[0] = ctx->client->uuid[0];
@@ -98,7 +101,7 @@ ngx_http_longpoll_protocol_gpoll_query(ngx_http_request_t *r,
 }
 
 
-/* NGX_DECLINED: it is a poll; else it was answered with that return code */
+/* as protocol->query returns */
 
 static ngx_int_t
 ngx_http_longpoll_protocol_gpoll_parse(ngx_http_request_t *r,
@@ -117,7 +120,7 @@ ngx_http_longpoll_protocol_gpoll_parse(ngx_http_request_t *r,
     ngx_http_longpoll_query_value(&r->args, buf,
                                   &ngx_http_longpoll_protocol_gpoll_name, &id);
 
-    /* the configuration has longpoll_category, or nginx had not started */
+    /* nginx refuses protocol=gpoll without longpoll_category */
 
     rc = ngx_http_longpoll_category_read(r, ctx->zone, &ctx->cats, &ctx->ncats,
                                          &error);
@@ -126,18 +129,20 @@ ngx_http_longpoll_protocol_gpoll_parse(ngx_http_request_t *r,
     }
 
     if (id.len < NGX_HTTP_LONGPOLL_GPOLL_SHORT) {
-        return ngx_http_longpoll_protocol_gpoll_register(r, ctx);
+        rc = ngx_http_longpoll_protocol_gpoll_register(r, ctx);
+        return rc == NGX_OK ? NGX_DONE : rc;
     }
 
     if (rc != NGX_OK) {
 
-        /* with 200 the text would be a message */
+        /* the client takes the body of a 200 for a message */
 
         llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
         status = llcf->error_status == NGX_HTTP_OK ? NGX_HTTP_BAD_REQUEST
                                                    : llcf->error_status;
 
-        return ngx_http_longpoll_response_plain(r, status, &error);
+        rc = ngx_http_longpoll_response_plain(r, status, &error);
+        return rc == NGX_OK ? NGX_DONE : rc;
     }
 
     ctx->client = ngx_palloc(r->pool, sizeof(ngx_http_longpoll_client_t));
@@ -146,10 +151,11 @@ ngx_http_longpoll_protocol_gpoll_parse(ngx_http_request_t *r,
     }
 
     if (ngx_http_longpoll_gpoll_parse(&id, ctx->client) != NGX_OK) {
-        return ngx_http_longpoll_protocol_gpoll_unknown(r);
+        rc = ngx_http_longpoll_protocol_gpoll_unknown(r);
+        return rc == NGX_OK ? NGX_DONE : rc;
     }
 
-    return NGX_DECLINED;
+    return NGX_OK;
 }
 
 
@@ -162,7 +168,7 @@ ngx_http_longpoll_protocol_gpoll_register(ngx_http_request_t *r,
 
     if (r->method == NGX_HTTP_HEAD) {
         ctx->result = NGX_HTTP_LONGPOLL_NONE;
-        return ngx_http_longpoll_response_plain_head(r);
+        return ngx_http_longpoll_response_plain_to_head(r);
     }
 
     body.data = ngx_pnalloc(r->pool, NGX_HTTP_LONGPOLL_GPOLL_REGISTERED_LEN);
@@ -225,7 +231,7 @@ ngx_http_longpoll_protocol_gpoll_head(ngx_http_request_t *r,
         (void) ngx_http_longpoll_zone_read_valid(ctx->zone);
 
         ctx->result = NGX_HTTP_LONGPOLL_NONE;
-        return ngx_http_longpoll_response_plain_head(r);
+        return ngx_http_longpoll_response_plain_to_head(r);
     }
 }
 

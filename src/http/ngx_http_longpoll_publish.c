@@ -8,9 +8,9 @@
  *     store       puts all messages into the zone, or none, and wakes workers
  *   saved         answers a publish that waited for the disk
  *
- * A step returns NGX_OK; NGX_DECLINED: the publish is refused with the error in
- * pub; NGX_ERROR: nginx answers 500.  Only store returns NGX_AGAIN: the answer
- * waits for the disk.
+ * Each of these functions returns NGX_OK; NGX_DECLINED: the publish is refused
+ * with the error in pub; NGX_ERROR: nginx answers 500.  Only store returns
+ * NGX_AGAIN: the answer waits for the disk.
  *
  * The publisher does not wait for polls.  A posted event answers those of its
  * own worker after it, and other workers are woken by their eventfds.
@@ -36,7 +36,7 @@ typedef struct {
 
     /* of a publish that waits for the disk */
     uint64_t                        id;         /* of its last message */
-    uint64_t                        failed;     /* zone_failed() before it */
+    uint64_t                        failed;     /* writes, before it */
 
     /* of a publish that is refused */
     ngx_uint_t                      status;
@@ -307,8 +307,9 @@ ngx_http_longpoll_publish_success(ngx_http_request_t *r,
 
     (void) ngx_http_longpoll_id_print(value.data, &ctx->last);
 
-    if (ngx_http_longpoll_response_header(r, &ngx_http_longpoll_publish_id_key,
-                                          &value)
+    if (ngx_http_longpoll_response_add_header(r,
+                                              &ngx_http_longpoll_publish_id_key,
+                                              &value)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -25,11 +25,11 @@
 static ngx_int_t ngx_http_longpoll_response_refer(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared, ngx_str_t *body);
 static void ngx_http_longpoll_response_unshare_handler(void *data);
-static ngx_int_t ngx_http_longpoll_response_head_of(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_response_to_head_of(ngx_http_request_t *r,
     ngx_str_t *type);
 static ngx_int_t ngx_http_longpoll_response_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, ngx_str_t *body);
-static ngx_int_t ngx_http_longpoll_response_headers(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_response_set_headers(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, size_t len);
 static void ngx_http_longpoll_response_clean(ngx_http_request_t *r);
 
@@ -156,7 +156,7 @@ ngx_http_longpoll_response_success(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_longpoll_response_text(ngx_http_request_t *r, ngx_str_t *type,
+ngx_http_longpoll_response_typed(ngx_http_request_t *r, ngx_str_t *type,
     ngx_str_t *body)
 {
     return ngx_http_longpoll_response_send(r, NGX_HTTP_OK, type, body);
@@ -176,7 +176,7 @@ ngx_http_longpoll_response_plain(ngx_http_request_t *r, ngx_uint_t status,
                                        body);
     }
 
-    rc = ngx_http_longpoll_response_headers(r, status,
+    rc = ngx_http_longpoll_response_set_headers(r, status,
                                        &ngx_http_longpoll_response_plain_type,
                                        0);
     if (rc != NGX_OK) {
@@ -187,7 +187,7 @@ ngx_http_longpoll_response_plain(ngx_http_request_t *r, ngx_uint_t status,
 
     ngx_str_set(&key, "Content-Type");
 
-    if (ngx_http_longpoll_response_header(r, &key,
+    if (ngx_http_longpoll_response_add_header(r, &key,
                                        &ngx_http_longpoll_response_plain_type)
         != NGX_OK)
     {
@@ -201,27 +201,27 @@ ngx_http_longpoll_response_plain(ngx_http_request_t *r, ngx_uint_t status,
 
 
 ngx_int_t
-ngx_http_longpoll_response_head(ngx_http_request_t *r)
+ngx_http_longpoll_response_to_head(ngx_http_request_t *r)
 {
-    return ngx_http_longpoll_response_head_of(r,
-                                             &ngx_http_longpoll_response_type);
+    return ngx_http_longpoll_response_to_head_of(r,
+                                       &ngx_http_longpoll_response_type);
 }
 
 
 ngx_int_t
-ngx_http_longpoll_response_plain_head(ngx_http_request_t *r)
+ngx_http_longpoll_response_plain_to_head(ngx_http_request_t *r)
 {
-    return ngx_http_longpoll_response_head_of(r,
+    return ngx_http_longpoll_response_to_head_of(r,
                                        &ngx_http_longpoll_response_plain_type);
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_response_head_of(ngx_http_request_t *r, ngx_str_t *type)
+ngx_http_longpoll_response_to_head_of(ngx_http_request_t *r, ngx_str_t *type)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_longpoll_response_headers(r, NGX_HTTP_OK, type, 0);
+    rc = ngx_http_longpoll_response_set_headers(r, NGX_HTTP_OK, type, 0);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -267,7 +267,7 @@ ngx_http_longpoll_response_method(ngx_http_request_t *r, ngx_str_t *allow,
 
     ngx_str_set(&key, "Allow");
 
-    if (ngx_http_longpoll_response_header(r, &key, allow) != NGX_OK) {
+    if (ngx_http_longpoll_response_add_header(r, &key, allow) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -283,7 +283,7 @@ ngx_http_longpoll_response_method(ngx_http_request_t *r, ngx_str_t *allow,
 
 
 ngx_int_t
-ngx_http_longpoll_response_header(ngx_http_request_t *r, ngx_str_t *key,
+ngx_http_longpoll_response_add_header(ngx_http_request_t *r, ngx_str_t *key,
     ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
@@ -311,7 +311,7 @@ ngx_http_longpoll_response_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_int_t     rc;
     ngx_chain_t   out;
 
-    rc = ngx_http_longpoll_response_headers(r, status, type, body->len);
+    rc = ngx_http_longpoll_response_set_headers(r, status, type, body->len);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -351,7 +351,7 @@ ngx_http_longpoll_response_send(ngx_http_request_t *r, ngx_uint_t status,
 
 
 static ngx_int_t
-ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
+ngx_http_longpoll_response_set_headers(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, size_t len)
 {
     ngx_uint_t  i, n;
@@ -360,13 +360,13 @@ ngx_http_longpoll_response_headers(ngx_http_request_t *r, ngx_uint_t status,
         ngx_http_longpoll_response_clean(r);
     }
 
-    /* golongpoll sends a publisher no headers for caches */
+    /* to a POST only the first, nosniff */
 
     n = (r->method == NGX_HTTP_POST) ? 1 : NGX_HTTP_LONGPOLL_RESPONSE_FIXED;
 
     for (i = 0; i < n; i++) {
 
-        if (ngx_http_longpoll_response_header(r,
+        if (ngx_http_longpoll_response_add_header(r,
                                     &ngx_http_longpoll_response_fixed[i].key,
                                     &ngx_http_longpoll_response_fixed[i].value)
             != NGX_OK)

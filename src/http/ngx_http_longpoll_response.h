@@ -18,7 +18,8 @@
 
 typedef struct {
     ngx_uint_t                       refs;
-    ngx_uint_t                       missed;    /* for the owner's use */
+    ngx_uint_t                       missed;    /* set by encode(),
+                                                   read by deliver */
     size_t                           len;
     u_char                           data[1];
 } ngx_http_longpoll_shared_t;
@@ -37,8 +38,8 @@ ngx_int_t ngx_http_longpoll_response_shared(ngx_http_request_t *r,
 ngx_int_t ngx_http_longpoll_response_json(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *body);
 
-/* status 200 with another type, for text */
-ngx_int_t ngx_http_longpoll_response_text(ngx_http_request_t *r,
+/* status 200 with another type */
+ngx_int_t ngx_http_longpoll_response_typed(ngx_http_request_t *r,
     ngx_str_t *type, ngx_str_t *body);
 
 /*
@@ -49,10 +50,10 @@ ngx_int_t ngx_http_longpoll_response_plain_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared);
 ngx_int_t ngx_http_longpoll_response_plain(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *body);
-ngx_int_t ngx_http_longpoll_response_plain_head(ngx_http_request_t *r);
+ngx_int_t ngx_http_longpoll_response_plain_to_head(ngx_http_request_t *r);
 
 /* to HEAD: the headers that the events of a poll would have */
-ngx_int_t ngx_http_longpoll_response_head(ngx_http_request_t *r);
+ngx_int_t ngx_http_longpoll_response_to_head(ngx_http_request_t *r);
 
 /* {"success": true} */
 ngx_int_t ngx_http_longpoll_response_success(ngx_http_request_t *r);
@@ -69,7 +70,7 @@ ngx_int_t ngx_http_longpoll_response_method(ngx_http_request_t *r,
  * Adds a header; call it before any function above.  The value is not copied.
  * NGX_OK, or NGX_ERROR: no memory.
  */
-ngx_int_t ngx_http_longpoll_response_header(ngx_http_request_t *r,
+ngx_int_t ngx_http_longpoll_response_add_header(ngx_http_request_t *r,
     ngx_str_t *key, ngx_str_t *value);
 
 

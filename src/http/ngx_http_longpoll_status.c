@@ -28,7 +28,7 @@ typedef struct {
     ngx_http_request_t              *request;
     ngx_array_t                      zones;     /* of figures_t */
 
-    /* of a request that counts polls */
+    /* with ?category=: the workers are asked how many polls wait */
     ngx_msec_t                       start;
     ngx_event_t                      timer;
 } ngx_http_longpoll_status_t;
@@ -41,7 +41,7 @@ static ngx_int_t ngx_http_longpoll_status_zones(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_status_wait(ngx_http_longpoll_status_t *st);
 static void ngx_http_longpoll_status_cleanup(void *data);
 static void ngx_http_longpoll_status_timer_handler(ngx_event_t *ev);
-static ngx_uint_t ngx_http_longpoll_status_count(ngx_array_t *zones);
+static ngx_uint_t ngx_http_longpoll_status_ask(ngx_array_t *zones);
 static ngx_int_t ngx_http_longpoll_status_send(ngx_http_request_t *r,
     ngx_array_t *zones);
 
@@ -100,7 +100,7 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
 
 
 /*
- * NGX_OK        category is set; len is 0 if the request is not for one
+ * NGX_OK        *category: the name asked for; empty: only the zones' figures
  * NGX_DECLINED  it is invalid: *error
  * NGX_ERROR     no memory
  */
@@ -222,7 +222,7 @@ ngx_http_longpoll_status_wait(ngx_http_longpoll_status_t *st)
 
     ngx_add_timer(&st->timer, NGX_HTTP_LONGPOLL_STATUS_INTERVAL);
 
-    (void) ngx_http_longpoll_status_count(&st->zones);
+    (void) ngx_http_longpoll_status_ask(&st->zones);
 
     return NGX_DONE;
 }
@@ -254,7 +254,7 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
-    if (!ngx_http_longpoll_status_count(&st->zones)
+    if (!ngx_http_longpoll_status_ask(&st->zones)
         && ngx_current_msec - st->start < NGX_HTTP_LONGPOLL_STATUS_PATIENCE)
     {
         ngx_add_timer(ev, NGX_HTTP_LONGPOLL_STATUS_INTERVAL);
@@ -274,10 +274,10 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
 }
 
 
-/* asks, or reads the numbers; 1: they are complete in every zone */
+/* asks the workers, or reads their answers; 1: all zones have all of them */
 
 static ngx_uint_t
-ngx_http_longpoll_status_count(ngx_array_t *zones)
+ngx_http_longpoll_status_ask(ngx_array_t *zones)
 {
     uint64_t                      alive;
     ngx_int_t                     rc;
@@ -331,7 +331,7 @@ ngx_http_longpoll_status_send(ngx_http_request_t *r, ngx_array_t *zones)
         body.len = ngx_http_longpoll_figures_prometheus(body.data, zones)
                    - body.data;
 
-        return ngx_http_longpoll_response_text(r,
+        return ngx_http_longpoll_response_typed(r,
                                                &ngx_http_longpoll_status_text,
                                                &body);
     }

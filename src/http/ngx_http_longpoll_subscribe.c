@@ -24,7 +24,7 @@ static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
 
 
-static ngx_str_t  ngx_http_longpoll_subscribe_late =
+static ngx_str_t  ngx_http_longpoll_subscribe_unfinished =
     ngx_string("The body of a poll must come with it.");
 
 
@@ -60,7 +60,7 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
         r->keepalive = 0;
 
         return ctx->protocol->error(r, NGX_HTTP_BAD_REQUEST,
-                                    &ngx_http_longpoll_subscribe_late);
+                                    &ngx_http_longpoll_subscribe_unfinished);
     }
 
     rc = ctx->protocol->query(r, ctx, &cursor, &timeout);
@@ -95,6 +95,9 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_loc_conf_t  *llcf;
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    /* a main request gets here in a leaving worker only */
+
     closing = (r == r->main);
 
     rc = ngx_http_longpoll_deliver_read(&reading, ctx, cursor,

@@ -6,8 +6,8 @@
  *   $longpoll_result       how the request ended
  *   $longpoll_events       how many events were sent or stored
  *   $longpoll_event_id     the id of the last of these events
- *   $longpoll_cursor_NAME  the cursor behind the newest event of zone NAME, in
- *                          any request
+ *   $longpoll_cursor_NAME  a last_id that stands for now in zone NAME; set in
+ *                          requests of any location
  *
  * The client chooses the names of categories.  Control characters in them are
  * escaped, so that the variable can be used in a header or in a log.

@@ -135,7 +135,9 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
  * After a time-out the client goes on from the zone's time.  A client that is
  * sent away goes on from its own cursor: the new workers may have another zone
  * by now (of another size, or in another nginx), with messages that this read
- * did not see.  The same is true once another zone has replaced this one.
+ * did not see.  The same is true once another zone has replaced this one.  An
+ * answer that says `missed` has the zone's time all the same: from its own
+ * cursor the client would be told so again.
  */
 
 uint64_t

@@ -455,7 +455,7 @@ ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z)
             }
 
             ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
             ngx_http_longpoll_zone_list_release(z, msg->slot);
         }
 

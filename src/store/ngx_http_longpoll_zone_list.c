@@ -127,7 +127,7 @@ ngx_http_longpoll_zone_list_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_assert(msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE,
                             "a dead message in a list");
 
-    if (why != NGX_HTTP_LONGPOLL_ZONE_TAKEN && cat->dropped < msg->id) {
+    if (why != NGX_HTTP_LONGPOLL_ZONE_UNMISSED && cat->dropped < msg->id) {
         ngx_http_longpoll_set(j, cat->dropped, msg->id);
     }
 
@@ -302,7 +302,7 @@ ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
         (*steps)--;
 
         ngx_http_longpoll_zone_list_drop(z, msg,
-                                         NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+                                         NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
     }
 
     ngx_http_longpoll_put(sh->work.delete_slot, 0);

@@ -20,7 +20,7 @@ typedef enum {
     NGX_HTTP_LONGPOLL_ZONE_LOST = 0,    /* by a limit: cursors in front of it
                                            miss it; a file may keep it */
     NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN,   /* the same, but no file keeps it */
-    NGX_HTTP_LONGPOLL_ZONE_TAKEN        /* no cursor misses it: deleted, read
+    NGX_HTTP_LONGPOLL_ZONE_UNMISSED     /* no cursor misses it: deleted, read
                                            for good, or never published */
 } ngx_http_longpoll_zone_why_e;
 

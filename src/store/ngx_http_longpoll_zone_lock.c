@@ -84,8 +84,10 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
                 break;
             }
 
+            /* nobody has seen it, so no cursor misses it */
+
             ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
             ngx_http_longpoll_zone_list_release(z, msg->slot);
         }
 

@@ -262,7 +262,10 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
         return NGX_AGAIN;
     }
 
-    /* a process that is killed here has counted too many, never too few */
+    /*
+     * Counted before it is committed: a process that is killed in between has
+     * counted too many messages, never too few.
+     */
 
     ngx_http_longpoll_zone_count(z, published, pub->n);
 

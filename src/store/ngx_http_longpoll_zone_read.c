@@ -454,8 +454,8 @@ ngx_http_longpoll_zone_client_waits(ngx_http_longpoll_zone_t *z,
 /*
  * The time of a time-out's answer.  What is published later must be later than
  * that time, whatever the wall clock does meanwhile, so the clock advances to
- * the end of its ms.  The answer takes the last ms that is over, if that is not
- * before the cursor: then the clock stays out of the ms that is not over.
+ * the end of that ms.  The answer takes the last ms that is over, if that ms is
+ * not before the cursor: then the clock stays out of the ms that is not over.
  */
 
 static void
@@ -634,7 +634,7 @@ ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
             || (*pending == 0 && !wake))
         {
             ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
             continue;
         }
 

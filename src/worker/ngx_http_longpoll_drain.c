@@ -60,20 +60,20 @@ ngx_http_longpoll_drain(ngx_array_t *zones, ngx_msec_t time)
 static void
 ngx_http_longpoll_drain_handler(ngx_event_t *ev)
 {
-    ngx_uint_t                  i, left, stay;
+    ngx_uint_t                  i, remaining, target;
     ngx_msec_t                  elapsed;
     ngx_http_longpoll_wait_t   *wait;
     ngx_http_longpoll_zone_t  **zones;
 
     elapsed = ngx_current_msec - ngx_http_longpoll_drain_start;
-    left = ngx_http_longpoll_drain_count();
-    stay = 0;
+    remaining = ngx_http_longpoll_drain_count();
+    target = 0;
 
     if (elapsed < ngx_http_longpoll_drain_time) {
-        stay = (ngx_uint_t)
-               ((uint64_t) ngx_http_longpoll_drain_total
-                * (ngx_http_longpoll_drain_time - elapsed)
-                / ngx_http_longpoll_drain_time);
+        target = (ngx_uint_t)
+                 ((uint64_t) ngx_http_longpoll_drain_total
+                  * (ngx_http_longpoll_drain_time - elapsed)
+                  / ngx_http_longpoll_drain_time);
     }
 
     zones = ngx_http_longpoll_drain_zones->elts;
@@ -81,18 +81,18 @@ ngx_http_longpoll_drain_handler(ngx_event_t *ev)
     for (i = 0; i < ngx_http_longpoll_drain_zones->nelts; i++) {
         wait = zones[i]->data;
 
-        while (left > stay && wait->parked) {
+        while (remaining > target && wait->parked) {
             wait->expire(ngx_http_longpoll_wait_any(wait));
 
             ngx_http_longpoll_point("drained");
 
             /* an answer may end other requests as well */
 
-            left = ngx_http_longpoll_drain_count();
+            remaining = ngx_http_longpoll_drain_count();
         }
     }
 
-    if (left) {
+    if (remaining) {
         ngx_add_timer(ev, NGX_HTTP_LONGPOLL_DRAIN_STEP);
     }
 }

@@ -12,9 +12,9 @@
 
 
 /*
- * Begins to answer the waiters of all zones (an array of pointers to them), by
- * the expire handlers of their waits.  The last one is answered after time ms;
- * 0: all are answered now.  The timer keeps the worker until then.
+ * Begins to answer all waiters, by the expire handler of each zone's wait.
+ * zones is an array of pointers to zones.  The last waiter is answered after
+ * time ms; 0: all are answered now.  The timer keeps the worker until then.
  */
 void ngx_http_longpoll_drain(ngx_array_t *zones, ngx_msec_t time);
 

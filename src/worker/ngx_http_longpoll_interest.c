@@ -10,9 +10,9 @@
  * An interest stands in the slot that the zone has for the category.  Where the
  * zone has no slot free it is slotless, and the zone only counts it.
  *
- * A request that reads behind a client's cursor waits for that client as well,
- * under its UUID.  Nobody wakes it by that, but the zone learns in which
- * workers a client has polls, and does not drop such a client.
+ * A poll of gpoll's has one more link, to its client, under the client's UUID.
+ * Nothing is published to a client.  By the link the worker knows when the last
+ * poll of the client has left; the zone does not drop a client before.
  */
 
 
@@ -42,7 +42,10 @@ ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
         cat = w->links[i].cat;
         cat->slot = slots[i];
 
-        /* each read that found no slot has counted one; one is to remain */
+        /*
+         * Every read that found no slot has added 1 to the worker's count.  A
+         * category counts once: what is too much is taken back here.
+         */
 
         if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
 

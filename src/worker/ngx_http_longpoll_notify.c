@@ -26,7 +26,10 @@ typedef struct {
 } ngx_http_longpoll_notify_sh_t;
 
 
-/* memory by name, behind the table; names that come late share the last one */
+/*
+ * Behind the table: a piece of shared memory for each zone's name
+ * (ngx_http_longpoll_late_sh_t).  The names behind the 63rd share the last one.
+ */
 
 #define NGX_HTTP_LONGPOLL_NOTIFY_NAMES  64
 
@@ -133,8 +136,8 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
                       NGX_HTTP_LONGPOLL_WORKERS);
 
         /*
-         * It must still learn when it is to leave: any eventfd serves, and is
-         * not read.
+         * It needs a connection all the same, since nginx tells it by that to
+         * leave.  Any eventfd will do: it is not added to epoll.
          */
 
         ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_NO_WORKER;

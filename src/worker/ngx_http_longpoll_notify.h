@@ -20,7 +20,9 @@
  *
  * The worker clears notified before it checks, so a wake-up may be one too many
  * and never one too few.  A process that is killed between setting notified and
- * writing leaves a worker that nobody wakes any more; its tick checks as well.
+ * writing leaves notified set, so nobody writes that eventfd any more.  Until
+ * the worker checks for another reason (its own publish), only its ticks find
+ * what is new, up to a second late.
  */
 
 
@@ -54,7 +56,7 @@ typedef struct {
 ngx_int_t ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle);
 
 /*
- * In a worker: claims a number, and puts its eventfd among nginx's events.  A
+ * In a worker: claims a number, and has nginx's event loop read its eventfd.  A
  * worker that finds all numbers taken is only woken by its ticks.  NGX_OK or
  * NGX_ERROR.
  */
@@ -70,8 +72,9 @@ extern ngx_uint_t  ngx_http_longpoll_notify_number;
 void ngx_http_longpoll_notify_wake(uint64_t workers);
 
 /*
- * The set of workers whose processes live.  A worker whose pid belongs to a
- * later process counts as living until ..._reap() finds it, within a second.
+ * The set of workers whose processes live, by their pids alone.  A worker whose
+ * pid belongs to a later process counts as living until ..._reap(), which also
+ * compares start times, finds it within a second.
  */
 uint64_t ngx_http_longpoll_notify_alive(void);
 

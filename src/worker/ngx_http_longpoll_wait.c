@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_wait.c: the requests that wait in this worker.
+ * ngx_http_longpoll_wait.c: the queues of a worker in which polls are parked.
  *
  * A category is on the heap while somebody waits for it.  A table finds it by
  * the zone's hash of its name, and doubles when it is full.
@@ -17,8 +17,8 @@
  * list of the ready is not freed with its last waiter, but when it is taken off
  * the list.
  *
- * A period is on the heap, too.  Its last waiter does not free it, since the
- * next one is likely to come, but its timer does when it finds nobody.  These
+ * A period is on the heap, too.  It stays when its last waiter leaves, since
+ * another is likely to come; its timer frees it if it then finds nobody.  These
  * timers do not keep a worker that leaves: the drain answers its waiters.
  */
 
@@ -533,14 +533,15 @@ ngx_http_longpoll_wait_next(ngx_http_longpoll_wait_cat_t *cat)
 /*
  * A waiter that has waited for long is in no near cache.  To wake it touches
  * some eighty cache lines, most of which are found by an address in another
- * one.  So the memory of the next three waiters is fetched in steps:
+ * one.  So the memory of the next three waiters is fetched in steps.  From the
+ * waiter that is woken next to the one that is woken last:
  *
+ *     next     what the connection leads to
+ *     second   its connection; where the pool ends, since the waiter was taken
+ *              from there, and the answer will be
  *     third    the link, by which the waiter is found; its request, which has
  *              the head of its pool in front and the list of the answer's
  *              headers behind it
- *     second   its connection; where the pool ends, since the waiter was taken
- *              from there, and the answer will be
- *     first    what these lead to
  */
 
 static void
@@ -561,6 +562,8 @@ ngx_http_longpoll_wait_prefetch(ngx_http_longpoll_wait_cat_t *cat)
     if (q == &cat->waking) {
         return;
     }
+
+    /* next */
 
     r = ngx_http_longpoll_wait_waiter(q)->request;
     c = r->connection;
@@ -587,6 +590,8 @@ ngx_http_longpoll_wait_prefetch(ngx_http_longpoll_wait_cat_t *cat)
         return;
     }
 
+    /* second */
+
     r = ngx_http_longpoll_wait_waiter(q)->request;
     pool = r->pool;
 
@@ -601,6 +606,8 @@ ngx_http_longpoll_wait_prefetch(ngx_http_longpoll_wait_cat_t *cat)
     if (q == &cat->waking) {
         return;
     }
+
+    /* third */
 
     r = ngx_http_longpoll_wait_waiter(q)->request;
 

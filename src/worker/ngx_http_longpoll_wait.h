@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_wait.h: the requests that wait in this worker.
+ * ngx_http_longpoll_wait.h: the queues of a worker in which polls are parked.
  *
  *     wait ── buckets ──▶ category ── parked ──▶ link ─ link ─ link ...
  *       │      by hash               ── waking ──▶ link ─ link ...
@@ -53,6 +53,8 @@ typedef enum {
 } ngx_http_longpoll_wait_e;
 
 
+/* what waiters wait for: a category, or a client of gpoll's */
+
 struct ngx_http_longpoll_wait_cat_s {
     uint64_t                          hash[2];
     ngx_http_longpoll_wait_cat_t     *next;     /* in the bucket */
@@ -94,7 +96,8 @@ struct ngx_http_longpoll_period_s {
     ngx_msec_t                        msec;
     ngx_http_longpoll_period_t       *next;     /* in the bucket */
     ngx_http_longpoll_wait_t         *wait;
-    ngx_event_t                       timer;    /* set until it finds nobody */
+    ngx_event_t                       timer;    /* runs all the time; one that
+                                                   finds nobody frees it */
 };
 
 
@@ -149,7 +152,8 @@ void ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait);
  * ms.  Only the hashes of cats are used.
  *
  * NGX_OK     the waiter is PARKED
- * NGX_ERROR  no memory; nothing has changed
+ * NGX_ERROR  no memory: the waiter is not parked; wait->empty may have been
+ *            called for categories that it was the first in
  */
 ngx_int_t ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n, ngx_msec_t msec);

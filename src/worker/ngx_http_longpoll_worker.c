@@ -6,8 +6,11 @@
  *     once a second ─────────────────▶ tick: the zone's, the dead; then check
  *     nginx leaves ──────────────────▶ closing: drain
  *
- * This is where store, wait and notify meet; none of them knows the others.  A
- * wake-up is a hint to check, and a check asks the zone.  So a wake-up may be
+ * Here the zone's changes become wake-ups.  (interest tells the zone about
+ * waiters, drain ends them.)  wait, notify and the store do not know each
+ * other.
+ *
+ * A wake-up is a hint to check, and a check asks the zone.  So a wake-up may be
  * lost, doubled or late and costs nothing but time: the tick checks as well.
  */
 
@@ -38,10 +41,10 @@ static void ngx_http_longpoll_worker_reap(ngx_uint_t worker);
 
 
 static ngx_http_longpoll_notify_handlers_t  ngx_http_longpoll_worker_events = {
-    ngx_http_longpoll_worker_check,
-    ngx_http_longpoll_worker_tick,
-    ngx_http_longpoll_worker_closing,
-    ngx_http_longpoll_worker_reap
+    ngx_http_longpoll_worker_check,                 /* check */
+    ngx_http_longpoll_worker_tick,                  /* tick */
+    ngx_http_longpoll_worker_closing,               /* closing */
+    ngx_http_longpoll_worker_reap                   /* reap */
 };
 
 
@@ -112,10 +115,9 @@ ngx_http_longpoll_worker_add(ngx_cycle_t *cycle, ngx_http_longpoll_zone_t *z)
 /*
  * Answered requests free their pools by the thousand, and the next requests of
  * their clients want the same memory a moment later.  In between glibc would
- * give it back to the system, and have each page faulted in again.  How much
- * free memory glibc keeps follows the largest mapped block that was ever freed:
- * twice its size (mallopt(3), M_MMAP_THRESHOLD).  With another malloc() nothing
- * happens here.
+ * give it back to the system, and have each page faulted in again.  Freeing one
+ * mapped block of 4 MB makes glibc keep up to 8 MB of free heap from then on
+ * (mallopt(3), M_MMAP_THRESHOLD).  With another malloc() nothing happens here.
  */
 
 static void
@@ -183,7 +185,10 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
                 ngx_http_longpoll_wait_wake(wait, cat);
 
             } else {
-                /* its last waiter left, but the message still waits for us */
+                /*
+                 * Nobody waits for it here any more.  A message that is pending
+                 * for this worker (delete_on_read) must not stay for that.
+                 */
 
                 ngx_http_longpoll_interest_acknowledge(z, hashes[i]);
             }
@@ -229,7 +234,7 @@ ngx_http_longpoll_worker_tick(void)
                                              now);
     }
 
-    /* the first worker of each second reaps the dead ones */
+    /* the first worker of this second, in any zone, reaps the dead ones */
 
     if (first) {
         ngx_http_longpoll_point("ticked");

@@ -21,7 +21,10 @@ typedef struct {
     /* all waiters of a category have been woken */
     void                           (*woken)(void);
 
-    /* the zone may have changed: whatever else waits for that */
+    /*
+     * the zone may have changed: publishers that wait for the disk, and the
+     * writer of the file, look as well
+     */
     void                           (*check)(ngx_http_longpoll_zone_t *z);
 
     /* the worker begins to leave */
@@ -31,8 +34,8 @@ typedef struct {
 
 /*
  * In a worker: a wait for each of the zones (an array of pointers to them,
- * which must stay), a number, and the eventfd among nginx's events.  drain: the
- * longest time that leaving may take.  NGX_OK or NGX_ERROR.
+ * which must stay), a number, and an eventfd that nginx's event loop reads.
+ * drain: the longest time that leaving may take.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_longpoll_worker_init_process(ngx_cycle_t *cycle,
     ngx_array_t *zones, ngx_msec_t drain,
