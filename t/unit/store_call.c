@@ -14,8 +14,9 @@ const char *
 model_name(model_op_t *op)
 {
     static const char  *names[] = {
-        "publish", "read", "unwatch", "loose", "paid", "dirty", "look",
-        "delete", "tick", "forget", "configure", "status", "enter", "part"
+        "publish", "read", "unwatch", "slotless", "acknowledge", "dirty",
+        "wake all", "delete", "tick", "reap", "configure", "status",
+        "add client", "leave client"
     };
 
     return names[op->kind];
