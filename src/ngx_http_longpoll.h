@@ -98,7 +98,10 @@ typedef struct {
     ngx_uint_t                cat;          /* index into an array of
                                                categories */
     ngx_str_t                 data;         /* JSON without line ends */
-    uint64_t                  pos;          /* the zone's own */
+    uint64_t                  pos;          /* the zone's own: while it is
+                                               published, the slot; while it is
+                                               read, the ref, then the log's
+                                               position */
 } ngx_http_longpoll_msg_t;
 
 

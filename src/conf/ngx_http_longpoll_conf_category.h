@@ -11,6 +11,7 @@
 #include "ngx_http_longpoll_http.h"
 
 
+/* NGX_CONF_OK; a text for nginx to log; or NGX_CONF_ERROR, which is logged */
 char *ngx_http_longpoll_conf_category(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

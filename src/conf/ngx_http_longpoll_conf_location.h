@@ -12,7 +12,10 @@
 #include "ngx_http_longpoll_http.h"
 
 
-/* longpoll_subscribe, longpoll_publish, longpoll_delete, longpoll_status */
+/*
+ * longpoll_subscribe, longpoll_publish, longpoll_delete, longpoll_status:
+ * NGX_CONF_OK; a text for nginx to log; or NGX_CONF_ERROR, which is logged.
+ */
 
 char *ngx_http_longpoll_conf_location_subscribe(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);

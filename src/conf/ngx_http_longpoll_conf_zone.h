@@ -14,6 +14,7 @@
 /*
  * Declares a zone: adds the shared memory to nginx's, and fills in the zone of
  * the reference.  The caller sets shm_zone->init of each reference later.
+ * NGX_CONF_OK, or NGX_CONF_ERROR, which is logged.
  */
 char *ngx_http_longpoll_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

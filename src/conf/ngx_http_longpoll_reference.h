@@ -13,7 +13,8 @@
 
 /*
  * The reference to the zone of that name: the one there is, or else a new one
- * for this directive, with an empty zone.  NULL: no memory.
+ * for this directive, with an empty zone.  NULL: no memory.  The pointer leads
+ * into an array, which the next call may move.
  */
 ngx_http_longpoll_reference_t *ngx_http_longpoll_reference_get(ngx_conf_t *cf,
     ngx_str_t *name, ngx_str_t *directive);

@@ -9,9 +9,10 @@
  *
  * When a category loses its slot, the highest id that it has lost goes into a
  * tombstone {id, check}, one for each bucket.  If check is the category's, the
- * id is exact.  Else the id is that of another category of the bucket, or the
- * highest of several ("shared"): a poll may then report messages as missed that
- * its category never had.
+ * id is exact.  With another check the id may belong to any category of the
+ * bucket ("shared").  A poll may then report messages as missed that its
+ * category never had.  A poll from the beginning ignores a shared id, so it may
+ * also leave a real loss out.
  *
  * The caller holds the zone's lock in every call.
  */

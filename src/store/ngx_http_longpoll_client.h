@@ -15,9 +15,10 @@
  *                                                   in no list
  *   free  -> entry  -> entry                        free entries
  *
- * The caller holds the zone's lock in every call.  A call that changes the
- * table does so in one step of the journal.  A dropped entry is not written to
- * by those who still hold its id, since they look it up by its UUID.
+ * The caller holds the zone's lock in every call.  Each change of the lists is
+ * one step of the journal: two when add drops a client first, none in copy,
+ * whose table nobody uses yet.  A worker may still hold the id of a dropped
+ * client.  Its lookup fails, so it writes nothing.
  */
 
 
@@ -91,8 +92,8 @@ void ngx_http_longpoll_client_add(ngx_http_longpoll_clients_t *clients,
     ngx_http_longpoll_client_t *client, uint64_t seen, uint64_t now);
 
 /*
- * The client got the message of id seen: one store moves its position.  An idle
- * client also goes to the end of the idle list.
+ * The client got the message of id seen: one store moves its position.  Then an
+ * idle client goes to the end of the idle list, in a step of its own.
  */
 void ngx_http_longpoll_client_move(ngx_http_longpoll_clients_t *clients,
     ngx_http_longpoll_client_sh_t *entry, uint64_t seen, uint64_t now);

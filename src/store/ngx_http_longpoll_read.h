@@ -15,14 +15,14 @@
 
 typedef struct {
     uint64_t                         id;        /* seen up to here */
-    uint64_t                         since;     /* ms: the since_time that means
-                                                   the same, also in a later
-                                                   epoch */
+    uint64_t                         since;     /* ms: the same position as a
+                                                   since_time; valid in later
+                                                   epochs, too */
     ngx_http_longpoll_uuid_t         uuid;      /* if named */
 
-    /* of a new cursor, until the first read */
-    unsigned                         fresh:1;
-    unsigned                         now:1;     /* the first read sets id */
+    unsigned                         fresh:1;   /* no read has used it yet */
+    unsigned                         now:1;     /* the first read sets id to the
+                                                   newest */
     unsigned                         exact:1;   /* id is a message's own */
 
     unsigned                         lost:1;    /* of an earlier epoch, with
@@ -34,12 +34,13 @@ typedef struct {
 
 
 /*
- *        nothing behind the cursor            a gpoll client's cursor
- *
- * PARK   registers interest                   moves
- * WAKE   the same, for polls parked here      moves
- * LAST   finds the time of a time-out         moves
- * PEEK   the same                             stays; nothing is taken
+ * PARK   a new poll; without a message behind its cursor the read registers the
+ *        worker's interest
+ * WAKE   the parked polls of this worker; as PARK
+ * LAST   a poll whose time is over; without a message the read finds the time
+ *        of the time-out's answer
+ * PEEK   as LAST, but a message that is found is not taken (delete_on_read),
+ *        and a gpoll client's cursor stays
  */
 
 typedef enum {
@@ -56,18 +57,19 @@ typedef struct {
     ngx_uint_t                       worker;    /* or NO_WORKER */
     ngx_http_longpoll_cat_t         *cats;
     ngx_uint_t                       ncats;
-    ngx_http_longpoll_cursor_t       cursor;    /* not fresh after the read; one
-                                                   beyond the newest message
-                                                   becomes the newest */
+    ngx_http_longpoll_cursor_t       cursor;    /* the first read clears fresh;
+                                                   an id beyond the newest
+                                                   message becomes the newest */
     size_t                           limit;     /* bytes of all messages, each
                                                    with its category's cost */
     size_t                          *costs;     /* of ncats */
 
     /* set by the caller, to read one message behind the cursor of a client */
     ngx_http_longpoll_client_t      *client;    /* NULL: cursor counts */
-    uint64_t                         have;      /* id of a message whose bytes
-                                                   the caller has: its data is
-                                                   empty then */
+    uint64_t                         have;      /* the caller has the bytes of
+                                                   the message with this id: if
+                                                   it is read, its data is left
+                                                   out */
 
     /* the answer */
     ngx_http_longpoll_msg_t         *msgs;

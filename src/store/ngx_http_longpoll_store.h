@@ -14,8 +14,11 @@
  * is a record of the log; a ref (32 bits, 0 is none) leads to it as long as it
  * is live.
  *
- * Everything is read and written under the zone's lock, but for the words that
- * are marked.  A process may be killed at any instruction.  So a word that may
+ * Everything is written under the zone's lock, but for the words that are
+ * marked.  A word that is read without the lock may be old; its reader asks
+ * once more under the lock, or can live with it.
+ *
+ * A process may be killed at any instruction.  So a word that may
  * change alone is stored by one put(); words that only make sense together
  * change in a step, a list of set() that ends with done(), and the next process
  * that takes the lock undoes a step without done() (ngx_http_longpoll_journal).
@@ -27,7 +30,7 @@
  *     zone_msg       one message
  *     zone_clock     the ids that are issued
  *     zone_cursor    the file's cursors in the list of all messages
- *     zone_list      both lists: put, drop, move; slots become free
+ *     zone_list      both lists: append, drop, move; slots become free
  *     zone_lock      the lock, and recovery
  *     zone_room      what makes room: ttl, buffer, inactive, a full zone
  *     zone_watch     which workers wait
@@ -35,8 +38,11 @@
  *     zone_key       idempotency keys
  *     zone_epoch     cursors of earlier epochs
  *     zone_member    which workers have the zone
- *     zone_publish, zone_read, zone_delete, zone_status, zone_tick, zone
+ *     zone_publish, zone_read, zone_delete, zone_status, zone_question,
+ *     zone_tick, zone
  *     zone_load, zone_disk, zone_adopt
+ *
+ * A debug build adds zone_debug.
  *
  * A function that may need many steps counts them: it takes those it did off
  * *steps, and returns NGX_BUSY when none is left.  Its caller unlocks, and goes
@@ -104,7 +110,7 @@ typedef struct {
 } ngx_http_longpoll_msg_sh_t;
 
 
-/* as configured; 0 is off */
+/* as configured; 0 is off, but buffer is never 0 */
 
 typedef struct {
     uint64_t                         buffer;            /* messages */
@@ -191,7 +197,8 @@ typedef struct {
 
     /* under the lock */
     uint64_t                         known;     /* it may have something in the
-                                                   zone: to be reaped */
+                                                   zone: to be reaped, which
+                                                   clears it without the lock */
     uint64_t                         slotless;  /* interests without a slot */
 
     /* set by any process, taken by the worker */
@@ -209,8 +216,9 @@ typedef struct {
  * committed when a time-out's answer has used up the rest of its ms.
  *
  * Written under the lock in zone_publish, zone_read (last_id), zone_clock,
- * zone_load and zone_disk; recovery sets visible to committed.  Some read
- * visible without the lock.
+ * zone_load and zone_disk; recovery sets visible to committed.  Before a zone's
+ * first request also in zone, zone_adopt and disk/load.  visible is also read
+ * without the lock.
  */
 
 typedef struct {
@@ -222,29 +230,28 @@ typedef struct {
 
 /*
  * A zone of another size replaces this one, or this one replaced another.
- * moved is 0 as long as the zone is the latest of its name.  generation never
- * changes once the zone is the latest; copied matters only while it is made.
+ * moved is 0 until a later zone replaces this one.  generation is set once,
+ * when the zone becomes the latest.  Only the master that adopts uses copied.
  *
- * Written in zone_adopt.
+ * Written in zone_adopt.  moved is also read without the lock.
  */
 
 typedef struct {
-    uint64_t                         moved;     /* ids from this one on are only
-                                                   here: the later zone has
-                                                   copied what is before */
+    uint64_t                         moved;     /* the first id that the later
+                                                   zone did not copy */
     uint64_t                         copied;    /* id: copied up to here */
     uint64_t                         generation;    /* of the zone's name */
 } ngx_http_longpoll_resize_sh_t;
 
 
 /*
- * What is known of earlier epochs, to judge the cursors that they issued.  A
- * cursor before valid_from may have missed events; so may an id behind end, and
- * a time in [born, contested_until).  Any other cursor of an earlier epoch is
- * as good as one of this epoch.  Once the zone is loaded, lost_until <=
- * valid_from.
+ * What is known of earlier epochs, to judge the cursors that they issued.
+ * Three kinds of earlier cursors may have missed events: any cursor before
+ * valid_from; an id behind end; a time in [born, contested_until).  Every other
+ * one is exact.  Once the zone is loaded, lost_until <= valid_from.
  *
- * Written in zone_load, zone_adopt and zone_epoch.
+ * Written in zone_load, zone_adopt and zone_epoch, and before the zone's first
+ * request in zone and disk/load.  Read without the lock.
  */
 
 typedef struct {
@@ -256,10 +263,9 @@ typedef struct {
     uint64_t                         contested_until; /* ms: until then another
                                                        nginx issued times of its
                                                        own */
-    uint64_t                         missing_below; /* ids below this one were
-                                                       also issued by another
-                                                       nginx; events between
-                                                       may be missing here */
+    uint64_t                         missing_below; /* another nginx issued ids
+                                                       below this one; this zone
+                                                       may lack its messages */
     uint64_t                         epochs[NGX_HTTP_LONGPOLL_PREVIOUS];
                                                     /* of the zones that this
                                                        one replaced, the newest
@@ -273,8 +279,11 @@ typedef struct {
  * SAVED and EXPOSED <= visible.  refused is 0, or the upto of the last failure.
  * deletions_first <= deletions_last, at most ndeletions apart.
  *
- * Written in zone_disk, zone_cursor, zone_load and zone_member, the file_ words
- * also in persist and load; publishers and writer without the lock.
+ * Written in zone_disk, zone_cursor, zone_load and zone_member; contested also
+ * in zone_epoch.  Without the lock: publishers and writer in disk/persist,
+ * writer also in zone_tick; the file_ words, contested and unread in
+ * disk/persist, and in disk/load and zone_adopt before the zone's first
+ * request.  cursors, members and contested are also read without the lock.
  */
 
 typedef struct {
@@ -326,6 +335,8 @@ typedef struct {
  * Work that is not finished, for the next process that takes the lock: busy
  * while a publish's messages are appended and their workers marked; a delete
  * drops the messages up to delete_id of the category in delete_slot.
+ *
+ * Written in zone_publish, zone_disk, zone_delete, zone_list and zone_lock.
  */
 
 typedef struct {
@@ -337,7 +348,7 @@ typedef struct {
 
 /*
  * The tick: the worker that moves second on sweeps; sweep is the slot that the
- * next sweep begins with.
+ * next sweep begins with.  Written in zone_tick, second without the lock.
  */
 
 typedef struct {
@@ -378,8 +389,8 @@ typedef struct {
     uint64_t                         has_pending;   /* delete_on_read was on
                                                        once */
 
-    uint64_t                         slotless;  /* workers that have such
-                                                   interests */
+    uint64_t                         slotless;  /* set: the workers that have
+                                                   such interests */
 
     ngx_http_longpoll_question_sh_t  question;
     ngx_http_longpoll_clock_sh_t     clock;
@@ -400,8 +411,9 @@ typedef struct {
 /*
  * Zones of one name with different sizes follow each other; workers of several
  * of them may run at a time.  A message that is published to an earlier zone is
- * a late write: the later zones do not have it.  upto has a word for each zone,
- * and the earlier zones write it: behind ids below it, events may be missing.
+ * a late write: the later zones do not have it.  The zone of generation g has
+ * the word upto[g], which earlier zones raise.  A cursor of that zone below
+ * upto[g] may have missed a late write.
  *
  * All of it is in shared memory of its own, and written by atomic operations.
  */
@@ -532,7 +544,7 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 /* how often publishes could not be written: see ..._zone_disk_decided() */
 #define ngx_http_longpoll_zone_failed(z)  ((z)->sh->disk.failed)
 
-/* ms that a message lives, 0: for ever */
+/* ms that a message lives, 0: for ever; read without the lock */
 #define ngx_http_longpoll_zone_ttl(z)  ((z)->sh->conf.ttl)
 
 /* whether messages may be pending for workers (delete_on_read) */

@@ -4,7 +4,8 @@
  *
  * One zone is one piece of shared memory, the same for all workers and over
  * reloads.  Every verb has a header of its own: zone_publish, zone_read,
- * zone_watch, zone_delete, zone_status, zone_client, zone_tick.  A verb takes
+ * zone_watch, zone_delete, zone_status, zone_question, zone_client, zone_tick,
+ * zone_disk, zone_load, zone_member, zone_adopt.  A verb of requests takes
  * the lock itself, holds it for a bounded time, and neither allocates, logs nor
  * waits under it.  A worker is a number below NGX_HTTP_LONGPOLL_WORKERS, a set
  * of workers a bit mask; now is the wall clock in ms.
@@ -20,9 +21,10 @@
 
 /*
  * Makes a zone in size bytes of zeroed memory at addr; exists: takes the one
- * that is there.  z->size is the configured size, random 24 bytes that nobody
- * can guess.  A new zone takes z->conf.  The caller holds no lock: nobody else
- * knows the zone yet, or only the view z is filled.
+ * that is there, and only fills the view z.  z->size is the configured size.  A
+ * new zone takes z->conf.  random is 24 bytes that nobody can guess; with
+ * exists, random and now do not count.  The caller holds no lock: nobody else
+ * knows a new zone yet.
  *
  * NGX_OK
  * NGX_DECLINED  the memory is too small to be useful
@@ -30,7 +32,10 @@
 ngx_int_t ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     size_t size, ngx_uint_t exists, u_char *random, uint64_t now);
 
-/* z becomes a view of the shared memory that old, of an older cycle, views */
+/*
+ * z becomes a view of the shared memory that old, of an older cycle, views.
+ * The caller sets z->late itself.
+ */
 void ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 
@@ -40,7 +45,7 @@ void ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
  */
 void ngx_http_longpoll_zone_warm(ngx_http_longpoll_zone_t *z);
 
-/* the zone takes z->conf */
+/* the zone takes z->conf; takes the lock */
 void ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z);
 
 /* fills cat->hash from cat->name; takes no lock */

@@ -31,8 +31,8 @@ void ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
  */
 
 /*
- * The client's entry; NULL if the client is not known.  A client that was idle
- * for too long is dropped, and not known.  The caller holds the lock.
+ * Finds the client's entry; NULL: the client is not known.  Drops a client that
+ * was idle for too long, and returns NULL.  The caller holds the lock.
  */
 ngx_http_longpoll_client_sh_t *ngx_http_longpoll_zone_client(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_client_t *client,
@@ -47,8 +47,10 @@ void ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 /*
- * Copies the clients of old into z, which takes old's entry.  From then on old
- * gives its clients no message.
+ * Copies the clients of old into z, under their numbers.  From then on old
+ * gives its clients no message.  Takes the lock of old, as often as it needs.
+ * Without memory no client is copied, and nobody is told: each of them must
+ * register once more.
  */
 void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);

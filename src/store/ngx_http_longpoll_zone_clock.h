@@ -3,7 +3,7 @@
  * ngx_http_longpoll_zone_clock.h: the ids that a zone issues, and how far
  * readers see.
  *
- * All calls hold the lock, but for has_late.
+ * The caller holds the zone's lock in every call but has_late and raise.
  */
 
 
@@ -26,26 +26,29 @@ ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_clock_last(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
 
 /*
- * The newest position becomes id, or one behind it: what comes from now on is
- * behind id.  Does nothing while messages wait for the disk.
+ * Raises last_id, committed and visible to id at least: every later message
+ * gets a higher id.  Does nothing while messages wait for the disk.
  */
 void ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z,
     uint64_t id);
 
 /*
- * Where several zones of this name exist (a zone was resized): last_id has
- * moved on.  To be called in the same hold, before anybody learns of the id.
+ * Tells the other zones of this name how far last_id is.  The caller calls this
+ * after it has raised last_id, in the same hold, before anybody learns of the
+ * id.  Does nothing if there is one zone.
  */
 void ngx_http_longpoll_zone_clock_issued(ngx_http_longpoll_zone_t *z);
 
 /*
- * The same, of a publish to a zone that has been replaced: its messages are
- * only here, so polls in the later zones must get missed.  To be called before
- * the messages are visible.
+ * A zone that was replaced calls this before its new messages become visible.
+ * Polls of the later zones are then told that they missed something.
  */
 void ngx_http_longpoll_zone_clock_late_write(ngx_http_longpoll_zone_t *z);
 
-/* word becomes id, if that is higher; several workers may do so at a time */
+/*
+ * Stores id in word, if that is higher.  Several workers may do so at a time;
+ * needs no lock.
+ */
 void ngx_http_longpoll_zone_clock_raise(ngx_atomic_t *word, uint64_t id);
 
 /*

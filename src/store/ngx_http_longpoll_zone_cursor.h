@@ -3,10 +3,13 @@
  * ngx_http_longpoll_zone_cursor.h: the file's cursors in the list of all
  * messages, and the deletion records.
  *
- * A cursor {id, ref} says that what is in front of it has been done; ref is
- * the first message behind id, 0 if there is none yet.  When that message is
- * dropped or moved, or the first one behind the end is appended, the cursor is
- * relinked in the same step.
+ * These four cursors are the file's progress marks.  They have nothing to do
+ * with the cursors of polls (read.h) and of gpoll's clients (client.h).
+ *
+ * With a cursor {id, ref} everything up to id is done.  ref is the first
+ * message behind id; 0: there is none yet.  When that message is dropped or
+ * moved, or a message is appended behind the end, the cursor is relinked in the
+ * same step.
  *
  *     SAVED    messages up to here are in the file
  *     NEXT     messages up to here were taken by the writer
@@ -14,7 +17,7 @@
  *     EXPOSED  with durable: the workers that wait for messages up to here are
  *              marked
  *
- * All calls hold the lock.
+ * The caller holds the lock in every call.
  */
 
 
@@ -37,16 +40,16 @@ void ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, uint64_t id, uint32_t ref);
 
 /*
- * Within the caller's step: msg goes, and must not come back from the file.
- * If the writer has taken it, its UUID is recorded in the ring of deletions;
- * if the ring is full, the file is to be compacted instead.
+ * Within the caller's step: the caller drops msg, and no later load may bring
+ * it back.  If the writer took msg, this records its UUID in the ring of
+ * deletions.  If the ring is full, this asks for a compaction instead.
  */
 void ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
 /*
- * A message that was published goes before it is exposed: counts it as
- * published now.
+ * Within the caller's step: if a published message is dropped before its
+ * workers were marked, this counts it as published.
  */
 void ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);

@@ -6,12 +6,12 @@
  * One worker at a time is the writer.  It begins, takes messages that are not
  * saved, writes them, reports them as saved, and takes more.
  *
- *     oldest ... SAVED ... NEXT ... newest
- *                  |         | not taken yet
- *                  | being written
- *     COMPACT ->   in the file
+ *     oldest ... COMPACT ... SAVED ... NEXT ... newest
+ *                              |         | not taken yet
+ *                in the file   | being written
  *
- * *wake: workers to notify are added.
+ * Every call but unwritten, decided and msg takes the lock, as often as it
+ * needs.  A call adds the workers that the caller must notify to the set *wake.
  */
 
 
@@ -67,8 +67,8 @@ typedef struct {
 
 
 /*
- * A walk over what categories have lost.  Categories without messages get so
- * many notes; the others share one, NOTE_REST.
+ * A walk over what categories have lost.  LOSSES is the most notes for
+ * categories without messages.  All further ones share NOTE_REST.
  */
 
 #define NGX_HTTP_LONGPOLL_LOSSES  8192
@@ -81,9 +81,9 @@ typedef struct {
 
 
 /*
- * A writer begins (begin), or tries again after a failure (retry): what the
- * last one left unfinished is done now, and what was taken but not saved is
- * taken once more.
+ * A new writer calls begin.  A writer whose write failed calls retry.  Both
+ * expose saved messages, drop refused ones, and set NEXT back to SAVED.  begin
+ * also gives up a compaction.
  */
 void ngx_http_longpoll_zone_disk_begin(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
@@ -113,13 +113,14 @@ void ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
 /*
- * What was taken could not be written.  With durable all messages that wait for
- * the disk are refused; then as retry.
+ * What was taken could not be written.  With durable the call refuses all
+ * messages that wait for the disk, and *wake becomes all workers.  Then it does
+ * what retry does.
  */
 void ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
-/* whether there is something to write */
+/* whether there is something to write; takes no lock */
 ngx_uint_t ngx_http_longpoll_zone_disk_unwritten(ngx_http_longpoll_zone_t *z);
 
 /* a compaction begins with the oldest message (on), or is given up */
@@ -128,21 +129,30 @@ void ngx_http_longpoll_zone_disk_compact(ngx_http_longpoll_zone_t *z,
 
 /*
  * The new file has all that COMPACT has passed, and replaces the old one.
- * NGX_OK, or NGX_AGAIN: it lacks something that the old one has.
+ *
+ * NGX_OK     the zone takes over its sizes
+ * NGX_AGAIN  nothing has changed: the new file lacks messages that the old one
+ *            has, or the compaction was given up
  */
 ngx_int_t ngx_http_longpoll_zone_disk_compacted(ngx_http_longpoll_zone_t *z,
     uint64_t size, uint64_t notes);
 
 /*
  * Takes notes of what categories have lost.  The caller zeroes losses, and
- * calls as long as the result is NGX_AGAIN: save is full.
+ * calls as long as the result is NGX_AGAIN.
+ *
+ * NGX_OK     that was all
+ * NGX_AGAIN  save is full
  */
 ngx_int_t ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
 
 /*
- * Turns durable on or off.  NGX_AGAIN: it cannot be turned off yet, as messages
- * wait for the disk.  must: they become visible without.
+ * Turns durable on or off.  With must set, the messages that wait for the disk
+ * become visible although they are not saved.
+ *
+ * NGX_OK
+ * NGX_AGAIN  it cannot be turned off yet: messages wait for the disk
  */
 ngx_int_t ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z,
     ngx_uint_t on, ngx_uint_t must, uint64_t *wake);

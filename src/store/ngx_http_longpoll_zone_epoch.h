@@ -6,6 +6,9 @@
  * Every new zone begins an epoch; its messages' ids carry it.  A zone that was
  * loaded from a file, or that replaced another one, also gets cursors that
  * earlier epochs issued, and must know which of them may have missed events.
+ *
+ * alone and missing take the lock; latest takes it only after a late write; the
+ * others take none.
  */
 
 
@@ -35,9 +38,9 @@ ngx_uint_t ngx_http_longpoll_zone_epoch_succeeds(ngx_http_longpoll_zone_t *z,
     uint64_t epoch);
 
 /*
- * The ms up to which another nginx has issued, or still issues, times of its
- * own; 0: none has.  A client whose cursor is such a time may not have seen the
- * messages that came here before.
+ * Returns a time in ms.  Before that time another nginx may have issued times
+ * of its own.  A client with such a time may not have seen this zone's earlier
+ * messages.  0: no other nginx has; -1: one still does.
  */
 uint64_t ngx_http_longpoll_zone_epoch_contested_until(
     ngx_http_longpoll_zone_t *z);
@@ -55,7 +58,7 @@ void ngx_http_longpoll_zone_epoch_alone(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_epoch_missing(ngx_http_longpoll_zone_t *z,
     uint64_t last);
 
-/* the newest position now, as an id; takes the lock only after a late write */
+/* the newest position now, as an id */
 uint64_t ngx_http_longpoll_zone_epoch_latest(ngx_http_longpoll_zone_t *z);
 
 

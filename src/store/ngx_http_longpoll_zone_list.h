@@ -17,18 +17,20 @@
 /* why a message is dropped */
 
 typedef enum {
-    NGX_HTTP_LONGPOLL_ZONE_LOST = 0,    /* by a limit: cursors in front of it
-                                           miss it; a file may keep it */
-    NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN,   /* the same, but no file keeps it */
-    NGX_HTTP_LONGPOLL_ZONE_UNMISSED     /* no cursor misses it: deleted, read
-                                           for good, or never published */
+    NGX_HTTP_LONGPOLL_ZONE_LOST = 0,    /* a limit drops it: earlier cursors
+                                           are told; the file may keep it */
+    NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN,   /* as LOST, and the file notes the
+                                           deletion */
+    NGX_HTTP_LONGPOLL_ZONE_UNMISSED     /* deleted, read with delete_on_read,
+                                           or never published: no cursor is
+                                           told; the file notes the deletion */
 } ngx_http_longpoll_zone_why_e;
 
 
 /*
- * Appends a message to both lists, in one step.  Its slot is msg->pos, its id
- * msg->id; the log has room.  bits are MSG_ flags and the epoch's number, key
- * is read with MSG_KEYED, pending with MSG_PENDING.
+ * Appends a message to both lists, in one step.  msg->pos is the slot, msg->id
+ * the id.  bits: MSG_ flags, and the epoch's number << 4.  key counts only with
+ * MSG_KEYED, pending only with MSG_PENDING.  The caller has made room.
  */
 void ngx_http_longpoll_zone_list_put(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,

@@ -21,22 +21,29 @@
      && !(z)->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on)
 
 /*
- * Appends a message.  msg->id is its position in the earlier epoch, or only its
- * ms (0: not known), and becomes its position here.  key is the hash of its
- * publish's idempotency key, NULL if there was none.  NGX_OK, or NGX_DECLINED:
- * the message is too large for the zone.
+ * Appends a message.  In: msg->id is the id of the earlier epoch; if only the
+ * time is known, its ms << 16; if nothing is known, 0.  msg->uuid says of which
+ * epoch the message is.  Out: msg->id is the id in this zone; msg->pos is
+ * overwritten.  key is the hash of its publish's idempotency key, NULL if there
+ * was none.  Takes the lock, and holds it until there is room.
+ *
+ * NGX_OK
+ * NGX_DECLINED  the message is too large for the zone
  */
 ngx_int_t ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
     const uint64_t *key, uint64_t now);
 
-/* a note about losses; exact: they are of the same epoch as the zone */
+/*
+ * Adds a note about losses.  exact: word[2] of NOTE_LOST is what the category
+ * itself has lost.  Takes the lock.
+ */
 void ngx_http_longpoll_zone_load_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_note_t *note, ngx_uint_t exact);
 
 /*
- * That was all.  earlier: the messages that found no room were lost in an
- * earlier epoch.
+ * Ends the load.  With earlier set, all losses so far count as losses of an
+ * earlier epoch (shared).  Takes the lock.
  */
 void ngx_http_longpoll_zone_load_done(ngx_http_longpoll_zone_t *z,
     ngx_uint_t earlier, uint64_t now);

@@ -12,8 +12,12 @@
 
 
 /*
- * Takes the lock.  If a process was killed while it held the lock, first undoes
- * or finishes what it left: see zone_lock.c.
+ * Takes the lock.  The holder may find that the zone has changed already:
+ *
+ *     what a killed process left is undone or finished (zone_lock.c)
+ *     of a delete that is under way, in whichever process, up to 1,000 messages
+ *     are dropped
+ *     committed, visible and last_id have moved behind a late write
  */
 void ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z);

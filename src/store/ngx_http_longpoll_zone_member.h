@@ -6,6 +6,9 @@
  * must know of each other.  A worker is a member from its start; a leaving
  * member is about to exit, and does not count as one that will stay.  alive is
  * the set of workers that live.
+ *
+ * All but others take the lock.  join and leave do nothing for NO_WORKER;
+ * resign and others want a worker's number.
  */
 
 
@@ -28,7 +31,7 @@ void ngx_http_longpoll_zone_member_leave(ngx_http_longpoll_zone_t *z,
 uint64_t ngx_http_longpoll_zone_member_resign(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive);
 
-/* returns the other members, without those that are leaving */
+/* returns the other members, without those that are leaving; takes no lock */
 uint64_t ngx_http_longpoll_zone_member_others(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive);
 

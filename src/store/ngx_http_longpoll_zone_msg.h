@@ -2,7 +2,7 @@
 /*
  * ngx_http_longpoll_zone_msg.h: one message in the log.
  *
- * The caller holds the lock in every call.
+ * The caller holds the lock in every call but need.
  */
 
 

@@ -14,18 +14,19 @@
 /*
  * Stores n messages, all or none, each under cats[msgs->cat].  No name stands
  * twice in cats, and the first message's category is cats[0].  Sets the ids and
- * UUIDs of msgs.  *wake becomes the set of workers to notify.
+ * UUIDs of msgs, and overwrites their pos.  *wake becomes the set of workers
+ * to notify.  Takes the lock, as often as it needs.
  *
  * key is an idempotency key, NULL for none.  It is looked up in the first
  * category, by a walk over that category's messages.
  *
  * NGX_OK        stored; every read that begins now sees the messages
- * NGX_AGAIN     stored, or stored before under the same key, but not on disk
- *               yet: readers see the messages once they are saved
- *               (..._zone_disk_decided())
+ * NGX_AGAIN     stored, but not on disk yet: readers see the messages once they
+ *               are saved (..._zone_disk_decided())
  * NGX_DONE      nothing is stored: the messages of an earlier publish with this
  *               key are there, and the last of msgs has the id and the UUID of
- *               their last
+ *               their last.  With durable they may not be on disk yet: ask
+ *               ..._zone_disk_decided() about that id
  * NGX_DECLINED  the messages need more than a quarter of the zone, or more
  *               categories than the zone can have
  */

@@ -18,8 +18,8 @@
  *
  * NGX_OK     *n is the number
  * NGX_DONE   the question stands in the zone now: wake the workers
- * NGX_AGAIN  *n is the number in the workers that have answered so far, or as
- *            it was, if another question has to be answered first
+ * NGX_AGAIN  some workers have not answered; *n is the sum so far.  While
+ *            another question is open, *n does not change
  */
 ngx_int_t ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t alive, uint64_t now,

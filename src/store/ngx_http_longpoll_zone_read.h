@@ -42,15 +42,19 @@ ngx_int_t ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
 /*
  * Whether the bytes used since the read were the messages'.  If not, throw away
- * what was made of them and read again; after a few times it always holds.
+ * what was made of them and read again.  The third read copies under the lock,
+ * so it is always valid.
  */
 ngx_uint_t ngx_http_longpoll_zone_read_valid(ngx_http_longpoll_zone_t *z);
 
 /*
  * Whether a new poll's cursor is at the newest message of all, so that a read
- * would find nothing and miss nothing.  Takes no lock; that is right for a
- * category in which the worker is interested already, because every message
- * from now on is marked for the worker.
+ * would find nothing and miss nothing.  If so, the cursor counts as read:
+ * cursor->fresh is cleared.
+ *
+ * Takes no lock.  Only call it when this worker is already interested in the
+ * poll's category, so that every later message is marked for the worker; else a
+ * message may be lost.
  */
 ngx_uint_t ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor);

@@ -48,15 +48,17 @@ typedef struct {
     ngx_http_longpoll_read_t      *rd;
     uint64_t                       now;
 
-    ngx_uint_t                     started;     /* else all below is void */
+    ngx_uint_t                     started;     /* 0: nothing below is valid */
     ngx_uint_t                     holds;
     uint64_t                       take;        /* delete_on_read */
     uint64_t                       upto;        /* visible in the first hold */
     uint64_t                       bytes;       /* as the limit counts */
     uint64_t                       data;        /* bytes of data alone */
-    ngx_uint_t                     remembered;  /* messages with a position */
+    ngx_uint_t                     remembered;  /* msgs: these have a position
+                                                   in pos, the rest a ref */
 
-    ngx_http_longpoll_client_sh_t *entry;       /* gpoll's, of this hold */
+    ngx_http_longpoll_client_sh_t *entry;       /* the client's, looked up in
+                                                   this hold */
     ngx_http_longpoll_zone_iter_t  iters[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
 } ngx_http_longpoll_zone_reader_t;
 
@@ -73,8 +75,8 @@ typedef struct {
     ngx_uint_t                     copied;      /* copy has the bytes */
 
     uint64_t                       min_pos;     /* of msgs, while not copied */
-    ngx_uint_t                     tries;       /* to read without the lock
-                                                   that failed */
+    ngx_uint_t                     tries;       /* reads in a row that were not
+                                                   valid */
 } ngx_http_longpoll_zone_scratch_t;
 
 extern ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;

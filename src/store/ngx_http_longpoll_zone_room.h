@@ -55,8 +55,9 @@ ngx_int_t ngx_http_longpoll_zone_room_touch(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps, uint32_t *slot);
 
 /*
- * The slot that a new category may take: with messages if full, else without;
- * with interested workers only if watched, and if there is no other.
+ * The slot that a new category may take.  full: only slots with messages; else
+ * only slots without.  watched: if no unwatched slot is found, a slot with
+ * interested workers may be taken.
  * NGX_HTTP_LONGPOLL_CAT_NONE: none was found this time.
  */
 uint32_t ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z,

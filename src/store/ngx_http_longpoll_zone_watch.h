@@ -49,8 +49,8 @@ ngx_uint_t ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t hashes[][2]);
 
 /*
- * Whether the worker must read for all of its parked polls; the answer 1 is
- * given once.  Takes no lock.
+ * Whether the worker must read for all of its parked polls.  Clears the mark,
+ * so a worker gets the answer 1 once; NO_WORKER always gets it.  Takes no lock.
  */
 ngx_uint_t ngx_http_longpoll_zone_wake_all(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
@@ -66,13 +66,18 @@ ngx_uint_t ngx_http_longpoll_zone_wake_all(ngx_http_longpoll_zone_t *z,
  *
  * A poll takes a free slot, or one without messages in which no worker is
  * interested; such slots may be a quarter of all.
+ *
+ * Every call that finds no slot adds one to the worker's slotless interests.  A
+ * caller that had counted the category already takes one back
+ * (..._zone_count_slotless()).  NO_WORKER registers nothing.
  */
 uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_cat_t *cat, uint64_t now);
 
 /*
- * The workers that are interested in a category.  Slotless interests count if
- * the category had no message before the id first.
+ * The workers that are interested in a category.  Those with slotless interests
+ * are included if this publish, whose ids begin at first, brought the
+ * category's first message.
  */
 uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first);

@@ -1,7 +1,7 @@
 
 /*
- * ngx_http_longpoll_hash.h: the hash of a category's name, 128 bits with a
- * secret key.
+ * ngx_http_longpoll_hash.h: the hash of a category's name, or of an idempotency
+ * key: 128 bits with a secret key.
  *
  * SipHash-2-4 with 128 bits of output (J.-P. Aumasson, D. J. Bernstein,
  * "SipHash: a fast short-input PRF", 2012, and its 128-bit variant).  Without

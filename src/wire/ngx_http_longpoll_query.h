@@ -87,8 +87,8 @@ ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
 /*
  * Puts q into the cache: read from args, without conf, and with the hash of its
  * category.  The owner stands for all else that the result depends on, such as
- * max_timeout.  A query of several categories, or of one with escapes, is not
- * cached.
+ * max_timeout.  A query of several categories, of a category with escapes, or
+ * with args of more than QUERY_CACHE bytes is not cached.
  */
 void ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *cache,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);
