@@ -119,9 +119,8 @@ ngx_http_longpoll_category_parse(ngx_http_request_t *r,
     q.cats = parsed;
 
     rc = ngx_http_longpoll_query_categories(&q, &args, buf, conf, error);
-
     if (rc != NGX_OK) {
-        return rc == NGX_DECLINED ? NGX_ABORT : NGX_DECLINED;
+        return rc;
     }
 
     *cats = ngx_palloc(r->pool,

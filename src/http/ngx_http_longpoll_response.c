@@ -390,7 +390,10 @@ ngx_http_longpoll_response_set_headers(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
 
-    /* filters compare the type without its charset, as with an upstream */
+    /*
+     * Filters compare the type without its charset, as with an upstream.  Of
+     * the types here only this one has a charset that they are to know.
+     */
 
     if (type == &ngx_http_longpoll_response_plain_type) {
         r->headers_out.content_type_len = sizeof("text/plain") - 1;

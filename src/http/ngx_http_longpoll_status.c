@@ -74,18 +74,25 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    rc = ngx_http_longpoll_status_category(r, &category, &error);
+    switch (ngx_http_longpoll_status_category(r, &category, &error)) {
 
-    if (rc == NGX_DECLINED) {
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
         return ngx_http_longpoll_response_error(r, NGX_HTTP_BAD_REQUEST,
                                                 &error);
+
+    default: /* NGX_ERROR */
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     st = ngx_pcalloc(r->pool, sizeof(ngx_http_longpoll_status_t));
+    if (st == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
-    if (rc == NGX_ERROR || st == NULL
-        || ngx_http_longpoll_status_zones(r, &st->zones, &category) != NGX_OK)
-    {
+    if (ngx_http_longpoll_status_zones(r, &st->zones, &category) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

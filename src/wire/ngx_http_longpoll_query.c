@@ -168,8 +168,8 @@ ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
 
     *error = *ctx.wrong;
 
-    return ctx.wrong == &ngx_http_longpoll_query_too_many ? NGX_DECLINED
-                                                          : NGX_ERROR;
+    return ctx.wrong == &ngx_http_longpoll_query_too_many ? NGX_ABORT
+                                                          : NGX_DECLINED;
 }
 
 

@@ -105,8 +105,8 @@ ngx_uint_t ngx_http_longpoll_query_cached(
  * Reads the categories alone.
  *
  * NGX_OK        q->cats, q->ncats
- * NGX_ERROR     there is none, or an invalid one: *error
- * NGX_DECLINED  there are too many: *error
+ * NGX_DECLINED  there is none, or an invalid one: *error
+ * NGX_ABORT     there are too many: *error
  */
 ngx_int_t ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
     ngx_str_t *args, u_char *buf, ngx_http_longpoll_configured_t *conf,
