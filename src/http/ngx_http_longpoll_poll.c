@@ -181,7 +181,7 @@ ngx_http_longpoll_poll_read(ngx_http_longpoll_reading_t *reading,
 {
     ngx_http_longpoll_wait_cat_t  *cat;
 
-    cat = ngx_http_longpoll_wait_find(ctx->zone->data, ctx->cats->hash);
+    cat = ngx_http_longpoll_wait_find(ctx->zone->wait, ctx->cats->hash);
 
     if (ctx->ncats == 1 && cat && !cat->slotless
         && ngx_http_longpoll_zone_newest(ctx->zone, cursor))
@@ -217,7 +217,7 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     poll->cursor = *cursor;
     poll->limit = limit;
     poll->waiter.request = r;
-    poll->waiter.wait = ctx->zone->data;
+    poll->waiter.wait = ctx->zone->wait;
     poll->waiter.state = NGX_HTTP_LONGPOLL_WAIT_NEW;
 
     /* a time-out is at least a second */

@@ -457,7 +457,7 @@ struct ngx_http_longpoll_zone_s {
     ngx_uint_t                       ndeletions;    /* 0: no file */
     ngx_http_longpoll_late_sh_t     *late;      /* of its name, or NULL */
 
-    void                            *data;      /* of the worker's waiters */
+    struct ngx_http_longpoll_wait_s *wait;      /* this worker's waiters */
     void                            *writer;    /* of persist */
     ngx_http_longpoll_zone_t        *old;       /* which this one replaces */
 };

@@ -79,7 +79,7 @@ ngx_http_longpoll_drain_handler(ngx_event_t *ev)
     zones = ngx_http_longpoll_drain_zones->elts;
 
     for (i = 0; i < ngx_http_longpoll_drain_zones->nelts; i++) {
-        wait = zones[i]->data;
+        wait = zones[i]->wait;
 
         while (remaining > target && wait->parked) {
             wait->expire(ngx_http_longpoll_wait_any(wait));
@@ -111,7 +111,7 @@ ngx_http_longpoll_drain_count(void)
     n = 0;
 
     for (i = 0; i < ngx_http_longpoll_drain_zones->nelts; i++) {
-        wait = zones[i]->data;
+        wait = zones[i]->wait;
         n += wait->parked;
     }
 

@@ -79,14 +79,14 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
         if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
             ngx_http_longpoll_zone_count_slotless(z, worker, -1);
 
-        } else if (ngx_http_longpoll_wait_find(z->data, cats[i].hash) == NULL)
+        } else if (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) == NULL)
         {
             ngx_http_longpoll_zone_unwatch(z, worker, cats[i].hash, slots[i],
                                            now);
         }
     }
 
-    if (client && ngx_http_longpoll_wait_find(z->data, client->uuid) == NULL) {
+    if (client && ngx_http_longpoll_wait_find(z->wait, client->uuid) == NULL) {
         ngx_http_longpoll_zone_leave_client(z, worker, client, now);
     }
 }

@@ -117,7 +117,7 @@ struct ngx_http_longpoll_wait_s {
     ngx_event_t                       slice;
 
     /* set by the owner before ..._init() */
-    void                             *data;
+    void                             *data;     /* its zone */
 
     /* wakes a waiter, which leaves or stays */
     void                            (*wake)(ngx_http_longpoll_waiter_t *w);

@@ -104,7 +104,7 @@ ngx_http_longpoll_worker_add(ngx_cycle_t *cycle, ngx_http_longpoll_zone_t *z)
         return NGX_ERROR;
     }
 
-    z->data = wait;
+    z->wait = wait;
 
     ngx_http_longpoll_zone_warm(z);
 
@@ -141,7 +141,7 @@ ngx_http_longpoll_worker_exit_process(void)
     ngx_http_longpoll_notify_exit_process();
 
     for (i = 0; i < ngx_http_longpoll_worker_zones->nelts; i++) {
-        ngx_http_longpoll_wait_exit(ngx_http_longpoll_worker_zone(i)->data);
+        ngx_http_longpoll_wait_exit(ngx_http_longpoll_worker_zone(i)->wait);
     }
 }
 
@@ -166,7 +166,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_wait_t      *wait;
     ngx_http_longpoll_wait_cat_t  *cat;
 
-    wait = z->data;
+    wait = z->wait;
     worker = ngx_http_longpoll_notify_worker();
 
     for ( ;; ) {
