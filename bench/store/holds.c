@@ -156,7 +156,7 @@ holds_cat(ngx_http_longpoll_cat_t *cat, u_char *name, ngx_uint_t n)
     cat->name.data = name;
     cat->name.len = sprintf((char *) name, "category-%lu", (unsigned long) n);
 
-    ngx_http_longpoll_zone_name(&holds_zone, cat);
+    ngx_http_longpoll_zone_hash(&holds_zone, cat);
 }
 
 
@@ -616,7 +616,7 @@ holds_run_wake(void)
 
         holds_publish(cat, 100);
 
-        while (ngx_http_longpoll_zone_dirty(&holds_zone, 0, hashes)) {
+        while (ngx_http_longpoll_zone_take_dirty(&holds_zone, 0, hashes)) {
             /* void */
         }
 

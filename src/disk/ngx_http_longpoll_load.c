@@ -806,7 +806,7 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     }
 
     cat.name = item.category;
-    ngx_http_longpoll_zone_name(load->zone, &cat);
+    ngx_http_longpoll_zone_hash(load->zone, &cat);
 
     lost = ngx_http_longpoll_load_lost(load, &cat, ms, &msg.uuid);
 

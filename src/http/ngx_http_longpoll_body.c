@@ -366,7 +366,7 @@ ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
         batch->msgs->cat = 0;
         batch->ncats = 1;
 
-        ngx_http_longpoll_zone_name(z, batch->cats);
+        ngx_http_longpoll_zone_hash(z, batch->cats);
 
         return;
     }
@@ -379,7 +379,7 @@ ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
         cat->name = items[i].category;
         batch->msgs[i].cat = batch->ncats;
 
-        ngx_http_longpoll_zone_name(z, cat);
+        ngx_http_longpoll_zone_hash(z, cat);
 
         for (h = cat->hash[0]; /* void */ ; h++) {
             bucket = &buckets[h % NGX_HTTP_LONGPOLL_BODY_BUCKETS];

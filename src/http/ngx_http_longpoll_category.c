@@ -163,6 +163,6 @@ ngx_http_longpoll_category_hash(ngx_http_longpoll_zone_t *z,
     ngx_uint_t  i;
 
     for (i = 0; i < n; i++) {
-        ngx_http_longpoll_zone_name(z, &cats[i]);
+        ngx_http_longpoll_zone_hash(z, &cats[i]);
     }
 }

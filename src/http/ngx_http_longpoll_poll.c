@@ -239,8 +239,8 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     cln->handler = ngx_http_longpoll_poll_cleanup;
     cln->data = poll;
 
-    ngx_http_longpoll_zone_waiting(ctx->zone,
-                                   ngx_http_longpoll_notify_worker(), 1);
+    ngx_http_longpoll_zone_count_waiting(ctx->zone,
+                                         ngx_http_longpoll_notify_worker(), 1);
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "longpoll park in \"%V\" for %Mms", &ctx->zone->name,
@@ -418,8 +418,8 @@ ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll)
 
     ngx_http_longpoll_wait_leave(&poll->waiter);
 
-    ngx_http_longpoll_zone_waiting(poll->ctx->zone,
-                                   ngx_http_longpoll_notify_worker(), -1);
+    ngx_http_longpoll_zone_count_waiting(poll->ctx->zone,
+                                         ngx_http_longpoll_notify_worker(), -1);
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;

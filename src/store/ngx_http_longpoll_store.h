@@ -570,8 +570,8 @@ ngx_http_longpoll_zone_delivered(ngx_http_longpoll_zone_t *z,
 
 
 static ngx_inline void
-ngx_http_longpoll_zone_waiting(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    ngx_int_t n)
+ngx_http_longpoll_zone_count_waiting(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_int_t n)
 {
     if (worker != NGX_HTTP_LONGPOLL_NO_WORKER) {
         z->sh->workers[worker].waiting += n;

@@ -191,7 +191,7 @@ ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z)
 
 
 void
-ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_hash(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat)
 {
     ngx_http_longpoll_hash(cat->hash, z->sh->key, cat->name.data,

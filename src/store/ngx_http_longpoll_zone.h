@@ -49,7 +49,7 @@ void ngx_http_longpoll_zone_warm(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_configure(ngx_http_longpoll_zone_t *z);
 
 /* fills cat->hash from cat->name; takes no lock */
-void ngx_http_longpoll_zone_name(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_hash(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat);
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_H_INCLUDED_ */

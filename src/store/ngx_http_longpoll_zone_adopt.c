@@ -119,7 +119,7 @@ ngx_http_longpoll_zone_adopt_messages(ngx_http_longpoll_zone_t *z,
 
         for (i = 0; i < batch->n; i++) {
             cat.name = batch->names[i];
-            ngx_http_longpoll_zone_name(z, &cat);
+            ngx_http_longpoll_zone_hash(z, &cat);
 
             (void) ngx_http_longpoll_zone_load(z, &cat, &batch->msgs[i],
                                    batch->keys[i][0] ? batch->keys[i] : NULL,

@@ -49,7 +49,7 @@ ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
 
 
 ngx_http_longpoll_client_sh_t *
-ngx_http_longpoll_zone_client(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
     ngx_http_longpoll_client_sh_t  *entry;

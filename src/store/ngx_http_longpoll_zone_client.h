@@ -34,7 +34,7 @@ void ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
  * Finds the client's entry; NULL: the client is not known.  Drops a client that
  * was idle for too long, and returns NULL.  The caller holds the lock.
  */
-ngx_http_longpoll_client_sh_t *ngx_http_longpoll_zone_client(
+ngx_http_longpoll_client_sh_t *ngx_http_longpoll_zone_find_client(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_client_t *client,
     uint64_t now);
 

@@ -354,7 +354,7 @@ ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
             if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
                 ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
-                            ngx_http_longpoll_zone_waits(z, cat, first));
+                            ngx_http_longpoll_zone_interested(z, cat, first));
             }
 
             *wake |= ngx_http_longpoll_zone_mark_workers(z, msg->slot, first);
@@ -456,7 +456,7 @@ ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z)
 
             ngx_http_longpoll_zone_list_drop(z, msg,
                                              NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
-            ngx_http_longpoll_zone_list_release(z, msg->slot);
+            ngx_http_longpoll_zone_list_free_if_unused(z, msg->slot);
         }
 
         ngx_http_longpoll_zone_unlock(z);

@@ -21,7 +21,7 @@
 
 
 void
-ngx_http_longpoll_zone_list_put(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_list_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
     uint64_t pending, const uint64_t *key)
 {
@@ -246,7 +246,7 @@ ngx_http_longpoll_zone_list_move(void *data, ngx_http_longpoll_rec_sh_t *from,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_list_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_list_drop_cat(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_atomic_t *counter, ngx_uint_t *steps)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
@@ -268,7 +268,7 @@ ngx_http_longpoll_zone_list_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
     }
 
     if (cat->waiting == 0) {
-        ngx_http_longpoll_zone_list_free(z, slot);
+        ngx_http_longpoll_zone_list_free_slot(z, slot);
     }
 
     return NGX_OK;
@@ -307,12 +307,13 @@ ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_put(sh->work.delete_slot, 0);
 
-    ngx_http_longpoll_zone_list_release(z, slot);
+    ngx_http_longpoll_zone_list_free_if_unused(z, slot);
 }
 
 
 void
-ngx_http_longpoll_zone_list_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_list_free_if_unused(ngx_http_longpoll_zone_t *z,
+    uint32_t slot)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
 
@@ -322,13 +323,14 @@ ngx_http_longpoll_zone_list_release(ngx_http_longpoll_zone_t *z, uint32_t slot)
     if (cat->count == 0 && cat->waiting == 0
         && cat->dropped == 0 && cat->shared == 0)
     {
-        ngx_http_longpoll_zone_list_free(z, slot);
+        ngx_http_longpoll_zone_list_free_slot(z, slot);
     }
 }
 
 
 void
-ngx_http_longpoll_zone_list_free(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_list_free_slot(ngx_http_longpoll_zone_t *z,
+    uint32_t slot)
 {
     /* a delete of the category has nothing left to do */
 

@@ -32,7 +32,7 @@ typedef enum {
  * the id.  bits: MSG_ flags, and the epoch's number << 4.  key counts only with
  * MSG_KEYED, pending only with MSG_PENDING.  The caller has made room.
  */
-void ngx_http_longpoll_zone_list_put(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_list_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg, ngx_uint_t bits,
     uint64_t pending, const uint64_t *key);
 
@@ -48,7 +48,7 @@ void ngx_http_longpoll_zone_list_move(void *data,
  * Drops all messages of a category, counts each in *counter, and frees the slot
  * unless workers are interested.  NGX_OK, NGX_BUSY.
  */
-ngx_int_t ngx_http_longpoll_zone_list_forget(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_list_drop_cat(ngx_http_longpoll_zone_t *z,
     uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
 
 /*
@@ -59,11 +59,11 @@ void ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);
 
 /* frees a slot that has no message, no interest and no losses to tell of */
-void ngx_http_longpoll_zone_list_release(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_list_free_if_unused(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
 
 /* frees a slot that has no message and no interest */
-void ngx_http_longpoll_zone_list_free(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_list_free_slot(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
 
 /* whether no publish, poll or interest has used the category for too long */

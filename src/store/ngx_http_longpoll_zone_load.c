@@ -61,7 +61,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
 
     sh->clock.last_id = msg->id;
 
-    ngx_http_longpoll_zone_list_put(z, cat, msg, bits, 0, key);
+    ngx_http_longpoll_zone_list_append(z, cat, msg, bits, 0, key);
 
     sh->clock.committed = sh->clock.last_id;
     sh->clock.visible = sh->clock.last_id;

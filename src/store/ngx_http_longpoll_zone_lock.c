@@ -88,7 +88,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
 
             ngx_http_longpoll_zone_list_drop(z, msg,
                                              NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
-            ngx_http_longpoll_zone_list_release(z, msg->slot);
+            ngx_http_longpoll_zone_list_free_if_unused(z, msg->slot);
         }
 
         if (!sh->disk.durable) {

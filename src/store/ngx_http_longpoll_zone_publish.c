@@ -233,13 +233,13 @@ ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
 
     bits = ngx_http_longpoll_zone_bits(z, key);
     pending = bits & NGX_HTTP_LONGPOLL_MSG_PENDING
-              ? ngx_http_longpoll_zone_waits(z, c, first) : 0;
+              ? ngx_http_longpoll_zone_interested(z, c, first) : 0;
 
     if (i + 1 < pub->n) {
         bits |= NGX_HTTP_LONGPOLL_MSG_MORE;
     }
 
-    ngx_http_longpoll_zone_list_put(z, cat, msg, bits, pending, key);
+    ngx_http_longpoll_zone_list_append(z, cat, msg, bits, pending, key);
 }
 
 

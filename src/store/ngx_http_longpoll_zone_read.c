@@ -42,8 +42,8 @@ static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader);
+static ngx_int_t ngx_http_longpoll_zone_client_cursor(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader);
 static ngx_int_t ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps,
     ngx_uint_t *found);
@@ -203,7 +203,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     if (rd->client == NULL) {
         ngx_http_longpoll_zone_start_cursor(z, &rd->cursor, reader->now);
 
-    } else if (ngx_http_longpoll_zone_find_client(z, reader) != NGX_OK) {
+    } else if (ngx_http_longpoll_zone_client_cursor(z, reader) != NGX_OK) {
         return NGX_DONE;
     }
 
@@ -294,10 +294,13 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* NGX_OK, NGX_DECLINED: the client is not known */
+/*
+ * Takes the cursor from the client's entry.  NGX_OK, NGX_DECLINED: the client
+ * is not known.
+ */
 
 static ngx_int_t
-ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_client_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader)
 {
     ngx_http_longpoll_read_t  *rd;
@@ -309,7 +312,8 @@ ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
     rd->cursor.lost = 0;
     rd->cursor.beginning = 0;
 
-    reader->entry = ngx_http_longpoll_zone_client(z, rd->client, reader->now);
+    reader->entry = ngx_http_longpoll_zone_find_client(z, rd->client,
+                                                       reader->now);
 
     if (reader->entry == NULL) {
         return NGX_DECLINED;
@@ -650,7 +654,8 @@ ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < reader->rd->ncats; i++) {
 
         if (reader->iters[i].slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_list_release(z, reader->iters[i].slot);
+            ngx_http_longpoll_zone_list_free_if_unused(z,
+                                                    reader->iters[i].slot);
         }
     }
 }

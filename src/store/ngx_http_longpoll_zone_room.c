@@ -27,7 +27,7 @@ static ngx_int_t ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
     uint32_t *slot);
 static void ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z);
-static void ngx_http_longpoll_zone_take_slot(ngx_http_longpoll_zone_t *z,
+static void ngx_http_longpoll_zone_end_interests(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
 
 
@@ -120,8 +120,9 @@ ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
     if (*slot != NGX_HTTP_LONGPOLL_CAT_NONE
         && ngx_http_longpoll_zone_list_inactive(z, *slot, now))
     {
-        if (ngx_http_longpoll_zone_list_forget(z, *slot,
-                                               &z->sh->counters.expired, steps)
+        if (ngx_http_longpoll_zone_list_drop_cat(z, *slot,
+                                                 &z->sh->counters.expired,
+                                                 steps)
             != NGX_OK)
         {
             return NGX_BUSY;
@@ -144,8 +145,9 @@ ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
         return NGX_OK;
     }
 
-    if (ngx_http_longpoll_zone_list_forget(z, victim, &z->sh->counters.evicted,
-                                           steps)
+    if (ngx_http_longpoll_zone_list_drop_cat(z, victim,
+                                             &z->sh->counters.evicted,
+                                             steps)
         != NGX_OK)
     {
         /* the next publish goes on with this victim, and takes no other */
@@ -191,12 +193,12 @@ ngx_http_longpoll_zone_room_slot(ngx_http_longpoll_zone_t *z,
         } while (slot == NGX_HTTP_LONGPOLL_CAT_NONE);
 
         if (z->cats.slots[slot].waiting) {
-            ngx_http_longpoll_zone_take_slot(z, slot);
+            ngx_http_longpoll_zone_end_interests(z, slot);
         }
 
-        (void) ngx_http_longpoll_zone_list_forget(z, slot,
-                                                  &z->sh->counters.evicted,
-                                                  &steps);
+        (void) ngx_http_longpoll_zone_list_drop_cat(z, slot,
+                                                    &z->sh->counters.evicted,
+                                                    &steps);
     }
 }
 
@@ -274,7 +276,7 @@ ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
  */
 
 static void
-ngx_http_longpoll_zone_take_slot(ngx_http_longpoll_zone_t *z, uint32_t slot)
+ngx_http_longpoll_zone_end_interests(ngx_http_longpoll_zone_t *z, uint32_t slot)
 {
     ngx_uint_t                       i;
     ngx_http_longpoll_cat_sh_t      *cat;
@@ -414,8 +416,8 @@ ngx_http_longpoll_zone_room_touch(ngx_http_longpoll_zone_t *z,
     }
 
     if (ngx_http_longpoll_zone_list_inactive(z, n, now)) {
-        return ngx_http_longpoll_zone_list_forget(z, n, &sh->counters.expired,
-                                                  steps);
+        return ngx_http_longpoll_zone_list_drop_cat(z, n, &sh->counters.expired,
+                                                    steps);
     }
 
     c = &z->cats.slots[n];

@@ -75,9 +75,9 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
 
             if (z->cats.slots[n].hash[0]
                 && ngx_http_longpoll_zone_list_inactive(z, n, now)
-                && ngx_http_longpoll_zone_list_forget(z, n,
-                                                      &sh->counters.expired,
-                                                      &steps)
+                && ngx_http_longpoll_zone_list_drop_cat(z, n,
+                                                        &sh->counters.expired,
+                                                        &steps)
                    != NGX_OK)
             {
                 break;

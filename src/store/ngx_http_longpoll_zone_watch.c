@@ -56,7 +56,7 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
             victim = ngx_http_longpoll_zone_room_victim(z, 0, 0);
 
             if (victim != NGX_HTTP_LONGPOLL_CAT_NONE) {
-                ngx_http_longpoll_zone_list_free(z, victim);
+                ngx_http_longpoll_zone_list_free_slot(z, victim);
             }
         }
 
@@ -148,7 +148,7 @@ ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_set(j, cat->waiting, cat->waiting & ~bit);
     ngx_http_longpoll_done(j);
 
-    ngx_http_longpoll_zone_list_release(z, slot);
+    ngx_http_longpoll_zone_list_free_if_unused(z, slot);
 }
 
 
@@ -236,7 +236,7 @@ ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
 
 
 uint64_t
-ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_interested(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first)
 {
     if (cat->first == 0
@@ -256,7 +256,7 @@ ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint64_t    workers, left, bit, sum;
     ngx_uint_t  i, word;
 
-    workers = ngx_http_longpoll_zone_waits(z, &z->cats.slots[slot], first);
+    workers = ngx_http_longpoll_zone_interested(z, &z->cats.slots[slot], first);
 
     word = slot / 64;
     bit = ngx_http_longpoll_zone_bit(slot % 64);
@@ -284,8 +284,8 @@ ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    uint64_t hashes[][2])
+ngx_http_longpoll_zone_take_dirty(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t hashes[][2])
 {
     uint64_t                     slots;
     ngx_uint_t                   i, n, sum, word;
@@ -346,7 +346,8 @@ ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_wake_all(ngx_http_longpoll_zone_t *z, ngx_uint_t worker)
+ngx_http_longpoll_zone_take_wake_all(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker)
 {
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return 1;

@@ -45,14 +45,14 @@ void ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
  */
 #define NGX_HTTP_LONGPOLL_DIRTY  64
 
-ngx_uint_t ngx_http_longpoll_zone_dirty(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_take_dirty(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t hashes[][2]);
 
 /*
  * Whether the worker must read for all of its parked polls.  Clears the mark,
  * so a worker gets the answer 1 once; NO_WORKER always gets it.  Takes no lock.
  */
-ngx_uint_t ngx_http_longpoll_zone_wake_all(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_take_wake_all(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 
 
@@ -79,7 +79,7 @@ uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
  * are included if this publish, whose ids begin at first, brought the
  * category's first message.
  */
-uint64_t ngx_http_longpoll_zone_waits(ngx_http_longpoll_zone_t *z,
+uint64_t ngx_http_longpoll_zone_interested(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
 
 /* marks the category dirty for these workers, and returns them */

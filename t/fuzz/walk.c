@@ -326,11 +326,11 @@ walk_call(fuzz_bytes_t *b)
         return;
 
     case 4:
-        while (ngx_http_longpoll_zone_dirty(&walk_zone, worker, hashes)) {
+        while (ngx_http_longpoll_zone_take_dirty(&walk_zone, worker, hashes)) {
             /* void */
         }
 
-        (void) ngx_http_longpoll_zone_wake_all(&walk_zone, worker);
+        (void) ngx_http_longpoll_zone_take_wake_all(&walk_zone, worker);
         return;
 
     case 5:
@@ -396,7 +396,7 @@ walk_make(fuzz_bytes_t *b)
         walk_cats[i].name.data = walk_names[i];
         walk_cats[i].name.len = sprintf((char *) walk_names[i], "c%lu",
                                         (unsigned long) i);
-        ngx_http_longpoll_zone_name(&walk_zone, &walk_cats[i]);
+        ngx_http_longpoll_zone_hash(&walk_zone, &walk_cats[i]);
     }
 
     /* nothing of the input before is remembered */

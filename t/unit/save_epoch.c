@@ -66,7 +66,7 @@ epoch_cats(void)
         model_cats[i].name.data = malloc(4);
         model_cats[i].name.len = sprintf((char *) model_cats[i].name.data,
                                          "c%lu", (unsigned long) i);
-        ngx_http_longpoll_zone_name(z, &model_cats[i]);
+        ngx_http_longpoll_zone_hash(z, &model_cats[i]);
     }
 }
 

@@ -176,11 +176,11 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_DIRTY:
-        op->rc = ngx_http_longpoll_zone_dirty(z, number, op->hashes);
+        op->rc = ngx_http_longpoll_zone_take_dirty(z, number, op->hashes);
         break;
 
     case MODEL_WAKE_ALL:
-        op->rc = ngx_http_longpoll_zone_wake_all(z, number);
+        op->rc = ngx_http_longpoll_zone_take_wake_all(z, number);
         break;
 
     case MODEL_DELETE:

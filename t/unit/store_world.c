@@ -50,7 +50,7 @@ model_add_cat(ngx_uint_t n)
     p[c->cat.name.len] = 'x';
     c->cat.name.len = ngx_max(c->cat.name.len, len);
 
-    ngx_http_longpoll_zone_name(&m.zone, &c->cat);
+    ngx_http_longpoll_zone_hash(&m.zone, &c->cat);
 
     h = c->cat.hash[0] % m.nmap;
 
