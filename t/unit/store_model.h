@@ -279,6 +279,7 @@ typedef struct {
     ngx_uint_t                 immortal;    /* every kill is undone */
     uint64_t                   serial;      /* of ops */
     uint64_t                   pass;        /* of model_diff() */
+    ngx_uint_t                 scarce;      /* a read may get no memory */
     ngx_uint_t                 depth;
     model_op_t                *op;
     model_op_t                *deleting;

@@ -93,7 +93,9 @@ model_plain_op(model_op_t *op)
     outer = m.op;
     model_begin(op);
 
-    if (m.depth == 0 && op->kind == MODEL_READ && unit_once(200)) {
+    if (m.scarce && m.depth == 0 && op->kind == MODEL_READ
+        && unit_once(200))
+    {
         unit_no_memory = 1;
     }
 

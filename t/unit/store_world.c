@@ -212,6 +212,7 @@ model_random_world(uint64_t seed, ngx_uint_t flags)
     }
 
     model_world(seed, flags, size, ncats, &conf);
+    m.scarce = 1;
 }
 
 
