@@ -6,8 +6,8 @@
  *
  *   init_main_conf  the whole of http is read: every zone is declared
  *   init_zone       makes the memory of a zone, or finds it again in a reload.
- *                   The reload may still fail after it, so it does not change
- *                   what a zone that is in use says.  A zone of another size
+ *                   The reload may still fail later, so init_zone changes
+ *                   nothing in a zone that workers use.  A zone of another size
  *                   is a new zone, and takes over what the old one has.
  *   init_module     the reload has succeeded, or nginx starts: loads the files
  *                   of new zones, and sets the new parameters.  An error here
@@ -195,8 +195,8 @@ ngx_http_longpoll_init_main_conf(ngx_conf_t *cf, void *conf)
 
 
 /*
- * data is the zone of the running configuration if nginx keeps its memory; the
- * newer versions pass it for a zone of another size, too.
+ * data is the old zone, if nginx keeps its memory.  Newer versions of nginx
+ * also pass it when the size has changed.
  */
 
 static ngx_int_t

@@ -153,8 +153,8 @@ ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
     }
 
     /*
-     * In this order: a check beside another category's id would claim that the
-     * id is exact.
+     * check is cleared before id is stored.  If the process is killed in
+     * between, no category takes the id as its own.
      */
 
     id = ngx_max(tombstone->id, id);

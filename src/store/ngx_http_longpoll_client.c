@@ -8,10 +8,10 @@
  * Entries come from the free list, then from those never used, so that memory
  * that is not needed yet is not touched.
  *
- * The idle list has one rule: a client is linked at its end, with a time that
- * is not earlier than that of the client before it.  So the head is the client
- * that has been idle longest, and the clients that have been idle for too long
- * stand together at the front.
+ * The idle list is sorted by `used`.  A client is always appended, and gets at
+ * least the time of the client before it.  So the head is the client that has
+ * been idle longest, and the clients that have been idle for too long stand
+ * together at the front.
  *
  * Nobody reads the other words of a free entry, so they are written with put,
  * not set.  Only uuid[0] matters then: it says whether an entry is in use to a

@@ -233,7 +233,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n)
         }
     }
 
-    /* credit that is left over does not add up */
+    /* at most n of unused credit is kept */
 
     ngx_http_longpoll_put(sh->credit, ngx_min(credit, (int64_t) n));
 }

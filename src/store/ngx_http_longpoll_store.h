@@ -547,6 +547,10 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 /* ms that a message lives, 0: for ever; read without the lock */
 #define ngx_http_longpoll_zone_ttl(z)  ((z)->sh->conf.ttl)
 
+/* with a ttl: whether a message is over it (clock: ..._zone_clock()) */
+#define ngx_http_longpoll_zone_is_expired(z, msg, clock)                      \
+    (ngx_http_longpoll_id_ms((msg)->id) + (z)->sh->conf.ttl <= (clock))
+
 /* whether messages may be pending for workers (delete_on_read) */
 #define ngx_http_longpoll_zone_has_pending(z)  ((z)->sh->has_pending)
 

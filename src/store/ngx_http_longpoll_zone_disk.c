@@ -13,10 +13,10 @@
  * tells so to the publishers that wait for the disk.
  *
  * A message that is dropped by no limit (deleted, taken), and that the file may
- * have, leaves a deletion record; the writer notes it beside the file.  So it
- * does what the message's category has lost, as the message may have pushed out
- * others, which would be loaded without that note.  When the ring of deletions
- * is full, the file is compacted instead.
+ * have, leaves a deletion record; the writer notes it beside the file.  The
+ * writer also notes what the category has lost.  The deleted message may have
+ * pushed others out of the buffer.  Without the note they would be loaded once
+ * more.  When the ring of deletions is full, the file is compacted instead.
  */
 
 

@@ -67,6 +67,8 @@ ngx_http_longpoll_zone_key_find(ngx_http_longpoll_zone_t *z,
     saved = ngx_max(sh->clock.visible,
                     sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
 
+    /* the first ms that is not expired: as ..._zone_is_expired(), once */
+
     born = 0;
 
     if (sh->conf.ttl) {

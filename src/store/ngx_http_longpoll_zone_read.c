@@ -264,9 +264,9 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * A new cursor that lies in the future, or in the ms that is not over, becomes
- * the newest: messages that are published later in that ms come to those who
- * wait, as with golongpoll.
+ * A new cursor may lie in the future or in the current ms.  Then it is set to
+ * the newest message, so the poll also gets what is published later in this ms,
+ * as with golongpoll.
  */
 
 static void
@@ -424,7 +424,11 @@ ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* the client waits in the worker, or has at least asked */
+/*
+ * PARK and WAKE note that the client waits in the worker.  LAST, and these
+ * two without a worker, move an idle client to the end of the idle list.  PEEK
+ * does nothing.
+ */
 
 static void
 ngx_http_longpoll_zone_client_waits(ngx_http_longpoll_zone_t *z,
@@ -456,10 +460,10 @@ ngx_http_longpoll_zone_client_waits(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * The time of a time-out's answer.  What is published later must be later than
- * that time, whatever the wall clock does meanwhile, so the clock advances to
- * the end of that ms.  The answer takes the last ms that is over, if that ms is
- * not before the cursor: then the clock stays out of the ms that is not over.
+ * The answer of a time-out names a ms.  The clock's last_id becomes the last id
+ * of that ms, so every later message is behind it, whatever the wall clock does
+ * meanwhile.  The answer takes the last whole ms, or the current one if the
+ * cursor is in it already.
  */
 
 static void

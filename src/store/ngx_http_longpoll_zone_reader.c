@@ -51,7 +51,7 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
 
     rd = reader->rd;
 
-    /* messages that are taken, or copied as a last resort: in one hold */
+    /* delete_on_read, and a read after TRIES failures, need all in one hold */
 
     if (reader->take
         || ngx_http_longpoll_zone_scratch.tries
@@ -299,9 +299,9 @@ ngx_http_longpoll_zone_next(ngx_http_longpoll_zone_t *z,
 
 /*
  * Whether an answer ends in front of the message of this id.  An answer has all
- * messages of a ms or none, because a client comes back with the ms.  So an
- * answer that is full drops those of the last ms again; if it has no other, it
- * goes over the limit.
+ * messages of a ms or none, because a client comes back with the ms.  So a full
+ * answer gives the messages of its last ms back.  If all its messages share one
+ * ms, it takes all of them and exceeds the limit.
  */
 
 static ngx_uint_t

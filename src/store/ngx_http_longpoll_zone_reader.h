@@ -16,9 +16,11 @@
 #include "ngx_http_longpoll_read.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_COPY    32768    /* bytes, under the lock */
-#define NGX_HTTP_LONGPOLL_ZONE_SLICE   262144   /* the same, after TRIES */
-#define NGX_HTTP_LONGPOLL_ZONE_TRIES   2        /* to copy without the lock */
+#define NGX_HTTP_LONGPOLL_ZONE_COPY    32768    /* bytes: answers up to this are
+                                                   copied under the lock */
+#define NGX_HTTP_LONGPOLL_ZONE_SLICE   262144   /* the most that is copied once
+                                                   TRIES reads were not valid */
+#define NGX_HTTP_LONGPOLL_ZONE_TRIES   2
 
 
 /* an iterator over one category */

@@ -76,7 +76,10 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
         moved = ngx_http_longpoll_log_clean(&z->log);
         *steps -= ngx_min(*steps, 1 + moved / 4096);
 
-        /* two rounds were not enough: the live records are in the way */
+        /*
+         * The tail has gone twice around the log without making room: evict one
+         * message.
+         */
 
         if (sh->log.tail - tail > 2 * sh->log.size && sh->list.oldest) {
             tail = sh->log.tail;
@@ -103,9 +106,9 @@ ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z)
 
 
 /*
- * Before a category is published to: what is inactive does not come to life
- * again.  And categories with messages may have three quarters of the slots;
- * when they have, the one used longest ago is forgotten for a new one.
+ * Before a category is published to: first drops the category if it is
+ * inactive.  If it needs a slot and three quarters of the slots hold messages,
+ * drops a category that was used longest ago.
  */
 
 static ngx_int_t
@@ -323,7 +326,7 @@ ngx_http_longpoll_zone_room_expire(ngx_http_longpoll_zone_t *z, uint64_t now,
     while (sh->list.oldest) {
         msg = ngx_http_longpoll_zone_msg(z, sh->list.oldest);
 
-        if (ngx_http_longpoll_id_ms(msg->id) + sh->conf.ttl > clock) {
+        if (!ngx_http_longpoll_zone_is_expired(z, msg, clock)) {
             return 0;
         }
 
@@ -436,7 +439,7 @@ ngx_http_longpoll_zone_room_touch(ngx_http_longpoll_zone_t *z,
         while (c->first) {
             msg = ngx_http_longpoll_zone_msg(z, c->first);
 
-            if (ngx_http_longpoll_id_ms(msg->id) + sh->conf.ttl > clock) {
+            if (!ngx_http_longpoll_zone_is_expired(z, msg, clock)) {
                 break;
             }
 

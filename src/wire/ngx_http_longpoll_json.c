@@ -23,8 +23,8 @@
  *     callbacks for strings and numbers, so it copies none of them; their ends
  *     are searched for when yajl has accepted the text.
  *   - A callback stops yajl at the end of the object or array, and the rest of
- *     the body is checked here: yajl would take an unfinished string behind the
- *     value for one that goes on in the next piece.
+ *     the body is checked here: yajl accepts an unfinished string after the
+ *     value, because it expects more input.
  *   - yajl says nothing of the numbers and strings of an array.  So each object
  *     must begin where it is expected: behind a comma and blanks.
  *   - yajl takes \v and \f for blanks, and overlong forms and surrogates for

@@ -16,8 +16,9 @@
  *     without a value does not count; so "timeout=&timeout=9" is nine.
  *   - A decoded value is never longer than its text, so all of them fit into a
  *     buffer of the size of the query.  A value without escapes stays in args.
- *   - The cost is linear in the bytes.  Behind the 65th category names are only
- *     checked, as the error of an invalid one goes before "too many".
+ *   - The cost is linear in the bytes.  After the 65th different category a
+ *     name is only checked: if it is invalid, that error is returned instead of
+ *     "too many".
  *   - A client may send any bytes, NUL among them.
  */
 

@@ -45,8 +45,8 @@ typedef struct {
 
 /*
  * Parses p to last, and passes data to the callbacks.  The caller has set
- * y->pool, and has checked that the text is UTF-8.  If boxed is set, yajl reads
- * the text in an array, which ends behind last: then any value may stand there.
+ * y->pool, and has checked that the text is UTF-8.  With boxed set, yajl is
+ * given '[' before and ']' after the text, so the text may be any value.
  * A key of more than 16 bytes may come to its callback shortened, but not below
  * 16.
  *
