@@ -1,6 +1,6 @@
 package Longpoll;
 
-# What the tests of this module have beyond Test::Nginx::Socket.
+# What the tests of this module use beyond Test::Nginx::Socket.
 #
 #     use lib 't/lib';
 #     use Test::Nginx::Socket 'no_plan';
@@ -8,29 +8,29 @@ package Longpoll;
 #
 #     run_tests();
 #
-# Sections of a block that this adds:
+# Sections of a block that this module adds:
 #
 #   --- scenario      Perl, run while nginx is up, with the helpers of
-#                     Longpoll::Scenario: several clients at once.  It stands
-#                     in the place of --- request.
-#   --- alert         a regular expression: the block must bring an alert, and
-#                     every one it brings must match.  With a worker's death by
-#                     signal 9 may come that the worker had the zone's lock.
+#                     Longpoll::Scenario: several clients at once.  It replaces
+#                     --- request.
+#   --- alert         a regular expression.  The block must cause an alert, and
+#                     every alert must match.  If a worker died by signal 9,
+#                     nginx may also log that this worker held the zone's lock.
 #
-# A block that gives no --- config has the usual one: the zone "events" (1m,
-# unless --- http_config says otherwise) with /events to poll and /publish to
-# publish.  A scenario always finds /status (all zones) and /pid beside it.
+# A block without --- config has the usual one: the zone "events" (1m, unless
+# --- http_config says otherwise), /events for polls, and /publish to publish.
+# A scenario also has /status (all zones) and /pid.
 #
-# Checked for every block without being asked for: no [alert], [crit] or
-# [emerg] in the error log, neither while it ran nor when its nginx quit; after
-# a scenario, once its clients are gone, nobody is left waiting; a scenario
-# without a single check fails.
+# These checks run for every block.  The error log has no [alert], [crit] or
+# [emerg], neither while the block runs nor when its nginx quits.  After a
+# scenario, once its clients have left, no poll is parked.  A scenario without a
+# single check fails.
 #
 # With TEST_NGINX_USE_HUP=1 one nginx is reloaded from block to block, and its
-# zones keep what they hold.  So each block uses categories of its own, and a
-# block that reads the zone's figures uses a zone of its own.
+# zones keep their events.  So each block uses categories of its own, and a
+# block that reads the zone's counters uses a zone of its own.
 #
-# With LONGPOLL_SLOW=1 answers may take longer, and what measures how long is
+# With LONGPOLL_SLOW=1 answers may take longer, and checks of a duration are
 # skipped.
 
 use strict;
@@ -45,11 +45,11 @@ use Longpoll::Scenario ();
 Test::Nginx::Util::timeout($Longpoll::Client::Patience)
     unless $ENV{TEST_NGINX_TIMEOUT};
 
-# --- alert is ours to judge: Test::Nginx only warns
+# We check --- alert ourselves: Test::Nginx only warns.
 
 my $alert = qr/\[(?:alert|crit|emerg)\]/;
 
-# the master's word when it frees what a dead worker held
+# the master's message when it takes the lock from a dead worker
 
 my $locked = qr/shared memory zone "\w+" was locked by \d+/;
 
@@ -65,8 +65,8 @@ my %at_hand = (
     '/pid'    => "        location = /pid { return 200 \$pid; }\n",
 );
 
-# A random port must still be free when nginx comes to it: none that the system
-# may meanwhile give to a client, if there are others.
+# A random port must still be free when nginx opens it.  So ports that the
+# system may give to a client meanwhile are used only if there are no others.
 
 my $free_port = \&Test::Nginx::Util::gen_rand_port;
 my $clients_from = 0;
@@ -90,7 +90,7 @@ no warnings 'redefine';
 use warnings 'redefine';
 
 
-# HTTP/2 in cleartext is switched on in two ways
+# The directive for HTTP/2 in cleartext depends on nginx's version.
 
 my ($major, $minor, $patch) =
     `$Test::Nginx::Util::NginxBinary -v 2>&1` =~ m{/(\d+)\.(\d+)\.(\d+)};
@@ -118,7 +118,7 @@ Test::Nginx::Util::add_block_preprocessor(sub {
     $config = $usual_locations unless defined $config;
 
     if (defined $block->scenario) {
-        # a client of a scenario may keep its connection
+        # A client of a scenario may keep its connection.
 
         $http = "    keepalive_requests 1000000;\n$http"
             if $http !~ /keepalive_requests/;
@@ -131,8 +131,9 @@ Test::Nginx::Util::add_block_preprocessor(sub {
     $block->set_value(http_config => $http);
     $block->set_value(config => $config);
 
-    # looked at when this block's nginx has quit; with TEST_NGINX_USE_HUP it
-    # does not, and what its workers leave stands in the next block's log
+    # We read this log when the block's nginx has quit.  With TEST_NGINX_USE_HUP
+    # nginx does not quit; the next block's log has the lines of its old
+    # workers.
 
     unless ($Test::Nginx::Util::UseHup or defined $block->alert
             or defined $block->no_shutdown_error_log)
@@ -195,7 +196,8 @@ sub run_scenario {
 }
 
 
-# where the scenario stands in its file, for messages with useful line numbers
+# The line of the scenario in its file, so that messages have useful line
+# numbers.
 
 sub source_line {
     my ($name) = @_;

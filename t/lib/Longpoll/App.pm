@@ -4,16 +4,18 @@ package Longpoll::App;
 #
 #     my $app = Longpoll::App->start($port, $perl);
 #
-# $perl is the body of a function that has a request in $r, with the keys
-# method, uri, path, args (undecoded), headers (by names in lower case) and
-# body, and returns a status, a list of header lines and a body:
+# $perl is the body of a function that handles one request.  The request is in
+# $r, with the keys method, uri, path, args (undecoded), headers (by names in
+# lower case) and body.  The function returns a status, a list of header lines
+# and a body:
 #
 #     return (200, ["X-User: $r->{headers}{cookie}"], "hello\n");
 #
 #     $app->seen              the requests it has had so far, like these
-#     $app->end               happens by itself when $app goes
+#     $app->end               happens by itself when $app goes out of scope
 #
-# It answers one request after the other and closes each connection.
+# The application answers one request after the other and closes each
+# connection.
 
 use strict;
 use warnings;
@@ -73,7 +75,7 @@ sub slurp {
 }
 
 
-# the process's own side
+# the application's process
 
 sub serve {
     my ($port, $perl, $seen) = @_;
@@ -82,7 +84,7 @@ sub serve {
     my $end = time + $Patience;
     my $listen;
 
-    # somebody's connection may have the port for a moment
+    # An old connection may hold the port for a moment.
 
     until ($listen = IO::Socket::INET->new(Listen => 64, ReuseAddr => 1,
                                            LocalAddr => "127.0.0.1:$port"))

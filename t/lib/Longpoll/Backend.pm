@@ -1,22 +1,23 @@
 package Longpoll::Backend;
 
-# An application of demo/backends/ for a test: the real framework, and a real
-# nginx that has the example's own nginx.conf in its http block.
+# Runs an application of demo/backends/ for a test: the real framework, and a
+# real nginx with the example's own nginx.conf in its http block.
 #
 #     my $why = Longpoll::Backend->missing('flask');    # or nothing
 #     my $b = Longpoll::Backend->start('flask');
 #
-#     $b->url('/page')                  where browsers come to
+#     $b->url('/page')                  the address for browsers
 #     $b->server                        nginx, a Longpoll::Server
-#     $b->publish($category, $json)     by the application's own server
-#     $b->own_url('/publish')           which is here
-#     $b->app_url('/')                  the application, past nginx
-#     $b->stop_app, $b->start_app       and back, with the same secret
+#     $b->publish($category, $json)     at the server for the application
+#     $b->own_url('/publish')           an address on that server
+#     $b->app_url('/')                  the application, without nginx
+#     $b->stop_app, $b->start_app       start_app uses the same secret
 #     $b->end                           happens by itself when the test ends
 #
-# Only ports are others than in demo/backends/.  tools/backend.sh says what is
-# fetched and built; what is not to be had is a reason, what is wrong dies.
-# `go-before` is an application without nginx.
+# Only the ports differ from those in demo/backends/.  tools/backend.sh says
+# what is fetched and built.  If something is not available, missing() returns
+# the reason; any other failure dies.  `go-before` is an application without
+# nginx.
 
 use strict;
 use warnings;
@@ -70,7 +71,7 @@ sub start {
     return $self;
 }
 
-# the first of $n free ports in a row
+# Returns the first of $n free ports in a row.
 
 sub free_ports {
     my ($n) = @_;

@@ -19,7 +19,7 @@ package Longpoll::Browser;
 #     $window->find($css);              an element; dies if there is none
 #     $window->find_all($css);          all of them
 #     $window->size($width, $height);
-#     $window->screenshot($file);       what is to be seen, as PNG
+#     $window->screenshot($file);       what the window shows, as PNG
 #     $window->console;                 what was logged since the last call:
 #                                       { level, message, source }, ...
 #     $window->title, ->url, ->back, ->refresh, ->close
@@ -30,13 +30,13 @@ package Longpoll::Browser;
 #     $element->type($text);            keys; "\x{E007}" is Enter
 #     $element->click, ->clear, ->text, ->attribute($name), ->property($name)
 #
-# Arguments and values are what JSON has; true and false come as objects of
-# JSON::PP::Boolean.  What goes wrong dies with WebDriver's own words.
+# Arguments and values may be anything that JSON has; true and false come as
+# objects of JSON::PP::Boolean.  A failure dies with WebDriver's own message.
 #
-# The profile is new and lies in a temporary directory that goes with the
-# browser.  Chromium's sandbox is on, but for root, whom it does not serve.
-# Windows that are not in front run as if they were, and a page that was left is
-# gone: it is not kept for the way back, where its polls would go on.
+# The profile is new.  It is in a temporary directory that is removed with the
+# browser.  Chromium's sandbox is on, except for root, since it does not run as
+# root.  Windows in the background run at full speed.  Chromium does not keep a
+# page that the window has left, so its polls end.
 
 use strict;
 use warnings;
@@ -77,7 +77,7 @@ my @switches = qw(
     --password-store=basic
 );
 
-# nothing but this machine is ever asked for
+# The browser never makes a request to another machine.
 
 push @switches, '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1';
 
@@ -102,9 +102,9 @@ sub program {
 }
 
 
-# The port that chromedriver is given is one that is free in IPv6, and it dies
-# if in IPv4 it is not.  Where very many of these are taken, by connections that
-# were closed, say, a port is looked for where no connection has one.
+# chromedriver takes a port that is free in IPv6, and dies if the port is not
+# free in IPv4.  Closed connections, for example, can hold very many ports.
+# Then we look for a port that no connection has.
 
 sub start {
     my ($class) = @_;
@@ -139,7 +139,7 @@ sub start_at {
                                 http_proxy => undef),
     }, $class;
 
-    # everything that it keeps, and that its libraries keep, lies in there
+    # Chromium and its libraries keep all their files in there.
 
     $self->{child} = Longpoll::Child->start(
         [ program('chromedriver') // 'chromedriver', "--port=$port" ],
@@ -215,7 +215,7 @@ sub new_window {
     return Longpoll::Browser::Window->new($self, $made->{handle});
 }
 
-# the browser tidies up behind itself if it can, and is ended if it cannot
+# The browser removes its files if it can; otherwise it is killed.
 
 sub end {
     my ($self) = @_;
@@ -230,7 +230,7 @@ sub end {
 }
 
 
-# one command of WebDriver: its value, or it dies with the error
+# Runs one command of WebDriver: returns its value, or dies with the error.
 
 sub call {
     my ($self, $method, $path, $arguments) = @_;
@@ -260,7 +260,7 @@ package Longpoll::Browser::Window;
 use MIME::Base64 qw( decode_base64 );
 use Time::HiRes qw( time sleep );
 
-# WebDriver's name for "this is an element"
+# WebDriver's key for "this is an element"
 
 my $element = 'element-6066-11e4-a52e-4f735466cecf';
 
@@ -271,7 +271,7 @@ sub new {
     return bless { browser => $browser, handle => $handle }, $class;
 }
 
-# commands go to one window at a time
+# Commands go to one window at a time.
 
 sub call {
     my ($self, @command) = @_;

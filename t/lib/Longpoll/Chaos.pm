@@ -1,34 +1,34 @@
 package Longpoll::Chaos;
 
-# Chaos for one nginx: a schedule of steps, made from a seed before anything
-# begins, so that it can be run again, whole or in part.
+# Chaos for one nginx: a schedule of steps.  The schedule is made from a seed
+# before anything begins, so a test can run it again, whole or in part.
 #
 #     my $steps = Longpoll::Chaos::schedule($seed, $world, $seconds);
 #     my @failures = Longpoll::Chaos->new($world)->run($steps, $seconds);
 #     Longpoll::Chaos::shown($step)            a step as a line of text
 #
-# A step is [second, what, { ... }]; everything in it that chooses among what
-# there is at that moment (a worker, an event) is a number from 0 to 1.  A world
-# says what the zone is like and how often each kind of step comes:
+# A step is [second, what, { ... }].  A number from 0 to 1 in a step chooses
+# among what exists when the step runs (a worker, an event).  A world describes
+# the zone and says how often each kind of step comes:
 #
 #     { name => 'tiny', zone => ['64k'], conf => [ 'buffer=50', ... ],
 #       workers => [1 .. 8], cats => 6, size => 300, per_second => { ... },
 #       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1,
 #       kinds => [ 'plain', ... ], certificate => [ $file, $key ] }
 #
-# zone and conf have all sizes and parameters that the zone may have; a reload
-# takes one of each.  With dies the module is that of build/chaos, and workers
-# die at a chosen store, or at a point outside the lock (t/faults/die.c).  With
-# clock, nginx has a wall clock of its own, which is set forward and back by up
-# to an hour (t/faults/clock.c).
+# zone and conf list all sizes and parameters that the zone may have; a reload
+# takes one of each.  With dies, nginx loads the module of build/chaos, and
+# workers die at a chosen store, or at a point outside the lock
+# (t/faults/die.c).  With clock, nginx has a wall clock of its own.  Steps set
+# it forward and back by up to an hour (t/faults/clock.c).
 #
-# kinds says how probes and followers connect: plain, tls, h2, or h2s, which is
-# HTTP/2 over TLS.  With HTTP/2 several of them share a connection, and leave it
-# one by one, or break it for all.
+# kinds says how probes and followers connect: plain, tls, h2, or h2s (HTTP/2
+# over TLS).  With HTTP/2 several of them share a connection.  They leave it one
+# by one, or one of them breaks it for all.
 #
-# One process, one loop: whatever is ready is read, whatever is due is done, and
-# what waits too long is found on the way.  Time in which a worker was stopped,
-# or this loop did not turn, is no one's fault and is added to every limit.
+# One process runs one loop.  The loop reads what is ready, does what is due,
+# and checks for polls that wait too long.  Time in which a worker was stopped,
+# or in which this loop did not turn, is added to every limit.
 
 use strict;
 use warnings;
@@ -52,7 +52,8 @@ my $publishers = 6;
 my $most_followers = 16;
 my $most_streams = 6;
 
-# with fewer, old ones included, there is a number for everyone, if none is lost
+# With fewer polls than this, old ones included, every poll gets a number of its
+# own, if none is lost.
 
 my $crowded = 50;
 
@@ -80,8 +81,8 @@ sub schedule {
     for my $what (sort keys %rate) {
         next unless $rate{$what};
 
-        # each kind has numbers of its own: the others do not move when one
-        # comes more often
+        # Each kind draws its own random numbers.  A kind that comes more often
+        # does not change the others.
 
         srand($seed * 1000 + $salt + unpack '%32C*', $what);
 
@@ -92,7 +93,7 @@ sub schedule {
         }
     }
 
-    # somebody listens from the beginning
+    # Some followers listen from the beginning.
 
     srand($seed * 1000 + $salt);
     push @steps, map {
@@ -156,7 +157,8 @@ sub details {
         $o{zone} = int rand @{ $world->{zone} };
         $o{workers} = pick(@{ $world->{workers} || [1 .. 8] });
 
-        # some before the last one's workers are gone, or even there
+        # Some reloads come before the last one's old workers are gone, or even
+        # before its new workers are there.
 
         $o{times} = rand() < 0.3 ? 2 + int rand 3 : 1;
         $o{pause} = 0.15 * rand;
@@ -277,8 +279,8 @@ sub start {
     $self->{ports}{$_} = $port = Longpoll::Server::free_port($port + 1)
         for qw( tls h2 h2s );
 
-    # the environment reaches nginx when it starts, and the configuration
-    # whenever it is written
+    # nginx reads the environment when it starts, and the configuration whenever
+    # the test writes it.
 
     local $ENV{LONGPOLL_DIE} = $self->{bomb} if $self->{bomb};
     local $ENV{LONGPOLL_CLOCK} = $self->{clock} if $self->{clock};
@@ -291,7 +293,7 @@ sub start {
 
     $self->{ports}{plain} = $server->port;
 
-    # what an empty zone of each size needs, the first one's last
+    # Measure what an empty zone of each size needs; the first size comes last.
 
     for my $zone (reverse @{ $self->{world}{zone} }) {
         if ($zone ne $self->{zone}) {
@@ -363,7 +365,7 @@ sub turn {
 
     my $now = time;
 
-    # this process was not there
+    # This process did not run in that time.
 
     $self->{lost} += $now - $self->{turned} - 0.1
         if $self->{turned} and $now - $self->{turned} > 0.1;
@@ -402,7 +404,7 @@ sub later {
 }
 
 
-# connections: { client, on => what is done with the answer, or without one }
+# Connections are { client, on => called with the answer, or without one }.
 
 sub connect {
     my ($self, %o) = @_;
@@ -413,7 +415,7 @@ sub connect {
 
     my $client = $self->client('Longpoll::Client', $kind);
 
-    # killed before it had shaken hands: that shows when something is sent
+    # nginx was killed before the handshake ended.  The next write shows that.
 
     return { closed => 1 } unless $client;
 
@@ -440,8 +442,8 @@ sub client {
     return $client;
 }
 
-# HTTP/2: what is a connection elsewhere is a stream here, and the connection is
-# { client, streams => { number => { carrier, on, ... } } }
+# HTTP/2: each connection of the other kinds is a stream here.  The connection
+# is { client, streams => { number => { carrier, on, ... } } }.
 
 sub stream {
     my ($self, $kind) = @_;
@@ -494,7 +496,7 @@ sub close {
             return;
         }
 
-        # the others have it for nothing
+        # This breaks the other streams, too.
 
         eval { $carrier->{client}->goaway } if $how eq 'half_close';
         $self->broken($carrier, $how);
@@ -508,7 +510,7 @@ sub close {
     $conn->{client}->close if $how eq 'half_close';
 }
 
-# a connection with streams has ended
+# A connection with streams has ended.
 
 sub broken {
     my ($self, $carrier, $how) = @_;
@@ -541,7 +543,7 @@ sub request {
     });
 }
 
-# everything that waits for an answer
+# All connections and streams that wait for an answer.
 
 sub open_conns {
     my ($self) = @_;
@@ -577,10 +579,10 @@ sub ready_streams {
 
     my $client = $carrier->{client};
 
-    # TLS may have more than select knows of
+    # TLS may hold bytes that select does not see.
 
     for ( ;; ) {
-        # which may want an answer, and nobody there to have it
+        # A frame may need a reply, and nginx may be gone by then.
 
         $client->{eof} = 1
             unless eval { 1 while $client->take_frame; 1 };
@@ -627,7 +629,8 @@ sub gone {
     $on->(undef, $conn) if $on;
 }
 
-# how long it has waited, but for what was nobody's fault
+# Seconds that a request has waited, without the time in which a worker or this
+# loop stood still.
 
 sub waited {
     my ($self, $at, $lost) = @_;
@@ -677,7 +680,7 @@ sub published {
     if (!$r) {
         $oracle->broken($pub);
 
-        # only a key makes asking again safe
+        # Only with a key is it safe to publish again.
 
         $self->later(0.02, sub { $self->publish($pub) })
             if defined $pub->{key} and $pub->{tries} < 20;
@@ -699,7 +702,7 @@ sub published {
     } elsif ($r->status == 503 and "@{ $self->{world}{conf} }" =~ /durable=on/
              and $oracle->between_lives($pub->{at}))
     {
-        # an old zone's writer is dead, and its place is taken
+        # The writer of the old zone is dead, and another one has its lock.
 
         $oracle->broken($pub);
 
@@ -749,7 +752,7 @@ sub do_delete {
 }
 
 
-# polling: where a cursor stands, and how a client says so
+# Polling: where a cursor stands, and how a client sends it.
 
 sub place {
     my ($self, $reader, $from, $which) = @_;
@@ -787,7 +790,7 @@ sub place {
             ($cursor, $query) = (Longpoll::Oracle::ms_place($at, 'g'),
                                  "last_id=$id");
 
-            # a zone of another size knows of previous epochs
+            # A zone of another size knows about previous epochs.
 
             $reader->{must_miss} = $at > 1000 * $self->{oracle}->epoch_end;
         }
@@ -806,7 +809,7 @@ sub poll_uri {
 }
 
 
-# a poll from somewhere, once; a slow one lets the answer wait
+# One poll from some cursor.  A slow client does not read the answer at once.
 
 sub do_probe {
     my ($self, $o) = @_;
@@ -845,7 +848,7 @@ sub do_probe {
 sub do_slow { $_[0]->do_probe($_[1]) }
 
 
-# a client that goes on and on
+# A client that polls again after each answer.
 
 sub do_follow {
     my ($self, $o) = @_;
@@ -871,8 +874,8 @@ sub poll {
     $conn = $f->{conn} = $self->connect(kind => $f->{kind})
         if !$conn or $conn->{closed};
 
-    # the long ones are for wake-ups that never come: at its time-out a poll
-    # looks anyway
+    # Long time-outs find wake-ups that never come, since a poll reads the zone
+    # at its time-out in any case.
 
     $f->{timeout} = $self->{short} ? 1 : (1, 5, 10)[++$f->{polls} % 3];
     delete $f->{awaited};
@@ -911,7 +914,8 @@ sub heard {
     $self->poll($f);
 }
 
-# by a worker that has to go; HTTP/2 does not say it with the answer
+# The poll was answered by a worker that is leaving.  An answer in HTTP/2 does
+# not say so.
 
 sub sent_away {
     my ($self, $f, $conn) = @_;
@@ -920,7 +924,7 @@ sub sent_away {
     return ($self->{hupped} // 0) > $f->{sent} - 3;
 }
 
-# the next cursor, in one of three styles
+# Sets the next cursor, in one of three styles.
 
 sub aim {
     my ($self, $f, $kind) = @_;
@@ -928,7 +932,7 @@ sub aim {
     my $id = $f->{last_id};
 
     if (!defined $id) {
-        # a start from some event's id stays there
+        # A follower that started from an event's id keeps that cursor.
 
         return if $kind eq 'timeout' and $f->{query} =~ /last_id/;
 
@@ -974,7 +978,7 @@ sub do_kill {
     my @pids = $self->workers;
     my $pid = $pids[ $o->{which} * @pids ] or return;
 
-    # with something on its way
+    # Some publishes are on their way meanwhile.
 
     $self->do_publish({ cats => ["c$o->{behind}"], sizes => [100],
                         times => $publishers });
@@ -992,7 +996,7 @@ sub do_stop {
 
     kill STOP => $pid;
 
-    # this process may be waiting for that one, in a handshake
+    # This process may be waiting for that worker, in a handshake.
 
     my $child = fork // die "fork: $!\n";
 
@@ -1008,14 +1012,14 @@ sub do_stop {
     });
 }
 
-# the next but n stores of whatever worker does it
+# Arms the store after the next n stores, in whichever worker gets there.
 
 sub arm {
     my ($self, $n) = @_;
     number($self->{bomb}, 'Q', $n);
 }
 
-# 8 bytes that nginx has mapped
+# Writes 8 bytes that nginx has mapped.
 
 sub number {
     my ($file, $type, $n, $at) = @_;
@@ -1025,7 +1029,7 @@ sub number {
     syswrite $out, pack $type, $n;
 }
 
-# what t/faults/die.c reads: nobody dies yet
+# Makes the file that t/faults/die.c reads; no store is armed yet.
 
 sub bomb {
     my ($dir) = @_;
@@ -1040,7 +1044,7 @@ sub bomb {
     return $file;
 }
 
-# the points outside the lock, as the module's source has them
+# The points outside the lock, from the module's source.
 
 sub points {
     my %points;
@@ -1054,8 +1058,8 @@ sub points {
     return sort keys %points;
 }
 
-# all of them have their turn, in an order that changes; what nobody comes by
-# stays armed
+# Each point has its turn, in an order that changes.  A point that no worker
+# reaches stays armed.
 
 sub do_point {
     my ($self, $o) = @_;
@@ -1069,7 +1073,7 @@ sub do_point {
     number($self->{bomb}, 'Q', $o->{times}, 16 + 32 * $n);
 }
 
-# how often each was come by, and was the end of a worker
+# How often workers reached each point, and how often a worker died there.
 
 sub point_counts {
     my ($self) = @_;
@@ -1092,7 +1096,8 @@ sub do_die {
     $self->arm($o->{stores});
 }
 
-# to where it was never, or to where it was, or to what the zone's clock says
+# Sets the clock forward to a time that it never had, back to an earlier time,
+# or to the time of the zone's clock.
 
 sub do_clock {
     my ($self, $o) = @_;
@@ -1141,8 +1146,8 @@ sub hup {
 
     my @old = $self->workers;
 
-    # the master takes one reload after the other, and a tenth of a second for
-    # each, in which it does nothing
+    # The master takes one reload after the other.  After each it waits for a
+    # tenth of a second.
 
     my $before = grep { $_->{sent} > time - 1 } @{ $self->{leaving} };
 
@@ -1158,8 +1163,8 @@ sub hup {
     $self->{server}{child}->signal('HUP');
 }
 
-# whether the previous epoch is over: its workers are those that were there before
-# the configuration was read, and who was started in place of a killed one
+# Whether the previous epoch is over.  Its workers are those from before the
+# master read the configuration, and those started in place of killed ones.
 
 sub ended {
     my ($self) = @_;
@@ -1173,14 +1178,15 @@ sub ended {
     $self->{oracle}->epoch_ended;
 }
 
-# the file stays broken until the next reload; nginx goes on as it was
+# The file stays broken until the next reload; nginx goes on with the old
+# configuration.
 
 sub do_broken {
     my ($self) = @_;
 
     my $server = $self->{server};
 
-    # a reload that was to succeed has read its file by then
+    # A reload that should succeed has read its file after this time.
 
     if (time - ($self->{hupped} // 0) < 0.3) {
         $self->later(0.1, sub { $self->do_broken });
@@ -1206,11 +1212,11 @@ sub do_status {
     }, GET => '/status');
 }
 
-# the number of the zone's epoch, 0 between two
+# The number of the zone's epoch; 0 while one follows the other.
 
 sub epoch { $_[0]{ending} ? 0 : 1 + @{ $_[0]{oracle}{epochs} } }
 
-# counters never go back, from one answer to what is asked after it
+# A counter in a later request is never below the counter in an earlier answer.
 
 sub figures {
     my ($self, $now, $was, $epoch) = @_;
@@ -1232,7 +1238,7 @@ sub figures {
 }
 
 
-# who waits too long
+# Finds polls that wait too long.
 
 sub overdue {
     my ($self, $now) = @_;
@@ -1278,7 +1284,7 @@ sub overdue {
 
     $self->ended if $self->{ending};
 
-    # a second after the drain, which is one, too
+    # A drain takes one second; workers have one more second to exit.
 
     for my $old (@{ $self->{leaving} }) {
         next if $self->waited($old->{at}, $old->{lost}) <= 2 + 2 * $Slack;
@@ -1294,7 +1300,7 @@ sub overdue {
 }
 
 
-# after the last step
+# After the last step.
 
 sub until {
     my ($self, $what, $seconds, $true) = @_;
@@ -1329,7 +1335,7 @@ sub settle {
 
     $self->do_clock({ to => 'peak' }) if $self->{clock};
 
-    # every follower reads to the end
+    # Every follower reads to the end.
 
     $self->until('the answers to all publishes', 5, sub {
         !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
@@ -1359,7 +1365,7 @@ sub settle {
     $oracle->lost;
     return if $self->failed;
 
-    # the census: what is there
+    # The census: all events that the zone holds.
 
     my $before = $self->status or return;
     my $there = $self->census;
@@ -1387,7 +1393,8 @@ sub settle {
             if $used != $bytes;
     }
 
-    # each as often as it was acknowledged, or not, but might be there
+    # The zone has counted each acknowledged publish.  It may also have counted
+    # those without an answer.
 
     my $begun = $oracle->epoch_end;
     my $least = grep { $_->{acked} and $_->{sent} > $begun }
@@ -1398,7 +1405,7 @@ sub settle {
     $oracle->fail(figures => "$st->{published} published, not $least to $most")
         if $st->{published} < $least or $st->{published} > $most;
 
-    # by themselves, or deleted
+    # Categories expire, or the test deletes them.
 
     if (!$timed) {
         my @names = sort keys %{ $oracle->{cats} };
@@ -1412,7 +1419,7 @@ sub settle {
         }
     }
 
-    # nobody needs to wait for that whose clock can be set
+    # With a settable clock the test need not wait.
 
     $self->do_clock({ to => 'forth', by => 0.1 }) if $self->{clock};
 
@@ -1423,7 +1430,7 @@ sub settle {
             and $_[0]{used} == $self->{empty}{ $_[0]{size} };
     });
 
-    # nobody is left that should not be
+    # No process and no poll may be left.
 
     eval {
         wait_until('the workers of one configuration', sub {
@@ -1464,7 +1471,7 @@ sub figure {
     }
 }
 
-# everything that a newcomer is given
+# All that a new client is given.
 
 sub census {
     my ($self) = @_;
@@ -1509,7 +1516,7 @@ sub census {
 }
 
 
-# the error log has nothing but what was done to nginx
+# The error log may only contain what the steps have caused.
 
 my @known = (
     qr/worker process \d+ exited on signal 9/,

@@ -9,18 +9,18 @@ package Longpoll::Child;
 #         dir => $dir,                  # removed if the test dies, see below
 #     );
 #     $child->pid; $child->alive; $child->signal('HUP');
-#     $child->end;                      # returns when all of it is gone
+#     $child->end;                      # returns when all processes have ended
 #
-# Between the two stands a keeper, a process that reads from a pipe whose other
-# end only the test holds.  When the test asks for it, or is gone, for whatever
-# reason (kill -9 is one), the keeper ends the program and all that the program
-# started, and is gone itself.  A test that was killed leaves its directory to
-# the keeper, too.
+# A keeper process runs between the test and the program.  It reads from a pipe
+# whose other end only the test holds.  When the test asks for it, or ends for
+# any reason (kill -9 is one), the keeper ends the program and all that the
+# program started, and exits.  If a test was killed, the keeper also removes the
+# test's directory.
 #
-# The program leads a session of its own.  What it started is what belongs to
-# that session, or descends from it, or has our mark in its environment: so
-# processes that became daemons are found as well.  All of them are ended by
-# pid, nothing by name.
+# The program leads a session of its own.  A process belongs to the program if
+# it is in that session, descends from it, or has our mark in its environment.
+# So processes that became daemons are found as well.  All of them are ended by
+# pid, none by name.
 
 use strict;
 use warnings;
@@ -46,7 +46,8 @@ sub start {
     my $keeper = fork // die "fork: $!\n";
 
     if ($keeper == 0) {
-        # a keeper that held the pipes of others would keep these from ending
+        # A keeper that held the pipes of other keepers would stop these from
+        # ending.
 
         close $_->{ask} for values %living;
         close $ask;
@@ -65,7 +66,7 @@ sub start {
 
     $living{$keeper} = $self;
 
-    # its pid, and in front or behind why it was not started
+    # the program's pid, before or behind the reason why it did not start
 
     if ($said !~ /\A(\d+)\n\z/) {
         $self->end;
@@ -82,7 +83,8 @@ sub alive { kill 0, $_[0]{pid} }
 sub signal { kill $_[1], $_[0]{pid} }
 
 
-# closing the pipe is the asking; a later keeper may still hold it, so say it
+# Closing the pipe asks the keeper to end.  A later keeper may still hold the
+# pipe, so we also write to it.
 
 sub end {
     my ($self) = @_;
@@ -131,12 +133,12 @@ sub keep {
         POSIX::_exit(127);
     }
 
-    # exec closes the program's end of this pipe
+    # exec closes the program's end of this pipe.
 
     $tell->print("$pid\n");
     close $tell;
 
-    # reaps the program if it ends by itself
+    # Reaps the program if it ends by itself.
 
     my $select = IO::Select->new($asked);
 
@@ -161,7 +163,7 @@ sub end_all {
     kill TERM => $pid if @left;
 
     while (@left and time < $rest) {
-        # what has lost its leader has nobody else to end it
+        # Nothing else ends a process that has lost its leader.
 
         kill KILL => @left if time > $gently or !grep { $_ == $pid } @left;
 
@@ -171,7 +173,8 @@ sub end_all {
 }
 
 
-# what is still there of the program's; its session is numbered like itself
+# The processes of the program that still run; the session's number is the
+# program's pid.
 
 sub started_by {
     my ($leader, $mark) = @_;

@@ -1,8 +1,8 @@
 package Longpoll::Client;
 
-# A client's end of HTTP/1: connections that can be left waiting, and the
-# answers read from them to the byte.  Every wait ends, at the latest after
-# $Patience seconds, by dying.
+# The client's side of HTTP/1: connections that can be left waiting, and the
+# bytes of each answer read from them.  Every wait dies after $Patience seconds
+# at the latest.
 
 use strict;
 use warnings;
@@ -43,7 +43,7 @@ sub new {
 sub sock { $_[0]{sock} }
 
 
-# bytes as they are
+# Sends bytes as they are.
 
 sub send {
     my ($self, $bytes) = @_;
@@ -66,7 +66,7 @@ sub send {
 
 
 # ->request($method, $uri, headers => [...], body => ..., version => '1.0',
-#           chunked => 1): sends it and does not wait
+# chunked => 1): sends the request and does not wait.
 
 sub request {
     my ($self, $method, $uri, %o) = @_;
@@ -103,7 +103,7 @@ sub request {
 }
 
 
-# the next answer on this connection
+# Returns the next answer on this connection.
 
 sub response {
     my ($self, %o) = @_;
@@ -123,7 +123,7 @@ sub response {
 }
 
 
-# reads once; false when nothing came in time
+# Reads once; false if nothing came in time.
 
 sub fill {
     my ($self, $seconds) = @_;
@@ -138,7 +138,7 @@ sub fill {
 
     my $n = sysread $sock, $self->{buf}, 65536, length $self->{buf};
 
-    # an answer may well end in a reset; half a record of TLS is no bytes at all
+    # An answer may end in a reset.  Half a record of TLS contains no bytes yet.
 
     if (!$n) {
         $self->{eof} = 1 if defined $n or $! != EINTR and $! != EAGAIN;
@@ -148,7 +148,7 @@ sub fill {
 }
 
 
-# an answer that is complete in the buffer, or nothing
+# Returns a complete answer from the buffer, or nothing.
 
 sub parsed {
     my ($self) = @_;
@@ -217,7 +217,7 @@ sub dechunk {
 }
 
 
-# true once the server has closed the connection and nothing more came
+# true once the server has closed the connection and no byte is left
 
 sub closed {
     my ($self) = @_;
@@ -232,7 +232,7 @@ sub closed {
 }
 
 
-# true if the server has sent nothing, nor closed, by now
+# true if the server has neither sent anything nor closed by now
 
 sub silent {
     my ($self) = @_;
@@ -242,7 +242,7 @@ sub silent {
 }
 
 
-# three ways to go: FIN, FIN while still reading, RST
+# three ways to close: FIN, FIN while still reading, RST
 
 sub close { $_[0]{sock}->close }
 sub half_close { $_[0]{sock}->shutdown(1) }
@@ -281,7 +281,7 @@ sub head { $_[0]{head} }
 sub at { $_[0]{at} }
 
 
-# all values of a header, joined by '|': a doubled one shows
+# All values of a header, joined by '|', so that a doubled header shows.
 
 sub header {
     my ($self, $name) = @_;
@@ -293,7 +293,7 @@ sub header {
 }
 
 
-# the names as they came, sorted
+# the header names as they came, sorted
 
 sub header_names {
     my ($self) = @_;
@@ -314,7 +314,7 @@ sub json {
 }
 
 
-# what it says: 'events', 'timeout', 'error', or the first key there is
+# the kind of an answer: 'events', 'timeout', 'error', or its first key
 
 sub kind {
     my ($self) = @_;

@@ -1,8 +1,9 @@
 package Longpoll::Oracle;
 
-# What clients of one zone may see, whatever happens to its workers: a model
-# that is told of every publish, delete and poll when it is sent and when it is
-# answered, and complains of what was not promised.
+# What clients of one zone may see, whatever happens to its workers.  The oracle
+# is a model.  The test reports every publish, delete and poll to it, when a
+# request is sent and when it is answered.  The oracle records a failure for
+# each answer that breaks a promise.
 #
 #     my $oracle = Longpoll::Oracle->new(
 #         zone => $bytes, room => $bytes,   # for events; may be set later
@@ -34,12 +35,14 @@ package Longpoll::Oracle;
 #     $oracle->failures                      { promise, text, at }, ...
 #
 # A reader is { cats => [names], cursor => see below, ... }.  A cursor is a text
-# that compares with ids: '' is the beginning, an id that id, NAME-0 and NAME-g
-# the begin and end of a ms.  undef is now, whenever that was.
+# that compares with ids: '' is the beginning, an id stands for itself, NAME-0
+# and NAME-g are the begin and the end of a ms.  undef means now, whenever the
+# poll was sent.
 #
-# What cannot be known (a publish whose connection broke; whether something was
-# already dropped) is given the benefit: what may have been there may come, and
-# what may be gone may be missing.  It is given to nothing else.
+# The oracle cannot know everything: not whether a publish was stored whose
+# connection broke, nor whether the zone had already dropped an event.  In these
+# cases alone it accepts both: an event that may exist may come, and an event
+# that may be dropped may be missing.
 
 use strict;
 use warnings;
@@ -86,7 +89,7 @@ sub cat {
 }
 
 
-# ids and places
+# ids and cursors
 
 sub id_ms { hex(substr($_[0], 0, 8)) * 65536 + hex substr($_[0], 9, 4) }
 
@@ -98,9 +101,9 @@ sub ms_place {
 }
 
 
-# Clocks.  Everything here is told in the test's own time, which nobody sets.
-# The zone's clock is the later of the wall clock and what it has given out; so
-# after a step back it stands still until the wall clock comes after it.
+# Clocks.  All times here are in the test's own time, which no step sets.  The
+# zone's clock is the later of the wall clock and the highest issued id.  So it
+# stands still after a step back, until the wall clock is later again.
 
 sub set_clock {
     my ($self, $ahead, $set) = @_;
@@ -112,14 +115,14 @@ sub set_clock {
 
     my $end = time;
 
-    # in between it was either of them
+    # Between $begin and $end the clock was either of the two.
 
     push @{ $self->{clock} }, { ahead => $ahead };
     $was->{until} = $end;
     $self->{peak} = max($self->{peak}, $end + $was->{ahead});
 
-    # to who asks next, nobody has been there for an hour: whether somebody is
-    # cannot be known of a poll that is just being answered
+    # For the next request, each category looks unused for an hour.  The test
+    # cannot know whether a poll that is just being answered still uses one.
 
     return if $ahead <= $was->{ahead};
 
@@ -133,8 +136,8 @@ sub clock_peak {
                $self->{given} / 1000);
 }
 
-# the earliest that it can have been at any time since then; $given: the last
-# ms that was known to have been given out
+# The earliest time that the zone's clock can have had since $since.  $given is
+# the last ms that the zone is known to have issued.
 
 sub clock_least {
     my ($self, $since, $given) = @_;
@@ -147,9 +150,10 @@ sub clock_least {
 }
 
 
-# Epochs.  While a reload changes the zone's size there are two of them, and who
-# asks or publishes may come to either.  The new one has what the old one had;
-# what was sent meanwhile may be gone with the old one, and everybody is told.
+# Epochs.  While a reload changes the zone's size there are two zones, and a
+# request may reach either.  The new zone has all events of the old one.  Events
+# published meanwhile may be lost with the old zone, and every client gets
+# "missed".
 
 sub epoch_ends {
     my ($self) = @_;
@@ -157,7 +161,7 @@ sub epoch_ends {
     push @{ $self->{epochs} }, { begin => time };
 }
 
-# the old one's clock may have been a little ahead
+# The old zone's clock may have been a little ahead.
 
 sub epoch_ended {
     my ($self) = @_;
@@ -165,7 +169,8 @@ sub epoch_ended {
     $_->{end} //= time + 0.05 for @{ $self->{epochs} };
 }
 
-# what was sent before it may be of a previous epoch; 0: all is of this one
+# Events sent before this time may be of a previous epoch; 0: all are of this
+# one.
 
 sub epoch_end {
     my ($self, $epoch) = @_;
@@ -174,7 +179,7 @@ sub epoch_end {
     return $epoch->{end} // 9e9;
 }
 
-# the epoch that may have ended while a poll, say, was on its way
+# The epoch that may have ended since $since, while a poll was on its way.
 
 sub between_lives {
     my ($self, $since) = @_;
@@ -198,7 +203,7 @@ sub publish {
         my $cat = $self->cat($cats->[$i]);
         my $e = { n => $n, cat => $cats->[$i], data => $data, ids => {} };
 
-        # a record of the log, see docs/internals/zone.md
+        # The size of a record in the log, see docs/internals/zone.md.
 
         my $bytes = 40 + length($cats->[$i]) + length($data);
         $bytes += 16 if defined $key and $i == 0;
@@ -259,7 +264,7 @@ sub stored {
         return;
     }
 
-    # a key stands for the first id while that event is there
+    # A key stands for the first id as long as that event exists.
 
     $self->fail(key => "$pub->{key}: $pub->{id} became $id")
         if defined $pub->{id} and $pub->{id} ne $id
@@ -276,7 +281,8 @@ sub stored {
     }
 }
 
-# one that needs more than a quarter of the zone, which must never be seen
+# The zone refused an event that needs more than a quarter of it.  No client may
+# see such an event.
 
 sub refused {
     my ($self, $pub) = @_;
@@ -299,8 +305,9 @@ sub broken {
 }
 
 
-# an event has one id, unless the first of its array was dropped, by which a key
-# is known, and the key used again
+# An event has one id, with one exception.  The zone finds a key by the first
+# event of an array; if it has dropped that event, the same key publishes all
+# again.
 
 sub known {
     my ($self, $e, $id) = @_;
@@ -351,7 +358,7 @@ sub may_be_deleted {
 }
 
 
-# somebody was there: a category that nobody uses is forgotten
+# A request used the category.  An unused category expires.
 
 sub used {
     my ($self, $name, $now) = @_;
@@ -366,7 +373,7 @@ sub used {
 }
 
 
-# whether the zone may have dropped an event, which is then told as missed
+# Whether the zone may have dropped an event; the client then gets "missed".
 
 sub may_be_dropped {
     my ($self, $e, $now) = @_;
@@ -383,26 +390,26 @@ sub may_be_dropped {
             or !$cat->{polls} and $now - $cat->{used} > $least->[0] - 1;
     }
 
-    # the living may have the room; a tenth for what does not fit together
+    # Live events may need the room; a tenth is for gaps between them.
 
     return 1 if $self->{bytes} - $e->{before} > 0.9 * $self->{room};
     return 1 if $self->{names} > $self->{zone} / 512 * 0.7;
 
-    # what was not there before it may have come behind it
+    # Events not stored before this one may have been stored after it.
 
     my $cat = $self->{cats}{ $e->{cat} };
 
     return $cat->{sends} - $e->{earlier} > $self->{buffer};
 }
 
-# the earliest that its timestamp can be
+# the earliest timestamp that the event can have
 
 sub born {
     my ($self, $e) = @_;
 
     my @ms = map { id_ms($_) } keys %{ $e->{ids} };
 
-    # the others of an array come just before the last
+    # The other events of an array come just before the last.
 
     @ms = id_ms($e->{pub}{id}) - 2 if !@ms and defined $e->{pub}{id};
 
@@ -467,7 +474,7 @@ sub lost_poll {
     $reader->{answered} = 0;
 }
 
-# 'events', 'timeout', or nothing: it made no sense
+# Returns 'events' or 'timeout', or nothing for a senseless answer.
 
 sub answer {
     my ($self, $reader, $r) = @_;
@@ -566,13 +573,13 @@ sub answer {
     return $kind;
 }
 
-# who waits for what is later than a ms that is not over is given what comes in
-# it; and where the clock stands still no ms is ever over
+# A poll for events later than the current ms may still get events of that ms.
+# And where the clock stands still the ms never ends.
 
 sub same_ms {
     my ($self, $reader, $last, $id, $e) = @_;
 
-    # an id of another epoch stands for its ms
+    # An id of another epoch stands for its ms.
 
     return 1 if $last =~ /^$uuid$/ and id_ms($last) == id_ms($id)
         and substr($last, 20) ne substr($id, 20);
@@ -581,8 +588,8 @@ sub same_ms {
            && !$self->settled($e, $reader->{sent});
 }
 
-# whatever became of it did so before: a publish that is tried again under its
-# key, when the event has gone, makes another one
+# Whether the event was settled before $time.  A publish that is tried again
+# with its key, after the event was dropped, makes another event.
 
 sub settled {
     my ($self, $e, $time) = @_;
@@ -610,7 +617,8 @@ sub outlived {
 sub ended {
     my ($self, $reader, $from, $to, $missed, $got) = @_;
 
-    # from now on: what it was given first is the first it can know of
+    # The poll started from now: the first event that it got is the first that
+    # it can know about.
 
     if (!defined $from) {
         $from = (sort keys %$got)[0] // $to;
@@ -621,22 +629,24 @@ sub ended {
 
     my $between = $self->between_lives($reader->{sent});
 
-    # who asks for all there is, is not told of categories long forgotten
+    # A poll from the beginning is not told about categories that were evicted
+    # long ago.
 
     push @{ $reader->{missed} }, [$from, $to]
         if $missed or $self->{evicts} and $from eq '';
 
-    # a cursor of the client's own that never moves would be behind what the
-    # answer said
+    # If the client's own cursor never moved, it would be below the ids of the
+    # answer.
 
-    # and where there are two epochs the clock of one says nothing of the other's
+    # With two epochs, the clock of one zone tells nothing about the other's.
 
     $reader->{cursor} = $to if !defined $reader->{cursor}
         or $to gt $reader->{cursor} and (!$between or %$got);
 }
 
 
-# of what was there when its last poll was sent, up to its cursor
+# Checks that the reader has all that existed when its last poll was sent, up to
+# its cursor.
 
 sub complete {
     my ($self, $reader) = @_;
@@ -651,8 +661,8 @@ sub complete {
         for my $e (@{ $cat->{events} }) {
             next if !defined $e->{sent};
 
-            # of an array only the last one's id was told: the others are of
-            # the same ms, or not long before
+            # The publisher got only the id of an array's last event.  The
+            # others have the same ms, or one shortly before.
 
             my @ids = keys %{ $e->{ids} };
             my $early;
@@ -664,7 +674,8 @@ sub complete {
 
             next if !@ids or grep { $got->{$_} } @ids;
 
-            # what was not yet told to be there, it need not have seen
+            # The reader need not have seen an event that was not yet
+            # acknowledged.
 
             next if $reader->{once}
                 and !(defined $e->{acked} and $e->{acked} < $reader->{sent});
@@ -681,7 +692,7 @@ sub complete {
                     '%s never had event %d of %s, %s, %.3f s', $reader->{name},
                     $e->{n}, $name, $id, $e->{sent} - $self->{begun} ];
 
-                # somebody else may be reading it just now
+                # Another poll may be reading the event just now.
 
                 $self->lost if !$self->{read} or !$cat->{polls};
                 return;
@@ -690,7 +701,7 @@ sub complete {
     }
 }
 
-# what nobody has, once all polls are answered
+# Fails for events that no reader has, once all polls are answered.
 
 sub lost {
     my ($self) = @_;
@@ -703,7 +714,7 @@ sub lost {
     }
 }
 
-# at the end: an array is there as a whole, or not at all
+# At the end: an array exists as a whole, or not at all.
 
 sub arrays {
     my ($self) = @_;
@@ -724,7 +735,7 @@ sub arrays {
     }
 }
 
-# delete_on_read: somebody else had it, or was on the way to
+# delete_on_read: another poll had the event, or was about to get it.
 
 sub may_be_read {
     my ($self, $e) = @_;
