@@ -1,4 +1,4 @@
-# The module loads, and a published event reaches whoever polls.
+# The module loads, and a published event reaches the clients that poll.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -25,7 +25,7 @@ like($r->body,
 
 
 
-=== TEST 2: an event that is there is answered at once
+=== TEST 2: a poll is answered at once if an event is there
 --- scenario
 my $cat = category('farm');
 my $id = publish($cat, '"oink"');
@@ -36,7 +36,7 @@ is(status()->{waiting}, 0, 'nothing was parked');
 
 
 
-=== TEST 3: a poll without events is answered by its time-out
+=== TEST 3: a poll without events is answered when its timeout is over
 --- scenario
 my $r = ask(category => category('farm'), timeout => 1);
 
@@ -46,7 +46,7 @@ like($r->body, qr/^\{"timeout":"no events before timeout","timestamp":\d{13}\}$/
 
 
 
-=== TEST 4: an event is for its own category alone
+=== TEST 4: an event wakes only the polls for its category
 --- scenario
 my ($farm, $zoo) = (category('farm'), category('zoo'));
 my $p = poll(category => $zoo);
@@ -59,7 +59,7 @@ is_deeply([$p->answer->ids], [$id], 'what the poll asked for');
 
 
 
-=== TEST 5: configurations without the module's directives are as they were
+=== TEST 5: configurations without the module's directives work as before
 --- http_config
 --- config
         location = /x { return 200 "nothing to see"; }
@@ -70,7 +70,7 @@ nothing to see
 
 
 
-=== TEST 6: the module's name is in the error log's configuration errors only
+=== TEST 6: the error log names the module only for configuration errors
 --- scenario
 my $cat = category('farm');
 

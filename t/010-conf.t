@@ -1,4 +1,5 @@
-# Directives: where they may stand, what they take, and what nginx -t refuses.
+# Directives: where each is allowed, which values it accepts, and what nginx -t
+# refuses.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -39,7 +40,7 @@ zone=events
 
 
 
-=== TEST 4: a zone with a size that is none is refused
+=== TEST 4: a zone whose size is not a size is refused
 --- http_config
     longpoll_zone zone=events:many;
 --- must_die
@@ -141,7 +142,7 @@ buffer=-3
 
 
 
-=== TEST 14: a buffer that is no number is refused
+=== TEST 14: a buffer that is not a number is refused
 --- http_config
     longpoll_zone zone=events:1m buffer=10x;
 --- must_die
@@ -161,7 +162,7 @@ ttl=0
 
 
 
-=== TEST 16: a ttl that is no time is refused
+=== TEST 16: a ttl that is not a time is refused
 --- http_config
     longpoll_zone zone=events:1m ttl=soon;
 --- must_die
@@ -171,7 +172,7 @@ ttl=soon
 
 
 
-=== TEST 17: an inactive that is no time is refused
+=== TEST 17: an inactive that is not a time is refused
 --- http_config
     longpoll_zone zone=events:1m inactive=never;
 --- must_die
@@ -227,7 +228,7 @@ other
 
 
 
-=== TEST 22: another module's zone is none of ours
+=== TEST 22: a zone that belongs to another module is refused
 --- http_config
     limit_req_zone $binary_remote_addr zone=other:1m rate=1r/s;
 --- config
@@ -581,7 +582,7 @@ is(get('/two')->status, 200, 'status of all');
 
 
 
-=== TEST 50: a zone may be declared behind its use
+=== TEST 50: a zone may be declared after the directives that use it
 --- http_config
     server {
         listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
@@ -620,7 +621,7 @@ GET /events?category=farm&timeout=46
 
 
 
-=== TEST 53: longpoll_max_timeout in minutes counts its seconds
+=== TEST 53: longpoll_max_timeout may be given in minutes
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 2m;
@@ -631,7 +632,7 @@ GET /events?category=farm
 
 
 
-=== TEST 54: the greatest timeout allowed is allowed
+=== TEST 54: a poll may ask for exactly longpoll_max_timeout
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 7s;
@@ -643,7 +644,7 @@ ok($p->parked, 'the poll waits');
 
 
 
-=== TEST 55: longpoll_error_status is the status of polling errors
+=== TEST 55: longpoll_error_status is the status of a poll's errors
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -660,7 +661,7 @@ Cache-Control: no-cache, no-store, must-revalidate
 
 
 
-=== TEST 56: longpoll_error_status leaves events and 405 alone
+=== TEST 56: longpoll_error_status changes neither events nor 405
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -710,7 +711,7 @@ is_deeply([$r->ids], [$id], 'published and polled');
 
 
 
-=== TEST 59: an if block with a zone of its own uses that one
+=== TEST 59: an if block may use a zone of its own
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=ifzone:1m;
@@ -751,7 +752,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], 'polled');
 
 
 
-=== TEST 61: limit_except refuses as everywhere in nginx
+=== TEST 61: limit_except refuses a method as elsewhere in nginx
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -769,7 +770,7 @@ POST /events
 
 
 
-=== TEST 62: a nested location does not poll, as with proxy_pass
+=== TEST 62: a nested location does not inherit polling, as with proxy_pass
 --- config
     location /events {
         longpoll_subscribe events;
@@ -782,7 +783,7 @@ GET /events/nested?category=farm&timeout=1&since_time=0
 
 
 
-=== TEST 63: two zones are two worlds
+=== TEST 63: two zones share no events
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=worlds:1m;
@@ -860,7 +861,7 @@ invalid number of arguments in "longpoll_category"
 
 
 
-=== TEST 67: a separator is no value
+=== TEST 67: longpoll_category with nothing but a separator is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -872,7 +873,7 @@ invalid number of arguments in "longpoll_category"
 
 
 
-=== TEST 68: a separator is one character
+=== TEST 68: a separator of two characters is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -884,7 +885,7 @@ invalid parameter "separator=ab"
 
 
 
-=== TEST 69: a separator is not empty
+=== TEST 69: an empty separator is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -896,7 +897,7 @@ invalid parameter "separator="
 
 
 
-=== TEST 70: there is one separator
+=== TEST 70: a second separator is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -908,7 +909,7 @@ invalid parameter "separator=."
 
 
 
-=== TEST 71: longpoll_category twice in one block
+=== TEST 71: longpoll_category twice in one block is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -920,7 +921,7 @@ invalid parameter "separator=."
 
 
 
-=== TEST 72: longpoll_category with an unknown variable
+=== TEST 72: longpoll_category with an unknown variable is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -932,7 +933,7 @@ unknown "nothing_like_it" variable
 
 
 
-=== TEST 73: longpoll_publish with an unknown format
+=== TEST 73: longpoll_publish with an unknown format is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -944,7 +945,7 @@ invalid parameter "format=xml"
 
 
 
-=== TEST 74: longpoll_delete of an unknown zone
+=== TEST 74: longpoll_delete needs a zone that is declared
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -956,7 +957,7 @@ unknown zone "nowhere" in "longpoll_delete"
 
 
 
-=== TEST 75: longpoll_delete twice in one block
+=== TEST 75: longpoll_delete twice in one block is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -968,7 +969,7 @@ unknown zone "nowhere" in "longpoll_delete"
 
 
 
-=== TEST 76: longpoll_delete takes nothing else
+=== TEST 76: longpoll_delete with a second argument is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -980,7 +981,7 @@ invalid number of arguments in "longpoll_delete"
 
 
 
-=== TEST 77: longpoll_delete beside longpoll_status
+=== TEST 77: longpoll_delete beside longpoll_status is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -992,7 +993,7 @@ is incompatible with "longpoll_subscribe", "longpoll_publish" and "longpoll_dele
 
 
 
-=== TEST 78: longpoll_status beside longpoll_delete
+=== TEST 78: longpoll_status beside longpoll_delete is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -1004,7 +1005,7 @@ is incompatible with "longpoll_status"
 
 
 
-=== TEST 79: if and limit_except blocks delete, and read bodies, as their location
+=== TEST 79: if and limit_except blocks delete and read bodies like a location
 --- config
         location = /events { longpoll_subscribe events; }
         location = /if {

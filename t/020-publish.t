@@ -1,5 +1,6 @@
-# Publishing: what is taken and how it is stored, what is refused with which
-# words, and every way in which a body may come.
+# Publishing: which bodies the module accepts and how it stores them, which
+# bodies it refuses with which message, and every way in which nginx hands a
+# body over.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -24,7 +25,7 @@ Content-Length: 17
 
 
 
-=== TEST 2: no header of the answer comes twice
+=== TEST 2: the answer has no header twice
 --- scenario
 my $r = post('/publish', event(category(), 1));
 my %seen;
@@ -33,7 +34,7 @@ is_deeply([grep { $seen{$_}++ } $r->header_names], [], 'all names differ');
 
 
 
-=== TEST 3: Longpoll-Event-Id is a version 7 UUID of now, and the event's id
+=== TEST 3: Longpoll-Event-Id is the event's id, a version 7 UUID of this moment
 --- scenario
 my $cat = category();
 my $before = now_ms();
@@ -62,7 +63,7 @@ is_deeply([sort { $a <=> $b } map { $_->{timestamp} } @events],
 
 
 
-=== TEST 5: every kind of JSON value is stored as the text that came
+=== TEST 5: every kind of JSON value is stored exactly as the publisher wrote it
 --- scenario
 my @values = (
     '"oink"', '""', '0', '-0', '1', '1.0', '1.10', '-1e5', '1E+2', '0.1e-7',
@@ -101,7 +102,7 @@ like(ask(category => $cat, since_time => 0)->body,
 
 
 
-=== TEST 7: blanks around the body's tokens are no part of the data
+=== TEST 7: blanks around the body's tokens are not stored
 --- scenario
 my $cat = category();
 
@@ -124,7 +125,7 @@ like(ask(category => $cat, since_time => 0)->body,
 
 
 
-=== TEST 9: of duplicate keys the last counts
+=== TEST 9: if a key comes twice, the last one counts
 --- scenario
 my ($first, $last) = (category('first'), category('last'));
 
@@ -143,7 +144,7 @@ is_deeply([ask(category => $first, since_time => 0)->data], ['later'],
 
 
 
-=== TEST 10: keys count exactly as written
+=== TEST 10: the names of keys are case-sensitive
 --- request
 POST /publish
 {"Category":"farm","DATA":1}
@@ -153,7 +154,7 @@ POST /publish
 
 
 
-=== TEST 11: a category is what its escapes mean
+=== TEST 11: escapes in a category are decoded
 --- scenario
 my $cat = category();
 
@@ -226,7 +227,7 @@ is_deeply([ask(category => $cat . "\xc3\xa9" x $n, since_time => 0)->ids],
 
 
 
-=== TEST 16: the 1024 are bytes, not characters, whichever way they are written
+=== TEST 16: the limit of 1024 counts bytes, not characters, escaped or not
 --- scenario
 for my $e ('\\u00e9', "\xc3\xa9") {
     my $r = post('/publish', event($e x 513, 1));
@@ -247,7 +248,7 @@ POST /publish
 
 
 
-=== TEST 18: a missing category is refused, before the data is looked at
+=== TEST 18: a missing category is refused before the data is checked
 --- request
 POST /publish
 {}
@@ -296,7 +297,7 @@ Content-Length: 0
 
 
 
-=== TEST 22: everything that is not one JSON object of the right kind is refused
+=== TEST 22: a body that is not one JSON object of the right kind is refused
 --- scenario
 my @bad = (
     ' ', 'x', '"category"', '5', 'true', '{', '{"category":"farm","data":1',
@@ -329,7 +330,7 @@ for my $body (@bad) {
 
 
 
-=== TEST 23: a body that is not UTF-8 is refused, wherever it is not
+=== TEST 23: a body is refused if any part of it is not UTF-8
 --- scenario
 my %bad = (
     'a lone continuation' => "\x80", 'a cut sequence' => "\xc3",
@@ -354,7 +355,7 @@ for my $what (sort keys %bad) {
 
 
 
-=== TEST 24: nesting is taken up to 100, and refused beyond
+=== TEST 24: 100 levels of nesting are accepted, 101 are refused
 --- scenario
 my $cat = category();
 my $deep = '[' x 99 . ']' x 99;
@@ -375,7 +376,7 @@ for my $n (101, 100_000) {
 
 
 
-=== TEST 25: what was refused is not stored
+=== TEST 25: a refused event is not stored
 --- http_config
     longpoll_zone zone=refusals:1m;
 --- config
@@ -413,7 +414,7 @@ Allow: .*\bPOST\b.*
 
 
 
-=== TEST 27: PUT with a body is refused, and the connection goes on
+=== TEST 27: PUT with a body is refused, and the connection stays usable
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -428,7 +429,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [2],
 
 
 
-=== TEST 28: OPTIONS is answered with what is allowed
+=== TEST 28: OPTIONS is answered with the allowed methods
 --- request
 OPTIONS /publish
 --- error_code: 204
@@ -438,7 +439,7 @@ Allow: .*\bPOST\b.*
 
 
 
-=== TEST 29: OPTIONS and add_header are CORS
+=== TEST 29: CORS needs only OPTIONS and add_header
 --- config
     location = /publish {
         longpoll_publish events;
@@ -454,7 +455,7 @@ for my $r (http('OPTIONS', '/publish'), post('/publish', event($cat, 1))) {
 
 
 
-=== TEST 30: the Content-Type of the body says nothing
+=== TEST 30: the Content-Type of the body does not matter
 --- scenario
 for my $type ('application/json', 'application/x-www-form-urlencoded',
               'text/plain', 'multipart/form-data; boundary=x', '')
@@ -537,7 +538,7 @@ for my $uri ('/publish', '/file', '/single') {
 
 
 
-=== TEST 35: an empty body that nginx keeps in a file is refused
+=== TEST 35: an empty body is refused when nginx keeps bodies in files, too
 --- config
     location = /publish {
         longpoll_publish events;
@@ -579,7 +580,7 @@ for my $r ($p->answer, ask(category => $cat, since_time => 0)) {
 
 
 
-=== TEST 37: an event of up to a quarter of the zone is taken, a larger is refused
+=== TEST 37: an event of more than a quarter of the zone is refused
 --- http_config
     longpoll_zone zone=quarter:1m;
 --- config
@@ -610,7 +611,7 @@ is($ids[-1], $id, 'less 256 bytes is taken');
 
 
 
-=== TEST 38: the exact size that is refused is found, and nothing breaks there
+=== TEST 38: an event of the greatest size fits, one byte more is refused
 --- http_config
     longpoll_zone zone=exactly:1m;
 --- config
@@ -628,7 +629,7 @@ while ($refused - $fits > 1) {
     ($r->status == 200 ? $fits : $refused) = $n;
 }
 
-# again, with the greatest that fits, until the zone has gone round
+# The greatest event that fits is published until the zone evicts events.
 
 my $last = publish($cat, '"before"');
 
@@ -664,7 +665,7 @@ client intended to send too large body
 
 
 
-=== TEST 40: client_max_body_size holds for chunks, too
+=== TEST 40: client_max_body_size also limits bodies in chunks
 --- config
     location = /publish {
         longpoll_publish events;
@@ -711,7 +712,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], ['old'], 'stored');
 
 
 
-=== TEST 43: one connection publishes many times, errors between
+=== TEST 43: one connection publishes many times, with errors in between
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -772,7 +773,7 @@ ok($p->parked, 'there is no event');
 
 
 
-=== TEST 47: the access rules are nginx's
+=== TEST 47: nginx's access rules apply to publishing
 --- config
     location = /publish {
         longpoll_publish events;
@@ -825,7 +826,7 @@ my @p = map { poll(category => $cat) } 1 .. 5;
 wait_waiting(5);
 publish($cat, '"' . 'x' x 2_000_000 . '"');
 
-# nobody has read yet, and the next publish is answered all the same
+# No reader has read anything yet, but the next publish is answered.
 
 publish($cat, '"next"');
 pass('answered');
@@ -836,7 +837,7 @@ ok($_->answer->body =~ /"data":"x{10}/ && length($_->answer->body) > 2_000_000,
 
 
 
-=== TEST 50: conditions of a request do not hide that it was done
+=== TEST 50: If-Match and the like do not change the answer to a request
 --- scenario
 my $cat = category();
 
@@ -853,7 +854,7 @@ for my $header ('If-Match: "x"', 'If-None-Match: *',
 
 
 
-=== TEST 51: a body that was passed on unbuffered is refused, not stored in part
+=== TEST 51: an unbuffered body is refused, not stored in part
 --- config
         location = /events  { longpoll_subscribe events; }
         location @publish {

@@ -28,7 +28,7 @@ is_deeply([sort map { $_->{id} } @events], [map { $_->{id} } @events],
 
 
 
-=== TEST 2: a parked poll is given all events of an array at once
+=== TEST 2: a parked poll gets all events of an array at once
 --- scenario
 my $cat = category();
 my @polls = map { poll(category => $cat) } 1 .. 3;
@@ -40,7 +40,7 @@ is_deeply([$_->answer->data], [1 .. 50], 'all of them, in order') for @polls;
 
 
 
-=== TEST 3: a poll for several categories is answered once for an array in all
+=== TEST 3: a poll for several categories gets a whole array in one answer
 --- scenario
 my @cats = map { category($_) } qw( a b c );
 my $p = poll(map { (category => $_) } @cats);
@@ -59,7 +59,7 @@ is_deeply([ask(category => $cats[2], since_time => 0)->data],
 
 
 
-=== TEST 4: 1,000 events are an array, 1,001 are not
+=== TEST 4: an array of 1,000 events is accepted, one of 1,001 is refused
 --- scenario
 my $cat = category();
 my $events = join ',', map { event($cat, $_) } 1 .. 1000;
@@ -90,7 +90,7 @@ is_deeply([ask(category => "$cat-$_", since_time => 0)->data], [$_], "the $_.")
 
 
 
-=== TEST 6: an array is taken as a whole or not at all
+=== TEST 6: an array is stored as a whole or not at all
 --- scenario
 my $cat = category();
 my $good = event($cat, 1);
@@ -146,7 +146,7 @@ is(post('/publish', '[' . join(',', ($event) x 8) . ']')->status, 200,
 
 
 
-=== TEST 8: published counts events, refused counts publishes
+=== TEST 8: "published" counts events, "refused" counts publishes
 --- http_config
     longpoll_zone zone=figures:1m;
 --- config
@@ -165,7 +165,7 @@ is($after->{refused} - $before->{refused}, 1, 'refused');
 
 
 
-=== TEST 9: with the same Idempotency-Key nothing is stored a second time
+=== TEST 9: a second publish with the same Idempotency-Key stores nothing
 --- scenario
 my $cat = category();
 my @headers = (headers => ['Idempotency-Key: first']);
@@ -183,7 +183,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [1, 2, 3],
 
 
 
-=== TEST 10: a key belongs to its category
+=== TEST 10: the same key in another category is another key
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
 my @headers = (headers => ['Idempotency-Key: k']);
@@ -194,7 +194,7 @@ is_deeply([ask(category => $b, since_time => 0)->data], [2], 'is stored');
 
 
 
-=== TEST 11: a key counts while its event is in the buffer
+=== TEST 11: a key is known as long as its event is in the buffer
 --- http_config
     longpoll_zone zone=events:1m buffer=3;
 --- scenario
@@ -215,7 +215,7 @@ is(publish($cat, 5, @headers), $second, 'and counts again');
 
 
 
-=== TEST 12: a key counts while its event is within its ttl
+=== TEST 12: a key is known as long as the ttl of its event
 --- http_config
     longpoll_zone zone=events:1m ttl=1s;
 --- scenario
@@ -229,7 +229,7 @@ cmp_ok(id_ms($next) - id_ms($id), '>=', 1000, 'after a second');
 
 
 
-=== TEST 13: a key stands for the whole array, and gives the last id again
+=== TEST 13: a key is for a whole array; a repeat is answered with the last id
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
 my @headers = (headers => ['Idempotency-Key: k']);
@@ -245,7 +245,7 @@ is_deeply([ask(category => $a, category => $b, since_time => 0)->data],
 
 
 
-=== TEST 14: an event that was deleted is not known by its key
+=== TEST 14: the key of a deleted event is not known
 --- config
         location = /events  { longpoll_subscribe events; longpoll_delete events; }
         location = /publish { longpoll_publish events; }
@@ -260,7 +260,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [2], 'is stored');
 
 
 
-=== TEST 15: a key of 1 to 64 bytes is taken
+=== TEST 15: a key of 1 to 64 bytes is accepted
 --- scenario
 my $cat = category();
 my $words = '{"error": "Invalid Idempotency-Key, must be 1-64 bytes long."}';
@@ -282,7 +282,7 @@ for my $key ('x', 'x' x 64, "\xff\x01\"") {
 
 
 
-=== TEST 16: a publish that stores nothing wakes nobody and counts nothing
+=== TEST 16: a publish that stores nothing wakes no poll and is not counted
 --- http_config
     longpoll_zone zone=figures:1m;
 --- config

@@ -1,5 +1,5 @@
-# Polling: arguments and what is said about wrong ones, cursors, several
-# categories, the limit of an answer, its headers, and the other methods.
+# Polling: arguments and the errors for wrong ones, cursors, several categories,
+# the limit of an answer, its headers, and the other methods.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -64,7 +64,7 @@ GET /events?category=farm
 
 
 
-=== TEST 4: without any arguments, the timeout is told first
+=== TEST 4: without any arguments, the error names the timeout
 --- request
 GET /events
 --- response_body chomp
@@ -86,7 +86,7 @@ for my $timeout ('0', '-1', '121', '1.5', '1e1', '0x10', 'ten', '1 ', ' 1',
 
 
 
-=== TEST 6: an empty or undecodable timeout is a missing one
+=== TEST 6: an empty or undecodable timeout counts as missing
 --- scenario
 for my $args ('timeout=', 'timeout', 'timeout=%', 'timeout=%1', 'timeout=%zz',
               'timeout=5%g0', 'Timeout=5', 'timeout%=5')
@@ -98,7 +98,7 @@ for my $args ('timeout=', 'timeout', 'timeout=%', 'timeout=%1', 'timeout=%zz',
 
 
 
-=== TEST 7: a timeout may have a sign, zeros in front, and percent signs
+=== TEST 7: a timeout may have a sign, leading zeros and percent escapes
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -111,7 +111,7 @@ for my $timeout ('5', '%2B5', '005', '%35', '%2b0005', '120', '1') {
 
 
 
-=== TEST 8: a plus sign is a blank, and a blank is no number
+=== TEST 8: a plus sign is a blank, and a blank is not part of a number
 --- request
 GET /events?category=farm&timeout=+5
 --- response_body chomp
@@ -184,7 +184,7 @@ is_deeply([$p->answer->ids], [$id], 'so it does to a parked poll');
 
 
 
-=== TEST 14: a since_time that is no number is refused
+=== TEST 14: a since_time that is not a number is refused
 --- scenario
 for my $since ('asdf', '1.5', '0x10', ' 1', '1e3', '9223372036854775808',
                '-9223372036854775809', '-', '1-1')
@@ -195,7 +195,7 @@ for my $since ('asdf', '1.5', '0x10', ' 1', '1e3', '9223372036854775808',
 
 
 
-=== TEST 15: a last_id that is no UUID is refused
+=== TEST 15: a last_id that is not a UUID is refused
 --- scenario
 for my $id ('x', '7c17587a-3437-4861-bef7-8f29905589e', '0',
             '7c17587a-3437-4861-bef7-8f29905589e44',
@@ -210,7 +210,7 @@ for my $id ('x', '7c17587a-3437-4861-bef7-8f29905589e', '0',
 
 
 
-=== TEST 16: a last_id that is not the module's own needs a since_time
+=== TEST 16: a last_id that the module did not issue needs a since_time
 --- scenario
 for my $id ('7c17587a-3437-4861-bef7-8f29905589e4', 'x',
             '7c17587a-3437-1861-bef7-8f29905589e4')
@@ -222,7 +222,7 @@ for my $id ('7c17587a-3437-4861-bef7-8f29905589e4', 'x',
 
 
 
-=== TEST 17: of several mistakes the first in golongpoll's order is told
+=== TEST 17: the error names the mistake that golongpoll checks first
 --- scenario
 my @order = (
     'timeout=0&category=&since_time=x&last_id=x', 'Invalid or missing '
@@ -247,7 +247,7 @@ while (my ($args, $error) = splice @order, 0, 2) {
 
 
 
-=== TEST 18: of an argument given twice the first counts
+=== TEST 18: if an argument comes twice, the first one counts
 --- scenario
 my $cat = category();
 my @ids;
@@ -269,7 +269,7 @@ is_deeply([get("/events?category=$cat&timeout=1&last_id=$ids[1]&"
 
 
 
-=== TEST 19: empty since_time and last_id count as left out
+=== TEST 19: an empty since_time or last_id counts as absent
 --- scenario
 my $cat = category();
 publish($cat, '"before"');
@@ -329,7 +329,7 @@ is_deeply([$r->ids], [$id], 'the event');
 
 
 
-=== TEST 23: since_time gives what is later, and not what is of that time
+=== TEST 23: since_time returns events after that millisecond, not of it
 --- scenario
 my $cat = category();
 my @ids;
@@ -354,7 +354,7 @@ ok($p->parked, 'nothing is later than the last');
 
 
 
-=== TEST 24: a since_time before 1970 is the beginning
+=== TEST 24: a since_time before 1970 means the beginning
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -370,7 +370,7 @@ for my $since ('0', '-0', '-1', '-1616040198889', '-9223372036854775808',
 
 
 
-=== TEST 25: without since_time only later events count
+=== TEST 25: without since_time, only events after the poll's arrival count
 --- scenario
 my $cat = category();
 
@@ -399,9 +399,10 @@ for my $since (now_ms() + 3_600_000, '9223372036854775807', 281474976710656) {
 
 
 
-=== TEST 27: who waits since this very millisecond is given what comes in it
+=== TEST 27: a poll since the current millisecond gets the events still to come
 --- scenario
-# the time that each event took before is what it is expected to take again
+# Each poll asks for the millisecond in which its event is expected: the time
+# that the previous event took is the forecast for the next one.
 
 my @c = connections(40);
 my @after = (0 .. 19);
@@ -439,9 +440,10 @@ pass('the event is given all the same');
 
 
 
-=== TEST 28: events of one millisecond are told apart by last_id
+=== TEST 28: last_id separates events of one millisecond
 --- scenario
-# a client's write of five publishes is read, and stored, in one go
+# The client writes five publishes at once, so that nginx reads them at once
+# and stores them in one turn of its loop.
 
 my ($cat, @ids, $ms);
 
@@ -480,7 +482,7 @@ for my $args ([since_time => $ms], [last_id => $ids[4]],
 
 
 
-=== TEST 29: with since_time, a last_id of another millisecond is unknown
+=== TEST 29: with since_time, a last_id of another millisecond counts as unknown
 --- scenario
 my $cat = category();
 my @ids;
@@ -501,7 +503,7 @@ is_deeply([ask(category => $cat, since_time => $ms, last_id => $ids[1])->data],
 
 
 
-=== TEST 30: last_id alone is enough, on a category that it never was in
+=== TEST 30: last_id alone is enough, even if it is of another category
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
 
@@ -514,7 +516,7 @@ is_deeply([ask(category => $b, last_id => $id)->data], ['after'],
 
 
 
-=== TEST 31: an own id beyond the newest means now
+=== TEST 31: a last_id of this zone beyond the newest event means now
 --- scenario
 my $cat = category();
 my $id = publish($cat, '"before"');
@@ -528,10 +530,11 @@ cmp_ok(id_ms($next), '<', now_ms() + 1000, "and nobody's clock was moved");
 
 
 
-=== TEST 32: an own id beyond the newest, of the millisecond that is now
+=== TEST 32: a last_id beyond the newest event, but of the current millisecond
 --- scenario
-# a poll whose last_id is ahead of everything in its own millisecond, and right
-# behind it an event: the event's id is the smaller one; tried until it is so
+# The poll's last_id is greater than every id that the zone can issue in this
+# millisecond, and an event follows at once, with a smaller id.  The test
+# repeats this until the event falls into that millisecond.
 
 my $newest = publish(category(), '"before"');
 my @c = connections(40);
@@ -570,7 +573,7 @@ pass('the event is given all the same');
 
 
 
-=== TEST 33: an own id between two events is a place, too
+=== TEST 33: a last_id between two events is a valid cursor, too
 --- scenario
 my $cat = category();
 my @ids = (publish($cat, 1));
@@ -585,7 +588,7 @@ is_deeply([ask(category => $cat, last_id => id_moved($ids[0], -10))->ids],
 
 
 
-=== TEST 34: last_id is read in the forms that golongpoll's library takes
+=== TEST 34: last_id may have every form that golongpoll's UUID library parses
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1, 2;
@@ -598,7 +601,7 @@ for my $form ($ids[0], uc $ids[0], $bare, "{$ids[0]}", "urn:uuid:$ids[0]") {
 
 
 
-=== TEST 35: a cursor followed to the end gives every event once
+=== TEST 35: a client that follows its cursor to the end gets every event once
 --- scenario
 my $cat = category();
 my @ids = map { publish($cat, $_) } 1 .. 30;
@@ -611,7 +614,7 @@ for my $n (0 .. 29) {
 
 
 
-=== TEST 36: an event right behind a time-out answer is later than its timestamp
+=== TEST 36: an event after a time-out answer has a later timestamp
 --- scenario
 for (1 .. 3) {
     my $cat = category();
@@ -626,7 +629,7 @@ for (1 .. 3) {
 
 
 
-=== TEST 37: a poll of several categories gets them in the order of the zone
+=== TEST 37: a poll for several categories gets their events in the zone's order
 --- scenario
 my @cats = map { category("c$_") } 0 .. 3;
 my @ids = map { publish($cats[$_ % 4], $_) } 0 .. 19;
@@ -656,7 +659,7 @@ for my $cat (@cats) {
 
 
 
-=== TEST 39: longpoll_max_response_size limits an answer; the rest comes next
+=== TEST 39: longpoll_max_response_size limits an answer; the next has the rest
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -712,7 +715,7 @@ for my $n (0 .. 2) {
 
 
 
-=== TEST 41: an answer is never cut inside a millisecond
+=== TEST 41: an answer never ends in the middle of a millisecond
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -725,7 +728,8 @@ my $text = 'x' x 400;
 my (@ids, @got);
 my $answers = 0;
 
-# bursts, until a millisecond has more of them than an answer should hold
+# The test publishes bursts until one millisecond has more events than the
+# limit of an answer allows.
 
 wait_until {
     my @burst = publish_together($cat, (qq("$text")) x 20);
@@ -776,7 +780,7 @@ is($head->header('Content-Type'), 'application/json', 'Content-Type');
 
 
 
-=== TEST 43: HEAD checks the arguments
+=== TEST 43: HEAD checks the arguments as GET does
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -791,7 +795,7 @@ is(ask({ method => 'HEAD' }, category => 'farm', timeout => 1)->status, 200,
 
 
 
-=== TEST 44: the connection goes on behind a HEAD
+=== TEST 44: the connection stays usable after a HEAD
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -805,7 +809,7 @@ for (1 .. 3) {
 
 
 
-=== TEST 45: HEAD takes nothing from a delete_on_read zone
+=== TEST 45: HEAD removes no event from a delete_on_read zone
 --- http_config
     longpoll_zone zone=once:1m delete_on_read=on;
 --- config
@@ -838,7 +842,7 @@ for my $method (qw( POST PUT DELETE PATCH TRACK )) {
 
 
 
-=== TEST 47: OPTIONS is answered with what is allowed
+=== TEST 47: OPTIONS is answered with the allowed methods
 --- request
 OPTIONS /events
 --- error_code: 204
@@ -848,7 +852,7 @@ Allow: .*\bGET\b.*
 
 
 
-=== TEST 48: OPTIONS on a location that does both allows both
+=== TEST 48: OPTIONS on a location that polls and publishes allows both
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -876,7 +880,7 @@ is($c->request('GET', '/pid')->response->status, 200, 'the next request');
 
 
 
-=== TEST 50: an SSI include shows what is there, and takes nothing
+=== TEST 50: an SSI include shows the stored events and removes none
 --- http_config
     longpoll_zone zone=ssi:1m delete_on_read=on;
 --- config
@@ -907,7 +911,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 51: add_after_body shows what is there
+=== TEST 51: add_after_body shows the stored events
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -929,7 +933,7 @@ like(get('/page.html')->body,
 
 
 
-=== TEST 52: headers that X-Accel-Redirect brought are replaced, not doubled
+=== TEST 52: the module replaces headers that came with X-Accel-Redirect
 --- config
     location = /events  { internal; longpoll_subscribe events; }
     location = /publish { longpoll_publish   events; }
@@ -1005,7 +1009,7 @@ pass('and forgotten when its client goes');
 
 
 
-=== TEST 55: gzip works, for polls that waited and polls that did not
+=== TEST 55: gzip works for answers at once and for answers after a wait
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1035,7 +1039,7 @@ for my $r ($p->answer, ask({ @gzip }, category => $cat, since_time => 0)) {
 
 
 
-=== TEST 56: conditions and ranges mean nothing to an answer
+=== TEST 56: conditions and ranges do not change an answer
 --- scenario
 my $cat = category();
 publish($cat, 1);
@@ -1052,7 +1056,7 @@ for my $header ('If-Match: "x"', 'If-None-Match: *', 'Range: bytes=0-3',
 
 
 
-=== TEST 57: the access rules and passwords are nginx's
+=== TEST 57: nginx's access rules and passwords apply to polls
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -1137,7 +1141,7 @@ is(post('/events', '')->kind, 'error', '405');
 
 
 
-=== TEST 61: a last_id of another life is lost, unless since_time has moved on
+=== TEST 61: a last_id of another epoch is "missed" unless since_time is later
 --- scenario
 my $cat = category();
 my $id = id_of_another_life(publish($cat, 1));
@@ -1155,7 +1159,7 @@ is($r->missed, 0, 'with a later time of this life, as clients of before go on');
 
 
 
-=== TEST 62: X-Accel-Redirect: a body that a proxy did not wait for
+=== TEST 62: X-Accel-Redirect with a body that the proxy did not read is refused
 --- config
         location = /events { longpoll_subscribe events; }
         location = /mine {
@@ -1179,7 +1183,7 @@ is($r->body, '{"error": "The body of a poll must come with it."}', 'words');
 
 
 
-=== TEST 63: the same query, again and in other places
+=== TEST 63: the same query repeated, and in other locations
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=other:1m;

@@ -1,5 +1,5 @@
-# longpoll_category: categories that the configuration names, for polls, for
-# publishing bodies that are the data itself, and for deleting.
+# longpoll_category: the configuration names the categories of polls and of
+# deletes, and of publishes, whose body is then the data itself.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -10,7 +10,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a poll is for the category of the configuration, not for its own
+=== TEST 1: a poll gets the category of the configuration, not of its arguments
 --- config
         location = /publish { longpoll_publish events; }
         location = /mine {
@@ -55,7 +55,7 @@ is_deeply([$p->answer->data], [4], 'parked for each');
 
 
 
-=== TEST 3: separator= cuts values up
+=== TEST 3: separator= splits a value into categories
 --- config
         location = /publish { longpoll_publish events; }
         location = /mine {
@@ -73,7 +73,7 @@ is_deeply([get("/mine?list=,$cat-1,,$cat-2,$cat-1,&timeout=2&since_time=0")
 
 
 
-=== TEST 4: without separator= a value is one category, whatever is in it
+=== TEST 4: without separator= a value is one category, whatever it contains
 --- config
         location = /publish { longpoll_publish events; }
         location = /mine {
@@ -90,7 +90,7 @@ is_deeply([get("/mine?list=$cat,a&timeout=2&since_time=0")->data],
 
 
 
-=== TEST 5: empty values are dropped; if nothing remains it is the error
+=== TEST 5: empty values are dropped; if none remains, the poll is an error
 --- config
         location = /mine {
             longpoll_category $arg_a $arg_b separator=,;
@@ -121,7 +121,7 @@ is(get('/mine?timeout=1&since_time=x&a=')->body, $bad, 'since_time behind');
 
 
 
-=== TEST 6: longpoll_category is inherited, and replaced as a whole
+=== TEST 6: longpoll_category is inherited, or replaced as a whole
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_category http-$arg_c;
@@ -157,7 +157,7 @@ for (['/server', qw( server other )], ['/own', 'own'],
 
 
 
-=== TEST 7: a named category's body is the data: text becomes a string
+=== TEST 7: with longpoll_category the body is the data: text becomes a string
 --- config
         location = /events { longpoll_subscribe events; }
         location = /raw {
@@ -187,7 +187,7 @@ is($r->body, '{"error": "Invalid POST body json."}', 'not UTF-8: words');
 
 
 
-=== TEST 8: the Content-Type says that a body is JSON
+=== TEST 8: a Content-Type of JSON makes the body JSON
 --- config
         location = /events { longpoll_subscribe events; }
         location = /raw {
@@ -221,7 +221,7 @@ for (
 
 
 
-=== TEST 9: format= says it whatever the Content-Type
+=== TEST 9: format= decides, whatever the Content-Type is
 --- config
         location = /events { longpoll_subscribe events; }
         location = /json {
@@ -243,7 +243,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [[1], [2], '[3]'],
 
 
 
-=== TEST 10: a body that is JSON is one value of any kind but null
+=== TEST 10: a JSON body is one value of any kind except null
 --- config
         location = /events { longpoll_subscribe events; }
         location = /json {
@@ -281,7 +281,7 @@ like(ask(category => $cat, since_time => 0)->body,
 
 
 
-=== TEST 11: several categories: one event in each, all or none
+=== TEST 11: several categories: each gets the event, or none does
 --- config
         location = /events { longpoll_subscribe events; }
         location = /raw {
@@ -317,7 +317,7 @@ is(ask(category => $a, category => $b, since_time => 0)->events + 0, 2,
 
 
 
-=== TEST 12: large raw bodies, in pieces and from a file
+=== TEST 12: large raw bodies, in several buffers and from a file
 --- http_config
     longpoll_zone zone=events:8m;
 --- config
@@ -375,7 +375,7 @@ is(wait_log('longpoll.log', qr{c=tab}), '/raw?c=tab 200 <a%09b>', 'the log');
 
 
 
-=== TEST 15: named categories work in a named location, and behind a rewrite
+=== TEST 15: longpoll_category works in a named location, and after a rewrite
 --- config
         location = /publish { longpoll_publish events; }
         location = /a { error_page 418 = @events; return 418; }

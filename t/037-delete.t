@@ -1,4 +1,4 @@
-# longpoll_delete: forgetting the events of categories.
+# longpoll_delete: removes all events of the named categories.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -22,7 +22,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a category's events are forgotten, others stay
+=== TEST 1: a delete removes a category's events and no others
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
 
@@ -41,7 +41,7 @@ is_deeply([ask(category => $b, since_time => 0)->data], [4], 'the other stays');
 
 
 
-=== TEST 2: POST does the same, and its body is not looked at
+=== TEST 2: POST does the same, and its body is ignored
 --- scenario
 my $cat = category();
 
@@ -66,7 +66,7 @@ is_deeply([ask(category => $cats[2], since_time => 0)->data], [1], $cats[2]);
 
 
 
-=== TEST 4: what was deleted is not missed
+=== TEST 4: a poll does not miss what was deleted
 --- scenario
 my $cat = category();
 my $first = publish($cat, 1);
@@ -86,7 +86,7 @@ is($r->missed, 0, 'nothing is missed');
 
 
 
-=== TEST 5: a parked poll goes on waiting
+=== TEST 5: a parked poll continues to wait
 --- scenario
 my $cat = category();
 my $p = poll(category => $cat);
@@ -100,7 +100,7 @@ is_deeply([$p->answer->data], [1], 'answered');
 
 
 
-=== TEST 6: the categories' errors are a poll's, with status 400
+=== TEST 6: errors in the categories are those of a poll, with status 400
 --- scenario
 my $bad = 'Invalid subscription category, must be 1-1024 characters long.';
 
@@ -118,7 +118,7 @@ for (['', $bad], ['?category=', $bad], ['?category=' . 'x' x 1025, $bad],
 
 
 
-=== TEST 7: other methods
+=== TEST 7: other methods are refused
 --- scenario
 for my $method (qw( GET PUT HEAD )) {
     my $r = http($method, '/delete?category=farm');
@@ -169,7 +169,7 @@ is($r->body, '{"error": "Invalid HTTP Method. Only GET, POST and DELETE '
 
 
 
-=== TEST 9: longpoll_category names what is deleted
+=== TEST 9: longpoll_category names the categories to delete
 --- config
         location = /events  { longpoll_subscribe events; }
         location = /publish { longpoll_publish events; }
@@ -191,7 +191,7 @@ is(http('DELETE', "/delete?category=$c")->status, 400, 'none');
 
 
 
-=== TEST 10: the variables and the figures
+=== TEST 10: the variables and the counters of a delete
 --- http_config
     longpoll_zone zone=figures:1m;
     log_format longpoll '$request_method $status <$longpoll_result> '
@@ -220,7 +220,7 @@ is(wait_log('longpoll.log', qr/^DELETE/), "DELETE 200 <deleted> <$cat> <0> <->",
 
 
 
-=== TEST 11: a category of many events, beside others that are published to
+=== TEST 11: deleting many events does not disturb publishes to another category
 --- http_config
     longpoll_zone zone=events:16m buffer=50000;
 --- scenario

@@ -1,5 +1,5 @@
 # A parked poll: what wakes it, when it times out, how its client may leave,
-# and what the connection is good for afterwards.
+# and what the connection can still do afterwards.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -11,9 +11,9 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: an event wakes a parked poll without waiting for anything else
+=== TEST 1: an event wakes a parked poll at once, not at the next tick
 --- scenario
-# the look at everything comes once a second
+# A worker checks all its polls once a second.  Waking must be faster.
 
 in_time(0.1, 'by a wake-up, not by the look at all', sub {
     my @took = sort { $a <=> $b } map {
@@ -33,7 +33,7 @@ in_time(0.1, 'by a wake-up, not by the look at all', sub {
 
 
 
-=== TEST 2: one event wakes everybody who waits for its category, nobody else
+=== TEST 2: one event wakes all polls for its category and no others
 --- scenario
 my ($cat, $other) = (category(), category('other'));
 my @p = map { poll(category => $cat) } 1 .. 40;
@@ -51,7 +51,7 @@ ok($q->parked, 'the other waits on');
 
 
 
-=== TEST 3: a woken poll has the event that woke it and none before
+=== TEST 3: a woken poll gets the event that woke it and no earlier one
 --- scenario
 my $cat = category();
 my @p;
@@ -65,7 +65,7 @@ for my $n (1 .. 5) {
 
 
 
-=== TEST 4: of several events in one go a parked poll gets them all, in order
+=== TEST 4: a parked poll gets all events of one burst, in order
 --- scenario
 my $cat = category();
 my $p = poll(category => $cat);
@@ -96,7 +96,7 @@ is_deeply([ask(category => $cat, last_id => $ids[0])->ids], [@ids[1 .. 3]],
 
 
 
-=== TEST 6: a poll that comes between two events is given the second alone
+=== TEST 6: a poll that arrives between two events gets the second one alone
 --- scenario
 for (1 .. 5) {
     my $cat = category();
@@ -118,7 +118,7 @@ for (1 .. 5) {
 
 
 
-=== TEST 7: an event and the poll for it, in one turn of the loop
+=== TEST 7: an event and the poll for it arrive in the same turn of nginx's loop
 --- scenario
 for my $order (0, 1) {
     my $cat = category();
@@ -153,7 +153,7 @@ my @p = map { my $n = $_; poll(map { (category => $cats[($n + $_) % 10]) }
 wait_waiting(50);
 my $id = publish($cats[4], 1);
 
-# poll n waits for the categories n to n + 4
+# Poll n waits for the categories n to n + 4.
 
 for my $n (grep { (4 - $_) % 10 <= 4 } 0 .. 49) {
     is_deeply([$p[$n]->answer->ids], [$id], "poll $n");
@@ -165,7 +165,7 @@ ok($p[$_]->parked, "poll $_ waits on")
 
 
 
-=== TEST 9: a time-out is answered between 100 and 50 ms before its second
+=== TEST 9: a poll times out 50 to 100 ms before the end of its timeout
 --- scenario
 in_time(1000, 'none late, half of them by 50 ms before', sub {
     my @took;
@@ -182,7 +182,7 @@ in_time(1000, 'none late, half of them by 50 ms before', sub {
         } ]
     } 1 .. 60;
 
-    # the client's clock starts a little before the server's
+    # The client starts its clock a little earlier than the server does.
 
     my ($first, $middle, $last) = (sort { $a <=> $b } @took)[0, 29, -1];
 
@@ -194,7 +194,7 @@ in_time(1000, 'none late, half of them by 50 ms before', sub {
 
 
 
-=== TEST 10: a timeout of two seconds is not one of one
+=== TEST 10: a timeout of two seconds lasts two seconds, not one
 --- scenario
 in_time(2, 'at most', sub {
     my $p = poll(category => category(), timeout => 2);
@@ -205,7 +205,7 @@ in_time(2, 'at most', sub {
 
 
 
-=== TEST 11: each time-out counts its own time, not a neighbour's
+=== TEST 11: each poll times out after its own timeout, not after a neighbour's
 --- scenario
 my $cat = category();
 my $long = poll(category => $cat, timeout => 3);
@@ -219,7 +219,7 @@ is_deeply([$long->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST 12: a time-out answer's timestamp is a time of now
+=== TEST 12: the timestamp of a time-out answer is the current time
 --- scenario
 my $before = now_ms();
 my $r = ask(category => category(), timeout => 1);
@@ -229,7 +229,7 @@ cmp_ok($r->timestamp, '<=', now_ms(), 'not from the future');
 
 
 
-=== TEST 13: a time-out answer does not go back behind the poll's own cursor
+=== TEST 13: a poll with a future cursor times out and then misses no event
 --- scenario
 my $cat = category();
 my $since = now_ms() + 600_000;
@@ -245,7 +245,7 @@ is_deeply([ask(category => $cat, since_time => $r->timestamp)->ids], [$id],
 
 
 
-=== TEST 14: a client that leaves with FIN is forgotten at once
+=== TEST 14: the module drops a client that leaves with FIN at once
 --- scenario
 my $before = status()->{disconnected};
 my $cat = category('fin');
@@ -261,7 +261,7 @@ like(wait_log('access.log', qr{GET /events\?category=$cat}),
 
 
 
-=== TEST 15: a client that leaves with RST is forgotten at once
+=== TEST 15: the module drops a client that leaves with RST at once
 --- scenario
 my $before = status()->{disconnected};
 my $cat = category('rst');
@@ -277,7 +277,7 @@ like(wait_log('access.log', qr{GET /events\?category=$cat}),
 
 
 
-=== TEST 16: a client that has only closed its sending half is gone, too
+=== TEST 16: a client that closes only its sending half has left, too
 --- scenario
 my $p = poll(category => category(), timeout => 100);
 
@@ -288,7 +288,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST 17: a client that leaves behind a pipelined request is forgotten
+=== TEST 17: the module drops a client that leaves after a pipelined request
 --- scenario
 my $c = connection();
 my $cat = category();
@@ -324,7 +324,7 @@ for (1 .. 20) {
 
     wait_waiting(4);
 
-    # both are on their way when nginx looks
+    # Both have been sent before nginx reads its sockets.
 
     my $c = connection();
     $c->request('POST', '/publish', body => event($cat, 1));
@@ -338,7 +338,7 @@ for (1 .. 20) {
 
 
 
-=== TEST 20: a connection polls again and again
+=== TEST 20: one connection polls many times in succession
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -368,7 +368,7 @@ is_deeply([ask({ conn => $c }, category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 22: a request behind a parked poll is answered after it
+=== TEST 22: a request that follows a parked poll is answered after it
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -403,7 +403,7 @@ for my $n (1 .. 3) {
 
 
 
-=== TEST 24: Connection: close is honoured
+=== TEST 24: a poll with Connection: close gets its answer, then the end
 --- scenario
 my $cat = category();
 my $p = poll({ headers => [ 'Connection: close' ] }, category => $cat);
@@ -415,7 +415,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST 25: HTTP/1.0 polls
+=== TEST 25: a client of HTTP/1.0 polls
 --- scenario
 my $cat = category();
 my $p = poll({ version => '1.0' }, category => $cat);
@@ -430,7 +430,7 @@ ok($p->conn->closed, 'the connection is closed');
 
 
 
-=== TEST 26: HTTP/1.0 with keep-alive polls twice
+=== TEST 26: a client of HTTP/1.0 with keep-alive polls twice
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -445,7 +445,7 @@ for my $n (1, 2) {
 
 
 
-=== TEST 27: the body of a poll is discarded, never run as the next request
+=== TEST 27: the body of a poll is discarded, and never read as a request
 --- scenario
 my $cat = category();
 my $smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -469,7 +469,7 @@ is(scalar(grep { /smuggled/ } <$log>), 0, 'nor in the log');
 
 
 
-=== TEST 28: a poll whose body is still on its way is refused
+=== TEST 28: a poll whose body has not arrived in full is refused
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -483,7 +483,7 @@ is($r->status, 400, 'status');
 is($r->header('Connection'), 'close', 'Connection');
 is(status()->{waiting}, 0, 'nothing is parked');
 
-# what comes now is the body, not a request
+# These bytes are the rest of the body, not a request.
 
 $c->send('x' x 50 . "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
 ok($c->closed, 'and the connection is closed without another answer');
@@ -502,7 +502,7 @@ like($c->request('GET', '/pid')->response->body, qr/^\d+$/,
 
 
 
-=== TEST 30: a slow reader gets a large answer whole, and so do the others
+=== TEST 30: readers get a large answer whole, beside others that leave
 --- http_config
     longpoll_zone zone=readers:16m;
 --- config
@@ -520,7 +520,7 @@ my $body = $p[7]->answer->body;
 cmp_ok(length $body, '>', 2_800_000, 'the event is large');
 like(substr($body, -60), qr/500000","id":"$id"\}\]\}$/, 'and whole');
 
-# one goes in the middle of it, one before
+# One reader leaves in the middle of the answer, one before it.
 
 $p[6]->conn->fill(1);
 $p[6]->reset;
@@ -531,7 +531,7 @@ ok($p[$_]->answer->body eq $body, "reader $_ has the same bytes") for 0 .. 4;
 
 
 
-=== TEST 31: a poll parked by one location does not care about another
+=== TEST 31: two polls of different locations wait for one event
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /short   { longpoll_subscribe events; longpoll_max_timeout 5s; }
@@ -547,7 +547,7 @@ is_deeply([$_->answer->ids], [$id], 'both wake') for @p;
 
 
 
-=== TEST 32: one event wakes the pollers of two answer sizes, each with its own
+=== TEST 32: one event wakes polls with two answer limits; each keeps to its own
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /small   {
@@ -595,7 +595,7 @@ my $p = poll(category => $cat, timeout => 100);
 
 wait_waiting(1);
 
-# another poll's time-out is a clock of two seconds
+# The time-out of another poll measures two seconds.
 
 is(ask(category => category(), timeout => 2)->kind, 'timeout', 'two seconds');
 ok($p->parked, 'it still waits');
@@ -604,7 +604,7 @@ is_deeply([$p->answer->ids], [$id], 'and is woken');
 
 
 
-=== TEST 34: polls come back after each event, and the figures stay right
+=== TEST 34: polls return after each event, and the counters are exact
 --- http_config
     longpoll_zone zone=figures:1m;
 --- config
@@ -635,7 +635,7 @@ is($after->{disconnected} - $before->{disconnected}, 0, 'disconnected');
 
 
 
-=== TEST 35: beside one that waits, another gets at once what is behind its cursor
+=== TEST 35: a poll with an older cursor is answered while another one waits
 --- scenario
 my ($cat, $other) = (category(), category('other'));
 my @ids = map { publish($cat, $_) } 1 .. 3;

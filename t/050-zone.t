@@ -1,5 +1,5 @@
-# What a zone keeps and for how long: buffer, ttl, inactive, delete_on_read,
-# eviction, and what "missed" says about all of them.
+# Which events a zone keeps and for how long: buffer, ttl, inactive,
+# delete_on_read, eviction, and when "missed" reports a loss.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -11,7 +11,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a category keeps its newest 250 events, if nothing else is said
+=== TEST 1: a category keeps its newest 250 events by default
 --- http_config
     longpoll_zone zone=usual:2m;
 --- config
@@ -29,7 +29,7 @@ is(status()->{events}, 250, 'events');
 
 
 
-=== TEST 2: buffer=3 keeps three, in each category for itself
+=== TEST 2: buffer=3 keeps three events in each category
 --- http_config
     longpoll_zone zone=three:1m buffer=3;
 --- config
@@ -49,7 +49,7 @@ is(status()->{evicted}, 0, 'none of them was evicted for room');
 
 
 
-=== TEST 3: missed is exact behind a buffer that ran over
+=== TEST 3: "missed" is exact when a buffer has dropped events
 --- http_config
     longpoll_zone zone=exact:1m buffer=3;
 --- config
@@ -64,7 +64,7 @@ for my $n (1 .. 5) {
     tick();
 }
 
-# 1 and 2 are gone
+# The buffer has dropped 1 and 2.
 
 for my $n (1 .. 4) {
     my @data = (($n < 2 ? 3 : $n + 1) .. 5);
@@ -89,7 +89,7 @@ like($r->body, qr/\}\],"missed":true\}$/, 'the key stands behind the events');
 
 
 
-=== TEST 4: nothing is missed where nothing was dropped
+=== TEST 4: no poll is told "missed" where no event was dropped
 --- http_config
     longpoll_zone zone=whole:1m buffer=3;
 --- config
@@ -123,7 +123,7 @@ is(ask(category => $cat, category => $full, since_time => 0,
 
 
 
-=== TEST 5: a parked poll that loses events before it reads them is told
+=== TEST 5: a parked poll is told that events were dropped before it read them
 --- http_config
     longpoll_zone zone=burst:1m buffer=3;
 --- config
@@ -145,7 +145,7 @@ is($r->missed, $got[0] > 1 ? 1 : 0, "missed, as it begins with $got[0]");
 
 
 
-=== TEST 6: a since_time of a real date before this life may have missed anything
+=== TEST 6: a since_time before this epoch, if it is a real date, is "missed"
 --- scenario
 my $cat = category();
 publish($cat, 1);
@@ -167,7 +167,7 @@ like($r->body, qr/^\{"timeout":"no events before timeout","timestamp":\d+,"misse
 
 
 
-=== TEST 7: an id of another life may have missed anything
+=== TEST 7: an id of another epoch is "missed"
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
@@ -200,7 +200,7 @@ is(status()->{missed} - $before, 4, 'three with events, one time-out');
 
 
 
-=== TEST 9: an event lives for its ttl, and not longer
+=== TEST 9: an event lives exactly as long as its ttl
 --- http_config
     longpoll_zone zone=short:1m ttl=1s;
 --- config
@@ -211,7 +211,8 @@ my $before = status();
 my ($cat, $id);
 my $all = 0;
 
-# asking all the time: given until the ttl is over, not after it
+# The test polls without a pause: the event is sent until its ttl is over, and
+# not after it.
 
 in_time(300, 'given to its end', sub {
     $cat = category();
@@ -251,7 +252,7 @@ is(ask(category => $cat, last_id => $id, timeout => 1)->missed, 0,
 
 
 
-=== TEST 10: figures and memory follow a ttl without anybody asking
+=== TEST 10: counters and memory shrink after the ttl without any request
 --- http_config
     longpoll_zone zone=alone:1m ttl=1s;
 --- config
@@ -284,7 +285,7 @@ in_time(3100, 'within two seconds of their ttl', sub {
 
 
 
-=== TEST 11: of a category the expired events go and the younger ones stay
+=== TEST 11: expired events of a category go, younger ones stay
 --- http_config
     longpoll_zone zone=younger:1m ttl=1s;
 --- config
@@ -312,7 +313,7 @@ is(ask(category => $cat, last_id => $old)->missed, 0,
 
 
 
-=== TEST 12: a parked poll is woken by an event that is younger than its ttl
+=== TEST 12: an event younger than its ttl wakes a parked poll
 --- http_config
     longpoll_zone zone=woken:1m ttl=1s;
 --- config
@@ -331,7 +332,7 @@ is($r->missed, 0, 'nothing is missed');
 
 
 
-=== TEST 13: a category that nobody uses for the time of inactive is forgotten
+=== TEST 13: a category that is unused for "inactive" is removed
 --- http_config
     longpoll_zone zone=idle:1m inactive=1s;
 --- config
@@ -344,7 +345,7 @@ my $p = poll(category => $waited, last_id => $id{$waited});
 
 wait_waiting(1);
 
-# nobody asks for the first; that it is gone shows in the figures
+# No poll asks for the first category.  The counters show its removal.
 
 wait_status {
     ask(category => $asked, since_time => 0);
@@ -363,7 +364,7 @@ is($r->missed, 1, 'and that is told');
 
 
 
-=== TEST 14: an event over inactive is not given, forgotten yet or not
+=== TEST 14: an event older than "inactive" is not sent, even before its removal
 --- http_config
     longpoll_zone zone=quick:1m inactive=1s;
 --- config
@@ -380,7 +381,7 @@ is(ask(category => $_, since_time => 0, timeout => 1)->kind, 'timeout', $_)
 
 
 
-=== TEST 15: publishing keeps a category from being forgotten
+=== TEST 15: publishing keeps a category alive
 --- http_config
     longpoll_zone zone=busy:1m inactive=1s;
 --- config
@@ -409,7 +410,7 @@ is($r->missed, 0, 'nothing missed');
 
 
 
-=== TEST 16: delete_on_read gives an event to the first that asks
+=== TEST 16: delete_on_read sends an event to the first poll that asks
 --- http_config
     longpoll_zone zone=first:1m delete_on_read=on;
 --- config
@@ -430,7 +431,7 @@ is(status()->{expired} + status()->{evicted}, 0, 'they did not expire');
 
 
 
-=== TEST 17: delete_on_read gives an event to everybody who waits for it
+=== TEST 17: delete_on_read sends an event to all polls that wait for it
 --- http_config
     longpoll_zone zone=all:1m delete_on_read=on;
 --- config
@@ -452,7 +453,7 @@ is($r->missed, 0, 'and have missed nothing');
 
 
 
-=== TEST 18: delete_on_read leaves what a cursor or an answer's size left
+=== TEST 18: delete_on_read keeps the events that an answer did not include
 --- http_config
     longpoll_zone zone=rest:1m delete_on_read=on;
     longpoll_max_response_size 1k;
@@ -474,7 +475,7 @@ is_deeply(\@got, \@ids, 'every event once, asked for from the beginning');
 
 
 
-=== TEST 19: delete_on_read and a client that leaves before it is served
+=== TEST 19: delete_on_read keeps an event if the client left before it came
 --- http_config
     longpoll_zone zone=leaves:1m delete_on_read=on;
 --- config
@@ -504,7 +505,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], "time $_")
 
 
 
-=== TEST 21: a full zone takes every event, and the oldest make room
+=== TEST 21: a full zone accepts every event and evicts the oldest
 --- http_config
     longpoll_zone zone=full:256k;
 --- config
@@ -542,7 +543,7 @@ for my $n (0, 1, 9) {
 
 
 
-=== TEST 22: cold categories keep their events beside a busy one
+=== TEST 22: quiet categories keep their events beside a busy one
 --- http_config
     longpoll_zone zone=cold:1m buffer=20;
 --- config
@@ -554,7 +555,7 @@ my $c = connection();
 my @ids = map { publish("$cold-$_", $_, conn => $c) } 0 .. 1199;
 my $text = 'x' x 2000;
 
-# more than the zone has, many times over
+# These events together are many times larger than the zone.
 
 publish($busy, qq("$_ $text"), conn => $c) for 1 .. 4000;
 
@@ -571,7 +572,7 @@ is_deeply([map { /^(\d+)/ } ask(category => $busy, since_time => 0)->data],
 
 
 
-=== TEST 23: a large event makes room among many small ones
+=== TEST 23: a large event evicts many small ones
 --- http_config
     longpoll_zone zone=mixed:512k;
 --- config
@@ -593,7 +594,7 @@ for (1 .. 20) {
 
 
 
-=== TEST 24: more categories than there is room for, polled and published
+=== TEST 24: more categories than fit, both polled and published to
 --- http_config
     longpoll_zone zone=crowd:256k;
 --- config
@@ -605,7 +606,7 @@ my $cat = category('crowd');
 my $kept = category('kept');
 my $id = publish($kept, 1);
 
-# polls cost no event its place: not those that come and go
+# Polls that come and go never evict an event.
 
 ask({ conn => $c, method => 'HEAD' }, category => "$cat-$_") for 1 .. 2000;
 
@@ -618,7 +619,7 @@ wait_waiting(0);
 is_deeply([ask(category => $kept, since_time => 0)->ids], [$id],
           'an event beside 2000 polled categories');
 
-# a publish always finds a place
+# A publish always finds room.
 
 publish("$cat-$_", $_, conn => $c) for 1 .. 2000;
 is_deeply([ask(category => "$cat-2000", since_time => 0)->data], [2000],
@@ -626,7 +627,7 @@ is_deeply([ask(category => "$cat-2000", since_time => 0)->data], [2000],
 
 
 
-=== TEST 25: more polls than there is room for categories all wait and all wake
+=== TEST 25: more polls than categories fit: all of them wait and are woken
 --- http_config
     longpoll_zone zone=loose:128k;
 --- config
