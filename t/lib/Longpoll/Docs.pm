@@ -1,9 +1,10 @@
 package Longpoll::Docs;
 
-# Runs what docs/backends.md and docs/migration.md show, as it stands there.
+# Runs the configurations and commands of docs/backends.md and docs/migration.md
+# as the pages show them.
 #
-# In these pages every fenced block that is run has a mark, in a comment of its
-# own line right above it:
+# In these pages every fenced block that is run has a mark: a comment on a line
+# of its own, right above the block:
 #
 #     <!-- recipe: NAME -->       a configuration, for the http block
 #     <!-- main: NAME -->         one for the top of nginx.conf
@@ -19,25 +20,28 @@ package Longpoll::Docs;
 #
 #     --- recipe: auth-request
 #
-# for its http_config: the page's recipe "ground", which all others stand on,
-# and those that are named.  A `main:` of the same name comes with it.  Only
-# these are put in the place of others: ports, the paths of files and sockets
-# (into a directory of this file's own), modules/ (Debian's directory).
+# for its http_config.  It gets the page's recipe "ground", which all others
+# need, and the named recipes.  A `main:` of the same name comes with a recipe.
+# Only these parts of a recipe are replaced: ports, the paths of files and
+# sockets (by paths in a directory of this test), modules/ (by Debian's
+# directory).
 #
-# With `--- cut: PATTERN` the lines that match it are left out.
+# With `--- cut: PATTERN` the lines that match the pattern are left out.
 #
-# A scenario has these words more:
+# A scenario may also call:
 #
 #     at(8080)               for a request to that port of the page
 #     app($perl)             starts an application on port 8000, a Longpoll::App
-#     app_answering($name)   one that gives the page's answer to everything
+#     app_answering($name)   starts one that gives the page's answer to every
+#                            request
 #     shell($name)           runs the commands of the page, and checks that they
-#                            print what the page says, but for times and ids;
-#                            a client-id of the page is what nginx gave for it
-#     forget()               forgets all categories of the page's commands
-#     file($path)            where a file of the page is now
+#                            print what the page says, except for times and ids;
+#                            a client-id of the page stands for nginx's id
+#     forget()               deletes all categories of the page's commands
+#     file($path)            the path of a page's file in this test
 #
-# What the page does not have, and a block without a mark, dies here.
+# A name that the page does not have dies here, and so does a block without a
+# mark.
 
 use strict;
 use warnings;
@@ -56,7 +60,8 @@ my $root = abs_path(dirname(__FILE__) . '/../../..');
 my @pages = map { "$root/docs/$_.md" } qw( backends migration );
 my $modules = '/usr/lib/nginx/modules';
 
-# the page's ports, by the number of the random port that stands for them
+# The page's ports; the index is the number of the random port that replaces the
+# port.
 
 my @ports = qw( 8080 8081 8000 8443 8090 );
 my %port = map { $ports[$_] => $_ + 1 } 0 .. $#ports;
@@ -119,7 +124,7 @@ sub block {
     return $blocks{$kind}{$name} // die "no page has the $kind '$name'\n";
 }
 
-# whether a file of demo/backends/ has these lines, as they are
+# Whether a file of demo/backends/ has exactly these lines.
 
 sub shown {
     my ($name) = @_;
@@ -138,8 +143,8 @@ sub recipe {
     return here(block('recipe', $name));
 }
 
-# what stands in the place of ports and paths; a port of the page is a name
-# that Test::Nginx puts the number in the place of
+# Replaces ports and paths.  A port of the page becomes a variable, and
+# Test::Nginx replaces the variable by the number.
 
 sub here {
     my ($text) = @_;
@@ -162,8 +167,7 @@ sub write_file {
 
 sub file { return "$dir/" . basename($_[0]) }
 
-# whether this nginx can load a module of Debian's; another than the packaged
-# one cannot
+# Whether this nginx can load a module of Debian's; only the packaged nginx can.
 
 sub has_module {
     my (@names) = @_;
@@ -182,7 +186,7 @@ sub has_module {
 }
 
 
-# With TEST_NGINX_USE_HUP the zone still holds what the page's commands have
+# With TEST_NGINX_USE_HUP the zone still has the events that the page's commands
 # published in another block.
 
 my $forget = "        location = /forget { longpoll_delete events; }\n";
@@ -240,7 +244,7 @@ sub app_answering {
 
 sub file { return Longpoll::Docs::file(@_) }
 
-# pairs of a command and what it prints; a command may go on in a second line
+# Pairs of a command and its output.  A command may continue on a second line.
 
 sub shell_pairs {
     my ($name) = @_;
@@ -289,7 +293,7 @@ sub forget {
     die 'forget: ', $r->body, "\n" if $r->body ne '{"success": true}';
 }
 
-# curl keeps the CRs, and a body's last line has no end
+# curl keeps the CRs, and a body's last line has no newline.
 
 sub same_always {
     my ($text) = @_;

@@ -4,13 +4,12 @@ package Longpoll::Go;
 #
 #     my $program = Longpoll::Go::build("$root/t/NAME", $out, $what);
 #
-# is the file $out, built from the module in that directory; what Go says
-# stands in $out.log.  Its modules, which $what names, come from wherever Go is
-# set up to get them from.
+# builds the file $out from the module in that directory; Go's messages go to
+# $out.log.  Go gets the modules, which $what names, from its usual sources.
 #
-# Without them, or without a Go, it returns nothing, and $Longpoll::Go::Missing
-# says which.  A program that does not compile, or whose modules are not those
-# of its go.sum, dies.
+# If the modules or Go are missing, build() returns nothing, and
+# $Longpoll::Go::Missing says which.  A program that does not compile dies, and
+# so do modules that do not match the go.sum.
 
 use strict;
 use warnings;
@@ -33,11 +32,11 @@ sub build {
     make_path(dirname($out));
     unlink $log;
 
-    # what Go wants to know where it may keep things
+    # Go needs these to find its directories.
 
     local $ENV{HOME} = $ENV{HOME} // (getpwuid $<)[7];
 
-    # a compiler for C, or another version of Go, are not for Go to look for
+    # Go must not look for a C compiler or for another version of Go.
 
     local $ENV{CGO_ENABLED} = 0;
     local $ENV{GOTOOLCHAIN} = 'local';
@@ -65,8 +64,8 @@ sub in_place {
         return;
     }
 
-    # Listing what the program is made of brings it here.  Go itself gives up
-    # at the first stumble of the network.
+    # Listing the program's packages downloads its modules.  Go itself does not
+    # retry after a network error.
 
     for my $wait (2, 10, 30, 0) {
         last if run($log, "'$go' list -mod=readonly -deps . >/dev/null") == 0;
@@ -89,7 +88,7 @@ sub in_place {
 }
 
 
-# a command's status; the log has what it said
+# Returns a command's status; its output goes to the log.
 
 sub run {
     my ($log, $command) = @_;

@@ -1,9 +1,9 @@
 package Longpoll::H2;
 
-# A client's end of HTTP/2 (RFC 9113), as far as a poll needs it: several
-# streams on a connection, of which one can be reset while the others wait.
-# Of an answer's header block it reads the status alone; curl looks at the
-# others.
+# The client's side of HTTP/2 (RFC 9113), as far as a poll needs it: several
+# streams on a connection.  A client can reset one stream while the others wait.
+# From an answer's header block it reads only the status.  The tests with curl
+# check the other headers.
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ my %TYPE = (DATA => 0, HEADERS => 1, RST_STREAM => 3, SETTINGS => 4, PING => 6,
 my ($END_STREAM, $ACK, $END_HEADERS, $PADDED, $PRIORITY) =
     (0x1, 0x1, 0x4, 0x8, 0x20);
 
-# where HPACK's static table has the statuses (RFC 7541, appendix A)
+# the indexes of the statuses in HPACK's static table (RFC 7541, appendix A)
 
 my %STATUS = (8 => 200, 9 => 204, 10 => 206, 11 => 304, 12 => 400, 13 => 404,
               14 => 500);
@@ -38,7 +38,7 @@ sub new {
 
     $self->send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-    # SETTINGS_INITIAL_WINDOW_SIZE, and as much for the connection
+    # SETTINGS_INITIAL_WINDOW_SIZE, and the same window for the connection
 
     $self->frame('SETTINGS', 0, 0, pack 'nN', 4, $WINDOW);
     $self->frame('WINDOW_UPDATE', 0, 0, pack 'N', $WINDOW - 65535);
@@ -56,7 +56,7 @@ sub frame {
 }
 
 
-# sends a request and returns its stream's number
+# Sends a request and returns its stream's number.
 
 sub request {
     my ($self, $method, $path, %o) = @_;
@@ -83,7 +83,8 @@ sub request {
 }
 
 
-# a field that is not put into the table, its name from it if $index is not 0
+# Encodes a field that does not go into the dynamic table.  If $index is not 0,
+# the name comes from the table.
 
 sub literal {
     my ($index, $name, $value) = @_;
@@ -108,7 +109,7 @@ sub hpack_string {
 }
 
 
-# RST_STREAM with CANCEL: the client does not want this answer any more
+# RST_STREAM with CANCEL: the client does not want this answer any more.
 
 sub rst {
     my ($self, $stream) = @_;
@@ -118,12 +119,12 @@ sub rst {
 }
 
 
-# GOAWAY: there will be no further streams
+# GOAWAY: the client opens no further streams.
 
 sub goaway { $_[0]->frame('GOAWAY', 0, 0, pack 'NN', 0, 0) }
 
 
-# the answer on a stream: { status, body, reset }
+# Returns the answer on a stream: { status, body, reset }.
 
 sub answer {
     my ($self, $stream) = @_;
@@ -141,7 +142,7 @@ sub answer {
 }
 
 
-# until the server says that it is going
+# Waits for the server's GOAWAY.
 
 sub wait_goaway {
     my ($self) = @_;
@@ -157,7 +158,8 @@ sub wait_goaway {
 }
 
 
-# until this end has heard back: what was sent before has been looked at
+# Waits for the server's reply; the server has then read all that was sent
+# before.
 
 sub ping {
     my ($self) = @_;
@@ -228,7 +230,8 @@ sub unpad {
 }
 
 
-# nginx writes it first: from the static table, or as three plain digits
+# nginx writes the status first: from the static table, or as three plain
+# digits.
 
 sub status {
     my ($block) = @_;

@@ -1,7 +1,8 @@
 package Longpoll::H3;
 
-# A client's end of HTTP/3: connections of a real one, quic-go's.  t/h3/ is the
-# program, one for all connections of a test file; it ends with the test.
+# The client's side of HTTP/3, with a real client, quic-go.  t/h3/ is the
+# program.  One program has all connections of a test file, and ends with the
+# test.
 #
 #     my $why = Longpoll::H3->missing;      # why this cannot be tested, or ''
 #
@@ -13,11 +14,10 @@ package Longpoll::H3;
 #
 #     $h3->stop($stream);                   # STOP_SENDING
 #     $h3->reset($stream);                  # RESET_STREAM
-#     $h3->close; $h3->vanish;              # vanish: without a word
-#     $h3->wait_goaway; $h3->wait_gone;     # the latter says why it ended
+#     $h3->close; $h3->vanish;              # vanish: sends nothing
+#     $h3->wait_goaway; $h3->wait_gone;     # wait_gone says why it ended
 #
-# Every wait ends, at the latest after $Longpoll::Client::Patience seconds, by
-# dying.
+# Every wait dies after $Longpoll::Client::Patience seconds at the latest.
 
 use strict;
 use warnings;
@@ -90,7 +90,7 @@ sub order {
 }
 
 
-# sends a request and returns its stream's number, which counts from 1
+# Sends a request and returns its stream's number, counted from 1.
 
 sub request {
     my ($self, $method, $path, %o) = @_;
@@ -138,7 +138,7 @@ sub wait_gone {
 }
 
 
-# a scenario's connections end with it
+# The connections of a scenario end with it.
 
 sub DESTROY {
     my ($self) = @_;
@@ -148,7 +148,8 @@ sub DESTROY {
 }
 
 
-# reads what the client reports, for all connections, until it holds for this
+# Reads the program's reports for all connections, until the condition holds for
+# this one.
 
 sub wait_for {
     my ($self, $holds, $what) = @_;

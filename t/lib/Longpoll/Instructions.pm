@@ -1,20 +1,22 @@
 package Longpoll::Instructions;
 
-# How many instructions a worker spends, as valgrind's callgrind counts them.
+# The number of instructions that a worker runs, counted by valgrind's
+# callgrind.
 #
 #     my $counts = counted(sub {
 #         my ($server) = @_;            # a Longpoll::Server with one worker
 #         ...
 #     }, http => ..., server => ...);   # as Longpoll::Server has them
 #
-#     $counts->{all}                    from the worker's beginning to its end
+#     $counts->{all}                    from the worker's start to its exit
 #     $counts->{own}                    of these in the module and in yajl
 #     $counts->{by}{$function}          the same, function by function
 #
-# Beginning and end are in them.  So ask twice, for few operations and for many,
-# and take the difference.  The kernel's instructions are not counted.
+# The counts include the worker's start and exit.  So count twice, for few
+# operations and for many, and take the difference.  The kernel's instructions
+# are not counted.
 #
-#     built_by()                        what compiled the module: "GCC 12"
+#     built_by()                        the module's compiler: "GCC 12"
 
 use strict;
 use warnings;
@@ -38,7 +40,7 @@ sub counted {
     my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     chmod 01777, $dir or die "chmod $dir: $!\n";        # workers write too
 
-    # the figures are written at the end, and a slow machine takes its time
+    # callgrind writes the counts at exit, which takes time on a slow machine.
 
     local $Longpoll::Child::Patience = 30;
     local $ENV{TEST_NGINX_LOAD_MODULES} = join ' ', Longpoll::Server::modules();
@@ -60,9 +62,9 @@ sub counted {
 }
 
 
-# The format is callgrind's (its manual, "Callgrind Format Specification"): names
-# stand once and have a number from then on; "calls=" has behind it a line with
-# what was called, which counts there.
+# The format is callgrind's (its manual, "Callgrind Format Specification").  A
+# name stands in full once, and later as a number.  The line behind "calls=" has
+# the cost of the called function; we count that cost in the function itself.
 
 sub parsed {
     my ($file) = @_;
@@ -88,7 +90,7 @@ sub parsed {
             $fn{$1} = $2 if defined $2;
             $name = $fn{$1};
 
-        # who is called may be named there for the first time
+        # The name of a called function may stand here for the first time.
 
         } elsif (/^cob=\((\d+)\) (.*)/) {
             $ob{$1} = $2;

@@ -26,11 +26,12 @@ package Longpoll::Oracle;
 #     $oracle->set_clock($ahead, $set)       nginx's wall clock is set, so many
 #                                            seconds ahead of the test's; $set
 #                                            does it
-#     $oracle->epoch_ends, ->epoch_ended       a reload with another size: from its
-#                                            signal until the last worker of the
-#                                            old configuration is gone
-#     $oracle->clock_peak                    the latest that the zone's clock can
-#                                            ever have been, of the test's now
+#     $oracle->epoch_ends, ->epoch_ended     a reload with another size: from
+#                                            its signal until the last worker of
+#                                            the old configuration has exited
+#     $oracle->clock_peak                    the latest time that the zone's
+#                                            clock can have had until now, a
+#                                            time of the test
 #     $oracle->fail($promise, $text)
 #     $oracle->failures                      { promise, text, at }, ...
 #

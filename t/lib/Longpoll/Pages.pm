@@ -1,35 +1,35 @@
 package Longpoll::Pages;
 
-# The fenced blocks of the pages, and an nginx that runs a configuration of them
-# as it stands there.  (docs/backends.md and docs/migration.md have marks of
-# their own, and are the business of Longpoll::Docs.)
+# The fenced blocks of the pages, and an nginx that runs a configuration as the
+# page shows it.  (docs/backends.md and docs/migration.md have marks of their
+# own; Longpoll::Docs handles them.)
 #
 #     for my $block (blocks('docs/protocol.md')) { ... }
 #
-# A block is { page, line, language, text, marks }.  Marks are what HTML
-# comments say right above it, one a line, where a reader does not see them:
+# A block is { page, line, language, text, marks }.  Marks are HTML comments
+# right above the block, one a line.  Readers of the page do not see them:
 #
 #     <!-- not run: WHY -->     it cannot be run, for that reason
 #     <!-- waits -->            its command is answered during the next block
-#     <!-- setup: NAME -->      something must have happened before
-#
+#     <!-- setup: NAME -->      the test must prepare something before
 #
 # Any other comment there dies, and so does a mark without a block.  In the
-# pages of Longpoll::Docs the marks are those that it knows.
+# pages of Longpoll::Docs its own marks are allowed.
 #
 #     my $conf = Longpoll::Pages->new($text, port => 3310, http => '...',
 #                                     server => '...');
 #     my ($ok, $said) = $conf->test;     # nginx -t
 #     $conf->start;                      # until it goes out of scope
-#     $conf->port                        # in the place of the first port
+#     $conf->port                        # replaces the page's first port
 #     $conf->pid                         # of its master
 #     $conf->alerts                      # of the error log
 #
-# What is wrapped around a block goes by what it begins with: something of the
-# main level, of http, or of a server.  `http` and `server` are put into these.
-# Zones that it uses and does not declare are declared; ports, and paths of
-# files, are others; a server that listens nowhere gets a port.  With `nginx` it
-# is another one than usual, and with `load` it loads that and nothing else.
+# The first directive of a block decides what is put around it: a directive of
+# the main level, of http, or of a server.  `http` and `server` are added in
+# these places.  Zones that the block uses and does not declare are declared.
+# Ports and paths of files are replaced.  A server without listen gets a port.
+# `nginx` names another nginx than the usual one.  With `load` nginx loads that
+# module and no other.
 
 use strict;
 use warnings;
@@ -64,7 +64,7 @@ sub slurp {
     return scalar <$in>;
 }
 
-# those whose blocks are to be run here
+# the pages whose blocks are run here
 
 sub pages {
     my @found;
@@ -170,7 +170,7 @@ sub new {
     return $self;
 }
 
-# what stands in the place of ports and paths
+# Replaces ports and paths.
 
 sub here {
     my ($self, $text) = @_;

@@ -1,46 +1,49 @@
 package Longpoll::Persist;
 
-# An nginx with a zone `events` that has a file, for a test to stop, kill and
-# start again: a Longpoll::Server, and what follows.
+# An nginx with a zone `events` that has a file.  A test can stop, kill and
+# start it again.  It is a Longpoll::Server with these methods:
 #
 #     my $n = Longpoll::Persist->start(
 #         parameters => 'flush=100ms',  # of longpoll_zone
 #         size       => '1m',
 #         http       => '', server => '',   # more of these, see Server
-#         disk       => 1,              # with t/faults/disk.c; 'shadow': also what
-#         content    => $text,          # a power cut would leave
-#         before     => sub { ... },    # files that are there from the start
+#         disk       => 1,              # with t/faults/disk.c; 'shadow' keeps
+#                                       # what a power cut would leave, too
+#         content    => $text,          # of the file, from the start
+#         before     => sub { ... },    # makes files that exist from the start
 #     );
 #
 #     $n->file, $n->file('.state')      the paths; $n->data is their directory
-#     $n->raw, $n->raw('.state')        what stands there
+#     $n->raw, $n->raw('.state')        the bytes of a file
 #     $n->lines                         its events, decoded
 #     $n->spew($text)                   makes the file, as the worker user
-#     $n->wait_data(@data)              until the file has these, in order
-#     $n->wait_line($data)              until it has a line with these
+#     $n->wait_data(@data)              waits until the file has these, in order
+#     $n->wait_line($data)              waits until it has a line with these
 #     $n->notes                         how many notes PATH.state has
-#     $n->wait_notes($n)                until it has so many.  The notes of a
-#                                       round are written after its lines: a
-#                                       line says nothing of a note.
+#     $n->wait_notes($n)                waits until it has $n notes.  The writer
+#                                       writes the notes of a round after its
+#                                       lines: a line does not mean that the
+#                                       note is there.
 #
 #     $n->publish($cat, $json, %o)      the id; o: key, uri, client
 #     $n->post($cat, $json, %o)         sent; answers from ->response
 #     $n->poll(category => ..., ...)    the same; timeout=1 if none is given
-#     $n->said(\@query, ...)            what polls are told, all at once:
-#                                       'a1 a2', 'missed' behind, or 'timeout'
-#     $n->events($cat)                  all of it that there is; [id, data] each
+#     $n->said(\@query, ...)            sends several polls at once, and
+#                                       returns the answer to each: 'a1 a2',
+#                                       'a1 a2 missed' or 'timeout'
+#     $n->events($cat)                  all its events; [id, data] each
 #
-#     $n->quit, $n->term                and until all of it is gone
-#     $n->kill_all                      -9 at once
+#     $n->quit, $n->term                wait until all processes have ended
+#     $n->kill_all                      kills all processes with -9 at once
 #     $n->up                            starts it again
 #     $n->configure(%o)                 for the next start or reload
-#     $n->writer                        the pid that has the lock; or nothing
+#     $n->writer                        the pid of the writer, or nothing
 #     $n->wait_writer
-#     $n->wait_log($pattern, $n)        until it is in the log n times
+#     $n->wait_log($pattern, $n)        waits until the log has it n times
 #
 #     $n->set_disk(delay => ms, room => bytes, error => errno, ...)
 #     $n->disk('syncs')
-#     $n->power_cut('names', ...)       kill_all, and what is left; see there
+#     $n->power_cut('names', ...)       kill_all, then a power cut; see there
 #
 # Nothing sleeps to let something happen.
 
@@ -73,14 +76,15 @@ sub start {
     $o{more_http} = delete $o{http} // '';
     $o{more_server} = delete $o{server} // '';
 
-    # while it is down, another file's nginx must not take its port
+    # While this nginx is down, the nginx of another test file must not take its
+    # port.
 
     local $ENV{TEST_NGINX_PORT} = ($ENV{TEST_NGINX_PORT} || 1984) + 20 * place();
 
     return $class->SUPER::start(%o);
 }
 
-# of the test's file among its neighbours
+# the number of the test's file in its directory
 
 sub place {
     my @files = sort glob dirname(abs_path($0)) . '/*.t';
@@ -119,7 +123,7 @@ _EOC_
 }
 
 
-# the workers must be able to write there
+# The workers must be able to write there.
 
 sub lay_out {
     my ($self) = @_;
@@ -145,7 +149,7 @@ sub lay_out {
 
 sub user { (grep { defined getpwnam $_ } qw( www-data nobody ))[0] }
 
-# to the worker user
+# Gives the files to the worker user.
 
 sub give {
     my ($self, @files) = @_;
@@ -210,7 +214,7 @@ sub spew {
     $self->give($file);
 }
 
-# a reader may see half of a line
+# A reader may see half of a line.
 
 sub wait_data {
     my ($self, @data) = @_;
@@ -233,7 +237,7 @@ sub wait_line {
     });
 }
 
-# a head of 96 bytes, and 40 bytes for each note
+# The file has a head of 96 bytes, and 40 bytes for each note.
 
 sub notes {
     my ($self) = @_;
@@ -326,7 +330,8 @@ sub told {
                      $r->missed ? 'missed' : ();
 }
 
-# from the beginning on; ends at the newest place, so that it need not wait
+# Polls from the beginning, and stops at the newest event, so that no poll
+# waits.
 
 sub events {
     my ($self, $cat) = @_;
@@ -381,7 +386,7 @@ sub kill_all {
 
 sub up { $_[0]->start_again }
 
-# a process is there, and has its sockets, for as long as one of its threads
+# A process exists, and has its sockets, as long as one of its threads does.
 
 sub running {
     my ($pid) = @_;
@@ -390,8 +395,8 @@ sub running {
            glob "/proc/$pid/task/*/stat";
 }
 
-# whoever has the notes open, and the lock on them: workers open them otherwise
-# for a moment only
+# The writer has the notes open, and a lock on them.  Other workers open the
+# notes only for a moment.
 
 sub writer {
     my ($self) = @_;
@@ -402,7 +407,7 @@ sub writer {
 
     return if !$pid;
 
-    # the pid is that of who took the lock, perhaps in another name space
+    # The pid in the lock may be of another name space.
 
     my ($at) = grep {
         my $worker = $_;
@@ -446,9 +451,9 @@ sub disk {
     return (unpack 'q*', slurp("$self->{dir}/disk"))[$at{$name}];
 }
 
-# What a power cut leaves of a directory is what had been fsynced of each file.
-# Its names may be those of its own last fsync ('names'), or newer ('files'):
-# whichever is asked for must do.
+# After a power cut a file has the bytes of its last fsync.  The directory has
+# the names of its own last fsync ('names'), or newer ones ('files').  nginx
+# must cope with either.
 
 sub power_cut {
     my ($self, $names) = @_;
@@ -472,7 +477,8 @@ sub power_cut {
 
     unlink glob $self->$_ . '/*' for qw( data shadow );
 
-    # other files have these numbers now, and what is there is on disk
+    # Other files have these inode numbers now.  The remaining files are on
+    # disk.
 
     my $listing = '';
 

@@ -1,7 +1,8 @@
 package Longpoll::Promtool;
 
-# Prometheus' own promtool: the one in PATH, or that of Debian's package,
-# unpacked below build/; installed, the package would start a server.
+# Prometheus' own promtool: the one in PATH, or the one of Debian's package,
+# unpacked below build/.  The package is not installed, since it would start a
+# server.
 #
 #     my $promtool = Longpoll::Promtool::path();    # undef: cannot be had
 #     my ($ok, $said) = Longpoll::Promtool::run(@arguments);

@@ -1,22 +1,24 @@
 package Longpoll::Publishers;
 
-# Clients that publish one event after the other to a Longpoll::Persist that may
-# be killed meanwhile, and what they remember of it.
+# Clients that publish one event after the other to a Longpoll::Persist.  The
+# test may kill its nginx meanwhile.  The clients remember what they sent and
+# which answers they got.
 #
 #     my $p = Longpoll::Publishers->new($n, clients => 8, size => 30,
-#                                       buffer => 50, key => 1);
-#     $p->run($seconds, sub { ... })    each is answered before its next; what
-#                                       the sub does ends it; only that counts
-#                                       as answered which was so before
+#                                       buffer => 50, again => 1);
+#     $p->run($seconds, sub { ... })    each client waits for an answer before
+#                                       its next event.  The sub ends the run;
+#                                       only earlier answers count.
 #     $p->drain($seconds)               waits for answers that are still to come
-#     $p->trouble(since => $time)       what is wrong with what is there now: a
-#                                       list of sentences; without since all
-#                                       that was answered must be there, with it
-#                                       all that was answered before that time
-#     $p->answered                      how many
+#     $p->trouble(since => $time)       what is wrong with the zone's events: a
+#                                       list of sentences.  Without since, all
+#                                       answered events must exist; with it, all
+#                                       that were answered before that time.
+#     $p->answered                      the number of answers
 #
-# An event that was sent, and not answered, may be there or not.  buffer is the
-# zone's: only so many of a category are.
+# An event without an answer may exist or not.  buffer is the zone's: a category
+# keeps only so many events.  With again a client goes on after its connection
+# broke.
 
 use strict;
 use warnings;
@@ -60,7 +62,7 @@ sub send_next {
     } || do { delete $p->{conn}; pop @{ $p->{sent} }; 0 };
 }
 
-# reads what has come
+# reads the answers that have come
 
 sub take {
     my ($self, $p, $go_on) = @_;
@@ -88,8 +90,8 @@ sub take {
         return unless $conn;
     }
 
-    # what was on its way may have been stored: the next one says so, if not
-    # with a key
+    # The zone may have stored the event that was on its way.  The client does
+    # not send it again.
 
     if ($conn->{eof}) {
         delete $p->{conn};
@@ -138,7 +140,7 @@ sub turn {
     }
 }
 
-# what was answered before an end is on its way, or here
+# Answers sent before nginx ended are on their way, or here.
 
 sub drain {
     my ($self, $seconds) = @_;
@@ -151,7 +153,7 @@ sub drain {
     }
 }
 
-# connections to who is dead
+# Closes the connections to a dead nginx.
 
 sub forget {
     my ($self) = @_;
@@ -178,7 +180,7 @@ sub trouble_of {
 
     push @trouble, map { "doubled: $_" } grep { $got{$_} > 1 } sort keys %got;
 
-    # in the order in which it was sent
+    # The events come in the order in which the client sent them.
 
     my @sent = grep { $got{$_} } @{ $p->{sent} };
 
@@ -187,7 +189,7 @@ sub trouble_of {
     push @trouble, map { "refused, but there: $_" }
                    grep { $p->{never}{$_} } @got;
 
-    # older ones were dropped, whatever became of the newer
+    # The zone drops older events, whatever happened to the newer ones.
 
     my @must = @{ $p->{sent} };
 
@@ -199,7 +201,7 @@ sub trouble_of {
 
     push @trouble, map { 'lost: ' . substr $_, 0, 30 } @must;
 
-    # once lost, or never there, for ever so
+    # An event that is missing now must be missing forever.
 
     $p->{sent} = [ @got ] if $o{settle};
 

@@ -1,10 +1,10 @@
 package Longpoll::Scenario;
 
-# The words of a --- scenario.  They are plain functions, and so are the
-# checks (is, ok, like, ...), which put the block's name in front of their own.
+# The functions of a --- scenario.  The checks (is, ok, like, ...) put the
+# block's name in front of their own.
 #
-# Nothing here sleeps to let something happen: it waits until the server's own
-# status, its log or its processes say so, and dies when they never do.
+# No function sleeps to let something happen.  Each waits until the server's own
+# status, its log or its processes show the change, and dies if they never do.
 
 use strict;
 use warnings;
@@ -21,7 +21,7 @@ use Longpoll::Workers qw( accepts workers_of );
 
 our $Name = '';
 
-# an id of the module's own
+# an id of the module
 
 our $UUID7 =
     qr/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/;
@@ -29,7 +29,7 @@ our $UUID7 =
 my $serial = 0;
 
 
-# runs the text of a scenario; returns why it died, or nothing
+# Runs the text of a scenario; returns why it died, or nothing.
 
 sub run {
     my ($name, $text, $line) = @_;
@@ -67,7 +67,7 @@ for my $check (qw( is isnt ok like unlike cmp_ok is_deeply pass fail )) {
     };
 }
 
-# a test that it is timely, where the time is nginx's own
+# Checks that something is timely, by nginx's own times.
 
 sub in_time {
     my ($limit, $name, $try) = @_;
@@ -83,7 +83,7 @@ sub diag { Test::More::diag(@_) }
 sub note { Test::More::note(@_) }
 
 
-# a category that no other block, and no other run of this one, has used
+# A category that no other block, and no other run of this one, has used.
 
 sub category {
     my ($word) = @_;
@@ -92,7 +92,8 @@ sub category {
 }
 
 
-# one request on a connection of its own (or conn => ...), and its answer
+# Sends one request on a connection of its own (or conn => ...), and returns the
+# answer.
 
 sub http {
     my ($method, $uri, %o) = @_;
@@ -112,7 +113,7 @@ sub post {
 sub connection { Longpoll::Client->new(@_) }
 
 
-# publish($category, $json): the event's id, or it dies
+# publish($category, $json): returns the event's id, or dies.
 
 sub publish {
     my ($cat, $json, %o) = @_;
@@ -128,7 +129,7 @@ sub publish {
 sub event { qq({"category":"$_[0]","data":$_[1]}) }
 
 
-# several events in one write: as close together as a client can have them
+# Sends several events in one write: a client cannot send them closer together.
 
 sub publish_together {
     my ($cat, @json) = @_;
@@ -157,7 +158,7 @@ sub poll {
 
 sub ask { poll(@_)->answer }
 
-# gpoll: a new client's id, and its next message, or the status without one
+# gpoll: a new client's id; a client's next message, or the status without one.
 
 sub client {
     my ($uri, %o) = @_;
@@ -195,8 +196,8 @@ sub escape {
 }
 
 
-# drive { finished } [$conn => sub { my ($answer) = @_; ... }], ...
-# hands out the answers of several connections as they come
+# drive { finished } [$conn => sub { my ($answer) = @_; ... }], ... passes the
+# answers of several connections to the subs, as they come.
 
 sub drive (&@) {
     my ($finished, @pairs) = @_;
@@ -225,7 +226,7 @@ sub drive (&@) {
 }
 
 
-# waiting, for what can be asked
+# Waiting for a condition that a test can ask for.
 
 sub wait_until (&$) {
     my ($true, $what) = @_;
@@ -240,7 +241,7 @@ sub wait_until (&$) {
     return 1;
 }
 
-# the status of the one zone, or of the named, perhaps with arguments
+# The status of the only zone, or of the named zone, perhaps with arguments.
 
 sub status {
     my ($zone, @args) = @_;
@@ -283,7 +284,7 @@ sub wait_status (&$;$) {
 }
 
 
-# until the wall clock stands in a later millisecond
+# Waits until the wall clock is in a later millisecond.
 
 sub tick {
     my $now = now_ms();
@@ -294,7 +295,8 @@ sub tick {
 sub now_ms { int(time * 1000) }
 
 
-# a line of a log that matches; a log is written behind the answer
+# Waits for a line of a log that matches.  nginx logs a request only after its
+# answer.
 
 sub wait_log {
     my ($file, $pattern) = @_;
@@ -334,7 +336,7 @@ sub worker_pids {
     return workers_of($master);
 }
 
-# who starts nginx is done before its workers are there
+# The command that starts nginx returns before the workers exist.
 
 sub wait_started {
     return if $Test::Nginx::Util::MasterProcessEnabled ne 'on';
@@ -344,9 +346,10 @@ sub wait_started {
     wait_until { $n <= grep { $_ } worker_pids() } 'the workers';
 }
 
-# reload(): HUP, until the new workers are there and the old ones gone;
-# reload(leaving => 1) returns the pids of the old ones as soon as they take
-# nothing new; workers => how many there will be, if that has changed
+# reload(): sends HUP, and waits until the new workers exist and the old ones
+# have exited.  reload(leaving => 1) returns the pids of the old ones as soon as
+# they accept no new connections.  workers => the new number of workers, if it
+# has changed.
 
 sub reload {
     my (%o) = @_;
@@ -371,9 +374,9 @@ sub wait_gone {
     wait_until { !grep { $old{$_} } worker_pids() } 'the old workers gone';
 }
 
-# in_one_turn { ... } @pids: stops these workers (or all) while the block sends,
-# so that they find all of it in one turn of their loops, in the order in which
-# it was sent; on connections, that is, which they have accepted before
+# in_one_turn { ... } @pids: stops these workers (or all) while the block sends
+# its requests.  So the workers find all of them in one turn of their loops, in
+# the order in which they were sent.  The connections must be accepted before.
 
 sub in_one_turn (&@) {
     my ($send, @pids) = @_;
@@ -404,7 +407,7 @@ sub state {
     return <$in> =~ /\) (\S) / ? $1 : '';
 }
 
-# connections that have been accepted, and wait for the next request
+# connections that a worker has accepted, and that wait for the next request
 
 sub connections {
     my ($n) = @_;
@@ -415,7 +418,7 @@ sub connections {
     return @c;
 }
 
-# changes the configuration that a reload will read
+# Changes the configuration for the next reload.
 
 sub change_conf (&) {
     my ($change) = @_;
@@ -432,7 +435,7 @@ sub change_conf (&) {
     close $out or die $!;
 }
 
-# nginx -t with this block's configuration: its exit status and what it says
+# nginx -t with this block's configuration: its exit status and its output.
 
 sub conf_test {
     my $root = $Test::Nginx::Util::ServRoot;
@@ -441,8 +444,9 @@ sub conf_test {
     return ($? >> 8, $said);
 }
 
-# spread($n): $n keep-alive connections on every worker, as { pid => [...] };
-# accepting is uneven, so more are opened, and held meanwhile, until it fits
+# spread($n): returns $n keep-alive connections to every worker, as { pid =>
+# [...] }.  Workers accept unevenly, so we open more, and hold them until every
+# worker has $n.
 
 sub spread {
     my ($n, %o) = @_;
@@ -463,7 +467,7 @@ sub spread {
 }
 
 
-# the port that this block's $TEST_NGINX_RAND_PORT_N stands for
+# the port behind this block's $TEST_NGINX_RAND_PORT_N
 
 sub rand_port {
     my ($n) = @_;
@@ -482,7 +486,7 @@ sub id_ms {
     return hex("$high$low");
 }
 
-# the same place in time, $ms later
+# the same id, $ms later
 
 sub id_moved {
     my ($id, $ms) = @_;
@@ -492,7 +496,7 @@ sub id_moved {
     return $id;
 }
 
-# the same place in another life
+# the same id of another epoch
 
 sub id_of_another_life {
     my ($id) = @_;
@@ -532,7 +536,7 @@ sub answer {
     return $self->{answer} ||= $self->{conn}->response(%o);
 }
 
-# how long the answer took, in seconds
+# the time until the answer, in seconds
 
 sub took { $_[0]->answer->at - $_[0]{sent} }
 

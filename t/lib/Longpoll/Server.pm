@@ -15,26 +15,29 @@ package Longpoll::Server;
 #         upgrades => 1,                # USR2 may be sent, see launcher()
 #     );
 #
-# `location = /status` with the figures of all zones is always there, and so is
-# `location /`, which serves the files below html/, not to be cached.  Relative
-# paths of the configuration stand behind the prefix.
+# `location = /status` with the status of all zones always exists, and so does
+# `location /`: it serves the files below html/, not to be cached.  Relative
+# paths of the configuration start at the prefix.
 #
 #     $server->url('/page.html')            http://127.0.0.1:PORT/page.html
 #     $server->publish($category, $json)    the event's id; dies when refused;
 #                                           both in characters, not bytes
 #     $server->waiting                      parked polls, of all zones
-#     $server->status($zone)                its figures, as a hash
-#     $server->wait_waiting($n)             until so many are parked
-#     $server->reload                       HUP, until the old workers are gone
-#     $server->reload(leaving => 1)         until new ones are there, and the
-#                                           old ones take nothing new; the pids
-#                                           of these
-#     $server->wait_gone(@pids)             until these workers are gone
-#     $server->stop, $server->start_again   the zones begin empty, as ever
+#     $server->status($zone)                its status, as a hash
+#     $server->wait_waiting($n)             waits until $n polls are parked
+#     $server->reload                       HUP; waits until the old workers
+#                                           have exited
+#     $server->reload(leaving => 1)         HUP; waits until new workers exist
+#                                           and the old ones accept no
+#                                           connections; returns the pids of
+#                                           the old ones
+#     $server->wait_gone(@pids)             waits until they have exited
+#     $server->stop, $server->start_again   the zones begin empty
 #     $server->master                       its pid; the newest of an upgrade
 #     $server->workers                      their pids
-#     $server->workers($master)             of that one
-#     $server->alerts                       such lines of the error log
+#     $server->workers($master)             the pids of that master's workers
+#     $server->alerts                       lines of the error log at [crit] and
+#                                           above
 #     $server->end                          happens by itself when the test ends
 #
 # The nginx is TEST_NGINX_BINARY, or the first in PATH, and loads
@@ -80,7 +83,7 @@ sub start {
 
     $self->lay_out;
 
-    # somebody else may take the port before nginx does
+    # Another process may take the port before nginx does.
 
     my $port = $ENV{TEST_NGINX_PORT} || 1984;
 
@@ -104,7 +107,7 @@ sub free_port {
 }
 
 
-# root's workers are somebody else, who must get at the files
+# root's workers run as another user, who must be able to read the files.
 
 sub lay_out {
     my ($self) = @_;
@@ -116,7 +119,7 @@ sub lay_out {
     chmod 0755, $dir or die "$dir: $!\n";
     make_path("$dir/html", "$dir/tmp", "$dir/kept");
 
-    # where they may make files themselves
+    # a directory where the workers may create files
 
     chmod 0777, "$dir/kept" or die "$dir/kept: $!\n";
 
@@ -148,7 +151,7 @@ sub write_conf {
         $user = "user $name $group;";
     }
 
-    # not all of what root may do can root of a container
+    # In a container root may not do all that root may do elsewhere.
 
     chomp(my $most = `sh -c 'ulimit -Hn'`);
     my $files = $self->{connections} <= 1024 ? ''
@@ -220,7 +223,7 @@ sub nginx {
 }
 
 
-# what a listen says for HTTP/2, and the directive beside it (since 1.25.1)
+# HTTP/2 needs a parameter of listen, or a directive beside it (since 1.25.1).
 
 sub http2 {
     my $nginx = nginx();
@@ -247,7 +250,7 @@ sub start_again {
           '-e', 'error.log' ],
         log => "$dir/error.log", dir => $dir);
 
-    # whatever answers: is it ours?
+    # Something answers on the port: check that it is our nginx.
 
     my $up = eval {
         wait_until('nginx answers', sub {
@@ -265,9 +268,10 @@ sub start_again {
     die "nginx did not start: $why", $self->log;
 }
 
-# nginx takes USR2 and WINCH as a daemon only, in whose session nobody would find
-# it again.  Here it counts as one: NGINX has it believe that it is the new
-# binary of an upgrade, and its parent goes as soon as it has written its pid.
+# nginx accepts USR2 and WINCH only as a daemon, and a daemon leaves the test's
+# session.  Here nginx takes itself for a daemon.  NGINX makes it believe that
+# it is the new binary of an upgrade, and its parent exits as soon as nginx has
+# written its pid.
 
 sub launcher {
     my ($file) = @_;
@@ -434,7 +438,7 @@ sub wait_waiting {
 }
 
 
-# wait_until($what, sub { ... }): until it is true, or it dies
+# wait_until($what, sub { ... }): waits until the sub returns true, or dies.
 
 sub wait_until {
     my ($what, $true, $patience) = @_;
@@ -453,7 +457,7 @@ sub wait_until {
 sub spew {
     my ($file, $text) = @_;
 
-    # an nginx that reads it just now has the old one or the new one
+    # An nginx that reads the file meanwhile gets the old text or the new one.
 
     open my $out, '>:encoding(UTF-8)', "$file.new" or die "$file: $!\n";
     print $out $text;

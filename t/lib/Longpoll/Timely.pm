@@ -1,6 +1,6 @@
 package Longpoll::Timely;
 
-# What may be late because the machine is.
+# Checks of a duration, on a machine that may be slow itself.
 
 use strict;
 use warnings;
@@ -10,9 +10,9 @@ use Time::HiRes qw( time );
 
 our @EXPORT_OK = qw( timely );
 
-# tries until what $try says it took is below $limit, for 40 s; returns what the last
-# took.  A machine whose host gives its CPUs to others is late most of the time, a
-# module that is late always is.
+# Calls $try until the time that it returns is below $limit, for up to 40 s;
+# returns the last time.  A machine whose host gives its CPUs to others is late
+# most of the time.  A module with a defect is late every time.
 
 sub timely {
     my ($limit, $try) = @_;

@@ -1,21 +1,22 @@
 package Longpoll::Told;
 
-# Commands of a page, run, and what they print compared with what the page says.
+# Runs the commands of a page, and compares their output with the page's.
 #
 #     my $told = Longpoll::Told->new($conf);      # a Longpoll::Pages, started
 #     $told->block($where, $text);                # a check for each command
-#     $told->block($where, $text, waits => 1);    # they are parked first
-#     $told->finish;                              # what was parked
-#     $told->background($command);                # its answer counts nothing
+#     $told->block($where, $text, waits => 1);    # the polls are parked first
+#     $told->finish;                              # checks the parked ones
+#     $told->background($command);                # its output is not checked
 #     $told->as_told($told, $got)
 #
-# A block has commands behind `$ `, which may go on in the next line behind a
-# backslash, and what each prints.  The ports in the commands are the page's.
+# A block has commands behind `$ `, each followed by its output.  A command may
+# continue on the next line behind a backslash.  The ports in the commands are
+# the page's.
 #
-# Times, ids and the clients of gpoll are others each time: the first time that
-# a page names one, it is the one that nginx gave, and from then on, in commands
-# and in answers, it must be the same.  `...` of a page is anything.  Dates and
-# versions do not count.
+# Times, ids and the clients of gpoll differ in each run.  The first time that
+# the page shows one, it stands for the value that nginx sent.  From then on, in
+# commands and in answers, it must be that value.  `...` of a page matches
+# anything.  Dates and versions are not compared.
 
 use strict;
 use warnings;
@@ -29,7 +30,7 @@ my $other = qr/\d+\$$uuid|$uuid|\b1\d{12}\b/;
 our $Run = 0;
 
 
-# `parked` waits until so many more polls are parked than there were
+# `parked` is a sub: it waits until so many more polls are parked than before.
 
 sub new {
     my ($class, $conf, %o) = @_;
@@ -132,7 +133,7 @@ sub as_told {
     my %taken = reverse %$really;
 
     for my $i (0 .. $#names) {
-        # two events may be of one millisecond
+        # Two events may have the same millisecond.
         return 0 if $names[$i] =~ /-/ && exists $taken{ $values[$i] };
         $really->{ $names[$i] } = $values[$i];
     }
@@ -140,7 +141,7 @@ sub as_told {
     return 1;
 }
 
-# curl keeps the CRs, and a body's last line has no end
+# curl keeps the CRs, and a body's last line has no newline.
 
 sub same_always {
     my ($text) = @_;

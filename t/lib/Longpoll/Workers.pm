@@ -1,11 +1,12 @@
 package Longpoll::Workers;
 
-# What a test must know of nginx's workers, and only /proc tells (proc(5)).
+# What a test needs to know about nginx's workers and only /proc tells
+# (proc(5)).
 #
 #     workers_of($master)       the pids of its workers, in order
-#     accepts(@pids)            those that still take new connections
-#     memory(@pids)             kB that they have, zones and files aside, each
-#                               its share of what is shared
+#     accepts(@pids)            those that still accept new connections
+#     memory(@pids)             kB that they use, without zones and files; each
+#                               worker counts its share of shared memory
 
 use strict;
 use warnings;
@@ -35,8 +36,8 @@ sub workers_of {
 }
 
 
-# A worker that has been told to go closes its listening sockets first.  Until
-# then it may be the one that a new connection meets, even when others answer.
+# A leaving worker closes its listening sockets first.  Until then it may accept
+# a new connection, even when other workers answer already.
 
 sub accepts {
     my @pids = @_;
