@@ -14,7 +14,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a publish on one worker wakes a poll on the other, and on its own
+=== TEST 1: a publish wakes polls on the other worker and on its own
 --- scenario
 my $on = spread(3);
 my @pids = sort keys %$on;
@@ -25,7 +25,7 @@ for my $from (@pids) {
     for my $to (@pids) {
         my $which = $from == $to ? 'its own' : 'the other';
 
-        # the look at everything comes once a second
+        # A worker checks all its polls once a second.  Waking must be faster.
 
         in_time(0.1, 'by a wake-up, not by the look at all', sub {
             my @took = sort { $a <=> $b } map {
@@ -47,7 +47,7 @@ for my $from (@pids) {
 
 
 
-=== TEST 2: what one worker has stored the other gives at once
+=== TEST 2: an event that one worker stores is visible on the other at once
 --- scenario
 my ($a, $b) = values %{ spread(1) };
 
@@ -63,7 +63,7 @@ pass('200 times');
 
 
 
-=== TEST 3: the figures are the zone's, whichever worker is asked
+=== TEST 3: every worker reports the same counters of the zone
 --- http_config
     longpoll_zone zone=whoever:1m;
 --- config
@@ -111,7 +111,7 @@ is(status()->{delivered} - $before->{delivered}, 200, 'delivered');
 
 
 
-=== TEST 5: a burst of 3,000 events, read while four publish: none lost, none twice
+=== TEST 5: 3,000 events, read while four clients publish: none lost, none twice
 --- http_config
     longpoll_zone zone=burst:8m buffer=4000;
 --- config
@@ -124,8 +124,8 @@ my $cat = category();
 my $first = publish($cat, '{"p":0,"n":0}');
 my (@given, @read, @missed, @pairs);
 
-# two publishers and two readers on each worker; a publisher sends the next
-# event when the last one is answered, a reader follows its cursor
+# Each worker has two publishers and two readers.  A publisher sends its next
+# event after the answer to the last one.  A reader follows its cursor.
 
 for my $p (1 .. 4) {
     my $c = $on->{ $pids[$p % 2] }[$p > 2 ? 0 : 1];
@@ -188,10 +188,10 @@ for my $s (0 .. 3) {
 
 
 
-=== TEST 6: an event around and behind a time-out answer is never lost
+=== TEST 6: an event just before or after a time-out answer is never lost
 --- scenario
-# 100 polls at a time; half of the events come at a random moment around the
-# time-out, the others as soon as it has been answered
+# 100 polls at a time.  Half of the events come at a random moment around the
+# time-out, the others as soon as the client has the time-out answer.
 
 my $seed = $ENV{SEED} || int time;
 my ($lost, $late, $woken, $tries) = (0, 0, 0, 0);
@@ -227,7 +227,7 @@ for my $round (1 .. 4) {
                 return $done++;
             }
 
-            # a second time-out is a loss: the event was published
+            # The event was published, so a second time-out is a loss.
 
             if ($poll{$n}++) {
                 $lost++;
@@ -299,7 +299,8 @@ in_time(0.5, 'spread over the second of drain, and no longer', sub {
     is($after->{$_}, $before->{$_}, $_) for qw( events published categories );
     is($after->{waiting}, 0, 'waiting');
 
-    # a busy client sees them late, and at once
+    # This client is busy and reads the answers late, so nginx's log has
+    # the times.
 
     my $log = "$Test::Nginx::Util::LogDir/at.log";
     open my $in, '<', $log or die "$log: $!";
@@ -311,7 +312,7 @@ in_time(0.5, 'spread over the second of drain, and no longer', sub {
     return abs($at[-1] - $at[0] - 1);
 });
 
-# the clients go on from where they were
+# The clients continue from their cursors.
 
 my @p = map { poll(category => $cat, since_time => $_->timestamp,
                    last_id => $ids[-1]) } @answers[0 .. 19];
@@ -321,7 +322,7 @@ is_deeply([$_->answer->ids], [$ids[-1]], 'from where they were') for @p;
 
 
 
-=== TEST 8: a poll of a leaving worker is still woken, by whichever worker
+=== TEST 8: a parked poll of a leaving worker is woken by any worker
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_drain 30s;
@@ -333,7 +334,7 @@ my @p = map { poll({ conn => $_ }, category => $cat) } @conns;
 wait_waiting(10);
 my @old = reload(leaving => 1);
 
-# the old workers have had time to see that they are leaving
+# The old workers have had time to notice that they leave.
 
 wait_until { (grep { $_->parked } @p) < 10 } 'the first of them drained';
 
@@ -344,7 +345,7 @@ my $woken = 0;
 for my $p (@waiting) {
     my $r = $p->answer;
 
-    # one may just have been drained
+    # One poll may have been drained in the meantime.
 
     $woken += $r->kind eq 'events' && join('', $r->ids) eq $id;
     is($r->header('Connection'), 'close', 'Connection');
@@ -356,7 +357,7 @@ wait_gone(@old);
 
 
 
-=== TEST 9: who is sent away is told the place at which it stands
+=== TEST 9: a poll that a reload ends is answered with its cursor's timestamp
 --- http_config
     longpoll_zone zone=place:1m;
     longpoll_drain 0;
@@ -402,7 +403,7 @@ wait_gone(@old);
 
 
 
-=== TEST 10: a reload with another size, and polls that are still on their way
+=== TEST 10: a reload with another size, while polls are parked
 --- http_config
     longpoll_zone zone=size:1m;
     longpoll_drain 500ms;
@@ -429,7 +430,8 @@ my $id = publish($cat, '"in the new zone"');
 is_deeply([ask(category => $cat, since_time => 1)->ids], [$seen, $id],
           'the new one has what the old one had');
 
-# none of them was there when it came, and each goes on as clients do
+# No poll was parked when the event came.  Each client polls again with the
+# timestamp of its answer.
 
 for my $n (0 .. $#p) {
     my %o = @{ $polls[$n] };
@@ -447,7 +449,7 @@ wait_gone(@old);
 
 
 
-=== TEST 11: longpoll_drain 0 answers at once
+=== TEST 11: with longpoll_drain 0 polls are answered at once
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_drain 0;
@@ -475,7 +477,7 @@ in_time(0.4, 'all together', sub {
 
 
 
-=== TEST 12: worker_shutdown_timeout ends a longer drain, with answers
+=== TEST 12: worker_shutdown_timeout ends a longer drain, and polls get answers
 --- main_config
     worker_shutdown_timeout 1s;
 --- http_config
@@ -505,12 +507,12 @@ in_time(2, 'within the time', sub {
 
 
 
-=== TEST 13: a poll that comes to a leaving worker does not wait there
+=== TEST 13: a poll that reaches a leaving worker is answered at once
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_drain 0;
 --- scenario
-# half of its head is there when the reload comes
+# The worker has read half of the request's head when the reload comes.
 
 my ($half, $canary, $third) = @{ (values %{ spread(3) })[0] };
 my $cat = category();
@@ -535,7 +537,7 @@ wait_gone(@old);
 
 
 
-=== TEST 14: a publish that a leaving worker has half of is done
+=== TEST 14: a publish that a leaving worker has read in part is completed
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_drain 0;
@@ -562,7 +564,7 @@ wait_gone(@old);
 
 
 
-=== TEST 15: one wake-up for several events, and answers of two sizes
+=== TEST 15: one wake-up for several events, and two limits of an answer
 --- config
     location = /events  { longpoll_subscribe events; }
     location = /small   {
@@ -584,7 +586,7 @@ for my $n (0 .. 3) {
     wait_waiting($n + 1);
 }
 
-# the other worker sees them all at once
+# The other worker reads all the events in one turn.
 
 in_one_turn {
     for (1 .. 5) {
@@ -601,7 +603,7 @@ for my $n (0 .. 3) {
 
 
 
-=== TEST 16: delete_on_read gives an event to those who wait on every worker
+=== TEST 16: delete_on_read sends an event to the waiting polls of every worker
 --- http_config
     longpoll_zone zone=once:1m delete_on_read=on;
 --- config
@@ -623,7 +625,7 @@ for (1 .. 20) {
     wait_status { $_->{events} == 0 } 'and it is gone';
 }
 
-# those of a stopped worker still have theirs, when others have had it
+# A stopped worker's poll still gets the event after the others have had it.
 
 my $on = spread(2);
 my ($a, $b) = keys %$on;
@@ -643,7 +645,7 @@ wait_status { $_->{events} == 0 } 'and it is gone';
 
 
 
-=== TEST 17: delete_on_read and a worker that is killed while it owes an event
+=== TEST 17: delete_on_read, and a worker that dies before it sends an event
 --- http_config
     longpoll_zone zone=owed:1m delete_on_read=on;
 --- config
@@ -672,7 +674,7 @@ worker process \d+ exited on signal 9
 
 
 
-=== TEST 18: a reload gives a zone its new parameters, and it keeps its events
+=== TEST 18: a reload changes a zone's parameters, and the zone keeps its events
 --- http_config
     longpoll_zone zone=changing:1m buffer=5;
 --- config
@@ -709,7 +711,7 @@ is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
 
 
 
-=== TEST 19: counters go on over a reload
+=== TEST 19: counters continue after a reload
 --- http_config
     longpoll_zone zone=counters:1m buffer=2;
 --- config
@@ -760,7 +762,7 @@ for my $n (4, 1, 2) {
 
 
 
-=== TEST 21: reload upon reload, while polls come and go
+=== TEST 21: many reloads in a row, while polls come and go
 --- scenario
 my $cat = category();
 my (@ids, @got);
@@ -787,7 +789,7 @@ is_deeply(\@got, \@ids, 'every event once, over five reloads');
 
 
 
-=== TEST 22: quit answers the parked polls before nginx goes
+=== TEST 22: nginx answers the parked polls before it quits
 --- scenario
 my $cat = category();
 my @conns = map { @$_ } values %{ spread(25) };
@@ -809,7 +811,7 @@ wait_until { !kill 0, $master } 'the end of nginx';
 
 
 
-=== TEST 23: a fast shutdown drops its clients and leaves no alert
+=== TEST 23: a fast shutdown drops its clients and logs no alert
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat) } 1 .. 20;
@@ -823,7 +825,7 @@ ok($_->conn->closed, 'dropped') for @p;
 
 
 
-=== TEST 24: a worker that is killed takes its own polls with it, no more
+=== TEST 24: a worker that is killed takes only its own polls with it
 --- scenario
 my $on = spread(12);
 my ($victim, $other) = keys %$on;
@@ -863,7 +865,7 @@ worker process \d+ exited on signal 9
 
 
 
-=== TEST 25: workers are killed one after the other under load, nothing is lost
+=== TEST 25: workers are killed one after the other under load; no event is lost
 --- http_config
     longpoll_zone zone=killed:4m buffer=20000;
 --- config
@@ -925,7 +927,8 @@ is(scalar(grep { !$got{$_} } @acknowledged), 0,
    'of ' . @acknowledged . " acknowledged events none is lost, over $kills kills");
 is(scalar(grep { $_ > 1 } values %got), 0, 'none is there twice');
 
-# at the end of a round each connection may have one whose answer is not read
+# At the end of a round each connection may have published one event whose
+# answer was not read.
 
 cmp_ok(scalar(keys %got), '<=', @acknowledged + 4 * $kills,
        'there are no more than were sent');

@@ -1,4 +1,4 @@
-# longpoll_status: what operators see, as JSON and for Prometheus.
+# longpoll_status: the figures for operators, as JSON and for Prometheus.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -44,7 +44,7 @@ is($all->{two}{size}, 2 << 20, 'size of the second');
 
 
 
-=== TEST 3: without a zone, all is none
+=== TEST 3: without a zone, "zones" is empty
 --- http_config
 --- config
     location = /all { longpoll_status all; }
@@ -110,7 +110,7 @@ $_->answer for @p[1, 2];
 wait_waiting(0);
 $check->('two have been woken', waiting => 0, published => 7, delivered => 9);
 
-# what is no answer to a poll counts nothing
+# Requests that are not answered as polls are not counted.
 
 ask({ method => 'HEAD' }, category => $a, since_time => 0);
 get('/events?category=x');
@@ -120,7 +120,7 @@ $check->('nothing');
 
 
 
-=== TEST 5: categories are those with an event or a parked poll
+=== TEST 5: "categories" counts those with an event or a parked poll
 --- http_config
     longpoll_zone zone=gauge:1m;
 --- config
@@ -148,7 +148,7 @@ is(status()->{categories} - $before, 1, 'a poll that is over leaves nothing');
 
 
 
-=== TEST 6: used grows with what is stored, and comes back
+=== TEST 6: "used" grows with what is stored, and shrinks again
 --- http_config
     longpoll_zone zone=used:1m buffer=1;
 --- config
@@ -237,7 +237,7 @@ is($c->request('GET', '/status')->response->status, 200,
 
 
 
-=== TEST 9: status is not cacheable, whatever the format
+=== TEST 9: status answers must not be cached, in any format
 --- config
     location = /json { longpoll_status all; }
     location = /text { longpoll_status all format=prometheus; }
@@ -269,7 +269,7 @@ access forbidden by rule
 
 
 
-=== TEST 11: status is answered while a hundred polls wait and leave
+=== TEST 11: status is answered while a hundred polls wait or leave
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat) } 1 .. 100;
@@ -286,7 +286,7 @@ is(status()->{waiting}, 0, 'none');
 
 
 
-=== TEST 12: an if block, or limit_except, changes nothing of a status location
+=== TEST 12: an if or limit_except block does not change a status location
 --- http_config
     longpoll_zone zone=one:1m;
     longpoll_zone zone=two:1m;

@@ -1,4 +1,5 @@
-# longpoll_status with ?category=, which only all workers together can answer.
+# longpoll_status with ?category=: the workers answer it together, since each
+# knows only its own polls.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -11,7 +12,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: ?category= tells of one category, of the polls in all workers
+=== TEST 1: ?category= shows one category, with the polls of all workers
 --- scenario
 my $cat = category('a <b> & &c');
 my @ids = map { publish($cat, $_) } 1 .. 3;
@@ -39,7 +40,7 @@ is($status->()->{events}, 4, 'four events');
 
 
 
-=== TEST 2: ?category= of one that is not there
+=== TEST 2: ?category= with an unknown category
 --- scenario
 my $cat = category();
 my $before = status('events')->{categories};
@@ -57,7 +58,7 @@ is(status('events', category => $cat)->{category}{waiting}, 1,
 
 
 
-=== TEST 3: ?category= in every zone, and in the one that is asked
+=== TEST 3: ?category= for every zone, and for one zone
 --- http_config
     longpoll_zone zone=one:1m;
     longpoll_zone zone=two:1m;
@@ -82,7 +83,7 @@ is($zones->{two}{category}{events}, 2, 'its category');
 
 
 
-=== TEST 4: ?category= that is none, or a bad one
+=== TEST 4: ?category= with an empty or an invalid category
 --- scenario
 my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
           . 'long."}';
@@ -101,7 +102,7 @@ for my $category ('x' x 1025, '%ff') {
 
 
 
-=== TEST 5: ?category= does not keep a category from being inactive
+=== TEST 5: ?category= does not keep a category alive
 --- http_config
     longpoll_zone zone=events:1m inactive=1s;
 --- scenario
@@ -115,7 +116,7 @@ pass('in the end');
 
 
 
-=== TEST 6: many ask at once
+=== TEST 6: many clients ask at once
 --- scenario
 my @cats = map { category() } 1 .. 20;
 my @polls = map { my $n = $_; map { poll(category => $cats[$n]) } 1 .. $n }
@@ -130,7 +131,7 @@ is_deeply([map { $_->response->json->{zones}{events}{category}{waiting} }
 
 
 
-=== TEST 7: ?category= when its client does not wait, and when a worker stands
+=== TEST 7: ?category= when its client leaves, and when a worker is stopped
 --- scenario
 my $cat = category();
 my $p = poll(category => $cat);

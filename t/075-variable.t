@@ -6,7 +6,7 @@ use Longpoll;
 
 no_long_string();
 
-# every block logs them
+# Every block logs the variables.
 
 add_block_preprocessor(sub {
     my ($block) = @_;
@@ -60,7 +60,7 @@ like(wait_log('longpoll.log', qr{^/events\?category=$cat}),
 
 
 
-=== TEST 4: several polls that are woken by one event, on a shared answer
+=== TEST 4: one event wakes several polls, which share one answer
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat, n => $_) } 1 .. 5;
@@ -86,7 +86,7 @@ like(wait_log('longpoll.log', qr/$cat/), qr/ 200 <timeout> <$cat> <0> <->$/,
 
 
 
-=== TEST 6: a client that is gone
+=== TEST 6: a client that leaves
 --- scenario
 my $cat = category();
 my $p = poll(category => $cat);
@@ -114,7 +114,7 @@ is(wait_log('longpoll.log', qr/error=3/),
 
 
 
-=== TEST 8: other locations have none
+=== TEST 8: in other locations the variables have no value
 --- scenario
 get('/pid?none');
 is(wait_log('longpoll.log', qr/none/), '/pid?none 200 <-> <-> <-> <->',
@@ -141,14 +141,14 @@ my $cat = category();
 publish("$cat\\r\\nInjected: 1\\t\\u0000\\u007f\\u00e9%", 1,
         uri => "/publish?$cat");
 
-# the log itself writes bytes above 127 as \xHH
+# nginx's log writes bytes above 127 as \xHH.
 
 is((wait_log('longpoll.log', qr/$cat/) =~ / <published> <(.*?)> /)[0],
    "$cat%0D%0AInjected: 1%09%00%7F\\xC3\\xA9%", 'the log');
 
 
 
-=== TEST 11: a category in a header splits nothing
+=== TEST 11: a category in a header cannot add a header
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -171,7 +171,7 @@ is($r->header('X-Id'), $id, 'X-Id');
 
 
 
-=== TEST 12: a publish knows its variables when its headers are sent
+=== TEST 12: add_header can use the variables of a publish
 --- config
     location = /publish {
         longpoll_publish events;
@@ -184,7 +184,7 @@ is(post('/publish', 'x')->header('X-Result'), 'error 0', 'refused');
 
 
 
-=== TEST 13: a page can carry its own starting point
+=== TEST 13: longpoll_cursor_ZONE is a cursor that a page can hand out
 --- http_config
     longpoll_zone zone=cursor:1m;
 --- config
@@ -206,7 +206,7 @@ is_deeply([ask(category => $_, last_id => $cursor)->data], ['after'],
 
 
 
-=== TEST 14: the starting point of a zone without an event
+=== TEST 14: longpoll_cursor_ZONE of a zone without events
 --- http_config
     longpoll_zone zone=nothing:1m;
 --- config
@@ -226,7 +226,7 @@ is($r->missed, 0, 'and nothing is missed');
 
 
 
-=== TEST 15: the starting point of no zone is empty
+=== TEST 15: longpoll_cursor_ZONE of an unknown zone is empty
 --- config
     location = /page { return 200 "<$longpoll_cursor_unheard_of>"; }
 --- request
@@ -236,7 +236,7 @@ GET /page
 
 
 
-=== TEST 16: if by the result of nothing
+=== TEST 16: an if block can use a variable that has no value
 --- config
     location = /page {
         if ($longpoll_result) {

@@ -1,4 +1,4 @@
-# TLS and HTTP/2: everything that a poll and a publish do, once more.
+# TLS and HTTP/2: polls and publishes do the same as over plain HTTP/1.1.
 
 use lib 't/lib';
 use Test::Nginx::Socket;
@@ -6,7 +6,7 @@ use File::Temp ();
 use Longpoll;
 use Longpoll::H2;
 
-# a certificate of our own, for as long as this file runs
+# The certificate is made for this test alone.
 
 my $dir = File::Temp->newdir;
 my $made = system("openssl req -x509 -newkey ec"
@@ -34,8 +34,8 @@ if (!$made) {
 $ENV{TEST_NGINX_CERT} = "$dir/cert.pem";
 $ENV{TEST_NGINX_CERT_KEY} = "$dir/key.pem";
 
-# every block has a server with TLS (port 1), one with HTTP/2 in cleartext
-# (port 2) and one with both (port 3) beside the usual one
+# Beside the usual server, every block has one with TLS (port 1), one with
+# HTTP/2 in cleartext (port 2) and one with both (port 3).
 
 add_block_preprocessor(sub {
     my ($block) = @_;
@@ -87,7 +87,7 @@ is_deeply([ask({ @tls }, category => $cat, since_time => 0)->ids], [$id],
 
 
 
-=== TEST 2: a poll over TLS times out, and its connection goes on
+=== TEST 2: a poll over TLS times out, and its connection stays usable
 --- scenario
 my $c = connection(port => rand_port(1), tls => {});
 
@@ -103,7 +103,7 @@ is(ask({ conn => $c }, category => category(), timeout => 1)->kind, 'timeout',
 
 
 
-=== TEST 3: a client that leaves a TLS connection is forgotten
+=== TEST 3: the module drops a client that leaves a TLS connection
 --- scenario
 my $cat = category();
 
@@ -111,7 +111,7 @@ for my $how (qw( close reset )) {
     my $p = poll({ port => rand_port(1), tls => {} }, category => $cat);
 
     wait_waiting(1);
-    # FIN or RST, without a word of TLS
+    # The client sends FIN or RST, and no close_notify.
     $how eq 'close' ? $p->conn->sock->close(SSL_no_shutdown => 1)
                     : $p->reset;
     wait_waiting(0);
@@ -166,7 +166,7 @@ for my $kind (@kinds) {
 
 
 
-=== TEST 6: HTTP/2: many polls on one connection, each for itself
+=== TEST 6: HTTP/2: many polls on one connection, each woken by its own event
 --- scenario
 my $h2 = Longpoll::H2->new(port => rand_port(2));
 my @cats = map { category("s$_") } 0 .. 29;
@@ -183,7 +183,7 @@ for my $n (map { $_ * 7 % 30 } 0 .. 29) {
 
 
 
-=== TEST 7: HTTP/2: RST_STREAM forgets that poll, and no other
+=== TEST 7: HTTP/2: RST_STREAM ends that poll and no other
 --- scenario
 my $before = status()->{disconnected};
 my $h2 = Longpoll::H2->new(port => rand_port(2));
@@ -204,7 +204,7 @@ like($h2->answer($streams[$_])->{body}, qr/"id":"$id"/, "stream $_")
 
 
 
-=== TEST 8: HTTP/2: a connection that ends forgets all its polls
+=== TEST 8: HTTP/2: the end of a connection ends all its polls
 --- scenario
 my $before = status()->{disconnected};
 
@@ -222,7 +222,7 @@ is(status()->{disconnected} - $before, 20, 'twenty');
 
 
 
-=== TEST 9: HTTP/2: a time-out, and the connection goes on
+=== TEST 9: HTTP/2: a time-out, and the connection stays usable
 --- scenario
 my $h2 = Longpoll::H2->new(port => rand_port(2));
 
@@ -261,7 +261,7 @@ is("$r->{status} $r->{body}", '204 ', 'OPTIONS');
 
 
 
-=== TEST 11: HTTP/2: the body of a poll is discarded, whenever it comes
+=== TEST 11: HTTP/2: the body of a poll is discarded, whenever it arrives
 --- scenario
 my $h2 = Longpoll::H2->new(port => rand_port(2));
 my $cat = category();
@@ -279,7 +279,7 @@ like($h2->answer($_)->{body}, qr/"id":"$id"/, 'and are woken') for @streams;
 
 
 
-=== TEST 12: HTTP/2: a large event to slow and quick streams
+=== TEST 12: HTTP/2: a large event to slow and fast streams
 --- scenario
 my $h2 = Longpoll::H2->new(port => rand_port(2));
 my $cat = category();
@@ -302,7 +302,7 @@ for my $n (0, 2, 3, 4) {
 
 
 
-=== TEST 13: HTTP/2: a reload answers the polls and says GOAWAY
+=== TEST 13: HTTP/2: a reload answers the polls and sends GOAWAY
 --- scenario
 my @h2 = map { Longpoll::H2->new(port => rand_port(2)) } 1 .. 10;
 my $cat = category();
@@ -328,11 +328,11 @@ wait_waiting(0);
 
 
 
-=== TEST 14: HTTP/2: a client that polls again and again while its worker leaves
+=== TEST 14: HTTP/2: a client that polls on and on while its worker leaves
 --- more_http_config
     longpoll_drain 2s;
 --- scenario
-# until GOAWAY is there, a client may well send the next poll
+# Until GOAWAY arrives, a client is allowed to send its next poll.
 
 my $h2 = Longpoll::H2->new(port => rand_port(2));
 my $cat = category();

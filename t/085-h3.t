@@ -1,4 +1,4 @@
-# HTTP/3: what a poll and a publish do, once more, with a client of QUIC.
+# HTTP/3: polls and publishes do the same with a QUIC client.
 
 use lib 't/lib';
 use Test::Nginx::Socket;
@@ -7,7 +7,7 @@ use Longpoll::Docs;
 use Longpoll::H2;
 use Longpoll::H3;
 
-# a certificate of our own, where the recipe has it
+# The certificate is made for this test, at the path that the recipe names.
 
 my $key = Longpoll::Docs::file('push.key');
 my $pem = Longpoll::Docs::file('push.pem');
@@ -28,8 +28,8 @@ if ($missing) {
 $ENV{TEST_NGINX_CERT} = $pem;
 $ENV{TEST_NGINX_CERT_KEY} = $key;
 
-# every block has a server with HTTP/3 (port 1) and one with HTTP/2 in cleartext
-# (port 2) beside the usual one
+# Beside the usual server, every block has one with HTTP/3 (port 1) and one with
+# HTTP/2 in cleartext (port 2).
 
 add_block_preprocessor(sub {
     my ($block) = @_;
@@ -71,7 +71,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a poll waits, and is woken by a publish of its own connection
+=== TEST 1: a poll waits, and a publish on the same connection wakes it
 --- scenario
 my $h3 = Longpoll::H3->new(port => rand_port(1));
 my $cat = category();
@@ -97,7 +97,7 @@ is($r->{headers}{$_->[0]}, $_->[1], $_->[0])
 
 
 
-=== TEST 2: a poll is woken from other connections and by other protocols
+=== TEST 2: publishes on other connections and protocols wake a poll
 --- scenario
 my $cat = category();
 my $publish = {
@@ -112,7 +112,7 @@ my $publish = {
     },
 };
 
-# so many connections that both workers have some
+# With this many connections both workers have some.
 
 my @h3 = map { Longpoll::H3->new(port => rand_port(1)) } 1 .. 12;
 my %pids = map { $_->answer($_->request('GET', '/pid'))->{body} => 1 } @h3;
@@ -135,7 +135,7 @@ for my $how (sort keys %$publish) {
 
 
 
-=== TEST 3: many polls on one connection, each for itself
+=== TEST 3: many polls on one connection, each woken by its own event
 --- scenario
 my $h3 = Longpoll::H3->new(port => rand_port(1));
 my @cats = map { category("s$_") } 0 .. 99;
@@ -157,7 +157,7 @@ is($right, 100, 'a hundred');
 
 
 
-=== TEST 4: STOP_SENDING alone forgets that poll, and no other
+=== TEST 4: STOP_SENDING alone ends that poll and no other
 --- scenario
 my $before = status()->{disconnected};
 my $h3 = Longpoll::H3->new(port => rand_port(1));
@@ -179,7 +179,7 @@ like($h3->answer($streams[$_])->{body}, qr/"id":"$id"/, "stream $_")
 
 
 
-=== TEST 5: so does RESET_STREAM alone
+=== TEST 5: RESET_STREAM alone ends that poll, too
 --- scenario
 my $before = status()->{disconnected};
 my $h3 = Longpoll::H3->new(port => rand_port(1));
@@ -201,9 +201,10 @@ like($h3->answer($streams[$_])->{body}, qr/"id":"$id"/, "stream $_")
 
 
 
-=== TEST 6: a poll that is stopped as soon as it is sent
+=== TEST 6: a poll that the client stops as soon as it has sent it
 --- scenario
-# in one datagram or two, before the poll is parked or just then
+# The stop comes in the same datagram or the next: nginx reads it before the
+# poll is parked, or just afterwards.
 
 my $h3 = Longpoll::H3->new(port => rand_port(1));
 my $cat = category();
@@ -219,7 +220,7 @@ wait_waiting(0);
 
 
 
-=== TEST 7: a connection that ends forgets all its polls
+=== TEST 7: the end of a connection ends all its polls
 --- scenario
 my $before = status()->{disconnected};
 my $h3 = Longpoll::H3->new(port => rand_port(1));
@@ -233,7 +234,7 @@ is(status()->{disconnected} - $before, 10, 'ten');
 
 
 
-=== TEST 8: one that is silent does so after keepalive_timeout, unless by PING
+=== TEST 8: keepalive_timeout ends a silent connection, unless it sends PING
 --- quic_http
     keepalive_timeout 1s;
 --- scenario
@@ -244,7 +245,7 @@ my $stays_on = $stays->request('GET', $uri);
 
 wait_waiting(1);
 
-# this one begins to be silent when the other has been for longer
+# The first connection has no more requests for longer than this one.
 
 my $gone = Longpoll::H3->new(port => rand_port(1));
 
@@ -258,7 +259,7 @@ like($stays->answer($stays_on)->{body}, qr/"id":"$id"/, 'the other is woken');
 
 
 
-=== TEST 9: a time-out, and the connection goes on
+=== TEST 9: a time-out, and the connection stays usable
 --- scenario
 my $h3 = Longpoll::H3->new(port => rand_port(1));
 
@@ -293,7 +294,7 @@ is($ask->('OPTIONS', '/events'), '204 ', 'OPTIONS');
 
 
 
-=== TEST 11: a large event, up and down
+=== TEST 11: a large event, published and polled
 --- scenario
 my $h3 = Longpoll::H3->new(port => rand_port(1));
 my $cat = category();
@@ -319,13 +320,13 @@ for my $n (0, 2, 3) {
 
 
 
-=== TEST 12: a reload answers the polls; clients go on over new connections
+=== TEST 12: a reload answers the polls; clients continue on new connections
 --- quic_http
     keepalive_timeout 1s;
 --- scenario
-# While a worker leaves, its clients' packets come to the new ones as well (see
-# docs/operations.md): it hears by chance that a client has left, and goes by
-# keepalive_timeout at the latest.
+# While a worker leaves, the kernel hands some of its clients' packets to the
+# new workers (see docs/operations.md).  The worker may not read that a client
+# has left, and exits after keepalive_timeout at the latest.
 
 my $cat = category();
 my $port = rand_port(1);
@@ -353,7 +354,7 @@ my $take = sub {
     return $body =~ /^\{"(\w+)"/ ? $1 : $body;
 };
 
-# no connection is left without a request while another one is made
+# No connection is idle while the test opens another one.
 
 publish($cat, 1);
 
@@ -397,7 +398,7 @@ wait_gone(@old);
 
 
 
-=== TEST 13: as docs/backends.md has it
+=== TEST 13: the configuration of docs/backends.md works
 --- recipe: h3
 --- scenario
 my %o = at(8443);

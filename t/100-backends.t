@@ -1,5 +1,5 @@
-# docs/backends.md: who hears what.  The configurations, the commands and what
-# these print come out of the page.
+# docs/backends.md: which client gets which events.  The test takes the
+# configurations, the commands and their output from the page.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -11,7 +11,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: the ground: what is published is there
+=== TEST 1: the ground: a published event is there
 --- recipe: ground
 --- scenario
 shell('ground');
@@ -41,7 +41,7 @@ is_deeply([$p->answer->data], [2], 'a parked poll hears its own');
 
 
 
-=== TEST 3: auth_request: who is not let in, and an application that is down
+=== TEST 3: auth_request: refused clients, and an application that is down
 --- recipe: auth-request
 --- scenario
 my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '
@@ -75,7 +75,7 @@ is(get('/events?timeout=2&category=farm', at(8080))->status, 500, 'it is down');
 
 
 
-=== TEST 4: auth_request: of several headers the first counts, or all do
+=== TEST 4: auth_request: of repeated headers nginx uses the first, or all
 --- recipe: auth-request
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
@@ -90,7 +90,7 @@ is_deeply([get('/events?timeout=2&since_time=0', at(8080))->data],
 
 
 
-=== TEST 5: X-Accel-Redirect: the application says where to go on
+=== TEST 5: X-Accel-Redirect: the application names the location and category
 --- recipe: accel
 --- scenario
 my $app = app_answering('accel');
@@ -101,7 +101,7 @@ is(get('/polls?category=user-17&timeout=2&since_time=0', at(8080))->status, 404,
 
 
 
-=== TEST 6: X-Accel-Redirect: what it makes of bodies, headers and names
+=== TEST 6: X-Accel-Redirect: what happens to bodies, headers and names
 --- recipe: accel
 --- scenario
 my $cat = category() . '-a&b/c,d';
@@ -139,7 +139,7 @@ is(get('/my/events?timeout=2&nobody=1&category=user-17', at(8080))->kind,
 
 
 
-=== TEST 8: X-Accel-Redirect: a publish that the application lets pass
+=== TEST 8: X-Accel-Redirect: a publish that the application allows
 --- recipe: accel-publish
 --- scenario
 my $app = app_answering('accel-publish');
@@ -171,7 +171,7 @@ is(get('/events?timeout=2&category=user:ann', at(8080))->status, 401,
 
 
 
-=== TEST 10: auth_basic: without the password it is no open door
+=== TEST 10: auth_basic: a client without the password is refused
 --- recipe: user
 --- cut: auth_basic .*
 --- scenario
@@ -182,7 +182,7 @@ is(get('/events?timeout=2&category=user:', at(8080))->body, $bad, 'refused');
 
 
 
-=== TEST 11: auth_basic: without it a name is only what the client says
+=== TEST 11: without auth_basic a user name is only the client's claim
 --- recipe: user
 --- cut: auth_basic .*
 --- scenario

@@ -1,11 +1,12 @@
-# docs/backends.md: publishing from inside nginx, and who may.
+# docs/backends.md: publishing from inside nginx, and the publishers that are
+# allowed.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 use Longpoll::Docs;
 
-# scripts belong to the nginx that Debian has built them for
+# Debian builds the modules for scripts for its own nginx only.
 
 $ENV{TEST_NGINX_HAS_NJS} =
     Longpoll::Docs::has_module('ngx_http_js_module');
@@ -28,7 +29,7 @@ is_deeply([map { $_->{body} } $app->seen], ['{"item":"hay","n":3}'],
 
 
 
-=== TEST 2: mirror: what is no POST, and what the application refuses
+=== TEST 2: mirror: other methods, and a POST that the application refuses
 --- recipe: mirror
 --- scenario
 my $app = app('return (403, [], "no\n")');
@@ -47,7 +48,7 @@ is(post('/ordered', '[1]', at(8080))->status, 404, 'not for clients');
 
 
 
-=== TEST 3: mirror: a body in a file, and one that is no JSON
+=== TEST 3: mirror: a body in a file, and a body that is not JSON
 --- recipe: mirror
 --- scenario
 my $app = app('return (200, [], length $r->{body})');
@@ -61,7 +62,7 @@ is_deeply([ask({ at(8081) }, category => 'orders', since_time => 0)->data],
 
 
 
-=== TEST 4: mirror without the body: something has changed
+=== TEST 4: mirror without the body: an event says that something has changed
 --- recipe: mirror-empty
 --- scenario
 my $app = app('return (200, [], $r->{body})');
@@ -100,14 +101,14 @@ is(scalar(ask({ at(8081) }, category => 'orders', since_time => 0)->events), 1,
 
 
 
-=== TEST 7: publishers: by a socket, a password or an address
+=== TEST 7: publishers: allowed by a socket, a password or an address
 --- recipe: publishers
 --- scenario
 shell('publishers');
 
 
 
-=== TEST 8: publishers: without the passwords everybody is refused
+=== TEST 8: publishers: without the passwords all are refused
 --- recipe: publishers
 --- cut: auth_basic.*
 --- scenario

@@ -5,7 +5,8 @@ use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 use Longpoll::Docs;
 
-# a certificate for the recipes with TLS, and which of their two forms it is
+# A certificate for the recipes with TLS, and the form of them that this nginx
+# needs.
 
 my $key = Longpoll::Docs::file('push.key');
 my $pem = Longpoll::Docs::file('push.pem');
@@ -28,7 +29,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: limits: parked polls of one client lock out nobody
+=== TEST 1: limits: the parked polls of one client lock out no other request
 --- recipe: limits
 --- scenario
 my @polls = map { poll({ at(8080) }, category => category()) } 1 .. 20;
@@ -49,7 +50,7 @@ is(get('/events?category=x&timeout=1', at(8080))->status, 200, 'room again');
 
 
 
-=== TEST 2: limits: nor do those of many
+=== TEST 2: limits: the parked polls of many clients do not either
 --- recipe: limits
 --- scenario
 my ($port, $sum) = ((at(8080))[1], 0);
@@ -82,7 +83,7 @@ is($sum, 400, 'all are answered');
 
 
 
-=== TEST 3: zones: each category has its own, for polls and publishes
+=== TEST 3: zones: polls and publishes of a category reach the same zone
 --- recipe: zones
 --- scenario
 shell('zones');
@@ -125,7 +126,7 @@ is(get("/events/$_?timeout=1", at(8080))->status, 404, "no name: $_")
 
 
 
-=== TEST 4: TLS and HTTP/2, written as this nginx wants it
+=== TEST 4: TLS and HTTP/2, in the syntax of this nginx
 --- recipe eval
 $ENV{TEST_NGINX_H2_NEW} ? 'tls-new' : 'tls'
 --- skip_eval
@@ -135,7 +136,7 @@ shell('tls');
 
 
 
-=== TEST 5: TLS: gzip packs what is large enough
+=== TEST 5: TLS: gzip packs large answers
 --- recipe eval
 $ENV{TEST_NGINX_H2_NEW} ? 'tls-new' : 'tls'
 --- skip_eval
@@ -155,7 +156,7 @@ like(scalar `curl -sko /dev/null -D - -H 'Accept-Encoding: gzip' '$uri'`,
 
 
 
-=== TEST 6: CORS: preflights pass, foreign pages do not publish
+=== TEST 6: CORS: preflights pass, and foreign pages cannot publish
 --- recipe: cors
 --- scenario
 my $app = app_answering('cors');
@@ -184,7 +185,7 @@ is(scalar(grep { $_->{method} eq 'OPTIONS' } $app->seen), 0,
 
 
 
-=== TEST 7: CORS: a refusal can be read by the page, too
+=== TEST 7: CORS: a page can read a refusal, too
 --- recipe: cors
 --- scenario
 my $app = app('return (401, [], "")');
@@ -231,7 +232,7 @@ is_deeply([$polls[1]->answer->data], [1], 'the event comes through');
 
 
 
-=== TEST 10: a log without the polls that heard nothing
+=== TEST 10: a log without the polls that got no event
 --- recipe: log
 --- scenario
 my $cat = category();

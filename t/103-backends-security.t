@@ -1,12 +1,12 @@
-# docs/backends.md: what its section on security says, tried with line ends and
-# empty values; and that no recipe of the page goes untested.
+# docs/backends.md, the section on security, with line ends and empty values.
+# In addition, every recipe of the page must have a test.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 use Longpoll::Docs;
 
-# scripts belong to the nginx that Debian has built them for
+# Debian builds the modules for scripts for its own nginx only.
 
 $ENV{TEST_NGINX_HAS_NJS} =
     Longpoll::Docs::has_module('ngx_http_js_module');
@@ -39,7 +39,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a category with line ends splits no header, no log, no JSON
+=== TEST 1: a category with line ends cannot split a header, a log or JSON
 --- recipe: log
 --- config
         location = /shown {
@@ -112,7 +112,7 @@ is($r->header('X-Evil'), undef, 'no header');
 === TEST 4: X-Accel-Redirect: line ends that the application unescapes
 --- recipe: accel-category
 --- scenario
-# HTTP itself ends the header there, so that it is another header
+# A line end in HTTP ends the header, so that the rest is another header.
 
 my $app = app('return (200, ["X-Accel-Redirect: /polls?$r->{args}",'
               . ' "X-Category: a\r\nX-Evil: 1"], "")');
@@ -131,7 +131,7 @@ is(get("/events/$_?timeout=1", at(8080))->status, 404, $_)
     for 'a%0D%0Ab', '%0Aa', 'a%0D', 'a%0A%0A';
 is(get('/events/a%00?timeout=1', at(8080))->status, 400, 'nginx refuses a nul');
 
-# to a regular expression the last line end may stand behind "$"
+# In a regular expression "$" also matches before a last line end.
 
 post('/publish/chat-nl%0A', 'x', at(8080));
 is_deeply([get('/events/chat-nl?timeout=2&since_time=0', at(8080))->data],
@@ -143,7 +143,7 @@ is_deeply([get('/events/chat-nl?timeout=2&since_time=0', at(8080))->data],
 --- recipe: user
 --- cut: auth_basic .*
 --- scenario
-# "a\r\nX-Evil:1:x" in base64; without auth_basic nobody checks it
+# "a\r\nX-Evil:1:x" in base64, which nothing checks without auth_basic.
 
 my $r = get('/events?timeout=1', at(8080),
             headers => ['Authorization: Basic YQ0KWC1FdmlsOjE6eA==']);
@@ -198,7 +198,7 @@ is(post('/publish', '{"category":"x","data":1}', at(8081),
 
 
 
-=== TEST 9: nor does it tell that something has changed
+=== TEST 9: the page of another site cannot say that something has changed
 --- recipe: mirror-empty
 --- scenario
 my $app = app('return (200, [], "thanks\n")');
@@ -210,7 +210,7 @@ is(scalar $app->seen, 0, 'the application is not asked');
 
 
 
-=== TEST 10: nor where the application would have let it
+=== TEST 10: the page of another site cannot publish through X-Accel-Redirect
 --- recipe: accel-publish
 --- scenario
 my $app = app_answering('accel-publish');
@@ -223,7 +223,7 @@ is(post('/say', 'x', at(8080), headers => ['Origin: https://www.example.com'])
 
 
 
-=== TEST 11: nor with a password that the browser remembers
+=== TEST 11: nor can it with a password that the browser remembers
 --- recipe: publishers
 --- scenario
 my @password = ('Authorization: Basic YXBwOnNlY3JldA==');
@@ -240,7 +240,7 @@ is(get("$_?category=farm", at(8080))->status, 404, "$_ is not here")
 
 
 
-=== TEST 12: nor at a publish location that only this machine reaches
+=== TEST 12: nor can it at a publish location for this machine alone
 --- recipe: zones
 --- scenario
 is(post('/publish/chat-o', 'x', at(8080),
@@ -249,7 +249,7 @@ is(post('/publish/chat-o', 'x', at(8080))->status, 200, 'a program');
 
 
 
-=== TEST 13: scripts: the page of another site publishes nothing
+=== TEST 13: scripts: the page of another site publishes nothing (njs)
 --- recipe: njs
 --- skip_eval
 4: !$ENV{TEST_NGINX_HAS_NJS}
@@ -262,7 +262,7 @@ is(scalar $app->seen, 0, 'njs: the application is not asked');
 
 
 
-=== TEST 14: scripts: nor in Lua
+=== TEST 14: scripts: the page of another site publishes nothing (Lua)
 --- recipe: lua
 --- skip_eval
 4: !$ENV{TEST_NGINX_HAS_LUA}
@@ -275,12 +275,12 @@ is(scalar $app->seen, 0, 'Lua: the application is not asked');
 
 
 
-=== TEST 15: the page of another site takes nothing away
+=== TEST 15: the page of another site removes no event
 --- recipe: once
 --- scenario
 my @cross = (headers => ['Sec-Fetch-Site: cross-site']);
 
-# HEAD is a poll that waits for nothing and takes nothing
+# HEAD is a poll that neither waits nor removes an event.
 
 is(http('HEAD', '/mail?timeout=1&category=x', at(8080), @cross)->status, 403,
    'an image');
@@ -292,7 +292,7 @@ is(http('HEAD', '/mail?timeout=1&category=x', at(8080))->status, 200,
 
 
 
-=== TEST 16: a name with a comma is one category, unless it is cut
+=== TEST 16: a user name with a comma is one category, without separator=
 --- recipe: auth-request-own
 --- scenario
 my $app = app_answering('auth-request-own');
@@ -304,7 +304,7 @@ is_deeply([get('/events?timeout=2&since_time=0&category=user-18',
 
 
 
-=== TEST 17: and that is what separator= would make of it
+=== TEST 17: with separator= such a name would be two categories
 --- recipe: auth-request
 --- scenario
 my $app = app('return (200, ["X-Categories: user-x,user-18"], "")');
@@ -316,7 +316,7 @@ is_deeply([get('/events?timeout=2&since_time=0', at(8080))->data], ['secret'],
 
 
 
-=== TEST 18: what the configuration names, empty, is not what the client names
+=== TEST 18: if the configured category is empty, the client's is not used
 --- recipe: auth-request-own
 --- scenario
 my $app = app('return (200, [], "")');
@@ -330,7 +330,7 @@ is($r->kind, 'timeout', 'what is left is what everybody hears');
 
 
 
-=== TEST 19: X-Accel-Redirect: an empty header is no category
+=== TEST 19: X-Accel-Redirect: an empty header names no category
 --- recipe: accel-category
 --- scenario
 my $bad = '{"error": "Invalid subscription category, must be 1-1024 characters '

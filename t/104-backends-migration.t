@@ -1,4 +1,4 @@
-# docs/migration.md: what takes the place of gpoll.
+# docs/migration.md: the configuration that replaces gpoll.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -10,7 +10,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: gpoll: a message goes to everybody, whatever they ask for
+=== TEST 1: gpoll: every client gets a message, whatever categories it asks for
 --- recipe: gpoll
 --- scenario
 shell('gpoll');

@@ -40,7 +40,7 @@ is($r->header('Expires'), '0', 'Expires');
 
 
 
-=== TEST 2: it is given one message at a time, as text, in order
+=== TEST 2: a client gets one message at a time, as text, in order
 --- config
     location = /poll {
         longpoll_category    $arg_c;
@@ -142,7 +142,7 @@ is($p->answer->body, 'last', 'but of its own');
 
 
 
-=== TEST 5: the time-out is longpoll_max_timeout
+=== TEST 5: longpoll_max_timeout is the timeout
 --- config
     location = /poll {
         longpoll_category    $arg_c;
@@ -167,7 +167,7 @@ in_time(1.5, 'not late', sub {
 
 
 
-=== TEST 6: of an id every byte counts
+=== TEST 6: every byte of a client's id must match
 --- http_config
     longpoll_zone zone=bytes:1m buffer=1;
 --- config
@@ -210,7 +210,7 @@ is(get("/poll?client-id=&client-id=$id")->status, 204,
    'an empty one does not count');
 is(get("/poll?%63lient%2Did=$id")->status, 204, 'a name may be escaped');
 
-# it has to go, and of its entry the first half of the UUID remains
+# The client is removed.  The first half of its UUID remains in the free entry.
 
 publish('all', '"lost"');
 publish('all', '"there"');
@@ -227,7 +227,7 @@ is(next_of('/poll', $next), 'for the next', 'but by the new one');
 
 
 
-=== TEST 7: of two polls with one id each message goes to one
+=== TEST 7: of two polls with one id, one gets each message
 --- http_config
     longpoll_zone zone=two:1m;
 --- config
@@ -259,7 +259,7 @@ is(status()->{delivered}, 7, 'and so they are counted');
 
 
 
-=== TEST 8: categories are those of each poll
+=== TEST 8: each poll has its own categories
 --- config
     location = /poll {
         longpoll_category  $arg_c separator=.;
@@ -286,7 +286,7 @@ is($next->("$a.$c"), 'c2', 'what comes behind it is not');
 
 
 
-=== TEST 9: whose next message is gone is dropped, and it is counted as missed
+=== TEST 9: a client is removed if its next message was dropped, and is counted
 --- http_config
     longpoll_zone zone=gone:1m buffer=3;
     longpoll_zone zone=brief:1m ttl=1s;
@@ -331,7 +331,7 @@ is(next_of('/small', $id), 404, 'eviction');
 
 
 
-=== TEST 10: who is idle for longer than inactive is dropped, who waits is not
+=== TEST 10: an idle client is removed after "inactive", a waiting one is not
 --- http_config
     longpoll_zone zone=idle:1m inactive=2s;
 --- config
@@ -385,7 +385,7 @@ is($again[0]->answer->body, '2', 'who waits all the time is there');
 
 
 
-=== TEST 11: where there is no room, the one goes that is idle longest
+=== TEST 11: when there is no room, the client that is idle longest is removed
 --- http_config
     longpoll_zone zone=room:64k;
 --- config
@@ -417,7 +417,7 @@ is($p->answer->status, 204, 'and waits to the end');
 
 
 
-=== TEST 12: HEAD waits for nothing and takes nothing; other methods
+=== TEST 12: HEAD neither waits nor removes a message; other methods are refused
 --- http_config
     longpoll_zone zone=head:64k;
 --- config
@@ -464,7 +464,7 @@ is($r->header('Content-Type'), 'text/plain; charset=utf-8', 'type');
 
 
 
-=== TEST 13: figures and variables
+=== TEST 13: the counters and the variables
 --- http_config
     longpoll_zone zone=figures:1m;
     log_format vars '$longpoll_result|$longpoll_events|$longpoll_event_id|$longpoll_category|$status';
@@ -513,7 +513,7 @@ is("@$s{qw( delivered timeouts disconnected missed waiting )}", '1 1 1 0 0',
 
 
 
-=== TEST 14: no category
+=== TEST 14: a poll whose category is empty
 --- config
     location = /poll {
         longpoll_category  $arg_c;
@@ -535,7 +535,7 @@ is(get("/poll422?client-id=$id")->status, 422, 'longpoll_error_status');
 
 
 
-=== TEST 15: a subrequest takes nothing, and does not wait
+=== TEST 15: a subrequest removes no message and does not wait
 --- config
     location = /poll {
         longpoll_category  $arg_c;
@@ -563,7 +563,7 @@ is($page->(), '[z]', 'and the next');
 
 
 
-=== TEST 16: what a delete takes is not missed
+=== TEST 16: a client does not miss what was deleted
 --- config
     location = /poll {
         longpoll_category    $arg_c;
@@ -582,7 +582,7 @@ is(get("/poll?c=$cat&client-id=$id")->body, 'there', 'it goes on');
 
 
 
-=== TEST 17: gpoll's and golongpoll's clients hear the same
+=== TEST 17: clients of gpoll and of golongpoll get the same messages
 --- config
     location = /chat {
         longpoll_category  $arg_c;
@@ -609,7 +609,7 @@ is(get("/chat?c=$cat&client-id=$id")->body, 'hi', 'and who did not wait');
 
 
 
-=== TEST 18: nginx does what it does with text
+=== TEST 18: gzip, charset and error_page treat an answer as text
 --- config
     gzip on;
     gzip_types text/plain;
@@ -641,7 +641,7 @@ is(get("/poll?c=$cat&client-id=1234567890")->body, 'Unknown client-id.',
 
 
 
-=== TEST 19: large messages, for many at once
+=== TEST 19: large messages, to many clients at once
 --- http_config
     longpoll_zone zone=large:8m;
 --- config
@@ -681,7 +681,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 
 
 
-=== TEST 21: of the location that it stands in
+=== TEST 21: the category must be one of the same location
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -696,7 +696,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 
 
 
-=== TEST 22: gpoll and delete_on_read do not go together
+=== TEST 22: gpoll with delete_on_read is refused
 --- http_config
     longpoll_zone zone=takes:1m delete_on_read=on;
 --- config
@@ -709,7 +709,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 
 
 
-=== TEST 23: not in an if either, and where the zone is declared behind it
+=== TEST 23: also in an if block, and if the zone is declared after it
 --- http_config
     server {
         listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
@@ -728,7 +728,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 
 
 
-=== TEST 24: the category may be inherited, and if blocks take over
+=== TEST 24: the category may be inherited, and if blocks inherit gpoll
 --- http_config
     longpoll_category all;
 

@@ -1,6 +1,5 @@
 # A zone's file: what nginx -t refuses, what a reload may change, and polls and
-# publishes over a zone that has one.  What needs an nginx that ends is in
-# t/persist/.
+# publishes in a zone with a file.  The tests that end nginx are in t/persist/.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -8,7 +7,7 @@ use Longpoll;
 
 use File::Temp qw( tempdir );
 
-# workers may be somebody else
+# The workers may run as another user.
 
 my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
@@ -78,7 +77,7 @@ flush=0
 
 
 
-=== TEST 6: a flush that is no time is refused
+=== TEST 6: a flush that is not a time is refused
 --- http_config
     longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/a flush=soon;
 --- must_die
@@ -118,7 +117,7 @@ need "persist"
 
 
 
-=== TEST 10: even if it is off
+=== TEST 10: durable=off without a file is refused, too
 --- http_config
     longpoll_zone zone=pa:1m durable=off;
 --- must_die
@@ -139,7 +138,7 @@ is the file of zone "pa" already
 
 
 
-=== TEST 12: a file without more, and one with everything
+=== TEST 12: a file alone, and a file with all parameters
 --- http_config
     longpoll_zone zone=p12:1m persist=$TEST_NGINX_DATA/p12;
     longpoll_zone zone=p12b:1m flush=100ms durable=on buffer=3
@@ -161,7 +160,7 @@ is(publish($cat, 6) gt $ids[4], 1, 'has changed nothing');
 
 
 
-=== TEST 13: another file, one that is added or taken away: a reload refuses
+=== TEST 13: a reload cannot change, add or remove a zone's file
 --- http_config
     longpoll_zone zone=p13:1m persist=$TEST_NGINX_DATA/p13;
     longpoll_zone zone=p13b:1m;
@@ -200,7 +199,7 @@ is_deeply([ ask(category => $cat, since_time => 1)->ids ], [ $first ],
 
 
 
-=== TEST 14: a reload changes flush and durable
+=== TEST 14: a reload can change flush and durable
 --- http_config
     longpoll_zone zone=p14:1m persist=$TEST_NGINX_DATA/p14 flush=1h;
 --- config
@@ -214,7 +213,7 @@ my $has = sub {
     return scalar grep { /"data":"?$_[0]"?,/ } <$in>;
 };
 
-# the first of a life may be written at once
+# The writer may write the first event of an epoch at once.
 
 publish($cat, '"first"');
 wait_until { -s "$file.state" } 'the notes';
@@ -248,7 +247,7 @@ is($has->('durable\d+'), 20, 'each once');
 
 
 
-=== TEST 15: durable: parked polls, batches, order, on both workers
+=== TEST 15: durable: parked polls, batches and the order, on both workers
 --- http_config
     longpoll_zone zone=p15:1m persist=$TEST_NGINX_DATA/p15 durable=on;
 --- config
@@ -269,7 +268,7 @@ for my $from (sort keys %$on) {
     }
 }
 
-# one of the two is not the one that writes
+# One of the two workers is not the writer.
 
 for my $pid (sort keys %$on) {
     in_time(0.2, 'a publisher is told at once', sub {
@@ -302,7 +301,7 @@ is(status('p15')->{published}, 4 + 18 + 100 + 30, 'all are counted, once');
 
 
 
-=== TEST 16: durable: a key, again while its event waits and afterwards
+=== TEST 16: durable: a key is repeated while its event waits for the disk
 --- http_config
     longpoll_zone zone=p16:1m persist=$TEST_NGINX_DATA/p16 durable=on;
 --- config
@@ -326,7 +325,7 @@ is(status('p16')->{published}, 1, 'published once');
 
 
 
-=== TEST 17: two zones, two files, each its own
+=== TEST 17: two zones have two files, and each uses its own
 --- http_config
     longpoll_zone zone=p17:1m persist=$TEST_NGINX_DATA/p17 durable=on;
     longpoll_zone zone=p17b:1m persist=$TEST_NGINX_DATA/p17b durable=on;
@@ -362,7 +361,7 @@ is the file of zone "pa" already
 
 
 
-=== TEST 19: a file that stands beside another zone's is refused
+=== TEST 19: a file whose name is that of another zone's second file is refused
 --- http_config
     longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/same.state;
     longpoll_zone zone=pb:1m persist=$TEST_NGINX_DATA/./same;
@@ -373,7 +372,7 @@ is the file of zone "pa" already
 
 
 
-=== TEST 20: files with names that begin alike
+=== TEST 20: two files whose names begin alike are accepted
 --- http_config
     longpoll_zone zone=p20:1m  persist=$TEST_NGINX_DATA/p20;
     longpoll_zone zone=p20b:1m persist=$TEST_NGINX_DATA/p20.other;

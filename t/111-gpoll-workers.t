@@ -1,5 +1,5 @@
-# gpoll's clients over several workers: a place is the zone's, and holds over
-# reloads and the death of a worker.
+# gpoll's clients on several workers: the zone has the cursor of a client, which
+# survives reloads and the death of a worker.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -44,7 +44,7 @@ for my $n (1 .. 20) {
 
 
 
-=== TEST 2: of two polls on two workers each message goes to one
+=== TEST 2: of two polls on two workers, one gets each message
 --- config
     location = /poll {
         longpoll_category  $arg_c;
@@ -86,7 +86,7 @@ ok(!(grep { !$_->silent } @conns), 'and no more');
 
 
 
-=== TEST 3: places hold over a reload, and parked polls are sent away
+=== TEST 3: client cursors survive a reload, which ends the parked polls
 --- config
     location = /poll {
         longpoll_category  $arg_c;
@@ -135,7 +135,7 @@ wait_gone(@leaving);
 
 
 
-=== TEST 4: clients go along into a zone of another size
+=== TEST 4: clients move into a zone of another size
 --- http_config
     longpoll_zone zone=room:1m;
 --- config
@@ -151,7 +151,8 @@ my @ids = map { client('/poll') } 1 .. 20;
 
 publish($cat, qq("$_")) for 1 .. 3;
 
-# every second one has had the first; five of them wait for something else
+# Every second client has had the first message.  Five of these wait in another
+# category.
 
 is(get("/poll?c=$cat&client-id=$ids[2 * $_]")->body, 1, 'one of three')
     for 0 .. 9;
@@ -161,7 +162,7 @@ my @p = map { poll({ uri => '/poll' }, c => $other, 'client-id' => $_) }
 
 wait_waiting(5);
 
-# the next one of each, in a larger zone and then in a smaller one
+# Each client reads its next message in a larger zone and then in a smaller one.
 
 for my $size ('4m', '512k') {
     change_conf { s/zone=room:\w+/zone=room:$size/ };
@@ -181,7 +182,7 @@ is(join(' ', map { get("/poll?c=$cat&client-id=$ids[2 * $_]")->body } 0 .. 4),
 
 
 
-=== TEST 5: a worker is killed with parked polls: its clients go on with another
+=== TEST 5: a worker with parked polls is killed: its clients use another one
 --- http_config
     longpoll_zone zone=killed:1m inactive=5s;
 --- config
@@ -212,7 +213,7 @@ wait_waiting(10);
 publish('all', '"x"');
 is($_->answer->body, 'x', 'it has its message') for @p;
 
-# its bit is no longer there: a client that the dead worker left is idle
+# The zone has cleared the dead worker's bit, so its clients count as idle.
 
 wait_until {
     my $r = http('HEAD', '/poll?client-id=' . escape($idle[0]));
@@ -237,7 +238,7 @@ pass('who does not come back is forgotten');
 my $clients = 10_000;
 my (@ids, @had);
 
-# what every client asks and does with the answer, over so many connections
+# Every client sends one request, over a few shared connections.
 
 my $all = sub {
     my ($uri, $on) = @_;
@@ -284,7 +285,7 @@ is_deeply(\%had, { 'a b c d' => $clients }, 'every message once, and in order');
 is(status()->{delivered}, 4 * $clients, 'as the figures say');
 cmp_ok(status()->{used}, '<', 64 * 1048576, 'in the zone');
 
-# and woken, as many as there are connections
+# Then as many clients as there are connections wait and are woken.
 
 my @p = map { poll({ uri => '/poll' }, 'client-id' => $_) } @ids[0 .. 399];
 

@@ -1,13 +1,13 @@
-# Every example of golongpoll's API page (HttpLongPollAPI.md), answered as its
-# server answers: keys, their order, spacing, texts and headers to the byte.
-# What differs from answer to answer, timestamps and ids, is checked by form.
-# The page prints blanks of its own between two events; the server sends none.
+# Every example of golongpoll's API page (HttpLongPollAPI.md): the module
+# answers as golongpoll's server does.  Keys, their order, spacing, texts and
+# headers are compared byte for byte, timestamps and ids by their form.  The
+# page prints blanks between two events, but the server sends none.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 
-# the page's server: the longest timeout is 110 seconds
+# As on the page, the longest timeout is 110 seconds.
 
 add_block_preprocessor(sub {
     my ($block) = @_;
@@ -98,8 +98,9 @@ is_deeply([$r->ids], \@ids, 'both events');
 
 === TEST 5: Timeout Response
 --- scenario
-# the page waits for ten seconds and since March 2021, when no nginx of this
-# life was there; from a smaller number the answer is the page's to the byte
+# The page's poll has a timeout of ten seconds and a since_time of March 2021,
+# which is before this zone's epoch.  With since_time=0 the answer is that of
+# the page, byte for byte.
 
 my $r = get('/events?category=timeout-response&timeout=1&since_time=0');
 
@@ -156,7 +157,7 @@ is($r->header('X-Content-Type-Options'), 'nosniff', 'X-Content-Type-Options');
 is($r->header('Content-Length'), '17', 'Content-Length');
 is($r->body, '{"success": true}', 'body');
 
-# stored as the publisher's own text, blanks and all
+# The zone stores the publisher's own text, including blanks.
 
 like(get('/events?category=chatroom-1234&timeout=30&since_time=0')->body,
      qr/"data":\{"display_name": "user123", "chat": "Hi everyone!"\},"id"/,
@@ -198,9 +199,9 @@ is_deeply([$p->response->ids], [$id], 'the next');
 
 
 
-=== TEST 11: what golongpoll's Go client does behind a time-out
+=== TEST 11: what golongpoll's Go client sends after a time-out
 --- scenario
-# it takes the answer's timestamp as its since_time, and has no last_id yet
+# The client uses the answer's timestamp as since_time, and has no last_id yet.
 
 my $r = get('/events?category=go&timeout=1');
 my $id = publish('go', '"right behind"');
