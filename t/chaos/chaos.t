@@ -1,19 +1,19 @@
-# A random run against a whole nginx: clients that publish, poll, follow, leave
-# and read slowly, while workers are killed, stopped and reloaded, and the clock
-# is set.  What they may see says t/lib/Longpoll/Oracle.pm; what is done,
-# t/lib/Longpoll/Chaos.pm.
+# A random run against a whole nginx.  Clients publish, poll, follow, leave and
+# read slowly, while workers are killed, stopped and reloaded, and the clock is
+# set.  t/lib/Longpoll/Oracle.pm says what clients may see;
+# t/lib/Longpoll/Chaos.pm makes and runs the steps.
 #
-#     SEED=n      the same steps again; printed by every run
+#     SEED=n      the same steps again; every run prints its seed
 #     SECONDS=n   how long, 50; over 70 in rounds, each with a seed of its own
-#     WORLD=a,b   only these
-#     SHRINK=n    how many seconds to look for a shorter failure, 60; 0: not
+#     WORLD=a,b   only these worlds
+#     SHRINK=n    how many seconds to look for a shorter failure, 60; 0: never
 #     LANES=n     how many worlds at once, 3
-#     CHAOS_SLACK=n   seconds over every promised time, 0.6; slow machines need
-#                     more
+#     CHAOS_SLACK=n   seconds allowed over every promised time, 0.6; slow
+#                     machines need more
 #
-# A failure is run again with ever fewer steps.  Processes are not as
-# repeatable as steps, so what is printed at the end failed at least once, and
-# whatever was left out by mistake was there in the list of all steps.
+# A failure is run again with ever fewer steps.  The steps are the same each
+# time, but processes are not.  So the steps printed at the end failed at least
+# once.  If one of them was left out by mistake, it is in the list of all steps.
 
 use strict;
 use warnings;
@@ -47,7 +47,7 @@ my @worlds = (
     { name => 'large', zone => ['64m'], conf => ['buffer=100000'], cats => 6,
       size => 3000, oracle => { buffer => 100000 } },
 
-    # here nobody is woken by the next event if not by this one
+    # With few events here, only an event's own wake-up can wake a poll.
 
     { name => 'quiet', zone => ['1m'], conf => ['buffer=1000'], cats => 20,
       size => 300, oracle => { buffer => 1000 },
@@ -82,13 +82,13 @@ my @worlds = (
       size => 1000, oracle => { buffer => 1000 },
       kinds => [qw( plain tls h2 h2 h2s )], per_second => { leave => 4 } },
 
-    # every other reload is the end of it
+    # Every second reload ends the zone's epoch.
 
     { name => 'size', zone => ['1m', '512k', '2m'], conf => ['buffer=300'],
       cats => 6, size => 500, oracle => { buffer => 300 },
       per_second => { reload => 0.5 }, settles => 6 },
 
-    # with a file, which publishers wait for, or not
+    # A zone with a file.  Publishers wait for the file, or do not.
 
     { name => 'file', zone => ['1m'], cats => 6, size => 1000,
       conf => ['buffer=50 persist=kept/events flush=100ms',
@@ -156,7 +156,8 @@ print "1..$tests\n";
 exit($failed ? 1 : 0);
 
 
-# What is left of the time, over all worlds; what begins later can have more.
+# Each world runs for its share of the time that is left.  A world that begins
+# later may get more.
 
 sub round {
     my @left = sort { ($b->{settles} // 0) <=> ($a->{settles} // 0) } @worlds;
@@ -205,14 +206,14 @@ sub round {
     }
 }
 
-# a line of a world; false: that was all
+# Passes on one line of a world; returns false at its end.
 
 sub relay {
     my ($out) = @_;
 
     my $line = '';
 
-    # unbuffered: select must see what is left
+    # Reads unbuffered, since select must see the rest.
 
     until ($line =~ /\n/) {
         sysread $out, $line, 1, length $line or return 0;
@@ -254,7 +255,7 @@ sub no_tls {
     return;
 }
 
-# of our own, for as long as this runs
+# A certificate of our own, for this run.
 
 sub certificate {
     my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -267,7 +268,7 @@ sub certificate {
 }
 
 
-# one world, in a process of its own
+# Runs one world, in a process of its own.
 
 sub one {
     my ($name, $seed, $seconds) = @_;
@@ -308,8 +309,8 @@ sub one {
     exit 0;
 }
 
-# the places outside the lock where a worker can die; a short run has no time
-# for all of them
+# The points outside the lock where a worker can die.  A short run has no time
+# for all of them.
 
 sub points {
     my ($name, $seconds, @counts) = @_;
@@ -323,7 +324,7 @@ sub points {
     print "# never: @missing\n" if @missing;
 }
 
-# leaves out ever smaller pieces for as long as it still fails
+# Leaves out ever smaller pieces, as long as the run still fails.
 
 sub shrink {
     my ($world, $seed, $steps, $seconds, $failures) = @_;
@@ -341,7 +342,7 @@ sub shrink {
         return grep { $promise{ $_->{promise} } } @again;
     };
 
-    # what came later, whole kinds of steps, then pieces
+    # First the later steps, then whole kinds of steps, then pieces.
 
     $steps = [ grep { $_->[0] <= $last } @$steps ];
     $seconds = $last + 1.5 if $seconds > $last + 1.5;

@@ -1,5 +1,6 @@
-# The wall clock is set by an hour while nginx runs (t/faults/clock.c): what the
-# random run must take as it comes is told to the byte here.
+# The wall clock is set by an hour while nginx runs (t/faults/clock.c).  The
+# random run allows for any effect of this; here each answer is compared byte by
+# byte.
 
 use strict;
 use warnings;
@@ -26,7 +27,7 @@ plan skip_all => 'not built: build/chaos/clock.so' unless -e $preload;
 
 my $server;
 
-# how many seconds nginx's wall clock is ahead
+# Sets how many seconds nginx's wall clock is ahead.
 
 sub set_clock {
     my ($ahead) = @_;
@@ -116,7 +117,7 @@ is(join('', $server->alerts), '', 'the log has no alerts');
 $server->end;
 
 
-# how late, when it goes forth, and when it goes back
+# How late a time-out is, when the clock is set forward and back.
 
 start('');
 
@@ -178,8 +179,8 @@ is(said($parked->response), 'events a2', 'inactive: and it is woken');
 $server->end;
 
 
-# between two epochs: what the file says of the first one counts, and of what was
-# deleted only its notes
+# The clock goes back between two epochs.  nginx reads the times of the first
+# epoch from its file.  If all events were deleted, only the notes have them.
 
 for my $end (qw( quit kill_all )) {
     for my $gone (0, 1) {

@@ -1,5 +1,5 @@
-# A publish whose worker dies at one of its stores, whichever, and that is asked
-# for again with its key: it is there once, and is counted.
+# A worker dies at one of the stores of a publish, at each in turn.  The client
+# publishes again with the same key: the event exists once, and is counted.
 
 use strict;
 use warnings;
@@ -38,7 +38,7 @@ my $server = do {
                   . ' longpoll_publish events; }');
 };
 
-# whether it was answered at the first attempt
+# Publishes until there is an answer; true if the first attempt had one.
 
 sub publish {
     my ($n) = @_;
@@ -63,7 +63,8 @@ sub publish {
 
 my ($n, $whole, @wrong) = (0, 0);
 
-# it dies in front of store n; once between counting and committing
+# The worker dies before store n.  One of the stores lies between counting and
+# committing.
 
 while (!$whole and $n < 200) {
     $n++;

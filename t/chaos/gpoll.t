@@ -1,6 +1,6 @@
-# gpoll's clients while workers are killed, at chosen stores and at any time, and
-# reloaded: a message is never given twice and never out of order, and it is lost
-# to a client only where an answer's connection broke.  Nobody is forgotten.
+# gpoll's clients while workers are reloaded, and killed at chosen stores and at
+# any time.  A client never gets a message twice or out of order.  It loses a
+# message only where an answer's connection broke.  nginx forgets no client.
 #
 #     SEED=n      the same choices again; printed
 #     SECONDS=n   how long, 15
@@ -34,8 +34,8 @@ srand $seed;
 $SIG{PIPE} = 'IGNORE';
 
 
-# an nginx with sanitizers has no module to load, and its workers die by signals
-# alone
+# An nginx with sanitizers has no module to load; its workers die only by
+# signals.
 
 my $bomb = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1) . '/die';
 my @points = Longpoll::Chaos::points();
@@ -65,7 +65,7 @@ _EOC_
 _EOC_
 
 
-# clients, every third with two polls at once
+# Clients; every third has two polls at once.
 
 my (%on, @clients);
 my $select = IO::Select->new;
@@ -116,7 +116,7 @@ while (time < $begin + $seconds and !@wrong) {
 }
 
 
-# the end: all come to the last one
+# The end: all clients get the last message.
 
 arm(0);
 my $end = time + 20;
@@ -124,7 +124,7 @@ my $end = time + 20;
 $ending = 1;
 turn() while $published != $stored and !@wrong and time < $end;
 
-# one more, when nobody dies any more: that one cannot be lost
+# One more message, when no worker dies any more: no client can lose it.
 
 my $calm = time + 1;
 turn() while time < $calm;
@@ -167,7 +167,7 @@ done_testing();
 
 sub arm { Longpoll::Chaos::number($bomb, 'Q', $_[0]) }
 
-# no worker may be there for a moment
+# For a moment there may be no worker.
 
 sub connection {
     my $conn;
@@ -204,7 +204,7 @@ sub ask {
         or broke($o);
 }
 
-# what was on its way may be lost
+# The client may lose the message that was on its way.
 
 sub broke {
     my ($o) = @_;
@@ -215,7 +215,7 @@ sub broke {
     ask($o->{client});
 }
 
-# the same, on the client's own account
+# The same, after the client closed the connection itself.
 
 sub gave_up {
     my ($o) = @_;
@@ -224,7 +224,7 @@ sub gave_up {
     broke($o);
 }
 
-# one after the other, each until it is known to be there
+# Publishes one message after the other, each until it is known to be stored.
 
 sub publish {
     if ($published == $stored) {

@@ -1,10 +1,10 @@
 # A zone begins a new epoch while nginx goes on: with another size, and in the
-# new binary of an upgrade (USR2), there and back.  In an upgrade there are two
-# zones for a while, and two masters with workers that take connections from
-# the same sockets.
+# new binary of an upgrade (USR2), there and back.  During an upgrade there are
+# two zones.  The workers of two masters accept connections from the same
+# sockets.
 #
-# Nothing is random here; what is promised says docs/operations.md, Reload and
-# quit, and docs/protocol.md, Missed.
+# Nothing is random here.  docs/operations.md, Reload and quit, and
+# docs/protocol.md, Missed, describe what is promised.
 
 use strict;
 use warnings;
@@ -28,7 +28,7 @@ my $locations = <<'_EOC_';
         }
 _EOC_
 
-# what nginx says of a worker that was killed, with the lock or without
+# nginx's messages about a killed worker, with the lock or without
 
 my $killed = qr/exited on signal 9|was locked by/;
 
@@ -37,7 +37,7 @@ my $server;
 $SIG{PIPE} = 'IGNORE';
 
 
-# clients: each has a connection of its own, and so a worker
+# Clients: each has a connection of its own, and so a worker.
 
 sub client { Longpoll::Client->new(port => $server->port) }
 
@@ -78,7 +78,7 @@ sub wait_waiting {
     wait_until("$n waiting", sub { figures($client)->{waiting} == $n });
 }
 
-# what an answer says, in a few words
+# an answer in a few words
 
 sub said {
     my ($r) = @_;
@@ -89,7 +89,7 @@ sub said {
                      $r->missed ? 'missed' : ();
 }
 
-# the bits of an id that are the zone's life, and those of none else
+# The bits of an id that name the zone's epoch; no other epoch has them.
 
 sub life { substr $_[0], 20 }
 
@@ -107,7 +107,7 @@ sub signal {
     kill $signal, $pid or die "kill -$signal $pid: $!\n";
 }
 
-# an old master is the new one's parent, too
+# An old master is the parent of the new one, too.
 
 sub workers {
     my ($master) = @_;
@@ -118,7 +118,7 @@ sub workers {
     return @pids;
 }
 
-# the new binary is there, with its workers; the old master, the new one
+# Starts the new binary; returns the old master and the new one.
 
 sub upgrade {
     my $old = $server->master;
@@ -132,8 +132,8 @@ sub upgrade {
             and workers($new) == 2;
     });
 
-    # they take connections as soon as their loops turn: who asks on a new one
-    # may meet either
+    # Workers accept connections as soon as their loops turn.  So a new
+    # connection may reach a worker of either master.
 
     return ($old, $server->master);
 }
@@ -144,7 +144,7 @@ sub wait_no_workers {
     wait_until("no workers of $master", sub { !workers($master) });
 }
 
-# whoever inherits it may take his time to ask for its exit status
+# The process that inherits a master may ask late for its exit status.
 
 sub wait_gone {
     my ($pid) = @_;
@@ -155,7 +155,7 @@ sub wait_gone {
     });
 }
 
-# nginx's pid file is the old master's again
+# Waits until nginx's pid file is the old master's again.
 
 sub wait_back {
     my ($old) = @_;
@@ -173,7 +173,7 @@ sub no_alerts {
     is(join('', @alerts), '', "$name: the log has no other alerts");
 }
 
-# those that leave are told so, and in time
+# The old workers answer their polls in time, and tell the clients to leave.
 
 sub drained {
     my ($name, $begin, @polls) = @_;
@@ -191,7 +191,7 @@ sub drained {
 }
 
 
-# the new binary, to the end
+# an upgrade to the new binary, completed
 
 {
     my $name = 'an upgrade';
@@ -201,7 +201,7 @@ sub drained {
     my $a1 = publish(farm => 'a1');
     my $a2 = publish(farm => 'a2');
 
-    # two that stay with an old worker for as long as it lives
+    # Two clients stay with an old worker as long as it runs.
 
     my @stay = map { my $c = client(); figures($c); $c } 1, 2;
     my @farm = map { poll("category=farm&last_id=$a2") } 1 .. 10;
@@ -260,7 +260,7 @@ sub drained {
        "$name: with an old id and its time, too");
     is(said($from_start->response), 'events b1', "$name: from 0 not");
 
-    # the old one goes; parked polls do not notice
+    # The old master quits; parked polls go on.
 
     @new = map { poll("category=farm&last_id=$b1") } 1 .. 20;
     wait_waiting(20);
@@ -275,7 +275,8 @@ sub drained {
     is(join(' ', map { said($_->response) } @new),
        join(' ', ('events b2') x 20), "$name: and workers wake each other");
 
-    # what it left, others' processes use; a reload, a kill, and the next one
+    # The new processes use the memory that the old master created.  They
+    # survive a reload, a kill, and the next upgrade.
 
     $server->reload;
     my ($worker) = $server->workers;
@@ -302,7 +303,7 @@ sub drained {
 }
 
 
-# the way back
+# an upgrade that is taken back
 
 {
     my $name = 'the way back';
@@ -320,7 +321,7 @@ sub drained {
 
     wait_waiting(10);
 
-    # HUP gives the old master its workers back, with the zone as it was
+    # HUP gives the old master its workers back; the zone still has its events.
 
     signal($old, 'HUP');
     wait_until('the old workers', sub { workers($old) == 2 });
@@ -352,7 +353,7 @@ sub drained {
     is("$st->{events} $st->{published} $st->{waiting} $st->{categories}",
        '2 2 0 1', "$name: the figures are the old zone's");
 
-    # and once more, there
+    # once more an upgrade, which stays
 
     ($old, $new) = upgrade();
     signal($old, 'QUIT');
@@ -391,7 +392,7 @@ sub drained {
 
     is(figures()->{waiting}, 10, "$name: the parked stay");
 
-    # this time it starts, and is killed with its workers
+    # This time the new binary starts, and is killed with its workers.
 
     (undef, my $new) = upgrade();
     my @workers = workers($new);
@@ -402,7 +403,7 @@ sub drained {
     wait_gone($_) for @workers;
     wait_back($old);
 
-    # who had come to the new one has lost the connection
+    # A client of the new binary has lost its connection.
 
     my @left = grep { $_->fill(0.01); !$_->{eof} } @mixed;
 
@@ -424,7 +425,8 @@ sub drained {
 {
     my $name = 'another size';
 
-    # the parked go one by one: the first in each worker at once, the next late
+    # Parked polls leave one by one: the first of each worker at once, the next
+    # one late.
 
     start(http => "longpoll_drain 30s;\n$http");
 
@@ -434,7 +436,7 @@ sub drained {
 
     wait_waiting(10);
 
-    # a publish of which an old worker has half: it has asked for the rest
+    # An old worker has half of a publish, and has asked for the rest.
 
     my $half = client();
     my $body = '{"category":"farm","data":"a2"}';
@@ -482,7 +484,8 @@ sub drained {
     is(said(answer('category=farm&since_time=0')), 'events a1 b1 missed',
        "$name: and who asks for all there is");
 
-    # parked polls are drained, and the old zone's memory goes with its workers
+    # Parked polls are drained.  The memory of the old zone is freed with its
+    # workers.
 
     @polls = map { poll("category=farm&last_id=$b1") } 1 .. 10;
     wait_waiting(10);
@@ -495,7 +498,7 @@ sub drained {
     is(said(answer("category=farm&last_id=$a1")), 'events b1 missed',
        "$name: with all that the other one had");
 
-    # one that is refused changes nothing
+    # A refused reload changes nothing.
 
     my $c1 = publish(farm => 'c1');
     my $refused = () = $server->log =~ /too small/g;
@@ -517,7 +520,7 @@ sub drained {
     $server->end;
 }
 
-# how many pieces of shared memory the master and its workers have
+# the number of shared memory mappings of the master and its workers
 
 sub maps {
     my ($file) = @_;

@@ -1,5 +1,6 @@
-# A worker dies with the zone's lock when nginx's master cannot take it away: it
-# is in the middle of a reload, and wants the lock itself, or it is dead, too.
+# A worker dies with the zone's lock when nginx's master cannot release it.  The
+# master is in the middle of a reload, and wants the lock itself, or the master
+# is dead, too.
 
 use strict;
 use warnings;
@@ -38,7 +39,7 @@ sub start {
                   . ' longpoll_publish events; }');
 }
 
-# the next store but n, in whatever worker
+# Arms the store after the next n stores, in any worker.
 
 sub arm {
     my ($n) = @_;
@@ -54,7 +55,8 @@ sub publish {
                          body => qq({"category":"farm","data":"$data"}));
 }
 
-# one dies in the middle of a publish; a dead child is a zombie, or gone
+# A worker dies in the middle of a publish.  A dead child is a zombie, or
+# reaped.
 
 sub die_with_lock {
     my (@before) = @_;
@@ -99,7 +101,8 @@ sub serves {
 local $ENV{LONGPOLL_DIE} = $bomb;
 
 
-# in a reload: a file of the configuration is opened when somebody writes to it
+# During a reload.  The master blocks while it opens a file of the
+# configuration, until the test writes to it.
 
 {
     start();
@@ -134,7 +137,7 @@ local $ENV{LONGPOLL_DIE} = $bomb;
 }
 
 
-# without a master nobody starts others, but those there are go on
+# Without a master no new workers start, but the others go on.
 
 {
     start();

@@ -1,11 +1,10 @@
-# Many clients at once.  30,000 polls are parked, woken and leave, six times
+# Many clients at once.  30,000 polls are parked, woken and closed, six times
 # over; in every third round the clients are killed in the middle.  Then 40
-# clients ask for large answers and read nothing.
+# clients request large answers and read nothing.
 #
 #     CLIENTS=n   how many, 30000
 #
-# The clients are those of the load generator (bench/), which checks every
-# answer.
+# The clients are those of the load generator (bench/).  It checks every answer.
 
 use strict;
 use warnings;
@@ -96,7 +95,7 @@ sub rounds {
         push @kilobytes, memory($server->workers);
     }
 
-    # what malloc() gives back goes up and down, the maximum does not
+    # The memory that malloc() returns varies; the maximum does not.
 
     cmp_ok(max(@kilobytes[3 .. 5]), '<', 1.1 * max(@kilobytes[0 .. 2]),
            "memory is flat: @kilobytes kB");
@@ -104,7 +103,7 @@ sub rounds {
 }
 
 
-# 40 clients that ask for much and read nothing; the kernel buffers some of it
+# 40 clients that request much and read nothing; the kernel buffers some of it.
 
 sub unread {
     my $mb = '"' . 'x' x 900_000 . '"';
@@ -132,7 +131,7 @@ sub unread {
             if $uri eq '/events';
     }
 
-    # one event for all of them: they share its bytes
+    # One event for all clients: they share its bytes.
 
     my @c = map { slow('/events?category=one&timeout=60') } 1 .. $n;
 
@@ -147,7 +146,7 @@ sub unread {
 
     my $more = memory($server->workers) - $before;
 
-    # as published, as copied by a worker, and as sent by two
+    # The event exists as published, as copied by a worker, and as sent by two.
 
     cmp_ok($more, '<', 4 * 7168,
            "one event of 7 MB for $n who do not read it takes $more kB");

@@ -3,8 +3,8 @@
 #
 #     RELOADS=n   how many, 1000
 #
-# Publishers and clients are processes of their own.  A client polls again after
-# every answer of a worker that leaves, and dies when an event is lost, doubled
+# Publishers and clients are processes of their own.  When a leaving worker
+# answers, the client polls again.  A client dies if an event is lost, doubled
 # or out of order.
 
 use strict;
@@ -106,7 +106,7 @@ sub child {
     return { pid => $pid, from => $from, code => $code, n => $n };
 }
 
-# publishes numbers until SIGTERM; the last event says that it is the last
+# Publishes numbers until SIGTERM; the last event is marked as the last.
 
 sub publish {
     my ($n) = @_;
@@ -129,7 +129,7 @@ sub publish {
     }
 }
 
-# three clients of four follow one category, the fourth follows both
+# Three of four clients follow one category, the fourth follows both.
 
 sub follow {
     my ($n) = @_;
@@ -142,7 +142,7 @@ sub follow {
     while (%wanted) {
         $c //= Longpoll::Client->new(port => $port);
 
-        # as golongpoll's clients, or with the id alone
+        # The cursor of golongpoll's clients, or the id alone.
 
         my $cursor = $n % 3 && defined $id ? '' : "&since_time=$since";
         $cursor .= "&last_id=$id" if defined $id;
@@ -152,7 +152,7 @@ sub follow {
         };
 
         if (!$r) {
-            # nginx has closed the idle connection
+            # nginx has closed the idle connection.
 
             die $@ if $@ !~ /^the connection ended before the answer$|^send: /;
             undef $c;

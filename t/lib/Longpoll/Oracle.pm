@@ -19,12 +19,12 @@ package Longpoll::Oracle;
 #     $oracle->deleted($delete, $answered)
 #     $oracle->ask($reader)                  a poll that is being sent
 #     $oracle->answer($reader, $response)    its answer; moves its cursor
-#     $oracle->lost_poll($reader)            its connection ended
-#     $oracle->complete($reader)             its cursor went from its start on:
-#                                            has it all?
-#     $oracle->lost                          at the end, of what others may read
-#     $oracle->set_clock($ahead, $set)       nginx's wall clock is set, so many
-#                                            seconds ahead of the test's; $set
+#     $oracle->complete($reader)             checks that it has all events from
+#                                            its start to its cursor
+#     $oracle->lost                          checks at the end that some reader
+#                                            has each event
+#     $oracle->set_clock($ahead, $set)       $set sets nginx's wall clock $ahead
+#                                            seconds ahead of the test's
 #                                            does it
 #     $oracle->epoch_ends, ->epoch_ended     a reload with another size: from
 #                                            its signal until the last worker of
