@@ -24,7 +24,7 @@ my %modes = (
     store    => '-c 2 -k 4 -n 24',
 );
 
-# what each fault is counted as; an event that is misrouted is also lost
+# The counters of each fault.  An event that is misrouted is also lost.
 my %counted = (
     none     => [],
     close    => [],
@@ -44,7 +44,7 @@ my @kinds = qw(bad misrouted lost doubled reordered);
 my $run   = 0;
 our $limit = '';
 
-# run(PROTOCOL, FAULT, OPTION...): the exit code and the figures
+# run(PROTOCOL, FAULT, OPTION...) returns the exit code and the figures.
 sub run {
     my ($proto, $fault, @args) = @_;
     my $url = "http://127.0.0.1:$port/$proto/$fault/r" . ++$run;
@@ -88,7 +88,8 @@ sub try {
 
 for my $mode (sort keys %modes) {
     for my $fault (sort keys %counted) {
-        # the first three do not poll, the others would wait for each lost event
+        # The first three modes do not poll, the others would wait for each lost
+        # event.
         next if $fault eq 'status' && $mode =~ /publish|store|catchup/
             || $fault eq 'deaf' && $mode =~ /own|lockstep/;
 
@@ -128,7 +129,7 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     like($said, qr/open files/, 'and the message says why');
 }
 
-# what earlier runs have left may be more than an answer has
+# Earlier runs may have left more events than one answer holds.
 for my $mode (qw(publish catchup)) {
     for (1, 2) {
         my ($code, $said) = run('golongpoll', 'pages', $modes{$mode}, $mode);
@@ -138,14 +139,14 @@ for my $mode (qw(publish catchup)) {
     ++$run;
 }
 
-# an answered poll is not parked
+# A poll that is answered is not parked.
 {
     my ($code, $said, %figure) = run('golongpoll', 'status', '-c 20 park');
     is($code, 1, 'a parked poll that is answered fails the run');
     ok($figure{bad}, 'and is told');
 }
 
-# and is documented
+# The page documents every option.
 {
     my $usage = `$bench 2>&1`;
     open my $fh, '<', "$root/docs/benchmark.md" or die "benchmark.md: $!\n";

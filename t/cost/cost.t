@@ -1,5 +1,5 @@
-# What an operation costs, in instructions, which a busy machine does not
-# change.
+# The cost of an operation in instructions, a figure that is the same on a busy
+# machine.
 #
 # callgrind counts the instructions of a worker for few operations and for many;
 # the difference, divided by the operations, must not exceed t/cost/budget.
@@ -118,7 +118,7 @@ sub client {
     return $clients{$name} //= Longpoll::Client->new(port => $clients{port});
 }
 
-# its answer comes after those of all requests before it
+# Returns when nginx has answered all earlier requests.
 
 sub ping {
     my $answer = client('p')->request(GET => '/floor')->response;
@@ -150,7 +150,7 @@ sub get {
     return $answer;
 }
 
-# a cheap check: the client must not take the time
+# The check is cheap, so that the client does not slow the test down.
 
 sub check {
     my ($answer, $events) = @_;
@@ -168,7 +168,7 @@ sub park {
     return $n;
 }
 
-# when it returns, all polls are parked again
+# When wake() returns, all polls are parked again.
 
 sub wake {
     my ($n) = @_;
@@ -189,7 +189,7 @@ sub wake {
 }
 
 
-# instructions for each operation
+# Returns the instructions of one operation.
 
 sub spent {
     my ($case) = @_;
@@ -226,7 +226,7 @@ _EOC_
 }
 
 
-# the budget: a line for what it was recorded with, and one for each figure
+# The budget has a line with compiler and nginx, and one for each figure.
 
 sub this_build {
     my ($nginx) = `@{[ Longpoll::Server::nginx() ]} -v 2>&1` =~ m{/([\d.]+)};
@@ -333,7 +333,8 @@ sub compare {
     my $more = $kind eq 'all' && $case->{loose} || $tolerance{$kind};
     my $room = abs($may) * $more / 100;
 
-    # on a slow machine fewer operations share the cost of each second's tick
+    # On a slow machine fewer operations share the cost of the tick of each
+    # second.
 
     $room = 25 if $room < 25;
 
@@ -348,7 +349,7 @@ sub compare {
         if $is < $may - $room;
 }
 
-# the functions that have most of the module's own instructions
+# The functions that have most of the module's own instructions.
 
 sub most_of {
     my ($text, $by) = @_;

@@ -1,6 +1,6 @@
-# docs/alerts.yml, as Prometheus' own promtool reads it: the rules are rules,
-# and each fires by some figures and not by others (alerts.test.yml).  What the
-# page shows of prometheus.yml is a configuration.
+# docs/alerts.yml, read by Prometheus' own promtool: the rules are valid, and
+# each fires with some figures and not with others (alerts.test.yml).  The part
+# of prometheus.yml in the page is a valid configuration.
 
 use strict;
 use warnings;
@@ -35,7 +35,7 @@ ok($ok, 'promtool takes them') or diag($said);
 ($ok, $said) = tried($rules);
 ok($ok, 'each fires when it should') or diag($said);
 
-# a rule that always fires, or never, must not pass
+# The tests must fail for a rule that always fires, or never.
 
 for my $alert (@alerts) {
     for my $never ('vector(1) > 2', 'vector(1)') {
@@ -53,7 +53,7 @@ my @told = slurp("$root/$page") =~ /^\| `(Longpoll\w+)` \|/mg;
 
 is_deeply([sort @told], [sort @alerts], "$page says what to do with each");
 
-# prometheus.yml
+# The page's prometheus.yml.
 
 my @yaml = grep { $_->{language} eq 'yaml' } blocks($page);
 

@@ -1,6 +1,6 @@
-# Every command in the pages that shows its answer, run in the page's order
-# against the README's configuration, and what it prints; Longpoll::Told
-# compares it.
+# Every command in the pages that shows its answer: the test runs it in the
+# page's order against the README's configuration, and Longpoll::Told compares
+# the output.
 
 use strict;
 use warnings;
@@ -17,7 +17,7 @@ use Longpoll::Pages qw( blocks pages );
 use Longpoll::Server qw( wait_until );
 use Longpoll::Told ();
 
-# what the pages' URLs have beyond the README's
+# Zones and locations that the pages' URLs need beyond the README's.
 
 my $more_zones = <<'_EOC_';
     longpoll_zone zone=short:1m buffer=2;
@@ -88,7 +88,7 @@ for my $page (pages()) {
     is(join('', $conf->alerts), '', "$page: nothing in the error log");
 }
 
-# the test must be able to say no
+# The test must notice a wrong answer.
 
 my $id = '01a1fbf7-d295-7000-817d-7b3c846537e6';
 

@@ -1,6 +1,6 @@
-# docs/comparison.md, What happens when: what the page says of nchan,
-# push-stream and this module, tried.  One publisher, two workers; what was
-# acknowledged is counted, and looked for afterwards.
+# docs/comparison.md, What happens when: the test tries what the page says of
+# nchan, push-stream and this module.  One publisher sends to two workers.  The
+# test counts the acknowledged messages and looks for each of them afterwards.
 
 use strict;
 use warnings;
@@ -76,7 +76,7 @@ _EOC_
     },
 );
 
-# what the page says, as a check of the number that was found
+# The page's words, each with a check of (lost, acknowledged).
 
 my %says = (
     'all are there'  => sub { $_[0] == 0 },
@@ -114,7 +114,7 @@ sub check {
     my ($found, $of) = eval { $try->() };
     my $why = $@;
 
-    # what another server does besides is not our business
+    # If another server fails in a way the page does not mention, skip the case.
 
     if (!defined $of and $own->{load}) {
         $conf->end;
@@ -167,7 +167,7 @@ _EOC_
     ($conn, $stuck) = (undef, 0);
 }
 
-# who has no answer after five seconds has none
+# A read gives up after five seconds.
 
 sub connection {
     my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1:' . $conf->port)
@@ -177,7 +177,8 @@ sub connection {
     return $sock;
 }
 
-# Whether it was acknowledged.  In one write, or the kernel waits.
+# Returns whether the server acknowledged the message.  The request goes out in
+# one write, since the kernel delays the second of two.
 
 sub publish {
     my ($category, $body) = @_;
@@ -207,8 +208,8 @@ sub publish {
     return $head =~ m{^HTTP/1\.1 2};
 }
 
-# All categories are asked at once, because who has nothing takes a second to
-# say so.  What there is, is found by the numbers that stand in the messages.
+# Asks for all categories at once, because a server takes a second to answer for
+# an empty one.  The numbers in the messages identify them.
 
 sub lost {
     my (@acknowledged) = @_;
@@ -281,8 +282,7 @@ sub killed {
     return (scalar @lost, scalar @told);
 }
 
-# 8,000 messages of a kilobyte do not fit into 8 megabytes, with what belongs to
-# them
+# 8,000 messages of a kilobyte and their headers do not fit into 8 megabytes.
 
 sub full {
     start('8m');

@@ -1,6 +1,6 @@
-# Every configuration in the pages: nginx -t takes it, without a word of
-# warning; and where it has locations of the module it is started, and each of
-# these is asked.
+# Every configuration in the pages: nginx -t accepts it without a warning.  If
+# it has locations of the module, nginx is started, and the test sends a request
+# to each of them.
 
 use strict;
 use warnings;
@@ -39,7 +39,7 @@ for my $block (map { blocks($_) } pages()) {
     ask($conf, $where, $block->{text}) if $ok;
 }
 
-# the test must be able to say no
+# The test must notice a broken configuration.
 
 for my $wrong ("longpoll_drain 5 s;\n",
                "location = /x { longpoll_subscribe events buffer=1; }\n",
@@ -60,8 +60,8 @@ note($_) for @left;
 done_testing();
 
 
-# OPTIONS is answered at once by every location of the module: by itself, if
-# nobody before it says no
+# Every location of the module answers OPTIONS at once, unless nginx's access
+# rules refuse the request first.
 
 sub ask {
     my ($conf, $where, $text) = @_;
@@ -91,7 +91,7 @@ sub ask {
 
     $conf->end;
 
-    # how many files a process may have is this machine's business
+    # The limit of open files depends on the machine.
 
     is(join('', grep { !/setrlimit/ } $conf->alerts), '',
        "$where: nothing in the error log");

@@ -1,5 +1,5 @@
-# tools/layout.pl can say no: files that break each rule are added to a copy of
-# the sources, and each must be named.
+# tools/layout.pl finds mistakes: the test adds files that break each rule to a
+# copy of the sources, and the tool must name each of them.
 
 use strict;
 use warnings;
@@ -100,7 +100,7 @@ done_testing();
 
 sub include { return qq(#include "${us}_$_[0].h"\n) }
 
-# a definition in nginx's form, of a function that may call another one
+# A function definition in nginx's form, with an optional call of another one.
 
 sub function {
     my ($name, $calls) = @_;

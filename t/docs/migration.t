@@ -1,6 +1,6 @@
-# docs/migration.md, from nchan and from push-stream: what it shows as the old
-# server's configuration is taken by that server, which answers as the page
-# says; and so is, here, what takes its place.
+# docs/migration.md, from nchan and from push-stream: the old server accepts the
+# page's old configuration, this module accepts the new one, and both answer as
+# the page says.
 
 use strict;
 use warnings;
@@ -32,7 +32,7 @@ for my $block (blocks($page)) {
 is_deeply([sort keys %blocks], ['nchan', 'push-stream'], 'there are two');
 
 my %old = (
-    # both modules are loaded, as the page says they can be
+    # Both modules are loaded, since the page says that this works.
     nchan => [ load => [ $nchan, Longpoll::Server::modules() ] ],
     'push-stream' => [ nginx => "$peer/sbin/nginx", load => [
         "$peer/lib/nginx/modules/ngx_http_push_stream_module.so" ] ],
@@ -86,8 +86,8 @@ sub run {
     is(join('', $nginx->alerts), '', "$name, $when: nothing in the error log");
 }
 
-# what the configuration has is in the tables, too; and what these name, the old
-# server knows
+# The tables name every directive of the old configuration, and the old server
+# knows every directive that they name.
 
 sub documented {
     my ($name) = @_;

@@ -1,5 +1,5 @@
-# tools/pages.pl can say no: each thing that it looks for is put into a copy of the
-# pages and sources, and it must be named.
+# tools/pages.pl finds mistakes: the test puts each kind of mistake into a copy
+# of the pages and sources, and the tool must name it.
 
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ use Longpoll::Pages qw( slurp );
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
-# what tools/pages.pl reads, and where links lead
+# The files that tools/pages.pl reads, and those that the links name.
 
 system("cd '$root' && cp -r *.md *.c Makefile LICENSE src docs client demo t"
        . " tools bench '$dir'") == 0 or die "cp: $?\n";

@@ -1,5 +1,5 @@
-# docs/operations.md, Proxies in front: what it shows of HAProxy and Apache is
-# run, with an nginx behind, and does what the page says of it.
+# docs/operations.md, Proxies in front: HAProxy and Apache run with the page's
+# configurations in front of an nginx, and do what the page says.
 
 use strict;
 use warnings;
@@ -37,7 +37,7 @@ SKIP: {
         leaves('HAProxy', 0);
     });
 
-    # why the page has abortonclose
+    # Without abortonclose the page's promise does not hold.
 
     $text =~ s/^ +option +abortonclose\n//m or die "no abortonclose\n";
     spew("$dir/haproxy.cfg", $text);
@@ -110,8 +110,9 @@ sub runs {
     $server->wait_waiting(0);
 }
 
-# A client leaves: whether the poll stays until its time-out.  A proxy that
-# closes does so at once, and the poll is over before anybody loses patience.
+# A client leaves.  STAYS says whether its poll stays until its timeout.  If it
+# is undefined, the test only notes the time.  A proxy that closes its
+# connection does so at once, long before the longer timeout.
 
 sub leaves {
     my ($what, $stays) = @_;

@@ -1,6 +1,6 @@
-# The release and the package in bare Debians: in each suite the tarball is
-# unpacked, and the README's commands are run, up to a poll that waits and is
-# woken.
+# The release and the package in bare Debian systems.  In each suite the test
+# unpacks the tarball and runs the README's commands, up to a poll that waits
+# and is woken.
 #
 #     SUITES='bookworm sid'   of Debian, instead of bookworm and trixie
 #
@@ -125,7 +125,7 @@ sub packages {
                          && / -O2 / && / -Werror=format-security /) }
                 @compiled ], [], "$suite: with Debian's flags");
 
-    # dh and tools/build.sh have the same from `config`
+    # dh and tools/build.sh take the same files from `config`.
 
     my $dir = "$tree/build/package/unpacked";
     inside('build', 'dpkg', '-x', $deb, $dir);
@@ -156,8 +156,8 @@ sub lintian {
 
         my ($changes) = files('build', "$tree/build/package/*.changes");
 
-        # each release has a newer version of the standards, and the package
-        # has that of the oldest
+        # Each Debian release has a newer version of the standards.  The
+        # package names the version of the oldest.
 
         my $said = inside('build', 'lintian', '--allow-root', '--display-info',
                           '--fail-on', 'none', '--suppress-tags',
@@ -271,7 +271,7 @@ sub path {
 sub inside { return run('tools/root.sh', 'in', $suite, @_) }
 sub alone  { return run('tools/root.sh', 'alone', $suite, @_) }
 
-# a download, which may fail
+# Runs a download, which may fail.
 
 sub wanted {
     my ($which, @command) = @_;
@@ -306,7 +306,7 @@ sub files {
     return map { substr $_, length $before } glob path($which, $pattern);
 }
 
-# joins lines that end with a backslash
+# Joins lines that end with a backslash.
 
 sub joined {
     my $text = join "\n", @_;

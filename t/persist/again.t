@@ -1,7 +1,7 @@
-# Files are written anew when most of them is dead.  All of a zone's files
-# together stay below 1 MB and three times the lines of what lives, whatever is
-# published, deleted or taken; and what kills nginx meanwhile, at any call to the
-# disk, or cuts its power there, loses nothing.
+# The writer compacts a zone's files when most of their content is dead.  All
+# files of a zone together stay below 1 MB plus three times the lines of the
+# live events, whatever is published, deleted or read.  A kill or a power cut at
+# any call to the disk loses no event.
 
 use strict;
 use warnings;
@@ -58,7 +58,8 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     my $renewed = 0;
     my $inode = (stat $n->file)[1] // 0;
 
-    # 20 MB; of these 5 * 20 live, each of them with a line of 1,150 bytes or so
+    # The test publishes 20 MB, of which 5 * 20 events live.  A line has about
+    # 1,150 bytes.
 
     for my $i (1 .. 200) {
         publish_all($n, $c, map { event('c' . $_ % 5, qq("$i-$_-$kb")) }
@@ -89,11 +90,12 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     no_alerts($n, $name);
 }
 
-# small events have more bytes in the files than in the zone, and notes of what
-# their categories lost: that is no reason to write the same again
+# Small events need more bytes in the files than in the zone, and their
+# categories have notes of what they lost.  The writer must not compact for that
+# alone.
 
-# as fast as it goes; of events of a few bytes each the notes need nearly as much
-# as the lines
+# The test publishes as fast as it can.  For events of a few bytes the notes
+# need nearly as many bytes as the lines.
 
 for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
               [ 'flush=100ms', 100 ], [ 'flush=1s durable=on', 100 ])
@@ -114,9 +116,9 @@ for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
         }
     }
 
-    # each category has lost an event, and the note of that, 40 bytes, lives
-    # beside the line: with lines of a hundred bytes the files may be larger
-    # than three times the lines alone (docs/internals/persist.md)
+    # Each category has lost an event.  The note of the loss has 40 bytes and
+    # lives beside the line.  With lines of a hundred bytes the files may thus
+    # be larger than three times the lines alone (docs/internals/persist.md).
 
     my $lines = 20_000 * (101 + $size + 40);
 
@@ -180,7 +182,7 @@ for my $how (qw( deleted taken )) {
 }
 
 
-# exactness over a file that was written anew: what was lost is noted there
+# A compacted file still has the exact notes of what each category lost.
 
 {
     my $name = 'what was lost';
@@ -202,7 +204,7 @@ for my $how (qw( deleted taken )) {
         (stat $n->file)[1] != $inode;
     });
 
-    # a clean end would note it once more
+    # A clean end would write the notes once more, so nginx is killed.
 
     $n->kill_all;
     $n->up;
@@ -215,7 +217,7 @@ for my $how (qw( deleted taken )) {
 }
 
 
-# killed at every single call
+# nginx is killed, or loses its power, at each call to the disk in turn.
 
 for my $cut ('', 'names', 'files') {
     my $name = $cut ? "a power cut ($cut) at every call"
@@ -244,7 +246,8 @@ for my $cut ('', 'names', 'files') {
             $acked = $sent;
         }
 
-        # between two publishes, while a new file is written, nobody sees it
+        # The call may come between two publishes, while the writer compacts:
+        # then no publish fails, and the counter of calls shows that it came.
 
         $came++ if $n->disk('when') <= 0;
         $n->set_disk(when => 0, victim => 0);
@@ -261,7 +264,7 @@ for my $cut ('', 'names', 'files') {
             unless data($n->events('other')) eq 'k0';
         last if @trouble;
 
-        # the same from the beginning
+        # The next round begins with an empty zone.
 
         $n->kill_all;
         unlink glob $n->data . '/*';

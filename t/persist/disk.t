@@ -1,5 +1,5 @@
-# A disk that is slow, full or not to be written to, and files that somebody
-# moves, cuts or deletes under a running nginx.  t/faults/disk.c is that disk.
+# A disk that is slow, full or read-only, and files that somebody moves, cuts or
+# deletes under a running nginx.  t/faults/disk.c simulates the disk.
 
 use strict;
 use warnings;
@@ -31,7 +31,7 @@ sub no_alerts {
     is(join('', $n->alerts), '', "$name: no alerts");
 }
 
-# lines of the log, time and pid aside
+# The lines of the log, without time and pid.
 
 sub logged {
     my ($n, $pattern) = @_;
@@ -40,7 +40,7 @@ sub logged {
 }
 
 
-# an fsync that takes its time
+# Each fsync is slow.
 
 {
     my $name = 'a slow disk';
@@ -58,7 +58,7 @@ _EOC_
                           timeout => 10);
     $n->wait_waiting(1);
 
-    # on its way, and there for nobody
+    # The event waits for the disk, and no poll may see it.
 
     my $begin = time;
     my $b = $n->post(farm => '"b"');
@@ -85,7 +85,7 @@ _EOC_
         cmp_ok($r->at - $begin, '>=', 1.99, "$name: when it is on disk");
     }
 
-    # a time-out's time does not go beyond what waits
+    # The timestamp of a time-out answer is never later than a waiting event.
 
     my $poll = $n->poll(category => 'farm', timeout => 1,
                         last_id => $answer->header('Longpoll-Event-Id'));
@@ -104,7 +104,7 @@ _EOC_
     is(join(' ', $late->response->data), 'c',
        "$name: behind that time-out's time");
 
-    # many share few
+    # Many publishers share a few fsyncs.
 
     $n->set_disk(delay => 300);
 
@@ -126,7 +126,7 @@ _EOC_
     cmp_ok($took, '<', 2, "$name: and wait no longer for it");
     is($n->status('events')->{published}, $published, "$name: all are counted");
 
-    # one that does not wait for its answer
+    # A publisher leaves before it has its answer.
 
     my $gone = $n->post(cow => '"gone"');
     $n->post(cow => '"after"')->response;
@@ -138,7 +138,7 @@ _EOC_
        "$name: a publisher goes, others do not mind");
     is(data($n->events('pig')), 'going stays', "$name: its event stays");
 
-    # an end does not wait for ever, but for what was accepted
+    # A quit waits for the accepted events, but not for ever.
 
     $n->set_disk(delay => 300);
     my $last = $n->post(pig => '"last"');
@@ -155,7 +155,7 @@ _EOC_
 }
 
 
-# full, and without durable
+# The disk is full, without durable.
 
 {
     my $name = 'a full disk';
@@ -164,7 +164,7 @@ _EOC_
     my $first = $n->publish(farm => '"a"');
     $n->wait_data('a');
 
-    # some of it has room
+    # A part of the next event fits.
 
     $n->set_disk(room => 1 + 50);
     $n->publish(farm => '"b"');
@@ -190,7 +190,8 @@ _EOC_
     is($n->said([ category => 'farm', last_id => $first ]), 'b c',
        "$name: nothing is lost");
 
-    # and full at the end, of a life that had begun on disk
+    # The disk is full when nginx quits, after it has written events in this
+    # epoch.
 
     $n->publish(cow => '"x"');
     $n->wait_data(qw( a b c x ));
@@ -206,7 +207,7 @@ _EOC_
 }
 
 
-# full, and durable
+# The disk is full, with durable=on.
 
 {
     my $name = 'a full disk, durable=on';
@@ -250,7 +251,8 @@ _EOC_
     $n->wait_log('has all events again');
     is(scalar(logged($n, 'has all events again')), 1, "$name: logged once");
 
-    # an end does not wait for a disk; what was deleted meanwhile may be back
+    # A quit does not wait for a full disk.  Events that were deleted meanwhile
+    # may return.
 
     $n->set_disk(error => ENOSPC);
     $n->forget('cow');
@@ -270,7 +272,7 @@ _EOC_
 }
 
 
-# not to be written to from the beginning on
+# The disk is read-only when nginx starts.
 
 for my $durable ('', ' durable=on') {
     my $name = "read only$durable";
@@ -302,8 +304,8 @@ for my $durable ('', ' durable=on') {
 }
 
 
-# new files cannot be made, but the old one can be written to: that is said
-# once, too, however often it is tried
+# The writer cannot create new files, but it can write to the old one.  However
+# often it tries, the log says so once.
 
 {
     my $name = 'no new files';
@@ -313,7 +315,7 @@ for my $durable ('', ' durable=on') {
     $n->publish(farm => '"a"');
     mkdir $n->file('.new') or die "mkdir: $!\n";
 
-    # most of it is soon dead
+    # Most of these events are soon dead, so the writer tries to compact.
 
     my $big = 'x' x 3000;
 
@@ -333,8 +335,9 @@ for my $durable ('', ' durable=on') {
 }
 
 
-# Who writes takes its time to let go, and the other one ends meanwhile: the
-# last one waits for it.  Which of the two that is, is chance.
+# The writer is slow to release the file while the other worker ends.  The
+# worker that ends last waits for the writer.  Chance decides which of the two
+# is the writer.
 
 {
     my $name = 'a writer that ends slowly';
@@ -362,7 +365,7 @@ for my $durable ('', ' durable=on') {
 }
 
 
-# who is not supposed to touch the files does
+# Somebody else moves, cuts or deletes the files.
 
 my %harm = (
     'moved away'  => sub { rename $_[0]->file, $_[0]->file('.old') },
@@ -391,7 +394,7 @@ for my $durable ('', ' durable=on') {
             $harm{$harm}->($n);
             my $begin = time;
 
-            # noticed with a publish or without
+            # The writer notices it with a publish or without one.
 
             $n->publish(farm => '"c"') if @all == 3;
             $n->wait_data(@all);

@@ -1,5 +1,5 @@
-# A file system that is really full, and one that really is read-only: a small
-# tmpfs, which only root can mount.  disk.t has the rest of it.
+# A file system that is really full, and one that is really read-only: a small
+# tmpfs, which only root can mount.  disk.t has the other cases.
 
 use strict;
 use warnings;
@@ -43,7 +43,7 @@ sub start {
     });
 }
 
-# all the room there is, but for so many bytes
+# Fills the file system, except for LEFT bytes.
 
 sub fill {
     my ($n, $left) = @_;
@@ -66,7 +66,7 @@ sub no_alerts {
 sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
 
 
-# without durable
+# The disk is full, without durable.
 
 {
     my $name = 'full';
@@ -77,7 +77,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
     $n->wait_data('a');
     fill($n, 8192);
 
-    # half of an event may fit, but it does not stay
+    # A part of an event may fit, but the writer removes it.
 
     $n->publish(farm => qq("$_$long")) for 1 .. 20;
     $n->wait_log('events are not on disk');
@@ -99,7 +99,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
 }
 
 
-# durable
+# The disk is full, with durable=on.
 
 {
     my $name = 'full, durable=on';
@@ -136,7 +136,8 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
 }
 
 
-# read-only, from the start; one that has an open file cannot be made so
+# The file system is read-only from the start, since one with an open file
+# cannot become read-only.
 
 {
     my $name = 'read-only';

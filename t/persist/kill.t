@@ -1,8 +1,10 @@
-# Everything is killed (-9) at a random moment while eight publish, and started
-# again: what was answered is there, once, and cursors are told what they must
-# be.  The same for a power cut (t/faults/disk.c).
+# All processes of nginx are killed (-9) at a random moment while eight clients
+# publish, and nginx is started again.  Every acknowledged event is there, once,
+# and "missed" is as docs/protocol.md demands.  A power cut (t/faults/disk.c)
+# has the same promise.
 #
-# ROUNDS=10 (of some, half as many of others), SEED=... to have the same moments again.
+# ROUNDS=10 is the number of rounds, some cases have half as many.  SEED=...
+# repeats the moments of a run.
 
 use strict;
 use warnings;
@@ -36,7 +38,7 @@ sub no_alerts {
 }
 
 
-# everything
+# All processes.
 
 for my $cut ('', 'names', 'files') {
     next if $cut and !Longpoll::Persist->disk_is_built;

@@ -1,6 +1,7 @@
-# A zone's file over the ends of nginx: what is there afterwards, how cursors go
-# on, and what is told as missed.  docs/protocol.md, Missed, says what must be;
-# here an end is a QUIT, a TERM, or a kill -9 of all processes at once.
+# A zone's file after nginx has ended and started again: which events are there,
+# which cursors stay valid, and which polls are told "missed".
+# docs/protocol.md, Missed, has the rules.  An end is a QUIT, a TERM, or SIGKILL
+# for all processes at once.
 
 use strict;
 use warnings;
@@ -27,7 +28,7 @@ sub ms { Longpoll::Oracle::id_ms($_[0]) }
 
 sub data { join ' ', map { $_->[1] } @_ }
 
-# until the wall clock stands in a later ms
+# Waits until the wall clock is in a later millisecond.
 
 sub tick {
     my $now = int(time * 1000);
@@ -41,7 +42,7 @@ sub no_alerts {
 }
 
 
-# what the file looks like
+# The format of the file.
 
 {
     my $name = 'the file';
@@ -85,7 +86,7 @@ sub no_alerts {
 }
 
 
-# a clean end
+# After a clean end.
 
 for my $signal (qw( quit term )) {
     my $name = "after a $signal";
@@ -123,7 +124,7 @@ for my $signal (qw( quit term )) {
     is($status->{expired} + $status->{evicted} + $status->{missed}, 0,
        "$name: and nothing as lost");
 
-    # two that are in no line of the file
+    # Two events that are no longer in the file.
 
     is($n->said([ category => 'farm', last_id => $id{f1} ],
                 [ category => 'farm', last_id => $id{f2} ]),
@@ -165,7 +166,7 @@ for my $signal (qw( quit term )) {
                 [ category => 'none', last_id => $id{f1} ]),
        join(' | ', ('timeout') x 4), "$name: others missed nothing");
 
-    # and once more, with all of it in the file from the beginning
+    # A second end: now the file has all of it when nginx starts.
 
     $n->publish(farm => '"f7"');
     $n->$signal;
@@ -179,7 +180,7 @@ for my $signal (qw( quit term )) {
 }
 
 
-# ttl
+# A ttl that ends while nginx is down.
 
 {
     my $name = 'ttl';
@@ -202,14 +203,14 @@ for my $signal (qw( quit term )) {
 }
 
 
-# an unclean end
+# After an unclean end.
 
 for my $parameters ('flush=100ms', 'flush=1h') {
     my $name = "after a kill, $parameters";
     my $n = start(parameters => $parameters, workers => 2);
     my $written = $parameters !~ /1h/;
 
-    # that an earlier life ended well says nothing of this one
+    # The clean end of an earlier epoch says nothing about this one.
 
     $n->wait_writer;
     $n->quit;
@@ -224,7 +225,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
     $n->wait_writer;
     $n->kill_all;
 
-    # the first of all may have been written at once
+    # The writer may have written the very first event at once.
 
     my $there = join ' ', map { $_->{data} } $n->lines;
 
@@ -238,7 +239,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
     my $c = $n->publish(farm => '"c"');
     my $all = join ' ', split(' ', $there), 'c';
 
-    # "b c" of what is there
+    # The part of "b c" that was written.
 
     my ($from_a, $from_b) = $there =~ /b/ ? ('b c', 'c') : ('c', 'c');
 
@@ -260,7 +261,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
                 [ category => 'none', last_id => $c ]),
        "$all | $all | timeout | timeout | timeout", "$name: no other one is");
 
-    # a life that ended badly is told of for ever, one that ended well is not
+    # Polls are told of an unclean end for ever, but not of a clean one.
 
     my $now = $n->poll(category => 'none')->response->timestamp;
 
@@ -276,7 +277,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
 }
 
 
-# with durable=on none is
+# With durable=on no cursor is told "missed" after an unclean end.
 
 {
     my $name = 'durable=on, after a kill';
@@ -310,7 +311,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
 }
 
 
-# what was deleted, read or forgotten does not come back
+# Events that were deleted, read or removed do not return.
 
 for my $end (qw( quit kill_all )) {
     my $name = "deleted, $end";
@@ -334,7 +335,7 @@ for my $end (qw( quit kill_all )) {
     is($n->said([ category => 'farm', last_id => $a ]),
        $end eq 'quit' ? 'b' : 'b missed', "$name: that is no loss");
 
-    # the next life knows, too
+    # The next epoch knows of the deletion, too.
 
     $n->$end;
     $n->up;
@@ -379,7 +380,7 @@ for my $end (qw( quit kill_all )) {
 }
 
 
-# idempotency keys
+# Idempotency keys after an end.
 
 for my $end (qw( quit kill_all )) {
     my $name = "a key, $end";
@@ -411,7 +412,8 @@ for my $end (qw( quit kill_all )) {
 }
 
 
-# events that others pushed out, which are gone themselves: deleted, or read
+# Newer events evict older ones from the buffer, and are then deleted or read
+# themselves.
 
 for my $end (qw( quit term kill_all )) {
     for my $gone (qw( deleted read )) {
@@ -434,9 +436,10 @@ for my $end (qw( quit term kill_all )) {
             $n->forget('farm');
         }
 
-        # What was deleted or read is a note in the other file, which is
-        # written after the lines of the same round.  The event 3 at least has
-        # one, since it was in the file; it names the loss of 1 and 2 as well.
+        # The deletion or read of an event is a note in the other file, which
+        # the writer writes after the lines of the same round.  At least event 3
+        # has a note, since it was in the file.  The note also names the loss of
+        # 1 and 2.
 
         $n->publish(cow => '"behind"');
         $n->wait_line('behind');
@@ -450,10 +453,10 @@ for my $end (qw( quit term kill_all )) {
                join(' | ', 'timeout', 'timeout missed'),
                "$name: nothing is back, and it is known, life $life");
 
-            # The writer compacts a file of which not all was loaded.  A kill
-            # before that may bring back an event of the millisecond in which
-            # the last one was pushed out: the ids of that millisecond are of
-            # an epoch before the one that the head names.
+            # The writer compacts a file that was not loaded in full.  A kill
+            # before that may bring back an event of the millisecond of the
+            # last eviction, because the ids of that millisecond belong to an
+            # epoch before the one that the head names.
 
             $n->wait_data('behind');
         }

@@ -1,6 +1,5 @@
-# Files as others left them: golongpoll's, somebody's editor's, or no file at
-# all.  What is an event is loaded, the rest is named in the log, and nothing
-# keeps nginx from starting.
+# Files from golongpoll, from an editor, or no file at all.  nginx loads the
+# lines that are events, names the others in the log, and always starts.
 
 use strict;
 use warnings;
@@ -22,7 +21,7 @@ my $serial = 0;
 sub start { Longpoll::Persist->start(workers => 1, @_) }
 sub data { join ' ', map { $_->[1] } @_ }
 
-# golongpoll's ids
+# Ids in the form of golongpoll's.
 
 sub v4 { sprintf '%08x-0000-4000-8000-%012x', 0x11111111, $_[0] }
 
@@ -44,20 +43,20 @@ sub no_alerts {
     is(join('', $n->alerts), '', "$name: no alerts");
 }
 
-# the lines of which the log says that they are not events
+# The numbers of the lines that the log calls no event.
 
 sub broken {
     my ($n) = @_;
 
     my $file = quotemeta $n->file;
 
-    # standard error has them, too
+    # Standard error has these lines, too, without the time.
 
     return join ' ', map { /^\d.*\[error\].* "$file" line (\d+) is not an event,/ }
                      split /^/, $n->log;
 }
 
-# what becomes of a file: [name, its text, what is there, broken lines, ...]
+# The result for each file: [name, text, events, broken lines, ...].
 
 my $big = 'x' x 300_000;
 my $long = 'y' x 2_200_000;
@@ -123,7 +122,7 @@ for my $file (@files) {
     is(broken($n), $broken, "$name: what is named in the log");
     $n->publish(farm => '"new"');
 
-    # it is mended, so that golongpoll takes it
+    # The writer mends the file, so that golongpoll can load it.
 
     my @want = (split(' ', $want), 'new');
 
@@ -146,7 +145,7 @@ for my $file (@files) {
 }
 
 
-# buffer and zone are as large as they are
+# A file with more events than the buffer or the zone can hold.
 
 {
     my $name = 'more than fits';
@@ -172,7 +171,7 @@ for my $file (@files) {
 }
 
 
-# golongpoll's clients go on
+# Cursors from golongpoll stay valid.
 
 {
     my $name = "golongpoll's ids";
@@ -213,7 +212,7 @@ for my $file (@files) {
 }
 
 
-# a file of somebody else, which may be read
+# The file belongs to another user, and the workers may read it.
 
 SKIP: {
     my $name = "another user's file";
@@ -238,7 +237,7 @@ SKIP: {
 }
 
 
-# notes that are broken: the events are there, and every cursor is told
+# Broken notes: the events are there, and every cursor is told "missed".
 
 my %notes = (
     'noise' => sub { 'noise' x 100 },
@@ -266,7 +265,7 @@ for my $notes (sort keys %notes) {
     ok($n->log =~ /events.state" is broken, ignoring it/
        || $notes eq 'empty', "$name: the log says so");
 
-    # and that once
+    # The end after that is trusted again, and no cursor is told "missed".
 
     my $y = $n->publish(farm => '"z"');
 
@@ -309,7 +308,7 @@ for my $notes (sort keys %notes) {
 }
 
 
-# what is no file
+# The path is something other than a file that the workers can use.
 
 my %odd = (
     'a symbolic link' => sub {
@@ -332,7 +331,7 @@ my %odd = (
 for my $suffix ('', '.state') {
     for my $odd (sort keys %odd) {
 
-        # the master can read it, and who writes makes a file of its own
+        # The master can read this file, and the writer creates its own.
 
         next if $odd =~ /no file/ && $> == 0 && !$suffix;
 

@@ -1,7 +1,7 @@
-# A zone's place is taken by another one while nginx goes on: with another SIZE,
-# after a reload, and in the new binary of an upgrade (USR2), there and back.
-# What both sides accept for a while is told as missed where it is; everything
-# else goes on.
+# A new zone replaces a running one: with another SIZE after a reload, and in
+# the new binary of an upgrade (USR2), there and back.  For a while both sides
+# accept publishes, and cursors that may have missed such an event are told
+# "missed".  All other cursors continue.
 
 use strict;
 use warnings;
@@ -40,7 +40,7 @@ sub no_alerts {
     is(join('', @alerts), '', "$name: no alerts");
 }
 
-# a connection to one of these workers
+# Returns a connection to one of these workers.
 
 sub client_of {
     my ($n, @pids) = @_;
@@ -57,7 +57,7 @@ sub client_of {
     return $c;
 }
 
-# a publish that has begun: whoever has it will store it, see end_of()
+# Begins a publish.  The worker that reads it stores it in end_of().
 
 sub begin_of {
     my ($n, $cat, $data, $c) = @_;
@@ -82,7 +82,7 @@ sub end_of {
 
     my $r = $c->send($body)->response;
 
-    # nginx lingers for who does not
+    # nginx lingers for a client that does not close.
 
     $c->close;
 
@@ -90,7 +90,7 @@ sub end_of {
 }
 
 
-# another SIZE
+# A reload with another SIZE.
 
 for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
               [ 'data/events', 'flush=1h durable=on' ])
@@ -112,7 +112,7 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
 
     my $before = $n->status('events');
 
-    # a reload that fails changes nothing
+    # A failed reload changes nothing.
 
     $n->configure(size => '2m', more_http => "server { listen 1.2.3.4:1; }\n");
     kill HUP => $n->master;
@@ -158,11 +158,11 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
 
     cmp_ok($new, 'gt', $id[3], "$name: ids go on");
 
-    # what an old worker still accepts
+    # The old worker still accepts the publish that has begun.
 
     my $cursor = $n->poll(category => 'none')->response->timestamp;
 
-    # with durable=on it is too late: the file is no longer theirs
+    # With durable=on it is too late: the old workers no longer own the file.
 
     is(end_of($begun)->status, $parameters =~ /durable/ ? 503 : 200,
        "$name: what old workers get then");
@@ -197,7 +197,7 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
 }
 
 
-# back to the first SIZE, several times
+# Reloads between two SIZEs, several times.
 
 {
     my $name = 'SIZE, to and fro';
@@ -224,7 +224,7 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
 }
 
 
-# an upgrade
+# A binary upgrade.
 
 sub upgrade {
     my ($n) = @_;
@@ -243,7 +243,7 @@ sub upgrade {
     return ($old, $n->master);
 }
 
-# an old master is the new one's parent, too
+# The old master is the parent of the new one, which is not a worker.
 
 sub workers {
     my ($n, $master) = @_;
@@ -283,7 +283,8 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
 
     is(join(' ', $there->data), 'a1 a2', "$name: the new side has the file");
 
-    # both accept; a durable publish waits for the disk, which is the old one's
+    # Both sides accept publishes.  A durable publish on the new side waits for
+    # the file, which the old side still owns.
 
     my $a3 = $n->publish(farm => '"a3"', client => $on_old);
     tick();
@@ -334,7 +335,7 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
     no_alerts($n, $name);
 }
 
-# while the old side takes nothing
+# An upgrade during which the old side accepts no publish.
 
 for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
               [ 'flush=1h durable=on', 'KILL' ])
@@ -350,7 +351,8 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
     $n->wait_data(qw( a0 a1 a2 ));
     tick();
 
-    # what is lost at once need not be in the file; the end's notes know of it
+    # An event that is evicted at once need not be in the file.  The notes that
+    # the end writes have its loss.
 
     my @cow = map { Longpoll::Persist::event('cow', qq("c$_")) } 0 .. 2;
     my $cow = $n->post('', '', body => '[' . join(',', @cow) . ']')->response;
@@ -399,8 +401,8 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
     no_alerts($n, $name);
 }
 
-# only the new side takes something; who comes from the old one with a time of
-# later has not seen it
+# Only the new side accepts a publish.  A client that comes from the old side
+# with a later timestamp has not seen the event.
 
 {
     my $name = 'an upgrade, only the new side publishes';

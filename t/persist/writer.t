@@ -1,7 +1,7 @@
-# The writer is killed (-9) while eight publish, and nginx is reloaded: others go
-# on in its place, and nothing is lost, or written twice.
+# The writer is killed (-9) while eight clients publish, or nginx is reloaded.
+# Another worker becomes the writer, and no event is lost or written twice.
 #
-# ROUNDS=10 of the first, SEED=... to have the same moments again.
+# ROUNDS=10 is the number of kills.  SEED=... repeats the moments of a run.
 
 use strict;
 use warnings;
@@ -35,7 +35,7 @@ sub no_alerts {
 }
 
 
-# the writer alone: others go on in its place
+# Only the writer is killed, and another worker takes over.
 
 for my $durable (0, 1) {
     my $name = $durable ? 'the writer, durable=on' : 'the writer, flush=200ms';
@@ -88,7 +88,7 @@ for my $durable (0, 1) {
 }
 
 
-# reloads
+# nginx is reloaded.
 
 for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     my $name = "reloads, $parameters";
