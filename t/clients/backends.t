@@ -1,11 +1,13 @@
-# The applications of demo/backends/ as their users have them: the real
+# The applications of demo/backends/ as their users run them: the real
 # frameworks, each with its own nginx.conf, and two people with a browser each.
 #
-# What a framework needs comes from its registry, below build/; without it the
-# application is skipped, by name.  With LONGPOLL_SCREENSHOTS=DIR pictures of
-# the pages are left there, as seen on a phone and on a desktop, light and dark.
+# The framework comes from its registry and is kept below build/.  If it is not
+# available, the application is skipped, by name.  With LONGPOLL_SCREENSHOTS=DIR
+# the test writes pictures of the pages there, as seen on a phone and on a
+# desktop, light and dark.
 #
-# Nothing sleeps: nginx's status says when polls are parked, the pages what has
+# Nothing sleeps: nginx's status says when polls are parked, the pages show the
+# events.
 # come.
 
 use strict;
@@ -32,10 +34,11 @@ my $no_browser = Longpoll::Browser->missing;
 
 plan skip_all => "Chromium: $no_browser" if $no_browser;
 
-# What the applications differ in, for this test: the field that a page sends,
-# and beside it what ann chooses so that ben hears of it (`apart`: he never
-# does); the category that both hear, as what; what cleo may not hear, how she
-# may try, and what she is told then; how many polls the two have.
+# The differences between the applications.  field: the field that a page sends.
+# choice: what ann selects beside it so that ben gets the event (`apart`: he
+# never gets it).  category, data: the category that both hear, and the event's
+# data.  tries: the queries with which cleo tries to hear more than she may, and
+# the status of each.  polls: the number of polls of ann and ben together.
 
 my %apps = (
     express => {
@@ -141,7 +144,7 @@ sub stranger {
     is(published(), $before, "$title: nothing was published");
     is($b->server->waiting, 0, "$title: nobody waits");
 
-    # that is what a zone begins with that the pages must not see
+    # The zone begins a new epoch.  The pages must not show that as a gap.
     $b->server->stop;
     $b->server->start_again;
 }
@@ -178,7 +181,7 @@ sub two_users {
 }
 
 
-# cleo has no browser, and asks for what is not hers
+# cleo has no browser, and asks for categories that she may not hear.
 
 sub another_user {
     my $http = HTTP::Tiny->new(max_redirect => 0, timeout => 10,
@@ -202,7 +205,7 @@ sub another_user {
         unlike($r->{content}, qr/"events"/, "$title: and hears nothing");
     }
 
-    # another site has her browser ask, cookie and all
+    # Another site makes her browser send a request, with the cookie.
 
     my $before = published();
 
@@ -222,8 +225,8 @@ sub another_user {
 }
 
 
-# Parked polls do not need the application.  One that comes back while it is
-# away is told so, and goes on where it was.
+# Parked polls do not need the application.  A poll sent while the application
+# is down gets an error, and the client goes on from its cursor.
 
 sub app_restarts {
     $b->server->wait_waiting($app->{polls});
@@ -267,7 +270,8 @@ sub nginx_reloads {
 }
 
 
-# The zone is empty then, and who had seen something of it is told.
+# The zone is empty then.  A client that has seen some of its events gets
+# "missed".
 
 sub nginx_restarts {
     $b->server->stop;
@@ -298,7 +302,7 @@ sub log_out {
 }
 
 
-# the program of before, which is asked without nginx
+# The program before nginx: polls reach it without nginx.
 
 sub golongpoll {
     $title = 'go-before';
@@ -325,7 +329,7 @@ sub golongpoll {
 }
 
 
-# what `make backend` does
+# Runs what `make backend` runs.
 
 sub served {
     my ($name) = @_;
@@ -383,7 +387,7 @@ sub log_in {
     $window->find('#login button')->click;
 }
 
-# ann does something, by the page's own means
+# ann sends a text with the page's own form.
 
 sub act {
     my ($text) = @_;
@@ -399,7 +403,7 @@ sub act {
                    . '.value', 'it to be sent');
 }
 
-# the same event, but not by the application
+# Another program, not the application, publishes the same event.
 
 sub another_program {
     my ($text) = @_;
@@ -407,7 +411,8 @@ sub another_program {
     $b->publish($app->{category}, sprintf $app->{data}, $text, ++$id);
 }
 
-# whether it is there once for each who should hear it, and for nobody else
+# Whether each user who should get the text has it once, and no other user has
+# it.
 
 sub told_once {
     my ($text) = @_;
@@ -455,7 +460,8 @@ sub pictures {
 
 package Cookies;
 
-# what HTTP::Tiny wants of a jar; one site is all that it ever sees
+# The methods of a cookie jar that HTTP::Tiny calls; this jar sees only one
+# site.
 
 sub new { bless {}, shift }
 sub add { $_[0]{$1} = $2 if $_[2] =~ /^([^=]+)=([^;]*)/ }

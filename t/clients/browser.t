@@ -2,19 +2,19 @@
 # an nginx with two workers.
 #
 # The client is js-client/client.js of the Go module that golongpoll publishes.
-# It is fetched when the test runs, by Go's own means, and stands in no file
-# here.  What the page adds is below: it keeps what its clients are given, and
-# what they say of themselves on the console (loggingEnabled), by which one
-# knows the moment when a client has read a time-out and not yet polled again.
+# Go fetches it when the test runs; no file here contains it.  The page below
+# records the events of its clients, and their messages on the console
+# (loggingEnabled).  These messages show the moment when a client has read a
+# time-out and has not polled again.
 #
 # Without Chromium, or without the client, the test is skipped, and says so.
 #
-# Nothing sleeps: the server's status says when a poll is parked, the page what
-# has come.  A browser has six connections to a server, for all its windows
-# together; so no more than five polls are parked at a time.  And of two equal
-# GETs it sends the second one only when the first is answered, in case that can
-# be cached: of clients with one cursor a single poll is parked, and the others
-# follow it.
+# Nothing sleeps: the server's status says when a poll is parked, the page shows
+# the events.  A browser opens six connections to a server, for all its windows
+# together; so no more than five polls are parked at a time.  Of two equal GETs
+# the browser sends the second only after the answer to the first, since that
+# answer might be cacheable.  So of several clients with one cursor, only one
+# poll is parked, and the others follow it.
 
 use strict;
 use warnings;
@@ -146,7 +146,7 @@ my $locations = <<'_EOC_';
             auth_basic           "farm";
             auth_basic_user_file users;
 
-            # with 401 the browser would ask for another password
+            # With 401 the browser would ask for another password.
             error_page 401 =403 @refused;
         }
 
@@ -168,8 +168,8 @@ my ($browser, $server, $window, @others);
 my $serial = 0;
 
 
-# The client: where it lies, or why it does not.  Go is given the sums, and so
-# asks nobody else for them.
+# The client: its path, or the reason why it is missing.  Go has the checksums,
+# and so asks no other server for them.
 
 sub client_js {
     my $tool = abs_path(dirname(abs_path(__FILE__)) . '/../../tools/go.sh');
@@ -207,7 +207,7 @@ sub category {
     return sprintf '%s-%d-%d', $word // 'cat', $$, ++$serial;
 }
 
-# starts a client in a window
+# Starts a client in a window.
 
 sub listen_in {
     my ($w, $name, %options) = @_;
@@ -224,7 +224,7 @@ sub wait_events {
     $w->wait_for("got.$name.events.length >= $n", "$n events of $name");
 }
 
-# what a client has been given, or said
+# The events and messages of a client.
 
 sub events { $_[0]->run("return got.$_[1].events") }
 sub ids { [ map { $_->{id} } @{ events(@_) } ] }
@@ -241,7 +241,7 @@ sub as_page_reads {
 }
 
 
-# a second window, for the part that asks for it
+# A second window, for the parts that need one.
 
 sub other_window {
     push @others, $browser->new_window;
@@ -250,8 +250,8 @@ sub other_window {
 }
 
 
-# One part of the test: a page of its own, at the end of which nothing may be
-# wrong on its console but what is allowed, and nobody be left waiting.
+# One part of the test, with a page of its own.  At its end the console may only
+# have allowed messages, and no poll may be parked.
 
 sub part {
     my ($title, $code, %o) = @_;
@@ -358,7 +358,7 @@ part 'past events' => sub {
 
     my $event = events($window, 'all')->[19];
 
-    # another time-out makes its polls differ from those of the first
+    # With another time-out its polls differ from those of the first client.
 
     listener('rest', category => $cat, sinceTime => $event->{timestamp},
              lastId => $event->{id}, pollTimeoutSeconds => 44);
@@ -392,7 +392,7 @@ part 'many events over two reloads' => sub {
     pipe my $stop, my $go_on or die "pipe: $!\n";
     my $pid = fork // die "fork: $!\n";
 
-    # it goes on until both reloads are behind it, however fast it is
+    # The publisher goes on until both reloads are over, however fast it is.
 
     if ($pid == 0) {
         close $in;
@@ -449,7 +449,8 @@ part 'a reload while the client waits' => sub {
         $server->wait_waiting(1);
         $server->reload;
         $server->wait_waiting(1);
-        # an unused connection to a leaving worker may cost it one poll more
+        # An unused connection to a leaving worker may cost the client one more
+        # poll.
 
         my $n = $window->run('return timeouts(got.a)');
         cmp_ok($n, '>=', $round, "$title: it has an answer, and polls again");
@@ -495,9 +496,9 @@ part 'events around a time-out' => sub {
     my @cats = map { category() } 1 .. 4;
     my $rounds = 5;
 
-    # Two clients get an event right when they have read a time-out answer and
-    # before they poll again; the other two ever later around the answer, which
-    # comes 900 to 950 ms after the poll.
+    # Two clients get an event right after they have read a time-out answer and
+    # before they poll again.  The other two get it around the answer, each time
+    # a little later.  The answer comes 900 to 950 ms after the poll.
 
     listener("c$_", category => $cats[$_], pollTimeoutSeconds => 1)
         for 0 .. 3;
@@ -598,7 +599,7 @@ part 'errors' => sub {
 
     listener("c$_", %{ $cases[$_][0] }) for 0 .. $#cases;
 
-    # the first one gives up where the others go on
+    # This client gives up where the others go on.
 
     listener('quits', %{ $cases[0][0] }, goOn => JSON::PP::false);
 
@@ -611,7 +612,7 @@ part 'errors' => sub {
     is_deeply(failures('quits'), [ $cases[0][1] ],
               "$title: and no poll more after onFailure said no");
 
-    # from an error it finds back
+    # The client recovers from an error.
 
     $window->run(<<'_EOC_');
         for (const name in got) got[name].goOn = false;
@@ -685,7 +686,7 @@ part 'a server that stops and starts again' => sub {
     $window->wait_for('got.a.failures.length >= 2', 'two failures');
     $server->start_again;
 
-    # one that comes before the client is back, and one that comes after it
+    # One event before the client is back, and one after it.
 
     $server->publish($cat, '"between"');
     wait_events($window, 'a', 2);
@@ -714,7 +715,8 @@ part 'workers that are killed' => sub {
     my @workers = $server->workers;
     kill KILL => @workers;
 
-    # the browser itself tries again, unless it used the connection only once
+    # The browser itself repeats the request, unless it used the connection only
+    # once.
 
     push @ids, $server->publish($cat, 2);
     wait_events($window, 'a', 2);

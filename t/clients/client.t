@@ -1,17 +1,17 @@
 # The JavaScript client in client/, against a real nginx with two workers.
 #
-# - as a package: what npm would publish, what tsc says of its types, and the
-#   README's lines, run from the package
-# - in Node: t/clients/js/client.test.js, by Node's own test runner.  It asks
-#   for what is to be done to nginx on a port of this test, a word a connection.
+# - as a package: the files that npm would publish, tsc's check of the types,
+#   and the README's lines, run from the package
+# - in Node: t/clients/js/client.test.js, by Node's own test runner.  It sends
+#   commands for nginx to a port of this test, one word a connection.
 # - in a headless Chromium: tabs that share a connection, networks that fail,
-#   pages that are loaded again
+#   pages that are reloaded
 #
 # Without Node, Chromium, or TypeScript from npm's registry, the part that needs
 # it is skipped by name.
 #
-# Nothing sleeps: nginx's status says when polls are parked, the pages what has
-# come.
+# Nothing sleeps: nginx's status says when polls are parked, the pages show the
+# events.
 
 use strict;
 use warnings;
@@ -196,7 +196,7 @@ sub node {
 }
 
 
-# what npm would publish
+# the files that npm would publish
 
 sub as_published {
     my $said = `cd '$root/client' && npm pack --dry-run --json \\
@@ -232,7 +232,7 @@ sub types {
         is($said, '', "types: tsc has nothing to say, $how");
     }
 
-    # TypeScript has nothing to put into older words
+    # TypeScript finds nothing that older JavaScript would write in another way.
 
     copy("$js/es2020.js", $build) or die "es2020.js: $!\n";
     is(`cd '$build' && node es2020.js '$root'/client/*.js 2>&1`, '',
@@ -248,7 +248,8 @@ sub types {
     is_deeply(\%ts, \%js, 'types: of what there is');
 }
 
-# as tools/backend.sh fetches: nothing, or why it is not there
+# Fetches TypeScript like tools/backend.sh; returns nothing, or the reason why
+# it is missing.
 
 sub typescript {
     my $lock = slurp("$js/package-lock.json");
@@ -279,7 +280,7 @@ sub typescript {
     return 'it cannot be had';
 }
 
-# the first block of the README, and what it prints
+# the first block of the README, and its output
 
 sub readme {
     my ($code) = slurp("$root/client/README.md") =~ /^```js\n(.*?)^```\n/ms;
@@ -313,7 +314,7 @@ sub readme {
 }
 
 
-# the tests in Node, and what they have done to nginx
+# Runs the tests in Node, and their commands for nginx.
 
 sub in_node {
     my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1:0')
@@ -378,7 +379,7 @@ sub obey {
     chomp(my $word = <$socket> // '');
     print $socket eval { $do{$word}->(); 1 } ? "done\n" : $@;
 
-    # the keeper of a new nginx has it, too
+    # The keeper of a new nginx holds this socket, too.
 
     shutdown $socket, 2;
 }
@@ -422,7 +423,7 @@ sub part {
 sub window {
     my $window;
 
-    # a new window is made in front of one that is there
+    # Chromium opens a new window in front of an existing one.
 
     $browser->window->url;
     push @windows, $window = $browser->new_window('tab');
@@ -454,7 +455,7 @@ sub wait_heard {
     $window->wait_for("got.$name.all.length >= $n", "$n of $name");
 }
 
-# publishes these while the code runs, with some time between them
+# Publishes these numbers while the code runs, with short pauses.
 
 sub flood {
     my ($category, $numbers, $code) = @_;
@@ -482,7 +483,7 @@ sub shared {
     my ($name, $n) = (category(), 600);
     my @tabs = map { window() } 1 .. 3;
 
-    # each iterates or listens, as it likes
+    # A tab may iterate or listen.
 
     listen_in($tabs[$_], 'a', $name, shared => \1, iterate => $_ == 1)
         for 0 .. 2;
@@ -492,7 +493,7 @@ sub shared {
     $server->wait_waiting(1);
     pass("$title: one poll is parked");
 
-    # the one that polls closes, once the tab and once the stream alone
+    # The tab that polls closes: first the whole tab, then only its stream.
 
     flood($name, [ 1 .. $n ], sub {
         wait_heard($tabs[-1], 'a', 100);
@@ -508,7 +509,7 @@ sub shared {
     is($tabs[0]->run('return got.a.stream.state'), 'listening',
        "$title: which closes none of the others");
 
-    # while nothing happens, too
+    # The same without traffic.
 
     push @tabs, window();
     listen_in($tabs[-1], 'a', $name, shared => \1);
@@ -523,7 +524,7 @@ sub shared {
     is_deeply(heard($tabs[0], 'a'), [ 'for the next one' ],
               "$title: it goes on where the other was");
 
-    # a tab that was told another name stays apart
+    # A tab with another name in `shared` has its own poll.
 
     push @tabs, window();
     listen_in($tabs[-1], 'a', $name, shared => 'ann');
@@ -533,7 +534,7 @@ sub shared {
               [ [], 'listening' ], "$title: all the time it is well");
 }
 
-# one does not hear the others for a while, as if it had been frozen
+# One tab does not hear the others for a while, as if it had been frozen.
 
 sub deaf {
     my ($title) = @_;
@@ -565,7 +566,7 @@ _EOC_
         for $one, $two;
 }
 
-# one has the lock and does nothing
+# One tab has the lock and does nothing.
 
 sub silent {
     my ($title) = @_;
@@ -591,7 +592,7 @@ _EOC_
     wait_heard($two, 'a', 1);
     is_deeply(heard($two, 'a'), [ 1 ], "$title: the others poll by themselves");
 
-    # and takes over once it is gone
+    # The other tab takes the lock once the first is closed.
 
     shut($one);
     wait_until('the lock to be had', sub {
@@ -622,7 +623,7 @@ sub behind {
               "$title: the other at the beginning");
     $server->wait_waiting(1);
 
-    # one whose iterator does not ask is not told more than it may hold
+    # A stream whose iterator does not read gets no more than its queue holds.
 
     $two->run(<<'_EOC_', $name);
         const stream = longpoll.subscribe(arguments[0], {
@@ -704,20 +705,20 @@ sub network {
                      { offline => \1, %no });
         $window->wait_for('got.a.stream.state === "offline"', 'it to notice');
 
-        # a second after its poll began, which would be taken for listening
+        # A second after its poll began the client would call itself listening.
 
         my $at = $window->run('return performance.now()');
         $window->wait_for("performance.now() > $at + 1100", 'that');
         is($window->run('return got.a.stream.state'), 'offline',
            "$title: round $round, as long as it is");
 
-        # a poll that is under way may still be answered, the next one not
+        # A poll that is under way may still be answered; the next one fails.
 
         $server->publish($name, 2 * $round);
         $window->wait_for("got.a.errors.length === $round", 'an error');
         $server->publish($name, 2 * $round + 1);
 
-        # the pause of a minute is over with it
+        # Being online again also ends the client's pause of a minute.
 
         $window->cdp('Network.emulateNetworkConditions',
                      { offline => \0, %no });
@@ -737,7 +738,7 @@ sub loaded_again {
     my $all = 'window.all = () => (sessionStorage.all ?? "")
                                   + got.a.all.map(n => n + " ").join("")';
 
-    # with a tab that shares the connection, and by itself
+    # With a tab that shares the connection, and alone.
 
     for my $shared (0, 1) {
         my %o = (storage => 1, shared => $shared ? \1 : \0);
@@ -752,7 +753,8 @@ sub loaded_again {
             flood($category, [ $from .. $from + 99 ], sub {
                 wait_heard($tabs[0], 'a', 30);
 
-                # what it has heard until it goes is kept by itself
+                # The page keeps the events that it has heard before it is
+                # unloaded.
 
                 $tabs[0]->run('onpagehide = () => {
                                  sessionStorage.all = all();

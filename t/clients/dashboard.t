@@ -1,10 +1,11 @@
 # The dashboard in a browser, on a server of its own, as docs/operations.md
-# installs it: real polls, events and time-outs, a reload, nginx gone and back.
-# What no test can have, a hundred thousand polls for an hour, a script tells in
-# nginx's place: is it drawn where it belongs, and does it fit?
+# installs it: real polls, events and time-outs, a reload, nginx stopped and
+# started.  No test can have a hundred thousand polls for an hour.  For these a
+# script answers in nginx's place, and the test checks that the page draws them
+# in the right places and that they fit.
 #
-# With LONGPOLL_SCREENSHOTS=DIR it leaves pictures there, at nothing and at a
-# hundred thousand, on a phone and on a desktop, light and dark.
+# With LONGPOLL_SCREENSHOTS=DIR the test writes pictures there, with no polls
+# and with a hundred thousand, on a phone and on a desktop, light and dark.
 
 use strict;
 use warnings;
@@ -35,7 +36,7 @@ my ($block) = slurp("$root/docs/operations.md")
 ok($block, 'docs/operations.md says how to install it');
 $block =~ s{/var/www/}{html/};
 
-# a name that would be a tag, if anybody took it for one
+# a category whose name looks like a tag
 
 my $tag = '<b>bold</b>';
 my $server = Longpoll::Server->start(
@@ -56,7 +57,7 @@ my $window = $browser->window;
 my @parked;
 
 
-# what is there
+# the page with real figures
 
 $window->size(1440, 900);
 $window->open($url);
@@ -119,7 +120,7 @@ is_deeply($window->run('return said'), [], 'the page has noticed nothing');
 is(holes('waiting'), 1, 'and has no hole');
 
 
-# nginx gone and back
+# nginx is stopped and started
 
 $server->stop;
 $window->wait_for('/^nginx does not answer, for \d+ s$/.test('
@@ -135,7 +136,7 @@ ok($window->run('return [...document.querySelectorAll(".line")].every('
    'numbers everywhere');
 
 
-# what is read off
+# values read from the plots
 
 $window->find('[data-key=waiting] svg')->type("\x{E012}\x{E012}");
 like($window->wait_for('/\d+ s ago/.test(document.querySelector('
@@ -188,7 +189,7 @@ is_deeply([grep { !/ net::ERR_|Failed to load/ }
           'the console is silent');
 
 
-# nothing, and a hundred thousand
+# no polls, and a hundred thousand
 
 for (['zero', '', '0'],
      ['many', <<'_EOC_', '100,000'])
@@ -252,7 +253,7 @@ sub park {
 }
 
 
-# on the page
+# the text of an element on the page
 
 sub part { "document.querySelector('[data-key=$_[0]] .$_[1]').textContent" }
 
@@ -289,7 +290,7 @@ sub cell {
 _EOC_
 }
 
-# of how many pieces a line is
+# the number of pieces of a line
 
 sub holes {
     return $window->run('return document.querySelector(arguments[0])'
@@ -297,8 +298,8 @@ sub holes {
                         "[data-key=$_[0]] .line");
 }
 
-# Two minutes pass at once, behind the page's back, which goes by its own clock
-# and timers; and nginx's answers come from $js.
+# Lets two minutes pass at once.  The page uses its own clock and timers, which
+# this replaces, and nginx's answers come from $js.
 
 sub pretend {
     my ($js) = @_;
@@ -329,7 +330,7 @@ _EOC_
                         { source => $source })->{identifier};
 }
 
-# what is wider than its place, or written over something else
+# elements that are wider than their box, or that cover another one
 
 sub misfits {
     return <<'_EOC_';

@@ -1,10 +1,11 @@
 # The demo as a visitor has it: `make run`, windows that talk in rooms and in
-# private, the printed curl lines as they stand, the pieces of nginx.conf, nginx
-# gone and back, and nothing left at the end.  What somebody may not hear is
-# asked for by hand, too: the page is not what keeps it from him.
+# private, the printed curl lines, the pieces of nginx.conf, nginx stopped and
+# started, and no process left at the end.  The test also asks by hand for
+# categories that a user may not hear: the server must refuse them, not the
+# page.
 #
-# With LONGPOLL_SCREENSHOTS=DIR it leaves pictures of the pages there, as seen
-# on a phone and on a desktop, light and dark.
+# With LONGPOLL_SCREENSHOTS=DIR the test writes pictures of the pages there, as
+# seen on a phone and on a desktop, light and dark.
 
 use strict;
 use warnings;
@@ -160,7 +161,7 @@ is($http->post("${url}say", {
    'nor may one talk into a category');
 
 
-# what happens underneath
+# the explanations below the chat
 
 $one->size(1440, 900);
 
@@ -231,14 +232,14 @@ $three->wait_for(figure('waiting') . ' === "2"', 'the polls to be counted');
 is($three->find('.dashboard .state')->text, 'live',
    'and so does the dashboard');
 
-# what was refused above was asked for by no page but this one
+# The pages made none of the refused requests above, except one join.
 
 is_deeply([grep { !/join - .* status of 409/ }
            map { $_->{message} } map { $_->console } $one, $two, $three], [],
           'the console is silent');
 
 
-# nginx goes, and comes back, and so does the application
+# nginx is stopped and started, and so is the application.
 
 stop();
 is($one->wait_for('[...document.querySelectorAll("#state[data-state=broken]")]'
@@ -291,7 +292,7 @@ sub start {
     return ($child, slurp($log));
 }
 
-# what Ctrl-C and TERM do; the rest of it must be gone then by itself
+# Sends Ctrl-C or TERM; all other processes must then end by themselves.
 
 sub stop {
     $run->signal('TERM');
@@ -318,7 +319,7 @@ sub wait_waiting {
 }
 
 
-# by hand: what a poll is given from the beginning, and a GET's status
+# By hand: the answer to a poll from the beginning, and the status of a GET.
 
 sub as {
     my ($token, $path) = @_;
@@ -344,7 +345,7 @@ sub people_event {
 sub token { $_[0]->run('return sessionStorage.token') }
 
 
-# the pieces of the configuration that are a page's
+# the pieces of the configuration that belong to a page
 
 sub pieces {
     my ($text, $page) = @_;
@@ -392,7 +393,7 @@ sub choose {
     $window->run(talk($name) . '.click()');
 }
 
-# how many new messages a talk has, once it has some
+# the number of new messages of a talk, once it has some
 
 sub new_in {
     my ($name) = @_;
@@ -407,7 +408,7 @@ sub people {
         . 'e => e.textContent)') };
 }
 
-# the nth message that a window shows, once it does: "who: what"
+# the nth message in a window, once it is there: "who: what"
 
 sub heard {
     my ($window, $n) = @_;

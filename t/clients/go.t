@@ -1,8 +1,8 @@
 # Go's client libraries, golongpoll's own and common-library's, against a real
-# nginx: builds t/clients/go/, which says more, and becomes it.
+# nginx.  This builds and runs t/clients/go/, which has the cases.
 #
-# Without the libraries, or without a Go, this is skipped; a program that does
-# not compile is a failure.
+# Without the libraries, or without a Go, the test is skipped.  A program that
+# does not compile is a failure.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# gpoll's way in a browser: the demo's broadcast, two windows that hear each
-# other, over a reload, and one that was away for too long.
+# gpoll's protocol in a browser: the demo's broadcast.  Two windows hear each
+# other, over a reload; one window is away for too long.
 
 use strict;
 use warnings;
@@ -60,7 +60,7 @@ is(heard($one, 1), 'Ann|hello <b>you</b> & "all"', 'and in its own');
 say_in($two, 'Ben', "\x{e9}\x{1f437}\\");
 is(heard($one, 2), "Ben|\x{e9}\x{1f437}\\", 'and the other way round');
 
-# faster than it can ask
+# faster than the client polls
 
 for my $n (3 .. 12) {
     is($http->post("${url}broadcast", {
@@ -87,7 +87,7 @@ is(join(' ', map { $_->find('#state')->text } $one, $two), $ids,
    'with the same ids');
 
 
-# away for too long, it registers again
+# A client that is away for too long registers again.
 
 $server->stop;
 $one->wait_for('document.getElementById("state").textContent === '
@@ -99,7 +99,7 @@ is(heard($_, 14), 'Ben|back', 'a new nginx knows nobody, they register')
     for $one, $two;
 is(() = ($one->find_all('#heard li')), 14, 'each message once');
 
-# what the browser itself says of the nginx that was gone, and of 404
+# The browser itself reports the stopped nginx, and 404.
 
 is_deeply([grep { !/ERR_CONNECTION|ERR_EMPTY|status of 404|Failed to load/ }
            map { $_->{message} } map { $_->console } $one, $two], [],

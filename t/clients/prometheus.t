@@ -1,4 +1,5 @@
-# What longpoll_status tells Prometheus, as Prometheus' own promtool reads it.
+# The output of longpoll_status for Prometheus, checked by Prometheus' own
+# promtool.
 
 use strict;
 use warnings;
@@ -55,7 +56,7 @@ is($got{"${_}_total"}, $zone->{$_}, "$_ is what the JSON says")
             disconnected );
 is($got{size_bytes}, $zone->{size}, 'size is what the JSON says');
 
-# promtool must be able to say no
+# Checks that promtool can fail.
 
 my ($ok) = promtool("longpoll_x_total 1\nlongpoll_x_total 2\n");
 ok(!$ok, 'promtool refuses what is wrong');

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// person is a trial with one library in the hand.
+// person is a trial with one of the libraries.
 type person struct {
 	*trial
 	l library
@@ -18,13 +18,13 @@ type person struct {
 
 var (
 	serial atomic.Int64
-	always = time.Time{} // long before 1970: whatever there is
+	always = time.Time{} // long before 1970: all events
 	uuid7  = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-` +
 		`[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 )
 
-// options of a category that nobody else uses.  since means later than that
-// millisecond, and this one is not over yet.
+// options are those of a category that no other case uses.  since means later
+// than that millisecond, and the current one is not over yet.
 func (t *trial) options() options {
 	return options{
 		server:   t.url,
@@ -50,7 +50,7 @@ func (p person) publish(o options, data ...string) {
 	}
 }
 
-// take is the next n events, in the order in which they come.
+// take returns the next n events, in the order in which they come.
 func (t *trial) take(s *stream, n int) []event {
 	var events []event
 	for len(events) < n {
@@ -64,7 +64,7 @@ func (t *trial) take(s *stream, n int) []event {
 	return events
 }
 
-// gets checks that these data come next, as good events of this category.
+// gets checks that these data come next, as valid events of this category.
 func (t *trial) gets(s *stream, category string, data ...string) []event {
 	events := t.take(s, len(data))
 	var last event
@@ -79,8 +79,8 @@ func (t *trial) gets(s *stream, category string, data ...string) []event {
 	return events
 }
 
-// nothing checks that no event is there, and that the client is content.  It
-// says something once the client waits again.
+// nothing checks that there is no event, and that the client reports no error.
+// A case calls it once the client waits again.
 func (t *trial) nothing(s *stream) {
 	select {
 	case e := <-s.events:
@@ -92,7 +92,7 @@ func (t *trial) nothing(s *stream) {
 	}
 }
 
-// complaint is the next error that the client tells.
+// complaint returns the next error that the client reports.
 func (t *trial) complaint(s *stream) string {
 	select {
 	case err := <-s.errors:
@@ -105,7 +105,7 @@ func (t *trial) complaint(s *stream) string {
 	return ""
 }
 
-// nextSecond waits until it has begun: golongpoll's client starts at whole
+// nextSecond waits for the next second: golongpoll's client starts at whole
 // seconds.
 func (t *trial) nextSecond() time.Time {
 	next := time.Now().Truncate(time.Second).Add(time.Second)
@@ -339,7 +339,7 @@ func both(l library) []aCase {
 				p.publish(o, text+", at once")
 				p.gets(s, o.category, text+", at once")
 
-				// woken or sent away, the next poll is on a new worker
+				// An old worker has answered; the next poll is at a new one.
 				p.waiting(1)
 				p.publish(o, text+", later")
 				p.gets(s, o.category, text+", later")

@@ -11,12 +11,13 @@ import (
 	"github.com/common-library/go/long-polling"
 )
 
-// tries is how often a machine is late that is late most of the time.
+// tries is how often a case is tried, since a busy machine is late most of the
+// time.
 const tries = 20
 
 type request = long_polling.SubscriptionRequest
 
-// ask polls until there is an answer, and tells how long that took.
+// ask polls until there is an answer, and returns the time that it took.
 func (t *trial) ask(uri string, r request) (
 	long_polling.SubscriptionResponse, time.Duration) {
 
@@ -42,7 +43,7 @@ func (t *trial) tells(r request, data ...string) {
 		fmt.Sprintf("%+v", r))
 }
 
-// timeOuts waits for so many at once; it returns how many were late.
+// timeOuts waits for so many polls at once; it returns how many were late.
 func (t *trial) timeOuts(polls int) int {
 	var group sync.WaitGroup
 	errors := make(chan error, polls)

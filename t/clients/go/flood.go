@@ -1,8 +1,9 @@
 package main
 
 // The flood: both libraries publish and both poll, while nginx is reloaded
-// again and again.  Every client must get every event once, in the order in
-// which its publisher sent it, and all clients in one and the same order.
+// again and again.  Every client must get every event once, and the events of
+// each publisher in the order in which it sent them.  All clients must get the
+// same order.
 
 import (
 	"fmt"
@@ -13,13 +14,13 @@ import (
 )
 
 const (
-	publishers = 4    // every second one with the other library
+	publishers = 4    // every second one uses the other library
 	each       = 2000 // events of one publisher
 	pollers    = 6
 	reloads    = 8
 )
 
-// flood is what the publishers send, and what became of it.
+// flood is what the publishers send, and the answers to it.
 type flood struct {
 	options
 	sent   atomic.Int64
@@ -41,7 +42,7 @@ func label(publisher, n int) string {
 	return fmt.Sprintf("%d-%d", publisher, n)
 }
 
-// complete says what is wrong with all that one client got: nothing must be
+// complete returns what is wrong with the events of one client: no event may be
 // lost, doubled or out of order.
 func complete(events []event) error {
 	var next [publishers]int
@@ -140,8 +141,8 @@ func floodCases() []aCase {
 	}}
 }
 
-// until is all that comes before an event with these data, or before nothing
-// comes any more.
+// until returns all events before one with these data, or before the stream
+// ends.
 func (s *stream) until(data string) []event {
 	var events []event
 	for {

@@ -1,6 +1,6 @@
 package main
 
-// What golongpoll's client does beyond the other: it tells the server's error
+// What golongpoll's client does beyond the other: it reports the server's error
 // texts, publishes any JSON, and can give up.
 
 import (

@@ -1,8 +1,8 @@
 package main
 
-// library is a client library seen through what the cases need of it: poll in
-// a loop, and publish.  golongpoll's client brings the loop; with
-// common-library's the application has to write it, and here it is written.
+// library is a client library as the cases need it: a loop of polls, and a
+// publish.  golongpoll's client has the loop.  With common-library the
+// application must write it; it is written here.
 
 import (
 	"context"
@@ -25,7 +25,7 @@ type event struct {
 	Data      any
 }
 
-// options are what an application can say to either.
+// options are the settings that both libraries have.
 type options struct {
 	server         string
 	events         string // the locations
@@ -37,7 +37,7 @@ type options struct {
 	headers        map[string]string
 }
 
-// stream is a loop of polls: what it got, and what its client complained of.
+// stream is a loop of polls: its events, and its client's errors.
 type stream struct {
 	events chan event
 	errors chan error
@@ -53,10 +53,10 @@ type library interface {
 	send(o options, data any) error
 }
 
-// wire is a transport whose connections can be cut, and that notes how many
-// answers there were, and which workers gave them.  (Where a connection ends
-// without an answer, Go's transport asks again on its own: nobody else would
-// notice.)
+// wire is a transport whose connections can be cut.  It records the number of
+// answers, and which workers sent them.  (When a connection ends without an
+// answer, Go's transport repeats the request by itself, and only the transport
+// can see this.)
 type wire struct {
 	http.Transport
 	lock    sync.Mutex
@@ -126,9 +126,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// single is a transport with a connection for every request.  One that is kept
-// may be closed by a leaving worker in the moment in which it is used again,
-// and then nobody can know what became of a publish.
+// single is a transport with a connection for every request.  A leaving worker
+// may close a kept connection in the moment in which the client uses it again.
+// Then the client cannot know whether a publish was stored.
 func single() *http.Transport {
 	return &http.Transport{DisableKeepAlives: true}
 }
@@ -164,7 +164,7 @@ func (s *stream) push(e event) bool {
 	}
 }
 
-// golongpoll's
+// golongpoll's client
 
 type golongpoll struct{}
 
@@ -234,7 +234,7 @@ func (g golongpoll) send(o options, data any) error {
 	return c.Publish(o.category, data)
 }
 
-// common-library's
+// common-library's client
 
 type common struct{}
 
@@ -288,15 +288,15 @@ func (s *stream) poll(o options, r long_polling.SubscriptionRequest) {
 	}
 }
 
-// gaveUp is whether it was the client whose time was over.  common-library's
-// gives up at the very second for which the server was asked to wait: on a busy
-// machine it does now and then, and an application asks again.
+// gaveUp reports whether the client's own time was over.  common-library's
+// client gives up in the same second in which the server times out.  On a busy
+// machine it sometimes gives up first, and an application polls again.
 func gaveUp(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && e.Timeout()
 }
 
-// in the words of golongpoll's client
+// the error texts are those of golongpoll's client
 func statusError(status int) error {
 	if status == http.StatusOK {
 		return nil

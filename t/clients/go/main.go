@@ -4,11 +4,11 @@
 //	clients [-nginx /usr/sbin/nginx] [-run 'golongpoll|reload'] MODULE.so...
 //
 // It starts an nginx of its own, stops, starts and reloads it, prints TAP, and
-// leaves nothing behind.  Nothing is waited for by the clock that the server's
-// own status can tell.
+// leaves nothing behind.  It waits by the server's own status wherever the
+// status shows the change, and not by the clock.
 //
-// tap.go runs the cases, server.go is the nginx, library.go makes the two
-// libraries look alike; the cases are in both.go (what either must do),
+// tap.go runs the cases, server.go is the nginx, library.go gives the two
+// libraries one interface.  The cases are in both.go (what either must do),
 // golongpoll.go and common.go (what only one can do), flood.go and persist.go.
 package main
 
@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// patience is for what should happen at once, on a machine that is busy.
+// patience is the time for things that happen at once, on a busy machine.
 const patience = 20 * time.Second
 
 var verbose = flag.Bool("v", false, "tell how long each case took")
@@ -56,7 +56,7 @@ func run() int {
 		return 1
 	}
 
-	// cleaning up is left to nobody else, whoever ends this
+	// Only this process can clean up, whichever signal ends it.
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {

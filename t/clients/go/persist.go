@@ -1,8 +1,8 @@
 package main
 
-// A file goes from golongpoll's own FilePersistorAddOn to nginx and back, with
-// golongpoll's client looking on; and what common-library promises its users of
-// such a file.
+// A file goes from golongpoll's own FilePersistorAddOn to nginx and back, while
+// golongpoll's client polls.  Then the promises of common-library to its users
+// about such a file.
 
 import (
 	"fmt"
@@ -46,7 +46,7 @@ func (t *trial) original() *original {
 	return o
 }
 
-// stop returns when all of it is in the file, which nginx's workers may write.
+// stop returns when the file has all events; nginx's workers may write it.
 func (o *original) stop(t *trial) {
 	o.manager.Shutdown()
 	o.server.Close()
@@ -93,7 +93,7 @@ func persistCases() []aCase {
 				publishes(t, g, o, 9, 12)
 				t.numbers(s, 9, 12)
 
-				// one that has seen nothing of it yet
+				// a client that has seen no event of the file yet
 
 				fresh := p.open(o)
 				t.numbers(fresh, 1, 12)
@@ -119,7 +119,7 @@ func persistCases() []aCase {
 			s.close()
 			theirs.stop(t)
 
-			// and nginx takes it once more
+			// nginx reads the file once more.
 
 			t.restart()
 			publishes(t, g, o, 13, 13)

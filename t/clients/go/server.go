@@ -1,11 +1,11 @@
 package main
 
-// server is the nginx that the clients are tried on: one of its own, in a
-// directory of its own, with two workers behind a master.  It keeps its port
-// when it is stopped and started again.
+// server is the nginx for the clients: its own process, in a directory of its
+// own, with two workers behind a master.  It keeps its port when it is stopped
+// and started again.
 //
-// It must be started from the main goroutine: the kernel ends nginx when the
-// thread that started it ends, so that none stays behind, whatever happens.
+// It must be started from the main goroutine.  The kernel ends nginx when the
+// thread that started it ends, so no nginx is left behind.
 
 import (
 	"encoding/json"
@@ -102,7 +102,7 @@ type server struct {
 	exited chan struct{}
 }
 
-// zone is what longpoll_status says.
+// zone is the part of longpoll_status for a zone.
 type zone struct {
 	Waiting   int `json:"waiting"`
 	Timeouts  int `json:"timeouts"`
@@ -135,7 +135,7 @@ func newServer(nginx string, modules []string) (*server, error) {
 
 	text := head + strings.Replace(config, "PORT", port, 1)
 	return s, errors.Join(
-		os.Chmod(prefix, 0o755), // the workers are somebody else
+		os.Chmod(prefix, 0o755), // the workers run as another user
 		os.Mkdir(s.path("kept"), 0o777),
 		os.Chmod(s.path("kept"), 0o777),
 		os.WriteFile(s.path("nginx.conf"), []byte(text), 0o644),
@@ -147,8 +147,8 @@ func (s *server) path(name string) string {
 	return filepath.Join(s.prefix, name)
 }
 
-// freePort is one below those that outgoing connections have, so that it is
-// free as well while nginx is gone.
+// freePort returns a port below those of outgoing connections, so that it stays
+// free while nginx is stopped.
 func freePort() string {
 	for {
 		port := strconv.Itoa(20000 + rand.IntN(10000))
@@ -160,7 +160,7 @@ func freePort() string {
 	}
 }
 
-// unprivileged is who root's workers run as.
+// unprivileged is the user of root's workers.
 func unprivileged() string {
 	name := "www-data"
 	u, err := user.Lookup(name)
@@ -205,9 +205,9 @@ func (s *server) start() error {
 	return errors.New("nginx does not answer")
 }
 
-// stop ends nginx as TERM does, with whoever is parked there.  Workers of an
-// older configuration may go first: older versions of nginx call it an alert
-// if TERM cuts connections of one that is on its way out.
+// stop ends nginx with TERM; it cuts parked polls.  Workers of an older
+// configuration may exit first: older versions of nginx log an alert if TERM
+// cuts connections of a leaving worker.
 func (s *server) stop() {
 	if s.master == nil {
 		return
@@ -286,7 +286,7 @@ func (s *server) status() (zone, error) {
 	return all.Zones["events"], err
 }
 
-// The same for a trial, which ends when they fail.
+// The same functions for a trial; the trial ends if they fail.
 
 func (t *trial) figures() zone {
 	z, err := t.status()
@@ -294,15 +294,15 @@ func (t *trial) figures() zone {
 	return z
 }
 
-// waiting waits until that many polls are parked.
+// waiting waits until n polls are parked.
 func (t *trial) waiting(n int) {
 	t.eventually(func() bool { return t.figures().Waiting == n },
 		fmt.Sprintf("%d polls wait", n))
 }
 
-// reload returns when all workers of the old configuration have been told to
-// leave, and take no more connections.  They may still have polls to send away;
-// who was sent away by the first of them may have come to the second one.
+// reload returns when all workers of the old configuration are leaving, and
+// accept no more connections.  They may still have parked polls to answer.  A
+// client that left the first of them may have polled at the second one.
 func (t *trial) reload() {
 	old := t.children()
 	t.must(t.master.Process.Signal(syscall.SIGHUP) == nil, "HUP")

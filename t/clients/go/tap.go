@@ -1,7 +1,7 @@
 package main
 
-// tap runs cases and prints TAP: a line for each, and below one that fails
-// what it found.  A case that checks nothing has failed, too.
+// tap runs cases and prints TAP: a line for each case, and the findings below a
+// case that fails.  A case that checks nothing fails, too.
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// aCase is a promise and how it is tried.
+// aCase is a promise and its test.
 type aCase struct {
 	title string
 	try   func(*trial)
@@ -23,7 +23,7 @@ type trial struct {
 	cleanup  []func()
 }
 
-// enough ends a case from within: what follows would make no sense.
+// enough ends a case from within: the rest would make no sense.
 type enough struct{}
 
 func (t *trial) failf(format string, args ...any) {
@@ -37,7 +37,7 @@ func (t *trial) ok(holds bool, format string, args ...any) {
 	}
 }
 
-// must is ok, but nothing comes behind it if it fails.
+// must is ok, and ends the case if it fails.
 func (t *trial) must(holds bool, format string, args ...any) {
 	t.ok(holds, format, args...)
 	if !holds {
@@ -49,12 +49,12 @@ func (t *trial) is(got, want any, what string) {
 	t.ok(got == want, "%s: got '%v', not '%v'", what, got, want)
 }
 
-// finally has f called when the case is over.
+// finally calls f when the case is over.
 func (t *trial) finally(f func()) {
 	t.cleanup = append(t.cleanup, f)
 }
 
-// eventually asks until it holds.
+// eventually calls holds until it returns true.
 func (t *trial) eventually(holds func() bool, what string) {
 	for end := time.Now().Add(patience); !holds(); {
 		if time.Now().After(end) {

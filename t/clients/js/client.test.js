@@ -1,5 +1,5 @@
-// client/ in Node, against the nginx of client.t.  Nothing of the server is
-// imitated: where an answer must get lost, it is lost behind fetch.
+// client/ in Node, against the nginx of client.t.  No part of the server is
+// imitated: a test that must lose an answer drops it behind fetch.
 
 import assert from "node:assert/strict";
 import { afterEach, test as nodeTest } from "node:test";
@@ -27,7 +27,8 @@ const longpoll = new Client({ subscribe: url("/events"),
 const at = (path, options) =>
   new Client({ subscribe: url(path), publish: url(path), retry, ...options });
 
-// what a stream tells, in order: data, "missed"; and beside it errors, states
+// Records a stream in order: data and "missed"; and beside it errors and
+// states.
 function listen(stream) {
   const got = { all: [], ids: [], errors: [], states: [], stream };
 
@@ -53,7 +54,7 @@ async function read(iterable, n) {
   return all;
 }
 
-// fetch, with all that was asked
+// fetch, with a record of all requests
 function counted() {
   const asked = [];
   const own = (target, init) => {
@@ -215,7 +216,7 @@ test("a storage keeps the place of what was dealt with", async () => {
   for (const n of [1, 2, 3]) {
     assert.equal((await iterator.next()).value.data, n);
   }
-  first.close();            // 3 was given out, but nobody asked for a fourth
+  first.close();            // 3 was delivered, but no call waits for a fourth
 
   assert.deepEqual(await read(longpoll.subscribe(name, options), 2), [3, 4]);
 
@@ -264,7 +265,7 @@ test("close and abort", async () => {
     .publish(name, 1, { signal: abort.signal }), /enough/);
   assert.deepEqual(asked, []);
 
-  // in the middle of a pause
+  // The signal aborts in the middle of a pause.
   const soon = AbortSignal.timeout(100);
   await assert.rejects(at("/says/503")
     .publish(name, 1, { signal: soon, retry: { min: 60, max: 60 } }),
@@ -326,7 +327,7 @@ test("time-outs that come at once are not asked for at once", async () => {
 
 
 test("pauses grow, and differ", async () => {
-  // once, at least, by a machine that stands still now and then
+  // It must succeed once, on a machine that may stand still now and then.
   await until("pauses that grow", async () => {
     const { asked, fetch } = counted();
     const client = at("/says/503", { fetch, retry: { min: 0.1, max: 0.8 } });
@@ -338,7 +339,7 @@ test("pauses grow, and differ", async () => {
     const pauses = asked.slice(1, 6).map(({ at }, i) => at - asked[i].at);
     const full = [100, 200, 400, 800, 800];
 
-    // from half of it to all of it, and a little for the request
+    // A pause is from half of it to all of it, and a little for the request.
     full.forEach((ms, i) => {
       assert.ok(pauses[i] > ms / 2 - 5, `pause ${i}: ${pauses[i]}`);
     });
@@ -431,7 +432,8 @@ test("a flood over reloads and killed workers", async () => {
     }
   })();
 
-  // pings the server as long as it is at it, so that none is missed
+  // The commands come while the publisher still publishes, so that each has an
+  // effect.
   for (const [seen, command] of [[60, "kill"], [120, "reload"], [200, "kill"],
                                  [280, "reload"], [340, "kill"]]) {
     await has(all[0], seen);
@@ -591,7 +593,7 @@ test("listeners and iterators hear the same", async () => {
   await has(got, 4);
   assert.equal(stream.state, "listening", "others listen");
 
-  // a listener that has enough
+  // This listener closes the stream.
   stream.addEventListener("event", () => stream.close());
   await publish(name, 5);
   await until("the end", () => stream.state === "closed");

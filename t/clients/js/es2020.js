@@ -1,5 +1,5 @@
-// es2020.js FILE...: names the files that ES2020 does not suffice for.  What is
-// newer TypeScript writes in another way for it.
+// es2020.js FILE...: prints the names of files with syntax newer than ES2020.
+// TypeScript would write newer syntax in another way.
 
 import { readFileSync } from "node:fs";
 

@@ -1,5 +1,5 @@
-// The nginx of the test, which client.t holds: what can be asked of it, and
-// what can be done to it.
+// The nginx of the test.  client.t runs it; these functions send requests to it
+// and commands about it.
 
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -42,7 +42,7 @@ async function waiting() {
 export const parked = n => until(`${n} parked`, async () =>
   await waiting() === n);
 
-// without the client: the id
+// publishes without the client; returns the id
 export async function publish(name, data, path = "/publish") {
   const response = await fetch(url(path), {
     method: "POST", body: JSON.stringify({ category: name, data }),

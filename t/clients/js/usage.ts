@@ -1,5 +1,5 @@
-// The types of client/, as an application uses them; client.t has tsc read it.
-// What must not pass says so.
+// The types of client/, as an application uses them; client.t runs tsc on this
+// file.  Lines that tsc must reject are marked.
 
 import { Longpoll, LongpollError } from "nginx-longpoll";
 import type { Cursor, LongpollEvent, State, Stream } from "nginx-longpoll";
