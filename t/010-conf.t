@@ -402,7 +402,7 @@ longpoll_max_timeout
 
 
 
-=== TEST 37: longpoll_max_timeout takes a time
+=== TEST 37: a longpoll_max_timeout that is not a time is refused
 --- http_config
     longpoll_max_timeout long;
 --- must_die
@@ -412,7 +412,7 @@ longpoll_max_timeout
 
 
 
-=== TEST 38: longpoll_max_response_size takes a size
+=== TEST 38: a longpoll_max_response_size that is not a size is refused
 --- http_config
     longpoll_max_response_size large;
 --- must_die
@@ -422,7 +422,7 @@ longpoll_max_timeout
 
 
 
-=== TEST 39: longpoll_drain takes a time
+=== TEST 39: a longpoll_drain that is not a time is refused
 --- http_config
     longpoll_drain slowly;
 --- must_die
@@ -462,7 +462,7 @@ longpoll_error_status
 
 
 
-=== TEST 43: longpoll_error_status takes a number
+=== TEST 43: a longpoll_error_status that is not a number is refused
 --- http_config
     longpoll_error_status teapot;
 --- must_die
@@ -530,7 +530,7 @@ longpoll_error_status
 
 
 
-=== TEST 49: every directive in every place it may stand in
+=== TEST 49: every directive is accepted in each of its contexts
 --- http_config
     longpoll_zone zone=everywhere:1m buffer=10 ttl=1h inactive=1d
                   delete_on_read=off;

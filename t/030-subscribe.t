@@ -140,7 +140,7 @@ for my $args ('category=', 'category', 'category=%', 'category=a%g1',
 
 
 
-=== TEST 11: a category of 1024 bytes is taken, escaped or not
+=== TEST 11: a category of 1024 bytes is accepted, escaped or not
 --- scenario
 for my $byte ('x', '%79') {
     my $p = connection();
@@ -154,7 +154,7 @@ for my $byte ('x', '%79') {
 
 
 
-=== TEST 12: 64 categories are taken, 65 are refused
+=== TEST 12: 64 categories are accepted, 65 are refused
 --- scenario
 my @cats = map { category("many$_") } 1 .. 65;
 my $r = ask(timeout => 1, map { (category => $_) } @cats);

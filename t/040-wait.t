@@ -112,8 +112,8 @@ for (1 .. 5) {
         $c[3]->request('POST', '/publish', body => event($cat, 2));
     };
 
-    is_deeply([$first->answer->data], [1, 2], 'who waited before both');
-    is_deeply([$between->answer->data], [2], 'who came between them');
+    is_deeply([$first->answer->data], [1, 2], 'the poll before both');
+    is_deeply([$between->answer->data], [2], 'the poll between them');
 }
 
 

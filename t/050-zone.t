@@ -248,7 +248,7 @@ wait_status { $_->{events} == $before->{events}
     'the figures follow';
 
 is(ask(category => $cat, last_id => $id, timeout => 1)->missed, 0,
-   'who has seen it has missed nothing');
+   'a client that has seen it has missed nothing');
 
 
 
@@ -309,7 +309,7 @@ timely(1000, sub {
 is_deeply([$r->data], ['young'], 'the young one');
 is($r->missed, 1, 'the old one is missed');
 is(ask(category => $cat, last_id => $old)->missed, 0,
-   'but not by who has seen it');
+   'but not by a client that has seen it');
 
 
 
@@ -538,7 +538,7 @@ for my $n (0, 1, 9) {
     is(ask(category => $cats[$n], since_time => 0)->missed, 1,
        'the readers are told');
     is(ask(category => $cats[$n], last_id => $ids[$n - 20])->missed, 0,
-       'not those who have seen them');
+       'not the clients that have seen them');
 }
 
 

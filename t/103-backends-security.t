@@ -153,7 +153,7 @@ is($r->header('X-Evil'), undef, 'no header');
 
 
 
-=== TEST 7: publishing to what the configuration names, empty, is refused
+=== TEST 7: a publish is refused if the configured category is empty
 --- recipe: cors
 --- scenario
 my $app = app('return (200, [], "")');

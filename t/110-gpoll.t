@@ -9,7 +9,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a client registers and is given an id of its own
+=== TEST 1: a client registers and gets an id of its own
 --- config
     location = /poll {
         longpoll_category  $arg_c;
@@ -314,7 +314,7 @@ is(next_of('/gone', $id), 404, 'buffer');
 is(status('gone')->{missed}, 1, 'missed');
 is(next_of('/gone', $id), 404, 'it is dropped');
 is(status('gone')->{missed}, 1, 'once');
-is(next_of('/gone', '0$x' . 'x' x 35), 404, 'who never was');
+is(next_of('/gone', '0$x' . 'x' x 35), 404, 'an id that nobody has');
 is(status('gone')->{missed}, 1, 'has missed nothing');
 
 $id = client('/brief');
@@ -367,21 +367,21 @@ timely(2000, sub {
     return now_ms() - $at;
 });
 
-is($p[0]->answer->body, '1', 'who waits is there');
+is($p[0]->answer->body, '1', 'a waiting client is there');
 is($p[1]->answer->body, '1', 'both');
-is($had, '1', 'who asks in time, too');
+is($had, '1', 'a client that polls in time, too');
 
 $again[1]->close;
 wait_waiting(1);
 
 $for->(700);
-is(next_of('/poll', $idle), 404, 'who does not is gone');
+is(next_of('/poll', $idle), 404, 'a client that does not is removed');
 
 $for->(2100);
 is(next_of('/poll', $asks), 404, 'a poll keeps it for so long only');
 is(next_of('/poll', $left), 404, 'so does one that was given up');
 publish('all', '"2"');
-is($again[0]->answer->body, '2', 'who waits all the time is there');
+is($again[0]->answer->body, '2', 'a client that waits all the time is there');
 
 
 
@@ -410,7 +410,7 @@ $p = poll({ uri => '/poll' }, 'client-id' => $ids[1]);
 wait_waiting(1);
 
 push @ids, map { client('/poll') } 1 .. 15;
-is($knows->($ids[1]), 200, 'who waits is there');
+is($knows->($ids[1]), 200, 'a waiting client is there');
 is($knows->($ids[$_]), 404, "$_ is gone") for 0, 2 .. 15;
 is($knows->($ids[$_]), 200, "$_ is there") for 16 .. 30;
 is($p->answer->status, 204, 'and waits to the end');
@@ -605,7 +605,7 @@ for my $n (0 .. 19) {
          . $p[2 * $n + 1]->answer->json->{events}[0]{data}}++;
 }
 is_deeply(\%had, { 'hi|hi' => 20 }, 'all have it');
-is(get("/chat?c=$cat&client-id=$id")->body, 'hi', 'and who did not wait');
+is(get("/chat?c=$cat&client-id=$id")->body, 'hi', 'and a client without a wait');
 
 
 
@@ -665,7 +665,7 @@ for my $round (1 .. 3) {
 }
 
 publish('all', qq("4$large"));
-ok(next_of('/poll', $ids[0]) eq "4$large", 'and who comes later');
+ok(next_of('/poll', $ids[0]) eq "4$large", 'and a client that polls later');
 
 
 

@@ -87,7 +87,7 @@ flush=soon
 
 
 
-=== TEST 7: durable takes on and off
+=== TEST 7: durable accepts only on and off
 --- http_config
     longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/a durable=yes;
 --- must_die
@@ -186,7 +186,7 @@ for my $try ([ sub { s/persist=\S+p13;/persist=${file}other;/ },
     change_conf { $change->() };
     kill HUP => master_pid();
     wait_log('error.log', $sentence);
-    is_deeply([ worker_pids() ], \@pids, 'the workers are who they were');
+    is_deeply([ worker_pids() ], \@pids, 'the workers are the same');
     is_deeply([ ask(category => $cat, since_time => 1)->ids ], [ $first ],
               'and serve on');
 }

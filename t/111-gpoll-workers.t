@@ -220,7 +220,7 @@ wait_until {
     $r->status == 404;
 } 'a client of the dead worker to be idle';
 
-pass('who does not come back is forgotten');
+pass('a client that does not poll again is removed');
 
 
 

@@ -147,7 +147,7 @@ _EOC_
             == $n->status('events')->{published} + 1;
     });
     $n->quit;
-    is($last->response->status, 200, "$name: a quit answers who waits");
+    is($last->response->status, 200, "$name: a quit answers the publisher");
     $n->set_disk(delay => 0);
     $n->up;
     is(data($n->events('pig')), 'going stays last', "$name: all is there");

@@ -234,7 +234,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
         if $written;
 
     is(data($n->events('farm')), $there, "$name: what was flushed is back");
-    ok(!$n->{missed}, "$name: who asks for all there is missed nothing");
+    ok(!$n->{missed}, "$name: a poll for all events missed nothing");
 
     my $c = $n->publish(farm => '"c"');
     my $all = join ' ', split(' ', $there), 'c';

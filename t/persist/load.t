@@ -265,7 +265,7 @@ for my $notes (sort keys %notes) {
     ok($n->log =~ /events.state" is broken, ignoring it/
        || $notes eq 'empty', "$name: the log says so");
 
-    # The end after that is trusted again, and no cursor is told "missed".
+    # After the next clean end no cursor is told "missed".
 
     my $y = $n->publish(farm => '"z"');
 

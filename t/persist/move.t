@@ -319,7 +319,7 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
     is($n->said(([ category => 'farm', since_time => 1 ]) x 2,
                 [ category => 'none', since_time => 0 ]),
        'a1 a2 n1 | a1 a2 n1 | timeout',
-       "$name: but not to who asks for all there is");
+       "$name: but not to a poll for all events");
 
     tick();
     my $a4 = $n->publish(farm => '"a4"');
