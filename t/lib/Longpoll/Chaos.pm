@@ -13,7 +13,7 @@ package Longpoll::Chaos;
 #
 #     { name => 'tiny', zone => ['64k'], conf => [ 'buffer=50', ... ],
 #       workers => [1 .. 8], cats => 6, size => 300, per_second => { ... },
-#       oracle => { what Longpoll::Oracle is told }, dies => 1, clock => 1,
+#       oracle => { arguments of Longpoll::Oracle }, dies => 1, clock => 1,
 #       kinds => [ 'plain', ... ], certificate => [ $file, $key ] }
 #
 # zone and conf list all sizes and parameters that the zone may have; a reload
@@ -1471,7 +1471,7 @@ sub figure {
     }
 }
 
-# All that a new client is given.
+# All events that a new client gets.
 
 sub census {
     my ($self) = @_;

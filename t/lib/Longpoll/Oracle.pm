@@ -40,10 +40,10 @@ package Longpoll::Oracle;
 # and NAME-g are the begin and the end of a ms.  undef means now, whenever the
 # poll was sent.
 #
-# The oracle cannot know everything: not whether a publish was stored whose
-# connection broke, nor whether the zone had already dropped an event.  In these
-# cases alone it accepts both: an event that may exist may come, and an event
-# that may be dropped may be missing.
+# The oracle cannot know whether the zone stored a publish whose connection
+# broke, or whether the zone has already dropped an event.  In these cases alone
+# it accepts both: an event that may exist may come, and an event that may be
+# dropped may be missing.
 
 use strict;
 use warnings;
@@ -630,8 +630,8 @@ sub ended {
 
     my $between = $self->between_lives($reader->{sent});
 
-    # A poll from the beginning is not told about categories that were evicted
-    # long ago.
+    # A poll from the beginning gets no "missed" for categories that were
+    # evicted long ago.
 
     push @{ $reader->{missed} }, [$from, $to]
         if $missed or $self->{evicts} and $from eq '';

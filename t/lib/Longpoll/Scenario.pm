@@ -477,7 +477,7 @@ sub rand_port {
 
 no warnings 'portable';
 
-# ids: 48 bits of ms, version 7, a counter of 12 + 4 bits, 58 bits of life
+# ids: 48 bits of ms, version 7, a counter of 12 + 4 bits, 58 bits of epoch
 
 sub id_ms {
     my ($id) = @_;
