@@ -430,8 +430,8 @@ my $id = publish($cat, '"in the new zone"');
 is_deeply([ask(category => $cat, since_time => 1)->ids], [$seen, $id],
           'the new one has what the old one had');
 
-# No poll was parked when the event came.  Each client polls again with the
-# timestamp of its answer.
+# No poll was parked in the new zone when the event came.  Each client polls
+# again with the timestamp of its answer.
 
 for my $n (0 .. $#p) {
     my %o = @{ $polls[$n] };

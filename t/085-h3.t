@@ -245,7 +245,7 @@ my $stays_on = $stays->request('GET', $uri);
 
 wait_waiting(1);
 
-# The first connection has no more requests for longer than this one.
+# The first connection has sent no request for longer than this one.
 
 my $gone = Longpoll::H3->new(port => rand_port(1));
 

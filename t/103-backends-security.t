@@ -223,7 +223,7 @@ is(post('/say', 'x', at(8080), headers => ['Origin: https://www.example.com'])
 
 
 
-=== TEST 11: nor can it with a password that the browser remembers
+=== TEST 11: the page of another site cannot publish with a remembered password
 --- recipe: publishers
 --- scenario
 my @password = ('Authorization: Basic YXBwOnNlY3JldA==');
@@ -240,7 +240,7 @@ is(get("$_?category=farm", at(8080))->status, 404, "$_ is not here")
 
 
 
-=== TEST 12: nor can it at a publish location for this machine alone
+=== TEST 12: the page of another site cannot publish at a local location
 --- recipe: zones
 --- scenario
 is(post('/publish/chat-o', 'x', at(8080),

@@ -605,7 +605,7 @@ for my $n (0 .. 19) {
          . $p[2 * $n + 1]->answer->json->{events}[0]{data}}++;
 }
 is_deeply(\%had, { 'hi|hi' => 20 }, 'all have it');
-is(get("/chat?c=$cat&client-id=$id")->body, 'hi', 'and a client without a wait');
+is(get("/chat?c=$cat&client-id=$id")->body, 'hi', 'and without a wait');
 
 
 
@@ -709,7 +709,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 
 
 
-=== TEST 23: also in an if block, and if the zone is declared after it
+=== TEST 23: so it is in an if block, and if the zone is declared after it
 --- http_config
     server {
         listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;

@@ -63,10 +63,10 @@ sub try {
     my ($proto, $fault, $mode) = @_;
     my @counted = @{ $counted{$fault} };
 
-    # a fan-out has no second category that an event could go to
+    # A fan-out has no second category that an event could go to.
     @counted = 'lost' if $fault eq 'misroute' && $mode eq 'fanout';
 
-    # if an event never comes, the generator should not wait for it for long
+    # If an event never comes, the generator should not wait for it for long.
     my $wait = $fault =~ /drop|misroute|corrupt|deaf/
         || $fault eq 'swap' && $mode =~ /fanout|own|lockstep/ ? 100 : 5000;
 
@@ -75,7 +75,7 @@ sub try {
     my @wrong = grep { !$figure{$_} } @counted;
     my %may   = map { $_ => 1 } @counted;
 
-    # a poll without a cursor yet asks for events from then on
+    # A poll without a cursor asks for the events after its arrival.
     $may{lost} = 1 if $fault eq 'status';
     push @wrong, grep { !$may{$_} && ($figure{$_} // 1) != 0 } @kinds;
     push @wrong, "exit code $code" if $code != (@counted ? 1 : 0);
@@ -110,7 +110,7 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     like($said, qr/$words/, "$fault is reported");
 }
 
-# with fewer files than connections the generator has several processes
+# With fewer files than connections the generator has several processes.
 {
     local $limit = 'ulimit -n 140 &&';
 

@@ -5,11 +5,11 @@
 # the difference, divided by the operations, must not exceed t/cost/budget.
 # There are two figures: the instructions of the module and of yajl, which are
 # the same with every nginx, and those of the whole worker, with nginx and libc,
-# which include what the module makes others do.  With another compiler or nginx
-# than the budget's, the figures differ: then the comparison is skipped.
+# which include the work that the module causes there.  With another compiler or
+# nginx than the budget's the figures differ, and the comparison is skipped.
 #
 #     tools/test.pl cost               compares
-#     tools/test.pl cost -- record     writes what is measured as the budget
+#     tools/test.pl cost -- record     writes the measured figures as the budget
 #     COST_ONLY='publish floor' tools/test.pl cost
 #
 # A budget is raised by a commit of its own, which says why.

@@ -76,7 +76,7 @@ _EOC_
     },
 );
 
-# The page's words, each with a check of (lost, acknowledged).
+# The page's words, each with a check of the numbers that the test found.
 
 my %says = (
     'all are there'  => sub { $_[0] == 0 },
