@@ -99,6 +99,8 @@ typedef struct {
 } ngx_http_longpoll_load_t;
 
 
+static ngx_int_t ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_file_t *f);
 static ngx_int_t ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_file_t *f);
 static ngx_int_t ngx_http_longpoll_load_locked(ngx_http_longpoll_load_t *load,
@@ -118,15 +120,18 @@ static ngx_int_t ngx_http_longpoll_load_parse(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_uuid_t *uuid);
 static int ngx_libc_cdecl ngx_http_longpoll_load_compare(const void *one,
     const void *two);
+static void ngx_http_longpoll_load_begin(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_all(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_load_line_t *line);
 static uint64_t ngx_http_longpoll_load_lost(
     ngx_http_longpoll_load_t *load, ngx_http_longpoll_cat_t *cat, uint64_t ms,
     ngx_http_longpoll_uuid_t *uuid);
+static void ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load);
 static void ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
     const char *what, ngx_uint_t n, ngx_uint_t of);
 static void ngx_http_longpoll_load_valid_from(ngx_http_longpoll_load_t *load);
+static void ngx_http_longpoll_load_end(ngx_http_longpoll_load_t *load);
 static uint64_t ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_grow(void **p, size_t old,
     size_t new, ngx_log_t *log);
@@ -136,7 +141,6 @@ ngx_int_t
 ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 {
     ngx_int_t                  rc;
-    ngx_uint_t                 i;
     ngx_pool_t                *pool;
     ngx_http_longpoll_file_t   f;
     ngx_http_longpoll_load_t   load;
@@ -163,36 +167,13 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         goto done;
     }
 
-    rc = ngx_http_longpoll_load_notes(&load, &f);
-
-    if (rc == NGX_OK) {
-        load.name = f.path;
-        load.fd = ngx_http_longpoll_load_open(&load, f.path);
-
-        if (load.fd == -1) {
-            z->sh->disk.unread = (errno != ENOENT);
-
-        } else {
-            rc = ngx_http_longpoll_load_index(&load);
-        }
-    }
+    rc = ngx_http_longpoll_load_read(&load, &f);
 
     if (rc != NGX_OK) {
         goto done;
     }
 
-    /* messages are loaded with their own ids, which are older */
-
-    z->sh->clock.last_id = 0;
-
-    if (load.has_head) {
-        z->sh->key[0] = load.head.key[0];
-        z->sh->key[1] = load.head.key[1];
-
-        /* ids of that epoch are in the zone's order, loaded or not */
-
-        z->sh->epochs[1] = load.head.epoch;
-    }
+    ngx_http_longpoll_load_begin(&load);
 
     rc = ngx_http_longpoll_load_all(&load);
 
@@ -200,34 +181,9 @@ ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         goto done;
     }
 
-    for (i = 0; i < load.nnotes; i++) {
-
-        if (load.notes[i].kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
-            ngx_http_longpoll_zone_load_loss(z, &load.notes[i], 0);
-        }
-    }
-
+    ngx_http_longpoll_load_losses(&load);
     ngx_http_longpoll_load_valid_from(&load);
-
-    z->sh->disk.file_node = load.file_node;
-    z->sh->disk.file_size = load.file_size;
-    z->sh->disk.state_size = load.state_size;
-    z->sh->disk.file_dead = (load.broken || load.unsorted || load.edited
-                              || load.lost);
-
-    /* new ids are later than all of these, even if the clock was set back */
-
-    ngx_http_longpoll_zone_load_done(z, 1,
-                                     ngx_max(load.now,
-                                             ngx_http_longpoll_load_last(&load)
-                                             + 1));
-
-    if (load.fd != -1) {
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "longpoll zone \"%V\": loaded %ui of %ui events from "
-                      "\"%s\"", &z->name, load.loaded, load.nlines,
-                      load.name);
-    }
+    ngx_http_longpoll_load_end(&load);
 
 done:
 
@@ -247,6 +203,28 @@ done:
     ngx_destroy_pool(pool);
 
     return rc;
+}
+
+
+/* reads the notes and makes the index; that there is no file is no error */
+
+static ngx_int_t
+ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_file_t *f)
+{
+    if (ngx_http_longpoll_load_notes(load, f) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    load->name = f->path;
+    load->fd = ngx_http_longpoll_load_open(load, f->path);
+
+    if (load->fd == -1) {
+        load->zone->sh->disk.unread = (errno != ENOENT);
+        return NGX_OK;
+    }
+
+    return ngx_http_longpoll_load_index(load);
 }
 
 
@@ -734,6 +712,30 @@ ngx_http_longpoll_load_compare(const void *one, const void *two)
 }
 
 
+/* what the zone must know before the first event is loaded */
+
+static void
+ngx_http_longpoll_load_begin(ngx_http_longpoll_load_t *load)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = load->zone->sh;
+
+    /* messages are loaded with their own ids, which are older */
+
+    sh->clock.last_id = 0;
+
+    if (load->has_head) {
+        sh->key[0] = load->head.key[0];
+        sh->key[1] = load->head.key[1];
+
+        /* ids of that epoch are in the zone's order, loaded or not */
+
+        sh->epochs[1] = load->head.epoch;
+    }
+}
+
+
 static ngx_int_t
 ngx_http_longpoll_load_all(ngx_http_longpoll_load_t *load)
 {
@@ -881,6 +883,24 @@ ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
 }
 
 
+/* what categories lost, as the notes say */
+
+static void
+ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load)
+{
+    ngx_uint_t                 i;
+    ngx_http_longpoll_note_t  *note;
+
+    for (i = 0; i < load->nnotes; i++) {
+        note = &load->notes[i];
+
+        if (note->kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
+            ngx_http_longpoll_zone_load_loss(load->zone, note, 0);
+        }
+    }
+}
+
+
 static void
 ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
     const char *what, ngx_uint_t n, ngx_uint_t of)
@@ -948,6 +968,39 @@ ngx_http_longpoll_load_valid_from(ngx_http_longpoll_load_t *load)
     sh->previous.valid_from = ngx_max(load->head.valid_from,
                                       sh->previous.lost_until);
     sh->previous.end = ngx_max(load->now, last);
+}
+
+
+/* tells the zone how the files were found, and ends the loading */
+
+static void
+ngx_http_longpoll_load_end(ngx_http_longpoll_load_t *load)
+{
+    ngx_http_longpoll_zone_t     *z;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    z = load->zone;
+    sh = z->sh;
+
+    sh->disk.file_node = load->file_node;
+    sh->disk.file_size = load->file_size;
+    sh->disk.state_size = load->state_size;
+    sh->disk.file_dead = (load->broken || load->unsorted || load->edited
+                          || load->lost);
+
+    /* new ids are later than all of these, even if the clock was set back */
+
+    ngx_http_longpoll_zone_load_done(z, 1,
+                                     ngx_max(load->now,
+                                             ngx_http_longpoll_load_last(load)
+                                             + 1));
+
+    if (load->fd != -1) {
+        ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
+                      "longpoll zone \"%V\": loaded %ui of %ui events from "
+                      "\"%s\"", &z->name, load->loaded, load->nlines,
+                      load->name);
+    }
 }
 
 

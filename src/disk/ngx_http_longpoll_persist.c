@@ -151,6 +151,18 @@ typedef struct {
 static void ngx_http_longpoll_persist_step(ngx_http_longpoll_writer_t *writer);
 static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next(
     ngx_http_longpoll_writer_t *writer);
+static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next_open(
+    ngx_http_longpoll_writer_t *writer);
+static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next_notes(
+    ngx_http_longpoll_writer_t *writer);
+static ngx_uint_t ngx_http_longpoll_persist_durable(
+    ngx_http_longpoll_writer_t *writer);
+static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next_events(
+    ngx_http_longpoll_writer_t *writer);
+static ngx_int_t ngx_http_longpoll_persist_flush(
+    ngx_http_longpoll_writer_t *writer, ngx_uint_t late);
+static ngx_http_longpoll_persist_op_t *ngx_http_longpoll_persist_next_idle(
+    ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_claim(
     ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_persist_stale(
@@ -482,32 +494,12 @@ ngx_http_longpoll_persist_finish(ngx_event_t *ev)
 static ngx_http_longpoll_persist_op_t *
 ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 {
-    uint64_t                      wake;
-    ngx_int_t                     rc;
-    ngx_uint_t                    late;
-    ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    z = writer->zone;
-    sh = z->sh;
+    sh = writer->zone->sh;
 
     if (writer->state == NGX_HTTP_LONGPOLL_PERSIST_NONE) {
-
-        /* no writer comes for a zone that has been replaced by another size */
-
-        if (sh->resize.moved && sh->disk.writer == 0 && sh->disk.durable
-            && sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
-        {
-            wake = 0;
-            ngx_http_longpoll_zone_disk_failed(z, &wake);
-            ngx_http_longpoll_persist_notify(wake);
-        }
-
-        if (writer->later || !ngx_http_longpoll_persist_claim(writer)) {
-            return NULL;
-        }
-
-        return &ngx_http_longpoll_persist_op_open;
+        return ngx_http_longpoll_persist_next_open(writer);
     }
 
     /* after a failure the timer is waited for, unless publishers wait */
@@ -520,21 +512,75 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     }
 
     if (writer->losses_due) {
-
-        if (writer->save.notes == NULL
-            && ngx_http_longpoll_persist_memory(writer, 1) != NGX_OK)
-        {
-            writer->later = 1;
-            return NULL;
-        }
-
-        return &ngx_http_longpoll_persist_op_read_notes;
+        return ngx_http_longpoll_persist_next_notes(writer);
     }
 
-    if (writer->head_due) {
+    if (writer->head_due || ngx_http_longpoll_persist_durable(writer)) {
         return &ngx_http_longpoll_persist_op_head;
     }
 
+    return ngx_http_longpoll_persist_next_events(writer);
+}
+
+
+/* the writer has no file */
+
+static ngx_http_longpoll_persist_op_t *
+ngx_http_longpoll_persist_next_open(ngx_http_longpoll_writer_t *writer)
+{
+    uint64_t                      wake;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = writer->zone->sh;
+
+    /* no writer comes for a zone that has been replaced by another size */
+
+    if (sh->resize.moved && sh->disk.writer == 0 && sh->disk.durable
+        && sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
+    {
+        wake = 0;
+        ngx_http_longpoll_zone_disk_failed(writer->zone, &wake);
+        ngx_http_longpoll_persist_notify(wake);
+    }
+
+    if (writer->later || !ngx_http_longpoll_persist_claim(writer)) {
+        return NULL;
+    }
+
+    return &ngx_http_longpoll_persist_op_open;
+}
+
+
+/* the notes are read before anything is written */
+
+static ngx_http_longpoll_persist_op_t *
+ngx_http_longpoll_persist_next_notes(ngx_http_longpoll_writer_t *writer)
+{
+    if (writer->save.notes == NULL
+        && ngx_http_longpoll_persist_memory(writer, 1) != NGX_OK)
+    {
+        writer->later = 1;
+        return NULL;
+    }
+
+    return &ngx_http_longpoll_persist_op_read_notes;
+}
+
+
+/*
+ * The zone becomes durable, or not, as it is configured.  Returns 1 if the head
+ * must be written to say so.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_persist_durable(ngx_http_longpoll_writer_t *writer)
+{
+    uint64_t                      wake;
+    ngx_http_longpoll_zone_t     *z;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    z = writer->zone;
+    sh = z->sh;
     wake = 0;
 
     if (sh->conf.durable && !sh->disk.durable) {
@@ -554,8 +600,20 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
                >= sh->clock.visible))
     {
         writer->file.head.durable = sh->conf.durable;
-        return &ngx_http_longpoll_persist_op_head;
+        return 1;
     }
+
+    return 0;
+}
+
+
+/* the compaction and appends take turns; then what may wait */
+
+static ngx_http_longpoll_persist_op_t *
+ngx_http_longpoll_persist_next_events(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  late;
 
     if (writer->compacting && writer->compact_next) {
         writer->compact_next = 0;
@@ -565,7 +623,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     writer->compact_next = 1;
 
     if (!writer->compacting && !writer->new_file_later
-        && (writer->file_lost || sh->disk.file_dead
+        && (writer->file_lost || writer->zone->sh->disk.file_dead
             || ngx_http_longpoll_persist_stale(writer)))
     {
         return &ngx_http_longpoll_persist_op_new_files;
@@ -573,22 +631,10 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 
     late = ngx_http_longpoll_persist_compact_late(writer);
 
-    if ((writer->flush_due || sh->disk.durable || writer->leaving
-         || writer->exiting)
-        && !writer->file_lost && !late
-        && ngx_http_longpoll_zone_disk_unwritten(z))
-    {
-        rc = ngx_http_longpoll_persist_collect(writer,
-                                               NGX_HTTP_LONGPOLL_CURSOR_NEXT);
-        if (rc == NGX_ERROR) {
-            return NULL;
-        }
+    rc = ngx_http_longpoll_persist_flush(writer, late);
 
-        writer->flush_due = (rc == NGX_AGAIN);
-
-        if (writer->save.len || writer->save.nnotes) {
-            return &ngx_http_longpoll_persist_op_append;
-        }
+    if (rc != NGX_DECLINED) {
+        return rc == NGX_OK ? &ngx_http_longpoll_persist_op_append : NULL;
     }
 
     writer->flush_due = (writer->flush_due && late);
@@ -596,6 +642,57 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     if (writer->compacting) {
         return ngx_http_longpoll_persist_compact(writer);
     }
+
+    return ngx_http_longpoll_persist_next_idle(writer);
+}
+
+
+/*
+ * Collects what is to be appended.  NGX_OK: an append can begin; NGX_DECLINED:
+ * nothing is due; NGX_ERROR: no memory, the timer is waited for.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_persist_flush(ngx_http_longpoll_writer_t *writer,
+    ngx_uint_t late)
+{
+    ngx_int_t                  rc;
+    ngx_http_longpoll_zone_t  *z;
+
+    z = writer->zone;
+
+    if (!(writer->flush_due || z->sh->disk.durable || writer->leaving
+          || writer->exiting)
+        || writer->file_lost || late
+        || !ngx_http_longpoll_zone_disk_unwritten(z))
+    {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_longpoll_persist_collect(writer,
+                                           NGX_HTTP_LONGPOLL_CURSOR_NEXT);
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    writer->flush_due = (rc == NGX_AGAIN);
+
+    if (writer->save.len || writer->save.nnotes) {
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* all is written: is the file still there, and is this worker still needed? */
+
+static ngx_http_longpoll_persist_op_t *
+ngx_http_longpoll_persist_next_idle(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_http_longpoll_zone_t  *z;
+
+    z = writer->zone;
 
     if (!writer->new_file_later) {
         writer->no_new_file = 0;
@@ -607,7 +704,7 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
     }
 
     if (writer->leaving && !writer->exiting
-        && (sh->resize.moved
+        && (z->sh->resize.moved
             || ngx_http_longpoll_zone_member_others(z,
                                          ngx_http_longpoll_notify_worker(),
                                          ngx_http_longpoll_notify_alive())))
