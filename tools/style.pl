@@ -1,11 +1,16 @@
 #!/usr/bin/perl
 #
-# tools/style.pl: checks nginx's style, as far as a program can.
+# tools/style.pl [DIR]: checks nginx's style, as far as a program can.
 #
 # Every C file has 80 columns, no tabs, no blanks at the end of a line, no //
-# comments; a function's type and its brace have lines of their own.  Files of
-# the module and of bench/ begin with a comment.  Every symbol of the module's
+# comments; a function's type and its brace have lines of their own.  A function
+# of the module has at most 100 lines, from its name to its last brace.  Files
+# of the module and of bench/ begin with a comment.  Every symbol of the module's
 # objects has the prefix, because nginx loads all modules into one name space.
+#
+# DIR is the tree to look at, this one if it is not given.  Prints one line for
+# each fault, and exits with 1 if there was any; t/docs/style.t shows that it
+# sees long functions.
 
 use strict;
 use warnings;
@@ -13,10 +18,11 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 
-chdir dirname(abs_path(__FILE__)) . '/..' or die "chdir: $!\n";
+chdir($ARGV[0] // dirname(abs_path(__FILE__)) . '/..') or die "chdir: $!\n";
 
-my $prefix = 'ngx_http_longpoll';
-my $bad    = 0;
+my $prefix  = 'ngx_http_longpoll';
+my $longest = 100;
+my $bad     = 0;
 
 sub complain {
     print "$_[0]\n";
@@ -67,6 +73,25 @@ sub functions {
     }
 }
 
+# From the line that begins with a name and a parenthesis to the brace that ends
+# the function, as tools/figures.pl counts.
+sub lengths {
+    my ($file, @lines) = @_;
+    my $start;
+
+    for my $n (1 .. @lines) {
+        local $_ = $lines[$n - 1];
+        $start = $n    if /^\w+\(/;
+        undef $start   if /^\S.*;\s*$/;
+        next unless /^\}/ && defined $start;
+
+        my $length = $n - $start + 1;
+        complain("$file:$start: the function has $length lines, at most "
+                 . "$longest") if $length > $longest;
+        undef $start;
+    }
+}
+
 sub head {
     my ($file, $code) = @_;
     my ($comment) = $code =~ m{\A\n?(/\*.*?\*/)}s;
@@ -98,6 +123,8 @@ for my $file (@module, @bench, sort glob 't/{unit,fuzz}/*.[ch]') {
     lines($file, split /\n/, $code);
     functions($file, bare($code));
 }
+
+lengths($_, bare(slurp($_))) for @module;
 
 for my $file (@module, @bench) {
     head($file, slurp($file));
