@@ -23,16 +23,15 @@
  * any of them.  After two reads that were not valid, the next one copies up to
  * 256 kB under the lock.
  *
- * The message for a client of gpoll's is copied in the same hold in which the
- * client's cursor moves to it.
+ * This file has the read, and what a poll with a cursor of its own differs in.
+ * For a cursor that the zone keeps see zone_read_client.
  */
 
 
 #include "ngx_http_longpoll_zone_read.h"
-#include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
-#include "ngx_http_longpoll_zone_reader.h"
+#include "ngx_http_longpoll_zone_read_client.h"
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_zone_clock.h"
@@ -42,23 +41,27 @@ static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
-static ngx_int_t ngx_http_longpoll_zone_client_cursor(
-    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader);
 static ngx_int_t ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps,
     ngx_uint_t *found);
 static void ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
-static void ngx_http_longpoll_zone_client_waits(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_read_t *rd, uint64_t now);
+    ngx_http_longpoll_zone_reader_t *reader);
 static ngx_int_t ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
-static ngx_int_t ngx_http_longpoll_zone_copy_one(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader);
-static void ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader);
+
+
+/* the cursor is the poll's own */
+
+static ngx_http_longpoll_zone_source_t  ngx_http_longpoll_zone_read_source = {
+    (ngx_uint_t) -1,                            /* max */
+    NULL,                                       /* begin */
+    NULL,                                       /* lost */
+    NULL,                                       /* wait */
+    ngx_http_longpoll_zone_issue_time,          /* end */
+    NULL                                        /* copy */
+};
 
 
 ngx_int_t
@@ -72,6 +75,8 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
     scratch = &ngx_http_longpoll_zone_scratch;
 
     reader.rd = rd;
+    reader.source = rd->client ? &ngx_http_longpoll_zone_read_client_source
+                               : &ngx_http_longpoll_zone_read_source;
     reader.now = now;
     reader.started = 0;
     reader.take = 0;
@@ -87,6 +92,11 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
     for ( ;; ) {
         ngx_http_longpoll_zone_lock(z);
         rc = ngx_http_longpoll_zone_read_hold(z, &reader);
+
+        if (rc == NGX_AGAIN) {
+            ngx_http_longpoll_zone_nothing(z, &reader);
+        }
+
         ngx_http_longpoll_zone_unlock(z);
 
         switch (rc) {
@@ -107,7 +117,7 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
             /* the cursor behind this answer is behind what later zones got */
 
-            if (rd->client == NULL && z->sh->resize.moved
+            if (z->sh->resize.moved
                 && rd->msgs[rd->nmsgs - 1].id >= z->sh->resize.moved)
             {
                 rd->missed = 1;
@@ -193,18 +203,25 @@ static ngx_int_t
 ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader)
 {
-    ngx_int_t                  rc;
-    ngx_uint_t                 found, moved, steps;
-    ngx_http_longpoll_read_t  *rd;
+    ngx_int_t                         rc;
+    ngx_uint_t                        found, steps;
+    ngx_http_longpoll_read_t         *rd;
+    ngx_http_longpoll_zone_source_t  *source;
 
     rd = reader->rd;
+    source = reader->source;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
-    if (rd->client == NULL) {
+    if (rd->cursor.fresh) {
         ngx_http_longpoll_zone_start_cursor(z, &rd->cursor, reader->now);
+    }
 
-    } else if (ngx_http_longpoll_zone_client_cursor(z, reader) != NGX_OK) {
-        return NGX_DONE;
+    if (source->begin) {
+        rc = source->begin(z, reader);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     /* a reload may change this between two holds */
@@ -214,34 +231,20 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
         reader->started = 0;
     }
 
-    /* clients have moved to the zone that took this one's place, and get their
-     * messages there */
-
-    moved = (rd->client && z->sh->resize.moved);
-
-    if (moved) {
-        reader->started = 0;
-    }
-
     rc = ngx_http_longpoll_zone_touch_all(z, reader, &steps, &found);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (rd->client && rd->missed && !moved) {
-
-        if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK) {
-            ngx_http_longpoll_client_drop(&z->clients, reader->entry);
-        }
-
+    if (rd->missed && source->lost) {
+        source->lost(z, reader);
         return NGX_DONE;
     }
 
     if (!reader->started) {
 
-        if (!found || moved) {
-            ngx_http_longpoll_zone_nothing(z, reader);
+        if (!found) {
             return NGX_AGAIN;
         }
 
@@ -259,7 +262,23 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
     rc = ngx_http_longpoll_zone_reader_collect(z, reader, &steps);
 
-    return rc == NGX_OK ? ngx_http_longpoll_zone_copy(z, reader) : rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (rd->nmsgs == 0) {
+
+        /* all messages went while other holds searched for the first */
+
+        ngx_http_longpoll_assert(reader->holds > 1,
+                                 "a category's last message");
+
+        reader->started = 0;
+        return NGX_BUSY;
+    }
+
+    return source->copy ? source->copy(z, reader)
+                        : ngx_http_longpoll_zone_copy(z, reader);
 }
 
 
@@ -275,10 +294,6 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
 {
     uint64_t  clock;
 
-    if (!cursor->fresh) {
-        return;
-    }
-
     cursor->fresh = 0;
 
     clock = ngx_http_longpoll_zone_clock_horizon(z, now);
@@ -291,40 +306,6 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
         cursor->since = ngx_max(ngx_http_longpoll_id_ms(cursor->id),
                                 clock - 1);
     }
-}
-
-
-/*
- * Takes the cursor from the client's entry.  NGX_OK, NGX_DECLINED: the client
- * is not known.
- */
-
-static ngx_int_t
-ngx_http_longpoll_zone_client_cursor(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader)
-{
-    ngx_http_longpoll_read_t  *rd;
-
-    rd = reader->rd;
-
-    rd->missed = 0;
-    rd->cursor.fresh = 0;
-    rd->cursor.lost = 0;
-    rd->cursor.beginning = 0;
-
-    reader->entry = ngx_http_longpoll_zone_find_client(z, rd->client,
-                                                       reader->now);
-
-    if (reader->entry == NULL) {
-        return NGX_DECLINED;
-    }
-
-    if (rd->cursor.id != reader->entry->seen) {
-        rd->cursor.id = reader->entry->seen;
-        reader->started = 0;
-    }
-
-    return NGX_OK;
 }
 
 
@@ -402,60 +383,26 @@ static void
 ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader)
 {
-    ngx_uint_t                 i, park;
+    ngx_uint_t                 i;
     ngx_http_longpoll_read_t  *rd;
 
     rd = reader->rd;
 
-    park = (rd->mode == NGX_HTTP_LONGPOLL_READ_PARK
-            || rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE);
+    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
+        || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK)
+    {
+        reader->source->end(z, reader);
+        return;
+    }
 
-    for (i = 0; park && i < rd->ncats; i++) {
+    for (i = 0; i < rd->ncats; i++) {
         rd->slots[i] = ngx_http_longpoll_zone_watch(z, rd->worker,
                                                     &rd->cats[i], reader->now);
     }
 
-    if (rd->client) {
-        ngx_http_longpoll_zone_client_waits(z, reader);
-
-    } else if (!park) {
-        ngx_http_longpoll_zone_issue_time(z, rd, reader->now);
+    if (reader->source->wait) {
+        reader->source->wait(z, reader);
     }
-}
-
-
-/*
- * PARK and WAKE note that the client waits in the worker.  LAST, and these
- * two without a worker, move an idle client to the end of the idle list.  PEEK
- * does nothing.
- */
-
-static void
-ngx_http_longpoll_zone_client_waits(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader)
-{
-    ngx_http_longpoll_read_t       *rd;
-    ngx_http_longpoll_client_sh_t  *entry;
-
-    rd = reader->rd;
-    entry = reader->entry;
-
-    if (rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK) {
-        return;
-    }
-
-    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
-        || rd->worker == NGX_HTTP_LONGPOLL_NO_WORKER)
-    {
-        ngx_http_longpoll_client_move(&z->clients, entry, entry->seen,
-                                      reader->now);
-        return;
-    }
-
-    ngx_http_longpoll_client_wait(&z->clients, entry,
-                                  entry->waiting
-                                  | ngx_http_longpoll_zone_bit(rd->worker),
-                                  reader->now);
 }
 
 
@@ -468,11 +415,13 @@ ngx_http_longpoll_zone_client_waits(ngx_http_longpoll_zone_t *z,
 
 static void
 ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_read_t *rd, uint64_t now)
+    ngx_http_longpoll_zone_reader_t *reader)
 {
-    uint64_t  t;
+    uint64_t                   t;
+    ngx_http_longpoll_read_t  *rd;
 
-    t = ngx_http_longpoll_zone_clock_horizon(z, now);
+    rd = reader->rd;
+    t = ngx_http_longpoll_zone_clock_horizon(z, reader->now);
 
     if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
         t--;
@@ -515,21 +464,6 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
 
     scratch = &ngx_http_longpoll_zone_scratch;
 
-    if (reader->rd->nmsgs == 0) {
-
-        /* all messages went while other holds searched for the first */
-
-        ngx_http_longpoll_assert(reader->holds > 1,
-                                 "a category's last message");
-
-        reader->started = 0;
-        return NGX_BUSY;
-    }
-
-    if (reader->rd->client) {
-        return ngx_http_longpoll_zone_copy_one(z, reader);
-    }
-
     must = reader->take
            || scratch->tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES;
 
@@ -551,7 +485,7 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
     if (reader->take
         && reader->rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK)
     {
-        ngx_http_longpoll_zone_take(z, reader);
+        ngx_http_longpoll_zone_reader_take(z, reader);
     }
 
     p = scratch->copy;
@@ -567,99 +501,4 @@ ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
     scratch->copied = 1;
 
     return NGX_OK;
-}
-
-
-/* copies the message for a client of gpoll's, whose cursor moves to it */
-
-static ngx_int_t
-ngx_http_longpoll_zone_copy_one(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader)
-{
-    ngx_http_longpoll_msg_t           *msg;
-    ngx_http_longpoll_read_t          *rd;
-    ngx_http_longpoll_zone_scratch_t  *scratch;
-
-    rd = reader->rd;
-    scratch = &ngx_http_longpoll_zone_scratch;
-    msg = &scratch->msgs[0];
-
-    if (msg->id == rd->have) {
-        msg->data.len = 0;
-    }
-
-    if (msg->data.len > scratch->size) {
-        scratch->wanted = msg->data.len;
-        reader->started = 0;
-        return NGX_DECLINED;
-    }
-
-    if (rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK) {
-
-        if (reader->take) {
-            ngx_http_longpoll_zone_take(z, reader);
-        }
-
-        ngx_http_longpoll_client_move(&z->clients, reader->entry, msg->id,
-                                      reader->now);
-    }
-
-    ngx_memcpy(scratch->copy, msg->data.data, msg->data.len);
-    msg->data.data = scratch->copy;
-
-    scratch->copied = 1;
-
-    return NGX_OK;
-}
-
-
-/*
- * delete_on_read: drops the messages that this read returns.  A message may be
- * pending for parked polls of several workers; then it is dropped when the last
- * of them acknowledges it.  A new poll drops a message at once if it is pending
- * for no worker.  The bytes of a dropped record are there until the lock is
- * released.
- */
-
-static void
-ngx_http_longpoll_zone_take(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader)
-{
-    uint32_t                     ref;
-    uint64_t                    *pending;
-    ngx_uint_t                   i, wake;
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    wake = reader->rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE
-           && reader->rd->worker != NGX_HTTP_LONGPOLL_NO_WORKER;
-
-    for (i = 0; i < reader->rd->nmsgs; i++) {
-        ref = (uint32_t) ngx_http_longpoll_zone_scratch.msgs[i].pos;
-        msg = ngx_http_longpoll_zone_msg(z, ref);
-        pending = ngx_http_longpoll_zone_pending(msg);
-
-        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
-            || (*pending == 0 && !wake))
-        {
-            ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
-            continue;
-        }
-
-        if (wake) {
-            ngx_http_longpoll_put(*pending, *pending
-                          | ngx_http_longpoll_zone_bit(reader->rd->worker));
-        }
-
-        ngx_http_longpoll_put(msg->rec.bits,
-                              msg->rec.bits | NGX_HTTP_LONGPOLL_MSG_TAKEN);
-    }
-
-    for (i = 0; i < reader->rd->ncats; i++) {
-
-        if (reader->iters[i].slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_list_free_if_unused(z,
-                                                    reader->iters[i].slot);
-        }
-    }
 }

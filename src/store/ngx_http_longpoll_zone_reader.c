@@ -19,6 +19,7 @@
 
 
 #include "ngx_http_longpoll_zone_reader.h"
+#include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_msg.h"
 
 
@@ -70,10 +71,7 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
         return NGX_BUSY;
     }
 
-    /* a client of gpoll's gets one message */
-
-    while (rd->client == NULL || rd->nmsgs == 0) {
-
+    while (rd->nmsgs < reader->source->max) {
         it = ngx_http_longpoll_zone_next(z, reader);
 
         if (it == NULL) {
@@ -452,4 +450,48 @@ ngx_http_longpoll_zone_reader_grow(ngx_http_longpoll_zone_reader_t *reader)
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_zone_reader_take(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader)
+{
+    uint32_t                     ref;
+    uint64_t                    *pending;
+    ngx_uint_t                   i, wake;
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    wake = reader->rd->mode == NGX_HTTP_LONGPOLL_READ_WAKE
+           && reader->rd->worker != NGX_HTTP_LONGPOLL_NO_WORKER;
+
+    for (i = 0; i < reader->rd->nmsgs; i++) {
+        ref = (uint32_t) ngx_http_longpoll_zone_scratch.msgs[i].pos;
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+        pending = ngx_http_longpoll_zone_pending(msg);
+
+        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
+            || (*pending == 0 && !wake))
+        {
+            ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
+            continue;
+        }
+
+        if (wake) {
+            ngx_http_longpoll_put(*pending, *pending
+                          | ngx_http_longpoll_zone_bit(reader->rd->worker));
+        }
+
+        ngx_http_longpoll_put(msg->rec.bits,
+                              msg->rec.bits | NGX_HTTP_LONGPOLL_MSG_TAKEN);
+    }
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+
+        if (reader->iters[i].slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            ngx_http_longpoll_zone_list_free_if_unused(z,
+                                                    reader->iters[i].slot);
+        }
+    }
 }

@@ -46,8 +46,56 @@ typedef struct {
 } ngx_http_longpoll_zone_iter_t;
 
 
+typedef struct ngx_http_longpoll_zone_reader_s  ngx_http_longpoll_zone_reader_t;
+
+
+/*
+ * Who keeps the cursor: the poll that reads, or the zone, for a client.  The
+ * read calls these under the lock.
+ */
+
 typedef struct {
+    /* messages that one read returns, at most */
+    ngx_uint_t                     max;
+
+    /*
+     * In each hold: sets rd->cursor to the cursor as it is now; NULL: the poll
+     * has set it.
+     *
+     * NGX_OK     read
+     * NGX_AGAIN  there is no message for this reader here, now or later
+     * NGX_DONE   the client is not known; nothing else is called
+     */
+    ngx_int_t                    (*begin)(ngx_http_longpoll_zone_t *z,
+                                       ngx_http_longpoll_zone_reader_t *reader);
+
+    /* a message behind the cursor was dropped: the read ends with NGX_DONE;
+     * NULL: it goes on, and the answer says missed */
+    void                         (*lost)(ngx_http_longpoll_zone_t *z,
+                                       ngx_http_longpoll_zone_reader_t *reader);
+
+    /* PARK and WAKE found no message, and the worker's interest is registered;
+     * NULL: that is all */
+    void                         (*wait)(ngx_http_longpoll_zone_t *z,
+                                       ngx_http_longpoll_zone_reader_t *reader);
+
+    /* LAST and PEEK found no message */
+    void                         (*end)(ngx_http_longpoll_zone_t *z,
+                                       ngx_http_longpoll_zone_reader_t *reader);
+
+    /*
+     * Messages are collected: takes and copies them, and moves the cursor.
+     * NGX_OK, NGX_DECLINED: the scratch memory is too small.  NULL: the read
+     * takes and copies them, or leaves the copying to the caller.
+     */
+    ngx_int_t                    (*copy)(ngx_http_longpoll_zone_t *z,
+                                       ngx_http_longpoll_zone_reader_t *reader);
+} ngx_http_longpoll_zone_source_t;
+
+
+struct ngx_http_longpoll_zone_reader_s {
     ngx_http_longpoll_read_t      *rd;
+    ngx_http_longpoll_zone_source_t  *source;
     uint64_t                       now;
 
     ngx_uint_t                     started;     /* 0: nothing below is valid */
@@ -62,7 +110,7 @@ typedef struct {
     ngx_http_longpoll_client_sh_t *entry;       /* the client's, looked up in
                                                    this hold */
     ngx_http_longpoll_zone_iter_t  iters[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
-} ngx_http_longpoll_zone_reader_t;
+};
 
 
 /* what reads return, until the next read; one for the process */
@@ -94,6 +142,16 @@ extern ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
  */
 ngx_int_t ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps);
+
+/*
+ * delete_on_read: drops the messages that this read returns.  A message may be
+ * pending for parked polls of several workers; then it is dropped when the last
+ * of them acknowledges it.  A new poll drops a message at once if it is pending
+ * for no worker.  The bytes of a dropped record are there until the caller
+ * releases the lock.
+ */
+void ngx_http_longpoll_zone_reader_take(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader);
 
 /*
  * Before the lock is released: remembers at which positions the next messages

@@ -152,13 +152,12 @@ my @mutants = (
       to => "    if (entry->waiting",
       seen => 'plain t/110-gpoll.t' },
 
-    { name => "a place of gpoll's that moves in a hold of its own",
+    { name => "a cursor of gpoll's that moves in a hold of its own",
       file => 'zone_read.c',
-      from => 'ngx_http_longpoll_client_move(&z->clients, reader->entry, msg->id,',
-      to => 'ngx_http_longpoll_zone_unlock(z);'
-            . ' usleep(100);'
-            . ' ngx_http_longpoll_zone_lock(z);'
-            . ' ngx_http_longpoll_client_move(&z->clients, reader->entry, msg->id,',
+      from => 'return source->copy ? source->copy(z, reader)',
+      to => 'return source->copy ? (ngx_http_longpoll_zone_unlock(z), '
+            . 'usleep(100), ngx_http_longpoll_zone_lock(z), '
+            . 'source->copy(z, reader))',
       seen => 'plain t/111-gpoll-workers.t' },
 
     { name => "a client of gpoll's known by its number",
@@ -175,7 +174,7 @@ my @mutants = (
 
     { name => "a client of gpoll's that lost a message and stays",
       file => 'zone_read.c',
-      from => 'if (rd->client && rd->missed && !moved) {', to => 'if (0) {',
+      from => 'if (rd->missed && source->lost) {', to => 'if (0) {',
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits for ever",
