@@ -5,8 +5,9 @@
 # Every C file has 80 columns, no tabs, no blanks at the end of a line, no //
 # comments; a function's type and its brace have lines of their own.  A function
 # of the module has at most 100 lines, from its name to its last brace.  Files
-# of the module and of bench/ begin with a comment.  Every symbol of the module's
-# objects has the prefix, because nginx loads all modules into one name space.
+# of the module and of bench/ begin with a comment.  Every symbol of the
+# module's objects has the prefix, because nginx loads all modules into one name
+# space.
 #
 # DIR is the tree to look at, this one if it is not given.  Prints one line for
 # each fault, and exits with 1 if there was any; t/docs/style.t shows that it

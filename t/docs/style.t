@@ -1,5 +1,6 @@
-# tools/style.pl finds functions that are too long: the test adds files to a copy
-# of the sources, and the tool must name each function of more than 100 lines.
+# tools/style.pl finds functions that are too long: the test adds files to a
+# copy of the sources, and the tool must name each function of more than 100
+# lines.
 
 use strict;
 use warnings;
