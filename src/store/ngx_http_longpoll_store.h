@@ -281,9 +281,10 @@ typedef struct {
  *
  * Written in zone_disk, zone_cursor, zone_load and zone_member; contested also
  * in zone_epoch.  Without the lock: publishers and writer in disk/persist,
- * writer also in zone_tick; the file_ words, contested and unread in
- * disk/persist, and in disk/load and zone_adopt before the zone's first
- * request.  cursors, members and contested are also read without the lock.
+ * writer also in zone_tick; file_node, file_size and contested in disk/persist;
+ * before the zone's first request unread, contested, state_size and the file_
+ * words in disk/load, contested and file_size in zone_adopt.  cursors, members
+ * and contested are also read without the lock.
  */
 
 typedef struct {

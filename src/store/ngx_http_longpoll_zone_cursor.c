@@ -4,7 +4,7 @@
  * messages, and the deletion records.
  *
  * These are the parts of publishing, dropping and moving a message that only a
- * zone with a file needs.  They make no step of their own (but set_cursor):
+ * zone with a file needs.  They make no step of their own (but cursor_set):
  * their stores belong to the step that links or unlinks the message, so a
  * cursor is never wrong, and the writer finds the next message without a
  * search.

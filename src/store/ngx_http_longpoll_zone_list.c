@@ -3,8 +3,8 @@
  * ngx_http_longpoll_zone_list.c: the lists of messages change.
  *
  * Every live message stands in the list of its category and in the list of all,
- * both in the order of ids.  There are three steps on them: put appends, drop
- * takes out, move follows a record that the log has copied.  Each step also
+ * both in the order of ids.  There are three steps on them: append, drop, and
+ * move, which follows a record that the log has copied.  Each step also
  * keeps the counts and the disk's cursors, so that after any undo everything
  * fits together.
  *

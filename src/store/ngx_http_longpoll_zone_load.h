@@ -4,7 +4,7 @@
  * messages and losses.
  *
  * Before the zone's first request: messages in the order of time, losses in
- * any order, then loaded.
+ * any order, then ..._load_done().
  */
 
 

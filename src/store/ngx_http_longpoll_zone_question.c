@@ -79,7 +79,7 @@ ngx_http_longpoll_zone_question_asked(ngx_http_longpoll_zone_t *z,
     q = &z->sh->question;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
-        || (q->missing & (uint64_t) 1 << worker) == 0)
+        || (q->missing & ngx_http_longpoll_zone_bit(worker)) == 0)
     {
         return 0;
     }
@@ -109,7 +109,8 @@ ngx_http_longpoll_zone_question_answer(ngx_http_longpoll_zone_t *z,
     if (q->number == number) {
         ngx_http_longpoll_put(q->sum, q->sum + n);
         ngx_http_longpoll_put(q->missing,
-                              q->missing & ~((uint64_t) 1 << worker));
+                              q->missing
+                              & ~ngx_http_longpoll_zone_bit(worker));
     }
 
     ngx_http_longpoll_zone_unlock(z);

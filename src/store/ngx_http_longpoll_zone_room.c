@@ -349,10 +349,10 @@ ngx_int_t
 ngx_http_longpoll_zone_room_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
-    uint64_t                      n;
-    uint32_t                      ref;
-    ngx_http_longpoll_cat_sh_t   *cat;
-    ngx_http_longpoll_msg_sh_t   *msg;
+    uint64_t                        n;
+    uint32_t                        ref;
+    ngx_http_longpoll_cat_sh_t     *cat;
+    ngx_http_longpoll_msg_sh_t     *msg;
     ngx_http_longpoll_cursor_sh_t  *exposed;
 
     cat = &z->cats.slots[slot];

@@ -161,8 +161,10 @@ ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
     ngx_memzero((void *) &z->summary[worker * z->sums],
                 z->sums * sizeof(ngx_atomic_t));
 
-    /* a process that is killed before this store leaves the worker known, so
-     * it is reaped once more */
+    /*
+     * A process that is killed before this store leaves the worker known: it is
+     * reaped once more.
+     */
 
     ngx_http_longpoll_put(w->known, 0);
 }
