@@ -248,3 +248,18 @@ GET /page
 GET /page
 --- response_body chomp
 <>
+
+
+
+=== TEST 17: HEAD, OPTIONS and the status have no result
+--- scenario
+my $cat = category();
+
+ask({ method => 'HEAD' }, category => $cat, n => 1);
+like(wait_log('longpoll.log', qr/$cat/), qr/ 200 <-> <$cat> <-> <->$/, 'HEAD');
+
+http('OPTIONS', '/events?n=2');
+like(wait_log('longpoll.log', qr/n=2/), qr/ 204 <-> <-> <-> <->$/, 'OPTIONS');
+
+get('/status?n=3');
+like(wait_log('longpoll.log', qr/n=3/), qr/ 200 <-> <-> <-> <->$/, 'status');

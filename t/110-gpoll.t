@@ -507,6 +507,12 @@ wait_waiting(1);
 $p->close;
 is(wait_log('vars.log', '\|499$'), 'gone|0|-|all|499', 'gone');
 
+http('HEAD', "/poll?client-id=$id&c=head");
+is(wait_log('vars.log', 'all,head'), '-|-|-|all,head|200', 'HEAD of a poll');
+
+http('HEAD', '/poll?client-id=0&c=new');
+is(wait_log('vars.log', 'all,new'), '-|-|-|all,new|200', 'and of a registration');
+
 my $s = status();
 is("@$s{qw( delivered timeouts disconnected missed waiting )}", '1 1 1 0 0',
    'counted like any poll');
