@@ -100,6 +100,12 @@ for my $category ('x' x 1025, '%ff') {
     is($r->body, $bad, 'words');
 }
 
+my $r = get('/status?' . join '&', map { "category=$_" } 1 .. 65);
+
+is($r->status, 400, 'too many: status');
+is($r->body, '{"error": "Too many categories, must be 1-64."}',
+   'too many: words');
+
 
 
 === TEST 5: ?category= does not keep a category alive

@@ -519,10 +519,10 @@ is("@$s{qw( delivered timeouts disconnected missed waiting )}", '1 1 1 0 0',
 
 
 
-=== TEST 14: a poll whose category is empty
+=== TEST 14: a poll without a category, or with too many
 --- config
     location = /poll {
-        longpoll_category  $arg_c;
+        longpoll_category  $arg_c separator=,;
         longpoll_subscribe events protocol=gpoll;
     }
     location = /poll422 {
@@ -538,6 +538,10 @@ my $r = get("/poll?client-id=$id");
 is($r->status, 400, 'with 200 it would be a message');
 is($r->body, $text, 'the error of every poll');
 is(get("/poll422?client-id=$id")->status, 422, 'longpoll_error_status');
+
+$r = get("/poll?client-id=$id&c=" . join ',', 1 .. 65);
+is($r->status, 400, '65 categories');
+is($r->body, 'Too many categories, must be 1-64.', 'their error');
 
 
 
