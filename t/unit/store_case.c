@@ -6,6 +6,8 @@
 
 #include "store_model.h"
 
+#include <ngx_http_longpoll_zone_question.h>
+
 
 #define CASE_HOLD_DROPS  1000
 
@@ -28,6 +30,7 @@ static void case_ticks(void *data);
 static void case_bound(void *data);
 static void case_views(void *data);
 static void case_batches(void *data);
+static void case_questions(void *data);
 
 
 static void
@@ -780,6 +783,96 @@ case_batches(void *data)
 }
 
 
+/* asks how many polls wait for a category */
+
+static ngx_int_t
+case_count(uint32_t cat, uint64_t alive, uint64_t *question, uint64_t *n)
+{
+    return ngx_http_longpoll_zone_question_count(&m.zone, &m.cats[cat].cat,
+                                                 alive, m.now, question, n);
+}
+
+
+/* a worker answers with n, if it is asked, and about this category */
+
+static ngx_uint_t
+case_answer(uint32_t cat, ngx_uint_t worker, ngx_uint_t n)
+{
+    uint64_t  number, hash[2];
+
+    if (!ngx_http_longpoll_zone_question_asked(&m.zone, worker, &number, hash))
+    {
+        return 0;
+    }
+
+    unit_must(hash[0] == m.cats[cat].cat.hash[0]
+              && hash[1] == m.cats[cat].cat.hash[1], "another category");
+
+    ngx_http_longpoll_zone_question_answer(&m.zone, worker, number, n);
+
+    return 1;
+}
+
+
+static void
+case_questions(void *data)
+{
+    uint64_t  one, two, n;
+
+    case_zone(64 * 1024, 2, 250, 0);
+    one = 0;
+    two = 0;
+
+    unit_must(!case_answer(0, 0, 1), "a question before the first");
+
+    /* workers 0 and 2; the second question waits for the first */
+
+    unit_must(case_count(0, 5, &one, &n) == NGX_DONE, "not asked");
+    unit_must(case_count(1, 5, &two, &n) == NGX_AGAIN && two == 0, "replaced");
+    unit_must(!case_answer(0, 1, 9), "worker 1 is asked");
+    unit_must(!case_answer(0, NGX_HTTP_LONGPOLL_NO_WORKER, 9), "any is asked");
+
+    unit_must(case_answer(0, 0, 3), "worker 0 is not asked");
+    unit_must(!case_answer(0, 0, 9), "worker 0 is asked twice");
+    unit_must(case_count(0, 5, &one, &n) == NGX_AGAIN && n == 3, "not 3");
+    unit_must(case_answer(0, 2, 4), "worker 2 is not asked");
+    unit_must(case_count(0, 5, &one, &n) == NGX_OK && n == 7, "not 7");
+
+    /* worker 2 dies */
+
+    unit_must(case_count(1, 5, &two, &n) == NGX_DONE, "not the next");
+    unit_must(case_answer(1, 0, 1), "worker 0 is not asked");
+    unit_must(case_count(1, 1, &two, &n) == NGX_OK && n == 1, "not 1");
+
+    /* the first question is open for 200 ms; nobody comes for its number */
+
+    one = 0;
+    two = 0;
+
+    unit_must(case_count(0, 1, &one, &n) == NGX_DONE, "not asked");
+    m.now += 199;
+    unit_must(case_count(1, 1, &two, &n) == NGX_AGAIN, "replaced too early");
+    m.now += 1;
+    unit_must(case_count(1, 1, &two, &n) == NGX_DONE, "not replaced");
+
+    /* an answer that comes too late, and the first one's request */
+
+    ngx_http_longpoll_zone_question_answer(&m.zone, 0, one, 9);
+    unit_must(case_count(0, 1, &one, &n) == NGX_AGAIN, "answered");
+    unit_must(case_answer(1, 0, 2), "worker 0 is not asked");
+    unit_must(case_count(1, 1, &two, &n) == NGX_OK && n == 2, "not 2");
+    unit_must(case_count(0, 1, &one, &n) == NGX_DONE, "not asked anew");
+
+    /* the clock is set back */
+
+    two = 0;
+    m.now -= 1000;
+    unit_must(case_count(1, 1, &two, &n) == NGX_DONE, "open for a second");
+
+    model_end();
+}
+
+
 const unit_case_t  store_cases[] = {
 
     { "a record may end exactly at the end of the log", case_exact_end },
@@ -798,6 +891,7 @@ const unit_case_t  store_cases[] = {
     { "a message over its ttl is dropped within two ticks", case_ticks },
     { "1,000 messages are published at once in a small zone", case_batches },
     { "another process finds the same zone in the memory", case_views },
+    { "one question at a time counts the polls of a category", case_questions },
 };
 
 
