@@ -14,6 +14,7 @@ use Time::HiRes qw( time sleep );
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Persist qw( wait_until );
+use Longpoll::Timely qw( timely );
 
 plan skip_all => 'not built: build/persist/disk.so'
     unless Longpoll::Persist->disk_is_built;
@@ -103,26 +104,31 @@ for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
     my ($parameters, $size) = @$case;
     my $name = "$size bytes, $parameters";
     my $n = start(parameters => "$parameters buffer=1", size => '32m');
-    my $c = $n->client;
-    my $most = 0;
+    my $bound = 1e6 + 3 * 20_000 * (101 + $size);
 
-    for my $round (1 .. 3) {
-        for my $i (1 .. 20) {
-            publish_all($n, $c, map { event("$i-$_", $round x $size) }
-                                1 .. 1000);
+    # Each category has lost an event.  The note of the loss, 40 bytes, is live
+    # beside the line, and just before a rename both files have all notes.  So the
+    # sum may pass the bound now and then (docs/internals/persist.md); it does so
+    # every time if the writer compacts too late.
 
-            my $sum = sum($n);
-            $most = $sum if $most < $sum;
+    my $most = timely($bound, sub {
+        my $c = $n->client;
+        my $most = 0;
+
+        for my $round (1 .. 3) {
+            for my $i (1 .. 20) {
+                publish_all($n, $c, map { event("$i-$_", $round x $size) }
+                                    1 .. 1000);
+
+                my $sum = sum($n);
+                $most = $sum if $most < $sum;
+            }
         }
-    }
 
-    # Each category has lost an event.  The note of the loss has 40 bytes and
-    # lives beside the line.  With lines of a hundred bytes the files may thus
-    # be larger than three times the lines alone (docs/internals/persist.md).
+        return $most;
+    });
 
-    my $lines = 20_000 * (101 + $size + 40);
-
-    cmp_ok($most, '<', 1e6 + 3 * $lines, "$name: bounded");
+    cmp_ok($most, '<', $bound, "$name: bounded");
     note("$name: $most bytes at most");
 
     my $files = sub {
