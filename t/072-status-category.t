@@ -137,7 +137,7 @@ is_deeply([map { $_->response->json->{zones}{events}{category}{waiting} }
 
 
 
-=== TEST 7: ?category= when its client leaves, and when a worker is stopped
+=== TEST 7: ?category= when its client leaves
 --- scenario
 my $cat = category();
 my $p = poll(category => $cat);
@@ -151,11 +151,25 @@ for (1 .. 20) {
 
 is(status('events', category => $cat)->{category}{waiting}, 1, 'as ever');
 
+
+
+=== TEST 8: ?category= when a worker is stopped
+--- scenario
+my $cat = category();
+my $p = poll(category => $cat);
+
+wait_waiting(1);
+
 my $c = connection();
 my ($here) = $c->request('GET', '/pid')->response->body =~ /(\d+)/;
 my ($there) = grep { $_ != $here } worker_pids();
 
+# A worker that is stopped while it has the zone's lock would stop the others.
+
+wait_until { state($there) eq 'S' } 'the other worker sleeps';
 kill STOP => $there;
+wait_until { state($there) eq 'T' } 'the other worker stopped';
+
 my $r = $c->request('GET', "/status?category=$cat")->response;
 kill CONT => $there;
 
