@@ -549,7 +549,7 @@ holds_clients_come(void)
         holds_clients[i].uuid[0] = i + 1;
         holds_clients[i].uuid[1] = i;
 
-        ngx_http_longpoll_zone_add_client(&holds_zone, &holds_clients[i],
+        ngx_http_longpoll_zone_client_add(&holds_zone, &holds_clients[i],
                                      holds_now);
         holds_call();
     }
@@ -616,7 +616,7 @@ holds_run_wake(void)
 
         holds_publish(cat, 100);
 
-        while (ngx_http_longpoll_zone_take_dirty(&holds_zone, 0, hashes)) {
+        while (ngx_http_longpoll_zone_watch_take(&holds_zone, 0, hashes)) {
             /* void */
         }
 

@@ -185,7 +185,7 @@ ngx_http_longpoll_protocol_gpoll_register(ngx_http_request_t *r,
 
     ngx_http_longpoll_gpoll_uuid(client.uuid);
 
-    ngx_http_longpoll_zone_add_client(ctx->zone, &client,
+    ngx_http_longpoll_zone_client_add(ctx->zone, &client,
                                       ngx_http_longpoll_now());
 
     body.len = ngx_http_longpoll_gpoll_registered(body.data, &client)

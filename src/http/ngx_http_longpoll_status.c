@@ -271,9 +271,9 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
     zone = st->zones.elts;
 
     for (i = 0; i < st->zones.nelts; i++) {
-        ngx_http_longpoll_zone_category(zone[i].zone, &zone[i].cat,
-                                        ngx_http_longpoll_now(),
-                                        &zone[i].category);
+        ngx_http_longpoll_zone_status_category(zone[i].zone, &zone[i].cat,
+                                               ngx_http_longpoll_now(),
+                                               &zone[i].category);
     }
 
     ngx_http_finalize_request(r, ngx_http_longpoll_status_send(r, &st->zones));

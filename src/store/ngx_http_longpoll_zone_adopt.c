@@ -351,5 +351,5 @@ ngx_http_longpoll_zone_adopt_commit(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_adopt_clients(z, old);
+    ngx_http_longpoll_zone_client_adopt(z, old);
 }

@@ -36,7 +36,7 @@ static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one,
 
 
 void
-ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_client_add(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
     ngx_http_longpoll_zone_lock(z);
@@ -49,7 +49,7 @@ ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
 
 
 ngx_http_longpoll_client_sh_t *
-ngx_http_longpoll_zone_find_client(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_client_find(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
     ngx_http_longpoll_client_sh_t  *entry;
@@ -82,7 +82,7 @@ ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_client_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now)
 {
     ngx_http_longpoll_client_sh_t  *entry;
@@ -107,7 +107,7 @@ ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
+ngx_http_longpoll_zone_client_idle(ngx_http_longpoll_zone_t *z, uint64_t now)
 {
     ngx_uint_t                     more, steps;
     ngx_http_longpoll_client_sh_t  *entry;
@@ -137,7 +137,7 @@ ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z, uint64_t now)
 
 
 void
-ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_client_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
     ngx_uint_t                     n, more, steps;
@@ -172,7 +172,7 @@ ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_client_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old)
 {
     uint32_t                         n, max;

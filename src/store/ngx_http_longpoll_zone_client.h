@@ -18,11 +18,11 @@
  * Adds a new client; its uuid is set.  Its cursor is at the newest message, and
  * client->number is set.  Takes the lock.
  */
-void ngx_http_longpoll_zone_add_client(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_client_add(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now);
 
 /* the last poll of the client that was parked in the worker left; locks */
-void ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_client_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_client_t *client, uint64_t now);
 
 
@@ -34,16 +34,16 @@ void ngx_http_longpoll_zone_leave_client(ngx_http_longpoll_zone_t *z,
  * Finds the client's entry; NULL: the client is not known.  Drops a client that
  * was idle for too long, and returns NULL.  The caller holds the lock.
  */
-ngx_http_longpoll_client_sh_t *ngx_http_longpoll_zone_find_client(
+ngx_http_longpoll_client_sh_t *ngx_http_longpoll_zone_client_find(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_client_t *client,
     uint64_t now);
 
 /* drops the clients that were idle for too long; locks, as often as it needs */
-void ngx_http_longpoll_zone_idle_clients(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_client_idle(ngx_http_longpoll_zone_t *z,
     uint64_t now);
 
 /* no client waits in the worker any more; locks, as often as it needs */
-void ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_client_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 /*
@@ -52,7 +52,7 @@ void ngx_http_longpoll_zone_reap_clients(ngx_http_longpoll_zone_t *z,
  * Without memory no client is copied, and nobody is told: each of them must
  * register once more.
  */
-void ngx_http_longpoll_zone_adopt_clients(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_client_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 
 

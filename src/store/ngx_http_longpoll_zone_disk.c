@@ -354,10 +354,11 @@ ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
             if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
                 ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
-                            ngx_http_longpoll_zone_interested(z, cat, first));
+                            ngx_http_longpoll_zone_watch_interested(z, cat,
+                                                                    first));
             }
 
-            *wake |= ngx_http_longpoll_zone_mark_workers(z, msg->slot, first);
+            *wake |= ngx_http_longpoll_zone_watch_mark(z, msg->slot, first);
             ngx_http_longpoll_zone_count(z, published, 1);
 
             /* if trim drops the next message, the cursor is relinked */

@@ -233,7 +233,7 @@ ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
 
     bits = ngx_http_longpoll_zone_bits(z, key);
     pending = bits & NGX_HTTP_LONGPOLL_MSG_PENDING
-              ? ngx_http_longpoll_zone_interested(z, c, first) : 0;
+              ? ngx_http_longpoll_zone_watch_interested(z, c, first) : 0;
 
     if (i + 1 < pub->n) {
         bits |= NGX_HTTP_LONGPOLL_MSG_MORE;
@@ -274,7 +274,7 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
 
     for (i = 0; i < pub->n; i++) {
         slot = (uint32_t) pub->msgs[i].pos;
-        *wake |= ngx_http_longpoll_zone_mark_workers(z, slot, pub->msgs[0].id);
+        *wake |= ngx_http_longpoll_zone_watch_mark(z, slot, pub->msgs[0].id);
 
         steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
         (void) ngx_http_longpoll_zone_room_trim(z, slot, &steps);

@@ -172,7 +172,7 @@ ngx_http_longpoll_zone_read_valid(ngx_http_longpoll_zone_t *z)
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_read_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
     if (!cursor->exact || cursor->lost

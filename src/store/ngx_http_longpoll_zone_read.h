@@ -56,7 +56,7 @@ ngx_uint_t ngx_http_longpoll_zone_read_valid(ngx_http_longpoll_zone_t *z);
  * poll's category, so that every later message is marked for the worker; else a
  * message may be lost.
  */
-ngx_uint_t ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_read_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor);
 
 

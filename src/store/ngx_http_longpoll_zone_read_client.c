@@ -54,7 +54,7 @@ ngx_http_longpoll_zone_read_client_begin(ngx_http_longpoll_zone_t *z,
     rd->cursor.lost = 0;
     rd->cursor.beginning = 0;
 
-    reader->entry = ngx_http_longpoll_zone_find_client(z, rd->client,
+    reader->entry = ngx_http_longpoll_zone_client_find(z, rd->client,
                                                        reader->now);
 
     if (reader->entry == NULL) {

@@ -53,7 +53,7 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
 
 
 void
-ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now,
     ngx_http_longpoll_category_status_t *st)
 {

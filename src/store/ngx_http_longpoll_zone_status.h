@@ -36,7 +36,7 @@ void ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st);
 
 /* the figures of one category; asking for them does not count as use */
-void ngx_http_longpoll_zone_category(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now,
     ngx_http_longpoll_category_status_t *st);
 

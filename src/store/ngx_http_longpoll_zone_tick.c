@@ -55,7 +55,7 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
 
     } while (more);
 
-    ngx_http_longpoll_zone_idle_clients(z, now);
+    ngx_http_longpoll_zone_client_idle(z, now);
 
     if (sh->conf.inactive == 0) {
         return 1;
@@ -97,7 +97,7 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
 
 
 void
-ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
     ngx_uint_t                      n, steps, more;
@@ -121,7 +121,7 @@ ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
         return;
     }
 
-    ngx_http_longpoll_zone_reap_clients(z, worker, now);
+    ngx_http_longpoll_zone_client_reap(z, worker, now);
 
     n = 0;
 
@@ -135,8 +135,8 @@ ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
             /* a message may be pending for a slotless interest, too */
 
             if (z->cats.slots[n].hash[0]) {
-                ngx_http_longpoll_zone_acknowledge_slot(z, worker, n);
-                ngx_http_longpoll_zone_unwatch_slot(z, worker, n, now);
+                ngx_http_longpoll_zone_watch_acknowledge_slot(z, worker, n);
+                ngx_http_longpoll_zone_watch_end_slot(z, worker, n, now);
             }
         }
 

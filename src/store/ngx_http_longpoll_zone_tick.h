@@ -26,7 +26,7 @@ ngx_uint_t ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z,
  * writer's role).  A process that is killed in here leaves the worker known, so
  * the next call reaps it once more.
  */
-void ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 

@@ -93,7 +93,7 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 
 void
-ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     const uint64_t hash[2], uint32_t slot, uint64_t now)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
@@ -109,7 +109,7 @@ ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     cat = &z->cats.slots[slot];
 
     if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
-        ngx_http_longpoll_zone_unwatch_slot(z, worker, slot, now);
+        ngx_http_longpoll_zone_watch_end_slot(z, worker, slot, now);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -117,7 +117,7 @@ ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 
 void
-ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_watch_end_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint32_t slot, uint64_t now)
 {
     uint64_t                         bit;
@@ -138,7 +138,7 @@ ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_put(cat->used, ngx_max(cat->used, now));
 
     if (z->sh->has_pending) {
-        ngx_http_longpoll_zone_acknowledge_slot(z, worker, slot);
+        ngx_http_longpoll_zone_watch_acknowledge_slot(z, worker, slot);
     }
 
     if (cat->waiting == bit && cat->count == 0) {
@@ -153,7 +153,7 @@ ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_int_t n)
 {
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -182,7 +182,7 @@ ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_watch_acknowledge(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2])
 {
     uint32_t  slot;
@@ -196,7 +196,7 @@ ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
     slot = ngx_http_longpoll_cat_find(&z->cats, hash);
 
     if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-        ngx_http_longpoll_zone_acknowledge_slot(z, worker, slot);
+        ngx_http_longpoll_zone_watch_acknowledge_slot(z, worker, slot);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -204,7 +204,7 @@ ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_watch_acknowledge_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint32_t slot)
 {
     uint32_t                     ref;
@@ -236,7 +236,7 @@ ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
 
 
 uint64_t
-ngx_http_longpoll_zone_interested(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_watch_interested(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first)
 {
     if (cat->first == 0
@@ -250,13 +250,14 @@ ngx_http_longpoll_zone_interested(ngx_http_longpoll_zone_t *z,
 
 
 uint64_t
-ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z, uint32_t slot,
+ngx_http_longpoll_zone_watch_mark(ngx_http_longpoll_zone_t *z, uint32_t slot,
     uint64_t first)
 {
     uint64_t    workers, left, bit, sum;
     ngx_uint_t  i, word;
 
-    workers = ngx_http_longpoll_zone_interested(z, &z->cats.slots[slot], first);
+    workers = ngx_http_longpoll_zone_watch_interested(z, &z->cats.slots[slot],
+                                                      first);
 
     word = slot / 64;
     bit = ngx_http_longpoll_zone_bit(slot % 64);
@@ -284,7 +285,7 @@ ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_take_dirty(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_watch_take(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t hashes[][2])
 {
     uint64_t                     slots;
@@ -346,7 +347,7 @@ ngx_http_longpoll_zone_take_dirty(ngx_http_longpoll_zone_t *z,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_take_wake_all(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_watch_take_all(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker)
 {
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {

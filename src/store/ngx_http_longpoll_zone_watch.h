@@ -25,18 +25,18 @@
  * The worker's last parked poll of a category left: the interest ends.  slot is
  * what the read returned in rd->slots.
  */
-void ngx_http_longpoll_zone_unwatch(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint32_t slot, uint64_t now);
 
 /* n more slotless interests of the worker; n may be negative */
-void ngx_http_longpoll_zone_count_slotless(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_int_t n);
 
 /*
  * The worker's parked polls have received the messages of a category that were
  * pending for them (delete_on_read).
  */
-void ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_watch_acknowledge(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2]);
 
 /*
@@ -45,14 +45,14 @@ void ngx_http_longpoll_zone_acknowledge(ngx_http_longpoll_zone_t *z,
  */
 #define NGX_HTTP_LONGPOLL_DIRTY  64
 
-ngx_uint_t ngx_http_longpoll_zone_take_dirty(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_watch_take(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t hashes[][2]);
 
 /*
  * Whether the worker must read for all of its parked polls.  Clears the mark,
  * so a worker gets the answer 1 once; NO_WORKER always gets it.  Takes no lock.
  */
-ngx_uint_t ngx_http_longpoll_zone_take_wake_all(ngx_http_longpoll_zone_t *z,
+ngx_uint_t ngx_http_longpoll_zone_watch_take_all(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 
 
@@ -79,20 +79,20 @@ uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
  * are included if this publish, whose ids begin at first, brought the
  * category's first message.
  */
-uint64_t ngx_http_longpoll_zone_interested(ngx_http_longpoll_zone_t *z,
+uint64_t ngx_http_longpoll_zone_watch_interested(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
 
 /* marks the category dirty for these workers, and returns them */
-uint64_t ngx_http_longpoll_zone_mark_workers(ngx_http_longpoll_zone_t *z,
+uint64_t ngx_http_longpoll_zone_watch_mark(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t first);
 
 /*
  * Ends what the worker has in a slot: acknowledges its pending messages, takes
  * its bit back.  The slot is released if nothing else needs it.
  */
-void ngx_http_longpoll_zone_unwatch_slot(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_watch_end_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint32_t slot, uint64_t now);
-void ngx_http_longpoll_zone_acknowledge_slot(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_watch_acknowledge_slot(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint32_t slot);
 
 

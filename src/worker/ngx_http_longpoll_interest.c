@@ -50,14 +50,14 @@ ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
         if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
 
             if (cat->slotless) {
-                ngx_http_longpoll_zone_count_slotless(z, worker, -1);
+                ngx_http_longpoll_zone_watch_count_slotless(z, worker, -1);
             }
 
             cat->slotless = 1;
 
         } else if (cat->slotless) {
             cat->slotless = 0;
-            ngx_http_longpoll_zone_count_slotless(z, worker, -1);
+            ngx_http_longpoll_zone_watch_count_slotless(z, worker, -1);
         }
     }
 }
@@ -77,17 +77,17 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < n; i++) {
 
         if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
-            ngx_http_longpoll_zone_count_slotless(z, worker, -1);
+            ngx_http_longpoll_zone_watch_count_slotless(z, worker, -1);
 
         } else if (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) == NULL)
         {
-            ngx_http_longpoll_zone_unwatch(z, worker, cats[i].hash, slots[i],
-                                           now);
+            ngx_http_longpoll_zone_watch_end(z, worker, cats[i].hash, slots[i],
+                                             now);
         }
     }
 
     if (client && ngx_http_longpoll_wait_find(z->wait, client->uuid) == NULL) {
-        ngx_http_longpoll_zone_leave_client(z, worker, client, now);
+        ngx_http_longpoll_zone_client_leave(z, worker, client, now);
     }
 }
 
@@ -96,9 +96,11 @@ void
 ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
     const uint64_t hash[2])
 {
+    ngx_uint_t  worker;
+
     if (ngx_http_longpoll_zone_has_pending(z)) {
-        ngx_http_longpoll_zone_acknowledge(z, ngx_http_longpoll_notify_worker(),
-                                           hash);
+        worker = ngx_http_longpoll_notify_worker();
+        ngx_http_longpoll_zone_watch_acknowledge(z, worker, hash);
     }
 }
 
@@ -117,16 +119,16 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
         client.uuid[1] = cat->hash[1];
         client.number = cat->slot;
 
-        ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,
+        ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,
                                             ngx_http_longpoll_now());
         return;
     }
 
     if (cat->slotless) {
-        ngx_http_longpoll_zone_count_slotless(wait->data, worker, -1);
+        ngx_http_longpoll_zone_watch_count_slotless(wait->data, worker, -1);
         return;
     }
 
-    ngx_http_longpoll_zone_unwatch(wait->data, worker, cat->hash, cat->slot,
-                                   ngx_http_longpoll_now());
+    ngx_http_longpoll_zone_watch_end(wait->data, worker, cat->hash, cat->slot,
+                                     ngx_http_longpoll_now());
 }

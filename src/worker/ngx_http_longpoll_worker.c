@@ -170,7 +170,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
     worker = ngx_http_longpoll_notify_worker();
 
     for ( ;; ) {
-        n = ngx_http_longpoll_zone_take_dirty(z, worker, hashes);
+        n = ngx_http_longpoll_zone_watch_take(z, worker, hashes);
 
         if (n == 0) {
             break;
@@ -195,7 +195,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
         }
     }
 
-    if (ngx_http_longpoll_zone_take_wake_all(z, worker)) {
+    if (ngx_http_longpoll_zone_watch_take_all(z, worker)) {
         ngx_http_longpoll_wait_wake_all(wait);
     }
 
@@ -280,7 +280,7 @@ ngx_http_longpoll_worker_reap(ngx_uint_t worker)
     now = ngx_http_longpoll_now();
 
     for (i = 0; i < ngx_http_longpoll_worker_zones->nelts; i++) {
-        ngx_http_longpoll_zone_reap_worker(ngx_http_longpoll_worker_zone(i),
-                                           worker, now);
+        ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_worker_zone(i),
+                                         worker, now);
     }
 }

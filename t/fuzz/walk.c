@@ -220,7 +220,7 @@ walk_client(fuzz_bytes_t *b)
     case 0:
     case 1:
         client->uuid[0] = 1 + bits;
-        ngx_http_longpoll_zone_add_client(&walk_zone, client, walk_now);
+        ngx_http_longpoll_zone_client_add(&walk_zone, client, walk_now);
         return;
 
     case 2:
@@ -228,7 +228,7 @@ walk_client(fuzz_bytes_t *b)
         return;
 
     case 3:
-        ngx_http_longpoll_zone_leave_client(&walk_zone, worker, client,
+        ngx_http_longpoll_zone_client_leave(&walk_zone, worker, client,
                                             walk_now);
         return;
     }
@@ -313,33 +313,33 @@ walk_call(fuzz_bytes_t *b)
         return;
 
     case 1:
-        ngx_http_longpoll_zone_unwatch(&walk_zone, worker, cat->hash,
-                                       fuzz_take(b, 1) % 16, walk_now);
+        ngx_http_longpoll_zone_watch_end(&walk_zone, worker, cat->hash,
+                                         fuzz_take(b, 1) % 16, walk_now);
         return;
 
     case 2:
-        ngx_http_longpoll_zone_acknowledge(&walk_zone, worker, cat->hash);
+        ngx_http_longpoll_zone_watch_acknowledge(&walk_zone, worker, cat->hash);
         return;
 
     case 3:
-        ngx_http_longpoll_zone_count_slotless(&walk_zone, worker, 1);
+        ngx_http_longpoll_zone_watch_count_slotless(&walk_zone, worker, 1);
         return;
 
     case 4:
-        while (ngx_http_longpoll_zone_take_dirty(&walk_zone, worker, hashes)) {
+        while (ngx_http_longpoll_zone_watch_take(&walk_zone, worker, hashes)) {
             /* void */
         }
 
-        (void) ngx_http_longpoll_zone_take_wake_all(&walk_zone, worker);
+        (void) ngx_http_longpoll_zone_watch_take_all(&walk_zone, worker);
         return;
 
     case 5:
-        ngx_http_longpoll_zone_reap_worker(&walk_zone, worker, walk_now);
+        ngx_http_longpoll_zone_tick_reap(&walk_zone, worker, walk_now);
         return;
 
     case 6:
         ngx_http_longpoll_zone_status(&walk_zone, (uint64_t) -1, &st);
-        ngx_http_longpoll_zone_category(&walk_zone, cat, walk_now, &cst);
+        ngx_http_longpoll_zone_status_category(&walk_zone, cat, walk_now, &cst);
         return;
 
     default:

@@ -179,13 +179,13 @@ my @mutants = (
 
     { name => "a client of gpoll's that waits for ever",
       file => 'interest.c',
-      from => 'ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,',
-      to => 'if (0) ngx_http_longpoll_zone_leave_client(wait->data, worker, &client,',
+      from => 'ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,',
+      to => 'if (0) ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,',
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits in a dead worker",
       file => 'zone_tick.c',
-      from => '    ngx_http_longpoll_zone_reap_clients(z, worker, now);', to => '',
+      from => '    ngx_http_longpoll_zone_client_reap(z, worker, now);', to => '',
       seen => 'plain t/111-gpoll-workers.t' },
 
     { name => "the wrong client of gpoll's goes",

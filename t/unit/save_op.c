@@ -116,14 +116,14 @@ op_call(op_t *op)
         break;
 
     case OP_UNWATCH:
-        ngx_http_longpoll_zone_unwatch(z, op->worker,
-                                       model_cats[op->cat].hash,
-                                       op_slots[op->worker][op->cat],
-                                       op->now);
+        ngx_http_longpoll_zone_watch_end(z, op->worker,
+                                         model_cats[op->cat].hash,
+                                         op_slots[op->worker][op->cat],
+                                         op->now);
         break;
 
     case OP_REAP:
-        ngx_http_longpoll_zone_reap_worker(z, op->worker, op->now);
+        ngx_http_longpoll_zone_tick_reap(z, op->worker, op->now);
         break;
 
     case OP_DELETE:

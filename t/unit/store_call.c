@@ -163,24 +163,24 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_UNWATCH:
-        ngx_http_longpoll_zone_unwatch(z, number, c->cat.hash, op->slot,
-                                       op->now);
+        ngx_http_longpoll_zone_watch_end(z, number, c->cat.hash, op->slot,
+                                         op->now);
         break;
 
     case MODEL_SLOTLESS:
-        ngx_http_longpoll_zone_count_slotless(z, number, op->slotless);
+        ngx_http_longpoll_zone_watch_count_slotless(z, number, op->slotless);
         break;
 
     case MODEL_ACKNOWLEDGE:
-        ngx_http_longpoll_zone_acknowledge(z, number, c->cat.hash);
+        ngx_http_longpoll_zone_watch_acknowledge(z, number, c->cat.hash);
         break;
 
     case MODEL_DIRTY:
-        op->rc = ngx_http_longpoll_zone_take_dirty(z, number, op->hashes);
+        op->rc = ngx_http_longpoll_zone_watch_take(z, number, op->hashes);
         break;
 
     case MODEL_WAKE_ALL:
-        op->rc = ngx_http_longpoll_zone_take_wake_all(z, number);
+        op->rc = ngx_http_longpoll_zone_watch_take_all(z, number);
         break;
 
     case MODEL_DELETE:
@@ -192,7 +192,7 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_REAP:
-        ngx_http_longpoll_zone_reap_worker(z, number, op->now);
+        ngx_http_longpoll_zone_tick_reap(z, number, op->now);
         break;
 
     case MODEL_CONFIGURE:
@@ -205,11 +205,11 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_ADD_CLIENT:
-        ngx_http_longpoll_zone_add_client(z, &op->client, op->now);
+        ngx_http_longpoll_zone_client_add(z, &op->client, op->now);
         break;
 
     case MODEL_LEAVE_CLIENT:
-        ngx_http_longpoll_zone_leave_client(z, number, &op->client, op->now);
+        ngx_http_longpoll_zone_client_leave(z, number, &op->client, op->now);
         break;
     }
 

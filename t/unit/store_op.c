@@ -147,11 +147,11 @@ model_any_call(void *data)
         break;
 
     case 1:
-        ngx_http_longpoll_zone_acknowledge(&m.zone, m.workers[0], hash);
+        ngx_http_longpoll_zone_watch_acknowledge(&m.zone, m.workers[0], hash);
         break;
 
     default:
-        ngx_http_longpoll_zone_count_slotless(&m.zone, 40, 0);
+        ngx_http_longpoll_zone_watch_count_slotless(&m.zone, 40, 0);
     }
 }
 
@@ -366,7 +366,7 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
         }
     }
 
-    ngx_http_longpoll_zone_reap_worker(&m.zone, m.workers[op->worker],
+    ngx_http_longpoll_zone_tick_reap(&m.zone, m.workers[op->worker],
                                          op->now);
 
     wrong = zone_check(&m.zone);
