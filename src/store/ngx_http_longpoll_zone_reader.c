@@ -313,13 +313,18 @@ ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
     ngx_http_longpoll_read_t  *rd;
 
     rd = reader->rd;
+
+    if (rd->nmsgs == 0) {
+        return 0;
+    }
+
     limit = rd->limit;
 
     if (ngx_http_longpoll_zone_scratch.tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES) {
         limit = ngx_min(limit, NGX_HTTP_LONGPOLL_ZONE_SLICE);
     }
 
-    if (rd->nmsgs == 0 || reader->bytes + bytes <= limit) {
+    if (reader->bytes + bytes <= limit) {
         return 0;
     }
 
