@@ -662,3 +662,22 @@ my $third = poll(category => $cat, last_id => $ids[2]);
 wait_waiting(3);
 publish($cat, 4);
 is_deeply([$_->answer->data], [4], 'those at the newest wait') for $p, $q, $third;
+
+
+
+=== TEST 36: polls of one and of two categories do not share an answer
+--- scenario
+my ($one, $other) = (category('one'), category('other'));
+my @both = (category => $one, category => $other);
+my @polls;
+
+for my $args ([@both], [category => $one], [@both]) {
+    push @polls, poll(@$args);
+    wait_waiting(scalar @polls);
+}
+
+post('/publish', '[' . join(',', event($one, 1), event($other, 2),
+                            event($one, 3)) . ']');
+
+is_deeply([map { [$_->answer->data] } @polls], [[1 .. 3], [1, 3], [1 .. 3]],
+          'each gets its own events');

@@ -23,6 +23,10 @@ use warnings;
 use Cwd qw( abs_path );
 use File::Basename qw( basename dirname );
 
+use lib dirname(abs_path(__FILE__)) . '/lib';
+
+use Source qw( bare name slurp );
+
 chdir($ARGV[0] // dirname(abs_path(__FILE__)) . '/..') or die "chdir: $!\n";
 
 my $run = 6;                    # lines that make a duplicate
@@ -33,20 +37,6 @@ my @identifiers = qw( overtake gave given remark marks shown gone sound told
     bury );
 my @prose = qw( overtake overtakes overtaken remark stray strays strayed loose
     owed saver bury buried storm storms );
-
-sub slurp {
-    my ($file) = @_;
-    local $/;
-    open my $in, '<', $file or die "$file: $!\n";
-    return <$in>;
-}
-
-# comments and strings become blanks, lines stay where they are
-sub bare {
-    my ($code) = @_;
-    $code =~ s{(/\*.*?\*/|"(?:\\.|[^"\\\n])*")}{$1 =~ s/[^\n]/ /gr}ges;
-    return $code;
-}
 
 # lengths of the functions in a file, each with its name
 sub functions {
@@ -81,11 +71,6 @@ my @files = sort(glob('*.c'), glob('src/*.[ch]'), glob('src/*/*.[ch]'));
 my @pages = sort(glob('*.md'), glob('docs/*.md'), glob('docs/*/*.md'),
                  glob('client/*.md'));
 my (@functions, %lines, %comments, %seen, @where, %uses, %defined_in);
-
-sub name {
-    return basename($_[0]) =~ /^ngx_http_longpoll(?:_(\w+))?\.[ch]$/
-        ? $1 // 'words' : basename($_[0]);
-}
 
 for my $file (@files) {
     my $text = slurp($file);

@@ -21,37 +21,21 @@ use warnings;
 use Cwd qw( abs_path );
 use File::Basename qw( basename dirname );
 
+use lib dirname(abs_path(__FILE__)) . '/lib';
+
+use Source qw( bare name slurp );
+
 chdir($ARGV[0] // dirname(abs_path(__FILE__)) . '/..') or die "chdir: $!\n";
 
 my $bad = 0;
 
 sub complain { print "$_[0]\n"; $bad = 1 }
 
-sub slurp {
-    my ($file) = @_;
-    local $/;
-    open my $in, '<', $file or die "$file: $!\n";
-    return <$in>;
-}
-
-# comments and strings become blanks, lines stay where they are
-sub bare {
-    my ($code) = @_;
-    $code =~ s{(/\*.*?\*/|"(?:\\.|[^"\\\n])*")}{$1 =~ s/[^\n]/ /gr}ges;
-    return $code;
-}
-
 # The functions that other files can call: at the beginning of a line stands the
 # name, and on the line above the type.
 sub functions {
     my ($code) = @_;
     return $code =~ /^(?!static\b)\w.*\n(\w+)\(/mg;
-}
-
-# "publish" for ngx_http_longpoll_publish.[ch], "words" for ngx_http_longpoll.h
-sub name {
-    return basename($_[0]) =~ /^ngx_http_longpoll(?:_(\w+))?\.[ch]$/
-        ? $1 // 'words' : undef;
 }
 
 sub floor_of {

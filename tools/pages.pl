@@ -26,6 +26,10 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Find ();
 
+use lib dirname(abs_path(__FILE__)) . '/lib';
+
+use Source qw(slurp);
+
 chdir dirname(abs_path(__FILE__)) . '/..' or die "chdir: $!\n";
 
 my $bad = 0;
@@ -35,13 +39,6 @@ my %slugs;
 sub complain {
     print "$_[0]\n";
     $bad = 1;
-}
-
-sub slurp {
-    my ($file) = @_;
-    open my $fh, '<:encoding(UTF-8)', $file or die "$file: $!\n";
-    local $/;
-    return scalar <$fh>;
 }
 
 sub pages {

@@ -19,6 +19,10 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 
+use lib dirname(abs_path(__FILE__)) . '/lib';
+
+use Source qw(slurp);
+
 chdir($ARGV[0] // dirname(abs_path(__FILE__)) . '/..') or die "chdir: $!\n";
 
 my $prefix  = 'ngx_http_longpoll';
@@ -28,12 +32,6 @@ my $bad     = 0;
 sub complain {
     print "$_[0]\n";
     $bad = 1;
-}
-
-sub slurp {
-    open my $fh, '<:encoding(UTF-8)', $_[0] or die "$_[0]: $!\n";
-    local $/;
-    return scalar <$fh>;
 }
 
 sub lines {
