@@ -402,23 +402,169 @@ epoch_reads(ngx_uint_t good)
 }
 
 
+/* what is not in the file is not loaded */
+
+static void
+epoch_keep(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        m.msgs[i].kept = 0;
+    }
+
+    for (i = 0; i < m.n_file; i++) {
+        model_find(m.file[i])->kept = !model_find(m.file[i])->noted;
+    }
+}
+
+
+/* a zone with the old one's key, of the same or another size */
+
+static void
+epoch_replace_zone(void)
+{
+    u_char                         *old, *copy;
+    size_t                          size;
+    uint64_t                        key[2];
+    ngx_http_longpoll_zone_conf_t   conf;
+
+    static const size_t  sizes[] = { 32, 48, 64, 128 };
+
+    conf = sh->conf;
+    conf.ttl = 0;
+    conf.inactive = 0;
+    key[0] = sh->key[0];
+    key[1] = sh->key[1];
+    old = m.mem;
+    copy = m.copy;
+    size = unit_once(3) ? sizes[unit_below(4)] * 1024 : m.size;
+
+    ngx_memzero(&m.late, sizeof(m.late));
+    m.missing = 0;
+    epoch_zone(size, &conf);
+    free(old);
+    free(copy);
+
+    sh->clock.last_id = 0;
+    sh->key[0] = key[0];
+    sh->key[1] = key[1];
+    epoch_cats();
+}
+
+
+/* loads what the file has; a smaller zone may not have room for a message */
+
+static void
+epoch_load_msgs(void)
+{
+    ngx_uint_t                i;
+    model_msg_t              *msg;
+    ngx_http_longpoll_cat_t   cat;
+    ngx_http_longpoll_msg_t   in;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
+
+        if (!msg->kept) {
+            continue;
+        }
+
+        cat = model_cats[msg->cat];
+
+        in.uuid = msg->uuid;
+        in.id = ngx_http_longpoll_id(model_ms(msg->id), 0);
+        in.data.len = msg->len;
+        in.data.data = malloc(msg->len);
+        memcpy(in.data.data, model_bytes(msg->uid, msg->len), msg->len);
+
+        msg->kept = (ngx_http_longpoll_zone_load(z, &cat, &in,
+                                                 msg->key[0] ? msg->key : NULL,
+                                                 m.now)
+                     == NGX_OK);
+        free(in.data.data);
+
+        if (!msg->kept) {
+            continue;
+        }
+
+        unit_must(model_ms(in.id) >= model_ms(msg->id),
+                  "a message goes back in time");
+        msg->id = in.id;
+    }
+}
+
+
+static void
+epoch_load_losses(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < m.n_notes; i++) {
+        if (m.notes[i].kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
+            ngx_http_longpoll_zone_load_loss(z, &m.notes[i], 0);
+        }
+    }
+
+    for (i = 0; i < epoch_nnotes; i++) {
+        ngx_http_longpoll_zone_load_loss(z, &epoch_notes[i], 0);
+    }
+}
+
+
+/* forgets the messages that were not loaded */
+
+static void
+epoch_drop(void)
+{
+    ngx_uint_t  i, dropped;
+
+    dropped = 0;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        if (!m.msgs[i].kept) {
+            dropped++;
+
+        } else if (dropped) {
+            m.msgs[i - dropped] = m.msgs[i];
+        }
+    }
+
+    m.n_msgs -= dropped;
+}
+
+
+/* the file is as it was; the model names its lines by their new ids */
+
+static void
+epoch_file(void)
+{
+    ngx_uint_t  i;
+
+    m.n_file = 0;
+
+    for (i = 0; i < m.n_msgs; i++) {
+        model_push(file, m.msgs[i].id);
+        m.used[m.msgs[i].cat] = m.now;
+    }
+
+    sh->disk.file_size = m.n_file;
+    sh->disk.state_size = m.n_notes;
+}
+
+
 /* an epoch ends, cleanly or not, and the next one begins */
 
 void
 epoch_next(void)
 {
-    u_char                         *old, *copy;
-    size_t                          size;
-    uint64_t                        key[2], last_id, trusted;
-    ngx_uint_t                      i, clean, durable, dropped;
-    model_msg_t                    *msg;
-    ngx_http_longpoll_cat_t         cat;
-    ngx_http_longpoll_msg_t         in;
-    ngx_http_longpoll_zone_conf_t   conf;
+    uint64_t    last_id, valid_from;
+    ngx_uint_t  clean, durable;
 
-    static const size_t  sizes[] = { 32, 48, 64, 128 };
-
-    /* it waits for nothing, and all is in the file: as persist_end() has it */
+    /*
+     * Clean: the writer waits for nothing, and all is in the file, as
+     * persist_end() has it.
+     */
 
     clean = !m.lost && !m.round && m.ready
             && !ngx_http_longpoll_zone_disk_unwritten(z)
@@ -437,82 +583,16 @@ epoch_next(void)
     epoch_read_notes();
     epoch_foreign();
 
-    conf = sh->conf;
-    conf.ttl = 0;
-    conf.inactive = 0;
-    key[0] = sh->key[0];
-    key[1] = sh->key[1];
     last_id = sh->clock.last_id;
-    trusted = sh->previous.valid_from;
-    old = m.mem;
-    copy = m.copy;
-    size = unit_once(3) ? sizes[unit_below(4)] * 1024 : m.size;
+    valid_from = sh->previous.valid_from;
 
-    /* what is not in the file is not loaded */
-
-    for (i = 0; i < m.n_msgs; i++) {
-        m.msgs[i].kept = 0;
-    }
-
-    for (i = 0; i < m.n_file; i++) {
-        model_find(m.file[i])->kept = !model_find(m.file[i])->noted;
-    }
-
-    ngx_memzero(&m.late, sizeof(m.late));
-    m.missing = 0;
-    epoch_zone(size, &conf);
-    free(old);
-    free(copy);
-
-    sh->clock.last_id = 0;
-    sh->key[0] = key[0];
-    sh->key[1] = key[1];
-    epoch_cats();
-
-    for (i = 0; i < m.n_msgs; i++) {
-        msg = &m.msgs[i];
-
-        if (!msg->kept) {
-            continue;
-        }
-
-        cat = model_cats[msg->cat];
-
-        in.uuid = msg->uuid;
-        in.id = ngx_http_longpoll_id(model_ms(msg->id), 0);
-        in.data.len = msg->len;
-        in.data.data = malloc(msg->len);
-        memcpy(in.data.data, model_bytes(msg->uid, msg->len), msg->len);
-
-        /* a smaller zone may not have room for it */
-
-        msg->kept = (ngx_http_longpoll_zone_load(z, &cat, &in,
-                                                 msg->key[0] ? msg->key : NULL,
-                                                 m.now)
-                     == NGX_OK);
-        free(in.data.data);
-
-        if (!msg->kept) {
-            continue;
-        }
-
-        unit_must(model_ms(in.id) >= model_ms(msg->id),
-                  "a message goes back in time");
-        msg->id = in.id;
-    }
-
-    for (i = 0; i < m.n_notes; i++) {
-        if (m.notes[i].kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
-            ngx_http_longpoll_zone_load_loss(z, &m.notes[i], 0);
-        }
-    }
-
-    for (i = 0; i < epoch_nnotes; i++) {
-        ngx_http_longpoll_zone_load_loss(z, &epoch_notes[i], 0);
-    }
+    epoch_keep();
+    epoch_replace_zone();
+    epoch_load_msgs();
+    epoch_load_losses();
 
     if (clean || durable) {
-        sh->previous.valid_from = ngx_max(trusted, sh->previous.lost_until);
+        sh->previous.valid_from = ngx_max(valid_from, sh->previous.lost_until);
         sh->previous.end = ngx_max(m.now, model_ms(sh->clock.last_id));
 
     } else {
@@ -522,18 +602,7 @@ epoch_next(void)
 
     /* ids of the file are those it was written with */
 
-    dropped = 0;
-
-    for (i = 0; i < m.n_msgs; i++) {
-        if (!m.msgs[i].kept) {
-            dropped++;
-
-        } else if (dropped) {
-            m.msgs[i - dropped] = m.msgs[i];
-        }
-    }
-
-    m.n_msgs -= dropped;
+    epoch_drop();
 
     ngx_http_longpoll_zone_load_done(z, 1, ngx_max(m.now,
                                          clean ? model_ms(last_id) : 0));
@@ -546,17 +615,7 @@ epoch_next(void)
     m.floor = 0;
     unit->epochs++;
 
-    /* the file is as it was; the model names its lines by their new ids */
-
-    m.n_file = 0;
-
-    for (i = 0; i < m.n_msgs; i++) {
-        model_push(file, m.msgs[i].id);
-        m.used[m.msgs[i].cat] = m.now;
-    }
-
-    sh->disk.file_size = m.n_file;
-    sh->disk.state_size = m.n_notes;
+    epoch_file();
 
     model_check(1);
     epoch_reads(clean || durable);

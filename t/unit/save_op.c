@@ -81,38 +81,52 @@ op_collect(op_t *op, ngx_uint_t mark)
 
 
 static void
-op_call(op_t *op)
+op_call_publish(op_t *op)
 {
     ngx_str_t   key;
     ngx_uint_t  i;
 
+    for (i = 0; i < op->n; i++) {
+        op->msgs[i].id = 0;
+    }
+
+    key.data = (u_char *) "keykeykeykey";
+    key.len = op->name;
+    op->failed = sh->disk.failed;
+    op->rc = ngx_http_longpoll_zone_publish(z, op->cats, op->msgs, op->n,
+                                            op->name ? &key : NULL,
+                                            op->now, &op->wake);
+}
+
+
+static void
+op_call_read(op_t *op)
+{
+    op->rd.client = NULL;
+    op->rd.cats = op->cats;
+    op->rd.cursor = op->cursor;
+    op->rd.costs = op->costs;
+    op->rd.slots = op->slots;
+    op->rd.limit = 1 << 24;
+    op->rd.worker = op->worker;
+    op->rc = ngx_http_longpoll_zone_read(z, &op->rd, op->now);
+}
+
+
+static void
+op_call(op_t *op)
+{
     op->wake = 0;
     op->rc = NGX_OK;
 
     switch (op->kind) {
 
     case OP_PUBLISH:
-        for (i = 0; i < op->n; i++) {
-            op->msgs[i].id = 0;
-        }
-
-        key.data = (u_char *) "keykeykeykey";
-        key.len = op->name;
-        op->failed = sh->disk.failed;
-        op->rc = ngx_http_longpoll_zone_publish(z, op->cats, op->msgs, op->n,
-                                                op->name ? &key : NULL,
-                                                op->now, &op->wake);
+        op_call_publish(op);
         break;
 
     case OP_READ:
-        op->rd.client = NULL;
-        op->rd.cats = op->cats;
-        op->rd.cursor = op->cursor;
-        op->rd.costs = op->costs;
-        op->rd.slots = op->slots;
-        op->rd.limit = 1 << 24;
-        op->rd.worker = op->worker;
-        op->rc = ngx_http_longpoll_zone_read(z, &op->rd, op->now);
+        op_call_read(op);
         break;
 
     case OP_UNWATCH:
@@ -287,13 +301,26 @@ op_advanced(op_t *op, ngx_uint_t killed)
 }
 
 
+/* what the writer took is in the file */
+
+static void
+op_saved(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < model_npend; i++) {
+        model_push(file, model_pend[i]);
+    }
+
+    op_noted();
+}
+
+
 /* the process of the op is dead; a writer's lines are on disk, or not */
 
 static void
 op_died(op_t *op)
 {
-    ngx_uint_t  i;
-
     m.killed = 1;
 
     if (!op_writes(op)) {
@@ -303,11 +330,7 @@ op_died(op_t *op)
     if (op->kind == OP_SAVED
         || (m.round && op->kind != OP_COLLECT && unit_once(2)))
     {
-        for (i = 0; i < model_npend; i++) {
-            model_push(file, model_pend[i]);
-        }
-
-        op_noted();
+        op_saved();
     }
 
     m.ready = 0;
@@ -318,11 +341,47 @@ op_died(op_t *op)
 }
 
 
+/* what one step of the writer took is on its way to the file */
+
 static void
-op_done(op_t *op, ngx_uint_t killed)
+op_collected(op_t *op)
 {
     ngx_uint_t  i;
 
+    for (i = 0; i < model_save.nnotes
+                && model_save.notes[i].kind
+                   == NGX_HTTP_LONGPOLL_NOTE_DELETION; i++) { /* void */ }
+
+    op_lines(op, op->next, op->committed, i);
+    m.round = 1;
+}
+
+
+/* one step of the writer is in the new file */
+
+static void
+op_compacted(op_t *op)
+{
+    ngx_uint_t  i;
+
+    op_lines(op, op->compact, op->saved, 0);
+
+    for (i = 0; i < model_npend; i++) {
+        model_push(fresh, model_pend[i]);
+    }
+
+    for (i = 0; i < model_save.nnotes; i++) {
+        model_push(fresh_notes, model_save.notes[i]);
+    }
+
+    m.all = (model_npend == 0 && op->rc == NGX_OK);
+    model_npend = 0;
+}
+
+
+static void
+op_done(op_t *op, ngx_uint_t killed)
+{
     if (op->kind == OP_PUBLISH) {
         op_published(op, killed);
     }
@@ -363,20 +422,11 @@ op_done(op_t *op, ngx_uint_t killed)
         break;
 
     case OP_COLLECT:
-        for (i = 0; i < model_save.nnotes
-                    && model_save.notes[i].kind
-                       == NGX_HTTP_LONGPOLL_NOTE_DELETION; i++) { /* void */ }
-
-        op_lines(op, op->next, op->committed, i);
-        m.round = 1;
+        op_collected(op);
         break;
 
     case OP_SAVED:
-        for (i = 0; i < model_npend; i++) {
-            model_push(file, model_pend[i]);
-        }
-
-        op_noted();
+        op_saved();
         model_npend = 0;
         m.round = 0;
         break;
@@ -399,18 +449,7 @@ op_done(op_t *op, ngx_uint_t killed)
         break;
 
     case OP_PIECE:
-        op_lines(op, op->compact, op->saved, 0);
-
-        for (i = 0; i < model_npend; i++) {
-            model_push(fresh, model_pend[i]);
-        }
-
-        for (i = 0; i < model_save.nnotes; i++) {
-            model_push(fresh_notes, model_save.notes[i]);
-        }
-
-        m.all = (model_npend == 0 && op->rc == NGX_OK);
-        model_npend = 0;
+        op_compacted(op);
         break;
 
     case OP_RENEWED:
