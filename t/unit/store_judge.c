@@ -523,20 +523,13 @@ model_clear(model_cat_t *c)
 }
 
 
-void
-model_judge(model_op_t *op, ngx_uint_t killed)
+/* counts what came to a category and what went from it */
+
+static void
+model_judge_counts(model_op_t *op, ngx_uint_t killed)
 {
-    uint32_t      slot;
-    uint64_t      older, id;
-    ngx_uint_t    i, loss, expired[2], evicted[2];
-    model_msg_t  *msg;
+    ngx_uint_t    i;
     model_cat_t  *c;
-
-    model_mark(op);
-    model_judge_clients(op, killed);
-
-    older = 0;
-    expired[0] = expired[1] = evicted[0] = evicted[1] = 0;
 
     for (i = 0; i < m.nwent; i++) {
         model_clear(&m.cats[m.went[i]->cat]);
@@ -556,14 +549,18 @@ model_judge(model_op_t *op, ngx_uint_t killed)
         c->went_old += !m.went[i]->fresh;
         c->given += model_may_go(op, m.went[i], killed);
     }
+}
 
-    for (i = 0; i < m.nwent; i++) {
-        msg = m.went[i];
-        msg->why = model_why(op, msg, older, killed);
-        older += msg->bytes;
-    }
 
-    model_judge_slots(op, killed);
+/* cursors below a message that went are missed, unless it was deleted */
+
+static void
+model_judge_losses(void)
+{
+    uint32_t      slot;
+    ngx_uint_t    i, loss;
+    model_msg_t  *msg;
+    model_cat_t  *c;
 
     for (i = 0; i < m.nwent; i++) {
         m.cats[m.went[i]->cat].lost = 0;
@@ -592,25 +589,48 @@ model_judge(model_op_t *op, ngx_uint_t killed)
         if (!(msg->why & MODEL_DELETED)) {
             c->lost = msg->id;
         }
+    }
+}
+
+
+static void
+model_judge_exactly(void)
+{
+    uint32_t      slot;
+    uint64_t      id;
+    ngx_uint_t    i;
+    model_cat_t  *c;
+
+    for (i = 0; i < m.nwent; i++) {
+        c = &m.cats[m.went[i]->cat];
+        id = ngx_max(c->dropped, c->lost);
+        slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
+
+        unit_must(slot == NGX_HTTP_LONGPOLL_CAT_NONE
+                  ? id == 0 : m.zone.cats.slots[slot].dropped == id,
+                  "c%u does not tell exactly what it lost",
+                  m.went[i]->cat);
+    }
+}
+
+
+/* the zone's counters are between the least and the most that the op allows */
+
+static void
+model_judge_counters(ngx_uint_t killed)
+{
+    ngx_uint_t    i, expired[2], evicted[2];
+    model_msg_t  *msg;
+
+    expired[0] = expired[1] = evicted[0] = evicted[1] = 0;
+
+    for (i = 0; i < m.nwent; i++) {
+        msg = m.went[i];
 
         expired[0] += !(msg->why & ~(MODEL_TTL|MODEL_IDLED));
         expired[1] += ((msg->why & (MODEL_TTL|MODEL_IDLED)) != 0);
         evicted[0] += !(msg->why & ~(MODEL_ROOM|MODEL_SLOT));
         evicted[1] += ((msg->why & (MODEL_ROOM|MODEL_SLOT)) != 0);
-    }
-
-    if (m.exact) {
-
-        for (i = 0; i < m.nwent; i++) {
-            c = &m.cats[m.went[i]->cat];
-            id = ngx_max(c->dropped, c->lost);
-            slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
-
-            unit_must(slot == NGX_HTTP_LONGPOLL_CAT_NONE
-                      ? id == 0 : m.zone.cats.slots[slot].dropped == id,
-                      "c%u does not tell exactly what it lost",
-                      m.went[i]->cat);
-        }
     }
 
     expired[0] += m.expired;
@@ -628,6 +648,36 @@ model_judge(model_op_t *op, ngx_uint_t killed)
               "evicted is %lu, not %lu to %lu",
               (unsigned long) m.sh->counters.evicted,
               (unsigned long) evicted[0], (unsigned long) evicted[1]);
+}
+
+
+void
+model_judge(model_op_t *op, ngx_uint_t killed)
+{
+    uint64_t      older;
+    ngx_uint_t    i;
+    model_msg_t  *msg;
+
+    model_mark(op);
+    model_judge_clients(op, killed);
+    model_judge_counts(op, killed);
+
+    older = 0;
+
+    for (i = 0; i < m.nwent; i++) {
+        msg = m.went[i];
+        msg->why = model_why(op, msg, older, killed);
+        older += msg->bytes;
+    }
+
+    model_judge_slots(op, killed);
+    model_judge_losses();
+
+    if (m.exact) {
+        model_judge_exactly();
+    }
+
+    model_judge_counters(killed);
 }
 
 

@@ -230,7 +230,7 @@ int
 model_reap(ngx_uint_t worker, int (*call)(model_op_t *op))
 {
     ngx_uint_t  i;
-    model_op_t  forget;
+    model_op_t  reap;
 
     for (i = 0; i < MODEL_PARKS; i++) {
         if (m.parks[i].busy && m.parks[i].worker == worker) {
@@ -242,13 +242,138 @@ model_reap(ngx_uint_t worker, int (*call)(model_op_t *op))
         m.cats[i].interest[worker].refs = 0;
     }
 
-    forget.kind = MODEL_REAP;
-    forget.now = m.now;
-    forget.worker = worker;
-    forget.cat = 0;
-    forget.by_client = 0;
+    reap.kind = MODEL_REAP;
+    reap.now = m.now;
+    reap.worker = worker;
+    reap.cat = 0;
+    reap.by_client = 0;
 
-    return call(&forget);
+    return call(&reap);
+}
+
+
+/* no worker has lost an interest, or the news of what was published */
+
+static void
+model_keeps_interest(model_op_t *op, ngx_uint_t n)
+{
+    uint32_t           slot;
+    uint64_t           k;
+    ngx_uint_t         i;
+    model_cat_t       *c;
+    model_interest_t  *in;
+
+    c = &m.cats[n];
+
+    for (i = 0; i < MODEL_WORKERS; i++) {
+        in = &c->interest[i];
+
+        if (i == op->worker || (!in->bit && !in->slotless)) {
+            continue;
+        }
+
+        /* the worker must learn of what was published meanwhile */
+
+        if (in->pending || (m.came && model_has(op, n))) {
+            k = c->pass == m.pass ? c->came - c->went : 0;
+
+            unit_must(model_woken(i, n, c->count + k),
+                      "worker %lu will not learn of c%u",
+                      (unsigned long) i, n);
+        }
+
+        slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
+
+        if (in->bit) {
+            unit_must(m.sh->workers[m.workers[i]].wake_all
+                      || m.waking[i]
+                      || (slot != NGX_HTTP_LONGPOLL_CAT_NONE
+                          && (m.zone.cats.slots[slot].waiting
+                              & model_bit(i))),
+                      "an interest is lost");
+        }
+    }
+}
+
+
+/* the zone is kept after a kill: the model takes over what the op has done */
+
+static void
+model_keep(model_op_t *op)
+{
+    uint32_t           n;
+    ngx_uint_t         i;
+    model_cat_t       *c;
+    model_interest_t  *in;
+
+    op->rc = m.came ? NGX_OK : NGX_ERROR;
+    model_apply(op);
+    model_reread_pending();
+
+    unit->epochs++;
+
+    for (n = 0; n < m.ncats; n++) {
+        c = &m.cats[n];
+        c->used_min = ngx_min(c->used_min, op->now);
+        c->used_max = ngx_max(c->used_max, op->now);
+
+        if (m.came && model_has(op, n)) {
+            for (i = 0; i < MODEL_WORKERS; i++) {
+                in = &c->interest[i];
+                in->pending = (in->bit || in->slotless) ? op->serial : 0;
+            }
+        }
+    }
+
+    if (op->kind == MODEL_CONFIGURE) {
+
+        /* a killed reload is repeated */
+
+        ngx_http_longpoll_zone_configure(&m.zone);
+        model_conf_is(&op->conf);
+    }
+}
+
+
+/* the process that reaps the worker may be killed too */
+
+static void
+model_reap_again(model_op_t *op)
+{
+    uint32_t     n;
+    ngx_uint_t   i, tries;
+    model_op_t   reap;
+    const char  *wrong;
+
+    reap.kind = MODEL_REAP;
+    reap.now = op->now;
+    reap.worker = op->worker;
+    reap.cat = 0;
+    reap.by_client = 0;
+
+    for (tries = unit_below(3); tries; tries--) {
+
+        if (unit_call_and_kill(model_call_data, &reap, unit_skewed(0, 60))) {
+            break;
+        }
+    }
+
+    ngx_http_longpoll_zone_tick_reap(&m.zone, m.workers[op->worker], op->now);
+
+    wrong = zone_check(&m.zone);
+    unit_must(wrong == NULL, "zone_check after reap_worker: %s", wrong);
+
+    i = m.workers[op->worker];
+
+    unit_must(m.sh->workers[i].waiting == 0 && m.sh->workers[i].slotless == 0
+              && !(m.sh->slotless & model_bit(op->worker)),
+              "a worker that was reaped twice is not reaped");
+
+    for (n = 0; n < m.zone.cats.sh->fresh; n++) {
+        unit_must(m.zone.cats.slots[n].hash[0] == 0
+                  || !(m.zone.cats.slots[n].waiting & model_bit(op->worker)),
+                  "a slot waits for a worker that was reaped twice");
+    }
 }
 
 
@@ -257,13 +382,9 @@ model_reap(ngx_uint_t worker, int (*call)(model_op_t *op))
 static void
 model_after_kill(model_op_t *op, ngx_uint_t keep)
 {
-    uint32_t           n, slot;
-    uint64_t           k;
-    ngx_uint_t         i, tries;
-    model_op_t         forget;
-    const char        *wrong;
-    model_cat_t       *c;
-    model_interest_t  *in;
+    uint32_t      n;
+    const char   *wrong;
+    model_cat_t  *c;
 
     model_diff(op, 1, 1, 1);
     model_judge(op, 1);
@@ -280,108 +401,18 @@ model_after_kill(model_op_t *op, ngx_uint_t keep)
     model_check_log();
 
     for (n = 0; n < m.ncats; n++) {
-        c = &m.cats[n];
-
-        for (i = 0; i < MODEL_WORKERS; i++) {
-            in = &c->interest[i];
-
-            if (i == op->worker || (!in->bit && !in->slotless)) {
-                continue;
-            }
-
-            /* the worker must learn of what was published meanwhile */
-
-            if (in->pending || (m.came && model_has(op, n))) {
-                k = c->pass == m.pass ? c->came - c->went : 0;
-
-                unit_must(model_woken(i, n, c->count + k),
-                          "worker %lu will not learn of c%u",
-                          (unsigned long) i, n);
-            }
-
-            slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
-
-            if (in->bit) {
-                unit_must(m.sh->workers[m.workers[i]].wake_all
-                          || m.waking[i]
-                          || (slot != NGX_HTTP_LONGPOLL_CAT_NONE
-                              && (m.zone.cats.slots[slot].waiting
-                                  & model_bit(i))),
-                          "an interest is lost");
-            }
-        }
+        model_keeps_interest(op, n);
     }
 
     if (keep) {
-        op->rc = m.came ? NGX_OK : NGX_ERROR;
-        model_apply(op);
-        model_reread_pending();
-
-        unit->epochs++;
-
-        for (n = 0; n < m.ncats; n++) {
-            c = &m.cats[n];
-            c->used_min = ngx_min(c->used_min, op->now);
-            c->used_max = ngx_max(c->used_max, op->now);
-
-            if (m.came && model_has(op, n)) {
-                for (i = 0; i < MODEL_WORKERS; i++) {
-                    in = &c->interest[i];
-                    in->pending = (in->bit || in->slotless) ? op->serial : 0;
-                }
-            }
-        }
-
-        if (op->kind == MODEL_CONFIGURE) {
-
-            /* a killed reload is repeated */
-
-            ngx_http_longpoll_zone_configure(&m.zone);
-            model_conf_is(&op->conf);
-        }
-
+        model_keep(op);
         return;
     }
 
-    if (op->worker == MODEL_NOBODY
-        || (op->kind != MODEL_REAP && !unit_once(4)))
+    if (op->worker != MODEL_NOBODY
+        && (op->kind == MODEL_REAP || unit_once(4)))
     {
-        return;
-    }
-
-    /* the process that reaps the worker may be killed too */
-
-    forget.kind = MODEL_REAP;
-    forget.now = op->now;
-    forget.worker = op->worker;
-    forget.cat = 0;
-    forget.by_client = 0;
-
-    for (tries = unit_below(3); tries; tries--) {
-
-        k = unit_skewed(0, 60);
-
-        if (unit_call_and_kill(model_call_data, &forget, k)) {
-            break;
-        }
-    }
-
-    ngx_http_longpoll_zone_tick_reap(&m.zone, m.workers[op->worker],
-                                         op->now);
-
-    wrong = zone_check(&m.zone);
-    unit_must(wrong == NULL, "zone_check after reap_worker: %s", wrong);
-
-    i = m.workers[op->worker];
-
-    unit_must(m.sh->workers[i].waiting == 0 && m.sh->workers[i].slotless == 0
-              && !(m.sh->slotless & model_bit(op->worker)),
-              "a worker that was reaped twice is not reaped");
-
-    for (n = 0; n < m.zone.cats.sh->fresh; n++) {
-        unit_must(m.zone.cats.slots[n].hash[0] == 0
-                  || !(m.zone.cats.slots[n].waiting & model_bit(op->worker)),
-                  "a slot waits for a worker that was reaped twice");
+        model_reap_again(op);
     }
 }
 

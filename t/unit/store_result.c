@@ -65,14 +65,58 @@ model_keyed(model_op_t *op)
 }
 
 
+/* each worker that waits for a category learns of a publish to it */
+
+static void
+model_publish_wakes(model_op_t *op, ngx_uint_t cat)
+{
+    uint32_t           slot;
+    ngx_uint_t         w, before;
+    model_cat_t       *c;
+    model_interest_t  *in;
+
+    c = &m.cats[cat];
+    before = c->count + c->went - c->came;
+
+    slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
+    unit_must(slot != NGX_HTTP_LONGPOLL_CAT_NONE, "no slot for c%lu",
+              (unsigned long) cat);
+
+    for (w = 0; w < MODEL_WORKERS; w++) {
+        in = &c->interest[w];
+
+        if (!in->bit && (!in->slotless || before != 0)) {
+            continue;
+        }
+
+        unit_must((op->wake & model_bit(w))
+                  || m.sh->workers[m.workers[w]].wake_all
+                  || m.waking[w],
+                  "worker %lu is not woken for c%lu", (unsigned long) w,
+                  (unsigned long) cat);
+
+        /*
+         * A kill has cost the interest: the worker checks all its waiters.
+         */
+
+        if (in->slotless || (m.zone.cats.slots[slot].waiting & model_bit(w))) {
+            in->pending = op->serial;
+            model_is_pending(op, cat, model_bit(w));
+        }
+
+        unit_must(model_woken(w, cat, c->count),
+                  "worker %lu has no dirty bit of c%lu", (unsigned long) w,
+                  (unsigned long) cat);
+    }
+}
+
+
 static void
 model_published(model_op_t *op)
 {
-    uint32_t           slot;
-    uint64_t           id;
-    ngx_uint_t         i, w, big, next, before;
-    model_cat_t       *c;
-    model_interest_t  *in;
+    uint64_t      id;
+    ngx_uint_t    i, big, next;
+    model_cat_t  *c;
 
     big = op->need > m.size / 4
           || op->distinct > ngx_http_longpoll_cat_max_full(&m.zone.cats);
@@ -124,8 +168,6 @@ model_published(model_op_t *op)
 
         next++;
 
-        before = c->count + c->went - c->came;
-
         unit_must(c->count <= m.conf.buffer || c->went >= c->came,
                   "%lu messages where %lu may be",
                   (unsigned long) c->count, (unsigned long) m.conf.buffer);
@@ -138,38 +180,7 @@ model_published(model_op_t *op)
         c->used_min = op->now;
         c->used_max = op->now;
 
-        slot = ngx_http_longpoll_cat_find(&m.zone.cats, c->cat.hash);
-        unit_must(slot != NGX_HTTP_LONGPOLL_CAT_NONE, "no slot for c%u",
-                  op->which[i]);
-
-        for (w = 0; w < MODEL_WORKERS; w++) {
-            in = &c->interest[w];
-
-            if (in->bit || (in->slotless && before == 0)) {
-                unit_must((op->wake & model_bit(w))
-                          || m.sh->workers[m.workers[w]].wake_all
-                          || m.waking[w],
-                          "worker %lu is not woken for c%u",
-                          (unsigned long) w, op->which[i]);
-
-                /*
-                 * A kill has cost the interest: the worker checks all its
-                 * waiters.
-                 */
-
-                if (in->slotless || (m.zone.cats.slots[slot].waiting
-                                  & model_bit(w)))
-                {
-                    in->pending = op->serial;
-                    model_is_pending(op, op->which[i], model_bit(w));
-                }
-
-                unit_must(model_woken(w, op->which[i], c->count),
-                          "worker %lu has no dirty bit of c%u",
-                          (unsigned long) w,
-                          op->which[i]);
-            }
-        }
+        model_publish_wakes(op, op->which[i]);
     }
 }
 
@@ -362,40 +373,17 @@ model_read_between(model_op_t *op, uint64_t seen, model_msg_t **found,
 }
 
 
+/* the messages of an answer by cursor, and whether it says "missed" */
+
 static void
-model_was_read(model_op_t *op)
+model_read_answer(model_op_t *op, uint64_t seen)
 {
-    uint64_t                   seen;
-    uint32_t                   slot;
-    ngx_uint_t                 i, n, cut, take;
-    model_cat_t               *c;
+    ngx_uint_t                 i, n, cut;
     model_msg_t              **found;
-    model_interest_t          *in;
     ngx_http_longpoll_read_t  *rd;
 
     rd = &op->rd;
     found = m.went;
-    seen = 0;
-    unit->reads++;
-
-    if (op->rc == NGX_ERROR) {
-        unit_must(unit_no_memory_hit, "a read fails for nothing");
-        return;
-    }
-
-    if (op->rc == NGX_DONE) {
-        unit_must(op->by_client,
-                  "a read of no client is declined");
-        return;
-    }
-
-    model_mark(op);
-
-    if (op->by_client) {
-        goto after;
-    }
-
-    seen = model_arrived(op);
     n = model_expect(op, seen, found);
     cut = model_cut(op, found, n, rd->limit);
 
@@ -435,9 +423,18 @@ model_was_read(model_op_t *op)
         unit_must(!(op->idle >> rd->msgs[i].cat & 1),
                   "a message of an inactive category is given");
     }
+}
 
-after:
 
+/* with delete_on_read, what was read goes */
+
+static void
+model_read_takes(model_op_t *op)
+{
+    ngx_uint_t                 i, n, take;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = &op->rd;
     take = m.conf.delete_on_read && rd->mode != NGX_HTTP_LONGPOLL_READ_PEEK;
 
     for (i = 0; i < rd->nmsgs && take; i++) {
@@ -455,42 +452,44 @@ after:
             unit_must(m.all[n]->pending, "a message that was read remains");
         }
     }
+}
 
-    for (i = 0; i < rd->ncats; i++) {
-        c = &m.cats[op->which[i]];
 
-        unit_must(op->between || c->count <= m.conf.buffer,
-                  "more than buffer messages after a read");
+static void
+model_read_timeout(model_op_t *op, uint64_t seen)
+{
+    ngx_http_longpoll_read_t  *rd;
 
-        c->used_min = ngx_max(c->used_min, op->now);
-        c->used_max = ngx_max(c->used_max, op->now);
-    }
+    rd = &op->rd;
 
-    if (op->rc == NGX_OK) {
-        return;
-    }
-
-    if (op->by_client && (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
-                          || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK))
-    {
+    if (op->by_client) {
         unit_must(op->between || m.last_id == op->last_id,
                   "a client's time-out moves the clock");
         return;
     }
 
-    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
-        || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK)
-    {
-        unit_must(rd->timestamp
-                  == op->clock - (model_ms(seen) < op->clock),
-                  "a time-out answer of another time");
-        unit_must(op->between || m.last_id == op->last_id
-                  || m.last_id == ngx_http_longpoll_id_last_of(rd->timestamp),
-                  "a time-out answer moves the clock");
+    unit_must(rd->timestamp == op->clock - (model_ms(seen) < op->clock),
+              "a time-out answer of another time");
+    unit_must(op->between || m.last_id == op->last_id
+              || m.last_id == ngx_http_longpoll_id_last_of(rd->timestamp),
+              "a time-out answer moves the clock");
 
-        m.floor = ngx_max(m.floor, rd->timestamp);
-        return;
-    }
+    m.floor = ngx_max(m.floor, rd->timestamp);
+}
+
+
+/* a poll that found nothing waits in each of its categories */
+
+static void
+model_read_waits(model_op_t *op)
+{
+    uint32_t                   slot;
+    ngx_uint_t                 i;
+    model_cat_t               *c;
+    model_interest_t          *in;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = &op->rd;
 
     for (i = 0; i < rd->ncats; i++) {
         c = &m.cats[op->which[i]];
@@ -528,6 +527,62 @@ after:
         in->slotless++;
         m.slotless[op->worker]++;
     }
+}
+
+
+static void
+model_was_read(model_op_t *op)
+{
+    uint64_t                   seen;
+    ngx_uint_t                 i;
+    model_cat_t               *c;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = &op->rd;
+    seen = 0;
+    unit->reads++;
+
+    if (op->rc == NGX_ERROR) {
+        unit_must(unit_no_memory_hit, "a read fails for nothing");
+        return;
+    }
+
+    if (op->rc == NGX_DONE) {
+        unit_must(op->by_client, "a read of no client is declined");
+        return;
+    }
+
+    model_mark(op);
+
+    if (!op->by_client) {
+        seen = model_arrived(op);
+        model_read_answer(op, seen);
+    }
+
+    model_read_takes(op);
+
+    for (i = 0; i < rd->ncats; i++) {
+        c = &m.cats[op->which[i]];
+
+        unit_must(op->between || c->count <= m.conf.buffer,
+                  "more than buffer messages after a read");
+
+        c->used_min = ngx_max(c->used_min, op->now);
+        c->used_max = ngx_max(c->used_max, op->now);
+    }
+
+    if (op->rc == NGX_OK) {
+        return;
+    }
+
+    if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
+        || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK)
+    {
+        model_read_timeout(op, seen);
+        return;
+    }
+
+    model_read_waits(op);
 }
 
 
@@ -643,6 +698,43 @@ model_status(model_op_t *op)
 }
 
 
+static void
+model_deleted(model_op_t *op)
+{
+    ngx_uint_t    i;
+    model_cat_t  *c;
+
+    c = &m.cats[op->cat];
+    c->used_max = ngx_max(c->used_max, op->now);
+    c->used_min = ngx_min(c->used_min, op->now);
+
+    for (i = 0; i < m.nall; i++) {
+        unit_must(m.all[i]->dead || m.all[i]->cat != op->cat
+                  || m.all[i]->id > op->bound,
+                  "a deleted message remains");
+    }
+}
+
+
+static void
+model_ticked(model_op_t *op)
+{
+    ngx_uint_t  i;
+
+    if (op->between == 0) {
+        unit_must((ngx_uint_t) op->rc == (op->now / 1000 != op->second),
+                  "tick returns %ld", (long) op->rc);
+    }
+
+    for (i = 0; i < m.nall && op->rc && op->between == 0; i++) {
+        unit_must(m.all[i]->dead || m.conf.ttl == 0
+                  || model_ms(m.all[i]->id) + m.conf.ttl
+                     > model_clock(op->now),
+                  "a message over its ttl remains after a tick");
+    }
+}
+
+
 void
 model_result(model_op_t *op)
 {
@@ -707,30 +799,11 @@ model_result(model_op_t *op)
         break;
 
     case MODEL_DELETE:
-        c->used_max = ngx_max(c->used_max, op->now);
-        c->used_min = ngx_min(c->used_min, op->now);
-
-        for (i = 0; i < m.nall; i++) {
-            unit_must(m.all[i]->dead || m.all[i]->cat != op->cat
-                      || m.all[i]->id > op->bound,
-                      "a deleted message remains");
-        }
-
+        model_deleted(op);
         break;
 
     case MODEL_TICK:
-        if (op->between == 0) {
-            unit_must((ngx_uint_t) op->rc == (op->now / 1000 != op->second),
-                      "tick returns %ld", (long) op->rc);
-        }
-
-        for (i = 0; i < m.nall && op->rc && op->between == 0; i++) {
-            unit_must(m.all[i]->dead || m.conf.ttl == 0
-                      || model_ms(m.all[i]->id) + m.conf.ttl
-                         > model_clock(op->now),
-                      "a message over its ttl remains after a tick");
-        }
-
+        model_ticked(op);
         break;
 
     case MODEL_REAP:
