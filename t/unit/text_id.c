@@ -65,17 +65,9 @@ text_parse(const char *in, ngx_int_t rc, uint64_t id, uint64_t life)
 }
 
 
-void
-text_id(void)
+static void
+text_id_print(uint64_t id, uint64_t life)
 {
-    char         s[64], t[64];
-    size_t       i, n;
-    uint64_t     id, life, id2, life2;
-    ngx_uint_t   round;
-
-    id = ngx_http_longpoll_id(0x0198c0de0001ULL, 0xabc4);
-    life = 0x123456789abcdefULL;
-
     text_ok(strcmp(text_print(id, life), TEXT_V7) == 0, "known id");
     text_ok(strcmp(text_print(0, 0),
                    "00000000-0000-7000-8000-000000000000") == 0, "zero");
@@ -86,7 +78,12 @@ text_id(void)
     text_ok(strcmp(text_print(0x10, 1ULL << 57),
                    "00000000-0000-7001-8200-000000000000") == 0, "life's top");
     text_end("an id is printed as ms, 7, counter, variant and life");
+}
 
+
+static void
+text_id_forms(uint64_t id, uint64_t life)
+{
     text_parse(TEXT_V7, NGX_OK, id, life);
     text_parse("{" TEXT_V7 "}", NGX_OK, id, life);
     text_parse("urn:uuid:" TEXT_V7, NGX_OK, id, life);
@@ -104,7 +101,12 @@ text_id(void)
     text_parse("0198c0de-0001-7abc-c123-456789abcdef", NGX_DECLINED, 0, 0);
     text_parse("{6ba7b8109dad41d180b400c04fd430c8}", NGX_DECLINED, 0, 0);
     text_end("a UUID of another version or variant is not the module's own");
+}
 
+
+static void
+text_id_errors(void)
+{
     text_parse("", NGX_ERROR, 0, 0);
     text_parse("{}", NGX_ERROR, 0, 0);
     text_parse("urn:uuid:", NGX_ERROR, 0, 0);
@@ -132,7 +134,16 @@ text_id(void)
     text_parse("urn:uuid:{0198c0de00017abc9123456789abcde}", NGX_ERROR, 0, 0);
     text_parse(" " TEXT_V7, NGX_ERROR, 0, 0);
     text_parse(TEXT_V7 "\n", NGX_ERROR, 0, 0);
-    text_end("what is no UUID is told from one");
+    text_end("a text that is no UUID is an error");
+}
+
+
+static void
+text_id_bytes(void)
+{
+    char      s[64];
+    size_t    i, n;
+    uint64_t  id, life;
 
     for (i = 0; i < 36; i++) {
         for (n = 0; n < 256; n++) {
@@ -143,13 +154,13 @@ text_id(void)
                 continue;
             }
 
-            id2 = life2 = 0;
+            id = life = 0;
 
-            switch (model_uuid((u_char *) s, 36, (unsigned long long *) &id2,
-                               (unsigned long long *) &life2))
+            switch (model_uuid((u_char *) s, 36, (unsigned long long *) &id,
+                               (unsigned long long *) &life))
             {
             case 7:
-                text_parse(s, NGX_OK, id2, life2);
+                text_parse(s, NGX_OK, id, life);
                 break;
             case 1:
                 text_parse(s, NGX_DECLINED, 0, 0);
@@ -161,6 +172,15 @@ text_id(void)
     }
 
     text_end("each byte at each place of an id is read as the model reads it");
+}
+
+
+static void
+text_id_random(void)
+{
+    char         s[64], t[64];
+    uint64_t     id, life, id2;
+    ngx_uint_t   round;
 
     for (round = 0; round < text_rounds; round++) {
         id = unit_random() >> unit_below(64);
@@ -180,4 +200,20 @@ text_id(void)
     }
 
     text_end("printed and read again an id is the same, texts sort as ids");
+}
+
+
+void
+text_id(void)
+{
+    uint64_t  id, life;
+
+    id = ngx_http_longpoll_id(0x0198c0de0001ULL, 0xabc4);
+    life = 0x123456789abcdefULL;
+
+    text_id_print(id, life);
+    text_id_forms(id, life);
+    text_id_errors();
+    text_id_bytes();
+    text_id_random();
 }

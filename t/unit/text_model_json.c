@@ -19,6 +19,10 @@ typedef struct {
 } model_json_t;
 
 
+static const unsigned char *model_value(model_json_t *m,
+    const unsigned char *p, int depth, int top);
+
+
 static const unsigned char *
 model_blank(model_json_t *m, const unsigned char *p)
 {
@@ -154,13 +158,145 @@ model_string(model_json_t *m, const unsigned char *p, model_bytes_t *dst)
 }
 
 
+/* a number that begins at p: the place behind it, or NULL */
+
 static const unsigned char *
-model_value(model_json_t *m, const unsigned char *p, int depth, int top)
+model_numeral(model_json_t *m, const unsigned char *p)
 {
-    int                    object, category, data;
+    p += (*p == '-');
+    p = (p < m->last && *p == '0') ? p + 1 : model_digits(m, p);
+
+    if (p && p < m->last && *p == '.') {
+        p = model_digits(m, p + 1);
+    }
+
+    if (p && p < m->last && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += (p < m->last && (*p == '+' || *p == '-'));
+        p = model_digits(m, p);
+    }
+
+    return p;
+}
+
+
+/* a member's name at p, and its colon: the place behind them, or NULL */
+
+static const unsigned char *
+model_member(model_json_t *m, const unsigned char *p, model_bytes_t *key)
+{
+    p = model_blank(m, p);
+
+    if (p == m->last || *p != '"') {
+        return NULL;
+    }
+
+    p = model_string(m, p, key);
+
+    if (p == NULL) {
+        return NULL;
+    }
+
+    p = model_blank(m, p);
+
+    if (p == m->last || *p != ':') {
+        free(key->data);
+        return NULL;
+    }
+
+    return p + 1;
+}
+
+
+/* the value of a top object's member, from start to p, is of use */
+
+static void
+model_use(model_json_t *m, model_bytes_t *key, const unsigned char *start,
+    const unsigned char *p)
+{
+    if (model_is(key, "category")) {
+        free(m->name.data);
+        m->name.data = NULL;
+        m->category = 2;
+
+        if (*start == '"') {
+            m->category = 1;
+            (void) model_string(m, start, &m->name);
+        }
+    }
+
+    if (model_is(key, "data")) {
+        m->data = (*start == 'n') ? 2 : 1;
+        m->span.data = (unsigned char *) start;
+        m->span.len = p - start;
+    }
+}
+
+
+/* an object or an array at p: the place behind it, or NULL */
+
+static const unsigned char *
+model_group(model_json_t *m, const unsigned char *p, int depth, int top)
+{
+    int                    object;
     model_bytes_t          key;
     const unsigned char   *start;
 
+    object = (*p == '{');
+
+    p = model_blank(m, p + 1);
+
+    if (p < m->last && *p == (object ? '}' : ']')) {
+        return p + 1;
+    }
+
+    for ( ;; ) {
+
+        if (object) {
+            p = model_member(m, p, &key);
+
+            if (p == NULL) {
+                return NULL;
+            }
+        }
+
+        start = model_blank(m, p);
+        p = model_value(m, p, depth + 1, 0);
+
+        if (object) {
+            if (p && top) {
+                model_use(m, &key, start, p);
+            }
+
+            free(key.data);
+        }
+
+        if (p == NULL) {
+            return NULL;
+        }
+
+        p = model_blank(m, p);
+
+        if (p == m->last) {
+            return NULL;
+        }
+
+        if (*p == (object ? '}' : ']')) {
+            return p + 1;
+        }
+
+        if (*p++ != ',') {
+            return NULL;
+        }
+    }
+}
+
+
+/* any value at p: the place behind it, or NULL; top: the object of a message */
+
+static const unsigned char *
+model_value(model_json_t *m, const unsigned char *p, int depth, int top)
+{
     p = model_blank(m, p);
 
     if (p == m->last) {
@@ -182,103 +318,14 @@ model_value(model_json_t *m, const unsigned char *p, int depth, int top)
     }
 
     if (*p == '-' || isdigit(*p)) {
-
-        p += (*p == '-');
-        p = (p < m->last && *p == '0') ? p + 1 : model_digits(m, p);
-
-        if (p && p < m->last && *p == '.') {
-            p = model_digits(m, p + 1);
-        }
-
-        if (p && p < m->last && (*p == 'e' || *p == 'E')) {
-            p++;
-            p += (p < m->last && (*p == '+' || *p == '-'));
-            p = model_digits(m, p);
-        }
-
-        return p;
+        return model_numeral(m, p);
     }
 
     if ((*p != '{' && *p != '[') || depth == 100) {
         return NULL;
     }
 
-    object = (*p == '{');
-
-    p = model_blank(m, p + 1);
-
-    if (p < m->last && *p == (object ? '}' : ']')) {
-        return p + 1;
-    }
-
-    for ( ;; ) {
-        category = data = 0;
-
-        if (object) {
-            p = model_blank(m, p);
-
-            if (p == m->last || *p != '"') {
-                return NULL;
-            }
-
-            p = model_string(m, p, &key);
-
-            if (p == NULL) {
-                return NULL;
-            }
-
-            category = (top && model_is(&key, "category"));
-            data = (top && model_is(&key, "data"));
-
-            free(key.data);
-
-            p = model_blank(m, p);
-
-            if (p == m->last || *p != ':') {
-                return NULL;
-            }
-
-            p++;
-        }
-
-        start = model_blank(m, p);
-        p = model_value(m, p, depth + 1, 0);
-
-        if (p == NULL) {
-            return NULL;
-        }
-
-        if (category) {
-            free(m->name.data);
-            m->name.data = NULL;
-            m->category = 2;
-
-            if (*start == '"') {
-                m->category = 1;
-                (void) model_string(m, start, &m->name);
-            }
-        }
-
-        if (data) {
-            m->data = (*start == 'n') ? 2 : 1;
-            m->span.data = (unsigned char *) start;
-            m->span.len = p - start;
-        }
-
-        p = model_blank(m, p);
-
-        if (p == m->last) {
-            return NULL;
-        }
-
-        if (*p == (object ? '}' : ']')) {
-            return p + 1;
-        }
-
-        if (*p++ != ',') {
-            return NULL;
-        }
-    }
+    return model_group(m, p, depth, top);
 }
 
 

@@ -99,21 +99,79 @@ model_is(model_bytes_t *b, const char *s)
 }
 
 
-void
-model_query(char *line, const unsigned char *args, size_t len, long long max)
-{
-    int                  bad, nc, i, v;
-    size_t               pair;
-    long long            n;
-    const unsigned char *p, *eq, *last;
-    unsigned long long   id, life;
-    model_bytes_t        name, value, timeout, since, last_id, cats[65];
+/* the arguments of a query that count */
 
-    timeout.len = since.len = last_id.len = 0;
-    timeout.data = since.data = last_id.data = NULL;
-    bad = nc = 0;
-    p = args;
-    last = args + len;
+typedef struct {
+    model_bytes_t   timeout;
+    model_bytes_t   since;
+    model_bytes_t   last_id;
+    model_bytes_t   cats[65];
+    int             nc;
+    int             bad;            /* a category is no name */
+} model_args_t;
+
+
+/* a category counts once; the value is the list's, or freed */
+
+static void
+model_category(model_args_t *a, model_bytes_t *value)
+{
+    int  i;
+
+    if (value->len > 1024 || !model_utf8(value->data, value->len)) {
+        a->bad = 1;
+    }
+
+    for (i = 0; i < a->nc; i++) {
+        if (a->cats[i].len == value->len
+            && !memcmp(a->cats[i].data, value->data, value->len))
+        {
+            break;
+        }
+    }
+
+    if (i == a->nc && a->nc < 65) {
+        a->cats[a->nc++] = *value;
+
+    } else {
+        free(value->data);
+    }
+}
+
+
+/* one argument, decoded; of each but "category" the first one counts */
+
+static void
+model_argument(model_args_t *a, model_bytes_t *name, model_bytes_t *value)
+{
+    if (value->len == 0) {
+        free(value->data);
+
+    } else if (model_is(name, "timeout") && !a->timeout.len) {
+        a->timeout = *value;
+
+    } else if (model_is(name, "since_time") && !a->since.len) {
+        a->since = *value;
+
+    } else if (model_is(name, "last_id") && !a->last_id.len) {
+        a->last_id = *value;
+
+    } else if (model_is(name, "category")) {
+        model_category(a, value);
+
+    } else {
+        free(value->data);
+    }
+}
+
+
+static void
+model_arguments(model_args_t *a, const unsigned char *p,
+    const unsigned char *last)
+{
+    size_t                pair;
+    model_bytes_t         name, value;
+    const unsigned char  *eq;
 
     while (p < last) {
         pair = 0;
@@ -128,45 +186,7 @@ model_query(char *line, const unsigned char *args, size_t len, long long max)
             && model_decode(&name, p, eq - p))
         {
             if (model_decode(&value, eq + 1, p + pair - eq - 1)) {
-
-                if (value.len == 0) {
-                    free(value.data);
-
-                } else if (model_is(&name, "timeout") && !timeout.len) {
-                    timeout = value;
-
-                } else if (model_is(&name, "since_time") && !since.len) {
-                    since = value;
-
-                } else if (model_is(&name, "last_id") && !last_id.len) {
-                    last_id = value;
-
-                } else if (model_is(&name, "category")) {
-
-                    if (value.len > 1024
-                        || !model_utf8(value.data, value.len))
-                    {
-                        bad = 1;
-                    }
-
-                    for (i = 0; i < nc; i++) {
-                        if (cats[i].len == value.len
-                            && !memcmp(cats[i].data, value.data, value.len))
-                        {
-                            break;
-                        }
-                    }
-
-                    if (i == nc && nc < 65) {
-                        cats[nc++] = value;
-
-                    } else {
-                        free(value.data);
-                    }
-
-                } else {
-                    free(value.data);
-                }
+                model_argument(a, &name, &value);
             }
 
             free(name.data);
@@ -174,61 +194,87 @@ model_query(char *line, const unsigned char *args, size_t len, long long max)
 
         p += pair + 1;
     }
+}
+
+
+/* adds the cursor to line, or sets line to the error */
+
+static void
+model_cursor(char *line, model_args_t *a)
+{
+    int                 v;
+    long long           n;
+    unsigned long long  id, life;
+
+    n = 0;
+    v = a->last_id.len
+        ? model_uuid(a->last_id.data, a->last_id.len, &id, &life) : -1;
+
+    if (a->since.len && !model_number(&a->since, &n)) {
+        strcpy(line, "error: Invalid 'since_time' arg.");
+
+    } else if (v >= 0 && v != 7 && !a->since.len) {
+        strcpy(line, "error: Must provide 'since_time' arg when providing "
+                     "'last_id'.");
+
+    } else if (v == 0) {
+        strcpy(line, "error: Param 'last_id' was not a valid UUID.");
+
+    } else {
+        if (a->since.len) {
+            sprintf(line + strlen(line), " since=%lld", n);
+        }
+
+        if (v == 7) {
+            sprintf(line + strlen(line), " id=%llx/%llx", id, life);
+
+        } else if (v == 1) {
+            strcat(line, " uuid");
+        }
+    }
+}
+
+
+void
+model_query(char *line, const unsigned char *args, size_t len, long long max)
+{
+    int           i;
+    long long     n;
+    model_args_t  a;
+
+    memset(&a, 0, sizeof(a));
+    model_arguments(&a, args, args + len);
 
     line[0] = '\0';
     n = 0;
 
-    if (!timeout.len || !model_number(&timeout, &n) || n < 1 || n > max) {
+    if (!a.timeout.len || !model_number(&a.timeout, &n) || n < 1 || n > max) {
         sprintf(line, "error: Invalid or missing 'timeout' arg.  Must be "
                       "1-%lld.", max);
 
-    } else if (bad || nc == 0) {
+    } else if (a.bad || a.nc == 0) {
         strcpy(line, "error: Invalid subscription category, must be 1-1024 "
                      "characters long.");
 
-    } else if (nc > 64) {
+    } else if (a.nc > 64) {
         strcpy(line, "error: Too many categories, must be 1-64.");
 
     } else {
         sprintf(line, "timeout=%lld", n);
 
-        for (i = 0; i < nc; i++) {
-            model_show(line, " [", cats[i].data, cats[i].len, "]");
+        for (i = 0; i < a.nc; i++) {
+            model_show(line, " [", a.cats[i].data, a.cats[i].len, "]");
         }
 
-        v = last_id.len
-            ? model_uuid(last_id.data, last_id.len, &id, &life) : -1;
-
-        if (since.len && !model_number(&since, &n)) {
-            strcpy(line, "error: Invalid 'since_time' arg.");
-
-        } else if (v >= 0 && v != 7 && !since.len) {
-            strcpy(line, "error: Must provide 'since_time' arg when providing "
-                         "'last_id'.");
-
-        } else if (v == 0) {
-            strcpy(line, "error: Param 'last_id' was not a valid UUID.");
-
-        } else {
-            if (since.len) {
-                sprintf(line + strlen(line), " since=%lld", n);
-            }
-
-            if (v == 7) {
-                sprintf(line + strlen(line), " id=%llx/%llx", id, life);
-
-            } else if (v == 1) {
-                strcat(line, " uuid");
-            }
-        }
+        model_cursor(line, &a);
     }
 
-    free(timeout.data);
-    free(since.data);
-    free(last_id.data);
+    free(a.timeout.data);
+    free(a.since.data);
+    free(a.last_id.data);
 
-    for (i = 0; i < nc; i++) {
-        free(cats[i].data);
+    for (i = 0; i < a.nc; i++) {
+        free(a.cats[i].data);
     }
 }
 
