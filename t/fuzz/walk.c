@@ -257,14 +257,49 @@ walk_client(fuzz_bytes_t *b)
 }
 
 
+/* a question of how many wait for a category, and its answer */
+
+static void
+walk_question(ngx_http_longpoll_cat_t *cat, ngx_uint_t worker)
+{
+    uint64_t  n, number, hash[2];
+
+    number = 0;
+    (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
+                                                 (uint64_t) 1 << worker,
+                                                 walk_now, &number, &n);
+
+    if (ngx_http_longpoll_zone_question_asked(&walk_zone, worker, &number,
+                                              hash))
+    {
+        ngx_http_longpoll_zone_question_answer(&walk_zone, worker, number, 1);
+    }
+
+    (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
+                                                 (uint64_t) 1 << worker,
+                                                 walk_now, &number, &n);
+}
+
+
+static void
+walk_configure(fuzz_bytes_t *b)
+{
+    walk_zone.conf.buffer = 1 + fuzz_take(b, 1);
+    walk_zone.conf.ttl = 100 * fuzz_take(b, 1);
+    walk_zone.conf.inactive = 100 * fuzz_take(b, 1);
+    walk_zone.conf.delete_on_read = fuzz_take(b, 1) & 1;
+    ngx_http_longpoll_zone_configure(&walk_zone);
+}
+
+
 static void
 walk_call(fuzz_bytes_t *b)
 {
-    uint64_t                            n, number, hashes[64][2], hash[2];
-    ngx_uint_t                          worker;
-    ngx_http_longpoll_cat_t            *cat;
-    ngx_http_longpoll_zone_status_t     st;
-    ngx_http_longpoll_category_status_t cst;
+    uint64_t                             hashes[64][2];
+    ngx_uint_t                           worker;
+    ngx_http_longpoll_cat_t             *cat;
+    ngx_http_longpoll_zone_status_t      st;
+    ngx_http_longpoll_category_status_t  cst;
 
     walk_holds = 0;
     walk_now += fuzz_take(b, 1) & 3;
@@ -289,11 +324,7 @@ walk_call(fuzz_bytes_t *b)
         return;
 
     case 7:
-        walk_zone.conf.buffer = 1 + fuzz_take(b, 1);
-        walk_zone.conf.ttl = 100 * fuzz_take(b, 1);
-        walk_zone.conf.inactive = 100 * fuzz_take(b, 1);
-        walk_zone.conf.delete_on_read = fuzz_take(b, 1) & 1;
-        ngx_http_longpoll_zone_configure(&walk_zone);
+        walk_configure(b);
         return;
 
     case 13:
@@ -343,21 +374,7 @@ walk_call(fuzz_bytes_t *b)
         return;
 
     default:
-        number = 0;
-        (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
-                                                (uint64_t) 1 << worker,
-                                                walk_now, &number, &n);
-
-        if (ngx_http_longpoll_zone_question_asked(&walk_zone, worker, &number,
-                                             hash))
-        {
-            ngx_http_longpoll_zone_question_answer(&walk_zone, worker, number,
-                                                   1);
-        }
-
-        (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
-                                                (uint64_t) 1 << worker,
-                                                walk_now, &number, &n);
+        walk_question(cat, worker);
     }
 }
 
