@@ -4,10 +4,9 @@
 #
 # Every C file has 80 columns, no tabs, no blanks at the end of a line, no //
 # comments; a function's type and its brace have lines of their own.  A function
-# of the module has at most 100 lines, from its name to its last brace.  Files
-# of the module and of bench/ begin with a comment.  Every symbol of the
-# module's objects has the prefix, because nginx loads all modules into one name
-# space.
+# has at most 100 lines, from its name to its last brace.  Files of the module
+# and of bench/ begin with a comment.  Every symbol of the module's objects has
+# the prefix, because nginx loads all modules into one name space.
 #
 # DIR is the tree to look at, this one if it is not given.  Prints one line for
 # each fault, and exits with 1 if there was any; t/docs/style.t shows that it
@@ -68,7 +67,8 @@ sub functions {
         $head-- while $head > 1 && $lines[$head - 1] =~ /^\s+\S/;
         complain("$file:$head: the function's type has a line of its own")
             unless $lines[$head - 1] =~ /^\w+\(/
-                && $lines[$head - 2] =~ /^\w[\w\s]*(?:\s\*+)?$/;
+                && $lines[$head - 2]
+                   =~ /^\w[\w\s]*(?:\(\(\w+\)\) \w+)?(?:\s\*+)?$/;
     }
 }
 
@@ -117,13 +117,14 @@ sub symbols {
 my @module = sort(glob('*.c'), glob('src/*.h'), glob('src/*/*'));
 my @bench  = sort glob 'bench/{,store/}*.[ch]';
 
-for my $file (@module, @bench, sort glob 't/{unit,fuzz}/*.[ch]') {
+for my $file (@module, @bench, sort glob 't/{unit,fuzz,faults}/*.[ch]') {
     my $code = slurp($file);
-    lines($file, split /\n/, $code);
-    functions($file, bare($code));
-}
+    my @bare = bare($code);
 
-lengths($_, bare(slurp($_))) for @module;
+    lines($file, split /\n/, $code);
+    functions($file, @bare);
+    lengths($file, @bare);
+}
 
 for my $file (@module, @bench) {
     head($file, slurp($file));

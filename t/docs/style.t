@@ -17,7 +17,7 @@ my $long = qr/: the function has 101 lines, at most 100$/;
 my $head = "\n/*\n" . " * .\n" x 8 . " */\n\n";
 
 system("cd '$root' && mkdir '$dir/t' && cp -r *.c src bench '$dir'"
-       . " && cp -r t/unit t/fuzz '$dir/t'") == 0 or die "cp: $?\n";
+       . " && cp -r t/unit t/fuzz t/faults '$dir/t'") == 0 or die "cp: $?\n";
 
 is(said(), '', 'the sources as they are break no rule');
 
@@ -56,6 +56,17 @@ for (
     }
 
     unlink $file;
+}
+
+# The C files of the tests and of the benchmark have the same limit.
+
+for my $path ('t/unit/a.c', 't/fuzz/a.c', 't/faults/a.c', 'bench/a.c') {
+    open my $out, '>', "$dir/$path" or die "$path: $!\n";
+    print $out $head . function('a', 101);
+    close $out or die "$path: $!\n";
+
+    like(said(), qr/^\Q$path\E:14$long/, "101 lines in $path");
+    unlink "$dir/$path";
 }
 
 done_testing();
