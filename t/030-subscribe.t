@@ -394,7 +394,8 @@ for my $since (now_ms() + 3_600_000, '9223372036854775807', 281474976710656) {
     my $id = publish($cat, '"after"');
 
     is_deeply([$p->answer->ids], [$id], $since);
-    cmp_ok(id_ms($id), '<', now_ms() + 1000, "and moves nobody's clock");
+    cmp_ok(id_ms($id), '<', now_ms() + 1000,
+           "and the zone's clock does not move");
 }
 
 
@@ -425,7 +426,7 @@ wait_until {
     for my $n (0 .. 19) {
         my $id = $c[20 + $n]->response->header('Longpoll-Event-Id');
 
-        die "poll $n is not given its event\n"
+        die "poll $n does not get its event\n"
             unless join('', $p[$n]->answer->ids) eq $id;
 
         my $took = id_ms($id) - $now;
@@ -436,7 +437,7 @@ wait_until {
     $hits >= 10;
 } 'polls and events in one millisecond';
 
-pass('the event is given all the same');
+pass('each poll gets its event all the same');
 
 
 
@@ -466,8 +467,8 @@ is_deeply([ask(category => $cat, since_time => $ms,
                last_id => '7c17587a-3437-4861-bef7-8f29905589e4')->data],
           [1 .. 5], 'an unknown last_id: all of that millisecond');
 is_deeply([ask(category => $cat, since_time => $ms,
-               last_id => id_of_another_life($ids[2]))->data],
-          [1 .. 5], 'so is one of another life');
+               last_id => id_of_another_epoch($ids[2]))->data],
+          [1 .. 5], 'so is one of another epoch');
 
 for my $args ([since_time => $ms], [last_id => $ids[4]],
               [since_time => $ms, last_id => $ids[4]])
@@ -512,7 +513,7 @@ my $id = publish($a, '"between"');
 publish($b, '"after"');
 
 is_deeply([ask(category => $b, last_id => $id)->data], ['after'],
-          'the order is one for the zone');
+          'the zone has one order for all categories');
 
 
 
@@ -526,7 +527,8 @@ wait_waiting(1);
 my $next = publish($cat, '"after"');
 
 is_deeply([$p->answer->ids], [$next], 'what came after the poll');
-cmp_ok(id_ms($next), '<', now_ms() + 1000, "and nobody's clock was moved");
+cmp_ok(id_ms($next), '<', now_ms() + 1000,
+       "and the zone's clock has not moved");
 
 
 
@@ -560,7 +562,7 @@ wait_until {
     for my $n (0 .. 19) {
         my $id = $c[20 + $n]->response->header('Longpoll-Event-Id');
 
-        die "poll $n is not given its event\n"
+        die "poll $n does not get its event\n"
             unless join('', $p[$n]->answer->ids) eq $id;
         $hits++ if id_ms($id) == id_ms($last[$n]);
     }
@@ -568,7 +570,7 @@ wait_until {
     $hits >= 10;
 } 'polls and events in one millisecond';
 
-pass('the event is given all the same');
+pass('each poll gets its event all the same');
 --- log_level: notice
 
 
@@ -775,7 +777,7 @@ is($head->header($_), $get->header($_), $_)
 
 $head = ask({ method => 'HEAD' }, category => category(), timeout => 30);
 
-is($head->status, 200, 'nor does it wait where nothing is');
+is($head->status, 200, 'nor does it wait in an empty category');
 is($head->header('Content-Type'), 'application/json', 'Content-Type');
 
 
@@ -865,7 +867,7 @@ like($allow, qr/\b$_\b/, $_) for qw( GET HEAD POST OPTIONS );
 
 my $r = http('PUT', '/both');
 is($r->status, 405, 'another method');
-is($r->header('Allow'), $allow, 'is told the same');
+is($r->header('Allow'), $allow, 'gets the same Allow');
 like($r->body, qr/^\{"error": "Invalid HTTP Method\. [^"]+"\}$/, 'in JSON');
 
 
@@ -907,7 +909,7 @@ like(get("/page.html?c=$cat")->body,
      'with events') for 1, 2;
 
 is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
-          'nothing was taken');
+          'the include removed no event');
 
 
 
@@ -1005,7 +1007,7 @@ $p = poll({ uri => '/front' }, category => $cat);
 wait_waiting(1);
 $p->close;
 wait_waiting(0);
-pass('and forgotten when its client goes');
+pass('and the poll ends when its client leaves');
 
 
 
@@ -1095,14 +1097,14 @@ my $cat = category();
 my @p = map { poll(category => $cat) } 1, 2;
 
 wait_waiting(2);
-is(ask(category => $cat)->status, 503, 'the third is refused');
+is(ask(category => $cat)->status, 503, 'limit_conn refuses the third poll');
 
 publish($cat, 1);
-is($_->answer->status, 200, 'the others are not') for @p;
+is($_->answer->status, 200, 'the other polls get the event') for @p;
 
 wait_until {
     ask(category => $cat, since_time => 0)->status == 200;
-} 'room for another';
+} 'limit_conn admits another poll';
 
 
 
@@ -1144,7 +1146,7 @@ is(post('/events', '')->kind, 'error', '405');
 === TEST 61: a last_id of another epoch is "missed" unless since_time is later
 --- scenario
 my $cat = category();
-my $id = id_of_another_life(publish($cat, 1));
+my $id = id_of_another_epoch(publish($cat, 1));
 my $ms = id_ms($id);
 
 is(ask(category => $cat, timeout => 1, last_id => $id)->missed, 1, 'alone');
@@ -1155,7 +1157,7 @@ my $r = ask(category => $cat, timeout => 1, last_id => $id,
             since_time => $ms + 1);
 
 is($r->kind, 'timeout', 'behind it there is nothing');
-is($r->missed, 0, 'with a later time of this life, as clients of before go on');
+is($r->missed, 0, 'not with a later since_time of this epoch');
 
 
 

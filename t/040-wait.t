@@ -15,7 +15,7 @@ __DATA__
 --- scenario
 # A worker checks all its polls once a second.  Waking must be faster.
 
-in_time(0.1, 'by a wake-up, not by the look at all', sub {
+in_time(0.1, 'a wake-up wakes the poll, not the tick', sub {
     my @took = sort { $a <=> $b } map {
         my $cat = category();
         my $p = poll(category => $cat, timeout => 100);
@@ -92,7 +92,7 @@ push @ids, publish($cat, 4);
 
 is_deeply([$_->answer->ids], [$ids[3]], 'the new event') for $now, $end, $time;
 is_deeply([ask(category => $cat, last_id => $ids[0])->ids], [@ids[1 .. 3]],
-          'and one that is behind gets all');
+          'and a poll with an older cursor gets all');
 
 
 
@@ -136,9 +136,10 @@ for my $order (0, 1) {
 
     if ($order) {
         wait_waiting(1);
-        ok($p->parked, 'the poll came later, and waits');
+        ok($p->parked, 'the poll came after the event, and waits');
     } else {
-        is_deeply([$p->answer->data], [1], 'the poll came before, and has it');
+        is_deeply([$p->answer->data], [1],
+                  'the poll came before the event, and gets it');
     }
 }
 
@@ -298,7 +299,7 @@ $c->send("GET /events?category=$cat&timeout=100 HTTP/1.1\r\nHost: x\r\n\r\n"
 wait_waiting(1);
 $c->close;
 wait_waiting(0);
-pass('forgotten');
+pass('the poll has ended');
 
 
 
@@ -661,7 +662,9 @@ my $third = poll(category => $cat, last_id => $ids[2]);
 
 wait_waiting(3);
 publish($cat, 4);
-is_deeply([$_->answer->data], [4], 'those at the newest wait') for $p, $q, $third;
+is_deeply([$_->answer->data], [4],
+          'polls with the newest cursor wait for the next event')
+    for $p, $q, $third;
 
 
 

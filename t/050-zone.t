@@ -111,11 +111,12 @@ for my $args ([since_time => 0], [since_time => 1], [last_id => $ids[0]],
 }
 
 my $r = ask(category => category(), timeout => 1, since_time => 0);
-is($r->missed, 0, 'nor in a category that never was, whatever others lost');
-unlike($r->body, qr/missed/, 'the key is not there');
+is($r->missed, 0,
+   'nor in a category without events, whatever other categories lost');
+unlike($r->body, qr/missed/, 'the answer has no key "missed"');
 
 is(ask(category => $cat, category => $full, since_time => 0)->missed, 1,
-   'a poll of both has missed what one of them lost');
+   'a poll for both categories missed what one of them lost');
 is(ask(category => $cat, category => $full, last_id => $ids[2])->missed, 1,
    'from a cursor, too');
 is(ask(category => $cat, category => $full, since_time => 0,
@@ -140,7 +141,7 @@ push @ids, publish_together($cat, 1 .. 10);
 my $r = $p->answer;
 my @got = $r->data;
 
-is_deeply(\@got, [$got[0] .. $got[-1]], 'what it gets is in order');
+is_deeply(\@got, [$got[0] .. $got[-1]], 'the poll gets its events in order');
 is($r->missed, $got[0] > 1 ? 1 : 0, "missed, as it begins with $got[0]");
 
 
@@ -171,13 +172,13 @@ like($r->body, qr/^\{"timeout":"no events before timeout","timestamp":\d+,"misse
 --- scenario
 my $cat = category();
 my $id = publish($cat, 1);
-my $foreign = id_of_another_life(id_moved($id, -1));
+my $foreign = id_of_another_epoch(id_moved($id, -1));
 my $r = ask(category => $cat, last_id => $foreign);
 
 is_deeply([$r->data], [1], 'its millisecond counts as since_time');
 is($r->missed, 1, 'missed');
 
-$r = ask(category => $cat, last_id => id_of_another_life($id), timeout => 1);
+$r = ask(category => $cat, last_id => id_of_another_epoch($id), timeout => 1);
 is($r->kind, 'timeout', 'of the same millisecond nothing is later');
 is($r->missed, 1, 'missed');
 
@@ -214,7 +215,7 @@ my $all = 0;
 # The test polls without a pause: the event is sent until its ttl is over, and
 # not after it.
 
-in_time(300, 'given to its end', sub {
+in_time(300, 'a poll gets the event until its ttl ends', sub {
     $cat = category();
     $id = publish($cat, 1);
     $all++;
@@ -229,12 +230,12 @@ in_time(300, 'given to its end', sub {
 
         if ($r->kind eq 'events') {
             $seen = now_ms();
-            die "given after its ttl\n" if $asked > $over;
+            die "sent after its ttl\n" if $asked > $over;
 
         } else {
             $unseen = 1;
-            die "gone before its ttl\n" if now_ms() < $over;
-            is($r->missed, 1, 'its loss is told');
+            die "removed before its ttl\n" if now_ms() < $over;
+            is($r->missed, 1, 'polls miss the event');
         }
 
         $unseen;
@@ -277,7 +278,7 @@ in_time(3100, 'within two seconds of their ttl', sub {
 
     is($after->{events}, 0, 'no events');
     is($after->{categories}, 0, 'no categories');
-    cmp_ok($after->{used}, '<', $full->{used}, 'the memory is back')
+    cmp_ok($after->{used}, '<', $full->{used}, 'the zone uses less memory')
         if $full->{events} == 100;
 
     return $full->{events} == 100 ? $took : 3100;
@@ -350,17 +351,17 @@ wait_waiting(1);
 wait_status {
     ask(category => $asked, since_time => 0);
     $_->{expired} == 1;
-} 'one event forgotten';
+} 'one event has expired';
 
 is(status()->{categories}, 2, 'two categories are left');
 is_deeply([ask(category => $asked, since_time => 0)->ids], [$id{$asked}],
-          'the one that was polled');
+          'the category that was polled');
 is_deeply([ask(category => $waited, since_time => 0)->ids], [$id{$waited}],
-          'the one that somebody waits on');
+          'the category that a poll waits for');
 
 my $r = ask(category => $idle, since_time => 1, timeout => 1);
-is($r->kind, 'timeout', 'nothing is left of the first');
-is($r->missed, 1, 'and that is told');
+is($r->kind, 'timeout', 'the unused category has no events');
+is($r->missed, 1, 'and a poll misses its event');
 
 
 
@@ -421,13 +422,14 @@ my $cat = category();
 my @ids = map { publish($cat, $_) } 1 .. 3;
 
 is_deeply([ask(category => $cat, since_time => 0)->ids], \@ids,
-          'the first gets all of them');
+          'the first poll gets all events');
 
 my $r = ask(category => $cat, since_time => 0, timeout => 1);
-is($r->kind, 'timeout', 'the second none');
-is($r->missed, 0, 'and has missed nothing');
+is($r->kind, 'timeout', 'the second poll gets none');
+is($r->missed, 0, 'and the second poll missed nothing');
 wait_status { $_->{events} == 0 } 'the zone is empty';
-is(status()->{expired} + status()->{evicted}, 0, 'they did not expire');
+is(status()->{expired} + status()->{evicted}, 0,
+   'no event expired or was evicted');
 
 
 
@@ -444,7 +446,7 @@ my @p = map { poll(category => $cat) } 1 .. 10;
 wait_waiting(10);
 my $id = publish($cat, 1);
 
-is_deeply([$_->answer->ids], [$id], 'one that waited') for @p;
+is_deeply([$_->answer->ids], [$id], 'a poll that waited') for @p;
 wait_status { $_->{events} == 0 } 'the zone is empty';
 
 my $r = ask(category => $cat, since_time => 0, timeout => 1);
@@ -491,7 +493,7 @@ wait_waiting(0);
 
 my $id = publish($cat, 1);
 is_deeply([ask(category => $cat, since_time => 0)->ids], [$id],
-          'the event waits for the next');
+          'the next poll gets the event');
 
 
 
@@ -524,21 +526,21 @@ for my $n (0 .. 999) {
 my $status = status();
 
 is($status->{published} - $status->{evicted} - $status->{expired},
-   $status->{events}, 'what is not there was evicted');
-cmp_ok($status->{evicted}, '>', 500, 'there was not room for all');
-cmp_ok($status->{events}, '>=', 100, 'but for a good many');
+   $status->{events}, 'events that are missing were evicted');
+cmp_ok($status->{evicted}, '>', 500, 'the zone had no room for all');
+cmp_ok($status->{events}, '>=', 100, 'but for many');
 cmp_ok($status->{used}, '<=', $status->{size}, 'used');
 
 my @left = sort map { ask(category => $_, since_time => 0)->ids } @cats;
 my @newest = @ids[-$status->{events} .. -1];
 
-is_deeply(\@left, \@newest, 'it is exactly the oldest that are gone');
+is_deeply(\@left, \@newest, 'exactly the oldest events were evicted');
 
 for my $n (0, 1, 9) {
     is(ask(category => $cats[$n], since_time => 0)->missed, 1,
-       'the readers are told');
+       'a reader from the beginning missed events');
     is(ask(category => $cats[$n], last_id => $ids[$n - 20])->missed, 0,
-       'not the clients that have seen them');
+       'a client that has seen them did not');
 }
 
 
@@ -565,10 +567,10 @@ my $wrong = grep {
     join(' ', $r->ids) ne $ids[$_] or $r->missed;
 } 0 .. 1199;
 
-is($wrong, 0, 'each has its event, and nothing missed');
+is($wrong, 0, 'each quiet category has its event, and misses none');
 is(status()->{evicted}, 0, 'nothing evicted');
 is_deeply([map { /^(\d+)/ } ask(category => $busy, since_time => 0)->data],
-          [3981 .. 4000], 'the busy one has its newest');
+          [3981 .. 4000], 'the busy category has its newest events');
 
 
 
@@ -629,12 +631,12 @@ is_deeply([ask(category => "$cat-2000", since_time => 0)->data], [2000],
 
 === TEST 25: more polls than categories fit: all of them wait and are woken
 --- http_config
-    longpoll_zone zone=loose:128k;
+    longpoll_zone zone=crowded:128k;
 --- config
-    location = /events  { longpoll_subscribe loose; }
-    location = /publish { longpoll_publish   loose; }
+    location = /events  { longpoll_subscribe crowded; }
+    location = /publish { longpoll_publish   crowded; }
 --- scenario
-my $cat = category('loose');
+my $cat = category('crowded');
 my @p = map { my $n = $_; poll(map { (category => "$cat-$n-$_") } 1 .. 60) }
         1 .. 30;
 

@@ -27,7 +27,7 @@ for my $from (@pids) {
 
         # A worker checks all its polls once a second.  Waking must be faster.
 
-        in_time(0.1, 'by a wake-up, not by the look at all', sub {
+        in_time(0.1, 'a wake-up wakes the poll, not the tick', sub {
             my @took = sort { $a <=> $b } map {
                 my $cat = category();
                 my $p = poll({ conn => $on->{$to}[0] }, category => $cat);
@@ -65,10 +65,10 @@ pass('200 times');
 
 === TEST 3: every worker reports the same counters of the zone
 --- http_config
-    longpoll_zone zone=whoever:1m;
+    longpoll_zone zone=reported:1m;
 --- config
-    location = /events  { longpoll_subscribe whoever; }
-    location = /publish { longpoll_publish   whoever; }
+    location = /events  { longpoll_subscribe reported; }
+    location = /publish { longpoll_publish   reported; }
 --- scenario
 my $on = spread(8);
 my $cat = category();
@@ -81,8 +81,9 @@ publish(category(), 1);
 my @bodies = map { $_->[6]->request('GET', '/status')->response->body }
              values %$on;
 
-is($bodies[0], $bodies[1], 'both say the same');
-like($bodies[0], qr/"waiting":12,"published":\d/, 'twelve wait, six on each');
+is($bodies[0], $bodies[1], 'both workers answer the same');
+like($bodies[0], qr/"waiting":12,"published":\d/,
+     'twelve polls wait, six on each worker');
 
 
 
@@ -104,8 +105,8 @@ drive { $woken == 200 } map {
     [ $_, sub { $woken += join('', $_[0]->ids) eq $id } ]
 } @conns;
 
-is($woken, 200, 'all of them, with that event');
-cmp_ok(Time::HiRes::time() - $at, '<', 2, 'in no time');
+is($woken, 200, 'all polls get the event');
+cmp_ok(Time::HiRes::time() - $at, '<', 2, 'within two seconds');
 wait_waiting(0);
 is(status()->{delivered} - $before->{delivered}, 200, 'delivered');
 
@@ -336,7 +337,7 @@ my @old = reload(leaving => 1);
 
 # The old workers have had time to notice that they leave.
 
-wait_until { (grep { $_->parked } @p) < 10 } 'the first of them drained';
+wait_until { (grep { $_->parked } @p) < 10 } 'the first polls drained';
 
 my @waiting = grep { $_->parked } @p;
 my $id = publish($cat, 1);
@@ -386,15 +387,19 @@ tick();
 
 my @old = reload(leaving => 1);
 
-is($_->answer->timestamp, $ms, 'behind the event') for @there;
+is($_->answer->timestamp, $ms,
+   'a cursor at the newest event: its time') for @there;
 
 for my $p (@now) {
-    cmp_ok($p->answer->timestamp, '>=', $before - 1, 'when it came');
-    cmp_ok($p->answer->timestamp, '<=', $after, 'and not when it went');
+    cmp_ok($p->answer->timestamp, '>=', $before - 1,
+           'no cursor: not before the poll arrived');
+    cmp_ok($p->answer->timestamp, '<=', $after,
+           'and not when the reload ended it');
 }
 
-cmp_ok($zero->answer->timestamp, '<=', $ms, 'from the beginning');
-cmp_ok($zero->answer->timestamp, '>', $ms - 1_000_000, 'of the zone');
+cmp_ok($zero->answer->timestamp, '<=', $ms, 'since_time=0: before the event');
+cmp_ok($zero->answer->timestamp, '>', $ms - 1_000_000,
+       'and after the beginning of the zone');
 
 is_deeply([ask(category => $cat, since_time => $_->answer->timestamp,
                timeout => 1)->kind], ['timeout'], 'nothing comes twice')
@@ -428,7 +433,7 @@ my @old = reload(leaving => 1);
 my $id = publish($cat, '"in the new zone"');
 
 is_deeply([ask(category => $cat, since_time => 1)->ids], [$seen, $id],
-          'the new one has what the old one had');
+          'the new zone has the events of the old one');
 
 # No poll was parked in the new zone when the event came.  Each client polls
 # again with the timestamp of its answer.
@@ -436,13 +441,13 @@ is_deeply([ask(category => $cat, since_time => 1)->ids], [$seen, $id],
 for my $n (0 .. $#p) {
     my %o = @{ $polls[$n] };
 
-    is($p[$n]->answer->kind, 'timeout', "poll $n is sent away");
+    is($p[$n]->answer->kind, 'timeout', "the reload ends poll $n");
 
     my $r = ask(category => $cat, since_time => $p[$n]->answer->timestamp,
                 $o{last_id} ? (last_id => $o{last_id}) : ());
 
-    is_deeply([$r->ids], [$id], 'it has the event');
-    ok(!$r->missed, 'and there were no others');
+    is_deeply([$r->ids], [$id], 'its client gets the event');
+    ok(!$r->missed, 'and missed no other event');
 }
 
 wait_gone(@old);
@@ -598,7 +603,8 @@ in_one_turn {
 for my $n (0 .. 3) {
     my @want = $n % 2 ? $ids[0] : @ids;
 
-    is_deeply([$p[$n]->answer->ids], \@want, "$uris[$n] has what it may have");
+    is_deeply([$p[$n]->answer->ids], \@want,
+              "$uris[$n] gets the events within its limit");
 }
 
 
@@ -621,8 +627,8 @@ for (1 .. 20) {
     my $id = publish($cat, 1);
     my $got = grep { join('', $_->answer->ids) eq $id } @p;
 
-    is($got, 10, 'all ten have it');
-    wait_status { $_->{events} == 0 } 'and it is gone';
+    is($got, 10, 'all ten polls get the event');
+    wait_status { $_->{events} == 0 } 'and the zone removes the event';
 }
 
 # A stopped worker's poll still gets the event after the others have had it.
@@ -637,20 +643,22 @@ wait_waiting(2);
 
 in_one_turn {
     $id = publish($cat, 1, conn => $on->{$a}[1]);
-    is_deeply([$p[0]->answer->ids], [$id], 'the one worker has given it');
+    is_deeply([$p[0]->answer->ids], [$id],
+              'the poll of the running worker gets the event');
 } $b;
 
-is_deeply([$p[1]->answer->ids], [$id], 'the other gives it later');
-wait_status { $_->{events} == 0 } 'and it is gone';
+is_deeply([$p[1]->answer->ids], [$id],
+          'the poll of the stopped worker gets it later');
+wait_status { $_->{events} == 0 } 'and the zone removes the event';
 
 
 
 === TEST 17: delete_on_read, and a worker that dies before it sends an event
 --- http_config
-    longpoll_zone zone=owed:1m delete_on_read=on;
+    longpoll_zone zone=stopped:1m delete_on_read=on;
 --- config
-    location = /events  { longpoll_subscribe owed; }
-    location = /publish { longpoll_publish   owed; }
+    location = /events  { longpoll_subscribe stopped; }
+    location = /publish { longpoll_publish   stopped; }
 --- scenario
 my $on = spread(2);
 my ($here, $victim) = keys %$on;
@@ -663,12 +671,13 @@ wait_waiting(2);
 kill STOP => $victim;
 wait_until { state($victim) eq 'T' } 'the worker stopped';
 $id = publish($cat, 1, conn => $on->{$here}[1]);
-is_deeply([$p[0]->answer->ids], [$id], 'the living one has it');
+is_deeply([$p[0]->answer->ids], [$id],
+          'the poll of the running worker gets the event');
 kill KILL => $victim;
-ok($p[1]->conn->closed, 'the other is cut off');
+ok($p[1]->conn->closed, 'the poll of the killed worker is cut off');
 wait_until { !grep { $_ == $victim } worker_pids() } 'its end';
-wait_status { $_->{events} == 0 } 'nobody owes it any more';
-wait_status { $_->{waiting} == 0 } 'and nobody waits';
+wait_status { $_->{events} == 0 } 'the zone removes the event';
+wait_status { $_->{waiting} == 0 } 'and no poll waits';
 --- alert chomp
 worker process \d+ exited on signal 9
 
@@ -700,7 +709,7 @@ is_deeply([ask(category => $cat, since_time => 0)->data], [3 .. 10],
 
 change_conf { s/buffer=8/buffer=8 ttl=1s/ };
 reload();
-wait_status { $_->{events} == 0 } 'a ttl ends all';
+wait_status { $_->{events} == 0 } 'all events expire with the new ttl';
 
 change_conf { s/ttl=1s/delete_on_read=on/ };
 reload();
@@ -924,8 +933,9 @@ for ( ;; ) {
 }
 
 is(scalar(grep { !$got{$_} } @acknowledged), 0,
-   'of ' . @acknowledged . " acknowledged events none is lost, over $kills kills");
-is(scalar(grep { $_ > 1 } values %got), 0, 'none is there twice');
+   'of ' . @acknowledged
+   . " acknowledged events none is lost, over $kills kills");
+is(scalar(grep { $_ > 1 } values %got), 0, 'no event is there twice');
 
 # At the end of a round each connection may have published one event whose
 # answer was not read.

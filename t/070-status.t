@@ -103,12 +103,13 @@ $check->('three wait', waiting => 3);
 
 $p[0]->close;
 wait_waiting(2);
-$check->('one has gone', waiting => 2, disconnected => 1);
+$check->('one client has left', waiting => 2, disconnected => 1);
 
 publish($a, 6);
 $_->answer for @p[1, 2];
 wait_waiting(0);
-$check->('two have been woken', waiting => 0, published => 7, delivered => 9);
+$check->('two polls have been woken', waiting => 0, published => 7,
+         delivered => 9);
 
 # Requests that are not answered as polls are not counted.
 
@@ -233,7 +234,7 @@ is($r->status, 405, 'POST');
 like($r->header('Allow'), qr/\bGET\b/, 'Allow');
 like($r->body, qr/^\{"error": "[^"]+"\}$/, 'in JSON');
 is($c->request('GET', '/status')->response->status, 200,
-   'and the connection goes on');
+   'and the connection stays usable');
 
 
 

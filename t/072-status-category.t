@@ -48,13 +48,13 @@ my $before = status('events')->{categories};
 is_deeply(status('events', category => $cat)->{category},
           { name => $cat, events => 0, waiting => 0, first_id => undef,
             last_id => undef }, 'nothing');
-is(status('events')->{categories}, $before, 'it is none for having been asked for');
+is(status('events')->{categories}, $before, 'the question creates no category');
 
 my $p = poll(category => $cat);
 
 wait_waiting(1);
 is(status('events', category => $cat)->{category}{waiting}, 1,
-   'one that waits for nothing yet');
+   'a poll for a category without events');
 
 
 
@@ -118,7 +118,7 @@ publish($cat, 1);
 is(status('events', category => $cat)->{category}{events}, 1, 'at first');
 wait_until { status('events', category => $cat)->{category}{events} == 0 }
     'none';
-pass('in the end');
+pass('the event expires all the same');
 
 
 
@@ -133,7 +133,8 @@ wait_waiting(15);
 my @conns = map { connection()->request('GET', "/status?category=$_") } @cats;
 
 is_deeply([map { $_->response->json->{zones}{events}{category}{waiting} }
-               @conns], [0 .. 5, (0) x 14], 'each is told its own');
+               @conns], [0 .. 5, (0) x 14],
+          'each client gets the polls of its category');
 
 
 
@@ -173,5 +174,6 @@ wait_until { state($there) eq 'T' } 'the other worker stopped';
 my $r = $c->request('GET', "/status?category=$cat")->response;
 kill CONT => $there;
 
-is($r->status, 200, 'answered without it');
-cmp_ok($r->json->{zones}{events}{category}{waiting}, '<=', 1, 'what is known');
+is($r->status, 200, 'nginx answers without the stopped worker');
+cmp_ok($r->json->{zones}{events}{category}{waiting}, '<=', 1,
+       'with the polls of the other worker');

@@ -198,7 +198,7 @@ publish($cat, '"before"');
 my $id = publish($cat, '"newest"');
 my $cursor = get('/page')->body;
 
-is($cursor, $id, 'the newest place');
+is($cursor, $id, 'the id of the newest event');
 
 publish($_, '"after"') for $cat, $fresh;
 is_deeply([ask(category => $_, last_id => $cursor)->data], ['after'],

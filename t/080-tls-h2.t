@@ -83,7 +83,7 @@ wait_waiting(1);
 my $id = publish($cat, '"oink"', @tls);
 is_deeply([$p->answer->ids], [$id], 'woken');
 is_deeply([ask({ @tls }, category => $cat, since_time => 0)->ids], [$id],
-          'and once more, at once');
+          'and a second poll is answered at once');
 
 
 
@@ -115,7 +115,7 @@ for my $how (qw( close reset )) {
     $how eq 'close' ? $p->conn->sock->close(SSL_no_shutdown => 1)
                     : $p->reset;
     wait_waiting(0);
-    pass("forgotten: $how");
+    pass("the poll has ended: $how");
 }
 
 
@@ -188,7 +188,8 @@ for my $n (map { $_ * 7 % 30 } 0 .. 29) {
 my $before = status()->{disconnected};
 my $h2 = Longpoll::H2->new(port => rand_port(2));
 my $cat = category('rst');
-my @streams = map { $h2->request('GET', "/events?category=$cat&n=$_&timeout=100") }
+my @streams = map { $h2->request('GET',
+"/events?category=$cat&n=$_&timeout=100") }
               1 .. 5;
 
 wait_waiting(5);

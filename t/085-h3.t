@@ -129,7 +129,8 @@ for my $how (sort keys %$publish) {
 
     my %said = map { $h3[$_]->answer($streams[$_])->{body} => 1 } 0 .. 11;
 
-    is_deeply([keys %said], [$h1->answer->body], "$how: all say the same");
+    is_deeply([keys %said], [$h1->answer->body],
+              "$how: all polls get the same answer");
     like($h1->answer->body, qr/^\{"events":/, "$how: an event");
 }
 
@@ -255,7 +256,8 @@ $gone->vanish;
 wait_waiting(1);
 
 my $id = publish($cat, 1);
-like($stays->answer($stays_on)->{body}, qr/"id":"$id"/, 'the other is woken');
+like($stays->answer($stays_on)->{body}, qr/"id":"$id"/,
+     'the other connection\'s poll is woken');
 
 
 

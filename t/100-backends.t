@@ -28,16 +28,18 @@ shell('auth-request');
 
 my ($seen) = grep { $_->{path} eq '/auth' } $app->seen;
 
-is($seen->{method}, 'GET', 'it is asked by GET');
+is($seen->{method}, 'GET', 'nginx asks the application by GET');
 is($seen->{headers}{'x-original-uri'},
-   '/events?timeout=30&since_time=0&category=user-18', 'it is told for what');
+   '/events?timeout=30&since_time=0&category=user-18',
+   'and passes the address of the poll');
 
 my $p = poll({ at(8080) });
 
 wait_waiting(1);
 publish('user-18', 1, at(8081));
 publish('user-17', 2, at(8081));
-is_deeply([$p->answer->data], [2], 'a parked poll hears its own');
+is_deeply([$p->answer->data], [2],
+          'a parked poll gets events of its own category');
 
 
 
@@ -117,7 +119,7 @@ publish($cat, 1, at(8081));
 
 my $r = $c->response;
 
-is_deeply([$r->data], [1], 'a PUT with a body waits and hears');
+is_deeply([$r->data], [1], 'a PUT with a body waits and gets the event');
 is(join(' ', $r->header_names), 'Cache-Control Connection Content-Length '
    . 'Content-Type Date Expires Pragma Server X-Content-Type-Options',
    'the headers of a poll');
@@ -135,7 +137,7 @@ my $app = app('return (200, ["X-Accel-Redirect: /polls?$r->{args}",'
 
 shell('accel-category');
 is(get('/my/events?timeout=2&nobody=1&category=user-17', at(8080))->kind,
-   'error', 'without the header nobody gets in');
+   'error', 'a request without the header is refused');
 
 
 
@@ -153,7 +155,8 @@ is_deeply([ask({ at(8081) }, category => 'room-5', since_time => 0)->data],
 
 $app->end;
 $app = app('return (403, [], "no")');
-is(post('/say', 'x', at(8080))->status, 403, 'one that it does not let pass');
+is(post('/say', 'x', at(8080))->status, 403,
+   'the application refuses a publish');
 
 
 
@@ -165,9 +168,10 @@ shell('user');
 my $bob = 'Authorization: Basic Ym9iOm90aGVy';
 
 is(get('/events?timeout=2&since_time=0&category=user:ann', at(8080),
-       headers => [$bob])->kind, 'timeout', 'not for others');
+       headers => [$bob])->kind, 'timeout',
+   'another user does not get the event');
 is(get('/events?timeout=2&category=user:ann', at(8080))->status, 401,
-   'nobody without a password');
+   'a poll without a password is refused');
 
 
 

@@ -25,7 +25,7 @@ my $app = app('return (200, [], "thanks\n")');
 
 shell('mirror');
 is_deeply([map { $_->{body} } $app->seen], ['{"item":"hay","n":3}'],
-          'the application has it, too');
+          'the application gets the request, too');
 
 
 
@@ -55,7 +55,8 @@ my $app = app('return (200, [], length $r->{body})');
 my $large = '"' . 'x' x 300_000 . '"';
 
 forget();
-is(post('/orders', 'oink', at(8080))->status, 200, 'not JSON: nobody sees it');
+is(post('/orders', 'oink', at(8080))->status, 200,
+   'a body that is not JSON is not published');
 is(post('/orders', $large, at(8080))->body, length $large, 'large');
 is_deeply([ask({ at(8081) }, category => 'orders', since_time => 0)->data],
           ['x' x 300_000], 'published whole');

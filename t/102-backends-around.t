@@ -114,13 +114,14 @@ is($in{shard1} + $in{shard2}, 20, 'no other');
 my $id = get("/events/$topics[0]?timeout=2&since_time=0", at(8080))->json
              ->{events}[0]{id};
 is(get("/events/chat-other?timeout=1&last_id=$id", at(8080))->missed, 1,
-   'an id of one zone is strange to another');
+   'another zone does not know the id of a zone');
 
 my $p = poll({ at(8080), uri => '/events/chat-park' });
 
 wait_waiting(1);
 post('/publish/%63hat-park', 'y', at(8080));
-is_deeply([$p->answer->data], ['y'], 'parked; a name in disguise is the same');
+is_deeply([$p->answer->data], ['y'],
+          'parked; an escaped name is the same category');
 is(get("/events/$_?timeout=1", at(8080))->status, 404, "no name: $_")
     for 'a/b', 'a%2Cb', '%C3%A9', 'a%0D%0Ab', '';
 
@@ -166,13 +167,13 @@ shell('cors');
 my $r = get('/events?timeout=2&since_time=0&category=x', at(8080),
             headers => ['Origin: https://www.example.com']);
 
-is_deeply([$r->data], ['hello'], 'what was said');
+is_deeply([$r->data], ['hello'], 'the event');
 is($r->header('Access-Control-Allow-Origin'), 'https://www.example.com',
-   'for the friend');
+   'the allowed page may read it');
 
 $r = get('/events?timeout=2&since_time=0', at(8080),
          headers => ['Origin: https://evil.example']);
-is($r->header('Access-Control-Allow-Origin'), undef, 'not for others');
+is($r->header('Access-Control-Allow-Origin'), undef, 'another page may not');
 is($r->header('Vary'), 'Origin', 'Vary');
 
 is(post('/say', 'x', at(8080), headers => ["Origin: $_"])->status, 403, $_)

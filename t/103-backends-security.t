@@ -120,7 +120,7 @@ my $app = app('return (200, ["X-Accel-Redirect: /polls?$r->{args}",'
 my $r = get('/my/events?timeout=1&category=b', at(8080));
 
 is($r->kind, 'timeout', 'it polls');
-is($r->header('X-Evil'), undef, 'and nothing of it is passed on');
+is($r->header('X-Evil'), undef, 'and nginx passes nothing of it on');
 
 
 
@@ -135,7 +135,7 @@ is(get('/events/a%00?timeout=1', at(8080))->status, 400, 'nginx refuses a nul');
 
 post('/publish/chat-nl%0A', 'x', at(8080));
 is_deeply([get('/events/chat-nl?timeout=2&since_time=0', at(8080))->data],
-          ['x'], 'one at the very end is not part of the name');
+          ['x'], 'a line end at the very end is not part of the name');
 
 
 
@@ -194,7 +194,7 @@ $origins->('/orders', '1', at(8080), mine => 200);
 $origins->('/publish', '{"category":"x","data":1}', at(8081));
 is(post('/publish', '{"category":"x","data":1}', at(8081),
         headers => ['Origin: https://www.example.com'])->status, 403,
-   'no page has business at the application\'s own server');
+   'the application\'s own server refuses every page');
 
 
 
@@ -234,8 +234,9 @@ is(post('/publish', event('farm', 1), at(8080),
         headers => [@password, 'Origin: https://evil.example'])->status, 403,
    'another site');
 is(get('/status', at(8080), headers => [@password])->status, 403,
-   'the status is not for everybody');
-is(get("$_?category=farm", at(8080))->status, 404, "$_ is not here")
+   'the status is refused');
+is(get("$_?category=farm", at(8080))->status, 404,
+   "$_ does not exist on this port")
     for qw( /events /delete );
 
 
@@ -300,7 +301,8 @@ my $app = app_answering('auth-request-own');
 shell('auth-request-own');
 publish('user-x,user-18', '"own"', at(8081));
 is_deeply([get('/events?timeout=2&since_time=0&category=user-18',
-               at(8080))->data], [qw( lunch own )], 'its own, and no more');
+               at(8080))->data], [qw( lunch own )],
+          'the user gets one category, and no other');
 
 
 
@@ -326,7 +328,7 @@ publish($_, '"secret"', at(8081)) for 'team-5', 'user-18';
 my $r = get('/events?timeout=1&since_time=0&category=team-5&category=user-18',
             at(8080), headers => ['X-Team: team-5', 'X-Own: user-18']);
 
-is($r->kind, 'timeout', 'what is left is what everybody hears');
+is($r->kind, 'timeout', 'the poll is for the public category only');
 
 
 
@@ -346,5 +348,5 @@ for my $header ('', '"X-Category: "') {
            headers => ['X-Category: user-17'])->body, $bad,
        "the answer has: $header");
     is(get('/polls?timeout=1&category=user-17', at(8080))->status, 404,
-       'and past it nobody gets');
+       'and a client cannot go around it');
 }

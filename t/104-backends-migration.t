@@ -22,6 +22,6 @@ my @polls = map { poll({ at(8080), uri => '/poll' }, category => "c$_",
 
 wait_waiting(3);
 is(post('/send', "two\nlines", at(8080))->status, 200, 'send');
-is($_->answer->body, "two\nlines", 'a client has it') for @polls;
+is($_->answer->body, "two\nlines", 'a client gets the message') for @polls;
 is(next_of('/poll', $late, at(8080)), "two\nlines",
-   'and one that comes later');
+   'and so does a client that polls later');

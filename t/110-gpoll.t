@@ -136,9 +136,9 @@ my $p = poll({ uri => '/poll' }, c => $cat, 'client-id' => $id);
 
 wait_waiting(1);
 publish(category(), '"of another category"');
-ok($p->parked, 'of another category it hears nothing');
+ok($p->parked, 'a client gets no message of another category');
 publish($cat, '"last"');
-is($p->answer->body, 'last', 'but of its own');
+is($p->answer->body, 'last', 'but one of its own category');
 
 
 
@@ -190,7 +190,8 @@ my @wrong = ("$n$uuid", "$n\$$uuid ", " $n\$$uuid", "0$n\$$uuid",
 
 for my $at (0 .. 35) {
     my $other = substr($uuid, $at, 1) eq '0' ? '1' : '0';
-    push @wrong, "$n\$" . substr($uuid, 0, $at) . $other . substr $uuid, $at + 1;
+    push @wrong,
+    "$n\$" . substr($uuid, 0, $at) . $other . substr $uuid, $at + 1;
 }
 
 publish('all', '"x"');
@@ -202,8 +203,8 @@ for (@wrong) {
 }
 
 is(get('/poll?client-id=' . escape($wrong[0]))->body, 'Unknown client-id.',
-   'what the others are told');
-is(next_of('/poll', $id), 'x', 'the right one has its message');
+   'the answer to a wrong id');
+is(next_of('/poll', $id), 'x', 'the right id gets its message');
 is(get("/poll?client-id=$id&client-id=0")->status, 204,
    'it counts as it stands, and the first of two');
 is(get("/poll?client-id=&client-id=$id")->status, 204,
@@ -214,16 +215,16 @@ is(get("/poll?%63lient%2Did=$id")->status, 204, 'a name may be escaped');
 
 publish('all', '"lost"');
 publish('all', '"there"');
-is(next_of('/poll', $id), 404, 'it has lost a message');
-is(next_of('/poll', $id), 404, 'and is gone');
+is(next_of('/poll', $id), 404, 'a client that lost a message gets 404');
+is(next_of('/poll', $id), 404, 'and the zone has removed it');
 is(next_of('/poll', $n . '$' . substr($uuid, 0, 19) . '0000-000000000000'), 404,
-   'a free entry is nobody');
+   'a free entry is no client');
 
 my $next = client('/poll');
-is(($next =~ /^(\d+)/)[0], $n, 'the entry is used again');
-is(next_of('/poll', $id), 404, 'not by the old id');
+is(($next =~ /^(\d+)/)[0], $n, 'the next client uses the entry');
+is(next_of('/poll', $id), 404, 'the old id remains unknown');
 publish('all', '"for the next"');
-is(next_of('/poll', $next), 'for the next', 'but by the new one');
+is(next_of('/poll', $next), 'for the next', 'and the new id gets its message');
 
 
 
@@ -247,8 +248,8 @@ wait_waiting(1);
 
 my ($had, $waits) = $p->parked ? ($q, $p) : ($p, $q);
 
-is($had->answer->body, 'one', 'one of them has it');
-ok($waits->parked, 'the other waits');
+is($had->answer->body, 'one', 'one of the polls gets the message');
+ok($waits->parked, 'the other poll waits');
 publish('all', '"two"');
 is($waits->answer->body, 'two', 'for the next');
 
@@ -277,12 +278,12 @@ publish($b, '"b1"');
 publish($c, '"c1"');
 publish($a, '"a2"');
 
-is($next->("$a.$b"), 'a1', 'of several in the order of the zone');
+is($next->("$a.$b"), 'a1', 'two categories: messages in the order of the zone');
 is($next->("$a.$b"), 'b1', 'then the next');
-is($next->($a), 'a2', 'then of one');
-is($next->($c), '', 'what stands before the place is over');
+is($next->($a), 'a2', 'then a poll for one category');
+is($next->($c), '', 'a message before the cursor is not sent');
 publish($c, '"c2"');
-is($next->("$a.$c"), 'c2', 'what comes behind it is not');
+is($next->("$a.$c"), 'c2', 'a message behind the cursor is sent');
 
 
 
@@ -306,16 +307,17 @@ is(next_of('/gone', $id), 1, 'three are kept');
 publish('all', 4, uri => '/pub1');
 is(next_of('/gone', $id), 2, 'the oldest of three');
 is(status('gone')->{missed}, 0, 'nothing missed');
-is(http('HEAD', "/gone?client-id=$id")->status, 200, 'HEAD: it is there');
+is(http('HEAD', "/gone?client-id=$id")->status, 200, 'HEAD: the client exists');
 publish('all', $_, uri => '/pub1') for 5 .. 6;
-is(http('HEAD', "/gone?client-id=$id")->status, 404, 'HEAD says so first');
-is(status('gone')->{missed}, 0, 'and that counts as nothing');
+is(http('HEAD', "/gone?client-id=$id")->status, 404,
+   'HEAD: the client has lost a message');
+is(status('gone')->{missed}, 0, 'HEAD counts no missed message');
 is(next_of('/gone', $id), 404, 'buffer');
 is(status('gone')->{missed}, 1, 'missed');
-is(next_of('/gone', $id), 404, 'it is dropped');
+is(next_of('/gone', $id), 404, 'the client is removed');
 is(status('gone')->{missed}, 1, 'once');
-is(next_of('/gone', '0$x' . 'x' x 35), 404, 'an id that nobody has');
-is(status('gone')->{missed}, 1, 'has missed nothing');
+is(next_of('/gone', '0$x' . 'x' x 35), 404, 'an unknown id');
+is(status('gone')->{missed}, 1, 'counts as no missed message');
 
 $id = client('/brief');
 publish('all', 1, uri => '/pub2');
@@ -367,21 +369,22 @@ timely(2000, sub {
     return now_ms() - $at;
 });
 
-is($p[0]->answer->body, '1', 'a waiting client is there');
+is($p[0]->answer->body, '1', 'a waiting client is not removed');
 is($p[1]->answer->body, '1', 'both');
-is($had, '1', 'a client that polls in time, too');
+is($had, '1', 'nor is a client that polls in time');
 
 $again[1]->close;
 wait_waiting(1);
 
 $for->(700);
-is(next_of('/poll', $idle), 404, 'a client that does not is removed');
+is(next_of('/poll', $idle), 404, 'a client that does not poll is removed');
 
 $for->(2100);
-is(next_of('/poll', $asks), 404, 'a poll keeps it for so long only');
-is(next_of('/poll', $left), 404, 'so does one that was given up');
+is(next_of('/poll', $asks), 404, 'a poll keeps its client for "inactive" only');
+is(next_of('/poll', $left), 404, 'so does a poll that its client gave up');
 publish('all', '"2"');
-is($again[0]->answer->body, '2', 'a client that waits all the time is there');
+is($again[0]->answer->body, '2',
+   'a client that waits all the time is not removed');
 
 
 
@@ -410,10 +413,10 @@ $p = poll({ uri => '/poll' }, 'client-id' => $ids[1]);
 wait_waiting(1);
 
 push @ids, map { client('/poll') } 1 .. 15;
-is($knows->($ids[1]), 200, 'a waiting client is there');
-is($knows->($ids[$_]), 404, "$_ is gone") for 0, 2 .. 15;
-is($knows->($ids[$_]), 200, "$_ is there") for 16 .. 30;
-is($p->answer->status, 204, 'and waits to the end');
+is($knows->($ids[1]), 200, 'a waiting client is not removed');
+is($knows->($ids[$_]), 404, "client $_ is removed") for 0, 2 .. 15;
+is($knows->($ids[$_]), 200, "client $_ is not") for 16 .. 30;
+is($p->answer->status, 204, 'and its poll waits until its time-out');
 
 
 
@@ -453,7 +456,7 @@ publish('all', '"z"');
 is($c->request('GET', "/poll?client-id=$id", body => 'GET /status HTTP/1.1')
    ->response->body, 'y', 'a poll with a body');
 is($c->request('GET', "/poll?client-id=$id")->response->body, 'z',
-   'which is not taken for a request');
+   'nginx does not read that body as a request');
 
 $c = connection();
 $c->send("GET /poll?client-id=$id HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
@@ -511,7 +514,8 @@ http('HEAD', "/poll?client-id=$id&c=head");
 is(wait_log('vars.log', 'all,head'), '-|-|-|all,head|200', 'HEAD of a poll');
 
 http('HEAD', '/poll?client-id=0&c=new');
-is(wait_log('vars.log', 'all,new'), '-|-|-|all,new|200', 'and of a registration');
+is(wait_log('vars.log', 'all,new'), '-|-|-|all,new|200',
+   'and of a registration');
 
 my $s = status();
 is("@$s{qw( delivered timeouts disconnected missed waiting )}", '1 1 1 0 0',
@@ -536,7 +540,7 @@ my $text = 'Invalid subscription category, must be 1-1024 characters long.';
 
 my $r = get("/poll?client-id=$id");
 is($r->status, 400, 'with 200 it would be a message');
-is($r->body, $text, 'the error of every poll');
+is($r->body, $text, 'the error is the same as for golongpoll');
 is(get("/poll422?client-id=$id")->status, 422, 'longpoll_error_status');
 
 $r = get("/poll?client-id=$id&c=" . join ',', 1 .. 65);
@@ -565,8 +569,8 @@ my $page = sub { get("/page?c=$cat&id=" . escape($id))->body };
 is($page->(), '[]', 'nothing there');
 publish($cat, qq("$_")) for 'x', '', 'z';
 is($page->(), '[x]', 'what is there');
-is($page->(), '[x]', 'is there again');
-is(get("/poll?c=$cat&client-id=$id")->body, 'x', 'until it is taken');
+is($page->(), '[x]', 'is not removed by the include');
+is(get("/poll?c=$cat&client-id=$id")->body, 'x', 'a poll removes it');
 is($page->(), '[]', 'an empty one');
 is(get("/poll?c=$cat&client-id=$id")->body, '', 'taken');
 is($page->(), '[z]', 'and the next');
@@ -603,7 +607,8 @@ is(get("/poll?c=$cat&client-id=$id")->body, 'there', 'it goes on');
 --- scenario
 my $cat = category();
 my $id = client('/chat');
-my @p = map { (poll({ uri => '/chat' }, c => $cat, 'client-id' => client('/chat')),
+my @p = map { (poll({ uri => '/chat' }, c => $cat,
+'client-id' => client('/chat')),
                poll(category => $cat)) } 1 .. 20;
 
 wait_waiting(40);
@@ -614,8 +619,9 @@ for my $n (0 .. 19) {
     $had{$p[2 * $n]->answer->body . '|'
          . $p[2 * $n + 1]->answer->json->{events}[0]{data}}++;
 }
-is_deeply(\%had, { 'hi|hi' => 20 }, 'all have it');
-is(get("/chat?c=$cat&client-id=$id")->body, 'hi', 'and without a wait');
+is_deeply(\%had, { 'hi|hi' => 20 }, 'all polls get the message');
+is(get("/chat?c=$cat&client-id=$id")->body, 'hi',
+   'and a later poll gets it at once');
 
 
 

@@ -111,10 +111,10 @@ for (@p) {
                and $r->header('Connection') eq 'close';
 }
 
-pass('all were told to come back');
+pass('the reload answers all polls');
 publish($cat, '"x"');
 is(join(' ', map { get("/poll?c=$cat&client-id=$_")->body } @ids),
-   join(' ', ('x') x 20), 'and all go on');
+   join(' ', ('x') x 20), 'and all clients continue');
 
 @p = map { poll({ uri => '/poll' }, c => $cat, 'client-id' => $_) } @ids;
 wait_waiting(20);
@@ -130,7 +130,8 @@ for (0 .. 19) {
     $had{$body}++;
 }
 
-is_deeply(\%had, { 'while leaving' => 20 }, 'what comes meanwhile is not lost');
+is_deeply(\%had, { 'while leaving' => 20 },
+          'clients get the messages published meanwhile');
 wait_gone(@leaving);
 
 
@@ -178,7 +179,7 @@ for my $size ('4m', '512k') {
 
 publish($cat, '"x"');
 is(join(' ', map { get("/poll?c=$cat&client-id=$ids[2 * $_]")->body } 0 .. 4),
-   'x x x x x', 'what is published there comes');
+   'x x x x x', 'clients get what is published to the new zone');
 
 
 
@@ -205,13 +206,13 @@ poll({ uri => '/poll', conn => $on->{$dies}[10] }, 'client-id' => $idle[0]);
 wait_waiting(11);
 
 kill KILL => $dies;
-wait_until { !grep { $_ == $dies } worker_pids() } 'it is gone';
+wait_until { !grep { $_ == $dies } worker_pids() } 'the worker is dead';
 
 my @p = map { poll({ uri => '/poll' }, 'client-id' => $_) } @ids;
 
 wait_waiting(10);
 publish('all', '"x"');
-is($_->answer->body, 'x', 'it has its message') for @p;
+is($_->answer->body, 'x', 'its client gets the message') for @p;
 
 # The zone has cleared the dead worker's bit, so its clients count as idle.
 

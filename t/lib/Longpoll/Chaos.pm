@@ -700,7 +700,7 @@ sub published {
         $oracle->refused($pub);
 
     } elsif ($r->status == 503 and "@{ $self->{world}{conf} }" =~ /durable=on/
-             and $oracle->between_lives($pub->{at}))
+             and $oracle->between_epochs($pub->{at}))
     {
         # The writer of the old zone is dead, and another one has its lock.
 

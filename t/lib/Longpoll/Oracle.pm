@@ -182,7 +182,7 @@ sub epoch_end {
 
 # The epoch that may have ended since $since, while a poll was on its way.
 
-sub between_lives {
+sub between_epochs {
     my ($self, $since) = @_;
 
     my $epoch = $self->{epochs}[-1];
@@ -345,7 +345,7 @@ sub deleted {
     my ($self, $d, $answered) = @_;
 
     $d->{end} = time;
-    $d->{sure} = $answered && !$self->between_lives($d->{sent});
+    $d->{sure} = $answered && !$self->between_epochs($d->{sent});
 }
 
 sub may_be_deleted {
@@ -628,7 +628,7 @@ sub ended {
 
     $reader->{got}{$_} = 1 for keys %$got;
 
-    my $between = $self->between_lives($reader->{sent});
+    my $between = $self->between_epochs($reader->{sent});
 
     # A poll from the beginning gets no "missed" for categories that were
     # evicted long ago.

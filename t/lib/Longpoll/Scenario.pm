@@ -498,7 +498,7 @@ sub id_moved {
 
 # the same id of another epoch
 
-sub id_of_another_life {
+sub id_of_another_epoch {
     my ($id) = @_;
 
     $id =~ s/([0-9a-f]{12})$/sprintf '%012x', hex($1) ^ 0xffffffffffff/e;
