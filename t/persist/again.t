@@ -59,7 +59,7 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     my $renewed = 0;
     my $inode = (stat $n->file)[1] // 0;
 
-    # The test publishes 20 MB, of which 5 * 20 events live.  A line has about
+    # The test publishes 20 MB, of which 5 * 20 events stay.  A line has about
     # 1,150 bytes.
 
     for my $i (1 .. 200) {
@@ -85,7 +85,7 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     for my $cat (0 .. 4) {
         is(data($n->events("c$cat")),
            join(' ', map { "200-$_-$kb" } grep { $_ % 5 == $cat } 1 .. 100),
-           "$name: all that lives is there, $cat");
+           "$name: every live event is there, $cat");
     }
 
     no_alerts($n, $name);
@@ -140,11 +140,11 @@ for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
         sleep 0.3;
         $before eq $files->();
     });
-    pass("$name: it comes to an end");
+    pass("$name: the writer stops compacting");
 
     $n->quit;
     $n->up;
-    is($n->status('events')->{events}, 20_000, "$name: all are there");
+    is($n->status('events')->{events}, 20_000, "$name: all events are there");
     no_alerts($n, $name);
 }
 
@@ -183,7 +183,7 @@ for my $how (qw( deleted taken )) {
     });
     $n->kill_all;
     $n->up;
-    is($n->status('events')->{events}, 1, "$name: none of them is back");
+    is($n->status('events')->{events}, 1, "$name: no dead event is back");
     no_alerts($n, $name);
 }
 
@@ -218,7 +218,7 @@ for my $how (qw( deleted taken )) {
                 [ category => 'farm', last_id => $id[1] ],
                 [ category => 'farm', last_id => $id[2] ],
                 [ category => 'cow', last_id => $cow ]),
-       'f3 f4 missed | f3 f4 | f4 | c2', "$name: is known, exactly");
+       'f3 f4 missed | f3 f4 | f4 | c2', "$name: the zone knows it exactly");
     no_alerts($n, $name);
 }
 

@@ -69,20 +69,22 @@ _EOC_
         GET => '/other?category=farm&since_time=1&timeout=1')->response;
     my $took = time - $begin;
 
-    is($read->kind, 'events', "$name: another zone");
-    cmp_ok($took, '<', 1.9, "$name: does not wait, neither do loops");
+    is($read->kind, 'events', "$name: a poll in another zone is answered");
+    cmp_ok($took, '<', 1.9, "$name: and does not wait for the disk");
 
     my $answer = $b->response;
 
-    cmp_ok($answer->at - $begin, '>=', 1.99, "$name: the answer waits for it");
-    is($answer->body, '{"success": true}', "$name: and is as ever");
+    cmp_ok($answer->at - $begin, '>=', 1.99,
+           "$name: the publisher waits for the disk");
+    is($answer->body, '{"success": true}', "$name: and gets the usual answer");
     ok($answer->header('Longpoll-Event-Id'), "$name: with the id");
 
     for my $poll ($parked, $early) {
         my $r = $poll->response;
 
-        is(join(' ', $r->data), 'b', "$name: a poll gets it");
-        cmp_ok($r->at - $begin, '>=', 1.99, "$name: when it is on disk");
+        is(join(' ', $r->data), 'b', "$name: a poll gets the event");
+        cmp_ok($r->at - $begin, '>=', 1.99,
+               "$name: but not before it is on disk");
     }
 
     # The timestamp of a time-out answer is never later than a waiting event.
@@ -95,14 +97,14 @@ _EOC_
     my $c = $n->post(farm => '"c"');
     my $r = $poll->response;
 
-    is($r->kind, 'timeout', "$name: nothing so far");
+    is($r->kind, 'timeout', "$name: a poll does not get the event yet");
 
     my $late = $n->poll(category => 'farm', timeout => 10,
                         since_time => $r->timestamp);
 
-    is($c->response->status, 200, "$name: then it is there");
+    is($c->response->status, 200, "$name: the event is on disk");
     is(join(' ', $late->response->data), 'c',
-       "$name: behind that time-out's time");
+       "$name: later than the time-out's timestamp");
 
     # Many publishers share a few fsyncs.
 
@@ -123,8 +125,9 @@ _EOC_
         return time - $begin;
     });
 
-    cmp_ok($took, '<', 2, "$name: and wait no longer for it");
-    is($n->status('events')->{published}, $published, "$name: all are counted");
+    cmp_ok($took, '<', 2, "$name: and wait for one or two of them");
+    is($n->status('events')->{published}, $published,
+       "$name: all events are counted");
 
     # A publisher leaves before it has its answer.
 
@@ -135,8 +138,9 @@ _EOC_
     sleep 0.05;
     $going->close;
     is($n->post(pig => '"stays"')->response->status, 200,
-       "$name: a publisher goes, others do not mind");
-    is(data($n->events('pig')), 'going stays', "$name: its event stays");
+       "$name: a publisher leaves, another is answered");
+    is(data($n->events('pig')), 'going stays',
+       "$name: the event of the first stays");
 
     # A quit waits for the accepted events, but not for ever.
 
@@ -150,7 +154,8 @@ _EOC_
     is($last->response->status, 200, "$name: a quit answers the publisher");
     $n->set_disk(delay => 0);
     $n->up;
-    is(data($n->events('pig')), 'going stays last', "$name: all is there");
+    is(data($n->events('pig')), 'going stays last',
+       "$name: all events are there");
     no_alerts($n, $name);
 }
 
@@ -171,19 +176,20 @@ _EOC_
     $n->wait_log('events are not on disk');
     is(in_file($n), 'a', "$name: no torn event");
     is($n->publish(farm => '"c"') && data($n->events('farm')), 'a b c',
-       "$name: is served on");
+       "$name: nginx still serves all events");
 
     my $calls = $n->disk('calls');
     sleep 1;
 
-    cmp_ok($n->disk('calls') - $calls, '>=', 5, "$name: it is tried again");
-    cmp_ok($n->disk('calls') - $calls, '<=', 60, "$name: now and then");
-    is(scalar(logged($n, 'not on disk')), 1, "$name: it is logged once");
+    cmp_ok($n->disk('calls') - $calls, '>=', 5, "$name: the writer retries");
+    cmp_ok($n->disk('calls') - $calls, '<=', 60, "$name: but not all the time");
+    is(scalar(logged($n, 'not on disk')), 1, "$name: the log says so once");
 
     $n->set_disk(room => 0);
     $n->wait_data(qw( a b c ));
     $n->wait_log('has all events again');
-    is(scalar(logged($n, 'has all events again')), 1, "$name: so is its end");
+    is(scalar(logged($n, 'has all events again')), 1,
+       "$name: the log names the end once");
 
     $n->quit;
     $n->up;
@@ -202,7 +208,7 @@ _EOC_
     $n->set_disk(error => 0);
     $n->up;
     is($n->said([ category => 'farm', last_id => $first ]), 'b c missed',
-       "$name: at the end, d is lost, and that is told");
+       "$name: d is lost, and a cursor before it misses d");
     no_alerts($n, $name);
 }
 
@@ -228,26 +234,26 @@ _EOC_
     is(in_file($n), 'a', "$name: no torn event");
     is($n->post(farm => '"c"')->response->status, 503, "$name: again");
     is($n->said([ category => 'farm', since_time => 1 ]), 'a',
-       "$name: nobody sees it");
+       "$name: no poll gets the refused events");
 
     my $status = $n->status('events');
 
-    is($status->{published}, 1, "$name: nor is it published");
-    is($status->{refused}, 2, "$name: but refused");
-    is($status->{events}, 1, "$name: and not there");
-    is(scalar(logged($n, 'not on disk')), 1, "$name: it is logged once");
+    is($status->{published}, 1, "$name: they do not count as published");
+    is($status->{refused}, 2, "$name: but as refused");
+    is($status->{events}, 1, "$name: and are not in the zone");
+    is(scalar(logged($n, 'not on disk')), 1, "$name: the log says so once");
 
     my $calls = $n->disk('calls');
     sleep 1;
     cmp_ok($n->disk('calls') - $calls, '<=', 60,
-           "$name: it is not tried all the time");
+           "$name: the writer does not retry all the time");
 
     $n->set_disk(room => 0);
 
     my $d = $n->publish(farm => '"d"');
 
     is(join(' ', $parked->response->data), 'd',
-       "$name: room again, and a poll from before gets the next one");
+       "$name: the disk has room, a parked poll gets the next event");
     $n->wait_log('has all events again');
     is(scalar(logged($n, 'has all events again')), 1, "$name: logged once");
 
@@ -262,7 +268,8 @@ _EOC_
     my $begin = time;
 
     $n->quit;
-    cmp_ok(time - $begin, '<', 2, "$name: an end does not wait for it");
+    cmp_ok(time - $begin, '<', 2,
+           "$name: nginx quits without waiting for the disk");
     $n->set_disk(error => 0);
     $n->up;
     is($n->said([ category => 'farm', last_id => $first ],
@@ -286,7 +293,8 @@ for my $durable ('', ' durable=on') {
     my @said;
     my $parked = $n->poll(category => 'farm', since_time => 1);
 
-    is(join(' ', $parked->response->data), 'a', "$name: what there was");
+    is(join(' ', $parked->response->data), 'a',
+       "$name: a poll gets the events of the file");
 
     my $r = $n->post(farm => '"b"')->response;
 
@@ -327,7 +335,7 @@ for my $durable ('', ' durable=on') {
     $n->publish(farm => $_) for 1 .. 20;
     sleep 0.5;
     is(scalar(logged($n, 'failed')), 1, "$name: logged once");
-    is(scalar(logged($n, 'again')), 0, "$name: and not taken back");
+    is(scalar(logged($n, 'again')), 0, "$name: the log does not name an end");
 
     rmdir $n->file('.new');
     $n->wait_log('has all events again');
@@ -358,7 +366,7 @@ for my $durable ('', ' durable=on') {
         last if $written ne "@want";
     }
 
-    is($written, "@want", "$name: all of it is written");
+    is($written, "@want", "$name: the file has all events");
     is($n->said([ category => 'farm', last_id => $ids[0] ]),
        "@want[1 .. $#want]", "$name: and nothing missed");
     no_alerts($n, $name);
@@ -402,12 +410,12 @@ for my $durable ('', ' durable=on') {
             return time - $begin;
         });
 
-        cmp_ok($took, '<', 1, "$name: mended within flush");
+        cmp_ok($took, '<', 1, "$name: the writer mends the files within flush");
         is(scalar(logged($n, 'rewriting it')), 1, "$name: logged once");
         ok(-s $n->file('.state'), "$name: with notes");
         is(join(' ', map { s{.*/}{}r } grep { !/old$/ }
                      glob $n->data . '/*'),
-           'events events.state', "$name: nothing else is left");
+           'events events.state', "$name: there are no other files");
 
         my $end = $durable ? 'kill_all' : 'quit';
         $n->$end;

@@ -83,7 +83,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
     $n->wait_log('events are not on disk');
     like($n->raw, qr/\}\z/, "$name: no torn event");
     is(data($n->events('farm')), join(' ', 'a', map { "$_$long" } 1 .. 20),
-       "$name: is served on");
+       "$name: nginx still serves all events");
 
     empty($n);
     $n->wait_data('a', map { "$_$long" } 1 .. 20);
@@ -119,11 +119,12 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
         push @there, "$_$long";
     }
 
-    is($status, 503, "$name: in the end it is refused");
-    cmp_ok(@there, '<', 10, "$name: when there is no room");
-    is(data($n->events('farm')), "@there", "$name: what was is there");
+    is($status, 503, "$name: a publish is refused");
+    cmp_ok(@there, '<', 10, "$name: when the disk has no room");
+    is(data($n->events('farm')), "@there",
+       "$name: the zone has the accepted events");
     is(join(' ', map { $_->{data} } $n->lines), "@there",
-       "$name: so it is in the file");
+       "$name: and so has the file");
 
     empty($n);
     wait_until('room', sub {

@@ -61,7 +61,7 @@ for my $cut ('', 'names', 'files') {
     }
 
     is($n->said([ category => 'cow', last_id => $first ]), 'timeout',
-       "$name: nothing is told as missed");
+       "$name: a cursor without losses misses nothing");
 
     is(join("\n", @trouble), '', "$name: nothing is lost or doubled");
     cmp_ok($p->answered, '>', 100, "$name: of very many events");

@@ -106,29 +106,29 @@ for my $signal (qw( quit term )) {
     my $empty = $n->poll(category => 'none')->response->timestamp;
     my $place = $n->client->request(GET => '/place')->response->body;
 
-    is($n->status('events')->{events}, 4, "$name: before it four events");
+    is($n->status('events')->{events}, 4, "$name: the zone has four events");
 
     $n->$signal;
     is(join(' ', map { $_->{data} } $n->lines), 'c1 f3 f4 f5',
-       "$name: only what lives was written");
+       "$name: the file has the live events only");
 
     $n->up;
-    is(data($n->events('farm')), 'f3 f4 f5', "$name: they are back");
+    is(data($n->events('farm')), 'f3 f4 f5', "$name: the events are back");
     is(join(' ', map { $_->[0] } $n->events('farm')),
        join(' ', @id{qw( f3 f4 f5 )}), "$name: with their ids");
 
     my $status = $n->status('events');
 
-    is($status->{events}, 4, "$name: they are counted");
+    is($status->{events}, 4, "$name: the zone counts them");
     is($status->{published}, 0, "$name: but not as published");
     is($status->{expired} + $status->{evicted} + $status->{missed}, 0,
-       "$name: and nothing as lost");
+       "$name: nor anything as lost");
 
     # Two events that are no longer in the file.
 
     is($n->said([ category => 'farm', last_id => $id{f1} ],
                 [ category => 'farm', last_id => $id{f2} ]),
-       'f3 f4 f5 missed | f3 f4 f5', "$name: what was lost is known");
+       'f3 f4 f5 missed | f3 f4 f5', "$name: a cursor below f2 misses it");
 
     $id{f6} = $n->publish(farm => '"f6"');
     cmp_ok($id{f6}, 'gt', $id{f5}, "$name: ids go on");
@@ -164,7 +164,7 @@ for my $signal (qw( quit term )) {
                 [ category => 'none', since_time => $empty ],
                 [ category => 'none', since_time => $between ],
                 [ category => 'none', last_id => $id{f1} ]),
-       join(' | ', ('timeout') x 4), "$name: others missed nothing");
+       join(' | ', ('timeout') x 4), "$name: no other cursor misses anything");
 
     # A second end: now the file has all of it when nginx starts.
 
@@ -175,7 +175,7 @@ for my $signal (qw( quit term )) {
     is($n->said([ category => 'farm', last_id => $id{f3} ],
                 [ category => 'farm', last_id => $id{f4} ],
                 [ category => 'farm', last_id => $id{f6} ]),
-       'f5 f6 f7 missed | f5 f6 f7 | f7', "$name: exactly, over two lives");
+       'f5 f6 f7 missed | f5 f6 f7 | f7', "$name: exactly, over two epochs");
     no_alerts($n, $name);
 }
 
@@ -198,7 +198,7 @@ for my $signal (qw( quit term )) {
 
     is($n->said([ category => 'farm', last_id => $a ],
                 [ category => 'farm', since_time => ms($a) - 1 ]),
-       'b | b missed', "$name: an event over it is not back, and missed");
+       'b | b missed', "$name: an expired event is not back, and missed");
     no_alerts($n, $name);
 }
 
@@ -230,10 +230,10 @@ for my $parameters ('flush=100ms', 'flush=1h') {
     my $there = join ' ', map { $_->{data} } $n->lines;
 
     $n->up;
-    is($there, 'a b', "$name: what is older than flush was written")
+    is($there, 'a b', "$name: events older than flush are in the file")
         if $written;
 
-    is(data($n->events('farm')), $there, "$name: what was flushed is back");
+    is(data($n->events('farm')), $there, "$name: events of the file are back");
     ok(!$n->{missed}, "$name: a poll for all events missed nothing");
 
     my $c = $n->publish(farm => '"c"');
@@ -250,7 +250,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
                 [ category => 'farm', since_time => $time ]),
        "$from_a missed | $from_b missed | $from_a missed | $from_b missed"
        . ' | c missed',
-       "$name: every cursor from before is told");
+       "$name: every cursor of the old epoch may miss events");
     is($n->said([ category => 'none', last_id => $b ],
                 [ category => 'none', since_time => $time ]),
        'timeout missed | timeout missed', "$name: in every category");
@@ -259,9 +259,11 @@ for my $parameters ('flush=100ms', 'flush=1h') {
                 [ category => 'farm', last_id => $c ],
                 [ category => 'farm', since_time => ms($c) ],
                 [ category => 'none', last_id => $c ]),
-       "$all | $all | timeout | timeout | timeout", "$name: no other one is");
+       "$all | $all | timeout | timeout | timeout",
+       "$name: no other cursor misses events");
 
-    # Polls are told of an unclean end for ever, but not of a clean one.
+    # Cursors before an unclean end miss events for ever, those before a clean
+    # end do not.
 
     my $now = $n->poll(category => 'none')->response->timestamp;
 
@@ -272,7 +274,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
                 [ category => 'none', since_time => $time ],
                 [ category => 'none', since_time => $now ]),
        'c missed | timeout | timeout missed | timeout',
-       "$name: and then a clean end");
+       "$name: and after a clean end");
     no_alerts($n, $name);
 }
 
@@ -288,7 +290,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
 
     $n->kill_all;
     $n->up;
-    is(data($n->events('farm')), 'b c', "$name: all of it is back");
+    is(data($n->events('farm')), 'b c', "$name: all events are back");
 
     my $d = $n->publish(cow => '"d"');
 
@@ -330,16 +332,17 @@ for my $end (qw( quit kill_all )) {
 
     $n->$end;
     $n->up;
-    is(data($n->events('farm')), 'b', "$name: what was deleted");
-    is(data($n->events('cow')), 'c', "$name: and not the rest");
+    is(data($n->events('farm')), 'b', "$name: deleted events are not back");
+    is(data($n->events('cow')), 'c', "$name: the others are");
     is($n->said([ category => 'farm', last_id => $a ]),
-       $end eq 'quit' ? 'b' : 'b missed', "$name: that is no loss");
+       $end eq 'quit' ? 'b' : 'b missed', "$name: a deletion is no loss");
 
     # The next epoch knows of the deletion, too.
 
     $n->$end;
     $n->up;
-    is(data($n->events('farm')), 'b', "$name: nor in the life after it");
+    is(data($n->events('farm')), 'b',
+       "$name: nor are they in the epoch after it");
     no_alerts($n, $name);
 }
 
@@ -358,9 +361,9 @@ for my $end (qw( quit kill_all )) {
 
     $n->$end;
     $n->up;
-    is($n->status('events')->{events}, 1, "$name: it is not back");
+    is($n->status('events')->{events}, 1, "$name: the event is not back");
     is($n->said([ category => 'cow', since_time => 1 ]), 'c',
-       "$name: the other one is");
+       "$name: the other event is");
     no_alerts($n, $name);
 }
 
@@ -370,12 +373,12 @@ for my $end (qw( quit kill_all )) {
 
     $n->publish(farm => '"a"');
     $n->wait_data('a');
-    wait_until('forgotten', sub { $n->status('events')->{events} == 0 });
+    wait_until('its removal', sub { $n->status('events')->{events} == 0 });
     $n->wait_notes(1);
     $n->$end;
     $n->configure(parameters => 'flush=100ms');
     $n->up;
-    is($n->status('events')->{events}, 0, "$name: it is not back");
+    is($n->status('events')->{events}, 0, "$name: the event is not back");
     no_alerts($n, $name);
 }
 
@@ -398,16 +401,17 @@ for my $end (qw( quit kill_all )) {
         $n->$end;
         $n->up;
         is($n->publish(farm => '"a2"', key => 'one'), $a,
-           "$name: answers with the first id, life $life");
+           "$name: the key's first id, epoch $life");
         is($n->post('', '', key => 'many', body => $body)->response
              ->header('Longpoll-Event-Id'), $y,
-           "$name: with the last one of several, life $life");
+           "$name: the last id of several, epoch $life");
         is(data($n->events('farm')), 'a b x', "$name: and stores nothing");
         is(data($n->events('cow')), 'y', "$name: nowhere");
     }
 
     isnt($n->publish(farm => '"c"', key => 'two'), $a, "$name: another key");
-    isnt($n->publish(cow => '"c"', key => 'one'), $a, "$name: another place");
+    isnt($n->publish(cow => '"c"', key => 'one'), $a,
+         "$name: the key in another category");
     no_alerts($n, $name);
 }
 
@@ -431,7 +435,7 @@ for my $end (qw( quit term kill_all )) {
         $n->publish(farm => $_) for 4, 5;
 
         if ($read) {
-            is(data($n->events('farm')), '3 4 5', "$name: all that is there");
+            is(data($n->events('farm')), '3 4 5', "$name: the zone has these");
         } else {
             $n->forget('farm');
         }
@@ -451,7 +455,7 @@ for my $end (qw( quit term kill_all )) {
             is($n->said([ category => 'farm', since_time => 1 ],
                         [ category => 'farm', last_id => $first ]),
                join(' | ', 'timeout', 'timeout missed'),
-               "$name: nothing is back, and it is known, life $life");
+               "$name: no event is back, cursors miss them, epoch $life");
 
             # The writer compacts a file that was not loaded in full.  A kill
             # before that may bring back an event of the millisecond of the
@@ -465,7 +469,7 @@ for my $end (qw( quit term kill_all )) {
         $n->wait_line(6);
         $n->$end;
         $n->up;
-        is(data($n->events('farm')), 6, "$name: what is new is");
+        is(data($n->events('farm')), 6, "$name: a new event is");
         no_alerts($n, $name);
     }
 }

@@ -118,8 +118,8 @@ for my $file (@files) {
     my ($name, $text, $want, $broken) = @$file;
     my $n = start(parameters => 'flush=50ms', content => $text);
 
-    is(data($n->events('farm')), $want, "$name: what is there");
-    is(broken($n), $broken, "$name: what is named in the log");
+    is(data($n->events('farm')), $want, "$name: the zone has these");
+    is(broken($n), $broken, "$name: the log names the other lines");
     $n->publish(farm => '"new"');
 
     # The writer mends the file, so that golongpoll can load it.
@@ -140,7 +140,8 @@ for my $file (@files) {
 
     $n->quit;
     $n->up;
-    is(data($n->events('farm')), "@want", "$name: once more");
+    is(data($n->events('farm')), "@want",
+       "$name: the next epoch loads the same");
     no_alerts($n, $name);
 }
 
@@ -163,10 +164,10 @@ for my $file (@files) {
 
     my $events = $n->status('events')->{events};
 
-    cmp_ok($events, '>', 50, "$name: as many as there is room for");
+    cmp_ok($events, '>', 50, "$name: the zone has as many as fit");
     is(data($n->events('c2000')), "2000-$kb", "$name: the newest of them");
     is($n->said([ category => 'c1', since_time => $now ]),
-       'timeout missed', "$name: the others were missed");
+       'timeout missed', "$name: a poll misses the others");
     no_alerts($n, $name);
 }
 
@@ -194,10 +195,12 @@ for my $file (@files) {
        'y z b | z b | b | b | x y z b | x y z b | a x y z b',
        "$name: with since_time");
     is(join(' ', map { $_->[0] } $n->events('farm')),
-       join(' ', map { v4($_) } 1000 .. 1004), "$name: are told as they were");
+       join(' ', map { v4($_) } 1000 .. 1004),
+       "$name: the events keep golongpoll's ids");
     is($n->client->request(
            GET => "/events?category=farm&timeout=1&last_id=$x")
-           ->response->kind, 'error', "$name: alone they are none");
+           ->response->kind, 'error',
+       "$name: without since_time they are an error");
 
     my $new = $n->publish(farm => '"new"');
 
@@ -205,9 +208,10 @@ for my $file (@files) {
     $n->up;
     is($n->said([ category => 'farm', since_time => $at, last_id => $y ],
                 [ category => 'farm', last_id => $new ]),
-       'z b new | timeout', "$name: and after the next end, too");
+       'z b new | timeout', "$name: also in the next epoch");
     is(join(' ', map { $_->[0] } $n->events('farm')),
-       join(' ', (map { v4($_) } 1000 .. 1004), $new), "$name: as they were");
+       join(' ', (map { v4($_) } 1000 .. 1004), $new),
+       "$name: with the same ids");
     no_alerts($n, $name);
 }
 
@@ -225,14 +229,14 @@ SKIP: {
         chmod 0644, $_[0]->file or die $!;
     });
 
-    is(data($n->events('farm')), 'a b', "$name: it is loaded");
+    is(data($n->events('farm')), 'a b', "$name: nginx loads it");
     $n->publish(farm => '"c"');
     $n->wait_data(qw( a b c ));
 
     my @stat = stat $n->file;
 
-    is($stat[2] & 07777, 0600, "$name: it is written anew, for nobody else");
-    isnt($stat[4], 0, "$name: by the workers' user");
+    is($stat[2] & 07777, 0600, "$name: the new file is for its owner only");
+    isnt($stat[4], 0, "$name: and belongs to the workers' user");
     no_alerts($n, $name);
 }
 
@@ -259,9 +263,9 @@ for my $notes (sort keys %notes) {
     $n->quit;
     $n->spew($notes{$notes}->($n->raw('.state')), '.state');
     $n->up;
-    is(data($n->events('farm')), 'x y', "$name: what is there");
+    is(data($n->events('farm')), 'x y', "$name: the zone has these");
     is($n->said([ category => 'farm', last_id => $x ]), 'y missed',
-       "$name: is not believed to be all");
+       "$name: a cursor may have missed events");
     ok($n->log =~ /events.state" is broken, ignoring it/
        || $notes eq 'empty', "$name: the log says so");
 
@@ -273,7 +277,7 @@ for my $notes (sort keys %notes) {
     $n->up;
     is($n->said([ category => 'farm', last_id => $y ],
                 [ category => 'farm', since_time => 1 ]),
-       'timeout | x y z', "$name: the next life is");
+       'timeout | x y z', "$name: after a clean end it has not");
     no_alerts($n, $name);
 }
 
@@ -287,9 +291,10 @@ for my $notes (sort keys %notes) {
     $n->quit;
     $n->spew($n->raw('.state') . 'torn', '.state');
     $n->up;
-    is($n->status('events')->{events}, 1, "$name: what was deleted is not back");
+    is($n->status('events')->{events}, 1,
+       "$name: the deleted event is not back");
     is($n->said([ category => 'd', last_id => $id[0] ]), 'd',
-       "$name: nothing is missed");
+       "$name: and no cursor misses it");
     no_alerts($n, $name);
 }
 
@@ -303,7 +308,7 @@ for my $notes (sort keys %notes) {
     $n->spew($n->raw =~ s/"y"/"y/r);
     $n->up;
     is($n->said([ category => 'farm', last_id => $x ]), 'z missed',
-       "$name: is told as missed");
+       "$name: a poll misses the event of the broken line");
     no_alerts($n, $name);
 }
 
@@ -348,7 +353,7 @@ for my $suffix ('', '.state') {
         is($n->said([ category => 'farm', since_time => 1, timeout => 1 ]),
            'timeout', "$name: nothing is loaded");
         is($n->post(farm => '"a"')->response->status, 200,
-           "$name: it is served on");
+           "$name: nginx accepts publishes");
         sleep 0.2;
 
         my @failed = grep { /^\d.*failed/ } split /^/, $n->log;
@@ -358,7 +363,7 @@ for my $suffix ('', '.state') {
         if ($odd =~ /link/) {
             ok(-l $n->file($suffix), "$name: the link is still there");
             is(Longpoll::Persist::slurp("$n->{dir}/data/other")
-                   =~ /secret/, 1, "$name: and where it points");
+                   =~ /secret/, 1, "$name: and so is the file that it names");
         }
 
         -d $n->file($suffix) && !-l $n->file($suffix)

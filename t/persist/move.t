@@ -1,7 +1,7 @@
 # A new zone replaces a running one: with another SIZE after a reload, and in
 # the new binary of an upgrade (USR2), there and back.  For a while both sides
-# accept publishes, and cursors that may have missed such an event are told
-# "missed".  All other cursors continue.
+# accept publishes, and a poll with a cursor that may have missed such an event
+# is answered "missed".  All other cursors continue.
 
 use strict;
 use warnings;
@@ -118,12 +118,13 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
     kill HUP => $n->master;
     $n->wait_log('bind\(\) to 1\.2\.3\.4');
     sleep 0.6;
-    is(data($n->events('farm')), "@all", "$name: a reload that fails");
-    is($n->status('events')->{size}, $before->{size}, "$name: it was none");
+    is(data($n->events('farm')), "@all",
+       "$name: a failed reload keeps the events");
+    is($n->status('events')->{size}, $before->{size}, "$name: and the size");
     is($n->said([ category => 'farm', last_id => $id[3] ],
                 [ category => 'none', since_time => $time ]),
        ($path ? 'key' : 'timeout') . ' | timeout',
-       "$name: and nothing is missed");
+       "$name: and no cursor misses events");
 
     my @old = $n->workers;
     my $begun = begin_of($n, cow => 'moo');
@@ -134,14 +135,15 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
 
     my @leaving = $n->reload(leaving => 1);
 
-    is($parked->response->kind, 'timeout', "$name: parked polls leave");
+    is($parked->response->kind, 'timeout',
+       "$name: the reload answers parked polls");
 
     my $status = $n->status('events');
 
     is($status->{size}, 3 * 1024 * 1024, "$name: to 3m");
     is($status->{published}, $before->{published},
-       "$name: counters go on");
-    is(data($n->events('farm')), "@all", "$name: events are there");
+       "$name: counters continue");
+    is(data($n->events('farm')), "@all", "$name: the new zone has the events");
     is($n->said([ category => 'farm', last_id => $id[3] ],
                 [ category => 'farm', last_id => $id[0] ],
                 [ category => 'farm', since_time => ms($id[0]) - 1 ],
@@ -150,13 +152,13 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
        join(' | ', $path ? 'key' : 'timeout',
             "@all" . ($path ? ' missed' : ''), "@all missed", 'timeout',
             'timeout'),
-       "$name: cursors go on");
+       "$name: cursors stay valid");
     is($n->publish(farm => 1, key => 'k'),
-       ($n->events('farm'))[-1][0], "$name: keys go on") if $path;
+       ($n->events('farm'))[-1][0], "$name: keys stay known") if $path;
 
     my $new = $n->publish(pig => '"oink"');
 
-    cmp_ok($new, 'gt', $id[3], "$name: ids go on");
+    cmp_ok($new, 'gt', $id[3], "$name: ids ascend");
 
     # The old worker still accepts the publish that has begun.
 
@@ -165,7 +167,7 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
     # With durable=on it is too late: the old workers no longer own the file.
 
     is(end_of($begun)->status, $parameters =~ /durable/ ? 503 : 200,
-       "$name: what old workers get then");
+       "$name: the status of a publish to an old worker");
     $n->wait_gone(@leaving);
 
     is($n->said([ category => 'cow', since_time => $cursor ],
@@ -173,24 +175,25 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
                 [ category => 'farm', last_id => $id[3] ]),
        'timeout missed | timeout missed | '
        . ($path ? 'key' : 'timeout') . ' missed',
-       "$name: what old workers accept then is told as missed");
+       "$name: older cursors miss what an old worker accepts");
 
     $time = $n->poll(category => 'none')->response->timestamp;
     tick();
     $place = $n->client->request(GET => '/place')->response->body;
     is($n->said([ category => 'none', since_time => $time ]), 'timeout',
-       "$name: and to no cursor from after");
+       "$name: a later cursor misses nothing");
 
     is($n->said([ category => 'farm', last_id => $place ]), 'timeout',
-       "$name: nor to a new page");
+       "$name: nor does the cursor of a new page");
 
     if ($path) {
         $parameters =~ /durable/ ? $n->kill_all : $n->quit;
         $n->up;
-        is(data($n->events('farm')), "@all", "$name: and after an end, too");
-        is(data($n->events('pig')), 'oink', "$name: all of it");
+        is(data($n->events('farm')), "@all",
+           "$name: the next epoch has the same");
+        is(data($n->events('pig')), 'oink', "$name: of all categories");
         is($n->said([ category => 'farm', last_id => $place ]), 'timeout',
-           "$name: nothing is missed then");
+           "$name: and that cursor misses nothing");
     }
 
     no_alerts($n, $name, qr/1\.2\.3\.4|still could not bind/);
@@ -219,7 +222,7 @@ for my $case ([ '', '' ], [ 'data/events', 'flush=100ms' ],
     $n->quit;
     $n->up;
     is($n->said([ category => 'farm', last_id => $first ]), 'a1 a2 a3 a4',
-       "$name: nor after an end");
+       "$name: nor in the next epoch");
     no_alerts($n, $name);
 }
 
@@ -304,7 +307,8 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
 
     if ($durable) {
         $n1 = $n1->response;
-        is($n1->status, 200, "$name: then it is stored");
+        is($n1->status, 200,
+           "$name: the old side has left, the event is stored");
     }
 
     $n->wait_data(qw( a1 a2 n1 ));
@@ -315,23 +319,23 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
                   last_id => $n1->header('Longpoll-Event-Id') ],
                 [ category => 'farm', since_time => ms($first) - 1 ]),
        'a2 n1 missed | n1 missed | timeout missed | a1 a2 n1 missed',
-       "$name: what the old side accepted is told as missed");
+       "$name: older cursors miss what the old side accepted");
     is($n->said(([ category => 'farm', since_time => 1 ]) x 2,
                 [ category => 'none', since_time => 0 ]),
        'a1 a2 n1 | a1 a2 n1 | timeout',
-       "$name: but not to a poll for all events");
+       "$name: a poll for all events does not");
 
     tick();
     my $a4 = $n->publish(farm => '"a4"');
 
     is($n->said([ category => 'farm', last_id => $a4 ]), 'timeout',
-       "$name: and to no cursor from after");
+       "$name: a later cursor misses nothing");
 
     $n->quit;
     $n->up;
     is($n->said([ category => 'farm', last_id => $a4 ],
                 [ category => 'farm', since_time => 1 ]),
-       'timeout | a1 a2 n1 a4', "$name: and so after an end");
+       'timeout | a1 a2 n1 a4', "$name: the same in the next epoch");
     no_alerts($n, $name);
 }
 
@@ -385,7 +389,8 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
        "$name: nothing is missed");
     is($n->said([ category => 'farm', since_time => ms($id[0]) - 1 ],
                 [ category => 'cow', since_time => $cow ]),
-       'a1 a2 missed | c1 c2 missed', "$name: but what it had lost before");
+       'a1 a2 missed | c1 c2 missed',
+       "$name: but what the zone had lost before");
 
     my $n1 = $n->publish(farm => '"n1"');
 
@@ -396,8 +401,10 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
                 [ category => 'farm', since_time => $before ],
                 [ category => 'farm', last_id => $id[1] ],
                 [ category => 'farm', last_id => $id[0] ]),
-       'timeout | n1 | a2 n1 | a2 n1 missed', "$name: and after an end, too");
-    unlike($n->log, qr/another nginx wrote/, "$name: nobody else wrote");
+       'timeout | n1 | a2 n1 | a2 n1 missed',
+       "$name: the next epoch has the same");
+    unlike($n->log, qr/another nginx wrote/,
+           "$name: no other nginx wrote to the file");
     no_alerts($n, $name);
 }
 
@@ -429,7 +436,7 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
         GET => "/events?category=farm&timeout=1&since_time=$time")->response;
 
     is($r->kind . ($r->missed ? ' missed' : ''), 'timeout missed',
-       "$name: told while both are there");
+       "$name: it misses the event while both sides run");
 
     kill QUIT => $old;
     wait_end($old, @before);
@@ -443,12 +450,12 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
                 [ category => 'farm', since_time => ms($first) ],
                 [ category => 'farm', since_time => 1 ]),
        'timeout missed | timeout | timeout | n1 | n1 | a1 n1',
-       "$name: and afterwards, and nobody else");
+       "$name: and afterwards; other cursors do not");
 
     my $now = $n->poll(category => 'none')->response->timestamp;
 
     is($n->said([ category => 'farm', since_time => $now ]), 'timeout',
-       "$name: no cursor from after");
+       "$name: nor does a later cursor");
     $n->wait_data(qw( a1 n1 ));
     no_alerts($n, $name);
 }
@@ -493,12 +500,12 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
                 [ category => 'farm', last_id => $n1 ],
                 [ category => 'farm', last_id => $a2 ]),
        'a2 missed | a2 missed | timeout',
-       "$name: what the new side accepted is told as missed");
+       "$name: older cursors miss what the new side accepted");
     $n->quit;
     $n->up;
     is($n->said([ category => 'farm', since_time => 1 ],
                 [ category => 'farm', last_id => $a2 ]), 'a1 a2 | timeout',
-       "$name: and so after an end");
+       "$name: the same in the next epoch");
     no_alerts($n, $name);
 }
 
