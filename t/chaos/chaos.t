@@ -119,17 +119,17 @@ my @worlds = (
 );
 
 my %promises = (
-    lost    => 'what was acknowledged came, or was told as missed',
-    twice   => 'nothing came twice',
-    order   => 'everything came in its order',
-    whole   => 'nothing came that was not to come',
-    missed  => 'missed was told only where something was',
+    lost    => 'acknowledged events came, or "missed" did',
+    twice   => 'no event came twice',
+    order   => 'events came in order',
+    whole   => 'no reader got an event of others, or a broken one',
+    missed  => '"missed" came only where an event was dropped',
     key     => 'a key stood for one event',
-    woken   => 'who waited was answered in time',
+    woken   => 'waiting polls were answered in time',
     publish => 'no publish waited',
-    answers => 'every answer made sense',
-    figures => 'the figures agree with the model, and end at nothing',
-    workers => 'old workers went in time',
+    answers => 'every answer was a valid one',
+    figures => 'the figures agree with the model, and end at zero',
+    workers => 'old workers exited in time',
     log     => 'the error log holds nothing else',
 );
 
@@ -317,9 +317,9 @@ sub points {
 
     my @missing = map { $_->[0] } grep { !$_->[1] } @counts;
 
-    print '# come by, and killed at: ',
+    print '# points: reached, killed at: ',
           join(', ', map { "$_->[0] $_->[1] $_->[2]" } @counts), "\n";
-    print @missing ? 'not ' : '', "ok - $name: every point was come by\n"
+    print @missing ? 'not ' : '', "ok - $name: workers reached every point\n"
         if $seconds > 20;
     print "# never: @missing\n" if @missing;
 }

@@ -83,13 +83,13 @@ my @parked = (poll("category=farm&last_id=$a1", 2), poll('category=zoo', 2));
 $server->wait_waiting(2);
 set_clock(3600);
 cmp_ok(ms(my $zoo = publish(zoo => '"z1"')), '>', ms($a1) + 3_599_000,
-       'ids follow a clock that is set forth');
-is(said($parked[1]->response), 'events z1', 'who waits is woken');
+       'ids follow a clock that is set forward');
+is(said($parked[1]->response), 'events z1', 'a waiting poll is woken');
 
 my $timeout = $parked[0]->response;
 my $took = time - $begin;
 
-is(said($timeout), 'timeout', 'who waits in vain is told in time');
+is(said($timeout), 'timeout', 'another one gets its time-out in time');
 cmp_ok($took, '>', 1.85, 'and not before');
 
 @parked = (poll("category=farm&last_id=$a1", 2),
@@ -101,12 +101,12 @@ my @ids = publish(farm => '"b1"');
 
 cmp_ok($ids[0], 'gt', $zoo, 'ids go on when the clock is set back');
 is(join(', ', map { said($_->response) } @parked), 'events b1, events b1',
-   'so nobody who waits is left out');
+   'so every waiting poll gets the event');
 
 push @ids, map { publish(farm => qq("b$_")) } 2, 3;
 
 is(said(answer("category=farm&last_id=$a1")), 'events b1 b2 b3',
-   'nor who comes from before');
+   'and so does an older cursor');
 is(said(answer('category=farm&since_time=0')), 'events a1 b1 b2 b3',
    'the order is that of publishing');
 
@@ -145,17 +145,17 @@ start('ttl=60s');
 publish(farm => '"a1"');
 set_clock(3600);
 is(said(answer('category=farm&since_time=0')), 'timeout missed',
-   'ttl: an hour forth, and it is over');
+   'ttl: an hour forward, and the event expires');
 publish(farm => '"b1"');
 set_clock(-3600);
 is(said(answer('category=farm&since_time=0')), 'events b1 missed',
-   'ttl: an hour back, and what came last is as young as ever');
+   'ttl: an hour back, and the newest event stays');
 set_clock(3500);
 is(said(answer('category=farm&since_time=0')), 'events b1 missed',
-   'ttl: it is counted on the clock that gave it its timestamp');
+   'ttl: an age counts from the timestamp of the event');
 set_clock(3700);
 is(said(answer('category=farm&since_time=0')), 'timeout missed',
-   'ttl: and over when that says so');
+   'ttl: and the event expires at that time');
 wait_until('an empty zone', sub { $server->status('events')->{events} == 0 });
 $server->end;
 
@@ -168,14 +168,15 @@ my $parked = poll('category=farm', 10);
 $server->wait_waiting(1);
 set_clock(3600);
 is(said(answer('category=zoo&since_time=0')), 'timeout missed',
-   'inactive: nobody was there for an hour');
+   'inactive: an unused category expires');
 is(said(answer('category=farm&since_time=0')), 'events a1',
-   'inactive: but who waits keeps a category');
+   'inactive: but not the category of a waiting poll');
 set_clock(0);
 is(said(answer('category=farm&since_time=0')), 'events a1',
-   'inactive: a step back makes nothing older');
+   'inactive: a step back makes no category older');
 publish(farm => '"a2"');
-is(said($parked->response), 'events a2', 'inactive: and it is woken');
+is(said($parked->response), 'events a2',
+   'inactive: and the waiting poll is woken');
 $server->end;
 
 
@@ -209,14 +210,14 @@ for my $end (qw( quit kill_all )) {
         $n->up;
 
         my $c = $n->publish(farm => '"c"');
-        my $told = $end eq 'quit' ? 'c' : 'c missed';
+        my $said = $end eq 'quit' ? 'c' : 'c missed';
 
         cmp_ok($c, 'gt', $b, "$name: ids go on");
         is($n->said([ category => 'farm', last_id => $b ],
                     [ category => 'farm', since_time => ms($b) ]),
-           "$told | $told", "$name: who comes from before misses nothing new");
+           "$said | $said", "$name: an older cursor gets the new event");
         is($n->said([ category => 'farm', since_time => $time ]), 'c',
-           "$name: nor with a time-out's answer") if $end eq 'quit';
+           "$name: and so does a time-out's timestamp") if $end eq 'quit';
         is($n->said([ category => 'farm', since_time => 1 ]),
            $gone ? 'c' : 'a b c', "$name: the order is that of publishing");
         is(join('', $n->alerts), '', "$name: the log has no alerts");

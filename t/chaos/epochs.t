@@ -91,7 +91,7 @@ sub said {
 
 # The bits of an id that name the zone's epoch; no other epoch has them.
 
-sub life { substr $_[0], 20 }
+sub epoch { substr $_[0], 20 }
 
 
 # processes
@@ -184,7 +184,7 @@ sub drained {
     is(join(' ', sort map { said($_) } @answers),
        join(' ', ('timeout') x @polls), "$name: parked polls are answered");
     is(join(' ', map { $_->header('Connection') } @answers),
-       join(' ', ('close') x @polls), "$name: and sent away");
+       join(' ', ('close') x @polls), "$name: and lose their connections");
     cmp_ok($took, '<', 3, "$name: within the drain and a second");
 
     return @answers;
@@ -211,14 +211,14 @@ sub drained {
 
     my ($old, $new) = upgrade();
 
-    is(figures($stay[0])->{waiting}, 20, "$name: the parked stay");
+    is(figures($stay[0])->{waiting}, 20, "$name: parked polls stay");
 
     my $a3 = publish(farm => 'a3', $stay[1]);
 
     is(join(' ', map { said($_->response) } @farm),
        join(' ', ('events a3') x 10),
-       "$name: and are woken by what old workers are given");
-    is(life($a3), life($a1), "$name: which is the same epoch");
+       "$name: and a publish to an old worker wakes them");
+    is(epoch($a3), epoch($a1), "$name: in the old epoch");
 
     my $begin = time;
 
@@ -243,22 +243,23 @@ sub drained {
     wait_waiting(13);
 
     is(said(answer("category=farm&last_id=$a3")), 'timeout missed',
-       "$name: an id of the old epoch is told missed");
+       "$name: a cursor of the old epoch misses events");
     is(said(answer('category=farm&since_time=' . ($before - 60000))),
-       'timeout missed', "$name: so is a time before the new one");
+       'timeout missed', "$name: so does a time before the new epoch");
     is(said(answer('category=farm&since_time=0')), 'timeout',
-       "$name: who asks for all there is is not");
+       "$name: a poll for all events does not");
 
     my $b1 = publish(farm => 'b1');
 
-    isnt(life($b1), life($a1), "$name: another epoch");
+    isnt(epoch($b1), epoch($a1), "$name: the new side has another epoch");
     is(join(' ', map { said($_->response) } @new),
-       join(' ', ('events b1') x 10), "$name: its polls are woken");
+       join(' ', ('events b1') x 10), "$name: and a publish wakes its polls");
     is(said($from_id->response), 'events b1 missed',
-       "$name: with an old id it is told with the next event");
+       "$name: with \"missed\" for an old id");
     is(said($from_both->response), 'events b1 missed',
-       "$name: with an old id and its time, too");
-    is(said($from_start->response), 'events b1', "$name: from 0 not");
+       "$name: and for an old id with its time");
+    is(said($from_start->response), 'events b1',
+       "$name: but not from the beginning");
 
     # The old master quits; parked polls go on.
 
@@ -269,7 +270,7 @@ sub drained {
     wait_until('the pid file alone', sub {
         !defined $server->pid_of('nginx.pid.oldbin');
     });
-    is(figures()->{waiting}, 20, "$name: the old master goes unnoticed");
+    is(figures()->{waiting}, 20, "$name: the old master quits, no poll ends");
 
     publish(farm => 'b2');
     is(join(' ', map { said($_->response) } @new),
@@ -289,15 +290,15 @@ sub drained {
     my $b3 = publish(farm => 'b3');
 
     is(said(answer("category=farm&last_id=$b1")), 'events b2 b3',
-       "$name: the new one is reloaded and killed as ever");
+       "$name: the zone survives a reload and a kill");
 
     ($old, $new) = upgrade();
     signal($old, 'QUIT');
     wait_gone($old);
 
     is(said(answer("category=farm&last_id=$b3")), 'timeout missed',
-       "$name: and upgraded");
-    is(figures()->{waiting}, 0, "$name: nobody waits in the end");
+       "$name: and the next upgrade begins a new epoch");
+    is(figures()->{waiting}, 0, "$name: no poll waits in the end");
     no_alerts($name, $killed);
     $server->end;
 }
@@ -334,19 +335,19 @@ sub drained {
     wait_back($old);
 
     is(said(answer('category=farm&since_time=0')), 'events a1',
-       "$name: the old zone has what it had, and nobody missed any of it");
+       "$name: the old zone has its event, and no poll missed it");
     is(said(answer("category=farm&last_id=$b1")), 'timeout missed',
-       "$name: who comes from the other zone is told");
+       "$name: a cursor of the other zone misses events");
 
     @polls = map { poll("category=farm&last_id=$a1") } 1 .. 10;
     wait_waiting(10);
 
     my $a2 = publish(farm => 'a2');
 
-    is(life($a2), life($a1), "$name: it is the old epoch");
+    is(epoch($a2), epoch($a1), "$name: the old epoch continues");
     is(join(' ', map { said($_->response) } @polls),
        join(' ', ('events a2') x 10),
-       "$name: who has an old cursor goes on from there");
+       "$name: cursors of the old zone continue");
 
     my $st = figures();
 
@@ -359,7 +360,7 @@ sub drained {
     signal($old, 'QUIT');
     wait_gone($old);
     is(said(answer("category=farm&last_id=$a2")), 'timeout missed',
-       "$name: an upgrade after it");
+       "$name: the upgrade begins a new epoch");
     no_alerts($name);
     $server->end;
 }
@@ -390,7 +391,7 @@ sub drained {
     wait_back($old);
     $server->write_conf;
 
-    is(figures()->{waiting}, 10, "$name: the parked stay");
+    is(figures()->{waiting}, 10, "$name: parked polls stay");
 
     # This time the new binary starts, and is killed with its workers.
 
@@ -411,10 +412,10 @@ sub drained {
     publish(farm => 'a2');
     is(join(' ', map { said($_->response) } @polls, @left),
        join(' ', ('events a2') x (10 + @left)),
-       "$name: the parked are woken by the old one");
+       "$name: the old side wakes parked polls");
     is(said(answer("category=farm&last_id=$a1")), 'events a2',
-       "$name: and nothing is missed");
-    is(figures()->{waiting}, 0, "$name: nobody waits in the end");
+       "$name: and no cursor misses events");
+    is(figures()->{waiting}, 0, "$name: no poll waits in the end");
     no_alerts($name, qr/$killed|unknown directive "chaos_broken"/);
     $server->end;
 }
@@ -457,19 +458,19 @@ sub drained {
     my @old = $server->reload(leaving => 1);
     my $now = figures();
 
-    is($now->{size}, 2 * $size, "$name: the zone has it");
+    is($now->{size}, 2 * $size, "$name: the zone has the new size");
     is("$now->{events} $now->{published} $now->{waiting}", '1 1 0',
-       "$name: and all that was there");
+       "$name: and the old events");
 
     $half->send(substr $body, 10);
 
     my $id = $half->response->header('Longpoll-Event-Id');
 
-    is(life($id), life($a1),
-       "$name: what an old worker takes goes to the old zone");
+    is(epoch($id), epoch($a1),
+       "$name: an old worker publishes to the old zone");
     like(join(' ', sort map { said($_->response) } @polls),
          qr/^(?:events a2 missed ?){8,10}(?:timeout ?){0,2}$/,
-         "$name: and wakes who waits there, who may have missed others");
+         "$name: and wakes its polls, which may have missed events");
     $half->close;
     $server->wait_gone(@old);
 
@@ -480,9 +481,9 @@ sub drained {
     my $b1 = publish(farm => 'b1');
 
     is(said($poll->response), 'events b1 missed',
-       "$name: an id is a place there, and its client is told of a2");
+       "$name: an old id stays a cursor, and misses a2");
     is(said(answer('category=farm&since_time=0')), 'events a1 b1 missed',
-       "$name: and who asks for all there is");
+       "$name: so does a poll for all events");
 
     # Parked polls are drained.  The memory of the old zone is freed with its
     # workers.
@@ -494,9 +495,9 @@ sub drained {
     @old = $server->reload(leaving => 1);
     drained("$name, back", time, @polls);
     $server->wait_gone(@old);
-    is(figures()->{size}, $size, "$name: and back");
+    is(figures()->{size}, $size, "$name: back to the first size");
     is(said(answer("category=farm&last_id=$a1")), 'events b1 missed',
-       "$name: with all that the other one had");
+       "$name: with the events of the other zone");
 
     # A refused reload changes nothing.
 
@@ -510,7 +511,7 @@ sub drained {
         $refused < (() = $server->log =~ /too small/g);
     });
     is(said(answer('category=farm&since_time=0')), 'events a1 b1 c1 missed',
-       "$name: one that is refused changes nothing");
+       "$name: a refused reload changes nothing");
 
     my $mapped = maps('/dev/zero');
     is(scalar(grep { $_ != $mapped->[0] } @$mapped), 0,

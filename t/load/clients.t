@@ -87,7 +87,8 @@ sub rounds {
             is($said, '', "round $round: the clients are killed in the middle");
 
         } else {
-            like($said, qr/\b@{[3 * $clients]}\b/, "round $round: every client has every event")
+            like($said, qr/\b@{[3 * $clients]}\b/,
+                 "round $round: every client has every event")
                 or diag($said);
         }
 
@@ -149,7 +150,7 @@ sub unread {
     # The event exists as published, as copied by a worker, and as sent by two.
 
     cmp_ok($more, '<', 4 * 7168,
-           "one event of 7 MB for $n who do not read it takes $more kB");
+           "one event of 7 MB for $n clients that read nothing takes $more kB");
     is_deeply([$server->alerts], [], 'nothing wrong in the error log');
 }
 

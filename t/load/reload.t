@@ -66,12 +66,12 @@ my $published = 0;
 
 for my $child (@publishers, @clients) {
     my $said = readline($child->{from}) // 'nothing';
-    my $who = $child->{code} == \&publish ? 'publisher' : 'client';
+    my $role = $child->{code} == \&publish ? 'publisher' : 'client';
 
     chomp $said;
-    like($said, qr/^\d+ events$/, "$who $child->{n}");
-    note("$who $child->{n}: $said");
-    $published += $1 if $who eq 'publisher' and $said =~ /^(\d+)/;
+    like($said, qr/^\d+ events$/, "$role $child->{n}");
+    note("$role $child->{n}: $said");
+    $published += $1 if $role eq 'publisher' and $said =~ /^(\d+)/;
 }
 
 cmp_ok($published, '>', $reloads, 'there was traffic');
