@@ -30,7 +30,7 @@ cmp_ok(scalar @alerts, '>', 5, 'there are alerts');
 
 my ($ok, $said) = Longpoll::Promtool::run(qw( check rules ),
                                           "$root/docs/alerts.yml");
-ok($ok, 'promtool takes them') or diag($said);
+ok($ok, 'promtool accepts them') or diag($said);
 
 ($ok, $said) = tried($rules);
 ok($ok, 'each fires when it should') or diag($said);
@@ -49,9 +49,9 @@ for my $alert (@alerts) {
     }
 }
 
-my @told = slurp("$root/$page") =~ /^\| `(Longpoll\w+)` \|/mg;
+my @named = slurp("$root/$page") =~ /^\| `(Longpoll\w+)` \|/mg;
 
-is_deeply([sort @told], [sort @alerts], "$page says what to do with each");
+is_deeply([sort @named], [sort @alerts], "$page says what to do with each");
 
 # The page's prometheus.yml.
 
@@ -60,9 +60,9 @@ my @yaml = grep { $_->{language} eq 'yaml' } blocks($page);
 is(scalar @yaml, 1, "$page shows a configuration of Prometheus");
 
 ($ok, $said) = config($yaml[0]{text});
-ok($ok, 'promtool takes that, too') or diag($said);
+ok($ok, 'promtool accepts that, too') or diag($said);
 ($ok) = config($yaml[0]{text} =~ s/metrics_path/metrics_file/r);
-ok(!$ok, 'and would not take another');
+ok(!$ok, 'and refuses a wrong one');
 
 done_testing();
 

@@ -1,6 +1,6 @@
 # Every command in the pages that shows its answer: the test runs it in the
-# page's order against the README's configuration, and Longpoll::Told compares
-# the output.
+# page's order against the README's configuration, and Longpoll::Commands
+# compares the output.
 
 use strict;
 use warnings;
@@ -15,13 +15,13 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Pages qw( blocks pages );
 use Longpoll::Server qw( wait_until );
-use Longpoll::Told ();
+use Longpoll::Commands ();
 
 # Zones and locations that the pages' URLs need beyond the README's.
 
 my $more_zones = <<'_EOC_';
     longpoll_zone zone=short:1m buffer=2;
-    longpoll_zone zone=told:1m;
+    longpoll_zone zone=tried:1m;
 _EOC_
 
 my $more = <<'_EOC_';
@@ -37,12 +37,12 @@ my $more = <<'_EOC_';
 
         location = /poll {
             longpoll_category  all;
-            longpoll_subscribe told protocol=gpoll;
+            longpoll_subscribe tried protocol=gpoll;
         }
 
         location = /tell {
             longpoll_category all;
-            longpoll_publish  told;
+            longpoll_publish  tried;
         }
 
         location = /start {
@@ -51,7 +51,7 @@ my $more = <<'_EOC_';
         }
 _EOC_
 
-my ($conf, $told);
+my ($conf, $commands);
 
 my %setup = (
     short => sub { post('/short', qq({"category":"farm","data":"$_"}))
@@ -61,8 +61,10 @@ my %setup = (
         post('/publish', qq({"category":"farm","data":$_})) for 1 .. 4;
         http(GET => '/events?category=farm&timeout=1&since_time=0');
     },
-    parked => sub { $told->background("curl -sS 'http://127.0.0.1:8080/events"
-                               . "?category=zoo&timeout=2' 2>/dev/null") },
+    parked => sub {
+        $commands->background("curl -sS 'http://127.0.0.1:8080/events"
+                              . "?category=zoo&timeout=2' 2>/dev/null");
+    },
 );
 
 my $client = HTTP::Tiny->new(timeout => 15, proxy => undef,
@@ -79,11 +81,11 @@ for my $page (pages()) {
         my $marks = $block->{marks};
 
         $setup{ $marks->{setup} }->() if defined $marks->{setup};
-        $told->block("$page:$block->{line}", $block->{text},
+        $commands->block("$page:$block->{line}", $block->{text},
                      waits => $marks->{waits});
     }
 
-    $told->finish;
+    $commands->finish;
     $conf->end;
     is(join('', $conf->alerts), '', "$page: nothing in the error log");
 }
@@ -92,16 +94,19 @@ for my $page (pages()) {
 
 my $id = '01a1fbf7-d295-7000-817d-7b3c846537e6';
 
-$told = Longpoll::Told->new($conf);
-ok($told->as_told(qq({"id":"$id"}), one(1)), 'an id is an id');
-ok(!$told->as_told(qq({"id":"$id"}), one(2)), 'and no other one afterwards');
-ok(!$told->as_told('{"id":"00000000-0000-7000-8000-000000000009"}', one(1)),
-   'which another one is not');
-ok(!$told->as_told('{"success": true}', '{"success":true}'), 'a blank counts');
-ok(!$told->as_told('{"a":1}', '{"a":1,"missed":true}'), 'and so does a key');
+$commands = Longpoll::Commands->new($conf);
+ok($commands->matches(qq({"id":"$id"}), one(1)),
+   'an id of the page stands for the id of nginx');
+ok(!$commands->matches(qq({"id":"$id"}), one(2)), 'and later for no other id');
+ok(!$commands->matches('{"id":"00000000-0000-7000-8000-000000000009"}', one(1)),
+   'nor does another id of the page stand for it');
+ok(!$commands->matches('{"success": true}', '{"success":true}'),
+   'a missing blank is a difference');
+ok(!$commands->matches('{"a":1}', '{"a":1,"missed":true}'),
+   'and so is another key');
 
-cmp_ok($Longpoll::Told::Run, '>', 25, 'there were commands');
-note("$Longpoll::Told::Run commands were run");
+cmp_ok($Longpoll::Commands::Run, '>', 25, 'there were commands');
+note("$Longpoll::Commands::Run commands were run");
 
 done_testing();
 
@@ -113,7 +118,7 @@ sub start {
                                  port => $ENV{TEST_NGINX_PORT} || 1984);
     $conf->start;
 
-    $told = Longpoll::Told->new($conf, parked => sub {
+    $commands = Longpoll::Commands->new($conf, parked => sub {
         my $before = waiting();
 
         return sub {

@@ -97,7 +97,7 @@ for my $name (sort keys %server) {
     $own = $server{$name};
 
     SKIP: {
-        skip "$name cannot be had", 3 unless can_run();
+        skip "$name is not available", 3 unless can_run();
 
         check($name, 'a reload', \&reload);
         check($name, 'a worker is killed', \&killed);
@@ -250,7 +250,7 @@ sub publish_some {
 sub reload {
     start('64m');
 
-    my @told = publish_some(1, 300);
+    my @stored = publish_some(1, 300);
     my $master = $conf->pid;
     my @old = workers_of($master);
     my %old = map { $_ => 1 } @old;
@@ -261,25 +261,25 @@ sub reload {
         @now == 2 && !grep { $old{$_} } @now;
     });
 
-    my @lost = lost(@told);
+    my @lost = lost(@stored);
     $conf->end;
 
-    return (scalar @lost, scalar @told);
+    return (scalar @lost, scalar @stored);
 }
 
 sub killed {
     start('64m');
 
-    my @told = publish_some(1, 2000);
+    my @stored = publish_some(1, 2000);
     my ($one) = workers_of($conf->pid);
 
     kill KILL => $one;
-    push @told, publish_some(2001, 4000);
+    push @stored, publish_some(2001, 4000);
 
-    my @lost = lost(@told);
+    my @lost = lost(@stored);
     $conf->end;
 
-    return (scalar @lost, scalar @told);
+    return (scalar @lost, scalar @stored);
 }
 
 # 8,000 messages of a kilobyte and their headers do not fit into 8 megabytes.

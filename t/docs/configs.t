@@ -33,7 +33,7 @@ for my $block (map { blocks($_) } pages()) {
     my ($ok, $said) = $conf->test;
 
     $run++;
-    ok($ok, "$where: nginx takes it") or diag($said);
+    ok($ok, "$where: nginx accepts it") or diag($said);
     is($said =~ /(.*\[warn\].*)/ ? $1 : '', '', "$where: without a warning");
 
     ask($conf, $where, $block->{text}) if $ok;
@@ -47,8 +47,8 @@ for my $wrong ("longpoll_drain 5 s;\n",
 {
     my ($ok, $said) = Longpoll::Pages->new($wrong, port => $port)->test;
 
-    ok(!$ok, 'nginx refuses what is wrong');
-    like($said, qr/\[emerg\] .* in .*nginx\.conf:\d+/, 'and says where');
+    ok(!$ok, 'nginx refuses a wrong configuration');
+    like($said, qr/\[emerg\] .* in .*nginx\.conf:\d+/, 'and names the line');
 }
 
 cmp_ok($run, '>', 15, 'there were configurations');
@@ -85,7 +85,7 @@ sub ask {
 
         $asked++;
         is($r->{status}, $closed, "$where: $uri answers");
-        like($r->{headers}{allow}, qr/OPTIONS/, "$where: and says what for")
+        like($r->{headers}{allow}, qr/OPTIONS/, "$where: and names its methods")
             if $closed == 204;
     }
 

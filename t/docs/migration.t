@@ -13,7 +13,7 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Pages qw( blocks slurp );
 use Longpoll::Server ();
-use Longpoll::Told ();
+use Longpoll::Commands ();
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $page = 'docs/migration.md';
@@ -29,7 +29,8 @@ for my $block (blocks($page)) {
     $blocks{ $block->{marks}{$mark} }{$mark} = $block;
 }
 
-is_deeply([sort keys %blocks], ['nchan', 'push-stream'], 'there are two');
+is_deeply([sort keys %blocks], ['nchan', 'push-stream'],
+          'the page has two servers');
 
 my %old = (
     # Both modules are loaded, since the page says that this works.
@@ -81,7 +82,8 @@ sub run {
     my $nginx = Longpoll::Pages->new($conf->{text}, port => $port, @o);
 
     $nginx->start;
-    Longpoll::Told->new($nginx)->block("$page:$tried->{line}", $tried->{text});
+    Longpoll::Commands->new($nginx)
+        ->block("$page:$tried->{line}", $tried->{text});
     $nginx->end;
     is(join('', $nginx->alerts), '', "$name, $when: nothing in the error log");
 }
@@ -110,5 +112,5 @@ sub documented {
     my @unknown = grep { index($binary, "$_\0") < 0 }
                   $text =~ /[`\$]((?:$prefix)_\w*[a-z])(?!\w|\.\.\.)/g;
 
-    is("@unknown", '', "$name has all that the page names");
+    is("@unknown", '', "$name has every directive that the page names");
 }

@@ -76,12 +76,12 @@ for (
     ['docs/alerts.yml', 'longpoll_refused_total', 'longpoll_refuse_total',
      qr/^docs\/alerts\.yml: there is no metric longpoll_refuse_total$/],
 
-    [$notify, 'forgetting the polls of', 'burying the polls of',
-     qr/not in its log: \[notice\] longpoll: burying .*\n.*nobody logs: /],
+    [$notify, 'forgetting the polls of', 'losing the polls of',
+     qr/not in its log: \[notice\] longpoll: losing .*\n.*nobody logs: /],
     [$operations, 'this one looks for events ten', 'this one looks ten',
      qr/not in its log: \[warn\] .*\n.*nobody logs: longpoll: more than 64/],
 ) {
-    my ($file, $from, $to, $told) = @$_;
+    my ($file, $from, $to, $message) = @$_;
 
     my $text = slurp("$dir/$file");
     my $at = index $text, $from;
@@ -96,7 +96,7 @@ for (
     write_file("$dir/$file", $wrong);
 
     (my $name = $from) =~ s/\n.*//s;
-    like(said(), $told, "$file: another '$name' is noticed");
+    like(said(), $message, "$file: another '$name' is noticed");
 
     write_file("$dir/$file", $text);
 }

@@ -1,13 +1,13 @@
-package Longpoll::Told;
+package Longpoll::Commands;
 
 # Runs the commands of a page, and compares their output with the page's.
 #
-#     my $told = Longpoll::Told->new($conf);      # a Longpoll::Pages, started
-#     $told->block($where, $text);                # a check for each command
-#     $told->block($where, $text, waits => 1);    # the polls are parked first
-#     $told->finish;                              # checks the parked ones
-#     $told->background($command);                # its output is not checked
-#     $told->as_told($told, $got)
+#     my $commands = Longpoll::Commands->new($conf);   # a started Longpoll::Pages
+#     $commands->block($where, $text);                 # a check for each command
+#     $commands->block($where, $text, waits => 1);     # parks its polls first
+#     $commands->finish;                               # checks the parked polls
+#     $commands->background($command);                 # output is not checked
+#     $commands->matches($expected, $got)              # compares two outputs
 #
 # A block has commands behind `$ `, each followed by its output.  A command may
 # continue on the next line behind a backslash.  The ports in the commands are
@@ -45,13 +45,13 @@ sub block {
     my @parked = splice @{ $self->{parked} };
 
     for (split /^(?=\$ )/m, $text) {
-        my ($command, $told) = /^\$ ((?:[^\n]*\\\n)*[^\n]*\n)(.*)/s
+        my ($command, $expected) = /^\$ ((?:[^\n]*\\\n)*[^\n]*\n)(.*)/s
             or die "$where: no command: $_\n";
 
         $Run++;
         (my $name = $command) =~ s/\\?\s+/ /g;
 
-        my $job = { where => "$where: $name", told => $told,
+        my $job = { where => "$where: $name", expected => $expected,
                     out => $self->ask($command, $o{waits}) };
 
         $o{waits} ? push @{ $self->{parked} }, $job : $self->answer($job);
@@ -97,22 +97,22 @@ sub answer {
         sysread($out, $got, 65536, length $got) or last;
     }
 
-    return unless defined $job->{told};
+    return unless defined $job->{expected};
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    Test::More::ok($self->as_told($job->{told}, $got), $job->{where})
-        or Test::More::diag("printed:  $got\nthe page: $job->{told}");
+    Test::More::ok($self->matches($job->{expected}, $got), $job->{where})
+        or Test::More::diag("printed:  $got\nthe page: $job->{expected}");
 }
 
-sub as_told {
+sub matches {
     my ($self, @both) = @_;
 
-    my ($told, $got) = map { same_always($_) } @both;
+    my ($expected, $got) = map { same_always($_) } @both;
     my $really = $self->{really};
     my ($pattern, @names, %here) = ('');
 
-    for my $part (split /($other|\.\.\.)/, $told) {
+    for my $part (split /($other|\.\.\.)/, $expected) {
         if ($part eq '...') {
             $pattern .= '.*?';
         } elsif ($part !~ /^$other$/) {
