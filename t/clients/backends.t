@@ -135,14 +135,14 @@ sub stranger {
     my $before = published();
 
     is($http->get($b->url("/events$args"))->{status}, 401,
-       "$title: a stranger's poll");
+       "$title: a poll without a login is refused");
     is($http->get($b->url("$_$args"))->{status}, 404, "$title: and $_")
         for '/auth', '/polls';
     is($http->post($b->url('/publish'), { content =>
            qq({"category":"$app->{category}","data":1}) })->{status}, 404,
-       "$title: and publish");
+       "$title: and a publish");
     is(published(), $before, "$title: nothing was published");
-    is($b->server->waiting, 0, "$title: nobody waits");
+    is($b->server->waiting, 0, "$title: no poll waits");
 
     # The zone begins a new epoch.  The pages must not show that as a gap.
     $b->server->stop;
@@ -171,12 +171,13 @@ sub two_users {
     is($ben->find('#user')->text, 'ben', "$title: they are logged in");
 
     act('<b>hello</b> & "you"');
-    ok(told_once('<b>hello</b> & "you"'), "$title: the one who should hears");
+    ok(each_once('<b>hello</b> & "you"'),
+       "$title: the right users get the event");
 
     $b->server->wait_waiting($app->{polls});
     act('Grüße 🐄');
-    ok(told_once('Grüße 🐄'), "$title: and what comes then");
-    ok(all_done(), "$title: to the end");
+    ok(each_once('Grüße 🐄'), "$title: and the next event");
+    ok(all_done(), "$title: all jobs reach their end");
     pictures('page');
 }
 
@@ -193,7 +194,7 @@ sub another_user {
               content => JSON::PP::encode_json(\%login) })
         : $http->post_form($b->url('/login'), \%login);
 
-    like($r->{status}, qr/^(?:204|30[23])$/, "$title: cleo may come in");
+    like($r->{status}, qr/^(?:204|30[23])$/, "$title: cleo logs in");
 
     my @tries = @{ $app->{tries} };
 
@@ -202,7 +203,7 @@ sub another_user {
         $r = $http->get($b->url("/events$try&since_time=0"));
 
         is($r->{status}, $status, "$title: cleo asks $try");
-        unlike($r->{content}, qr/"events"/, "$title: and hears nothing");
+        unlike($r->{content}, qr/"events"/, "$title: and gets no event");
     }
 
     # Another site makes her browser send a request, with the cookie.
@@ -246,7 +247,7 @@ sub app_restarts {
     hears($ben, 'while it was away');
     $b->server->wait_waiting($app->{polls});
     act('it is back');
-    ok(told_once('it is back'), "$title: nobody has to log in again");
+    ok(each_once('it is back'), "$title: users stay logged in");
     is(count($ben, 'by another program'), 1, "$title: nothing came twice");
     $ben->wait_for('!document.getElementById("state").textContent',
                    'the page to be content');
@@ -259,12 +260,13 @@ sub nginx_reloads {
     my @old = $b->server->reload(leaving => 1);
 
     act('one of a reload');
-    ok(told_once('one of a reload'), "$title: heard while nginx reloads");
+    ok(each_once('one of a reload'),
+       "$title: users get an event while nginx reloads");
     act('two of a reload');
     $b->server->wait_gone(@old);
     act('three of a reload');
-    ok(told_once('three of a reload'), "$title: and when it has");
-    ok(told_once('two of a reload'), "$title: nothing in between is lost");
+    ok(each_once('three of a reload'), "$title: and one after the reload");
+    ok(each_once('two of a reload'), "$title: and the one in between");
     is(count($_, 'one of a reload'), $app->{apart} && $_ == $ben ? 0 : 1,
        "$title: nothing came twice") for $ann, $ben;
 }
@@ -283,13 +285,14 @@ sub nginx_restarts {
     if ($title eq 'flask') {
         $_->wait_for('!window.before && document.readyState === "complete"',
                      'the page to begin anew') for $ann, $ben;
-        is(count($ben, 'it is back'), 1, "$title: the state is there again");
+        is(count($ben, 'it is back'), 1,
+           "$title: the page shows its state again");
     } else {
         hears($ann, 'missed');
-        pass("$title: the page says that there is a gap");
+        pass("$title: the page says that it missed events");
     }
 
-    ok(told_once('after the end'), "$title: and goes on");
+    ok(each_once('after the end'), "$title: and gets later events");
 }
 
 
@@ -298,7 +301,7 @@ sub log_out {
     $_->wait_for('document.querySelector("#login:not([hidden])")', 'a form')
         for $ann, $ben;
     $b->server->wait_waiting(0);
-    pass("$title: who has logged out does not wait");
+    pass("$title: users who logged out have no parked poll");
 }
 
 
@@ -317,11 +320,12 @@ sub golongpoll {
             for $ann, $ben;
 
         is(HTTP::Tiny->new->get($b->app_url('/events?timeout=1'))->{status},
-           401, "$title: a stranger's poll");
+           401, "$title: a poll without a login is refused");
         act('the same page');
-        ok(told_once('the same page'), "$title: works with the same page");
+        ok(each_once('the same page'), "$title: the page works without nginx");
         act('and again');
-        ok(told_once('and again') && all_done(), "$title: twice");
+        ok(each_once('and again') && all_done(),
+           "$title: and gets a second event");
         1;
     } or fail("$title: it ran to its end") or diag($@, $b->log);
 
@@ -343,7 +347,7 @@ sub served {
         [ "$root/tools/backend.sh", $name, $port ], log => "$dir/log",
         env => { TMPDIR => $dir });
 
-    wait_until('it to be served',
+    wait_until('the page to be served',
                sub { Longpoll::Backend::slurp("$dir/log") =~ /^$name is at/m });
 
     my $http = HTTP::Tiny->new;
@@ -356,12 +360,12 @@ sub served {
        "$name: nginx asks the application");
 
     $run->signal('TERM');
-    wait_until('it to end', sub { !$run->alive });
+    wait_until('make to end', sub { !$run->alive });
 
     is_deeply([ grep { listens($_) } $port .. $port + 2 ], [],
-              "$name: TERM ends all of it");
+              "$name: TERM ends all processes");
     is_deeply([ grep { !m{/log$} } glob "$dir/*" ], [],
-              "$name: nothing is left");
+              "$name: no file is left");
 }
 
 sub listens {
@@ -414,7 +418,7 @@ sub another_program {
 # Whether each user who should get the text has it once, and no other user has
 # it.
 
-sub told_once {
+sub each_once {
     my ($text) = @_;
 
     hears($ann, $text);

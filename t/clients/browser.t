@@ -52,7 +52,7 @@ my $page = <<'_EOC_';
 <script>
 "use strict";
 
-// Of each client by its name: the events and failures it was told of, what it
+// Of each client by its name: the events and failures that it reported, what it
 // said on the console, and what happens at a time-out.
 const got = {};
 
@@ -277,7 +277,7 @@ sub part {
         $window->open('about:blank');
         $server->wait_waiting(0);
         1;
-    } or fail("$title: nobody is left waiting") or diag($@);
+    } or fail("$title: no poll is left waiting") or diag($@);
 }
 
 
@@ -331,7 +331,7 @@ part 'events' => sub {
     my $events = events($window, 'a');
     my $after = int(1000 * Time::HiRes::time());
 
-    is_deeply(ids($window, 'a'), \@ids, "$title: each, once, in order");
+    is_deeply(ids($window, 'a'), \@ids, "$title: each event, once, in order");
     is_deeply(data($window, 'a'), as_page_reads(@kinds),
               "$title: data of every kind");
     is_deeply([ grep { $_->{category} ne $cat } @$events ], [],
@@ -342,7 +342,7 @@ part 'events' => sub {
                                     got.a.client.lastId]'),
               [ $events->[-1]{timestamp}, $ids[-1] ],
               "$title: the client's cursor has moved");
-    is($window->title, 'clients', "$title: none was taken for HTML");
+    is($window->title, 'clients', "$title: no data was read as HTML");
     is_deeply(failures('a'), [], "$title: no failure");
 };
 
@@ -354,7 +354,8 @@ part 'past events' => sub {
 
     listener('all', category => $cat, sinceTime => 1);
     wait_events($window, 'all', 50);
-    is_deeply(ids($window, 'all'), \@ids, "$title: all of them, if asked for");
+    is_deeply(ids($window, 'all'), \@ids,
+              "$title: a client from the beginning gets all");
 
     my $event = events($window, 'all')->[19];
 
@@ -373,9 +374,9 @@ part 'past events' => sub {
 
     is_deeply(ids($window, 'all'), \@ids, "$title: and then the new one");
     is_deeply(ids($window, 'rest'), [ @ids[20 .. 50] ],
-              "$title: those behind an event that is known");
+              "$title: a client with a cursor gets those behind it");
     is_deeply(ids($window, 'none'), [ $ids[50] ],
-              "$title: none of them to a client that begins now");
+              "$title: a client that begins now gets none of them");
 };
 
 
@@ -453,8 +454,9 @@ part 'a reload while the client waits' => sub {
         # poll.
 
         my $n = $window->run('return timeouts(got.a)');
-        cmp_ok($n, '>=', $round, "$title: it has an answer, and polls again");
-        cmp_ok($n, '<=', 4 * $round, "$title: but not again and again");
+        cmp_ok($n, '>=', $round,
+               "$title: the client has an answer, and polls again");
+        cmp_ok($n, '<=', 4 * $round, "$title: but not in a loop");
 
         $server->publish($cat, $round);
         wait_events($window, 'a', $round);
@@ -610,7 +612,7 @@ part 'errors' => sub {
     }
 
     is_deeply(failures('quits'), [ $cases[0][1] ],
-              "$title: and no poll more after onFailure said no");
+              "$title: no further poll after onFailure said no");
 
     # The client recovers from an error.
 
@@ -623,7 +625,8 @@ _EOC_
     $server->wait_waiting(1);
     my $id = $server->publish($cat, 1);
     wait_events($window, 'c1', 1);
-    is_deeply(ids($window, 'c1'), [ $id ], "$title: it finds back from one");
+    is_deeply(ids($window, 'c1'), [ $id ],
+              "$title: the client continues after an error");
 }, allowed => qr/ status of (?:400|403|404|405) /;
 
 
@@ -660,14 +663,14 @@ part 'headers and passwords' => sub {
                got.$name.category, '$name', () => done('published'),
                status => done(status))"), 403, "$title: $name may not");
         is(failures($name)->[0], 'request FAILED, response status: 403',
-           "$title: nor poll");
+           "$title: nor may it poll");
     }
 
     for my $name (qw( key user )) {
         wait_events($window, $name, 2);
         is_deeply(data($window, $name), [ qw( "key" "user" ) ],
-                  "$title: $name hears of both");
-        is_deeply(failures($name), [], "$title: and of no failure");
+                  "$title: $name gets both events");
+        is_deeply(failures($name), [], "$title: and no failure");
     }
 }, allowed => qr/ status of 403 /;
 
@@ -695,9 +698,9 @@ part 'a server that stops and starts again' => sub {
     wait_events($window, 'a', 3);
 
     is_deeply(data($window, 'a'), [ qw( "before" "between" "after" ) ],
-              "$title: the client goes on");
+              "$title: the client continues");
     is_deeply([ grep { $_ ne 'request FAILED, response status: 0' }
-                @{ failures('a') } ], [], "$title: it was told");
+                @{ failures('a') } ], [], "$title: with no other failure");
 }, allowed => qr/ net::ERR_/;
 
 
@@ -725,7 +728,7 @@ part 'workers that are killed' => sub {
     wait_events($window, 'a', 3);
 
     is(scalar(grep { my $pid = $_; grep { $_ == $pid } @workers }
-              $server->workers), 0, "$title: they are gone");
+              $server->workers), 0, "$title: the workers are dead");
     is_deeply(ids($window, 'a'), \@ids, "$title: nothing is lost or doubled");
 }, allowed => qr/ net::ERR_/;
 

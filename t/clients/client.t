@@ -121,7 +121,7 @@ const longpoll = new Longpoll({ subscribe: "events?of=page",
 window.got = {};
 window.longpoll = longpoll;
 
-// what a stream tells, in order; `iterate` to be told by an iterator
+// what a stream tells, in order; `iterate` to read it by an iterator
 window.listen = (name, categories, { iterate, ...options } = {}) => {
   const storage = options.storage && sessionStorage;
   const stream = longpoll.subscribe(categories, { ...options, storage });
@@ -277,7 +277,7 @@ sub typescript {
         sleep $wait;
     }
 
-    return 'it cannot be had';
+    return 'npm cannot fetch it';
 }
 
 # the first block of the README, and its output
@@ -507,7 +507,7 @@ sub shared {
               "$title: nothing is lost or doubled when one closes");
     $server->wait_waiting(1);
     is($tabs[0]->run('return got.a.stream.state'), 'listening',
-       "$title: which closes none of the others");
+       "$title: and no other stream closes");
 
     # The same without traffic.
 
@@ -522,14 +522,14 @@ sub shared {
     $server->publish($name, '"for the next one"');
     wait_heard($tabs[0], 'a', 1);
     is_deeply(heard($tabs[0], 'a'), [ 'for the next one' ],
-              "$title: it goes on where the other was");
+              "$title: another tab continues from its cursor");
 
     # A tab with another name in `shared` has its own poll.
 
     push @tabs, window();
     listen_in($tabs[-1], 'a', $name, shared => 'ann');
     $server->wait_waiting(2);
-    pass("$title: but for those that may not");
+    pass("$title: a tab with another name has its own poll");
     is_deeply($tabs[0]->run('return [got.a.errors, got.a.stream.state]'),
               [ [], 'listening' ], "$title: all the time it is well");
 }
@@ -562,7 +562,7 @@ _EOC_
     $two->run('window.deaf = false');
     $server->publish($name, 4);
     wait_heard($_, 'a', 4) for $one, $two;
-    is_deeply(heard($_, 'a'), [ 1 .. 4 ], "$title: nothing is left out")
+    is_deeply(heard($_, 'a'), [ 1 .. 4 ], "$title: both tabs have all events")
         for $one, $two;
 }
 
@@ -590,7 +590,7 @@ _EOC_
     $server->wait_waiting(1);
     $server->publish($name, 1);
     wait_heard($two, 'a', 1);
-    is_deeply(heard($two, 'a'), [ 1 ], "$title: the others poll by themselves");
+    is_deeply(heard($two, 'a'), [ 1 ], "$title: the other tab polls by itself");
 
     # The other tab takes the lock once the first is closed.
 
@@ -601,7 +601,7 @@ _EOC_
     });
     $server->publish($name, 2);
     wait_heard($two, 'a', 2);
-    is_deeply(heard($two, 'a'), [ 1, 2 ], "$title: until it is their turn");
+    is_deeply(heard($two, 'a'), [ 1, 2 ], "$title: until it gets the lock");
 }
 
 sub behind {
@@ -618,9 +618,9 @@ sub behind {
     wait_heard($two, 'a', 5);
     $server->publish($name, 6);
     wait_heard($_->[0], 'a', $_->[1]) for [ $one, 1 ], [ $two, 6 ];
-    is_deeply(heard($one, 'a'), [ 6 ], "$title: the first begins now");
+    is_deeply(heard($one, 'a'), [ 6 ], "$title: the first stream begins now");
     is_deeply(heard($two, 'a'), [ 1 .. 6 ],
-              "$title: the other at the beginning");
+              "$title: the other stream at the beginning");
     $server->wait_waiting(1);
 
     # A stream whose iterator does not read gets no more than its queue holds.
@@ -635,7 +635,8 @@ _EOC_
     $two->wait_for('stream.cursor?.since_time === 0', 'it to begin');
     $server->publish($name, $_) for 7 .. 200;
     wait_heard($one, 'a', 195);
-    is($two->run('return stream.state'), 'paused', "$title: a slow one pauses");
+    is($two->run('return stream.state'), 'paused',
+       "$title: a slow stream pauses");
 
     my $all = $two->run_async(<<'_EOC_');
         (async () => {
@@ -645,9 +646,10 @@ _EOC_
         })();
 _EOC_
 
-    is_deeply($all, [ 1 .. 200 ], "$title: and hears all");
-    is_deeply(heard($one, 'a'), [ 6 .. 200 ], "$title: as the others do");
-    is_deeply(heard($two, 'a'), [ 1 .. 200 ], "$title: each of them");
+    is_deeply($all, [ 1 .. 200 ], "$title: and gets all events");
+    is_deeply(heard($one, 'a'), [ 6 .. 200 ],
+              "$title: so does the first stream");
+    is_deeply(heard($two, 'a'), [ 1 .. 200 ], "$title: and the other");
 }
 
 sub shared_restart {
@@ -663,14 +665,14 @@ sub shared_restart {
     $server->stop;
     $_->wait_for('got.a.errors.length >= 2', 'errors') for @tabs;
     is($_->run('return got.a.errors[0]'), 'no answer',
-       "$title: both are told") for @tabs;
+       "$title: both tabs get the error") for @tabs;
     $server->start_again;
     $server->publish($name, 2);
     wait_heard($_, 'a', 3) for @tabs;
-    is_deeply(heard($_, 'a'), [ 1, 'missed', 2 ], "$title: and of what is lost")
+    is_deeply(heard($_, 'a'), [ 1, 'missed', 2 ], "$title: and \"missed\"")
         for @tabs;
     is($_->run('return got.a.states.includes("broken")'), 1,
-       "$title: and how it is") for @tabs;
+       "$title: and the state of the connection") for @tabs;
 }
 
 sub without_locks {
@@ -684,7 +686,8 @@ sub without_locks {
     $server->wait_waiting(2);
     $server->publish($name, 1);
     wait_heard($_, 'a', 1) for @tabs;
-    is_deeply(heard($_, 'a'), [ 1 ], "$title: each polls for itself") for @tabs;
+    is_deeply(heard($_, 'a'), [ 1 ],
+              "$title: each tab polls for itself") for @tabs;
 }
 
 sub network {
@@ -710,7 +713,7 @@ sub network {
         my $at = $window->run('return performance.now()');
         $window->wait_for("performance.now() > $at + 1100", 'that');
         is($window->run('return got.a.stream.state'), 'offline',
-           "$title: round $round, as long as it is");
+           "$title: round $round, while the network is away");
 
         # A poll that is under way may still be answered; the next one fails.
 
@@ -726,9 +729,9 @@ sub network {
         $server->wait_waiting(1);
     }
 
-    is_deeply(heard($window, 'a'), [ 1 .. 5 ], "$title: all of it, once");
+    is_deeply(heard($window, 'a'), [ 1 .. 5 ], "$title: all events, once");
     is($window->run('return got.a.stream.state'), 'listening',
-       "$title: it says so");
+       "$title: the state says so");
 }
 
 sub loaded_again {
@@ -769,9 +772,9 @@ sub loaded_again {
         wait_heard($tabs[1], 'a', 200);
         $tabs[0]->wait_for('all().endsWith(" 200 ")', 'the last one');
         is($tabs[0]->run('return all()'), join('', map { "$_ " } 1 .. 200),
-           "$title: it goes on where it was, shared: $shared");
+           "$title: it continues from its cursor, shared: $shared");
         is_deeply(heard($tabs[1], 'a'), [ 1 .. 200 ],
-                  "$title: the other as ever, shared: $shared");
+                  "$title: the other tab has all events, shared: $shared");
 
         $_->run('got.a.stream.close(); sessionStorage.clear()') for @tabs;
         $server->wait_waiting(0);

@@ -68,10 +68,10 @@ my %share = map { $_->[0] => 100 * $_->[1]{used} / $_->[1]{size} }
 cmp_ok($share{$tag}, '>', $share{events}, 'a small zone is mostly index');
 shows('used', sprintf('%.0f%%', $share{$tag}), 'the fullest zone');
 like(foot('used'), qr/\Q of 64 kB, index included · $tag, the fullest\E$/,
-     'and which it is');
+     'and its name');
 
 park(7);
-shows('waiting', '7', 'those that wait are counted');
+shows('waiting', '7', 'parked polls are counted');
 push @parked, get('/small?timeout=100');
 $server->wait_waiting(8);
 shows('waiting', '8', 'in all zones');
@@ -114,8 +114,8 @@ $server->wait_waiting(0);
 shows('waiting', '0', 'their worker leaves');
 $_->sock->close for splice @parked;
 park(6);
-shows('waiting', '6', 'and others come to the new one');
-appears('published', '3 in all', 'what was counted is not forgotten');
+shows('waiting', '6', 'and polls come to the new worker');
+appears('published', '3 in all', 'the counters continue');
 is_deeply($window->run('return said'), [], 'the page has noticed nothing');
 is(holes('waiting'), 1, 'and has no hole');
 
@@ -128,9 +128,9 @@ $window->wait_for('/^nginx does not answer, for \d+ s$/.test('
                   'the page to notice');
 shows('waiting', "\x{2013}", 'no number is made up');
 $server->start_again;
-shows('waiting', '0', 'it comes back');
+shows('waiting', '0', 'the dashboard shows the new nginx');
 is($window->find('.state')->text, 'live', 'and says so');
-is(holes('waiting'), 2, 'what nobody counted is a hole');
+is(holes('waiting'), 2, 'the time without nginx is a hole');
 ok($window->run('return [...document.querySelectorAll(".line")].every('
                 . 'e => !/NaN|Infinity/.test(e.getAttribute("d")))'),
    'numbers everywhere');
@@ -212,7 +212,7 @@ _EOC_
         $window->open($url);
         $window->wait_for('window.asked > 125', 'two minutes');
         shows('waiting', $waiting, "$name, $size->[0] wide");
-        is_deeply($window->run(misfits()), [], 'everything has its room');
+        is_deeply($window->run(misfits()), [], 'every element fits');
         pictures($name, @$size) if $ENV{LONGPOLL_SCREENSHOTS};
     }
 
@@ -222,7 +222,7 @@ _EOC_
 
 $browser->end;
 $server->stop;
-is_deeply([$server->alerts], [], 'nor is nginx alarmed');
+is_deeply([$server->alerts], [], 'the error log has no alerts');
 
 done_testing();
 

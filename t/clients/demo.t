@@ -55,18 +55,18 @@ pass('both windows wait at once');
 name($one, 'Ann');
 say_in($one, 'hello <b>you</b> & "all"');
 is(heard($two, 1), 'Ann: hello <b>you</b> & "all"',
-   'what one window says stands in the other, as text');
-is(heard($one, 1), 'You: hello <b>you</b> & "all"', 'and in its own');
+   'the other window shows the message, as text');
+is(heard($one, 1), 'You: hello <b>you</b> & "all"', 'and so does the own one');
 name($two, 'ann');
 is($two->wait_for('document.querySelector(".note")?.textContent', 'a note'),
-   'The name ann is taken.', 'a name is there once');
+   'The name ann is taken.', 'a name that is taken is refused');
 name($two, 'Ben <i>Bo</i>');
 say_in($two, "\x{e9}\x{1f437}");
 is(heard($one, 2), "Ben <i>Bo</i>: \x{e9}\x{1f437}",
    'and the other way round, names as text, too');
-is($two->find('#text')->property('value'), '', 'what was sent is cleared');
+is($two->find('#text')->property('value'), '', 'a sent text is cleared');
 is_deeply([people($one), people($two)], ['Ben <i>Bo</i>', 'Ann'],
-          'each knows of the other');
+          'each window lists the other user');
 
 
 # the printed lines
@@ -76,16 +76,17 @@ my ($poll, $publish) = $said =~ /^(curl '[^\n]+)\n\n(curl -d [^\n]+)\n/m;
 open my $out, '-|', "$poll 2>/dev/null" or die "$poll: $!\n";
 
 wait_waiting(3);
-is(`$publish 2>/dev/null`, '{"success": true}', 'the printed publish is taken');
+is(`$publish 2>/dev/null`, '{"success": true}',
+   'the printed publish is accepted');
 like(join('', <$out>), qr/^\{"events":\[\{.*"data":"hello".*\}\]\}$/,
-     'the printed poll gets it');
-is(heard($_, 3), 'somebody, by curl: hello', 'so do the windows')
+     'the printed poll gets the message');
+is(heard($_, 3), 'somebody, by curl: hello', 'and so do the windows')
     for $one, $two;
 
 (my $forged = $publish) =~ s/'hello'/'{"from":{"name":"Ann"},"text":"x"}'/;
 `$forged 2>/dev/null -H 'Content-Type: application/json'`;
 is(heard($two, 4), 'somebody, by curl: {"from":{"name":"Ann"},"text":"x"}',
-   'it speaks for nobody else');
+   'a publish by curl cannot name another sender');
 
 for my $path (qw( lobby join say broadcast )) {
     is($http->post($url . $path, { headers => { Origin => 'http://a.example' },
@@ -99,12 +100,12 @@ for my $path (qw( lobby join say broadcast )) {
 choose($two, 'garden');
 say_in($two, 'anybody here?');
 is($one->wait_for(new_in('garden'), 'the garden'), '1',
-   'another room counts what is new');
+   'another room counts its new messages');
 choose($one, 'garden');
-is(heard($one, 1), 'Ben <i>Bo</i>: anybody here?', 'and has it');
+is(heard($one, 1), 'Ben <i>Bo</i>: anybody here?', 'and shows them');
 choose($one, 'lobby');
 is(heard($one, 4), 'somebody, by curl: {"from":{"name":"Ann"},"text":"x"}',
-   'the first is as it was');
+   'the first room shows its messages');
 
 
 # in private
@@ -121,16 +122,17 @@ say_in($one, 'only for you');
 is($two->wait_for(new_in('Ann'), 'a private message'), '1',
    'a private message is counted');
 choose($two, 'Ann');
-is(heard($two, 1), 'Ann: only for you', 'and reaches whom it is for');
-is(heard($one, 1), 'You: only for you', 'and who sent it');
+is(heard($two, 1), 'Ann: only for you', 'and reaches its receiver');
+is(heard($one, 1), 'You: only for you', 'and its sender');
 say_in($two, 'understood');
 is(heard($one, 2), 'Ben <i>Bo</i>: understood', 'and back');
 
 choose($one, 'lobby');
 say_in($one, 'goes to all');
-is(heard($three, 6), 'Ann: goes to all', 'the third window hears what follows');
+is(heard($three, 6), 'Ann: goes to all',
+   'the third window gets the next public message');
 unlike($three->run('return document.body.textContent'),
-       qr/only for you|understood/, 'and nothing of what was between');
+       qr/only for you|understood/, 'and no private message');
 
 my ($ann, $ben, $cleo) = map { token($_) } $one, $two, $three;
 my %id = map { $_->{name} => $_->{id} } @{ people_event($cleo) };
@@ -142,23 +144,24 @@ for my $args ('', map { "&category=$_" } "private:$id{Ann}",
 {
     my $own = polled($cleo, $args);
 
-    like($own, qr/goes to all/, "a poll by hand$args: the rooms");
-    unlike($own, qr/only for you|understood|"private:/, 'and not the others');
+    like($own, qr/goes to all/, "a poll by hand$args gets the rooms");
+    unlike($own, qr/only for you|understood|"private:/,
+           'and no private category of others');
 }
 
 
 like(polled($ben), qr/"category":"private:\Q$id{'Ben <i>Bo<\/i>'}\E"/,
-     'whose they are has them');
+     'the owner of a private category gets it');
 is($http->get("${url}events?timeout=1&since_time=0")->{status}, 401,
-   'without a token there is nothing');
+   'a poll without a token is refused');
 is(status_of($cleo x 2, 'events?timeout=1&since_time=0'), 401,
-   'nor with a wrong one');
+   'and so is one with a wrong token');
 is(status_of($cleo, $_), 404, "$_ is not for browsers")
     for qw( auth publish people.pl run/people.sock );
 is($http->post("${url}say", {
     headers => { Authorization => "Bearer $cleo" },
     content => qq({"to":"private:$id{Ann}","text":"x"}) })->{status}, 404,
-   'nor may one talk into a category');
+   'a browser may not publish to a category');
 
 
 # the explanations below the chat
@@ -168,7 +171,7 @@ $one->size(1440, 900);
 my ($top, @below) = map { $_->text } $one->find_all('#requests li');
 
 like($top, qr{^GET[ ]/events\?timeout=25&since_time=\d+&last_id=[-0-9a-f]{36}
-              \nparked,}x, 'the parked poll is shown');
+              \nparked,}x, 'the page shows the parked poll');
 ok((grep { /^GET.*200 after .*goes to all/s } @below), 'and the answers');
 
 my $conf = slurp("$root/demo/nginx.conf") =~ s/\b8080\b/$port/r;
@@ -179,7 +182,7 @@ is($one->find('#conf')->property('textContent'), pieces($conf, 'chat'),
 $two->size(390, 844);
 ok(!shown($two, '#under'), 'a phone has the chat first');
 $two->find('#toggle')->click;
-ok(shown($two, '#under'), 'and the rest behind a button');
+ok(shown($two, '#under'), 'and a button shows the rest');
 $two->find('#toggle')->click;
 ok(fits($_), 'nothing is wider than the window') for $one, $two;
 
@@ -192,15 +195,16 @@ $three->wait_for('document.getElementById("state").textContent.startsWith('
 is($three->wait_for('document.querySelector("#conf b")'
                     . ' && document.getElementById("conf").textContent',
                     'nginx.conf'),
-   pieces($conf, 'broadcast'), 'the broadcast shows its own');
+   pieces($conf, 'broadcast'), 'the broadcast shows its piece of nginx.conf');
 $http->post("${url}broadcast", { content => '{"client-id":"<b>1</b>"}' });
 is($three->wait_for('document.querySelector("#heard li")?.textContent',
                     'a message'),
-   'somebody else{"client-id":"<b>1</b>"}', 'and what is not of its page');
-wait_until('who left to be away' => sub {
+   'somebody else{"client-id":"<b>1</b>"}',
+   'and messages that are not of its form');
+wait_until('the user who left' => sub {
     !grep { $_ eq 'Cleo' } people($one);
 });
-pass('who leaves is not listed any more');
+pass('a user who left is not listed any more');
 
 $three->open("${url}dashboard.html");
 $three->wait_for(figure('waiting') . ' === "2"', 'the polls to be counted');
@@ -226,7 +230,7 @@ wait_until('new workers only' => sub {
 wait_waiting(2);
 choose($one, 'Ben <i>Bo</i>');
 say_in($one, 'after it');
-is(heard($two, -1), 'Ann: after it', 'private talks go on over a reload');
+is(heard($two, -1), 'Ann: after it', 'private talks continue over a reload');
 choose($one, 'lobby');
 $three->wait_for(figure('waiting') . ' === "2"', 'the polls to be counted');
 is($three->find('.dashboard .state')->text, 'live',
@@ -249,7 +253,7 @@ is($one->wait_for('[...document.querySelectorAll("#state[data-state=broken]")]'
 say_in($one, 'lost?', 1);
 like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
                     . '?.textContent', 'a note'),
-     qr/^Not sent: /, 'what cannot be sent is told');
+     qr/^Not sent: /, 'the page says what it could not send');
 is($one->find('#text')->property('value'), 'lost?', 'and kept');
 
 ($run) = start();
@@ -260,11 +264,11 @@ wait_until('both to know each other' => sub {
 pass('both windows come back, under their names');
 $one->find('#form button')->click;
 choose($two, 'lobby');
-is(heard($two, -1), 'Ann: lost?', 'it goes on where it was');
+is(heard($two, -1), 'Ann: lost?', 'the lobby continues');
 choose($two, 'Ann');
 say_in($two, 'still only for you');
 is($one->wait_for(new_in('Ben <i>Bo</i>'), 'a private message'), '1',
-   'in private, too');
+   'and so does the private talk');
 
 
 # the end
@@ -272,7 +276,7 @@ is($one->wait_for(new_in('Ben <i>Bo</i>'), 'a private message'), '1',
 $browser->end;
 stop();
 ok(!IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port"),
-   'nobody listens any more');
+   'the port is closed');
 ok(!-e "$root/build/run", 'no file is left');
 
 done_testing();

@@ -51,12 +51,12 @@ like($one->find('#state')->text,
      qr/^registered as \d+\$[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
      'a window has registered');
 isnt($one->find('#state')->text, $two->find('#state')->text,
-     'and the other is another');
+     'and the other has another id');
 
 say_in($one, 'Ann', 'hello <b>you</b> & "all"');
 is(heard($two, 1), 'Ann|hello <b>you</b> & "all"',
-   'what one window says stands in the other, as text');
-is(heard($one, 1), 'Ann|hello <b>you</b> & "all"', 'and in its own');
+   'the other window shows the message, as text');
+is(heard($one, 1), 'Ann|hello <b>you</b> & "all"', 'and so does the own one');
 say_in($two, 'Ben', "\x{e9}\x{1f437}\\");
 is(heard($one, 2), "Ben|\x{e9}\x{1f437}\\", 'and the other way round');
 
@@ -70,7 +70,7 @@ for my $n (3 .. 12) {
 }
 
 for my $window ($one, $two) {
-    is(heard($window, $_), "curl|m$_", "and heard, in order") for 3 .. 12;
+    is(heard($window, $_), "curl|m$_", "and shown, in order") for 3 .. 12;
 }
 
 
@@ -82,7 +82,7 @@ wait_until('time-outs' => sub { $server->status('broadcast')->{timeouts} >= 4 })
 $server->reload;
 $server->wait_waiting(2);
 say_in($one, 'Ann', 'still there?');
-is(heard($_, 13), 'Ann|still there?', 'it goes on') for $one, $two;
+is(heard($_, 13), 'Ann|still there?', 'both windows continue') for $one, $two;
 is(join(' ', map { $_->find('#state')->text } $one, $two), $ids,
    'with the same ids');
 
@@ -95,7 +95,7 @@ $one->wait_for('document.getElementById("state").textContent === '
 $server->start_again;
 $server->wait_waiting(2);
 say_in($two, 'Ben', 'back');
-is(heard($_, 14), 'Ben|back', 'a new nginx knows nobody, they register')
+is(heard($_, 14), 'Ben|back', 'a new nginx knows no client, both register')
     for $one, $two;
 is(() = ($one->find_all('#heard li')), 14, 'each message once');
 

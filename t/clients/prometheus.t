@@ -59,7 +59,7 @@ is($got{size_bytes}, $zone->{size}, 'size is what the JSON says');
 # Checks that promtool can fail.
 
 my ($ok) = promtool("longpoll_x_total 1\nlongpoll_x_total 2\n");
-ok(!$ok, 'promtool refuses what is wrong');
+ok(!$ok, 'promtool refuses a wrong page');
 
 done_testing();
 
@@ -74,8 +74,8 @@ sub check {
 
     my ($ok, $said) = promtool($r->{content});
 
-    ok($ok, "$what: promtool takes it");
-    is($said, '', "$what: and has nothing to say");
+    ok($ok, "$what: promtool accepts it");
+    is($said, '', "$what: and prints nothing");
 }
 
 sub promtool {

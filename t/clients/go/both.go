@@ -132,7 +132,7 @@ func both(l library) []aCase {
 		}})
 	}
 
-	promise("a parked poll gets what is published", func(p person) {
+	promise("a parked poll gets the event", func(p person) {
 		o := p.options()
 		s := p.open(o)
 		p.waiting(1)
@@ -147,7 +147,7 @@ func both(l library) []aCase {
 		p.nothing(s)
 	})
 
-	promise("it gets nothing of other categories", func(p person) {
+	promise("a poll gets no events of other categories", func(p person) {
 		o, other := p.options(), p.options()
 		s := p.open(o)
 		p.waiting(1)
@@ -183,7 +183,7 @@ func both(l library) []aCase {
 		p.gets(s, o.category, now...)
 	})
 
-	promise("since leaves out what is older", func(p person) {
+	promise("since leaves out older events", func(p person) {
 		o := p.options()
 		p.publish(o, "old", "older")
 		o.since = p.nextSecond()
@@ -195,7 +195,7 @@ func both(l library) []aCase {
 		p.nothing(s)
 	})
 
-	promise("whoever comes back later goes on from then", func(p person) {
+	promise("a client that comes back continues from its cursor", func(p person) {
 		o := p.options()
 		s := p.open(o)
 		p.waiting(1)
@@ -273,7 +273,7 @@ func both(l library) []aCase {
 		})
 	}
 
-	guarded("basic auth lets in who knows the password",
+	guarded("basic auth admits a client with the password",
 		"/private", "HTTP response code: 401",
 		func(o *options) { o.user, o.password = "bob", "secret" },
 		func(o *options) {},
@@ -306,7 +306,7 @@ func both(l library) []aCase {
 		p.is(err.Error(), "HTTP response code: 404", "a publish")
 	})
 
-	promise("wrong arguments have the status that was asked for",
+	promise("wrong arguments get the configured status",
 		func(p person) {
 			o := p.options()
 			o.events, o.timeout = "/strict", 31
@@ -369,7 +369,7 @@ func both(l library) []aCase {
 			p.nothing(s)
 		})
 
-	promise("the server goes and comes back, the client goes on",
+	promise("the server stops and starts, the client continues",
 		func(p person) {
 			o := p.options()
 			s := p.open(o)

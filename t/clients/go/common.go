@@ -110,7 +110,7 @@ func commonCases() []aCase {
 				t.tells(r)
 			}},
 
-		{"common-library: without a cursor there is only what comes now",
+		{"common-library: without a cursor a poll gets only new events",
 			func(t *trial) {
 				o := t.options()
 				l := common{}
@@ -171,7 +171,7 @@ func commonCases() []aCase {
 			}
 		}},
 
-		{"common-library: a refused publish is told why", func(t *trial) {
+		{"common-library: a refused publish gets the reason", func(t *trial) {
 			answer, err := long_polling.Publish(t.url+"/publish", patience,
 				nil, long_polling.PublishRequest{Data: "x"}, "", "", single())
 			t.must(err == nil, "publish: %v", err)

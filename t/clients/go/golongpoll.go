@@ -35,7 +35,7 @@ func golongpollCases() []aCase {
 			}
 		}},
 
-		{"golongpoll: wrong arguments are told in golongpoll's words",
+		{"golongpoll: wrong arguments give golongpoll's error texts",
 			func(t *trial) {
 				p := person{t, g}
 				const prefix = "Longpoll API error message: "

@@ -170,7 +170,7 @@ test("without a pause between answers", async () => {
 }, 150000);
 
 
-test("missed, in its place", async () => {
+test("missed comes between the events around the gap", async () => {
   const name = category("small");
   const client = at("/small");
   const got = listen(client.subscribe(name));
@@ -201,7 +201,7 @@ test("missed, in its place", async () => {
 });
 
 
-test("a storage keeps the place of what was dealt with", async () => {
+test("a storage keeps the cursor of the last handled event", async () => {
   const name = category("stored");
   const kept = storage();
   const options = { storage: kept, start: "beginning" };
@@ -273,7 +273,7 @@ test("close and abort", async () => {
 });
 
 
-test("what is no answer of ours is an error, and asked again", async () => {
+test("a foreign answer is an error, and the client asks again", async () => {
   const cases = {
     "/says/401": [401, "the server answered 401", false],
     "/says/403": [403, "the server answered 403", false],
@@ -314,7 +314,7 @@ test("what is no answer of ours is an error, and asked again", async () => {
 });
 
 
-test("time-outs that come at once are not asked for at once", async () => {
+test("time-outs that come at once do not make a loop", async () => {
   const { asked, fetch } = counted();
   const got = listen(at("/early", { fetch, retry: { min: 0.2, max: 0.2 } })
                      .subscribe("farm"));
@@ -386,7 +386,7 @@ test("nginx goes, and comes back with another zone", async () => {
 });
 
 
-test("a poll that hangs is given up and made again", async () => {
+test("the client gives up a poll that hangs, and polls again", async () => {
   const name = category("hang");
   const got = listen(longpoll.subscribe(name, { timeout: 1, margin: 0.5 }));
 
@@ -492,7 +492,7 @@ function lossyFetch(keys) {
 }
 
 
-test("what is published, and what is refused", async () => {
+test("nginx accepts or refuses a publish", async () => {
   const { asked, fetch } = counted();
   const got = listen(at("/own").subscribe([], { start: "beginning" }));
   const own = at("/own", { fetch });
@@ -580,7 +580,7 @@ test("headers, and URLs with arguments of their own", async () => {
 });
 
 
-test("listeners and iterators hear the same", async () => {
+test("listeners and iterators get the same", async () => {
   const name = category("both");
   const stream = longpoll.subscribe(name);
   const got = listen(stream);
