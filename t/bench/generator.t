@@ -143,7 +143,7 @@ for my $mode (qw(publish catchup)) {
 {
     my ($code, $said, %figure) = run('golongpoll', 'status', '-c 20 park');
     is($code, 1, 'a parked poll that is answered fails the run');
-    ok($figure{bad}, 'and is told');
+    ok($figure{bad}, 'and is counted');
 }
 
 # The page documents every option.

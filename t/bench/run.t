@@ -23,7 +23,7 @@ my @how   = (qw(--quick --server longpoll --out), $dir,
              map { ('--case', $_) } @cases);
 my $said  = `$root/bench/run.pl @how 2>&1`;
 
-is($?, 0, 'it ends well') or diag($said);
+is($?, 0, 'the program succeeds') or diag($said);
 
 my $page = slurp('performance.md');
 
@@ -44,7 +44,7 @@ for my $workers (1, 2, 4) {
 }
 
 like($page, qr/^\| fan-out .* \| 1, 2, 4 workers \| [\d., ]+ \| [\d.]+ x \| - \| flat \|$/m,
-     'how it grows, in a line');
+     'a row says how it grows');
 
 for my $what ('publish 100 B', 'publish, delivery and next poll',
               'catch-up of 250 x 100 B')
@@ -57,7 +57,7 @@ like($page, qr/^Goals: \d of 1 met/m, 'how many goals are met');
 
 for my $name (qw(cpu memory by-workers)) {
     my $svg = slurp("performance/$name.svg");
-    like($svg, qr{\A<svg .*</svg>\n\z}s, "$name.svg is a whole one");
+    like($svg, qr{\A<svg .*</svg>\n\z}s, "$name.svg is complete");
     unlike($svg, qr/nan|inf\b/i, "$name.svg has only numbers");
 
     my %open;

@@ -139,7 +139,7 @@ sub packages {
 
     is($theirs, $ours, "$suite: and has the symbols and libraries of make's");
     like(inside('build', 'readelf', '-d', "$dir$so"), qr/BIND_NOW/,
-         "$suite: all is bound when it is loaded");
+         "$suite: all symbols are bound when the module is loaded");
 
     return $deb;
 }
@@ -185,7 +185,7 @@ sub installs {
                               copyright changelog.gz examples/index.html )),
         '/usr/share/javascript/nginx-longpoll/longpoll.js';
     is("@absent", '',
-       "$suite: with the client, the demo and what there is to read");
+       "$suite: with the client, the demo and the pages");
 
     # the links of the README, but for the licence, which is in `copyright`
 
@@ -211,20 +211,20 @@ sub enables {
     my $again = "apt-get install -y --reinstall $file";
 
     inside('use', 'sh', '-c', $again);
-    ok(links_in('use', $link), "$suite: installed again it is enabled");
+    ok(links_in('use', $link), "$suite: the reinstalled module is enabled");
 
     inside('use', 'rm', $link);
     inside('use', 'sh', '-c', $again);
-    ok(!links_in('use', $link), "$suite: what was disabled stays disabled");
+    ok(!links_in('use', $link), "$suite: a disabled module stays disabled");
 
     inside('use', 'ln', '-sf', '/usr/share/nginx/modules-available/'
                               . 'mod-http-longpoll.conf', $link);
     inside('use', 'apt-get', 'remove', '-y', $package);
-    ok(!links_in('use', $link), "$suite: removed it is not");
+    ok(!links_in('use', $link), "$suite: a removed module is not enabled");
     is(inside('use', 'nginx', '-qt'), '', "$suite: and nginx does not miss it");
 
     inside('use', 'sh', '-c', $again);
-    ok(links_in('use', $link), "$suite: come back it is enabled again");
+    ok(links_in('use', $link), "$suite: the module that comes back is enabled");
 }
 
 sub purges {
@@ -233,8 +233,8 @@ sub purges {
     is(inside('use', 'find', '/', '-xdev', '-iname', '*longpoll*',
               '-not', '-path', '/srv/*', '-not', '-path', '/proc/*',
               '-not', '-path', '/var/cache/apt/*'),
-       '', "$suite: purged it leaves nothing");
-    is(inside('use', 'nginx', '-qt'), '', "$suite: but an nginx that works");
+       '', "$suite: the purged package leaves no file");
+    is(inside('use', 'nginx', '-qt'), '', "$suite: and nginx works");
 }
 
 
