@@ -254,7 +254,7 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
         ngx_http_longpoll_notify_wake(wake);
     }
 
-    ngx_http_longpoll_point("told");
+    ngx_http_longpoll_point("wakeup");
 
     ctx->result = NGX_HTTP_LONGPOLL_PUBLISHED;
     ctx->last = last->uuid;
