@@ -2,12 +2,12 @@ package Longpoll::Commands;
 
 # Runs the commands of a page, and compares their output with the page's.
 #
-#     my $commands = Longpoll::Commands->new($conf);   # a started Longpoll::Pages
-#     $commands->block($where, $text);                 # a check for each command
-#     $commands->block($where, $text, waits => 1);     # parks its polls first
-#     $commands->finish;                               # checks the parked polls
-#     $commands->background($command);                 # output is not checked
-#     $commands->matches($expected, $got)              # compares two outputs
+#     my $commands = Longpoll::Commands->new($conf);  # a Longpoll::Pages
+#     $commands->block($where, $text);                # a check for each command
+#     $commands->block($where, $text, waits => 1);    # parks its polls first
+#     $commands->finish;                              # checks the parked polls
+#     $commands->background($command);                # output is not checked
+#     $commands->matches($expected, $got)             # compares two outputs
 #
 # A block has commands behind `$ `, each followed by its output.  A command may
 # continue on the next line behind a backslash.  The ports in the commands are
