@@ -5,10 +5,12 @@
  * src/conf/ parses the directives.  nginx calls, in this order:
  *
  *   init_main_conf  the whole of http is read: every zone is declared
- *   init_zone       makes the memory of a zone, or finds it again in a reload.
- *                   The reload may still fail later, so init_zone changes
- *                   nothing in a zone that workers use.  A zone of another size
- *                   is a new zone, and takes over what the old one has.
+ *   init_zone       makes the memory of a zone, or finds it again in a reload,
+ *                   and takes what else the configuration needs.  An error here
+ *                   refuses the reload.  The reload may still fail later, so
+ *                   init_zone changes nothing in a zone that workers use.  A
+ *                   zone of another size is a new zone, and takes over what the
+ *                   old one has.
  *   init_module     the reload has succeeded, or nginx starts: loads the files
  *                   of new zones, and sets the new parameters.  An error here
  *                   ends the master.
@@ -214,6 +216,12 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    if (!ngx_test_config
+        && ngx_http_longpoll_notify_hold(z->cycle) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (old && (u_char *) old->sh > shm_zone->shm.addr
         && (u_char *) old->sh < shm_zone->shm.addr + shm_zone->shm.size)
     {
@@ -365,10 +373,6 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
 
     if (ngx_test_config || lmcf == NULL) {
         return NGX_OK;
-    }
-
-    if (ngx_http_longpoll_notify_init_module(cycle) != NGX_OK) {
-        return NGX_ERROR;
     }
 
     ref = lmcf->references.elts;

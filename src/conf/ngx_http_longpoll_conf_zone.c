@@ -125,6 +125,7 @@ ngx_http_longpoll_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     z->size = zone.size;
     z->conf = zone.conf;
     z->persist = zone.persist;
+    z->cycle = cf->cycle;
 
     ref->shm_zone->data = z;
 

@@ -439,6 +439,7 @@ struct ngx_http_longpoll_zone_s {
     size_t                           size;      /* as configured */
     ngx_str_t                        persist;   /* path of its file; or none */
     ngx_http_longpoll_zone_conf_t    conf;      /* as this cycle wants it */
+    ngx_cycle_t                     *cycle;     /* whose configuration has it */
 
     ngx_shmtx_t                     *mutex;     /* the slab pool's, because
                                                    nginx's master unlocks it

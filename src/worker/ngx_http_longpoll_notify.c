@@ -39,6 +39,9 @@ typedef struct {
 } ngx_http_longpoll_shared_sh_t;
 
 
+static ngx_int_t ngx_http_longpoll_notify_make(ngx_log_t *log);
+static void ngx_http_longpoll_notify_release(void *data);
+static void ngx_http_longpoll_notify_free(ngx_uint_t n);
 static void ngx_http_longpoll_notify_event(ngx_event_t *ev,
     ngx_event_handler_pt handler, ngx_log_t *log);
 static ngx_int_t ngx_http_longpoll_notify_claim(void);
@@ -52,6 +55,7 @@ static void ngx_http_longpoll_notify_closing_handler(ngx_event_t *ev);
 
 ngx_uint_t  ngx_http_longpoll_notify_number;
 
+static ngx_uint_t                            ngx_http_longpoll_notify_holders;
 static ngx_shm_t                             ngx_http_longpoll_notify_shm;
 static ngx_http_longpoll_notify_sh_t        *ngx_http_longpoll_notify_table;
 static int        ngx_http_longpoll_notify_fds[NGX_HTTP_LONGPOLL_WORKERS];
@@ -71,22 +75,45 @@ static ngx_event_t                           ngx_http_longpoll_notify_closing;
 
 
 ngx_int_t
-ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle)
+ngx_http_longpoll_notify_hold(ngx_cycle_t *cycle)
 {
-    ngx_uint_t  i;
+    ngx_pool_cleanup_t  *cln;
 
-    if (ngx_test_config || ngx_http_longpoll_notify_table) {
-        return NGX_OK;
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
     }
 
-    ngx_http_longpoll_notify_shm.size = NGX_HTTP_LONGPOLL_WORKERS
-                                      * sizeof(ngx_http_longpoll_notify_sh_t)
-                                      + NGX_HTTP_LONGPOLL_NOTIFY_NAMES
-                                      * sizeof(ngx_http_longpoll_shared_sh_t);
-    ngx_str_set(&ngx_http_longpoll_notify_shm.name, "longpoll_notify");
-    ngx_http_longpoll_notify_shm.log = cycle->log;
+    if (ngx_http_longpoll_notify_holders == 0
+        && ngx_http_longpoll_notify_make(cycle->log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    if (ngx_shm_alloc(&ngx_http_longpoll_notify_shm) != NGX_OK) {
+    ngx_http_longpoll_notify_holders++;
+
+    cln->handler = ngx_http_longpoll_notify_release;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_notify_make(ngx_log_t *log)
+{
+    ngx_shm_t   *shm;
+    ngx_uint_t   i;
+
+    shm = &ngx_http_longpoll_notify_shm;
+
+    shm->size = NGX_HTTP_LONGPOLL_WORKERS
+                * sizeof(ngx_http_longpoll_notify_sh_t)
+                + NGX_HTTP_LONGPOLL_NOTIFY_NAMES
+                * sizeof(ngx_http_longpoll_shared_sh_t);
+    ngx_str_set(&shm->name, "longpoll_notify");
+    shm->log = log;
+
+    if (ngx_shm_alloc(shm) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -94,16 +121,45 @@ ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle)
         ngx_http_longpoll_notify_fds[i] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
         if (ngx_http_longpoll_notify_fds[i] == -1) {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                          "longpoll: eventfd() failed");
+            ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                          "longpoll: eventfd() failed; it needs %d file "
+                          "descriptors", NGX_HTTP_LONGPOLL_WORKERS);
+            ngx_http_longpoll_notify_free(i);
             return NGX_ERROR;
         }
     }
 
     ngx_http_longpoll_notify_table =
-                  (ngx_http_longpoll_notify_sh_t *)
-                                             ngx_http_longpoll_notify_shm.addr;
+                                   (ngx_http_longpoll_notify_sh_t *) shm->addr;
+
     return NGX_OK;
+}
+
+
+static void
+ngx_http_longpoll_notify_release(void *data)
+{
+    if (--ngx_http_longpoll_notify_holders == 0) {
+        ngx_http_longpoll_notify_free(NGX_HTTP_LONGPOLL_WORKERS);
+    }
+}
+
+
+/* n: how many eventfds there are */
+
+static void
+ngx_http_longpoll_notify_free(ngx_uint_t n)
+{
+    while (n) {
+        (void) close(ngx_http_longpoll_notify_fds[--n]);
+    }
+
+    /* the pool's log may be gone */
+
+    ngx_http_longpoll_notify_shm.log = ngx_cycle->log;
+    ngx_shm_free(&ngx_http_longpoll_notify_shm);
+
+    ngx_http_longpoll_notify_table = NULL;
 }
 
 

@@ -8,9 +8,10 @@
  *                  notified   0      1      0            0
  *   inherited      eventfd   [ ]    [ ]    [ ]          [ ]
  *
- * The master makes the table and the eventfds before the first worker, and
- * keeps them over reloads; so every process has every eventfd.  A worker claims
- * a number, which is its bit in every set of workers and in every zone.
+ * The master makes the table and the eventfds for the first configuration with
+ * a zone, where a reload can still be refused, and keeps them until one without
+ * a zone has taken its place; so every process has every eventfd.  A worker
+ * claims a number, which is its bit in every set of workers and in every zone.
  *
  *     claim   compare and swap of the owner word, if it is 0 or its process is
  *             dead; then reap: what the dead process left in the zones is ended
@@ -52,8 +53,12 @@ typedef struct {
 } ngx_http_longpoll_notify_handlers_t;
 
 
-/* in the master, once: makes the table and the eventfds; NGX_OK or NGX_ERROR */
-ngx_int_t ngx_http_longpoll_notify_init_module(ngx_cycle_t *cycle);
+/*
+ * In the master: the cycle holds the table and the eventfds until its pool is
+ * destroyed, and the first holder makes them.  A cycle may hold them more than
+ * once.  NGX_OK; NGX_ERROR, which is logged: this cycle cannot run.
+ */
+ngx_int_t ngx_http_longpoll_notify_hold(ngx_cycle_t *cycle);
 
 /*
  * In a worker: claims a number, and has nginx's event loop read its eventfd.  A
