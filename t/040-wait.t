@@ -684,3 +684,36 @@ post('/publish', '[' . join(',', event($one, 1), event($other, 2),
 
 is_deeply([map { [$_->answer->data] } @polls], [[1 .. 3], [1, 3], [1 .. 3]],
           'each gets its own events');
+
+
+
+=== TEST 37: a time-out that nobody waits for any more costs nothing
+--- log_level: debug
+--- config
+        longpoll_max_timeout 1d;
+        location = /events  { longpoll_subscribe events; }
+        location = /publish { longpoll_publish   events; }
+--- scenario
+my $cat = category();
+my $before = status()->{disconnected};
+
+for my $timeout (1000 .. 1099) {
+    my $p = poll(category => $cat, timeout => $timeout);
+
+    wait_waiting(1);
+    $p->close;
+    wait_waiting(0);
+}
+
+is(status()->{disconnected} - $before, 100, 'each was given up');
+
+# how many time-outs are kept for the next poll, only a debug build says
+
+like(wait_log('error.log', 'longpoll period freed'), qr/freed, 16 are spare/,
+     'their queues and timers are gone') if with_debug();
+
+my $p = poll(category => $cat, timeout => 1000);
+
+wait_waiting(1);
+my $id = publish($cat, 1);
+is_deeply([$p->answer->ids], [$id], 'a poll with such a time-out is woken');

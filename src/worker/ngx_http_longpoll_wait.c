@@ -17,9 +17,11 @@
  * list of the ready is not freed with its last waiter, but when it is taken off
  * the list.
  *
- * A period is on the heap, too.  It stays when its last waiter leaves, since
- * another is likely to come; its timer frees it if it then finds nobody.  These
- * timers do not keep a worker that leaves: the drain answers its waiters.
+ * A period is on the heap, too.  When its last waiter leaves, another is likely
+ * to come; so up to 16 periods without waiters stay until their timers find
+ * nobody.  More of them are freed at once: a client may ask for any number of
+ * different time-outs, and give them up.  The timers do not keep a worker that
+ * leaves: the drain answers its waiters.
  */
 
 
@@ -28,6 +30,7 @@
 
 #define NGX_HTTP_LONGPOLL_WAIT_SLICE    64      /* waiters */
 #define NGX_HTTP_LONGPOLL_WAIT_BUCKETS  256     /* at first */
+#define NGX_HTTP_LONGPOLL_WAIT_SPARE    16      /* periods with nobody */
 
 /*
  * While a waiter is woken, the memory of the next ones is prefetched.  Without
@@ -50,6 +53,8 @@ static void ngx_http_longpoll_wait_grow(ngx_http_longpoll_wait_t *wait);
 static ngx_http_longpoll_period_t *ngx_http_longpoll_wait_period(
     ngx_http_longpoll_wait_t *wait, ngx_msec_t msec);
 static void ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev);
+static void ngx_http_longpoll_wait_period_free(
+    ngx_http_longpoll_period_t *period);
 static void ngx_http_longpoll_wait_unlink(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_link_t *link);
 static void ngx_http_longpoll_wait_free(ngx_http_longpoll_wait_t *wait,
@@ -96,6 +101,8 @@ ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait, ngx_log_t *log)
         return NGX_ERROR;
     }
 
+    ngx_rbtree_init(&wait->periods, &wait->sentinel, ngx_rbtree_insert_value);
+
     wait->ready_last = &wait->ready;
 
     wait->slice.handler = ngx_http_longpoll_wait_slice_handler;
@@ -110,7 +117,6 @@ void
 ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait)
 {
     ngx_uint_t                     i;
-    ngx_http_longpoll_period_t    *period;
     ngx_http_longpoll_wait_cat_t  *cat;
 
     for (i = 0; i < wait->nbuckets; i++) {
@@ -122,18 +128,9 @@ ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait)
         }
     }
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_WAIT_PERIODS; i++) {
-
-        while (wait->periods[i]) {
-            period = wait->periods[i];
-            wait->periods[i] = period->next;
-
-            if (period->timer.timer_set) {
-                ngx_del_timer(&period->timer);
-            }
-
-            ngx_free(period);
-        }
+    while (wait->periods.root != &wait->sentinel) {
+        ngx_http_longpoll_wait_period_free(
+                            (ngx_http_longpoll_period_t *) wait->periods.root);
     }
 
     ngx_free(wait->buckets);
@@ -180,6 +177,10 @@ ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
     w->nlinks = n;
     w->state = NGX_HTTP_LONGPOLL_WAIT_PARKED;
 
+    if (ngx_queue_empty(&period->waiters)) {
+        wait->nspare--;
+    }
+
     w->deadline = ngx_current_msec + msec;
     ngx_queue_insert_tail(&period->waiters, &w->queue);
     wait->parked++;
@@ -195,15 +196,18 @@ ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
 static ngx_http_longpoll_period_t *
 ngx_http_longpoll_wait_period(ngx_http_longpoll_wait_t *wait, ngx_msec_t msec)
 {
-    ngx_http_longpoll_period_t  *period, **bucket;
+    ngx_rbtree_node_t           *node;
+    ngx_http_longpoll_period_t  *period;
 
-    bucket = &wait->periods[msec % NGX_HTTP_LONGPOLL_WAIT_PERIODS];
+    node = wait->periods.root;
 
-    for (period = *bucket; period; period = period->next) {
+    while (node != &wait->sentinel) {
 
-        if (period->msec == msec) {
-            return period;
+        if (node->key == msec) {
+            return (ngx_http_longpoll_period_t *) node;
         }
+
+        node = msec < node->key ? node->left : node->right;
     }
 
     period = ngx_calloc(sizeof(ngx_http_longpoll_period_t), wait->slice.log);
@@ -213,15 +217,15 @@ ngx_http_longpoll_wait_period(ngx_http_longpoll_wait_t *wait, ngx_msec_t msec)
 
     ngx_queue_init(&period->waiters);
 
-    period->msec = msec;
     period->wait = wait;
     period->timer.handler = ngx_http_longpoll_wait_timer_handler;
     period->timer.data = period;
     period->timer.log = wait->slice.log;
     period->timer.cancelable = 1;
 
-    period->next = *bucket;
-    *bucket = period;
+    period->node.key = msec;
+    ngx_rbtree_insert(&wait->periods, &period->node);
+    wait->nspare++;
 
     return period;
 }
@@ -233,10 +237,11 @@ ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev)
     ngx_uint_t                    left;
     ngx_queue_t                  *q;
     ngx_msec_int_t                ms;
-    ngx_http_longpoll_period_t   *period, **prev;
+    ngx_http_longpoll_period_t   *period;
     ngx_http_longpoll_waiter_t   *w;
 
     period = ev->data;
+    period->expiring = 1;
 
     for (left = NGX_HTTP_LONGPOLL_WAIT_SLICE;
          !ngx_queue_empty(&period->waiters);
@@ -248,6 +253,7 @@ ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev)
         ms = (ngx_msec_int_t) (w->deadline - ngx_current_msec);
 
         if (ms > 0 || left == 0) {
+            period->expiring = 0;
             ngx_add_timer(ev, ngx_max(ms, 1));
             return;
         }
@@ -255,14 +261,26 @@ ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev)
         period->wait->expire(w);
     }
 
-    prev = &period->wait->periods[period->msec
-                                  % NGX_HTTP_LONGPOLL_WAIT_PERIODS];
+    ngx_http_longpoll_wait_period_free(period);
+}
 
-    while (*prev != period) {
-        prev = &(*prev)->next;
+
+static void
+ngx_http_longpoll_wait_period_free(ngx_http_longpoll_period_t *period)
+{
+    ngx_http_longpoll_wait_t  *wait;
+
+    wait = period->wait;
+
+    if (period->timer.timer_set) {
+        ngx_del_timer(&period->timer);
     }
 
-    *prev = period->next;
+    ngx_rbtree_delete(&wait->periods, &period->node);
+    wait->nspare--;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, wait->slice.log, 0,
+                   "longpoll period freed, %ui are spare", wait->nspare);
 
     ngx_free(period);
 }
@@ -271,18 +289,25 @@ ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev)
 ngx_http_longpoll_waiter_t *
 ngx_http_longpoll_wait_any(ngx_http_longpoll_wait_t *wait)
 {
-    ngx_uint_t                   i;
     ngx_queue_t                 *q;
+    ngx_rbtree_node_t           *node;
     ngx_http_longpoll_period_t  *period;
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_WAIT_PERIODS; i++) {
+    if (wait->parked == 0) {
+        return NULL;
+    }
 
-        for (period = wait->periods[i]; period; period = period->next) {
+    /* few periods have nobody */
 
-            if (!ngx_queue_empty(&period->waiters)) {
-                q = ngx_queue_head(&period->waiters);
-                return ngx_queue_data(q, ngx_http_longpoll_waiter_t, queue);
-            }
+    for (node = ngx_rbtree_min(wait->periods.root, &wait->sentinel);
+         node;
+         node = ngx_rbtree_next(&wait->periods, node))
+    {
+        period = (ngx_http_longpoll_period_t *) node;
+
+        if (!ngx_queue_empty(&period->waiters)) {
+            q = ngx_queue_head(&period->waiters);
+            return ngx_queue_data(q, ngx_http_longpoll_waiter_t, queue);
         }
     }
 
@@ -293,12 +318,26 @@ ngx_http_longpoll_wait_any(ngx_http_longpoll_wait_t *wait)
 void
 ngx_http_longpoll_wait_leave(ngx_http_longpoll_waiter_t *w)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                   i;
+    ngx_queue_t                 *q;
+    ngx_http_longpoll_period_t  *period;
 
     w->state = NGX_HTTP_LONGPOLL_WAIT_LEFT;
 
+    q = ngx_queue_next(&w->queue);
+
     ngx_queue_remove(&w->queue);
     w->wait->parked--;
+
+    if (ngx_queue_empty(q)) {
+        period = ngx_queue_data(q, ngx_http_longpoll_period_t, waiters);
+
+        if (++w->wait->nspare > NGX_HTTP_LONGPOLL_WAIT_SPARE
+            && !period->expiring)
+        {
+            ngx_http_longpoll_wait_period_free(period);
+        }
+    }
 
     for (i = 0; i < w->nlinks; i++) {
         ngx_http_longpoll_wait_unlink(w->wait, &w->links[i]);

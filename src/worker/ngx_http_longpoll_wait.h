@@ -6,7 +6,7 @@
  *       │      by hash               ── waking ──▶ link ─ link ...
  *       │                                           │
  *       └──── periods ──▶ period ───────────────▶ waiter ─ waiter ...
- *              by ms        its timer is the first one's deadline
+ *             tree by ms    its timer is the first one's deadline
  *
  *              park                  leave
  *       NEW ─────────▶ PARKED ─────────────────▶ LEFT
@@ -41,9 +41,6 @@ typedef struct ngx_http_longpoll_waiter_s    ngx_http_longpoll_waiter_t;
 typedef struct ngx_http_longpoll_wait_s      ngx_http_longpoll_wait_t;
 typedef struct ngx_http_longpoll_wait_cat_s  ngx_http_longpoll_wait_cat_t;
 typedef struct ngx_http_longpoll_period_s    ngx_http_longpoll_period_t;
-
-
-#define NGX_HTTP_LONGPOLL_WAIT_PERIODS  64      /* buckets */
 
 
 typedef enum {
@@ -92,12 +89,13 @@ struct ngx_http_longpoll_waiter_s {
 
 
 struct ngx_http_longpoll_period_s {
+    ngx_rbtree_node_t                 node;     /* by its ms */
     ngx_queue_t                       waiters;  /* in order of deadlines */
-    ngx_msec_t                        msec;
-    ngx_http_longpoll_period_t       *next;     /* in the bucket */
     ngx_http_longpoll_wait_t         *wait;
     ngx_event_t                       timer;    /* runs all the time; one that
                                                    finds nobody frees it */
+    unsigned                          expiring:1;   /* its timer's handler runs,
+                                                       and frees it */
 };
 
 
@@ -108,7 +106,9 @@ struct ngx_http_longpoll_wait_s {
     ngx_uint_t                        nbuckets;     /* a power of two */
     ngx_uint_t                        ncats;
 
-    ngx_http_longpoll_period_t       *periods[NGX_HTTP_LONGPOLL_WAIT_PERIODS];
+    ngx_rbtree_t                      periods;
+    ngx_rbtree_node_t                 sentinel;
+    ngx_uint_t                        nspare;       /* periods with nobody */
     ngx_uint_t                        parked;
 
     /* categories with waiters to wake: a list, and the event that wakes them */

@@ -110,6 +110,17 @@ my @cases = (
             }
         },
     },
+    {
+        name => 'periods',
+        title => 'a delivery after 6,000 time-outs that were given up',
+        few => 200, many => 1200, less => [qw( publish floor )],
+        prepare => sub {
+            give_up(1 + $_) for 1 .. 6000;
+            publish('farm') for 1 .. 400;
+            park(1);
+        },
+        run => sub { wake(1) for 1 .. $_[0] },
+    },
 );
 
 
@@ -168,6 +179,16 @@ sub park {
     return $n;
 }
 
+# A poll whose client leaves before its time-out, which differs from all others.
+
+sub give_up {
+    my ($timeout) = @_;
+
+    client('gone')->request(GET => poll('none', 1, undef, $timeout));
+    ping();
+    delete($clients{gone})->close;
+}
+
 # When wake() returns, all polls are parked again.
 
 sub wake {
@@ -198,6 +219,7 @@ sub spent {
         http => 'keepalive_requests 1000000; '
             . ($case->{http} // 'longpoll_zone zone=events:4m;'),
         server => <<'_EOC_',
+            longpoll_max_timeout 1d;
             location = /events  { longpoll_subscribe events; }
             location = /publish { longpoll_publish   events; }
             location = /floor   { return 204; }

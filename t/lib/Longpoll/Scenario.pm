@@ -316,6 +316,13 @@ sub wait_log {
 }
 
 
+# Whether the server's log may have lines of the level debug.
+
+sub with_debug {
+    return `$Test::Nginx::Util::NginxBinary -V 2>&1` =~ /--with-debug/;
+}
+
+
 # nginx's own processes
 
 sub master_pid {
