@@ -1037,3 +1037,13 @@ for my $uri ('/if?if=1', '/limit?') {
     is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
        "$uri: gone");
 }
+
+
+
+=== TEST 80: a zone over 64 gigabytes is refused
+--- http_config
+    longpoll_zone zone=events:65537m;
+--- must_die
+--- error_log
+[emerg]
+zone "zone=events:65537m" is too large, at most 65536m

@@ -238,6 +238,13 @@ ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    if ((uint64_t) zone->size > NGX_HTTP_LONGPOLL_ZONE_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too large, at most 65536m",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
 
 invalid:

@@ -465,6 +465,15 @@ struct ngx_http_longpoll_zone_s {
 };
 
 
+/*
+ * Bytes of a zone, at most: a ref is 32 bits, and counts units of 16 bytes.
+ * Bytes of a message's data, at most: data_len.
+ */
+
+#define NGX_HTTP_LONGPOLL_ZONE_MAX    ((uint64_t) 64 << 30)
+#define NGX_HTTP_LONGPOLL_MSG_MAX     0xffffffff
+
+
 #define NGX_HTTP_LONGPOLL_ZONE_STEPS  1000      /* in a lock hold */
 #define NGX_HTTP_LONGPOLL_ZONE_FEW    32        /* beside other work */
 

@@ -41,7 +41,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
 
     need = ngx_http_longpoll_zone_msg_need(cat, msg, bits);
 
-    if (need > z->size / 4) {
+    if (need > z->size / 4 || msg->data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
         return NGX_DECLINED;
     }
 

@@ -66,7 +66,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_str_t *name, uint64_t now, uint64_t *wake)
 {
     ngx_int_t                         rc;
-    ngx_uint_t                        round, steps;
+    ngx_uint_t                        i, round, steps;
     ngx_http_longpoll_zone_key_t      key;
     ngx_http_longpoll_zone_publish_t  pub;
 
@@ -77,6 +77,13 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     pub.n = n;
     pub.key = NULL;
     pub.now = now;
+
+    for (i = 0; i < n; i++) {
+
+        if (msgs[i].data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
+            return NGX_DECLINED;
+        }
+    }
 
     if (name) {
         ngx_http_longpoll_zone_key_init(z, &key, name, n);

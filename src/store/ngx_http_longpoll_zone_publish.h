@@ -28,7 +28,7 @@
  *               their last.  With durable they may not be on disk yet: ask
  *               ..._zone_disk_decided() about that id
  * NGX_DECLINED  the messages need more than a quarter of the zone, or more
- *               categories than the zone can have
+ *               categories than the zone can have, or one has more than 4 GB
  */
 ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,

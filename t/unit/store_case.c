@@ -28,6 +28,7 @@ static void case_forget(void *data);
 static void case_torn(void *data);
 static void case_ticks(void *data);
 static void case_bound(void *data);
+static void case_huge(void *data);
 static void case_views(void *data);
 static void case_batches(void *data);
 static void case_questions(void *data);
@@ -713,6 +714,39 @@ case_bound(void *data)
 }
 
 
+/* the length of a message's data is stored in 32 bits */
+
+static void
+case_huge(void *data)
+{
+    uint64_t                 wake;
+    ngx_uint_t               i;
+    ngx_http_longpoll_cat_t  cat;
+    ngx_http_longpoll_msg_t  msg;
+
+    case_zone(64 * 1024, 3, 250, 0);
+
+    cat = m.cats[0].cat;
+    ngx_memzero(&msg, sizeof(msg));
+
+    /* a zone of which this is no quarter; nothing is copied */
+
+    m.zone.size = (size_t) 64 << 30;
+
+    for (i = 0; i < 2; i++) {
+        msg.data.len = ((size_t) 4 << 30) + i * 100;
+        unit_must(ngx_http_longpoll_zone_publish(&m.zone, &cat, &msg, 1, NULL,
+                                                 m.now, &wake)
+                  == NGX_DECLINED, "a publish of 4 GB is not refused");
+        unit_must(ngx_http_longpoll_zone_load(&m.zone, &cat, &msg, NULL, m.now)
+                  == NGX_DECLINED, "an event of 4 GB is loaded");
+    }
+
+    m.zone.size = m.size;
+    model_end();
+}
+
+
 static void
 case_views(void *data)
 {
@@ -886,6 +920,7 @@ const unit_case_t  store_cases[] = {
     { "also when they are killed", case_long_kills },
     { "a large publish drops no more than a thousand messages in a hold",
       case_bound },
+    { "data of 4 GB is refused, also by a zone of 64 GB", case_huge },
     { "a category whose slot is needed is evicted as a whole", case_forget },
     { "an answer that is copied outside the lock is whole", case_torn },
     { "a message over its ttl is dropped within two ticks", case_ticks },
