@@ -32,6 +32,7 @@
 
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_file.h"
+#include "ngx_http_longpoll_gone.h"
 #include "ngx_http_longpoll_zone_disk.h"
 #include "ngx_http_longpoll_zone_epoch.h"
 #include "ngx_http_longpoll_zone_load.h"
@@ -243,6 +244,7 @@ static void ngx_http_longpoll_persist_decide(
     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_persist_waiting(
     ngx_http_longpoll_writer_t *writer, ngx_uint_t on);
+static void ngx_http_longpoll_persist_client_handler(ngx_http_request_t *r);
 static void ngx_http_longpoll_persist_cleanup(void *data);
 
 
@@ -1750,6 +1752,16 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* a subrequest and a post action have no client of their own */
+
+    if (r == r->main && !r->post_action
+        && ngx_http_longpoll_gone_watch(r,
+                                      ngx_http_longpoll_persist_client_handler)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     publisher->writer = writer;
     publisher->request = r;
     publisher->handler = handler;
@@ -1765,20 +1777,6 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
     }
 
     ngx_queue_insert_tail(&writer->waiting, &publisher->queue);
-
-    if (r != r->main) {
-        return NGX_DONE;
-    }
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-
-    if (r->connection->read->ready) {
-        ngx_post_event(r->connection->read, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "longpoll publish waits for the disk, zone \"%V\"",
@@ -1834,7 +1832,14 @@ ngx_http_longpoll_persist_waiting(ngx_http_longpoll_writer_t *writer,
 }
 
 
-/* the request ends, answered or not */
+static void
+ngx_http_longpoll_persist_client_handler(ngx_http_request_t *r)
+{
+    ngx_http_longpoll_gone_test(r, ngx_http_longpoll_persist_cleanup);
+}
+
+
+/* the client has left, or the request ends */
 
 static void
 ngx_http_longpoll_persist_cleanup(void *data)
@@ -1884,7 +1889,7 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer)
         c = r->connection;
 
         if (r == r->main) {
-            r->read_event_handler = ngx_http_block_reading;
+            ngx_http_longpoll_gone_unwatch(r);
         }
 
         ngx_http_set_log_request(c->log, r);

@@ -11,25 +11,27 @@
  *       │               ├── woken: messages ──────────────▶ answer
  *       │ messages,     ├── its time is over ─────────────▶ answer
  *       │ error         ├── the worker leaves (drain) ────▶ answer
- *       ▼               ├── nginx ends it: client gone ───▶ 499, no answer
+ *       ▼               ├── its client leaves ────────────▶ 499, no answer
  *     answer            ▼
  *                     LEFT
  *
  *   NEW     the handler runs.  One hold of the zone's lock either reads or
  *           registers the interest; so no message can come in between.
  *   PARKED  the waiter stands in the queues of wait.  The request has nothing
- *           but its memory.  ngx_http_test_reading() watches the client.
+ *           but its memory.  Its client is watched (gone).
  *   LEFT    once, for whatever reason, by ngx_http_longpoll_wait_leave().  The
  *           waiter leaves before the answer is sent, since an answer may end
- *           other requests.
+ *           other requests, and before the request is finalized, since that may
+ *           run a post_action.
  *
  * The cleanup of the request finds a waiter that is still PARKED if nginx has
- * finalized the request itself: then the client is gone.
+ * closed the connection itself.
  */
 
 
 #include "ngx_http_longpoll_poll.h"
 #include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_gone.h"
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
@@ -63,8 +65,7 @@ static ngx_int_t ngx_http_longpoll_poll_read(
 static ngx_http_longpoll_poll_t *ngx_http_longpoll_poll_park(
     ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_cursor_t *cursor, size_t limit, ngx_msec_t timeout);
-static ngx_int_t ngx_http_longpoll_poll_watch_client(ngx_http_request_t *r);
-static void ngx_http_longpoll_poll_test_writing(ngx_http_request_t *r);
+static void ngx_http_longpoll_poll_client_handler(ngx_http_request_t *r);
 static void ngx_http_longpoll_poll_wake(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_poll_expire(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_poll_answer(ngx_http_longpoll_poll_t *poll,
@@ -155,7 +156,9 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_interest_keep(ctx->zone, &poll->waiter, ctx->ncats,
                                     ctx->client, reading.slots);
 
-    if (ngx_http_longpoll_poll_watch_client(r) != NGX_OK) {
+    if (ngx_http_longpoll_gone_watch(r, ngx_http_longpoll_poll_client_handler)
+        != NGX_OK)
+    {
         ngx_http_longpoll_poll_leave(poll);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -250,62 +253,12 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
 }
 
 
-static ngx_int_t
-ngx_http_longpoll_poll_watch_client(ngx_http_request_t *r)
-{
-    ngx_connection_t  *c;
-
-    c = r->connection;
-
-    /* a FIN may have come with the request */
-
-    if (c->read->ready) {
-        ngx_post_event(c->read, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-#if (NGX_HTTP_V3)
-
-    /* and so may a STOP_SENDING */
-
-    if (c->quic && c->write->error) {
-        ngx_post_event(c->write, &ngx_posted_events);
-    }
-
-#endif
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_longpoll_poll_test_writing;
-
-    return NGX_OK;
-}
-
-
-/*
- * An HTTP/3 client that does not want the answer any more sends STOP_SENDING.
- * Its own side of the stream may be finished, so that there is nothing to read.
- * nginx then resets the stream, which is a write event.
- */
+/* something has happened on the connection of a parked request */
 
 static void
-ngx_http_longpoll_poll_test_writing(ngx_http_request_t *r)
+ngx_http_longpoll_poll_client_handler(ngx_http_request_t *r)
 {
-#if (NGX_HTTP_V3)
-    ngx_connection_t  *c;
-
-    c = r->connection;
-
-    if (c->quic && c->write->error) {
-        c->error = 1;
-
-        ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                      "client stopped reading the stream");
-
-        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
-    }
-#endif
+    ngx_http_longpoll_gone_test(r, ngx_http_longpoll_poll_cleanup);
 }
 
 
@@ -391,7 +344,10 @@ ngx_http_longpoll_poll_answer(ngx_http_longpoll_poll_t *poll,
 }
 
 
-/* of the request: a waiter that is still parked was not answered by us */
+/*
+ * The client of a parked waiter has left.  As a cleanup of the request: nginx
+ * has ended it, perhaps long after its answer.
+ */
 
 static void
 ngx_http_longpoll_poll_cleanup(void *data)
@@ -421,6 +377,5 @@ ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll)
     ngx_http_longpoll_zone_count_waiting(poll->ctx->zone,
                                          ngx_http_longpoll_notify_worker(), -1);
 
-    r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
+    ngx_http_longpoll_gone_unwatch(r);
 }

@@ -72,7 +72,7 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
         return ctx->protocol->head(r, ctx);
     }
 
-    if (r != r->main || ngx_exiting) {
+    if (r != r->main || r->post_action || ngx_exiting) {
         return ngx_http_longpoll_subscribe_now(r, ctx, &cursor);
     }
 
@@ -81,8 +81,8 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
 
 
 /*
- * A subrequest cannot wait, and takes nothing from the zone; in a leaving
- * worker nothing is parked any more.
+ * A subrequest cannot wait, and a post action has no client; they take nothing
+ * from the zone.  In a leaving worker nothing is parked any more.
  */
 
 static ngx_int_t
@@ -96,9 +96,7 @@ ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    /* a main request gets here in a leaving worker only */
-
-    closing = (r == r->main);
+    closing = (r == r->main && !r->post_action);
 
     rc = ngx_http_longpoll_deliver_read(&reading, ctx, cursor,
                                         llcf->max_response_size,

@@ -482,6 +482,12 @@ sub rand_port {
 }
 
 
+# backend($n): a backend of nginx's, on rand_port($n), that the scenario plays;
+# see Longpoll::Backend below
+
+sub backend { Longpoll::Backend->new(rand_port(@_)) }
+
+
 no warnings 'portable';
 
 # ids: 48 bits of ms, version 7, a counter of 12 + 4 bits, 58 bits of epoch
@@ -551,6 +557,63 @@ sub parked { $_[0]{conn}->silent }
 
 sub close { $_[0]{conn}->close }
 sub reset { $_[0]{conn}->reset }
+
+
+package Longpoll::Backend;
+
+use IO::Select ();
+use IO::Socket::INET ();
+
+
+sub new {
+    my ($class, $port) = @_;
+
+    my $sock = IO::Socket::INET->new(Listen => 64, ReuseAddr => 1,
+                                     LocalAddr => "127.0.0.1:$port")
+        or die "port $port: $!\n";
+
+    return bless { sock => $sock }, $class;
+}
+
+
+# Waits for the next request; the caller answers it when it likes.
+
+sub request {
+    my ($self) = @_;
+
+    IO::Select->new($self->{sock})->can_read($Longpoll::Client::Patience)
+        or die "no request came to the backend\n";
+
+    my $conn = $self->{sock}->accept or die "accept: $!\n";
+
+    return bless { conn => $conn }, 'Longpoll::Backend::Request';
+}
+
+
+package Longpoll::Backend::Request;
+
+
+sub answer {
+    my ($self, $status, @headers) = @_;
+
+    my $conn = $self->{conn};
+    my $head = '';
+
+    $head .= $self->byte until $head =~ /\r\n\r\n\z/;
+
+    syswrite $conn, join("\r\n", "HTTP/1.0 $status Answer",
+                         'Content-Length: 0', @headers, '', '')
+        or die "the backend's answer: $!\n";
+
+    $conn->close;
+}
+
+sub byte {
+    my ($self) = @_;
+
+    my $n = sysread $self->{conn}, my $byte, 1;
+    return $n ? $byte : die "the request to the backend broke off\n";
+}
 
 
 1;
