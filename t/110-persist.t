@@ -13,6 +13,16 @@ my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
 mkdir "$dir/sealed" or die $!;
 chmod 0777, $dir or die $!;
+
+# a file of golongpoll's, whose clock began in 1970
+
+open my $file, '>', "$dir/p21" or die $!;
+print $file "\n", qq({"timestamp":$_,"category":"old","data":$_,)
+                  . qq("id":"0f9b2c9e-0000-4000-8000-00000000000$_"})
+    for 0, 1;
+close $file or die $!;
+chmod 0666, "$dir/p21" or die $!;
+
 chmod 0555, "$dir/sealed" or die $!;
 
 $ENV{TEST_NGINX_DATA} = $dir;
@@ -384,3 +394,25 @@ POST /publish
 {"category":"farm","data":1}
 --- response_body chomp
 {"success": true}
+
+
+
+=== TEST 21: a poll from the beginning gets an event of the millisecond 0, too
+--- http_config
+    longpoll_zone zone=p21:1m persist=$TEST_NGINX_DATA/p21;
+--- config
+    location = /events { longpoll_subscribe p21; }
+--- scenario
+for my $since (0, -1) {
+    my $r = ask(category => 'old', since_time => $since);
+
+    is_deeply([$r->data], [0, 1], "since_time=$since");
+    ok(!$r->missed, "since_time=$since: nothing is missed");
+}
+
+my @id = ask(category => 'old', since_time => 0)->ids;
+
+is_deeply([ask(category => 'old', since_time => 0, last_id => $id[0])->data],
+          [1], 'a client goes on behind it');
+is_deeply([ask(category => 'old', since_time => 1, last_id => $id[0])->data],
+          [1], 'or with a later time');

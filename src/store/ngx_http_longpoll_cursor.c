@@ -6,7 +6,7 @@
  *     since_time  last_id
  *     -           -          now: what is published from now on
  *     -           own        behind that very message
- *     ms          -          behind that ms
+ *     ms          -          behind that ms; 0 and less: from the beginning
  *     ms          own, of    behind that very message
  *                 that ms
  *     ms          other      from that ms on; if a message of that ms has this
@@ -125,7 +125,7 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
         cursor->uuid = q->uuid;
         cursor->named = 1;
 
-    } else if (q->since_time >= 0) {
+    } else if (since) {
         cursor->id = ngx_http_longpoll_id_last_of(since);
     }
 }
