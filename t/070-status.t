@@ -178,6 +178,11 @@ cmp_ok($empty, '<', 1 << 19, 'an empty zone has most of it free');
     location = /publish { longpoll_publish prom2; }
     location = /metrics { longpoll_status all format=prometheus; }
     location = /single  { longpoll_status prom2 format=prometheus; }
+    location = /koi8 {
+        charset         koi8-r;
+        charset_types   *;
+        longpoll_status all format=prometheus;
+    }
 --- scenario
 my $published = status('prom2')->{published};
 
@@ -185,8 +190,10 @@ publish(category(), 1);
 
 my $r = get('/metrics');
 
-like($r->header('Content-Type'),
-     qr{^text/plain; version=0\.0\.4(?:; charset=utf-8)?$}, 'Content-Type');
+is($r->header('Content-Type'), 'text/plain; version=0.0.4; charset=utf-8',
+   'Content-Type');
+is(get('/koi8')->header('Content-Type'), $r->header('Content-Type'),
+   'it has one charset, its own, whatever "charset" says');
 like($r->body, qr/\n\z/, 'the last line ends');
 
 my @metrics = (

@@ -391,12 +391,13 @@ ngx_http_longpoll_response_set_headers(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_null(&r->headers_out.charset);
 
     /*
-     * Filters compare the type without its charset, as with an upstream.  Of
-     * the types here only this one has a charset that they are to know.
+     * Filters compare the type without its charset, and the charset filter adds
+     * none to an answer that has one, as with an upstream.
      */
 
-    if (type == &ngx_http_longpoll_response_plain_type) {
-        r->headers_out.content_type_len = sizeof("text/plain") - 1;
+    if (type != &ngx_http_longpoll_response_type) {
+        r->headers_out.content_type_len = type->len
+                                          - (sizeof("; charset=utf-8") - 1);
         ngx_str_set(&r->headers_out.charset, "utf-8");
     }
 

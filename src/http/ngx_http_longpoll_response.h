@@ -38,7 +38,7 @@ ngx_int_t ngx_http_longpoll_response_shared(ngx_http_request_t *r,
 ngx_int_t ngx_http_longpoll_response_json(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *body);
 
-/* status 200 with another type */
+/* status 200 with another type, which ends in "; charset=utf-8" */
 ngx_int_t ngx_http_longpoll_response_typed(ngx_http_request_t *r,
     ngx_str_t *type, ngx_str_t *body);
 
