@@ -134,7 +134,7 @@ like(wait_log('longpoll.log', qr/since_time=0/),
 
 
 
-=== TEST 10: control bytes of a category are escaped
+=== TEST 10: control bytes and % of a category are escaped
 --- scenario
 my $cat = category();
 
@@ -145,6 +145,17 @@ publish("$cat\\r\\nInjected: 1\\t\\u0000\\u007f\\u00e9%", 1,
 
 is((wait_log('longpoll.log', qr/$cat/) =~ / <published> <(.*?)> /)[0],
    "$cat%0D%0AInjected: 1%09%00%7F\\xC3\\xA9%", 'the log');
+
+# A % is escaped, so that two categories never look alike.
+
+my ($first, $second) = (category('x'), category('y'));
+
+ask(timeout => 1, category => "$first\n");
+ask(timeout => 1, category => "$second%0A");
+like(wait_log('longpoll.log', qr/category=$first/), qr/ <$first%0A> /,
+     'a line end');
+like(wait_log('longpoll.log', qr/category=$second/), qr/ <$second%250A> /,
+     'what looks like one');
 
 
 

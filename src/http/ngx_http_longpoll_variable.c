@@ -10,7 +10,8 @@
  *                          requests of any location
  *
  * The client chooses the names of categories.  Control characters in them are
- * escaped, so that the variable can be used in a header or in a log.
+ * escaped, so that the variable can be used in a header or in a log; so is `%`,
+ * so that two names never look alike.
  */
 
 
@@ -145,7 +146,7 @@ ngx_http_longpoll_variable_escape(u_char *p, ngx_str_t *name)
 
     for (s = name->data; s < last; s++) {
 
-        if (*s < 0x20 || *s == 0x7f) {
+        if (*s < 0x20 || *s == 0x7f || *s == '%') {
             p = ngx_sprintf(p, "%%%02Xd", (ngx_int_t) *s);
 
         } else {
