@@ -85,7 +85,7 @@ sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 STORE = hash id golongpoll $(filter-out lock, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
-JSON = json string utf8 yajl
+JSON = json number string utf8 yajl
 
 build/unit/text:   UNIT = id query golongpoll $(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c

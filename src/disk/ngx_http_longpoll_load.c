@@ -25,6 +25,7 @@
 #include "ngx_http_longpoll_zone_epoch.h"
 #include "ngx_http_longpoll_zone_load.h"
 #include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_zone.h"
 
 #include <sys/file.h>
@@ -827,6 +828,11 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
 
     msg.id = ngx_http_longpoll_id(ms, 0);
     msg.data = item.data;
+
+    /* the line may be of another program, and has never been published */
+
+    ngx_http_longpoll_string_replace(msg.data.data,
+                                     msg.data.data + msg.data.len);
 
     rc = ngx_http_longpoll_zone_load(load->zone, &cat, &msg,
                                      entry && entry->key[0] ? entry->key

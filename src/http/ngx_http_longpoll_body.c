@@ -9,7 +9,7 @@
  *
  * A body usually lies in one buffer, and the data of its messages points into
  * it.  A body in several buffers or in a file is put together first.  Text, and
- * data with line ends in it, are copied as well.
+ * data that is stored in other words (_normalize), are copied as well.
  */
 
 
@@ -17,6 +17,7 @@
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_zone.h"
 
@@ -40,13 +41,8 @@ static ngx_int_t ngx_http_longpoll_body_alloc_msgs(ngx_http_request_t *r,
     ngx_http_longpoll_batch_t *batch);
 static void ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_batch_t *batch, ngx_http_longpoll_item_t *items);
-static ngx_int_t ngx_http_longpoll_body_one_line(ngx_http_request_t *r,
+static ngx_int_t ngx_http_longpoll_body_normalize(ngx_http_request_t *r,
     ngx_str_t *data);
-
-
-#define ngx_http_longpoll_body_has_lines(s)                                   \
-    (memchr((s)->data, LF, (s)->len) != NULL                                  \
-     || memchr((s)->data, CR, (s)->len) != NULL)
 
 
 ngx_int_t
@@ -183,8 +179,8 @@ ngx_http_longpoll_body_for_configured(ngx_http_request_t *r,
     if (ngx_http_longpoll_body_is_json(r)) {
         rc = ngx_http_longpoll_json_data(&data, body->data, body->len, r->pool,
                                          error);
-        if (rc == NGX_OK && ngx_http_longpoll_body_has_lines(&data)) {
-            rc = ngx_http_longpoll_body_one_line(r, &data);
+        if (rc == NGX_OK) {
+            rc = ngx_http_longpoll_body_normalize(r, &data);
         }
 
     } else {
@@ -314,9 +310,8 @@ ngx_http_longpoll_body_parse(ngx_http_request_t *r,
     for (i = 0; i < batch->nmsgs; i++) {
         batch->msgs[i].data = items[i].data;
 
-        if (ngx_http_longpoll_body_has_lines(&batch->msgs[i].data)
-            && ngx_http_longpoll_body_one_line(r, &batch->msgs[i].data)
-               != NGX_OK)
+        if (ngx_http_longpoll_body_normalize(r, &batch->msgs[i].data)
+            != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -403,26 +398,47 @@ ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * A zone's file has one event on a line, as golongpoll's has.  So line ends
- * become blanks; JSON allows them between tokens only.  The change is made in a
- * copy, since other modules may read the body, too.
+ * What is not stored as it came:
+ *
+ *   - Line ends become blanks, as a zone's file has one event on a line, like
+ *     golongpoll's.  JSON allows them between tokens only: a string has none.
+ *   - Surrogates without their other half become \ufffd.
+ *
+ * The changes are made in a copy, since other modules may read the body, too.
  */
 
 static ngx_int_t
-ngx_http_longpoll_body_one_line(ngx_http_request_t *r, ngx_str_t *data)
+ngx_http_longpoll_body_normalize(ngx_http_request_t *r, ngx_str_t *data)
 {
-    u_char  *p, *last;
+    u_char      *p, *last;
+    ngx_uint_t   lines, lone;
+
+    p = data->data;
+    last = p + data->len;
+
+    lines = (*p != '"'
+             && (memchr(p, LF, data->len) != NULL
+                 || memchr(p, CR, data->len) != NULL));
+
+    lone = (ngx_http_longpoll_string_lone(p, last) != NULL);
+
+    if (!lines && !lone) {
+        return NGX_OK;
+    }
 
     p = ngx_pnalloc(r->pool, data->len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(p, data->data, data->len);
-
+    last = ngx_cpymem(p, data->data, data->len);
     data->data = p;
 
-    for (last = p + data->len; p < last; p++) {
+    if (lone) {
+        ngx_http_longpoll_string_replace(p, last);
+    }
+
+    for ( /* void */ ; lines && p < last; p++) {
 
         if (*p == LF || *p == CR) {
             *p = ' ';

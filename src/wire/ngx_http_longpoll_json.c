@@ -20,12 +20,14 @@
  * Rules:
  *
  *   - The span of a value starts behind the colon of its key.  yajl has no
- *     callbacks for strings and numbers, so it copies none of them; their ends
- *     are searched for when yajl has accepted the text.
+ *     callback for strings, so it copies none of them.  The ends of strings and
+ *     numbers are searched for when yajl has accepted the text.
+ *   - Numbers in data must fit into a double.  Other members are not stored, so
+ *     their numbers do not count, as with golongpoll.
  *   - A callback stops yajl at the end of the object or array, and the rest of
  *     the body is checked here: yajl accepts an unfinished string after the
  *     value, because it expects more input.
- *   - yajl says nothing of the numbers and strings of an array.  So each object
+ *   - No callback looks at the numbers and strings of an array.  So each object
  *     must begin where it is expected: behind a comma and blanks.
  *   - yajl takes \v and \f for blanks, and overlong forms and surrogates for
  *     UTF-8: such bodies are refused before yajl reads them.
@@ -34,6 +36,7 @@
 
 
 #include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_number.h"
 #include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_yajl.h"
@@ -59,7 +62,8 @@ typedef struct {
     /* the walk */
     ngx_uint_t                 depth;
     ngx_uint_t                 max_depth;
-    ngx_uint_t                 level;       /* depth of an object's members */
+    ngx_uint_t                 level;       /* depth of an object's members;
+                                               a value has none: 0 */
     u_char                    *next;        /* where the next object must be */
     u_char                    *end;         /* behind the object or array */
     unsigned                   in_data:1;   /* the value at hand is data's */
@@ -85,6 +89,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx,
     u_char *body);
+static int ngx_http_longpoll_json_number(void *data, const char *p,
+    size_t len);
 static int ngx_http_longpoll_json_map(void *data);
 static int ngx_http_longpoll_json_array(void *data);
 static int ngx_http_longpoll_json_close(void *data);
@@ -105,7 +111,7 @@ static yajl_callbacks  ngx_http_longpoll_json_callbacks = {
     NULL,                                  /* boolean */
     NULL,                                  /* integer */
     NULL,                                  /* double */
-    NULL,                                  /* number */
+    ngx_http_longpoll_json_number,         /* number */
     NULL,                                  /* string */
     ngx_http_longpoll_json_map,            /* start map */
     ngx_http_longpoll_json_key,            /* map key */
@@ -284,10 +290,11 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body)
 
     ctx->depth = 0;
     ctx->max_depth = NGX_HTTP_LONGPOLL_JSON_DEPTH + value;
-    ctx->level = (ctx->kind == NGX_HTTP_LONGPOLL_JSON_OBJECT) ? 1 : 2;
+    ctx->level = value ? 0
+                       : (ctx->kind == NGX_HTTP_LONGPOLL_JSON_OBJECT) ? 1 : 2;
     ctx->next = body;
     ctx->end = NULL;
-    ctx->in_data = 0;
+    ctx->in_data = value;
     ctx->invalid = 0;
     ctx->no_memory = 0;
     ctx->category = NULL;
@@ -337,6 +344,22 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body)
 /* yajl's callbacks return 0 to stop yajl */
 
 static int
+ngx_http_longpoll_json_number(void *data, const char *p, size_t len)
+{
+    ngx_http_longpoll_json_ctx_t  *ctx = data;
+
+    if (len >= NGX_HTTP_LONGPOLL_NUMBER_SHORT
+        && ctx->in_data
+        && !ngx_http_longpoll_number_fits((u_char *) p, len))
+    {
+        ctx->invalid = 1;
+    }
+
+    return !ctx->invalid;
+}
+
+
+static int
 ngx_http_longpoll_json_map(void *data)
 {
     u_char                        *p;
@@ -344,9 +367,7 @@ ngx_http_longpoll_json_map(void *data)
 
     ctx->depth++;
 
-    if (ctx->depth == ctx->level
-        && ctx->kind != NGX_HTTP_LONGPOLL_JSON_VALUE)
-    {
+    if (ctx->depth == ctx->level) {
         ctx->in_data = 0;
         ctx->category = NULL;
         ctx->data = NULL;
@@ -370,9 +391,7 @@ ngx_http_longpoll_json_array(void *data)
 
     ctx->depth++;
 
-    if (ctx->depth == ctx->level
-        && ctx->kind != NGX_HTTP_LONGPOLL_JSON_VALUE)
-    {
+    if (ctx->depth == ctx->level) {
         ctx->invalid = 1;
     }
 
@@ -392,10 +411,6 @@ ngx_http_longpoll_json_close(void *data)
 
     p = ngx_http_longpoll_yajl_pos(&ctx->yajl);
 
-    if (ctx->depth > ctx->level) {
-        return 1;
-    }
-
     if (ctx->kind == NGX_HTTP_LONGPOLL_JSON_VALUE) {
 
         if (ctx->depth == 1 && ctx->data_end == NULL) {
@@ -405,6 +420,10 @@ ngx_http_longpoll_json_close(void *data)
         /* only the array around the value may end behind the body */
 
         return ctx->depth || p > ctx->last;
+    }
+
+    if (ctx->depth > ctx->level) {
+        return 1;
     }
 
     if (ctx->depth == ctx->level) {

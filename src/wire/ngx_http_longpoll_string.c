@@ -2,7 +2,9 @@
 /*
  * ngx_http_longpoll_string.c: the text of a JSON string.
  *
- * Owns how escapes are read (RFC 8259, section 7); golongpoll writes them.
+ * Owns how escapes are read (RFC 8259, section 7); golongpoll writes them.  And
+ * what becomes of a surrogate that stands alone: U+FFFD, as in Go.  Strict
+ * parsers refuse a whole answer for one.
  *
  * A string is found and read in text that yajl has accepted, so a quote is
  * always there, and an escape is always whole.  Only a surrogate may stand
@@ -114,6 +116,35 @@ ngx_http_longpoll_string_decode(u_char *dst, size_t size, ngx_str_t *text)
     }
 
     return dst;
+}
+
+
+u_char *
+ngx_http_longpoll_string_lone(u_char *p, u_char *last)
+{
+    u_char  *escape;
+
+    while ((p = memchr(p, '\\', last - p)) != NULL) {
+        escape = p;
+
+        if (ngx_http_longpoll_string_escape(&p, last)
+            == NGX_HTTP_LONGPOLL_STRING_REPLACEMENT
+            && (escape[2] | 0x20) == 'd')
+        {
+            return escape;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_longpoll_string_replace(u_char *p, u_char *last)
+{
+    while ((p = ngx_http_longpoll_string_lone(p, last)) != NULL) {
+        p = ngx_cpymem(p, "\\ufffd", sizeof("\\ufffd") - 1);
+    }
 }
 
 

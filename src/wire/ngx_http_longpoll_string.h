@@ -33,6 +33,16 @@ u_char *ngx_http_longpoll_string_decode(u_char *dst, size_t size,
     ngx_str_t *text);
 
 /*
+ * Finds the first escape of a surrogate without its other half, such as \ud83d
+ * in "cut \ud83d", in JSON text that ends at last: a value, with all keys and
+ * strings in it.  Returns NULL if there is none.
+ */
+u_char *ngx_http_longpoll_string_lone(u_char *p, u_char *last);
+
+/* writes \ufffd, which has the same length, over each of these escapes */
+void ngx_http_longpoll_string_replace(u_char *p, u_char *last);
+
+/*
  * Writes a JSON value as plain text: the content of a string, any other value
  * as it is.  dst has room for value->len bytes.  Returns the end.
  */

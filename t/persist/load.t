@@ -101,6 +101,10 @@ my @files = (
            line(6, 'f', id => 'no UUID'), line(7, 'g', cat => ''),
            line(8, 'h', cat => 'x' x 1025), line(9, "\xff"), line(10, 'i')),
       'a i', '3 4 5 6 7 8 9 10' ],
+    [ 'numbers that no double holds',
+      file(line(1, 'a'), line(2, 'b') =~ s/"b"/1e400/r,
+           line(3, 'c') =~ s/"c"/{"x":[-18e307]}/r, line(4, 'd')),
+      'a d', '3 4' ],
     [ 'too large for the zone', file(line(1, 'a'), line(2, $big),
                                      line(3, 'c')), 'a c', '' ],
     [ 'a line of megabytes', file(line(1, 'a'), line(2, $long),
@@ -142,6 +146,23 @@ for my $file (@files) {
     $n->up;
     is(data($n->events('farm')), "@want",
        "$name: the next epoch loads the same");
+    no_alerts($n, $name);
+}
+
+
+# A surrogate without its other half is told as U+FFFD.
+
+{
+    my $name = 'half a surrogate';
+    my $n = start(content => file(line(1, 'cut \ud83d'),
+                                  line(2, '\ud83d\udc37\udc37')));
+
+    like($n->client->request(
+             GET => '/events?category=farm&timeout=1&since_time=1')
+             ->response->body,
+         qr/"data":"cut \\ufffd",.*"data":"\\ud83d\\udc37\\ufffd",/,
+         "$name: is none");
+    is(broken($n), '', "$name: the line is an event");
     no_alerts($n, $name);
 }
 

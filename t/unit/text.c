@@ -140,6 +140,8 @@ main(int argc, char *const *argv)
     text_id();
     text_query_all();
     text_json_all();
+    text_numbers();
+    text_stored();
     text_texts();
     text_values();
     text_wire_names();

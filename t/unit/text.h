@@ -11,6 +11,7 @@
  *     text_id.c           ids
  *     text_query.c        queries of polls
  *     text_json.c         publish bodies
+ *     text_number.c       numbers that a double holds
  *     text_value.c        texts and values as JSON, UTF-8
  *     text_golongpoll.c   golongpoll's answers
  *     text_model*.c       second opinions
@@ -24,6 +25,7 @@
 
 #include <ngx_http_longpoll_id.h>
 #include <ngx_http_longpoll_json.h>
+#include <ngx_http_longpoll_number.h>
 #include <ngx_http_longpoll_query.h>
 #include <ngx_http_longpoll_string.h>
 #include <ngx_http_longpoll_utf8.h>
@@ -105,11 +107,20 @@ u_char *text_fill(u_char c, size_t len);
 void text_drop(ngx_uint_t n);
 
 
+/* text_json.c: each of these bodies, as the module and the model read it */
+void text_jsons(text_case_t *cases, const char *title);
+
+/* text_value.c: valid JSON, as the zone stores it */
+void text_stored_is(const u_char *in, size_t len, const char *expected);
+
+
 /* tests, by file */
 
 void text_id(void);
 void text_query_all(void);
 void text_json_all(void);
+void text_numbers(void);
+void text_stored(void);
 void text_texts(void);
 void text_values(void);
 void text_utf8(void);

@@ -15,6 +15,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ size_t model_name(unsigned char *dst, const unsigned char *p, size_t len);
 
 void model_json(char *line, const unsigned char *body, size_t len);
 void model_data(char *line, const unsigned char *body, size_t len);
+void model_stored(unsigned char *p, size_t len);
 
 
 #endif /* _TEXT_MODEL_H_INCLUDED_ */

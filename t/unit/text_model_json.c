@@ -12,6 +12,7 @@
 typedef struct {
     const unsigned char  *last;
 
+    int                   stored;       /* the value at hand is data's */
     int                   category;     /* 0 none, 1 string, 2 anything else */
     int                   data;         /* 0 none, 1 value, 2 null */
     model_bytes_t         name;         /* decoded, to be freed */
@@ -158,11 +159,29 @@ model_string(model_json_t *m, const unsigned char *p, model_bytes_t *dst)
 }
 
 
+/* what strtod() says, of a copy; a number that is not data's may be any */
+
+static int
+model_fits(model_json_t *m, const unsigned char *p, size_t len)
+{
+    int    fits;
+    char  *s;
+
+    s = strndup((char *) p, len);
+    fits = (!m->stored || isfinite(strtod(s, NULL)));
+    free(s);
+
+    return fits;
+}
+
+
 /* a number that begins at p: the place behind it, or NULL */
 
 static const unsigned char *
 model_numeral(model_json_t *m, const unsigned char *p)
 {
+    const unsigned char  *start = p;
+
     p += (*p == '-');
     p = (p < m->last && *p == '0') ? p + 1 : model_digits(m, p);
 
@@ -176,7 +195,7 @@ model_numeral(model_json_t *m, const unsigned char *p)
         p = model_digits(m, p);
     }
 
-    return p;
+    return (p && model_fits(m, start, p - start)) ? p : NULL;
 }
 
 
@@ -257,6 +276,10 @@ model_group(model_json_t *m, const unsigned char *p, int depth, int top)
 
             if (p == NULL) {
                 return NULL;
+            }
+
+            if (top) {
+                m->stored = model_is(&key, "data");
             }
         }
 
@@ -342,7 +365,7 @@ model_value(model_json_t *m, const unsigned char *p, int depth, int top)
 static const unsigned char *
 model_item(char *line, model_json_t *m, const unsigned char *p, int depth)
 {
-    m->category = m->data = 0;
+    m->category = m->data = m->stored = 0;
     m->name.data = NULL;
     m->name.len = 0;
 
@@ -429,6 +452,7 @@ model_data(char *line, const unsigned char *body, size_t len)
 
     line[0] = '\0';
     m.last = body + len;
+    m.stored = 1;
 
     start = model_blank(&m, body);
     p = model_utf8(body, len) ? model_value(&m, start, 0, 0) : NULL;
@@ -441,5 +465,50 @@ model_data(char *line, const unsigned char *body, size_t len)
 
     } else {
         model_show(line, "data=", start, p - start, "");
+    }
+}
+
+
+/*
+ * Data as it is stored: one code unit after the other, and a surrogate that has
+ * no other half before or behind it is none.
+ */
+
+void
+model_stored(unsigned char *p, size_t len)
+{
+    long            c, low;
+    char            s[5];
+    unsigned char  *last = p + len;
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p != '\\') {
+            continue;
+        }
+
+        if (*++p != 'u') {
+            continue;
+        }
+
+        memcpy(s, p + 1, 4);
+        s[4] = '\0';
+        c = strtol(s, NULL, 16);
+
+        if (c < 0xd800 || c > 0xdfff) {
+            continue;
+        }
+
+        if (c < 0xdc00 && last - p >= 11 && p[5] == '\\' && p[6] == 'u') {
+            memcpy(s, p + 7, 4);
+            low = strtol(s, NULL, 16);
+
+            if (low >= 0xdc00 && low <= 0xdfff) {
+                p += 10;
+                continue;
+            }
+        }
+
+        memcpy(p + 1, "fffd", 4);
     }
 }

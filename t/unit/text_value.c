@@ -7,6 +7,104 @@
 #include "text.h"
 
 
+/* valid JSON as the zone stores it, also against the model */
+
+void
+text_stored_is(const u_char *in, size_t len, const char *expected)
+{
+    u_char      *p, *model;
+    ngx_uint_t   lone;
+
+    p = text_piece(in, len);
+    model = text_piece(in, len);
+
+    lone = (ngx_http_longpoll_string_lone(p, p + len) != NULL);
+    ngx_http_longpoll_string_replace(p, p + len);
+    model_stored(model, len);
+
+    if (memcmp(p, model, len) != 0
+        || (expected && memcmp(p, expected, len) != 0))
+    {
+        text_say("stored", in, len, (char *) p, (char *) model);
+    }
+
+    if (lone != (memcmp(p, in, len) != 0)
+        || ngx_http_longpoll_string_lone(p, p + len) != NULL)
+    {
+        text_say("a surrogate alone", in, len, "", "");
+    }
+
+    text_drop(2);
+}
+
+
+void
+text_stored(void)
+{
+    u_char       *p;
+    size_t        len;
+    ngx_uint_t    i, n, one, two;
+    text_case_t  *t;
+
+    static char  *halves[] = {
+        "\\ud800", "\\uDBFF", "\\uDc00", "\\udfff", "\\ud7ff", "\\ue000",
+        "\\ufffd", "\\u0d80", "\\ud83d\\udc37", "\\\\", "\\n", "u", "d83d",
+        "x"
+    };
+
+    static text_case_t  cases[] = {
+        { "\"cut \\ud83d\"", "\"cut \\ufffd\"" },
+        { "\"\\udc37\"", "\"\\ufffd\"" },
+        { "\"\\ud83d\\ud83d\\udc37\"", "\"\\ufffd\\ud83d\\udc37\"" },
+        { "\"\\uD83D\\uDC37\\uDC37\"", "\"\\uD83D\\uDC37\\ufffd\"" },
+        { "\"\\udc37\\ud83d\"", "\"\\ufffd\\ufffd\"" },
+        { "\"\\ud83dx\\udc37\"", "\"\\ufffdx\\ufffd\"" },
+        { "\"\\ud83d\\\\udc37\"", "\"\\ufffd\\\\udc37\"" },
+        { "\"\\ud83d\\n\\udc37\"", "\"\\ufffd\\n\\ufffd\"" },
+        { "\"\\ud83d\\u0041\"", "\"\\ufffd\\u0041\"" },
+        { "\"\\\\ud83d\"", "\"\\\\ud83d\"" },
+        { "\"\\\\\\ud83d\"", "\"\\\\\\ufffd\"" },
+        { "\"\\ud7ff\\ue000\\uD7FF\\uE000\\ufffd\\uFFFD\"",
+          "\"\\ud7ff\\ue000\\uD7FF\\uE000\\ufffd\\uFFFD\"" },
+        { "{\"\\ud800\":[1,{\"\\uDFFF\": \"a\\uDBFF\"}]}",
+          "{\"\\ufffd\":[1,{\"\\ufffd\": \"a\\ufffd\"}]}" },
+        { "[\"\\ud83d\",\"\\udc37\"]", "[\"\\ufffd\",\"\\ufffd\"]" },
+        { "1", "1" }, { "[true, 1.0]", "[true, 1.0]" }, { NULL, NULL }
+    };
+
+    for (t = cases; t->in; t++) {
+        text_stored_is((u_char *) t->in, strlen(t->in), t->out);
+    }
+
+    n = sizeof(halves) / sizeof(char *);
+
+    for (one = 0; one < n; one++) {
+        for (two = 0; two < n; two++) {
+            p = text_piece(NULL, 64);
+            len = sprintf((char *) p, "\"%s%s\"", halves[one], halves[two]);
+            text_stored_is(p, len, NULL);
+            text_drop(1);
+        }
+    }
+
+    for (i = 0; i < text_rounds && text_good; i++) {
+        p = text_piece(NULL, 256);
+        len = 0;
+        p[len++] = '"';
+
+        for (one = unit_below(15); one; one--) {
+            len += sprintf((char *) p + len, "%s", halves[unit_below(n)]);
+        }
+
+        p[len++] = '"';
+        text_stored_is(p, len, NULL);
+        text_drop(1);
+    }
+
+    text_end("a surrogate alone is stored as U+FFFD, and nothing else changes");
+}
+
+
 /* data as text: each way to write a code point */
 
 void
