@@ -3,7 +3,7 @@
  * wire.c: names, ids and data of an answer.
  *
  * The bytes are cut into names and messages.  Must hold: the second pass
- * writes exactly as many bytes as the first has told; a name that is UTF-8 can
+ * writes exactly as many bytes as the first counted; a name that is UTF-8 can
  * be read back from what was written, and has no byte that Go's encoding/json
  * escapes; the cost of an event is what it takes.
  */
