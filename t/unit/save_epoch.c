@@ -279,16 +279,16 @@ static void
 epoch_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
     ngx_uint_t since)
 {
-    uint64_t    id, life;
+    uint64_t    id, epoch;
     ngx_uint_t  own, v7;
 
     ngx_memzero(cursor, sizeof(*cursor));
     cursor->fresh = 1;
 
-    v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &life);
-    own = v7 && ngx_http_longpoll_zone_epoch_known(z, life);
+    v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &epoch);
+    own = v7 && ngx_http_longpoll_zone_epoch_known(z, epoch);
 
-    cursor->lost = v7 && life != sh->epoch
+    cursor->lost = v7 && epoch != sh->epoch
                    && ngx_http_longpoll_zone_epoch_lost(z, model_ms(id), 1);
 
     cursor->since = model_ms(msg->id);
