@@ -93,6 +93,8 @@ for my $signal (qw( quit term )) {
     my $n = start(parameters => 'flush=1h buffer=3', workers => 2);
     my %id;
 
+    $n->wait_writer_idle;
+
     $n->publish(cow => '"c1"');
     tick();
     my $between = int(time * 1000);

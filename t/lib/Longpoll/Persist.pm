@@ -427,6 +427,24 @@ sub wait_writer {
     return $pid;
 }
 
+# A writer that has opened the file appends what there is, whatever flush says.
+# Waits until it has done so: all its threads sleep, in ten looks.
+
+sub wait_writer_idle {
+    my ($self) = @_;
+
+    my $pid = $self->wait_writer;
+    my $looks = 0;
+
+    wait_until('the writer has nothing to do', sub {
+        my $busy = grep { slurp($_) !~ /^\d+ \(.*\) S/ }
+                        glob "/proc/$pid/task/*/stat";
+
+        $looks = $busy ? 0 : $looks + 1;
+        return $looks == 10;
+    });
+}
+
 
 # the disk
 
