@@ -201,7 +201,7 @@ is(status()->{missed} - $before, 4, 'three with events, one time-out');
 
 
 
-=== TEST 9: an event lives exactly as long as its ttl
+=== TEST 9: an event stays exactly as long as its ttl
 --- http_config
     longpoll_zone zone=short:1m ttl=1s;
 --- config

@@ -417,7 +417,7 @@ sub part {
         $_->close for splice @windows;
         $server->wait_waiting(0);
         1;
-    } or fail("browser: $title: nobody is left waiting") or diag($@);
+    } or fail("browser: $title: no poll is left waiting") or diag($@);
 }
 
 sub window {

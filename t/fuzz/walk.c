@@ -62,7 +62,7 @@ static u_char             walk_data[WALK_SIZE];
 void
 ngx_http_longpoll_lock(ngx_shmtx_t *mtx)
 {
-    fuzz_must(!walk_held, "the lock is taken by who has it");
+    fuzz_must(!walk_held, "a process takes the lock twice");
     fuzz_must(walk_holds++ < WALK_HOLDS, "a call that does not end");
     walk_held = 1;
 }
@@ -71,7 +71,7 @@ ngx_http_longpoll_lock(ngx_shmtx_t *mtx)
 void
 ngx_shmtx_unlock(ngx_shmtx_t *mtx)
 {
-    fuzz_must(walk_held, "the lock is let go by who has it not");
+    fuzz_must(walk_held, "a process unlocks without the lock");
     walk_held = 0;
 }
 

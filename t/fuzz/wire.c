@@ -3,7 +3,7 @@
  * wire.c: names, ids and data of an answer.
  *
  * The bytes are cut into names and messages.  Must hold: the second pass
- * writes exactly as many bytes as the first has told; a name that is UTF-8 can
+ * writes exactly as many bytes as the first counted; a name that is UTF-8 can
  * be read back from what was written, and has no byte that Go's encoding/json
  * escapes; the cost of an event is what it takes.
  */
@@ -144,7 +144,7 @@ wire_string(ngx_str_t *s, fuzz_bytes_t *b, size_t len)
 int
 LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 {
-    uint64_t                 life;
+    uint64_t                 epoch;
     ngx_uint_t               i, ncats, n, missed;
     fuzz_bytes_t             b;
     ngx_http_longpoll_cat_t  cats[WIRE_CATS];
@@ -154,13 +154,13 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     b.last = data + size;
 
     missed = fuzz_take(&b, 1) & 1;
-    life = fuzz_take(&b, 8);
+    epoch = fuzz_take(&b, 8);
     n = fuzz_take(&b, 1) % WIRE_MSGS + 1;
     ncats = fuzz_take(&b, 1) % WIRE_CATS + 1;
 
     for (i = 0; i < n; i++) {
         msgs[i].id = fuzz_take(&b, 8);
-        ngx_http_longpoll_id_uuid(&msgs[i].uuid, msgs[i].id, life);
+        ngx_http_longpoll_id_uuid(&msgs[i].uuid, msgs[i].id, epoch);
         msgs[i].cat = fuzz_take(&b, 1) % ncats;
         wire_string(&msgs[i].data, &b, fuzz_take(&b, 1) % 20);
     }

@@ -1,5 +1,5 @@
-// A client's end of HTTP/3 for the tests, quic-go's, which does what it is
-// told: t/lib/Longpoll/H3.pm tells it.
+// The client's side of HTTP/3 for the tests, with quic-go: it runs the orders of
+// t/lib/Longpoll/H3.pm.
 //
 //	h3
 //

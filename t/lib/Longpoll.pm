@@ -191,7 +191,7 @@ sub run_scenario {
         0;
     };
 
-    Test::More::is($waiting, 0, "$name - nobody is left waiting");
+    Test::More::is($waiting, 0, "$name - no poll is left waiting");
     Test::More::diag($@) unless defined $waiting;
 }
 

@@ -202,7 +202,7 @@ my @mutants = (
     { name => 'a deletion note without what its category lost',
       file => 'zone_cursor.c',
       from => 'deletion->dropped = cat->dropped;', to => 'deletion->dropped = 0;',
-      seen => 'persist t/persist/life.t' },
+      seen => 'persist t/persist/restart.t' },
 
     { name => 'a round that ends within a publish',
       file => 'zone_disk.c',

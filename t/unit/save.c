@@ -22,7 +22,7 @@ static const unit_worlds_t  save_worlds[] = {
     { "an event that was deleted, read or inactive has a note",
       MODEL_TAKE|MODEL_IDLE, 30, 3000, 0, 0 },
 
-    { "an epoch goes on with what the previous one left",
+    { "an epoch continues with the events of the previous one",
       MODEL_EPOCHS, 30, 3000, 0, 0 },
 
     { "also with delete_on_read and inactive",

@@ -85,7 +85,7 @@ case_missed(uint32_t cat, uint64_t id, ngx_uint_t beginning)
 }
 
 
-/* a publisher that slept over many failures is told of its own, or of none */
+/* a publisher that slept over many failures learns of its own, or of none */
 
 static void
 case_unsaved(void *wake)
@@ -113,7 +113,7 @@ case_failures(void *data)
     for (i = 1; i < NGX_HTTP_LONGPOLL_FAILURES; i++) {
         (void) case_publish(1);
         unit_must(ngx_http_longpoll_zone_disk_decided(z, id, 0) == NGX_ERROR,
-                  "after %lu failures the first is forgotten",
+                  "after %lu failures the zone lost the first",
                   (unsigned long) i);
         case_op(OP_UNSAVED);
     }
@@ -128,7 +128,7 @@ case_failures(void *data)
         (void) unit_call_and_kill(case_unsaved, &other, kill);
 
         unit_must(ngx_http_longpoll_zone_disk_decided(z, id, 0) == NGX_ERROR,
-                  "the first failure is written over while it is asked for");
+                  "a kill overwrites the first failure");
         model_restore();
     }
 
@@ -137,7 +137,7 @@ case_failures(void *data)
 
 
 static void
-case_forgotten(void *data)
+case_expired(void *data)
 {
     uint64_t    id;
     ngx_uint_t  i;
@@ -155,15 +155,15 @@ case_forgotten(void *data)
         case_op(OP_TICK);
     }
 
-    unit_must(sh->list.count == 0, "it is not forgotten");
-    unit_must(case_missed(0, id, 0), "what was forgotten is not missed");
+    unit_must(sh->list.count == 0, "the events have not expired");
+    unit_must(case_missed(0, id, 0), "an expired event is not missed");
 
     case_op(OP_COLLECT);
     case_op(OP_SAVED);
     epoch_next();
 
-    unit_must(sh->list.count == 0, "it came back");
-    unit_must(case_missed(0, id, 0), "it is not missed in the next epoch");
+    unit_must(sh->list.count == 0, "an expired event came back");
+    unit_must(case_missed(0, id, 0), "the next epoch misses no expired event");
     unit_must(!case_missed(0, 0, 1),
               "a poll from the beginning misses what a previous epoch dropped");
     epoch_end();
@@ -281,15 +281,16 @@ case_clocks(void *data)
     *z = old;
     sh = z->sh;
     unit_must(case_missed(0, before, 0),
-              "a reader of the old zone is not told missed");
-    unit_must(!case_missed(0, msg.id, 0), "it is missed where nothing is");
+              "a reader of the old zone does not get missed");
+    unit_must(!case_missed(0, msg.id, 0),
+              "a reader misses events where none is lost");
 
     *z = new;
     sh = z->sh;
 }
 
 
-/* another nginx had the file, and answered with times of its own */
+/* another nginx had the file, and sent timestamps of its own */
 
 static void
 case_others(void *data)
@@ -309,7 +310,7 @@ case_others(void *data)
         sh->previous.end = sh->born - 1;
 
         unit_must(!ngx_http_longpoll_zone_epoch_lost(z, at, 0),
-                  "a time is lost where nothing is");
+                  "a time counts as lost, and nothing is");
         unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 1),
                   "an id of the other nginx is valid before it ended");
 
@@ -321,7 +322,7 @@ case_others(void *data)
 
         if (i == 2) {
 
-            /* the other nginx took an event */
+            /* the other nginx accepted an event */
 
             (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
 
@@ -331,7 +332,8 @@ case_others(void *data)
             (void) op_run(&act_op);
 
             unit_must(!sh->disk.contested, "the zone is still contested");
-            unit_must(case_missed(0, last, 0), "nothing is missed");
+            unit_must(case_missed(0, last, 0),
+                      "a cursor of the other nginx misses nothing");
             unit_must(!case_missed(0, 0, 1),
                       "a poll from the beginning misses it");
             unit_must(!case_missed(0, ngx_http_longpoll_id(m.now + 6, 0), 0),
@@ -361,7 +363,7 @@ case_others(void *data)
 
 /*
  * Two calls of ..._zone_epoch_missing() while a publish waits for the disk, the
- * second with an earlier id.  Cursors below the first id are still told.
+ * second with an earlier id.  Cursors below the first id still miss events.
  */
 
 static void
@@ -398,7 +400,8 @@ case_missing_twice(void *data)
 
         unit_must(sh->previous.missing_below > first,
                   "an earlier id replaces a later one");
-        unit_must(case_missed(0, first, 0), "the first cursors are not told");
+        unit_must(case_missed(0, first, 0),
+                  "the first cursors do not miss events");
 
         epoch_end();
     }
@@ -407,10 +410,10 @@ case_missing_twice(void *data)
 
 const unit_case_t  save_cases[] = {
 
-    { "a publisher that slept over 63 failures is told of its own",
+    { "a publisher that slept over 63 failures learns of its own",
       case_failures },
     { "losses of a previous epoch are missed by its cursors only",
-      case_forgotten },
+      case_expired },
     { "an event published to a replaced zone is missed in the new one",
       case_late },
     { "events of a replaced zone are missed by all cursors, whichever clock "
@@ -418,7 +421,7 @@ const unit_case_t  save_cases[] = {
       case_clocks },
     { "times and ids of another nginx that had the file are judged rightly",
       case_others },
-    { "a cursor that another nginx gave is told, whatever is found later",
+    { "a cursor of another nginx misses events, whatever follows",
       case_missing_twice },
 };
 

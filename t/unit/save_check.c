@@ -85,7 +85,7 @@ model_check_file(void)
                   (unsigned long) m.n_file, (unsigned long) m.n_notes,
                   (unsigned long) sh->disk.file_size,
                   (unsigned long) sh->disk.state_size);
-        unit_must(id <= cursors[SAVED].id, "what is in the file is not saved");
+        unit_must(id <= cursors[SAVED].id, "a line of the file is not saved");
     }
 
     /* a live message that is saved is in the file */
@@ -171,7 +171,7 @@ model_check(ngx_uint_t exact)
     model_check_whole(cursors[SAVED].id, "saved");
 
     if (m.ready) {
-        model_check_whole(cursors[NEXT].id, "given to the writer");
+        model_check_whole(cursors[NEXT].id, "passed to the writer");
     }
 
     if (sh->disk.durable) {
@@ -181,11 +181,11 @@ model_check(ngx_uint_t exact)
                   (unsigned long) upto);
         unit_must(!exact || cursors[EXPOSED].ref == 0
                   || model_at(cursors[EXPOSED].ref)->id > sh->clock.visible,
-                  "waiters are not told what is visible");
+                  "a visible message wakes no waiter");
 
         if (!m.killed) {
             unit_must(!exact || sh->disk.refused == 0,
-                      "what is refused stays");
+                      "refused messages stay");
         }
     }
 

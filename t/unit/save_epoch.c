@@ -193,8 +193,8 @@ epoch_read_notes(void)
 
 /*
  * The messages of the model become those of the zone, in the same order; some
- * have another id now.  What is not there was lost for a reason that store.c
- * knows.
+ * have another id now.  Messages that are missing were lost for a reason that
+ * store.c knows.
  */
 
 static void
@@ -279,16 +279,16 @@ static void
 epoch_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
     ngx_uint_t since)
 {
-    uint64_t    id, life;
+    uint64_t    id, epoch;
     ngx_uint_t  own, v7;
 
     ngx_memzero(cursor, sizeof(*cursor));
     cursor->fresh = 1;
 
-    v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &life);
-    own = v7 && ngx_http_longpoll_zone_epoch_known(z, life);
+    v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &epoch);
+    own = v7 && ngx_http_longpoll_zone_epoch_known(z, epoch);
 
-    cursor->lost = v7 && life != sh->epoch
+    cursor->lost = v7 && epoch != sh->epoch
                    && ngx_http_longpoll_zone_epoch_lost(z, model_ms(id), 1);
 
     cursor->since = model_ms(msg->id);
@@ -387,12 +387,13 @@ epoch_reads(ngx_uint_t good)
                   (unsigned long) (rd.nmsgs - n));
 
         if (!rd.cursor.beginning && !good) {
-            unit_must(rd.missed, "an unclean end is not missed");
+            unit_must(rd.missed,
+                      "a cursor before an unclean end misses nothing");
         }
 
         if (rd.cursor.beginning) {
             unit_must(!rd.missed,
-                      "a poll from the beginning is told of losses of a "
+                      "a poll from the beginning misses losses of a "
                       "previous epoch");
         }
 
@@ -700,7 +701,7 @@ epoch_adopt(size_t size)
     m.lost = 1;
     m.inexact = 1;
 
-    /* a poll from the beginning is told only the losses of this epoch */
+    /* a poll from the beginning misses only the losses of this epoch */
 
     for (i = 0; i < m.n_msgs; i++) {
         if (m.msgs[i].seen && !m.msgs[i].live) {
@@ -714,7 +715,7 @@ epoch_adopt(size_t size)
         unit_must((missed & 1 << i)
                   || !ngx_http_longpoll_cat_missed(&z->cats, slot,
                                                    model_cats[i].hash, 0, 1),
-                  "in the new zone c%lu has lost what was lost before",
+                  "the new zone counts a loss of the old one for c%lu",
                   (unsigned long) i);
     }
 

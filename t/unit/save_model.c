@@ -122,7 +122,7 @@ model_msg_t *
 model_named(uint64_t high, uint64_t low)
 {
     ngx_uint_t    i;
-    uint64_t      id, life;
+    uint64_t      id, epoch;
     model_msg_t  *msg;
 
     ngx_http_longpoll_uuid_t  uuid;
@@ -130,7 +130,7 @@ model_named(uint64_t high, uint64_t low)
     uuid.high = high;
     uuid.low = low;
 
-    if (ngx_http_longpoll_id_read(&uuid, &id, &life)) {
+    if (ngx_http_longpoll_id_read(&uuid, &id, &epoch)) {
         msg = model_find(id);
 
         if (msg && msg->uuid.high == high && msg->uuid.low == low) {

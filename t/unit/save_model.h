@@ -3,13 +3,13 @@
  * save_model.h: what a zone and its file must be to each other, said again with
  * plain arrays.
  *
- * The model keeps every message that lives, or stands in the file, in one array
- * by id.  The file is a list of ids, its notes are a list of notes.  Both are
+ * The model keeps every message that is live, or in the file, in one array by
+ * id.  The file is a list of ids, its notes are a list of notes.  Both are
  * cut to what the zone calls good of them whenever a writer begins, as persist
  * does.  The store's own model knows why a message may go and what a read
- * returns; here it is asked what must be on disk, and who is told what:
+ * returns; this one knows what must be on disk, and what readers may get:
  *
- *     what is saved and lives is in the file, once, in the order of ids
+ *     what is saved and live is in the file, once, in the order of ids
  *     what is in the file and was deleted, read or refused has a note, or waits
  *       for one, or the file is to be compacted
  *     with durable what is saved is visible, and nothing else

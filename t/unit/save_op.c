@@ -219,7 +219,7 @@ op_begin(op_t *op)
 
     if (op->kind == OP_RENEWED) {
 
-        /* the new file is renamed before the zone is told */
+        /* the new file is renamed before the call to the zone */
 
         memcpy(m.file, m.fresh, m.n_fresh * sizeof(uint64_t));
         memcpy(m.notes, m.fresh_notes,
@@ -245,10 +245,10 @@ op_begin(op_t *op)
 
 
 /*
- * Every cursor given so far is told: by this zone, up to its last id, and by
- * the other nginx, up to op->last.  Where nothing waits for the disk the call
- * advances the zone behind late writes, and behind an earlier call of the same
- * kind, before it looks at the last id.
+ * Every cursor so far misses events: those of this zone, up to its last id, and
+ * those of the other nginx, up to op->last.  Where nothing waits for the disk
+ * the call advances the zone behind late writes, and behind an earlier call of
+ * the same kind, before it reads the last id.
  */
 
 static void
@@ -269,7 +269,7 @@ op_missing(op_t *op, ngx_uint_t killed)
     id = sh->previous.missing_below;
 
     unit_must(id == last || (killed && id == m.missing),
-              "missed is told below %lx, not below %lx",
+              "cursors miss events below %lx, not below %lx",
               (unsigned long) id, (unsigned long) last);
 
     m.missing = id;
@@ -538,7 +538,7 @@ op_next_writer(op_t *op)
     op_call(&begin);
     op_done(&begin, 0);
     model_check(1);
-    unit_must(sh->disk.refused == 0, "what is refused stays");
+    unit_must(sh->disk.refused == 0, "refused messages stay");
 }
 
 

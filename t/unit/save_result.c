@@ -192,7 +192,7 @@ op_dropped(op_t *op, model_msg_t *msg)
         return;
     }
 
-    unit_must(missed, "what is lost from c%u is not missed", msg->cat);
+    unit_must(missed, "a loss of c%u is not missed", msg->cat);
     unit_must(op_over(op, msg), "a message of c%u goes for no reason",
               msg->cat);
 
@@ -236,7 +236,7 @@ op_woken(op_t *op, model_msg_t *msg)
         unit_must(((op->wake & (uint64_t) 1 << i)
                    && (z->dirty[i * z->words + slot / 64] & bit))
                   || sh->workers[i].wake_all,
-                  "worker %lu is not told of c%u", (unsigned long) i,
+                  "worker %lu has no dirty bit of c%u", (unsigned long) i,
                   msg->cat);
     }
 }
@@ -252,7 +252,7 @@ op_diff(op_t *op, ngx_uint_t killed)
 
     if (sh->disk.failed != m.failed) {
         unit_must(op->kind == OP_UNSAVED && sh->disk.failed == m.failed + 1,
-                  "something was refused");
+                  "a message was refused without a failure");
         m.failed = sh->disk.failed;
 
         for (i = 0; i < m.n_msgs; i++) {
@@ -289,9 +289,9 @@ op_diff(op_t *op, ngx_uint_t killed)
         if (msg->refused) {
             unit_must(!msg->live || killed || m.killed
                       || op->kind != OP_UNSAVED || op->failed == 0,
-                      "what was refused is still there");
+                      "a refused message is still there");
             unit_must(!msg->live || msg->id > sh->clock.visible,
-                      "what was refused is visible");
+                      "a refused message is visible");
             continue;
         }
 
@@ -334,7 +334,7 @@ op_lines(op_t *op, uint64_t after, uint64_t upto, ngx_uint_t gone)
         }
 
         if (p == last) {
-            unit_must(op->rc == NGX_AGAIN, "the writer is not given c%u",
+            unit_must(op->rc == NGX_AGAIN, "the writer does not get c%u",
                       msg->cat);
             break;
         }
@@ -416,28 +416,28 @@ op_was_read(op_t *op)
                       && memcmp(got->data.data,
                                 model_bytes(msg->uid, msg->len), msg->len)
                          == 0,
-                      "a read is given what it should not be, or otherwise");
+                      "a read returns a wrong message, or other bytes");
             n++;
             continue;
         }
 
         unit_must(!msg->live || msg->id > sh->clock.visible,
-                  "a read is not given a message of c%u", msg->cat);
+                  "a read does not return a message of c%u", msg->cat);
 
         if (op->rc == NGX_AGAIN && msg->live
             && (op->rd.mode == NGX_HTTP_LONGPOLL_READ_LAST
                 || op->rd.mode == NGX_HTTP_LONGPOLL_READ_PEEK))
         {
-            /* a poll that was given a message of that ms has its id */
+            /* a poll that got a message of that ms has its id */
 
             unit_must(model_ms(msg->id) > op->rd.timestamp
                       || model_ms(msg->id) == model_ms(id),
-                      "what waits for the disk is not later than an answer");
+                      "a message on its way to disk is older than an answer");
         }
     }
 
     unit_must(n == op->rd.nmsgs && (op->rc == NGX_OK) == (n != 0),
-              "a read is given %lu too many",
+              "a read returns %lu too many",
               (unsigned long) (op->rd.nmsgs - n));
 
     if (op->rc == NGX_AGAIN
@@ -456,8 +456,9 @@ op_was_read(op_t *op)
         m.used[op->which[k]] = op->now;
     }
 
-    unit_must(op->rd.missed || !must, "missed is not said");
-    unit_must(!op->rd.missed || must || m.inexact, "missed is said");
+    unit_must(op->rd.missed || !must, "an answer lacks missed");
+    unit_must(!op->rd.missed || must || m.inexact,
+              "an answer has missed for nothing");
 
     unit->missed += op->rd.missed;
     unit->reads++;

@@ -24,7 +24,7 @@ static void case_same_ms(void *data);
 static void case_holds(void *data);
 static void case_long(void *data);
 static void case_long_kills(void *data);
-static void case_forget(void *data);
+static void case_evict(void *data);
 static void case_torn(void *data);
 static void case_ticks(void *data);
 static void case_bound(void *data);
@@ -175,7 +175,7 @@ case_many_cats(void *data)
 
     max = ngx_http_longpoll_cat_max_full(&m.zone.cats);
 
-    unit_must(m.full == max, "%lu categories live, not %u",
+    unit_must(m.full == max, "%lu categories are live, not %u",
               (unsigned long) m.full, max);
 
     for (n = 30000 - 64; n < 30000; n++) {
@@ -228,9 +228,9 @@ case_polls(void *data)
         unit_must(model_park_op(&op) && op.rc == NGX_AGAIN, "not parked");
     }
 
-    unit_must(m.nlive == live, "a poll has cost a message its room");
+    unit_must(m.nlive == live, "a poll has evicted a message");
     unit_must(m.slotless[0] && m.slotless[1] && m.slotless[2],
-              "no poll is without a slot");
+              "every poll has a slot");
     model_check();
 
     for (n = 0; n < 1000; n += 1 + unit_below(10)) {
@@ -254,8 +254,8 @@ case_polls(void *data)
 
 
 /*
- * A poll that waits since this ms is given what comes in it, but not what
- * came before.
+ * A poll that waits since this ms gets what comes in it, but not what came
+ * before.
  */
 
 static void
@@ -287,11 +287,11 @@ case_same_ms(void *data)
     unit_must(model_ms(m.visible) == model_ms(seen), "not in the same ms");
     unit_must(case_read(NGX_HTTP_LONGPOLL_READ_WAKE, 0, 0, 1,
                         op.rd.cursor.id, 1024)
-              == NGX_OK, "a waiting poll is not given it");
+              == NGX_OK, "a waiting poll does not get the message");
 
     unit_must(case_read(NGX_HTTP_LONGPOLL_READ_PEEK, 0, 0, 1,
                         ngx_http_longpoll_id_last_of(m.now), 1024)
-              == NGX_AGAIN, "a poll is given what came before it");
+              == NGX_AGAIN, "a poll gets a message that came before it");
     model_end();
 }
 
@@ -568,7 +568,7 @@ case_long_kills(void *data)
 /* categories of more messages than one hold drops, when no slot is left */
 
 static void
-case_forget(void *data)
+case_evict(void *data)
 {
     uint32_t    n, max;
     ngx_uint_t  i;
@@ -589,7 +589,7 @@ case_forget(void *data)
         m.now += 10;
         case_publish(n, 1, 1);
         unit_must(m.full == max,
-                  "%lu categories live", (unsigned long) m.full);
+                  "%lu categories are live", (unsigned long) m.full);
     }
 
     model_check();
@@ -650,7 +650,7 @@ case_ticks(void *data)
         m.now += 1000;
         case_do(MODEL_TICK, MODEL_NOBODY, 0);
 
-        unit_must(m.nlive == 1, "%lu messages live on",
+        unit_must(m.nlive == 1, "%lu messages remain",
                   (unsigned long) m.nlive);
 
         case_do(MODEL_STATUS, MODEL_NOBODY, 0);
@@ -878,7 +878,7 @@ case_questions(void *data)
     unit_must(case_answer(1, 0, 1), "worker 0 is not asked");
     unit_must(case_count(1, 1, &two, &n) == NGX_OK && n == 1, "not 1");
 
-    /* the first question is open for 200 ms; nobody comes for its number */
+    /* the first question is open for 200 ms; no client comes for its number */
 
     one = 0;
     two = 0;
@@ -912,7 +912,7 @@ const unit_case_t  store_cases[] = {
     { "a record may end exactly at the end of the log", case_exact_end },
     { "30,000 categories of one message go through 1 MB", case_many_cats },
     { "polls in all slots evict no message", case_polls },
-    { "a poll that waits since a ms is given what comes in that ms",
+    { "a poll that waits since a ms gets what comes in that ms",
       case_same_ms },
     { "a read in many holds is right, whatever happens between them",
       case_holds },
@@ -921,7 +921,7 @@ const unit_case_t  store_cases[] = {
     { "a large publish drops no more than a thousand messages in a hold",
       case_bound },
     { "data of 4 GB is refused, also by a zone of 64 GB", case_huge },
-    { "a category whose slot is needed is evicted as a whole", case_forget },
+    { "a category whose slot is needed is evicted as a whole", case_evict },
     { "an answer that is copied outside the lock is whole", case_torn },
     { "a message over its ttl is dropped within two ticks", case_ticks },
     { "1,000 messages are published at once in a small zone", case_batches },

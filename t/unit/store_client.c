@@ -85,7 +85,7 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
             for (i = 0; i < m.max_clients; i++) {
                 unit_must(m.clients[i].waiting
                           || (!c->waiting && m.clients[i].order >= c->order),
-                          "not the client goes that was idle longest");
+                          "the zone removes another client than the idlest");
             }
 
             return;
@@ -104,7 +104,7 @@ model_judge_client(model_op_t *op, uint32_t n, ngx_uint_t killed)
         unit_must(op->kind == MODEL_ADD_CLIENT
                   && e->uuid[0] == op->client.uuid[0]
                   && e->uuid[1] == op->client.uuid[1],
-                  "a client from nowhere");
+                  "an unknown client");
         unit_must(e->seen == m.sh->clock.visible && e->waiting == 0,
                   "a client that does not begin now");
         return;
@@ -299,12 +299,12 @@ model_client_read(model_op_t *op)
     }
 
     unit_must(rd->nmsgs == (op->rc == NGX_OK),
-              "a client is given %lu messages",
+              "a client gets %lu messages",
               (unsigned long) rd->nmsgs);
 
     if (before->uuid[0] == 0 || model_client_idle(before, op->now)) {
         unit_must(op->rc == NGX_DONE && !rd->missed && after == NULL,
-                  "a client that is not there reads");
+                  "an unknown client reads");
         unit->strangers++;
         return;
     }
@@ -319,14 +319,14 @@ model_client_read(model_op_t *op)
     may = must || (!m.exact && before->seen < m.max_dropped);
 
     if (op->rc == NGX_DONE) {
-        unit_must(rd->missed && may, "a client is woken to go for nothing");
+        unit_must(rd->missed && may, "a client is removed for nothing");
         unit_must(after == NULL || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK,
-                  "a client stays that should go");
+                  "a client stays that lost a message");
         unit->lost++;
         return;
     }
 
-    unit_must(!must && !rd->missed, "a client reads on behind what it lost");
+    unit_must(!must && !rd->missed, "a client that lost a message still reads");
     unit_must(after != NULL, "a client is not there any more");
 
     n = model_expect(op, before->seen, found);
@@ -339,10 +339,10 @@ model_client_read(model_op_t *op)
                   && rd->msgs[0].cat == m.cats[found[0]->cat].index
                   && rd->msgs[0].data.len == (rd->have == found[0]->id
                                               ? 0 : found[0]->len),
-                  "a client is given another message");
+                  "a client gets another message");
         unit_must(m.conf.ttl == 0
                   || model_ms(found[0]->id) + m.conf.ttl > op->clock,
-                  "a client is given what is over its ttl");
+                  "a client gets a message over its ttl");
         unit_must(rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK
                   ? after->seen == before->seen
                   : after->seen == found[0]->id, "a cursor does not move on");

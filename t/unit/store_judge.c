@@ -175,7 +175,8 @@ model_diff(model_op_t *op, ngx_uint_t killed, ngx_uint_t final, ngx_uint_t all)
         model_come(op, killed);
     }
 
-    unit_must(m.nlive + m.came >= m.sh->list.count, "messages from nowhere");
+    unit_must(m.nlive + m.came >= m.sh->list.count,
+              "messages that nobody published");
     left = m.nlive + m.came - m.sh->list.count;
 
     ref = m.sh->list.oldest;
@@ -450,7 +451,7 @@ static void
 model_judge_slots(model_op_t *op, ngx_uint_t killed)
 {
     uint32_t      max;
-    ngx_uint_t    i, next, allowed, forgotten;
+    ngx_uint_t    i, next, allowed, evicted;
     model_msg_t  *msg;
     model_cat_t  *c;
 
@@ -469,7 +470,7 @@ model_judge_slots(model_op_t *op, ngx_uint_t killed)
     }
 
     allowed = allowed > max ? allowed - max : 0;
-    forgotten = 0;
+    evicted = 0;
 
     for (i = 0; i < m.nwent; i++) {
         msg = m.went[i];
@@ -499,15 +500,15 @@ model_judge_slots(model_op_t *op, ngx_uint_t killed)
         msg->why = MODEL_SLOT;
 
         if (c->lost == 0) {
-            forgotten++;
+            evicted++;
         }
 
         c->lost = msg->id;
     }
 
-    unit_must(forgotten <= allowed,
+    unit_must(evicted <= allowed,
               "%lu categories were evicted, %lu would have done",
-              (unsigned long) forgotten, (unsigned long) allowed);
+              (unsigned long) evicted, (unsigned long) allowed);
 }
 
 
@@ -577,7 +578,8 @@ model_judge_losses(void)
         if (!(msg->why & MODEL_DELETED)) {
             unit_must(!msg->skipped, "an older message of c%u stays",
                       msg->cat);
-            unit_must(loss, "c%u does not tell what it lost", msg->cat);
+            unit_must(loss, "a cursor before a loss of c%u misses nothing",
+                      msg->cat);
 
         } else if (loss && msg->why != MODEL_DELETED) {
             msg->why &= ~MODEL_DELETED;
@@ -608,7 +610,7 @@ model_judge_exactly(void)
 
         unit_must(slot == NGX_HTTP_LONGPOLL_CAT_NONE
                   ? id == 0 : m.zone.cats.slots[slot].dropped == id,
-                  "c%u does not tell exactly what it lost",
+                  "c%u does not know exactly what it lost",
                   m.went[i]->cat);
     }
 }

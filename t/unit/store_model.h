@@ -15,7 +15,7 @@
  *     IDLED    its category was inactive, all of it went
  *     DELETED  deleted, or read with delete_on_read
  *
- * All but the last are losses, of which the category must tell.
+ * All but the last are losses, which older cursors miss.
  *
  *     store_world.c    a zone and its model are made
  *     store_call.c     an op is made: one call of the store

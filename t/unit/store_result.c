@@ -155,7 +155,7 @@ model_published(model_op_t *op)
               || m.sh->counters.published == op->published + op->n,
               "published is wrong");
     unit_must(m.sh->log.live * 20 <= m.sh->log.size * 17,
-              "more messages live than should");
+              "more live messages than should be");
 
     next = 0;
 
@@ -324,9 +324,9 @@ model_missed(model_op_t *op, uint64_t seen, uint64_t upto)
 
     unit->missed += op->rd.missed;
 
-    unit_must(op->rd.missed || !must, "missed is not said (dropped %lx)",
+    unit_must(op->rd.missed || !must, "an answer lacks missed (dropped %lx)",
               (unsigned long) m.cats[op->which[0]].dropped);
-    unit_must(!op->rd.missed || may, "missed is said for nothing");
+    unit_must(!op->rd.missed || may, "an answer has missed for nothing");
 }
 
 
@@ -419,9 +419,9 @@ model_read_answer(model_op_t *op, uint64_t seen)
     for (i = 0; i < rd->nmsgs && op->between == 0; i++) {
         unit_must(m.conf.ttl == 0
                   || model_ms(rd->msgs[i].id) + m.conf.ttl > op->clock,
-                  "a message over its ttl is given");
+                  "an answer has a message over its ttl");
         unit_must(!(op->idle >> rd->msgs[i].cat & 1),
-                  "a message of an inactive category is given");
+                  "an answer has a message of an inactive category");
     }
 }
 

@@ -76,7 +76,7 @@ model_find_cat(const uint64_t hash[2])
         }
     }
 
-    unit_fail("a category that nobody knows");
+    unit_fail("an unknown category");
 
     return 0;
 }

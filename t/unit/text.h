@@ -53,7 +53,7 @@
     "error: Must provide 'since_time' arg when providing 'last_id'."
 #define TEXT_BAD_ID     "error: Param 'last_id' was not a valid UUID."
 
-/* as long as yajl is not told all of it */
+/* a text so long that yajl does not read all of it */
 
 #define TEXT_50    "abcdefghij klmnopqrst uvwxyz, 0123456789: {[ }] \x7f."
 #define TEXT_200   TEXT_50 TEXT_50 TEXT_50 TEXT_50

@@ -142,7 +142,7 @@ text_wire_events(void)
     char                      *line;
     size_t                     len;
     u_char                    *p;
-    uint64_t                   ms, id, life;
+    uint64_t                   ms, id, epoch;
     ngx_uint_t                 round, i, n, j, missed;
     static char                expected[MODEL_LINE];
     ngx_http_longpoll_cat_t    cats[3];
@@ -212,7 +212,7 @@ text_wire_events(void)
             msgs[i].data.len = len;
 
             id = msgs[i].id;
-            life = 0x123456789abcdefULL;
+            epoch = 0x123456789abcdefULL;
 
             line += sprintf(line, "%s{\"timestamp\":%llu,\"category\":\"%s\","
                             "\"data\":%.*s,\"id\":\"%08llx-%04llx-7%03llx-"
@@ -225,8 +225,8 @@ text_wire_events(void)
                             (unsigned long long) (id >> 16 & 0xffff),
                             (unsigned long long) (id >> 4 & 0xfff),
                             (unsigned long long) (0x8000 | (id & 0xf) << 10
-                                                  | life >> 48),
-                            (unsigned long long) (life & 0xffffffffffffULL));
+                                                  | epoch >> 48),
+                            (unsigned long long) (epoch & 0xffffffffffffULL));
         }
 
         line = stpcpy(line, missed ? "],\"missed\":true}" : "]}");

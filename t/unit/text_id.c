@@ -10,13 +10,13 @@
 /* id */
 
 static const char *
-text_print(uint64_t id, uint64_t life)
+text_print(uint64_t id, uint64_t epoch)
 {
     u_char                    *p, *end;
     static char                line[NGX_HTTP_LONGPOLL_ID_LEN + 1];
     ngx_http_longpoll_uuid_t   uuid;
 
-    ngx_http_longpoll_id_uuid(&uuid, id, life);
+    ngx_http_longpoll_id_uuid(&uuid, id, epoch);
 
     p = text_piece(NULL, NGX_HTTP_LONGPOLL_ID_LEN);
     end = ngx_http_longpoll_id_print(p, &uuid);
@@ -33,22 +33,22 @@ text_print(uint64_t id, uint64_t life)
 /* NGX_DECLINED: a UUID, but none of version 7 */
 
 static void
-text_parse(const char *in, ngx_int_t rc, uint64_t id, uint64_t life)
+text_parse(const char *in, ngx_int_t rc, uint64_t id, uint64_t epoch)
 {
     size_t                     len;
     u_char                    *p;
-    uint64_t                   got, got_life;
+    uint64_t                   got, got_epoch;
     ngx_int_t                  got_rc;
     ngx_http_longpoll_uuid_t   uuid;
 
-    got = got_life = uuid.high = uuid.low = 0x5555;
+    got = got_epoch = uuid.high = uuid.low = 0x5555;
 
     len = strlen(in);
     p = text_piece(in, len);
 
     got_rc = ngx_http_longpoll_id_parse(p, len, &uuid);
 
-    if (got_rc == NGX_OK && !ngx_http_longpoll_id_read(&uuid, &got, &got_life))
+    if (got_rc == NGX_OK && !ngx_http_longpoll_id_read(&uuid, &got, &got_epoch))
     {
         got_rc = NGX_DECLINED;
     }
@@ -56,7 +56,7 @@ text_parse(const char *in, ngx_int_t rc, uint64_t id, uint64_t life)
     if (got_rc != rc
         || (rc == NGX_ERROR && (uuid.high != 0x5555 || uuid.low != 0x5555))
         || got != (rc == NGX_OK ? id : 0x5555)
-        || got_life != (rc == NGX_OK ? life : 0x5555))
+        || got_epoch != (rc == NGX_OK ? epoch : 0x5555))
     {
         text_say("id", (u_char *) in, len, "", "");
     }
@@ -66,9 +66,9 @@ text_parse(const char *in, ngx_int_t rc, uint64_t id, uint64_t life)
 
 
 static void
-text_id_print(uint64_t id, uint64_t life)
+text_id_print(uint64_t id, uint64_t epoch)
 {
-    text_ok(strcmp(text_print(id, life), TEXT_V7) == 0, "known id");
+    text_ok(strcmp(text_print(id, epoch), TEXT_V7) == 0, "known id");
     text_ok(strcmp(text_print(0, 0),
                    "00000000-0000-7000-8000-000000000000") == 0, "zero");
     text_ok(strcmp(text_print(~0ULL, ~0ULL),
@@ -76,21 +76,21 @@ text_id_print(uint64_t id, uint64_t life)
     text_ok(strcmp(text_print(0xf, 0),
                    "00000000-0000-7000-bc00-000000000000") == 0, "counter");
     text_ok(strcmp(text_print(0x10, 1ULL << 57),
-                   "00000000-0000-7001-8200-000000000000") == 0, "life's top");
-    text_end("an id is printed as ms, 7, counter, variant and life");
+                   "00000000-0000-7001-8200-000000000000") == 0, "epoch's top");
+    text_end("an id is printed as ms, 7, counter, variant and epoch");
 }
 
 
 static void
-text_id_forms(uint64_t id, uint64_t life)
+text_id_forms(uint64_t id, uint64_t epoch)
 {
-    text_parse(TEXT_V7, NGX_OK, id, life);
-    text_parse("{" TEXT_V7 "}", NGX_OK, id, life);
-    text_parse("urn:uuid:" TEXT_V7, NGX_OK, id, life);
-    text_parse("0198c0de00017abc9123456789abcdef", NGX_OK, id, life);
-    text_parse("{0198c0de00017abc9123456789abcdef}", NGX_OK, id, life);
-    text_parse("urn:uuid:0198c0de00017abc9123456789abcdef", NGX_OK, id, life);
-    text_parse("0198C0DE-0001-7ABC-9123-456789ABCDEF", NGX_OK, id, life);
+    text_parse(TEXT_V7, NGX_OK, id, epoch);
+    text_parse("{" TEXT_V7 "}", NGX_OK, id, epoch);
+    text_parse("urn:uuid:" TEXT_V7, NGX_OK, id, epoch);
+    text_parse("0198c0de00017abc9123456789abcdef", NGX_OK, id, epoch);
+    text_parse("{0198c0de00017abc9123456789abcdef}", NGX_OK, id, epoch);
+    text_parse("urn:uuid:0198c0de00017abc9123456789abcdef", NGX_OK, id, epoch);
+    text_parse("0198C0DE-0001-7ABC-9123-456789ABCDEF", NGX_OK, id, epoch);
     text_end("an id is read in each of golongpoll's forms and in any case");
 
     text_parse(TEXT_V4, NGX_DECLINED, 0, 0);
@@ -143,7 +143,7 @@ text_id_bytes(void)
 {
     char      s[64];
     size_t    i, n;
-    uint64_t  id, life;
+    uint64_t  id, epoch;
 
     for (i = 0; i < 36; i++) {
         for (n = 0; n < 256; n++) {
@@ -154,13 +154,13 @@ text_id_bytes(void)
                 continue;
             }
 
-            id = life = 0;
+            id = epoch = 0;
 
             switch (model_uuid((u_char *) s, 36, (unsigned long long *) &id,
-                               (unsigned long long *) &life))
+                               (unsigned long long *) &epoch))
             {
             case 7:
-                text_parse(s, NGX_OK, id, life);
+                text_parse(s, NGX_OK, id, epoch);
                 break;
             case 1:
                 text_parse(s, NGX_DECLINED, 0, 0);
@@ -179,20 +179,20 @@ static void
 text_id_random(void)
 {
     char         s[64], t[64];
-    uint64_t     id, life, id2;
+    uint64_t     id, epoch, id2;
     ngx_uint_t   round;
 
     for (round = 0; round < text_rounds; round++) {
         id = unit_random() >> unit_below(64);
-        life = unit_random() & NGX_HTTP_LONGPOLL_EPOCH_MASK;
+        epoch = unit_random() & NGX_HTTP_LONGPOLL_EPOCH_MASK;
 
-        strcpy(s, text_print(id, life));
-        text_parse(s, NGX_OK, id, life);
+        strcpy(s, text_print(id, epoch));
+        text_parse(s, NGX_OK, id, epoch);
 
         id2 = unit_below(2) ? id + 1 + unit_below(0x20000)
                             : unit_random() >> unit_below(64);
 
-        strcpy(t, text_print(id2, life));
+        strcpy(t, text_print(id2, epoch));
 
         if (id2 != id && (id2 > id) != (strcmp(t, s) > 0)) {
             text_say("order", (u_char *) s, 36, t, "");
@@ -206,13 +206,13 @@ text_id_random(void)
 void
 text_id(void)
 {
-    uint64_t  id, life;
+    uint64_t  id, epoch;
 
     id = ngx_http_longpoll_id(0x0198c0de0001ULL, 0xabc4);
-    life = 0x123456789abcdefULL;
+    epoch = 0x123456789abcdefULL;
 
-    text_id_print(id, life);
-    text_id_forms(id, life);
+    text_id_print(id, epoch);
+    text_id_forms(id, epoch);
     text_id_errors();
     text_id_bytes();
     text_id_random();

@@ -122,7 +122,7 @@ model_put(unsigned char *dst, long c)
 
 int
 model_uuid(const unsigned char *p, size_t len, unsigned long long *id,
-    unsigned long long *life)
+    unsigned long long *epoch)
 {
     char                 s[64], word[17];
     size_t               i, n;
@@ -178,7 +178,7 @@ model_uuid(const unsigned char *p, size_t len, unsigned long long *id,
 
     *id = high / 65536 * 65536 + (high % 4096) * 16
           + low / 0x400000000000000ULL % 16;
-    *life = low % 0x400000000000000ULL;
+    *epoch = low % 0x400000000000000ULL;
 
     return 7;
 }

@@ -41,7 +41,7 @@ long model_rune(const unsigned char *p, size_t len, size_t *size);
 int model_utf8(const unsigned char *p, size_t len);
 size_t model_put(unsigned char *dst, long c);
 int model_uuid(const unsigned char *p, size_t len, unsigned long long *id,
-    unsigned long long *life);
+    unsigned long long *epoch);
 
 
 /* text_model_query.c */

@@ -204,11 +204,11 @@ model_cursor(char *line, model_args_t *a)
 {
     int                 v;
     long long           n;
-    unsigned long long  id, life;
+    unsigned long long  id, epoch;
 
     n = 0;
     v = a->last_id.len
-        ? model_uuid(a->last_id.data, a->last_id.len, &id, &life) : -1;
+        ? model_uuid(a->last_id.data, a->last_id.len, &id, &epoch) : -1;
 
     if (a->since.len && !model_number(&a->since, &n)) {
         strcpy(line, "error: Invalid 'since_time' arg.");
@@ -226,7 +226,7 @@ model_cursor(char *line, model_args_t *a)
         }
 
         if (v == 7) {
-            sprintf(line + strlen(line), " id=%llx/%llx", id, life);
+            sprintf(line + strlen(line), " id=%llx/%llx", id, epoch);
 
         } else if (v == 1) {
             strcat(line, " uuid");

@@ -40,12 +40,12 @@ text_query_line(ngx_http_longpoll_query_t *q)
 
 
 /*
- * A query that was read and is kept is the next one with the same bytes, and no
- * other, and nobody else's.
+ * A cached query answers the next one of the same owner with the same bytes,
+ * and no other.
  */
 
 static void
-text_query_again(ngx_http_longpoll_query_t *q, ngx_str_t *args)
+text_query_cached(ngx_http_longpoll_query_t *q, ngx_str_t *args)
 {
     char                        was[sizeof(text_got)];
     ngx_str_t                   copy, *name;
@@ -73,7 +73,7 @@ text_query_again(ngx_http_longpoll_query_t *q, ngx_str_t *args)
     copy.len = args->len;
 
     text_ok(!ngx_http_longpoll_query_cached(&kept, &stranger, &copy, &other),
-            "nobody else's");
+            "another owner's");
 
     again = ngx_http_longpoll_query_cached(&kept, &owner, &copy, &other);
     text_ok(again == may, "kept, if it may be");
@@ -115,7 +115,7 @@ text_query(const u_char *in, size_t len)
     args.len = len;
     buf = text_piece(NULL, len);
 
-    /* whoever knows that nothing is escaped may give none */
+    /* a caller that knows that nothing is escaped needs no buffer */
 
     if (len % 2 && !memchr(in, '%', len) && !memchr(in, '+', len)) {
         buf = NULL;
@@ -130,7 +130,7 @@ text_query(const u_char *in, size_t len)
         == NGX_OK)
     {
         text_query_line(&q);
-        text_query_again(&q, &args);
+        text_query_cached(&q, &args);
 
     } else {
         sprintf(text_got, "error: %.*s", (int) error.len, error.data);
@@ -413,7 +413,7 @@ text_query_limits(void)
     end += sprintf((char *) end, "&category=");
     memset(end, 'x', 1025);
     text_query_is(p, end + 1025 - p, TEXT_BAD_CATEGORY);
-    text_end("a bad category is told before too many");
+    text_end("a bad category is reported before too many");
 
     /* some 10 ms; the bound is for valgrind on a slow machine */
 
@@ -513,14 +513,15 @@ text_query_all(void)
     text_queries(text_query_decoded,
                  "names and values are decoded as Go does it");
     text_queries(text_query_left_out,
-                 "what is empty, undecodable or has a ';' counts as left out");
+                 "empty and undecodable arguments, and those with ';', are "
+                 "ignored");
     text_queries(text_query_first, "of those that count the first counts");
     text_queries(text_query_timeouts,
                  "timeout is whole seconds from 1 to the limit");
     text_queries(text_query_numbers, "numbers are read as Go reads them");
     text_queries(text_query_ids,
                  "last_id alone must be an own id, with since_time a UUID");
-    text_queries(text_query_order, "of several errors the first is told");
+    text_queries(text_query_order, "of several errors the first is reported");
     text_queries(text_query_utf8, "a category is UTF-8");
     text_query_limits();
     text_query_random();

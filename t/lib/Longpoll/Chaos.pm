@@ -130,7 +130,7 @@ sub details {
     } elsif ($what eq 'probe' or $what eq 'slow') {
         $o{cats} = some_cats($world, 3);
         $o{from} = $what eq 'slow' ? 'zero'
-                 : pick(qw( zero zero since id both now future life old ));
+                 : pick(qw( zero zero since id both now future epoch old ));
         $o{which} = rand;
         $o{wait} = $what eq 'slow' ? 0.2 + 0.6 * rand : 0;
         $o{kind} = pick(@{ $world->{kinds} }) if $world->{kinds};
@@ -157,8 +157,8 @@ sub details {
         $o{zone} = int rand @{ $world->{zone} };
         $o{workers} = pick(@{ $world->{workers} || [1 .. 8] });
 
-        # Some reloads come before the last one's old workers are gone, or even
-        # before its new workers are there.
+        # Some reloads come before the last one's old workers have exited, or
+        # even before its new workers exist.
 
         $o{times} = rand() < 0.3 ? 2 + int rand 3 : 1;
         $o{pause} = 0.15 * rand;
@@ -519,7 +519,7 @@ sub broken {
 
     $carrier->{streams} = {};
     $self->close($carrier, $how);
-    $self->gone($_) for @streams;
+    $self->cut_off($_) for @streams;
 }
 
 sub request {
@@ -538,7 +538,7 @@ sub request {
             if $conn->{carrier};
         1;
     } or $self->later(0, sub {
-        $self->gone($conn);
+        $self->cut_off($conn);
         $self->broken($carrier) if $carrier != $conn;
     });
 }
@@ -570,7 +570,7 @@ sub ready {
         $on->($r, $conn) if $on;
 
     } elsif ($client->{eof}) {
-        $self->gone($conn);
+        $self->cut_off($conn);
     }
 }
 
@@ -582,7 +582,7 @@ sub ready_streams {
     # TLS may hold bytes that select does not see.
 
     for ( ;; ) {
-        # A frame may need a reply, and nginx may be gone by then.
+        # A frame may need a reply, and nginx may have exited by then.
 
         $client->{eof} = 1
             unless eval { 1 while $client->take_frame; 1 };
@@ -601,7 +601,7 @@ sub ready_streams {
         delete $client->{streams}{$n};
 
         if ($answer->{reset}) {
-            $self->gone($conn);
+            $self->cut_off($conn);
             next;
         }
 
@@ -620,7 +620,7 @@ sub ready_streams {
     }
 }
 
-sub gone {
+sub cut_off {
     my ($self, $conn) = @_;
 
     my $on = delete $conn->{on};
@@ -762,7 +762,7 @@ sub place {
     my $pub = @$all ? $all->[ $which * @$all ] : undef;
     my ($cursor, $query);
 
-    $from = 'now' if !$pub and $from =~ /^(?:since|id|both|life)$/;
+    $from = 'now' if !$pub and $from =~ /^(?:since|id|both|epoch)$/;
 
     if ($from eq 'zero') {
         ($cursor, $query) = ('', 'since_time=0');
@@ -821,7 +821,7 @@ sub do_probe {
 
     $self->{probes}{$conn} = $conn;
     $conn->{limit} = $o->{wait} ? 5 : 2;
-    $conn->{who} = $reader->{name};
+    $conn->{name} = $reader->{name};
     $self->{oracle}->ask($reader);
 
     $self->request($conn, sub {
@@ -1250,7 +1250,7 @@ sub overdue {
 
         $oracle->fail(publish => sprintf 'one waits for %.2f s', $waited)
             if $conn->{pub} and $waited > 2 + $Slack;
-        $oracle->fail(woken => sprintf '%s waits for %.2f s', $conn->{who},
+        $oracle->fail(woken => sprintf '%s waits for %.2f s', $conn->{name},
                                        $waited)
             if $conn->{limit} and $waited > $conn->{limit} + $Slack;
     }
@@ -1274,7 +1274,7 @@ sub overdue {
         delete $f->{awaited};
 
         next if defined $f->{asked} and $pub->{id} le $f->{asked};
-        next if grep { !$f->{has}{ $_->{cat} } or $oracle->may_be_gone($_) }
+        next if grep { !$f->{has}{ $_->{cat} } or $oracle->may_be_missing($_) }
                 @{ $pub->{events} };
 
         $oracle->fail(woken => sprintf '%s, parked for %.2f s, does not see '

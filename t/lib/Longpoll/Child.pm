@@ -41,7 +41,7 @@ sub start {
     my ($class, $command, %o) = @_;
 
     pipe my $asked, my $ask or die "pipe: $!\n";
-    pipe my $told, my $tell or die "pipe: $!\n";
+    pipe my $report, my $reporter or die "pipe: $!\n";
 
     my $keeper = fork // die "fork: $!\n";
 
@@ -51,18 +51,18 @@ sub start {
 
         close $_->{ask} for values %living;
         close $ask;
-        close $told;
+        close $report;
         %living = ();
 
-        eval { keep($command, $asked, $tell, %o); 1 } or warn $@;
+        eval { keep($command, $asked, $reporter, %o); 1 } or warn $@;
         POSIX::_exit(0);
     }
 
     close $asked;
-    close $tell;
+    close $reporter;
 
     my $self = bless { ask => $ask, keeper => $keeper }, $class;
-    my $said = join '', <$told>;
+    my $said = join '', <$report>;
 
     $living{$keeper} = $self;
 
@@ -107,7 +107,7 @@ END {
 # the keeper
 
 sub keep {
-    my ($command, $asked, $tell, %o) = @_;
+    my ($command, $asked, $reporter, %o) = @_;
 
     $SIG{$_} = 'IGNORE' for qw( INT TERM HUP PIPE );
     $SIG{CHLD} = 'DEFAULT';
@@ -128,15 +128,15 @@ sub keep {
 
         { exec { $command->[0] } @$command }
 
-        $tell->print("$!\n");
-        $tell->flush;
+        $reporter->print("$!\n");
+        $reporter->flush;
         POSIX::_exit(127);
     }
 
     # exec closes the program's end of this pipe.
 
-    $tell->print("$pid\n");
-    close $tell;
+    $reporter->print("$pid\n");
+    close $reporter;
 
     # Reaps the program if it ends by itself.
 

@@ -70,10 +70,10 @@ sub in_place {
     for my $wait (2, 10, 30, 0) {
         last if run($log, "'$go' list -mod=readonly -deps . >/dev/null") == 0;
 
-        die told($log) if told($log) =~ /SECURITY ERROR|go\.(?:mod|sum)\b/;
+        die log_of($log) if log_of($log) =~ /SECURITY ERROR|go\.(?:mod|sum)\b/;
 
         if ($wait == 0) {
-            print map { "# $_\n" } split /\n/, told($log);
+            print map { "# $_\n" } split /\n/, log_of($log);
             $Missing = "the modules of $what cannot be had";
             return;
         }
@@ -82,7 +82,7 @@ sub in_place {
     }
 
     run($log, "'$go' build -mod=readonly -buildvcs=false -o '$out' .") == 0
-        or die "$out does not compile:\n", told($log);
+        or die "$out does not compile:\n", log_of($log);
 
     return $out;
 }
@@ -96,7 +96,7 @@ sub run {
     return system('/bin/sh', '-c', "exec >>'$log' 2>&1 </dev/null; $command");
 }
 
-sub told {
+sub log_of {
     my ($log) = @_;
 
     open my $fh, '<', $log or return "$log: $!\n";

@@ -86,7 +86,7 @@ sub order {
     my $line = $json->encode({ do => $what, conn => $self->{number}, %o });
 
     local $SIG{PIPE} = 'IGNORE';
-    syswrite $orders, "$line\n" or die "the client for HTTP/3 is gone\n";
+    syswrite $orders, "$line\n" or die "the client for HTTP/3 has exited\n";
 }
 
 

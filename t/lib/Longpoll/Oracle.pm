@@ -85,7 +85,7 @@ sub cat {
     return $self->{cats}{$name} ||= do {
         $self->{names}++;
         { name => $name, events => [], deletes => [], used => 0,
-          gone => 0, polls => 0, sends => 0, acks => 0 };
+          removed => 0, polls => 0, sends => 0, acks => 0 };
     };
 }
 
@@ -127,7 +127,7 @@ sub set_clock {
 
     return if $ahead <= $was->{ahead};
 
-    $_->{gone} = $end for values %{ $self->{cats} };
+    $_->{removed} = $end for values %{ $self->{cats} };
 }
 
 sub clock_peak {
@@ -269,7 +269,7 @@ sub stored {
 
     $self->fail(key => "$pub->{key}: $pub->{id} became $id")
         if defined $pub->{id} and $pub->{id} ne $id
-            and !$self->may_be_gone($pub->{events}[0]);
+            and !$self->may_be_missing($pub->{events}[0]);
 
     $pub->{id} = $id;
     $self->known($last, $id);
@@ -320,7 +320,7 @@ sub known {
     $self->fail(order => "$id is $other->{data} and $e->{data}") if $other;
     $self->fail(twice => "event $e->{n} is " . join ' and ', $id,
                          keys %{ $e->{ids} })
-        if %{ $e->{ids} } and !$self->may_be_gone($e->{pub}{events}[0]);
+        if %{ $e->{ids} } and !$self->may_be_missing($e->{pub}{events}[0]);
 
     $e->{ids}{$id} = 1;
     $self->{by_id}{$id} = $e;
@@ -367,7 +367,7 @@ sub used {
     my $least = $self->{inactive} or return;
     my $cat = $self->cat($name);
 
-    $cat->{gone} = $now
+    $cat->{removed} = $now
         if $cat->{used} and !$cat->{polls}
             and $now - $cat->{used} > $least->[0] - 1;
     $cat->{used} = $now;
@@ -387,7 +387,7 @@ sub may_be_dropped {
     if (my $least = $self->{inactive}) {
         my $cat = $self->{cats}{ $e->{cat} };
 
-        return 1 if $e->{sent} <= $cat->{gone}
+        return 1 if $e->{sent} <= $cat->{removed}
             or !$cat->{polls} and $now - $cat->{used} > $least->[0] - 1;
     }
 
@@ -418,7 +418,7 @@ sub born {
     return $self->clock_least($e->{sent});
 }
 
-sub may_be_gone {
+sub may_be_missing {
     my ($self, $e) = @_;
 
     return $self->{read} || $self->may_be_deleted($e)
@@ -483,7 +483,7 @@ sub answer {
     my $now = time;
     my $body = $r->body;
     my $cursor = $reader->{cursor};
-    my $who = $reader->{name};
+    my $client = $reader->{name};
 
     $reader->{answered} = 1;
     $self->lost_poll($reader);
@@ -491,7 +491,7 @@ sub answer {
     if ($r->status != 200
         or $body !~ /\A\{"(events|timeout)":/)
     {
-        $self->fail(answers => "$who: " . $r->status . " $body");
+        $self->fail(answers => "$client: " . $r->status . " $body");
         return;
     }
 
@@ -499,7 +499,7 @@ sub answer {
     my $missed = $body =~ s/,"missed":true\}\z/}/;
     my @events;
 
-    $self->fail(missed => "$who was told, behind " . ($cursor // 'now')
+    $self->fail(missed => "$client got missed, behind " . ($cursor // 'now')
                           . ' of ' . join ' ', @{ $reader->{cats} })
         if $missed and !$reader->{must_miss}
             and !$self->may_miss($reader, $reader->{asked} // ms_place(
@@ -507,12 +507,12 @@ sub answer {
                                                 $reader->{given}) - 1000, 0),
                       $now);
 
-    $self->fail(lost => "$who was not told missed") if !$missed
+    $self->fail(lost => "$client did not get missed") if !$missed
         and $reader->{must_miss};
 
     if ($kind eq 'timeout') {
         if ($body !~ /\A$timeout\z/) {
-            $self->fail(whole => "$who: $body");
+            $self->fail(whole => "$client: $body");
             return;
         }
 
@@ -523,7 +523,7 @@ sub answer {
     }
 
     if ($body !~ /\A\{"events":\[/g) {
-        $self->fail(whole => "$who: $body");
+        $self->fail(whole => "$client: $body");
         return;
     }
 
@@ -538,20 +538,20 @@ sub answer {
         if (!$e or !defined $e->{sent} or $e->{data} ne $data
             or $e->{cat} ne $name or id_ms($id) != $timestamp)
         {
-            $self->fail(whole => "$who: $name $timestamp $id "
+            $self->fail(whole => "$client: $name $timestamp $id "
                                  . substr $data, 0, 100);
             next;
         }
 
-        $self->fail(whole => "$who: event $n of another category")
+        $self->fail(whole => "$client: event $n of another category")
             if !$cats{$name};
-        $self->fail(twice => "$who: event $n, $id again")
+        $self->fail(twice => "$client: event $n, $id again")
             if $reader->{got}{$id} or $got{$id};
         $self->fail($last eq $id ? 'twice' : 'order',
-                    "$who: event $n, $id behind $last")
+                    "$client: event $n, $id behind $last")
             if defined $last and $id le $last
                 and !$self->same_ms($reader, $last, $id, $e);
-        $self->fail(whole => "$who: event $n, $id was there before")
+        $self->fail(whole => "$client: event $n, $id was there before")
             if !defined $cursor and $self->settled($e, $reader->{sent});
 
         $self->known($e, $id);
@@ -564,7 +564,7 @@ sub answer {
     }
 
     if (substr($body, pos $body) ne ']}' or !%got) {
-        $self->fail(whole => "$who: ..." . substr $body, pos $body, 200);
+        $self->fail(whole => "$client: ..." . substr $body, pos $body, 200);
         return;
     }
 
@@ -729,7 +729,7 @@ sub arrays {
         my $known = grep { %{ $_->{ids} } } @events;
 
         next if !$known or $known == @events
-            or grep { $self->may_be_gone($_) } @events;
+            or grep { $self->may_be_missing($_) } @events;
 
         $self->fail(whole => "of an array of " . @events . " only $known came,"
                              . " event $events[0]{n} and on");

@@ -316,12 +316,12 @@ sub said {
     my ($self, @queries) = @_;
 
     my @polls = map { $self->poll(@$_) } @queries;
-    my @said = map { told($_->response) } @polls;
+    my @said = map { summary($_->response) } @polls;
 
     return wantarray ? @said : join ' | ', @said;
 }
 
-sub told {
+sub summary {
     my ($r) = @_;
 
     my $kind = $r->kind;
@@ -367,7 +367,7 @@ sub ended {
     my @pids = ($self->master, $self->workers);
 
     kill $signal => $self->master;
-    wait_until('all of it gone', sub { !grep { running($_) } @pids });
+    wait_until('the end of all processes', sub { !grep { running($_) } @pids });
     $self->{child}->end;
 }
 
@@ -380,7 +380,7 @@ sub kill_all {
     my @pids = ($self->master, $self->workers);
 
     kill KILL => @pids;
-    wait_until('all of it gone', sub { !grep { running($_) } @pids });
+    wait_until('the end of all processes', sub { !grep { running($_) } @pids });
     $self->{child}->end;
 }
 
@@ -425,6 +425,24 @@ sub wait_writer {
     wait_until('a writer', sub { $pid = $self->writer });
 
     return $pid;
+}
+
+# A writer that has opened the file appends what there is, whatever flush says.
+# Waits until it has done so: all its threads sleep, in ten looks.
+
+sub wait_writer_idle {
+    my ($self) = @_;
+
+    my $pid = $self->wait_writer;
+    my $looks = 0;
+
+    wait_until('the writer has nothing to do', sub {
+        my $busy = grep { slurp($_) !~ /^\d+ \(.*\) S/ }
+                        glob "/proc/$pid/task/*/stat";
+
+        $looks = $busy ? 0 : $looks + 1;
+        return $looks == 10;
+    });
 }
 
 

@@ -378,7 +378,7 @@ sub reload {
 sub wait_gone {
     my %old = map { $_ => 1 } @_;
 
-    wait_until { !grep { $old{$_} } worker_pids() } 'the old workers gone';
+    wait_until { !grep { $old{$_} } worker_pids() } "the old workers' exit";
 }
 
 # in_one_turn { ... } @pids: stops these workers (or all) while the block sends

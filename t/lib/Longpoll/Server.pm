@@ -107,7 +107,7 @@ sub free_port {
 }
 
 
-# root's workers run as another user, who must be able to read the files.
+# root's workers run as another user, which must be able to read the files.
 
 sub lay_out {
     my ($self) = @_;
@@ -418,7 +418,7 @@ sub wait_gone {
 
     my %old = map { $_ => 1 } @pids;
 
-    wait_until('the old workers gone', sub {
+    wait_until("the old workers' exit", sub {
         !grep { $old{$_} } $self->workers;
     });
 }

@@ -93,6 +93,8 @@ for my $signal (qw( quit term )) {
     my $n = start(parameters => 'flush=1h buffer=3', workers => 2);
     my %id;
 
+    $n->wait_writer_idle;
+
     $n->publish(cow => '"c1"');
     tick();
     my $between = int(time * 1000);
@@ -397,14 +399,14 @@ for my $end (qw( quit kill_all )) {
     my $y = $n->post('', '', key => 'many', body => $body)->response
               ->header('Longpoll-Event-Id');
 
-    for my $life (1, 2) {
+    for my $epoch (1, 2) {
         $n->$end;
         $n->up;
         is($n->publish(farm => '"a2"', key => 'one'), $a,
-           "$name: the key's first id, epoch $life");
+           "$name: the key's first id, epoch $epoch");
         is($n->post('', '', key => 'many', body => $body)->response
              ->header('Longpoll-Event-Id'), $y,
-           "$name: the last id of several, epoch $life");
+           "$name: the last id of several, epoch $epoch");
         is(data($n->events('farm')), 'a b x', "$name: and stores nothing");
         is(data($n->events('cow')), 'y', "$name: nowhere");
     }
@@ -449,13 +451,13 @@ for my $end (qw( quit term kill_all )) {
         $n->wait_line('behind');
         $n->wait_notes($notes + 1);
 
-        for my $life (1, 2) {
+        for my $epoch (1, 2) {
             $n->$end;
             $n->up;
             is($n->said([ category => 'farm', since_time => 1 ],
                         [ category => 'farm', last_id => $first ]),
                join(' | ', 'timeout', 'timeout missed'),
-               "$name: no event is back, cursors miss them, epoch $life");
+               "$name: no event is back, cursors miss them, epoch $epoch");
 
             # The writer compacts a file that was not loaded in full.  A kill
             # before that may bring back an event of the millisecond of the
