@@ -11,14 +11,15 @@
  *                   init_zone changes nothing in a zone that workers use.  A
  *                   zone of another size is a new zone, and takes over what the
  *                   old one has.
- *   init_module     the reload has succeeded, or nginx starts: loads the files
- *                   of new zones, and sets the new parameters.  An error here
- *                   ends the master.
+ *   init_module     the reload has succeeded, or nginx starts: sets the new
+ *                   parameters; at a start, loads the files.  An error here
+ *                   ends the master, so at a reload there is none.
  *   init_process    a worker takes a slot, and begins to serve its polls
  *   exit_process    a worker closes the files that it writes, and leaves
  *
- *   start         init_zone: make ────────────────┐
- *   reload        init_zone: inherit ─────────────┼─▶ init_module: configure
+ *   start         init_zone: make ──▶ init_module: load, configure
+ *   reload        init_zone: inherit ─────────────┐
+ *   a new zone    init_zone: make, load ──────────┼─▶ init_module: configure
  *   another size  init_zone: make, adopt the old ─┘
  *
  * nginx -t runs init_zone and init_module as well; the latter does nothing
@@ -30,6 +31,7 @@
 #include "ngx_http_longpoll_conf.h"
 #include "ngx_http_longpoll_conf_category.h"
 #include "ngx_http_longpoll_conf_location.h"
+#include "ngx_http_longpoll_conf_persist.h"
 #include "ngx_http_longpoll_conf_zone.h"
 #include "ngx_http_longpoll_load.h"
 #include "ngx_http_longpoll_notify.h"
@@ -52,6 +54,8 @@ static ngx_int_t ngx_http_longpoll_make_zone(ngx_shm_zone_t *shm_zone);
 static ngx_http_longpoll_zone_t *ngx_http_longpoll_running_zone(
     ngx_http_longpoll_zone_t *z);
 static ngx_int_t ngx_http_longpoll_check_persist(ngx_shm_zone_t *shm_zone);
+static ngx_int_t ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z,
+    ngx_log_t *log);
 
 static ngx_int_t ngx_http_longpoll_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_longpoll_init_process(ngx_cycle_t *cycle);
@@ -216,6 +220,12 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    if (ngx_http_longpoll_conf_check_connections(z->cycle) != NGX_OK
+        || ngx_http_longpoll_conf_persist_check(z, shm_zone->shm.log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (!ngx_test_config
         && ngx_http_longpoll_notify_hold(z->cycle) != NGX_OK)
     {
@@ -249,7 +259,13 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                                             shm_zone->shm.log);
     }
 
-    return NGX_OK;
+    /* when nginx starts, it must have its sockets first: see init_module */
+
+    if (ngx_test_config || ngx_is_init_cycle(ngx_cycle)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_longpoll_load_zone(z, shm_zone->shm.log);
 }
 
 
@@ -361,6 +377,29 @@ ngx_http_longpoll_check_persist(ngx_shm_zone_t *shm_zone)
 }
 
 
+/*
+ * Fills a new zone from its file.  When nginx starts, an older nginx that is
+ * about to end may still write to the file.  It frees its port behind that.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
+{
+    if (z->persist.len == 0 || !ngx_http_longpoll_zone_is_new(z)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_longpoll_load(z, log) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "longpoll_zone \"%V\": there is not enough memory to "
+                      "load \"%V\"", &z->name, &z->persist);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
 {
@@ -380,9 +419,7 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     for (i = 0; i < lmcf->references.nelts; i++) {
         z = ref[i].zone;
 
-        if (z->persist.len && ngx_http_longpoll_zone_is_new(z)
-            && ngx_http_longpoll_load(z, cycle->log) != NGX_OK)
-        {
+        if (ngx_http_longpoll_load_zone(z, cycle->log) != NGX_OK) {
             return NGX_ERROR;
         }
 

@@ -129,3 +129,28 @@ my $id = publish($cat, 1, conn => $on->{$other}[1]);
 is_deeply([ $p->answer->ids ], [$id], 'the other worker wakes a poll');
 --- alert
 uses the "\$remote_port" key
+
+
+
+=== TEST 4: too few connections for a worker of the first zone
+--- http_config
+    #zone;
+--- config
+--- scenario
+my $change = sub {
+    s/#zone;/longpoll_zone zone=few:1m;/;
+    s/worker_connections +\d+;/worker_connections 2;/;
+};
+
+refused($change, '2 worker_connections are not enough for 1 listening sockets '
+                 . 'and "longpoll_zone", there must be at least 3');
+
+my ($status, $said) = conf_test();
+
+isnt($status, 0, 'nginx -t refuses it, too');
+
+change_conf { s/worker_connections 2;/worker_connections 30;/ };
+reload();
+is((keys %{ get('/status')->json->{zones} })[0], 'few', 'with more, it is there');
+--- alert
+worker_connections are not enough

@@ -1,5 +1,5 @@
-# A zone's file: what nginx -t refuses, what a reload may change, and polls and
-# publishes in a zone with a file.  The tests that end nginx are in t/persist/.
+# A zone's file: what a reload may change, and polls and publishes in a zone with
+# a file.  The tests that end nginx are in t/persist/.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -11,7 +11,6 @@ use File::Temp qw( tempdir );
 
 my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
-mkdir "$dir/sealed" or die $!;
 chmod 0777, $dir or die $!;
 
 # a file of golongpoll's, whose clock began in 1970
@@ -23,10 +22,7 @@ print $file "\n", qq({"timestamp":$_,"category":"old","data":$_,)
 close $file or die $!;
 chmod 0666, "$dir/p21" or die $!;
 
-chmod 0555, "$dir/sealed" or die $!;
-
 $ENV{TEST_NGINX_DATA} = $dir;
-$ENV{TEST_NGINX_SEALED} = $> == 0 ? '/dev/null' : "$dir/sealed";
 
 no_long_string();
 master_on();
@@ -36,119 +32,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: a directory that is not there is refused
---- http_config
-    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/none/events;
---- must_die
---- error_log
-[emerg]
-none" of "persist=
-cannot be written to
-
-
-
-=== TEST 2: a directory that cannot be written to is refused
---- http_config
-    longpoll_zone zone=pa:1m persist=$TEST_NGINX_SEALED/events;
---- must_die
---- error_log
-[emerg]
-cannot be written to
-
-
-
-=== TEST 3: a path that names a directory is refused
---- http_config
-    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/;
---- must_die
---- error_log
-[emerg]
-invalid parameter "persist=
-
-
-
-=== TEST 4: an empty path is refused
---- http_config
-    longpoll_zone zone=pa:1m persist=;
---- must_die
---- error_log
-[emerg]
-invalid parameter "persist="
-
-
-
-=== TEST 5: flush=0 is refused
---- http_config
-    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/a flush=0;
---- must_die
---- error_log
-[emerg]
-flush=0
-
-
-
-=== TEST 6: a flush that is not a time is refused
---- http_config
-    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/a flush=soon;
---- must_die
---- error_log
-[emerg]
-flush=soon
-
-
-
-=== TEST 7: durable accepts only on and off
---- http_config
-    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/a durable=yes;
---- must_die
---- error_log
-[emerg]
-durable=yes
-
-
-
-=== TEST 8: flush without a file is refused
---- http_config
-    longpoll_zone zone=pa:1m flush=1s;
---- must_die
---- error_log
-[emerg]
-need "persist"
-
-
-
-=== TEST 9: durable without a file is refused
---- http_config
-    longpoll_zone zone=pa:1m durable=on;
---- must_die
---- error_log
-[emerg]
-need "persist"
-
-
-
-=== TEST 10: durable=off without a file is refused, too
---- http_config
-    longpoll_zone zone=pa:1m durable=off;
---- must_die
---- error_log
-[emerg]
-need "persist"
-
-
-
-=== TEST 11: two zones with one file are refused
---- http_config
-    longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/same;
-    longpoll_zone zone=pb:1m persist=$TEST_NGINX_DATA/same;
---- must_die
---- error_log
-[emerg]
-is the file of zone "pa" already
-
-
-
-=== TEST 12: a file alone, and a file with all parameters
+=== TEST 1: a file alone, and a file with all parameters
 --- http_config
     longpoll_zone zone=p12:1m persist=$TEST_NGINX_DATA/p12;
     longpoll_zone zone=p12b:1m flush=100ms durable=on buffer=3
@@ -170,7 +54,7 @@ is(publish($cat, 6) gt $ids[4], 1, 'has changed nothing');
 
 
 
-=== TEST 13: a reload cannot change, add or remove a zone's file
+=== TEST 2: a reload cannot change, add or remove a zone's file
 --- http_config
     longpoll_zone zone=p13:1m persist=$TEST_NGINX_DATA/p13;
     longpoll_zone zone=p13b:1m;
@@ -209,7 +93,7 @@ is_deeply([ ask(category => $cat, since_time => 1)->ids ], [ $first ],
 
 
 
-=== TEST 14: a reload can change flush and durable
+=== TEST 3: a reload can change flush and durable
 --- http_config
     longpoll_zone zone=p14:1m persist=$TEST_NGINX_DATA/p14 flush=1h;
 --- config
@@ -257,7 +141,7 @@ is($has->('durable\d+'), 20, 'each once');
 
 
 
-=== TEST 15: durable: parked polls, batches and the order, on both workers
+=== TEST 4: durable: parked polls, batches and the order, on both workers
 --- http_config
     longpoll_zone zone=p15:1m persist=$TEST_NGINX_DATA/p15 durable=on;
 --- config
@@ -311,7 +195,7 @@ is(status('p15')->{published}, 4 + 18 + 100 + 30, 'all are counted, once');
 
 
 
-=== TEST 16: durable: a key is repeated while its event waits for the disk
+=== TEST 5: durable: a key is repeated while its event waits for the disk
 --- http_config
     longpoll_zone zone=p16:1m persist=$TEST_NGINX_DATA/p16 durable=on;
 --- config
@@ -335,7 +219,7 @@ is(status('p16')->{published}, 1, 'published once');
 
 
 
-=== TEST 17: two zones have two files, and each uses its own
+=== TEST 6: two zones have two files, and each uses its own
 --- http_config
     longpoll_zone zone=p17:1m persist=$TEST_NGINX_DATA/p17 durable=on;
     longpoll_zone zone=p17b:1m persist=$TEST_NGINX_DATA/p17b durable=on;
@@ -360,7 +244,7 @@ for my $pair ([ p17 => $a, $b ], [ p17b => $b, $a ]) {
 
 
 
-=== TEST 18: one file under two names is refused
+=== TEST 7: one file under two names is refused
 --- http_config
     longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/same;
     longpoll_zone zone=pb:1m persist=$TEST_NGINX_DATA/.//same;
@@ -371,7 +255,7 @@ is the file of zone "pa" already
 
 
 
-=== TEST 19: a file whose name is that of another zone's second file is refused
+=== TEST 8: a file whose name is that of another zone's second file is refused
 --- http_config
     longpoll_zone zone=pa:1m persist=$TEST_NGINX_DATA/same.state;
     longpoll_zone zone=pb:1m persist=$TEST_NGINX_DATA/./same;
@@ -382,7 +266,7 @@ is the file of zone "pa" already
 
 
 
-=== TEST 20: two files whose names begin alike are accepted
+=== TEST 9: two files whose names begin alike are accepted
 --- http_config
     longpoll_zone zone=p20:1m  persist=$TEST_NGINX_DATA/p20;
     longpoll_zone zone=p20b:1m persist=$TEST_NGINX_DATA/p20.other;
@@ -397,7 +281,7 @@ POST /publish
 
 
 
-=== TEST 21: a poll from the beginning gets an event of the millisecond 0, too
+=== TEST 10: a poll from the beginning gets an event of the millisecond 0, too
 --- http_config
     longpoll_zone zone=p21:1m persist=$TEST_NGINX_DATA/p21;
 --- config
@@ -416,3 +300,91 @@ is_deeply([ask(category => 'old', since_time => 0, last_id => $id[0])->data],
           [1], 'a client goes on behind it');
 is_deeply([ask(category => 'old', since_time => 1, last_id => $id[0])->data],
           [1], 'or with a later time');
+
+
+
+=== TEST 11: a reload cannot give a zone's file to a zone of another name
+--- http_config
+    longpoll_zone zone=p23:1m persist=$TEST_NGINX_DATA/p23;
+--- config
+    location = /publish { longpoll_publish p23; }
+    location = /events  { longpoll_subscribe p23; }
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my @pids = worker_pids();
+my $dir = $ENV{TEST_NGINX_DATA};
+
+symlink $dir, "$dir/again" or die "symlink: $!\n";
+
+for my $path ('p23', 'again/p23', 'p23.state') {
+    change_conf { s/p23\b/renamed/g; s/persist=\S+/persist=$dir\/$path;/ };
+    kill HUP => master_pid();
+    wait_log('error.log', qr/"persist=\S+\/\Q$path\E" is the file of the running /
+                          . qr/zone "p23", only a restart can give it to zone /
+                          . qr/"renamed"/);
+    change_conf { s/renamed\b/p23/g };
+}
+
+is_deeply([ worker_pids() ], \@pids, 'the workers are the same');
+is_deeply([ ask(category => $cat, since_time => 1)->ids ], [ $id ],
+          'and serve on');
+change_conf { s/persist=\S+/persist=$dir\/p23;/ };
+reload();
+is_deeply([ ask(category => $cat, since_time => 1)->ids ], [ $id ],
+          'a reload with the old name');
+--- alert
+is the file of the running zone
+
+
+
+=== TEST 12: a reload that cannot load the file of a new zone is refused
+--- skip_eval
+9: $ENV{TEST_NGINX_BINARY} =~ m{/asan/|valgrind}
+--- http_config
+    longpoll_zone zone=p22:1m;
+    #zone;
+--- config
+    location = /publish { longpoll_publish p22; }
+    location = /events  { longpoll_subscribe p22; }
+--- scenario
+my $cat = category();
+my $id = publish($cat, 1);
+my @pids = worker_pids();
+my $file = "$ENV{TEST_NGINX_DATA}/p22b";
+
+# more than the master may have; it takes no room on disk
+
+open my $out, '>', "$file.state" or die "$file.state: $!\n";
+truncate $out, 1 << 30 or die "truncate: $!\n";
+close $out;
+
+my $has = (`cat /proc/${\ master_pid() }/status` =~ /VmSize:\s+(\d+) kB/)[0];
+my $limit = sub { system('prlimit', '--pid', master_pid(), "--as=$_[0]:") };
+
+is($limit->(($has + 100_000) * 1024), 0, 'the master has a limit');
+
+change_conf { s/#zone;/longpoll_zone zone=p22b:1m persist=$file;/ };
+
+my ($status, $said) = conf_test();
+
+is($status, 0, 'nginx -t loads nothing') or diag($said);
+kill HUP => master_pid();
+wait_log('error.log', qr/"p22b": there is not enough memory to load /);
+is_deeply([ worker_pids() ], \@pids, 'the workers are the same');
+is_deeply([ ask(category => $cat, since_time => 1)->ids ], [ $id ],
+          'and serve on');
+
+$limit->('unlimited');
+unlink "$file.state" or die "unlink: $!\n";
+open $out, '>', $file or die "$file: $!\n";
+print $out qq(\n{"timestamp":1600000000000,"category":"farm","data":"oink",)
+           . qq("id":"6f3c0f6e-6c3b-4d1c-8f4e-1f2d3c4b5a69"});
+close $out;
+
+change_conf { s/longpoll_subscribe p22;/longpoll_subscribe p22b;/ };
+reload();
+is_deeply([ ask(category => 'farm', since_time => 0)->data ], [ 'oink' ],
+          'with a file that can be loaded, it is');
+--- alert
+p22b|malloc

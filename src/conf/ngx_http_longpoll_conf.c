@@ -5,6 +5,7 @@
  *
  *   conf            structs with their defaults; the simple directives' bounds
  *   conf_zone       longpoll_zone
+ *   conf_persist    its parameter "persist"
  *   conf_location   longpoll_subscribe, _publish, _delete, _status
  *   conf_category   longpoll_category
  *   reference       the zones by name, declared or not yet
@@ -159,6 +160,43 @@ ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
     conf->status = prev->status;
     conf->status_zone = prev->status_zone;
     conf->status_format = prev->status_format;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_conf_check_connections(ngx_cycle_t *cycle)
+{
+    ngx_uint_t        i, n;
+    ngx_listening_t  *ls;
+
+    n = 0;
+    ls = cycle->listening.elts;
+
+    for (i = 0; i < cycle->listening.nelts; i++) {
+#if (NGX_HAVE_REUSEPORT)
+
+        /* each worker opens its own */
+
+        if (ls[i].reuseport && ls[i].worker != 0) {
+            continue;
+        }
+
+#endif
+
+        n++;
+    }
+
+    /* nginx itself asks for one more than that */
+
+    if (cycle->connection_n < n + 2) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "%ui worker_connections are not enough for %ui "
+                      "listening sockets and \"longpoll_zone\", there must be "
+                      "at least %ui", cycle->connection_n, n, n + 2);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -20,6 +20,13 @@ char *ngx_http_longpoll_conf_init_main(ngx_conf_t *cf, void *conf);
 char *ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent,
     void *child);
 
+/*
+ * When the whole configuration is read: whether a worker has a connection for
+ * itself, beside the listening sockets' and nginx's own.  NGX_OK, or NGX_ERROR,
+ * which is logged.
+ */
+ngx_int_t ngx_http_longpoll_conf_check_connections(ngx_cycle_t *cycle);
+
 /* the bounds of longpoll_max_timeout and longpoll_error_status */
 extern ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout;
 extern ngx_conf_post_t  ngx_http_longpoll_conf_error_status;

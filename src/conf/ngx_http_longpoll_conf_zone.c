@@ -7,20 +7,19 @@
  * "zone" and "persist" have functions and messages of their own; any other
  * parameter is a row of a table, which says how its value is read and where it
  * is stored.
- *
- * A test of the configuration creates no file.  It can only tell whether the
- * directory of "persist" is there, and whether the process that runs the test
- * could write to it.
  */
 
 
 #include "ngx_http_longpoll_conf_zone.h"
-#include "ngx_http_longpoll_file.h"
+#include "ngx_http_longpoll_conf_persist.h"
 #include "ngx_http_longpoll_reference.h"
 #include "ngx_http_longpoll_zone.h"
 
 
 #define NGX_HTTP_LONGPOLL_CONF_ZONE_UNSET  ((uint64_t) -1)
+
+/* in a smaller zone the index leaves too little room */
+#define NGX_HTTP_LONGPOLL_CONF_ZONE_LEAST  (64 * 1024)
 
 
 /* the directive's parameters */
@@ -37,11 +36,14 @@ typedef struct {
     ngx_str_t                        name;
     ngx_int_t                      (*parse)(ngx_str_t *s, uint64_t *field);
     size_t                           offset;
+    const char                      *values;    /* what it may be */
 } ngx_http_longpoll_conf_param_t;
 
 
 static char *ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone);
+static ngx_uint_t ngx_http_longpoll_conf_zone_again(ngx_str_t *value,
+    ngx_uint_t n);
 static char *ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value);
 static char *ngx_http_longpoll_conf_zone_parameter(ngx_conf_t *cf,
@@ -54,16 +56,6 @@ static ngx_int_t ngx_http_longpoll_conf_zone_time(ngx_str_t *s,
     uint64_t *field);
 static ngx_int_t ngx_http_longpoll_conf_zone_time_or_off(ngx_str_t *s,
     uint64_t *field);
-static char *ngx_http_longpoll_conf_zone_persist(ngx_conf_t *cf,
-    ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value);
-#if (NGX_THREADS)
-static char *ngx_http_longpoll_conf_zone_unique(ngx_conf_t *cf,
-    ngx_str_t *path, ngx_str_t *value);
-static ngx_int_t ngx_http_longpoll_conf_zone_same_files(ngx_conf_t *cf,
-    ngx_str_t *one, ngx_str_t *two);
-static ngx_int_t ngx_http_longpoll_conf_zone_directory(ngx_conf_t *cf,
-    ngx_str_t *path, ngx_str_t *dir);
-#endif
 
 
 #define ngx_http_longpoll_conf_zone_field(name)                               \
@@ -72,24 +64,30 @@ static ngx_int_t ngx_http_longpoll_conf_zone_directory(ngx_conf_t *cf,
 static ngx_http_longpoll_conf_param_t  ngx_http_longpoll_conf_params[] = {
 
     { ngx_string("buffer="), ngx_http_longpoll_conf_zone_number,
-      ngx_http_longpoll_conf_zone_field(buffer) },
+      ngx_http_longpoll_conf_zone_field(buffer),
+      "a number from 1 to 2147483647" },
 
     { ngx_string("ttl="), ngx_http_longpoll_conf_zone_time_or_off,
-      ngx_http_longpoll_conf_zone_field(ttl) },
+      ngx_http_longpoll_conf_zone_field(ttl),
+      "a time, such as \"1h\", or \"off\"" },
 
     { ngx_string("inactive="), ngx_http_longpoll_conf_zone_time_or_off,
-      ngx_http_longpoll_conf_zone_field(inactive) },
+      ngx_http_longpoll_conf_zone_field(inactive),
+      "a time, such as \"1h\", or \"off\"" },
 
     { ngx_string("delete_on_read="), ngx_http_longpoll_conf_zone_flag,
-      ngx_http_longpoll_conf_zone_field(delete_on_read) },
+      ngx_http_longpoll_conf_zone_field(delete_on_read),
+      "\"on\" or \"off\"" },
 
     { ngx_string("flush="), ngx_http_longpoll_conf_zone_time,
-      ngx_http_longpoll_conf_zone_field(flush) },
+      ngx_http_longpoll_conf_zone_field(flush),
+      "a time, such as \"5s\"" },
 
     { ngx_string("durable="), ngx_http_longpoll_conf_zone_flag,
-      ngx_http_longpoll_conf_zone_field(durable) },
+      ngx_http_longpoll_conf_zone_field(durable),
+      "\"on\" or \"off\"" },
 
-    { ngx_null_string, NULL, 0 }
+    { ngx_null_string, NULL, 0, NULL }
 };
 
 
@@ -149,11 +147,17 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
+        if (ngx_http_longpoll_conf_zone_again(value, i)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
         if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
             rv = ngx_http_longpoll_conf_zone_name(cf, zone, &value[i]);
 
         } else if (ngx_strncmp(value[i].data, "persist=", 8) == 0) {
-            rv = ngx_http_longpoll_conf_zone_persist(cf, zone, &value[i]);
+            rv = ngx_http_longpoll_conf_persist(cf, &value[i], &zone->persist);
 
         } else {
             rv = ngx_http_longpoll_conf_zone_parameter(cf, zone, &value[i]);
@@ -166,7 +170,8 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
 
     if (zone->name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must have \"zone\" parameter", &value[0]);
+                           "\"%V\" must have \"zone=name:size\" parameter",
+                           &value[0]);
         return NGX_CONF_ERROR;
     }
 
@@ -176,9 +181,16 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
             || zone->conf.durable != NGX_HTTP_LONGPOLL_CONF_ZONE_UNSET)
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"flush\" and \"durable\" need \"persist\"");
+                               "\"flush\" and \"durable\" need "
+                               "\"persist=path\"");
             return NGX_CONF_ERROR;
         }
+
+    } else if (ngx_http_longpoll_conf_persist_running(cf, &zone->name,
+                                                      &zone->persist)
+               != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
 
     } else if (zone->conf.flush == 0) {
         zone->conf.flush = 5000;
@@ -192,6 +204,29 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
 }
 
 
+/* whether an earlier argument is the same parameter */
+
+static ngx_uint_t
+ngx_http_longpoll_conf_zone_again(ngx_str_t *value, ngx_uint_t n)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    p = (u_char *) ngx_strchr(value[n].data, '=');
+
+    for (i = 1; p && i < n; i++) {
+
+        if (ngx_strncmp(value[i].data, value[n].data, p + 1 - value[n].data)
+            == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * zone=NAME:SIZE.  The characters of a name need no escaping in JSON, in a
  * metric's label, or in a log line.
@@ -201,6 +236,7 @@ static char *
 ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value)
 {
+    size_t      least;
     u_char     *p, *colon;
     ngx_str_t   s;
 
@@ -209,7 +245,10 @@ ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     colon = (u_char *) ngx_strchr(zone->name.data, ':');
 
     if (colon == NULL || colon == zone->name.data) {
-        goto invalid;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\", it must be "
+                           "\"zone=name:size\"", value);
+        return NGX_CONF_ERROR;
     }
 
     zone->name.len = colon - zone->name.data;
@@ -218,9 +257,18 @@ ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
 
         if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '\\') {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid zone name in \"%V\"", value);
+                               "invalid zone name in \"%V\", it must be of "
+                               "visible ASCII characters without \":\", a "
+                               "quote and a backslash", value);
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (zone->name.len == 3 && ngx_strncmp(zone->name.data, "all", 3) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone name in \"%V\", as "
+                           "\"longpoll_status all\" means all zones", value);
+        return NGX_CONF_ERROR;
     }
 
     s.data = colon + 1;
@@ -229,12 +277,18 @@ ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     zone->size = ngx_parse_size(&s);
 
     if (zone->size == NGX_ERROR) {
-        goto invalid;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\", it must be in bytes, "
+                           "kilobytes or megabytes, such as \"1024m\"", value);
+        return NGX_CONF_ERROR;
     }
 
-    if (zone->size < (ssize_t) (8 * ngx_pagesize)) {
+    least = ngx_max(NGX_HTTP_LONGPOLL_CONF_ZONE_LEAST, 8 * ngx_pagesize);
+
+    if ((size_t) zone->size < least) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" is too small", value);
+                           "zone \"%V\" is too small, the least size is %uzk",
+                           value, least / 1024);
         return NGX_CONF_ERROR;
     }
 
@@ -246,12 +300,6 @@ ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid zone size \"%V\"", value);
-    return NGX_CONF_ERROR;
 }
 
 
@@ -273,11 +321,14 @@ ngx_http_longpoll_conf_zone_parameter(ngx_conf_t *cf,
         s.len = value->len - p->name.len;
         field = (uint64_t *) ((u_char *) &zone->conf + p->offset);
 
-        if (p->parse(&s, field) != NGX_OK) {
-            break;
+        if (p->parse(&s, field) == NGX_OK) {
+            return NGX_CONF_OK;
         }
 
-        return NGX_CONF_OK;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\", it must be %s",
+                           value, p->values);
+        return NGX_CONF_ERROR;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -347,181 +398,3 @@ ngx_http_longpoll_conf_zone_time_or_off(ngx_str_t *s, uint64_t *field)
 
     return ngx_http_longpoll_conf_zone_time(s, field);
 }
-
-
-#if (NGX_THREADS)
-
-static char *
-ngx_http_longpoll_conf_zone_persist(ngx_conf_t *cf,
-    ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value)
-{
-    ngx_str_t  *path, dir, name;
-
-    path = &zone->persist;
-    path->data = value->data + 8;
-    path->len = value->len - 8;
-
-    if (path->len == 0 || path->data[path->len - 1] == '/') {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\"", value);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_conf_full_name(cf->cycle, path, 0) != NGX_OK
-        || ngx_http_longpoll_conf_zone_directory(cf, path, &dir) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (access((char *) dir.data, W_OK|X_OK) == -1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "directory \"%V\" of \"%V\" cannot be written to",
-                           &dir, value);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_longpoll_conf_zone_unique(cf, path, value) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_str_set(&name, "default");
-
-    if (ngx_thread_pool_add(cf, &name) == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/* whether no other zone has one of the files of this path */
-
-static char *
-ngx_http_longpoll_conf_zone_unique(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *value)
-{
-    ngx_int_t                       rc;
-    ngx_uint_t                      i;
-    ngx_http_longpoll_reference_t  *ref;
-    ngx_http_longpoll_main_conf_t  *lmcf;
-
-    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_longpoll_module);
-    ref = lmcf->references.elts;
-
-    for (i = 0; i < lmcf->references.nelts; i++) {
-
-        if (ref[i].zone->persist.len == 0) {
-            continue;
-        }
-
-        rc = ngx_http_longpoll_conf_zone_same_files(cf, &ref[i].zone->persist,
-                                                    path);
-        if (rc == NGX_DECLINED) {
-            continue;
-        }
-
-        if (rc == NGX_OK) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" is the file of zone \"%V\" already",
-                               value, &ref[i].zone->name);
-        }
-
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/*
- * NGX_OK        the two paths have a file in common: they are in the same
- *               directory, under whatever names, and one path is the other one
- *               with the suffix of a file beside it
- * NGX_DECLINED  they have none
- * NGX_ERROR     no memory
- */
-
-static ngx_int_t
-ngx_http_longpoll_conf_zone_same_files(ngx_conf_t *cf, ngx_str_t *one,
-    ngx_str_t *two)
-{
-    ngx_str_t        *path, dirs[2], names[2];
-    ngx_uint_t        i, longer;
-    ngx_file_info_t   infos[2];
-
-    for (i = 0; i < 2; i++) {
-        path = i ? two : one;
-
-        if (ngx_http_longpoll_conf_zone_directory(cf, path, &dirs[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        names[i].data = (u_char *) strrchr((char *) path->data, '/') + 1;
-        names[i].len = path->data + path->len - names[i].data;
-    }
-
-    longer = (names[1].len > names[0].len);
-
-    if (ngx_strncmp(names[0].data, names[1].data, names[!longer].len) != 0) {
-        return NGX_DECLINED;
-    }
-
-    for (i = 0; i < NGX_HTTP_LONGPOLL_FILE_SUFFIXES; i++) {
-
-        if (ngx_strcmp(names[longer].data + names[!longer].len,
-                       ngx_http_longpoll_file_suffixes[i])
-            == 0)
-        {
-            break;
-        }
-    }
-
-    if (i == NGX_HTTP_LONGPOLL_FILE_SUFFIXES
-        || ngx_file_info(dirs[0].data, &infos[0]) == NGX_FILE_ERROR
-        || ngx_file_info(dirs[1].data, &infos[1]) == NGX_FILE_ERROR
-        || infos[0].st_dev != infos[1].st_dev
-        || ngx_file_uniq(&infos[0]) != ngx_file_uniq(&infos[1]))
-    {
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/* dir: the path up to its last slash */
-
-static ngx_int_t
-ngx_http_longpoll_conf_zone_directory(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *dir)
-{
-    u_char  *p;
-
-    for (p = path->data + path->len; p[-1] != '/'; p--) { /* void */ }
-
-    dir->len = ngx_max(p - 1 - path->data, 1);
-    dir->data = ngx_pnalloc(cf->pool, dir->len + 1);
-    if (dir->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_cpystrn(dir->data, path->data, dir->len + 1);
-
-    return NGX_OK;
-}
-
-#else
-
-static char *
-ngx_http_longpoll_conf_zone_persist(ngx_conf_t *cf,
-    ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"%V\" needs an nginx that was built "
-                       "--with-threads", value);
-    return NGX_CONF_ERROR;
-}
-
-#endif
