@@ -1,5 +1,5 @@
-# Directives: where each is allowed, which values it accepts, and what nginx -t
-# refuses.
+# Directives: where each is allowed, and which values it accepts.  What nginx -t
+# refuses is in t/012-refused.t, too.
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
@@ -10,17 +10,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: longpoll_zone needs zone=
---- http_config
-    longpoll_zone buffer=10;
---- must_die
---- error_log
-[emerg]
-longpoll_zone
-
-
-
-=== TEST 2: longpoll_zone needs an argument
+=== TEST 1: longpoll_zone needs an argument
 --- http_config
     longpoll_zone;
 --- must_die
@@ -30,78 +20,7 @@ invalid number of arguments in "longpoll_zone"
 
 
 
-=== TEST 3: a zone without a size is refused
---- http_config
-    longpoll_zone zone=events;
---- must_die
---- error_log
-[emerg]
-zone=events
-
-
-
-=== TEST 4: a zone whose size is not a size is refused
---- http_config
-    longpoll_zone zone=events:many;
---- must_die
---- error_log
-[emerg]
-zone=events:many
-
-
-
-=== TEST 5: a zone with a negative size is refused
---- http_config
-    longpoll_zone zone=events:-1m;
---- must_die
---- error_log
-[emerg]
-zone=events:-1m
-
-
-
-=== TEST 6: a zone without a name is refused
---- http_config
-    longpoll_zone zone=:1m;
---- must_die
---- error_log
-[emerg]
-zone
-
-
-
-=== TEST 7: a zone too small to be useful is refused
---- http_config
-    longpoll_zone zone=events:4k;
---- must_die
---- error_log
-[emerg]
-too small
-
-
-
-=== TEST 8: a zone of no bytes is refused
---- http_config
-    longpoll_zone zone=events:0;
---- must_die
---- error_log
-[emerg]
-zone
-
-
-
-=== TEST 9: the same zone twice is refused
---- http_config
-    longpoll_zone zone=events:1m;
-    longpoll_zone zone=events:1m buffer=10;
---- must_die
---- error_log
-[emerg]
-events
-
-
-
-=== TEST 10: the name of another module's zone is refused
+=== TEST 2: the name of another module's zone is refused
 --- http_config
     limit_req_zone $binary_remote_addr zone=events:1m rate=1r/s;
     longpoll_zone zone=events:1m;
@@ -112,123 +31,7 @@ events
 
 
 
-=== TEST 11: an unknown parameter of longpoll_zone is refused
---- http_config
-    longpoll_zone zone=events:1m colour=red;
---- must_die
---- error_log
-[emerg]
-colour=red
-
-
-
-=== TEST 12: buffer=0 is refused
---- http_config
-    longpoll_zone zone=events:1m buffer=0;
---- must_die
---- error_log
-[emerg]
-buffer=0
-
-
-
-=== TEST 13: a negative buffer is refused
---- http_config
-    longpoll_zone zone=events:1m buffer=-3;
---- must_die
---- error_log
-[emerg]
-buffer=-3
-
-
-
-=== TEST 14: a buffer that is not a number is refused
---- http_config
-    longpoll_zone zone=events:1m buffer=10x;
---- must_die
---- error_log
-[emerg]
-buffer=10x
-
-
-
-=== TEST 15: ttl=0 is refused
---- http_config
-    longpoll_zone zone=events:1m ttl=0;
---- must_die
---- error_log
-[emerg]
-ttl=0
-
-
-
-=== TEST 16: a ttl that is not a time is refused
---- http_config
-    longpoll_zone zone=events:1m ttl=soon;
---- must_die
---- error_log
-[emerg]
-ttl=soon
-
-
-
-=== TEST 17: an inactive that is not a time is refused
---- http_config
-    longpoll_zone zone=events:1m inactive=never;
---- must_die
---- error_log
-[emerg]
-inactive=never
-
-
-
-=== TEST 18: delete_on_read is on or off
---- http_config
-    longpoll_zone zone=events:1m delete_on_read=perhaps;
---- must_die
---- error_log
-[emerg]
-delete_on_read=perhaps
-
-
-
-=== TEST 19: longpoll_subscribe needs a zone that is declared
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /events { longpoll_subscribe other; }
---- must_die
---- error_log
-[emerg]
-other
-
-
-
-=== TEST 20: longpoll_publish needs a zone that is declared
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /publish { longpoll_publish other; }
---- must_die
---- error_log
-[emerg]
-other
-
-
-
-=== TEST 21: longpoll_status needs a zone that is declared
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /status { longpoll_status other; }
---- must_die
---- error_log
-[emerg]
-other
-
-
-
-=== TEST 22: a zone that belongs to another module is refused
+=== TEST 3: a zone that belongs to another module is refused
 --- http_config
     limit_req_zone $binary_remote_addr zone=other:1m rate=1r/s;
 --- config
@@ -240,7 +43,7 @@ other
 
 
 
-=== TEST 23: longpoll_subscribe needs an argument
+=== TEST 4: longpoll_subscribe needs an argument
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -252,103 +55,7 @@ invalid number of arguments in "longpoll_subscribe"
 
 
 
-=== TEST 24: an unknown protocol is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /events { longpoll_subscribe events protocol=mqtt; }
---- must_die
---- error_log
-[emerg]
-mqtt
-
-
-
-=== TEST 25: an unknown parameter of longpoll_subscribe is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /events { longpoll_subscribe events colour=red; }
---- must_die
---- error_log
-[emerg]
-colour=red
-
-
-
-=== TEST 26: an unknown parameter of longpoll_publish is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /publish { longpoll_publish events colour=red; }
---- must_die
---- error_log
-[emerg]
-colour=red
-
-
-
-=== TEST 27: an unknown parameter of longpoll_status is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /status { longpoll_status events colour=red; }
---- must_die
---- error_log
-[emerg]
-colour=red
-
-
-
-=== TEST 28: an unknown format of longpoll_status is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /status { longpoll_status events format=xml; }
---- must_die
---- error_log
-[emerg]
-xml
-
-
-
-=== TEST 29: longpoll_subscribe twice in a location is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /events { longpoll_subscribe events; longpoll_subscribe events; }
---- must_die
---- error_log
-[emerg]
-"longpoll_subscribe" directive is duplicate
-
-
-
-=== TEST 30: longpoll_publish twice in a location is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /publish { longpoll_publish events; longpoll_publish events; }
---- must_die
---- error_log
-[emerg]
-"longpoll_publish" directive is duplicate
-
-
-
-=== TEST 31: longpoll_status twice in a location is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /status { longpoll_status events; longpoll_status all; }
---- must_die
---- error_log
-[emerg]
-"longpoll_status" directive is duplicate
-
-
-
-=== TEST 32: longpoll_max_timeout twice is refused
+=== TEST 5: longpoll_max_timeout twice is refused
 --- http_config
     longpoll_max_timeout 10s;
     longpoll_max_timeout 20s;
@@ -359,7 +66,7 @@ xml
 
 
 
-=== TEST 33: longpoll_max_response_size twice is refused
+=== TEST 6: longpoll_max_response_size twice is refused
 --- http_config
     longpoll_max_response_size 10k;
     longpoll_max_response_size 20k;
@@ -370,7 +77,7 @@ xml
 
 
 
-=== TEST 34: longpoll_error_status twice is refused
+=== TEST 7: longpoll_error_status twice is refused
 --- http_config
     longpoll_error_status 400;
     longpoll_error_status 400;
@@ -381,7 +88,7 @@ xml
 
 
 
-=== TEST 35: longpoll_drain twice is refused
+=== TEST 8: longpoll_drain twice is refused
 --- http_config
     longpoll_drain 1s;
     longpoll_drain 2s;
@@ -392,7 +99,7 @@ xml
 
 
 
-=== TEST 36: longpoll_max_timeout 0 is refused
+=== TEST 9: longpoll_max_timeout 0 is refused
 --- http_config
     longpoll_max_timeout 0;
 --- must_die
@@ -402,7 +109,7 @@ longpoll_max_timeout
 
 
 
-=== TEST 37: a longpoll_max_timeout that is not a time is refused
+=== TEST 10: a longpoll_max_timeout that is not a time is refused
 --- http_config
     longpoll_max_timeout long;
 --- must_die
@@ -412,7 +119,7 @@ longpoll_max_timeout
 
 
 
-=== TEST 38: a longpoll_max_response_size that is not a size is refused
+=== TEST 11: a longpoll_max_response_size that is not a size is refused
 --- http_config
     longpoll_max_response_size large;
 --- must_die
@@ -422,7 +129,7 @@ longpoll_max_timeout
 
 
 
-=== TEST 39: a longpoll_drain that is not a time is refused
+=== TEST 12: a longpoll_drain that is not a time is refused
 --- http_config
     longpoll_drain slowly;
 --- must_die
@@ -432,7 +139,7 @@ longpoll_max_timeout
 
 
 
-=== TEST 40: longpoll_error_status 201 is refused
+=== TEST 13: longpoll_error_status 201 is refused
 --- http_config
     longpoll_error_status 201;
 --- must_die
@@ -442,7 +149,7 @@ longpoll_error_status
 
 
 
-=== TEST 41: longpoll_error_status 399 is refused
+=== TEST 14: longpoll_error_status 399 is refused
 --- http_config
     longpoll_error_status 399;
 --- must_die
@@ -452,7 +159,7 @@ longpoll_error_status
 
 
 
-=== TEST 42: longpoll_error_status 500 is refused
+=== TEST 15: longpoll_error_status 500 is refused
 --- http_config
     longpoll_error_status 500;
 --- must_die
@@ -462,7 +169,7 @@ longpoll_error_status
 
 
 
-=== TEST 43: a longpoll_error_status that is not a number is refused
+=== TEST 16: a longpoll_error_status that is not a number is refused
 --- http_config
     longpoll_error_status teapot;
 --- must_die
@@ -472,7 +179,7 @@ longpoll_error_status
 
 
 
-=== TEST 44: longpoll_zone stands in http only
+=== TEST 17: longpoll_zone stands in http only
 --- http_config
 --- config
     longpoll_zone zone=events:1m;
@@ -483,7 +190,7 @@ longpoll_error_status
 
 
 
-=== TEST 45: longpoll_drain stands in http only
+=== TEST 18: longpoll_drain stands in http only
 --- http_config
 --- config
     longpoll_drain 1s;
@@ -494,7 +201,7 @@ longpoll_error_status
 
 
 
-=== TEST 46: longpoll_subscribe does not stand in server
+=== TEST 19: longpoll_subscribe does not stand in server
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -506,7 +213,7 @@ longpoll_error_status
 
 
 
-=== TEST 47: longpoll_publish does not stand in server
+=== TEST 20: longpoll_publish does not stand in server
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -518,7 +225,7 @@ longpoll_error_status
 
 
 
-=== TEST 48: longpoll_status does not stand in if
+=== TEST 21: longpoll_status does not stand in if
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -530,7 +237,7 @@ longpoll_error_status
 
 
 
-=== TEST 49: every directive is accepted in each of its contexts
+=== TEST 22: every directive is accepted in each of its contexts
 --- http_config
     longpoll_zone zone=everywhere:1m buffer=10 ttl=1h inactive=1d
                   delete_on_read=off;
@@ -582,7 +289,7 @@ is(get('/two')->status, 200, 'status of all');
 
 
 
-=== TEST 50: a zone may be declared after the directives that use it
+=== TEST 23: a zone may be declared after the directives that use it
 --- http_config
     server {
         listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
@@ -601,7 +308,7 @@ is_deeply([$r->ids], [$id], 'it works');
 
 
 
-=== TEST 51: the defaults: 120 seconds at most, errors are sent with 200
+=== TEST 24: the defaults: 120 seconds at most, errors are sent with 200
 --- request
 GET /events?category=farm&timeout=121
 --- error_code: 200
@@ -610,7 +317,7 @@ GET /events?category=farm&timeout=121
 
 
 
-=== TEST 52: longpoll_max_timeout of http holds for its servers
+=== TEST 25: longpoll_max_timeout of http holds for its servers
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 45s;
@@ -621,7 +328,7 @@ GET /events?category=farm&timeout=46
 
 
 
-=== TEST 53: longpoll_max_timeout may be given in minutes
+=== TEST 26: longpoll_max_timeout may be given in minutes
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 2m;
@@ -632,7 +339,7 @@ GET /events?category=farm
 
 
 
-=== TEST 54: a poll may ask for exactly longpoll_max_timeout
+=== TEST 27: a poll may ask for exactly longpoll_max_timeout
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_max_timeout 7s;
@@ -644,7 +351,7 @@ ok($p->parked, 'the poll waits');
 
 
 
-=== TEST 55: longpoll_error_status is the status of a poll's errors
+=== TEST 28: longpoll_error_status is the status of a poll's errors
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -661,7 +368,7 @@ Cache-Control: no-cache, no-store, must-revalidate
 
 
 
-=== TEST 56: longpoll_error_status changes neither events nor 405
+=== TEST 29: longpoll_error_status changes neither events nor 405
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -677,7 +384,7 @@ is(http('DELETE', '/events')->status, 405, 'another method');
 
 
 
-=== TEST 57: one location polls with GET and publishes with POST
+=== TEST 30: one location polls with GET and publishes with POST
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -692,7 +399,7 @@ is_deeply([$r->ids], [$id], 'published and polled');
 
 
 
-=== TEST 58: an if block polls and publishes as its location does
+=== TEST 31: an if block polls and publishes as its location does
 --- config
     location = /both {
         longpoll_subscribe events;
@@ -711,7 +418,7 @@ is_deeply([$r->ids], [$id], 'published and polled');
 
 
 
-=== TEST 59: an if block may use a zone of its own
+=== TEST 32: an if block may use a zone of its own
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=ifzone:1m;
@@ -734,7 +441,7 @@ is_deeply([$r->ids], [$id], 'the event is in the zone of the if block');
 
 
 
-=== TEST 60: a limit_except block polls as its location does
+=== TEST 33: a limit_except block polls as its location does
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -752,7 +459,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], 'polled');
 
 
 
-=== TEST 61: limit_except refuses a method as elsewhere in nginx
+=== TEST 34: limit_except refuses a method as elsewhere in nginx
 --- config
     location = /events {
         longpoll_subscribe events;
@@ -770,7 +477,7 @@ POST /events
 
 
 
-=== TEST 62: a nested location does not inherit polling, as with proxy_pass
+=== TEST 35: a nested location does not inherit polling, as with proxy_pass
 --- config
     location /events {
         longpoll_subscribe events;
@@ -783,7 +490,7 @@ GET /events/nested?category=farm&timeout=1&since_time=0
 
 
 
-=== TEST 63: two zones share no events
+=== TEST 36: two zones share no events
 --- http_config
     longpoll_zone zone=events:1m;
     longpoll_zone zone=worlds:1m;
@@ -804,7 +511,7 @@ is_deeply([ask({ uri => '/other' }, category => $cat, since_time => 0)->data],
 
 
 
-=== TEST 64: nginx -t leaves a running zone as it is
+=== TEST 37: nginx -t leaves a running zone as it is
 --- http_config
     longpoll_zone zone=tested:1m;
 --- config
@@ -826,7 +533,7 @@ is_deeply([ask(category => $cat, since_time => 0)->ids], [$id], 'events');
 
 
 
-=== TEST 65: a reload with a broken configuration leaves everything as it is
+=== TEST 38: a reload with a broken configuration leaves everything as it is
 --- http_config
     longpoll_zone zone=broken:1m buffer=5;
 --- config
@@ -849,7 +556,7 @@ colour=red
 
 
 
-=== TEST 66: longpoll_category needs a value
+=== TEST 39: longpoll_category needs a value
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -861,55 +568,7 @@ invalid number of arguments in "longpoll_category"
 
 
 
-=== TEST 67: longpoll_category with nothing but a separator is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_category separator=,; }
---- must_die
---- error_log
-[emerg]
-"longpoll_category" must have a value
-
-
-
-=== TEST 68: a separator of two characters is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_category $arg_a separator=ab; }
---- must_die
---- error_log
-[emerg]
-invalid parameter "separator=ab"
-
-
-
-=== TEST 69: an empty separator is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_category $arg_a separator=; }
---- must_die
---- error_log
-[emerg]
-invalid parameter "separator="
-
-
-
-=== TEST 70: a second separator is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_category $arg_a separator=, separator=.; }
---- must_die
---- error_log
-[emerg]
-invalid parameter "separator=."
-
-
-
-=== TEST 71: longpoll_category twice in one block is refused
+=== TEST 40: longpoll_category twice in one block is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -921,7 +580,7 @@ invalid parameter "separator=."
 
 
 
-=== TEST 72: longpoll_category with an unknown variable is refused
+=== TEST 41: longpoll_category with an unknown variable is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -933,43 +592,7 @@ unknown "nothing_like_it" variable
 
 
 
-=== TEST 73: longpoll_publish with an unknown format is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_publish events format=xml; }
---- must_die
---- error_log
-[emerg]
-invalid parameter "format=xml"
-
-
-
-=== TEST 74: longpoll_delete needs a zone that is declared
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_delete nowhere; }
---- must_die
---- error_log
-[emerg]
-unknown zone "nowhere" in "longpoll_delete"
-
-
-
-=== TEST 75: longpoll_delete twice in one block is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_delete events; longpoll_delete events; }
---- must_die
---- error_log
-[emerg]
-"longpoll_delete" directive is duplicate
-
-
-
-=== TEST 76: longpoll_delete with a second argument is refused
+=== TEST 42: longpoll_delete with a second argument is refused
 --- http_config
     longpoll_zone zone=events:1m;
 --- config
@@ -981,31 +604,7 @@ invalid number of arguments in "longpoll_delete"
 
 
 
-=== TEST 77: longpoll_delete beside longpoll_status is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_delete events; longpoll_status all; }
---- must_die
---- error_log
-[emerg]
-is incompatible with "longpoll_subscribe", "longpoll_publish" and "longpoll_delete"
-
-
-
-=== TEST 78: longpoll_status beside longpoll_delete is refused
---- http_config
-    longpoll_zone zone=events:1m;
---- config
-    location = /a { longpoll_status all; longpoll_delete events; }
---- must_die
---- error_log
-[emerg]
-is incompatible with "longpoll_status"
-
-
-
-=== TEST 79: if and limit_except blocks delete and read bodies like a location
+=== TEST 43: if and limit_except blocks delete and read bodies like a location
 --- config
         location = /events { longpoll_subscribe events; }
         location = /if {
@@ -1037,13 +636,3 @@ for my $uri ('/if?if=1', '/limit?') {
     is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
        "$uri: gone");
 }
-
-
-
-=== TEST 80: a zone over 64 gigabytes is refused
---- http_config
-    longpoll_zone zone=events:65537m;
---- must_die
---- error_log
-[emerg]
-zone "zone=events:65537m" is too large, at most 65536m

@@ -7,12 +7,14 @@
  *   conf_zone       longpoll_zone
  *   conf_persist    its parameter "persist"
  *   conf_location   longpoll_subscribe, _publish, _delete, _status
+ *   conf_content    and that nothing else answers their requests
  *   conf_category   longpoll_category
  *   reference       the zones by name, declared or not yet
  */
 
 
 #include "ngx_http_longpoll_conf.h"
+#include "ngx_http_longpoll_conf_content.h"
 #include "ngx_http_longpoll_method.h"
 #include "ngx_http_longpoll_reference.h"
 #include "ngx_http_longpoll_status.h"
@@ -107,6 +109,10 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_OK);
 
     ngx_conf_merge_ptr_value(conf->category, prev->category, NULL);
+
+    if (ngx_http_longpoll_conf_content_check(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

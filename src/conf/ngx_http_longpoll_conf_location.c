@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_longpoll_conf_location.h"
+#include "ngx_http_longpoll_conf_content.h"
 #include "ngx_http_longpoll_method.h"
 #include "ngx_http_longpoll_protocol_golongpoll.h"
 #include "ngx_http_longpoll_protocol_gpoll.h"
@@ -47,7 +48,9 @@ ngx_http_longpoll_conf_location_subscribe(ngx_conf_t *cf, ngx_command_t *cmd,
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
+                               "invalid parameter \"%V\", it must be "
+                               "\"protocol=golongpoll\" or \"protocol=gpoll\"",
+                               &value[i]);
             return NGX_CONF_ERROR;
         }
     }
@@ -105,7 +108,9 @@ ngx_http_longpoll_conf_location_publish(ngx_conf_t *cf, ngx_command_t *cmd,
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
+                               "invalid parameter \"%V\", it must be "
+                               "\"format=auto\", \"format=json\" or "
+                               "\"format=text\"", &value[i]);
             return NGX_CONF_ERROR;
         }
     }
@@ -130,8 +135,7 @@ ngx_http_longpoll_conf_location_status(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_longpoll_loc_conf_t *llcf = conf;
 
-    ngx_str_t                    *value;
-    ngx_http_core_loc_conf_t     *clcf;
+    ngx_str_t                      *value;
     ngx_http_longpoll_reference_t  *ref;
 
     if (llcf->status) {
@@ -166,15 +170,15 @@ ngx_http_longpoll_conf_location_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[2]);
+                               "invalid parameter \"%V\", it must be "
+                               "\"format=json\" or \"format=prometheus\"",
+                               &value[2]);
             return NGX_CONF_ERROR;
         }
     }
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_longpoll_status_handler;
-
-    return NGX_CONF_OK;
+    return ngx_http_longpoll_conf_content_set(cf, cmd, llcf,
+                                              ngx_http_longpoll_status_handler);
 }
 
 
@@ -182,8 +186,7 @@ static char *
 ngx_http_longpoll_conf_location_use(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_longpoll_loc_conf_t *llcf, ngx_http_longpoll_zone_t **zone)
 {
-    ngx_str_t                    *value;
-    ngx_http_core_loc_conf_t     *clcf;
+    ngx_str_t                      *value;
     ngx_http_longpoll_reference_t  *ref;
 
     if (*zone) {
@@ -203,8 +206,6 @@ ngx_http_longpoll_conf_location_use(ngx_conf_t *cf, ngx_command_t *cmd,
 
     *zone = ref->zone;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_longpoll_method_handler;
-
-    return NGX_CONF_OK;
+    return ngx_http_longpoll_conf_content_set(cf, cmd, llcf,
+                                              ngx_http_longpoll_method_handler);
 }

@@ -76,6 +76,10 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_t                       *directive; /* the first of this block that
+                                                   answers requests, or NULL */
+    ngx_http_longpoll_conf_line_t    line;      /* of that */
+
     ngx_http_longpoll_zone_t        *subscribe;
     ngx_http_longpoll_zone_t        *publish;
     ngx_http_longpoll_zone_t        *delete;    /* longpoll_delete */

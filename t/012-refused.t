@@ -1,0 +1,334 @@
+# What nginx -t refuses: each mistake, with the whole sentence.
+
+use lib 't/lib';
+use Test::Nginx::Socket 'no_plan';
+use Longpoll;
+
+use File::Temp qw( tempdir );
+
+our $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+our $group = getgrgid((getpwnam 'nobody')[3]);
+
+chmod 0755, $dir or die $!;
+mkdir "$dir/$_" or die $! for qw( open shut directory odd odd/events.state );
+chmod 0777, "$dir/open" or die $!;
+chmod 0555, "$dir/shut" or die $!;
+symlink 'nowhere', "$dir/odd/link" or die $!;
+
+open my $out, '>', "$dir/plain" or die $!;
+close $out or die $!;
+
+
+# for the scenarios
+
+package Longpoll::Scenario;
+
+# Puts text at the marks of the block's configuration, and runs nginx -t:
+# returns its exit status and its only line of level emerg, without the place.
+
+sub tried {
+    my ($http, $location) = @_;
+
+    my $was;
+
+    s/\$dir\b/$main::dir/g for $http, $location;
+
+    change_conf {
+        $was = $_;
+        s/#http;/$http/;
+        s/#location;/$location/;
+        s/^user .*//m;
+        s/^/user nobody $main::group;\n/ if $> == 0;
+    };
+
+    my ($status, $said) = conf_test();
+
+    change_conf { $_ = $was };
+
+    my ($line) = $said =~ /\[emerg\] (.*)/;
+
+    $line = '' unless defined $line;
+    $line =~ s/^\d+#\d+: //;
+    $line =~ s/ in \S+nginx\.conf:\d+$/ in CONF/;
+    $line =~ s/\Q$main::dir/DIR/g;
+
+    return ($status, $line);
+}
+
+# Checks rows of a configuration and what is said about it.
+
+sub refused {
+    my ($put, @rows) = @_;
+
+    while (my ($conf, $sentence) = splice @rows, 0, 2) {
+        my ($status, $said) = tried($put->($conf));
+
+        is($said, $sentence, "said about: $conf");
+        isnt($status, 0, "refused: $conf");
+    }
+}
+
+sub accepted {
+    my ($put, @confs) = @_;
+
+    for my $conf (@confs) {
+        my ($status, $said) = tried($put->($conf));
+
+        is($said, '', "nothing is said about: $conf");
+        is($status, 0, "accepted: $conf");
+    }
+}
+
+sub in_zone { ("longpoll_zone $_[0];", '') }
+sub in_location { ('longpoll_zone zone=other:1m;', $_[0]) }
+
+
+package main;
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: longpoll_zone
+--- http_config
+    longpoll_zone zone=events:1m;
+    #http;
+--- config
+    location /tried { #location;
+    }
+--- scenario
+my $name = 'it must be "zone=name:size" in CONF';
+my $size = 'it must be in bytes, kilobytes or megabytes, such as "1024m" in CONF';
+my $ascii = 'it must be of visible ASCII characters without ":", a quote and a '
+            . 'backslash in CONF';
+my $number = 'it must be a number from 1 to 2147483647 in CONF';
+my $time = 'it must be a time, such as "1h", or "off" in CONF';
+my $flag = 'it must be "on" or "off" in CONF';
+
+refused(\&in_zone,
+    'buffer=10' => '"longpoll_zone" must have "zone=name:size" parameter in CONF',
+    'zone=a'       => qq(invalid parameter "zone=a", $name),
+    'zone=:1m'     => qq(invalid parameter "zone=:1m", $name),
+    'zone=a:'      => qq(invalid zone size "zone=a:", $size),
+    'zone=a:many'  => qq(invalid zone size "zone=a:many", $size),
+    'zone=a:-1m'   => qq(invalid zone size "zone=a:-1m", $size),
+    'zone=a:1g'    => qq(invalid zone size "zone=a:1g", $size),
+    'zone=a:99999999999999m' =>
+        qq(invalid zone size "zone=a:99999999999999m", $size),
+    'zone=a:0'     => 'zone "zone=a:0" is too small, the least size is 64k in CONF',
+    'zone=a:4k'    => 'zone "zone=a:4k" is too small, the least size is 64k in CONF',
+    'zone=a:65535' =>
+        'zone "zone=a:65535" is too small, the least size is 64k in CONF',
+    'zone=a:65537m' => 'zone "zone=a:65537m" is too large, at most 65536m in CONF',
+    qq("zone=a b:1m") => qq(invalid zone name in "zone=a b:1m", $ascii),
+    'zone=all:1m'  => 'invalid zone name in "zone=all:1m", as '
+                      . '"longpoll_status all" means all zones in CONF',
+    'zone=events:1m' => 'duplicate longpoll_zone "events" in CONF',
+    'zone=a:1m zone=b:1m' => 'duplicate parameter "zone=b:1m" in CONF',
+    'zone=a:1m ttl=1h ttl=2h' => 'duplicate parameter "ttl=2h" in CONF',
+    'zone=a:1m colour=red' => 'invalid parameter "colour=red" in CONF',
+    'zone=a:1m buffer' => 'invalid parameter "buffer" in CONF',
+    (map { ("zone=a:1m $_" => qq(invalid parameter "$_", $number)) }
+         qw( buffer=0 buffer=-3 buffer=10x buffer= buffer=2147483648 )),
+    (map { ("zone=a:1m $_" => qq(invalid parameter "$_", $time)) }
+         qw( ttl=0 ttl=soon ttl= inactive=0 inactive=never )),
+    (map { ("zone=a:1m $_" => qq(invalid parameter "$_", $flag)) }
+         qw( delete_on_read=perhaps delete_on_read= durable=yes )),
+    (map { ("zone=a:1m $_" => '"flush" and "durable" need "persist=path" in CONF') }
+         qw( flush=1s durable=on durable=off )),
+    (map { ("zone=a:1m persist=\$dir/open/a $_" =>
+            qq(invalid parameter "$_", it must be a time, such as "5s" in CONF)) }
+         qw( flush=0 flush=off flush=soon )));
+
+accepted(\&in_zone, 'zone=a:64k', 'zone=a:64k persist=$dir/open/a durable=on',
+         'zone=a:1024m', 'zone=a:1m buffer=2147483647', 'zone=all_:1m');
+
+
+
+=== TEST 2: persist
+--- http_config
+    longpoll_zone zone=events:1m;
+    #http;
+--- config
+    location /tried { #location;
+    }
+--- scenario
+my $path = 'it must be the path of a file in CONF';
+my $long = 'a' x 246;
+my $deep = ('d/' x 2100) . 'a';
+my $user = $> == 0 ? 'nobody' : 'who runs nginx';
+my $shut = sub {
+    qq(longpoll_zone "a": "persist=$_[0]" needs a directory in which user )
+    . qq("$user" can create files ($_[1]));
+};
+
+refused(\&in_zone,
+    'zone=a:1m persist=' => qq(invalid parameter "persist=", $path),
+    'zone=a:1m persist=$dir/' => qq(invalid parameter "persist=DIR/", $path),
+    'zone=a:1m persist=$dir/directory' =>
+        '"DIR/directory" is a directory, but "persist=DIR/directory" needs a '
+        . 'regular file there in CONF',
+    'zone=a:1m persist=$dir/odd/events' =>
+        '"DIR/odd/events.state" is a directory, but "persist=DIR/odd/events" '
+        . 'needs a regular file there in CONF',
+    'zone=a:1m persist=$dir/odd/link' =>
+        '"DIR/odd/link" is no file, but "persist=DIR/odd/link" needs a regular '
+        . 'file there in CONF',
+    'zone=a:1m persist=$dir/none/a' =>
+        'there is no directory "DIR/none" for "persist=DIR/none/a" in CONF',
+    'zone=a:1m persist=$dir/plain/a' =>
+        'there is no directory "DIR/plain" for "persist=DIR/plain/a" in CONF',
+    "zone=a:1m persist=\$dir/open/$long" =>
+        qq("persist=DIR/open/$long" is too long, a file's name may have 245 )
+        . 'characters and its path 4085 in CONF',
+    'zone=a:1m persist=$dir/shut/a' =>
+        $shut->('DIR/shut/a', '13: Permission denied'),
+    'zone=a:1m persist=$dir/open/a; longpoll_zone zone=b:1m persist=$dir/open/a' =>
+        '"persist=DIR/open/a" is the file of zone "a" already in CONF');
+
+accepted(\&in_zone, 'zone=a:1m persist=$dir/open/a',
+         'zone=a:1m persist=$dir/open/' . 'a' x 245,
+         'zone=a:1m persist=$dir/open/a; '
+         . 'longpoll_zone zone=b:1m persist=$dir/open/b');
+--- alert
+can create files
+
+
+
+=== TEST 3: longpoll_category
+--- http_config
+    longpoll_zone zone=events:1m;
+    #http;
+--- config
+    location /tried { #location;
+    }
+--- scenario
+my $none = '"longpoll_category" must have a category of 1 to 1024 bytes of UTF-8, '
+           . 'and none that is longer or not UTF-8 in CONF';
+my $many = '"longpoll_category" has too many categories, there may be 64 in CONF';
+my $names = sub { join $_[1], map { "c$_" } 1 .. $_[0] };
+
+refused(\&in_location,
+    'longpoll_category separator=,;' =>
+        '"longpoll_category" must have a value in CONF',
+    'longpoll_category a separator=ab;' =>
+        'invalid parameter "separator=ab", it must be one character in CONF',
+    'longpoll_category a separator=;' =>
+        'invalid parameter "separator=", it must be one character in CONF',
+    'longpoll_category a separator=, separator=.;' =>
+        'duplicate parameter "separator=." in CONF',
+    'longpoll_category "";' => $none,
+    'longpoll_category "" "";' => $none,
+    'longpoll_category ",,," separator=,;' => $none,
+    'longpoll_category ' . 'a' x 1025 . ';' => $none,
+    "longpoll_category a\xff;" => $none,
+    'longpoll_category ' . $names->(65, ' ') . ';' => $many,
+    'longpoll_category ' . $names->(65, ' ') . ' $arg_a;' => $many,
+    'longpoll_category ' . $names->(65, ',') . ' separator=,;' => $many);
+
+accepted(\&in_location,
+    'longpoll_category ' . $names->(64, ' ') . ' c1 "";',
+    'longpoll_category ' . $names->(64, ' ') . ' $arg_a;',
+    'longpoll_category "" $arg_a;', 'longpoll_category ' . 'a' x 1024 . ';');
+
+
+
+=== TEST 4: the directives of a location
+--- http_config
+    longpoll_zone zone=events:1m;
+    longpoll_zone zone=once:1m delete_on_read=on;
+    #http;
+--- config
+    location /tried { #location;
+    }
+--- scenario
+my $protocol = 'it must be "protocol=golongpoll" or "protocol=gpoll" in CONF';
+my $format = 'it must be "format=auto", "format=json" or "format=text" in CONF';
+my $status = 'it must be "format=json" or "format=prometheus" in CONF';
+
+refused(\&in_location,
+    (map { ("$_ nowhere;" => qq(unknown zone "nowhere" in "$_" in CONF)) }
+         qw( longpoll_subscribe longpoll_publish longpoll_delete
+             longpoll_status )),
+    (map { ("$_ events; $_ events;" => qq("$_" directive is duplicate in CONF)) }
+         qw( longpoll_subscribe longpoll_publish longpoll_delete
+             longpoll_status )),
+    'longpoll_delete events; longpoll_status all;' =>
+        '"longpoll_status" directive is incompatible with "longpoll_subscribe", '
+        . '"longpoll_publish" and "longpoll_delete" in CONF',
+    'longpoll_status all; longpoll_delete events;' =>
+        '"longpoll_delete" directive is incompatible with "longpoll_status" in '
+        . 'CONF',
+    (map { ("longpoll_subscribe events $_;" =>
+            qq(invalid parameter "$_", $protocol)) }
+         qw( protocol=mqtt colour=red )),
+    (map { ("longpoll_publish events $_;" => qq(invalid parameter "$_", $format)) }
+         qw( format=xml colour=red )),
+    (map { ("longpoll_status events $_;" => qq(invalid parameter "$_", $status)) }
+         qw( format=xml colour=red )),
+    'longpoll_subscribe events protocol=gpoll;' =>
+        'no "longpoll_category" is defined for "protocol=gpoll" of '
+        . '"longpoll_subscribe" in CONF',
+    'longpoll_subscribe once protocol=gpoll; longpoll_category a;' =>
+        '"protocol=gpoll" of "longpoll_subscribe" is incompatible with '
+        . '"delete_on_read" of zone "once" in CONF');
+
+
+
+=== TEST 5: a location with two directives that answer requests
+--- http_config
+    longpoll_zone zone=events:1m;
+    #http;
+--- config
+    location /tried { #location;
+    }
+--- scenario
+my $proxy = 'proxy_pass http://127.0.0.1:1;';
+my $other = sub {
+    qq("$_[0]" is incompatible with "proxy_pass" and other directives that answer )
+    . 'requests, each must have a location of its own in CONF';
+};
+my $return = sub {
+    qq("$_[0]" is never reached beside "return", which must be in an "if" or in )
+    . 'another location in CONF';
+};
+
+for my $name (qw( longpoll_subscribe longpoll_publish longpoll_delete
+                  longpoll_status ))
+{
+    refused(\&in_location,
+        "$proxy $name events;" => $other->($name),
+        "$name events; $proxy" => $other->($name),
+        "$name events; empty_gif;" => $other->($name),
+        "$name events; return 204;" => $return->($name),
+        "return 204; $name events;" => $return->($name),
+        "if (\$arg_a) { return 403; } $name events; return 302 /other;" =>
+            $return->($name),
+        "if (\$arg_a ~ x) { set \$b 1; } $name events; return 200 '\$b a';" =>
+            $return->($name));
+}
+
+refused(\&in_location,
+    "if (\$arg_a) { longpoll_subscribe events; $proxy }" =>
+        $other->('longpoll_subscribe'),
+    "limit_except GET { longpoll_publish events; $proxy }" =>
+        $other->('longpoll_publish'));
+
+# a block has its own handler, and an "if" may go another way
+
+accepted(\&in_location,
+    "$proxy if (\$arg_a) { longpoll_subscribe events; }",
+    "longpoll_subscribe events; if (\$arg_a) { $proxy }",
+    "longpoll_subscribe events; limit_except GET { $proxy }",
+    "$proxy limit_except GET { longpoll_publish events; }",
+    'longpoll_subscribe events; longpoll_publish events; '
+    . 'longpoll_delete events; limit_except GET { deny all; }',
+    'longpoll_subscribe events; if ($arg_a) { return 403; }',
+    'if ($arg_a) { return 403; } if ($arg_b ~ x) { return 404 "no\n"; } '
+    . 'longpoll_publish events;',
+    'if ($arg_a) { break; } longpoll_publish events; return 403;',
+    'rewrite ^/a /b break; longpoll_publish events; return 403;',
+    'set $a "return"; longpoll_status all;',
+    'longpoll_subscribe events; location = /tried/more { return 204; }');
