@@ -1161,9 +1161,10 @@ is($r->missed, 0, 'not with a later since_time of this epoch');
 
 
 
-=== TEST 62: X-Accel-Redirect with a body that the proxy did not read is refused
+=== TEST 62: X-Accel-Redirect with a body that the proxy did not read: it is waited for
 --- config
-        location = /events { longpoll_subscribe events; }
+        location = /events  { longpoll_subscribe events; }
+        location = /publish { longpoll_publish   events; }
         location = /mine {
             proxy_request_buffering off;
             proxy_http_version      1.1;
@@ -1177,11 +1178,16 @@ is($r->missed, 0, 'not with a later since_time of this epoch');
 my $c = connection();
 
 $c->send("POST /mine HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello");
+wait_log('access.log', qr{POST /application});
+ok($c->silent, 'no answer yet');
 
-my $r = $c->response;
+$c->send('world');
+wait_waiting(1);
 
-is($r->status, 400, 'status');
-is($r->body, '{"error": "The body of a poll must come with it."}', 'words');
+my $id = publish('unbuffered', 1);
+
+is_deeply([$c->response->ids], [$id], 'its answer');
+is($c->request('GET', '/pid')->response->status, 200, 'the next request');
 
 
 

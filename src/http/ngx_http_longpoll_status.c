@@ -13,6 +13,7 @@
 
 #include "ngx_http_longpoll_status.h"
 #include "ngx_http_longpoll_category.h"
+#include "ngx_http_longpoll_discard.h"
 #include "ngx_http_longpoll_figures.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_query.h"
@@ -69,7 +70,7 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
                                               &ngx_http_longpoll_status_method);
     }
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_longpoll_discard(r);
     if (rc != NGX_OK) {
         return rc;
     }

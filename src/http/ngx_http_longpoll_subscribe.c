@@ -16,16 +16,13 @@
 
 #include "ngx_http_longpoll_subscribe.h"
 #include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_discard.h"
 #include "ngx_http_longpoll_poll.h"
 #include "ngx_http_longpoll_protocol.h"
 
 
 static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
-
-
-static ngx_str_t  ngx_http_longpoll_subscribe_unfinished =
-    ngx_string("The body of a poll must come with it.");
 
 
 ngx_int_t
@@ -39,7 +36,7 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_longpoll_discard(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -52,16 +49,6 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
     ctx->result = NGX_HTTP_LONGPOLL_ERROR;
     ctx->zone = llcf->subscribe;
     ctx->protocol = llcf->protocol;
-
-    if (r->discard_body || r->reading_body) {
-
-        /* the body is still on its way: a poll would not see the client go */
-
-        r->keepalive = 0;
-
-        return ctx->protocol->error(r, NGX_HTTP_BAD_REQUEST,
-                                    &ngx_http_longpoll_subscribe_unfinished);
-    }
 
     rc = ctx->protocol->query(r, ctx, &cursor, &timeout);
     if (rc != NGX_OK) {
