@@ -68,6 +68,8 @@ typedef struct {
     ngx_str_t                 name;
     uint64_t                  hash[2];      /* of the name, with the zone's
                                                key */
+    uint32_t                  slot;         /* the zone's own, while it is
+                                               published to */
 } ngx_http_longpoll_cat_t;
 
 

@@ -242,6 +242,11 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
 
         break;
 
+    case NGX_ABORT:
+        pub->error = ngx_http_longpoll_publish_unsaved;
+        pub->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        return NGX_DECLINED;
+
     default: /* NGX_DECLINED */
         pub->error = ngx_http_longpoll_publish_too_large;
         pub->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;

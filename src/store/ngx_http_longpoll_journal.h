@@ -31,7 +31,7 @@
 #include "ngx_http_longpoll.h"
 
 
-#define NGX_HTTP_LONGPOLL_JOURNAL_MAX  20      /* the longest step has 16 */
+#define NGX_HTTP_LONGPOLL_JOURNAL_MAX  24      /* the longest step has 20 */
 
 
 typedef struct {

@@ -192,7 +192,8 @@ ngx_http_longpoll_log_rotate(ngx_http_longpoll_log_t *log, uint64_t n)
 
 
 void
-ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n)
+ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
+    ngx_uint_t *steps)
 {
     int64_t                      credit;
     uint64_t                     gap, moved, target;
@@ -215,7 +216,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n)
              + n * (sh->live % gap) / gap;
 
     for (skips = 0;
-         credit > 0 && skips < NGX_HTTP_LONGPOLL_LOG_SKIPS
+         credit > 0 && *steps && skips < NGX_HTTP_LONGPOLL_LOG_SKIPS
          && ngx_http_longpoll_log_gap(log) < target;
          /* void */)
     {
@@ -227,6 +228,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n)
 
         if (moved) {
             credit -= moved;
+            *steps -= ngx_min(*steps, 1 + moved / 4096);
 
         } else {
             skips++;

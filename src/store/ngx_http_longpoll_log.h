@@ -116,9 +116,11 @@ uint64_t ngx_http_longpoll_log_clean(ngx_http_longpoll_log_t *log);
 
 /*
  * Cleans as much as a publish of n bytes has to pay for, so that there is room
- * long before it is needed and no publish pays for all of it.
+ * long before it is needed and no publish pays for all of it.  Takes a step for
+ * each live record, and one for each 4 kB of it, and ends when none is left.
  */
-void ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n);
+void ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
+    ngx_uint_t *steps);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_LOG_H_INCLUDED_ */

@@ -3,7 +3,7 @@
  * ngx_http_longpoll_store.h: the zone's shared memory, as its files know it.
  *
  *   zone_sh | slots | tombstones | buckets | dirty | summary | deletions |
- *   clients | log ...
+ *   unsaved | clients | log ...
  *
  *                first                         last
  *     slot ------> msg <-> msg <-> msg <-> msg <-- slot       by category
@@ -30,6 +30,7 @@
  *     zone_msg       one message
  *     zone_clock     the ids that are issued
  *     zone_cursor    the file's cursors in the list of all messages
+ *     zone_unsaved   what waits for the disk
  *     zone_list      both lists: append, drop, move; slots become free
  *     zone_lock      the lock, and recovery
  *     zone_room      what makes room: ttl, buffer, inactive, a full zone
@@ -179,6 +180,17 @@ typedef struct {
 } ngx_http_longpoll_deletion_sh_t;
 
 
+/*
+ * What waits for the disk in a category, with durable: its messages behind
+ * EXPOSED.  Each slot of a zone with a file has one.
+ */
+
+typedef struct {
+    uint32_t                         count;
+    uint32_t                         first;     /* the oldest, a ref; 0: none */
+} ngx_http_longpoll_unsaved_sh_t;
+
+
 /* messages with ids in (after, upto] could not be written, and are dropped */
 
 typedef struct {
@@ -277,14 +289,15 @@ typedef struct {
  * The zone and its file; in a zone without one, cursors and durable are off.
  * Between calls SAVED <= NEXT <= committed, and where they are on, COMPACT <=
  * SAVED and EXPOSED <= visible.  refused is 0, or the upto of the last failure.
- * deletions_first <= deletions_last, at most ndeletions apart.
+ * deletions_first <= deletions_last, at most ndeletions apart.  With durable,
+ * the unsaved_ words count the messages behind EXPOSED; else they are 0.
  *
- * Written in zone_disk, zone_cursor, zone_load and zone_member; contested also
- * in zone_epoch.  Without the lock: publishers and writer in disk/persist,
- * writer also in zone_tick; file_node, file_size and contested in disk/persist;
- * before the zone's first request unread, contested, state_size and the file_
- * words in disk/load, contested and file_size in zone_adopt.  cursors, members
- * and contested are also read without the lock.
+ * Written in zone_disk, zone_cursor, zone_unsaved, zone_load and zone_member;
+ * contested also in zone_epoch.  Without the lock: publishers and writer in
+ * disk/persist, writer also in zone_tick; file_node, file_size and contested in
+ * disk/persist; before the zone's first request unread, contested, state_size
+ * and the file_ words in disk/load, contested and file_size in zone_adopt.
+ * cursors, members and contested are also read without the lock.
  */
 
 typedef struct {
@@ -307,6 +320,9 @@ typedef struct {
                                                    DEAD, or MENDED while it is,
                                                    which may be given up */
     uint64_t                         state_size;
+
+    uint64_t                         unsaved_bytes; /* of the log */
+    uint64_t                         unsaved_cats;  /* that have any */
 
     uint64_t                         deletions_first;   /* in the ring; both */
     uint64_t                         deletions_last;    /* only grow */
@@ -457,6 +473,7 @@ struct ngx_http_longpoll_zone_s {
 
     ngx_http_longpoll_deletion_sh_t *deletions; /* a ring */
     ngx_uint_t                       ndeletions;    /* 0: no file */
+    ngx_http_longpoll_unsaved_sh_t  *unsaved;   /* of each slot, with a file */
     ngx_http_longpoll_late_sh_t     *late;      /* of its name, or NULL */
 
     struct ngx_http_longpoll_wait_s *wait;      /* this worker's waiters */
@@ -558,9 +575,14 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 /* ms that a message lives, 0: for ever; read without the lock */
 #define ngx_http_longpoll_zone_ttl(z)  ((z)->sh->conf.ttl)
 
+/* whether a message is neither read nor dropped yet: it waits for the disk */
+#define ngx_http_longpoll_zone_is_unsaved(z, msg)                             \
+    ((msg)->id > (z)->sh->clock.visible)
+
 /* with a ttl: whether a message is over it (clock: ..._zone_clock()) */
 #define ngx_http_longpoll_zone_is_expired(z, msg, clock)                      \
-    (ngx_http_longpoll_id_ms((msg)->id) + (z)->sh->conf.ttl <= (clock))
+    (ngx_http_longpoll_id_ms((msg)->id) + (z)->sh->conf.ttl <= (clock)        \
+     && !ngx_http_longpoll_zone_is_unsaved(z, msg))
 
 /* whether messages may be pending for workers (delete_on_read) */
 #define ngx_http_longpoll_zone_has_pending(z)  ((z)->sh->has_pending)

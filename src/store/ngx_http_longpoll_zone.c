@@ -3,11 +3,11 @@
  * ngx_http_longpoll_zone.c: a zone is made.
  *
  *   zone_sh | slots | tombstones | buckets | dirty | summary | deletions |
- *   clients | log ...
+ *   unsaved | clients | log ...
  *
  * The parts lie one behind the other.  Their sizes follow from the configured
  * size, so every process finds them again; the log gets what is left.  A zone
- * without a file has no ring of deletions.
+ * without a file has no ring of deletions, and no unsaved.
  */
 
 
@@ -110,6 +110,12 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
         p += z->ndeletions * sizeof(ngx_http_longpoll_deletion_sh_t);
     }
 
+    z->unsaved = (ngx_http_longpoll_unsaved_sh_t *) p;
+
+    if (z->persist.len) {
+        p += nslots * sizeof(ngx_http_longpoll_unsaved_sh_t);
+    }
+
     p = ngx_align_ptr(p, 64);
 
     z->clients.entries = (ngx_http_longpoll_client_sh_t *) p;
@@ -162,6 +168,7 @@ ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     z->sums = old->sums;
     z->deletions = old->deletions;
     z->ndeletions = old->ndeletions;
+    z->unsaved = old->unsaved;
 }
 
 

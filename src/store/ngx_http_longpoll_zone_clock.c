@@ -60,15 +60,30 @@ ngx_http_longpoll_zone_clock_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
     uint32_t                     ref;
     ngx_http_longpoll_msg_sh_t  *msg;
 
-    for (ref = z->cats.slots[slot].last; ref; ref = msg->prev) {
-        msg = ngx_http_longpoll_zone_msg(z, ref);
+    ref = z->cats.slots[slot].last;
 
-        if (msg->id <= z->sh->clock.visible) {
-            return msg;
-        }
+    if (ref == 0) {
+        return NULL;
     }
 
-    return NULL;
+    msg = ngx_http_longpoll_zone_msg(z, ref);
+
+    if (!ngx_http_longpoll_zone_is_unsaved(z, msg)) {
+        return msg;
+    }
+
+    /*
+     * It stands in front of the first unsaved one.  A writer that was killed
+     * may have left messages of one hold visible that it had not exposed.
+     */
+
+    msg = ngx_http_longpoll_zone_msg(z, z->unsaved[slot].first);
+
+    while (!ngx_http_longpoll_zone_is_unsaved(z, msg)) {
+        msg = ngx_http_longpoll_zone_msg(z, msg->next);
+    }
+
+    return msg->prev ? ngx_http_longpoll_zone_msg(z, msg->prev) : NULL;
 }
 
 

@@ -26,6 +26,7 @@
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
+#include "ngx_http_longpoll_zone_unsaved.h"
 #include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_golongpoll.h"
 
@@ -37,7 +38,11 @@ static ngx_int_t ngx_http_longpoll_zone_disk_take_hold(
     ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
     ngx_http_longpoll_save_t *save);
 static void ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z,
-    uint64_t *wake);
+    ngx_uint_t all, uint64_t *wake);
+static ngx_uint_t ngx_http_longpoll_zone_disk_expose_hold(
+    ngx_http_longpoll_zone_t *z, ngx_uint_t all, uint64_t *wake);
+static void ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake);
 static void ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
@@ -61,7 +66,7 @@ ngx_http_longpoll_zone_disk_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
     ngx_http_longpoll_cursor_sh_t  *saved;
 
-    ngx_http_longpoll_zone_disk_expose(z, wake);
+    ngx_http_longpoll_zone_disk_expose(z, 0, wake);
     ngx_http_longpoll_zone_disk_refuse(z);
 
     ngx_http_longpoll_zone_lock(z);
@@ -278,7 +283,7 @@ ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_disk_expose(z, wake);
+    ngx_http_longpoll_zone_disk_expose(z, 0, wake);
 
     /* a publisher that is not in the set yet asks once it is */
 
@@ -304,78 +309,118 @@ ngx_http_longpoll_zone_disk_unwritten(ngx_http_longpoll_zone_t *z)
  */
 
 
-/* makes saved messages visible, and marks the workers that wait for them */
+/*
+ * Makes saved messages visible, or with all set those that are not saved, too.
+ * Marks the workers that wait for them.
+ */
 
 static void
-ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, ngx_uint_t all,
+    uint64_t *wake)
 {
-    uint64_t                        first;
-    ngx_uint_t                      few, more, steps;
-    ngx_http_longpoll_cat_sh_t     *cat;
-    ngx_http_longpoll_msg_sh_t     *msg;
-    ngx_http_longpoll_zone_sh_t    *sh;
-    ngx_http_longpoll_cursor_sh_t  *exposed, *saved;
-
-    sh = z->sh;
-    exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
-    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    ngx_uint_t  more;
 
     do {
-        more = 0;
-        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-
         ngx_http_longpoll_zone_lock(z);
 
-        if (!sh->disk.durable) {
-            ngx_http_longpoll_zone_unlock(z);
-            return;
-        }
-
-        ngx_http_longpoll_put(sh->work.busy, 1);
-
-        if (sh->clock.visible < saved->id) {
-            ngx_http_longpoll_put(sh->clock.visible, saved->id);
-        }
-
-        while (exposed->ref) {
-            msg = ngx_http_longpoll_zone_msg(z, exposed->ref);
-
-            if (msg->id > sh->clock.visible) {
-                break;
-            }
-
-            if (steps-- == 0) {
-                more = 1;
-                break;
-            }
-
-            first = msg->id;
-            cat = &z->cats.slots[msg->slot];
-
-            if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
-                ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
-                            ngx_http_longpoll_zone_watch_interested(z, cat,
-                                                                    first));
-            }
-
-            *wake |= ngx_http_longpoll_zone_watch_mark(z, msg->slot, first);
-            ngx_http_longpoll_zone_count(z, published, 1);
-
-            /* if trim drops the next message, the cursor is relinked */
-
-            ngx_http_longpoll_zone_cursor_set(z,
-                                              NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
-                                              msg->id, msg->newer);
-
-            few = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-            (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, &few);
-        }
-
-        ngx_http_longpoll_put(sh->work.busy, 0);
+        more = z->sh->disk.durable
+               && ngx_http_longpoll_zone_disk_expose_hold(z, all, wake);
 
         ngx_http_longpoll_zone_unlock(z);
 
     } while (more);
+}
+
+
+/*
+ * A publish becomes visible as a whole, in the hold in which its workers are
+ * marked.  So a message is visible and not exposed only if a writer was killed
+ * in between, or in this hold.  Returns 1 if there is more.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_disk_expose_hold(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t all, uint64_t *wake)
+{
+    uint64_t                        upto;
+    ngx_uint_t                      more, steps;
+    ngx_http_longpoll_msg_sh_t     *msg, *last;
+    ngx_http_longpoll_zone_sh_t    *sh;
+    ngx_http_longpoll_cursor_sh_t  *cursors;
+
+    sh = z->sh;
+    cursors = sh->disk.cursors;
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+    more = 0;
+
+    upto = ngx_max(cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id,
+                   sh->clock.visible);
+    upto = all ? sh->clock.committed : upto;
+
+    ngx_http_longpoll_put(sh->work.busy, 1);
+
+    while (cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref) {
+        msg = ngx_http_longpoll_zone_msg(z,
+                             cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref);
+
+        if (msg->id > upto) {
+            break;
+        }
+
+        if (ngx_http_longpoll_zone_is_unsaved(z, msg)) {
+
+            if (steps == 0) {
+                more = 1;
+                break;
+            }
+
+            last = msg;
+
+            while (last->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE) {
+                last = ngx_http_longpoll_zone_msg(z, last->newer);
+            }
+
+            ngx_http_longpoll_put(sh->clock.visible, last->id);
+        }
+
+        ngx_http_longpoll_zone_disk_expose_msg(z, msg, &steps, wake);
+    }
+
+    if (!more && sh->clock.visible < upto) {
+        ngx_http_longpoll_put(sh->clock.visible, upto);
+    }
+
+    ngx_http_longpoll_put(sh->work.busy, 0);
+
+    return more;
+}
+
+
+static void
+ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+
+    cat = &z->cats.slots[msg->slot];
+
+    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
+        ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
+                         ngx_http_longpoll_zone_watch_interested(z, cat,
+                                                                 msg->id));
+    }
+
+    *wake |= ngx_http_longpoll_zone_watch_mark(z, msg->slot, msg->id);
+    ngx_http_longpoll_zone_count(z, published, 1);
+
+    /* one step; if trim drops the next message, the cursor is relinked */
+
+    ngx_http_longpoll_zone_unsaved_remove(z, msg);
+    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
+                                      msg->id, msg->newer);
+
+    *steps -= ngx_min(*steps, 1);
+    (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, steps);
 }
 
 
@@ -513,14 +558,9 @@ ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
         /* refused messages are dropped; the others become visible */
 
-        ngx_http_longpoll_zone_disk_expose(z, wake);
+        ngx_http_longpoll_zone_disk_expose(z, 0, wake);
         ngx_http_longpoll_zone_disk_refuse(z);
-
-        ngx_http_longpoll_zone_lock(z);
-        ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
-        ngx_http_longpoll_zone_unlock(z);
-
-        ngx_http_longpoll_zone_disk_expose(z, wake);
+        ngx_http_longpoll_zone_disk_expose(z, 1, wake);
     }
 
     ngx_http_longpoll_zone_lock(z);

@@ -18,6 +18,7 @@
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_cursor.h"
+#include "ngx_http_longpoll_zone_unsaved.h"
 
 
 static ngx_inline void ngx_http_longpoll_zone_relink(
@@ -105,6 +106,7 @@ ngx_http_longpoll_zone_list_append(ngx_http_longpoll_zone_t *z,
 
     if (z->ndeletions) {
         ngx_http_longpoll_zone_cursor_relink(z, NULL, ref);
+        ngx_http_longpoll_zone_unsaved_add(z, m);
     }
 
     ngx_http_longpoll_set(j, c->last, ref);
@@ -196,6 +198,7 @@ ngx_http_longpoll_zone_list_drop(ngx_http_longpoll_zone_t *z,
         }
 
         ngx_http_longpoll_zone_cursor_count_unexposed(z, msg);
+        ngx_http_longpoll_zone_unsaved_remove(z, msg);
     }
 
     ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);
@@ -238,6 +241,7 @@ ngx_http_longpoll_zone_list_move(void *data, ngx_http_longpoll_rec_sh_t *from,
 
     if (z->ndeletions) {
         ngx_http_longpoll_zone_cursor_relink(z, msg, to);
+        ngx_http_longpoll_zone_unsaved_move(z, msg, to);
     }
 }
 
@@ -349,5 +353,13 @@ ngx_http_longpoll_zone_list_inactive(ngx_http_longpoll_zone_t *z, uint32_t slot,
     cat = &z->cats.slots[slot];
     inactive = z->sh->conf.inactive;
 
-    return inactive && cat->waiting == 0 && now >= cat->used + inactive;
+    if (inactive == 0 || cat->waiting || now < cat->used + inactive) {
+        return 0;
+    }
+
+    /* what waits for the disk must have been published first */
+
+    return cat->last == 0
+           || !ngx_http_longpoll_zone_is_unsaved(z,
+                                   ngx_http_longpoll_zone_msg(z, cat->last));
 }

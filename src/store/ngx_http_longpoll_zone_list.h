@@ -66,7 +66,10 @@ void ngx_http_longpoll_zone_list_free_if_unused(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_list_free_slot(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
 
-/* whether no publish, poll or interest has used the category for too long */
+/*
+ * Whether no publish, poll or interest has used the category for too long, and
+ * nothing of it waits for the disk
+ */
 ngx_uint_t ngx_http_longpoll_zone_list_inactive(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t now);
 

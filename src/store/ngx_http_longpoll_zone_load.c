@@ -29,10 +29,11 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
     const uint64_t *key, uint64_t now)
 {
-    uint64_t                      need;
-    ngx_uint_t                    bits, steps;
-    ngx_http_longpoll_cat_sh_t   *c;
-    ngx_http_longpoll_zone_sh_t  *sh;
+    uint64_t                        need;
+    ngx_uint_t                      bits, steps;
+    ngx_http_longpoll_cat_sh_t     *c;
+    ngx_http_longpoll_zone_sh_t    *sh;
+    ngx_http_longpoll_zone_room_t   room;
 
     sh = z->sh;
 
@@ -45,11 +46,23 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
         return NGX_DECLINED;
     }
 
-    ngx_http_longpoll_zone_lock(z);
+    room.cats = cat;
+    room.ncats = 1;
+    room.need = need;
+    room.now = now;
+    room.tail = 0;
 
-    do {
+    for ( ;; ) {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-    } while (ngx_http_longpoll_zone_room(z, cat, need, now, &steps) != NGX_OK);
+
+        ngx_http_longpoll_zone_lock(z);
+
+        if (ngx_http_longpoll_zone_room(z, &room, &steps) == NGX_OK) {
+            break;
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+    }
 
     msg->pos = ngx_http_longpoll_zone_room_slot(z, cat, now);
     c = &z->cats.slots[msg->pos];
@@ -67,7 +80,7 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     sh->clock.visible = sh->clock.last_id;
     c->used = now;
 
-    steps = (ngx_uint_t) -1;
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
     (void) ngx_http_longpoll_zone_room_trim(z, (uint32_t) msg->pos, &steps);
 
     ngx_http_longpoll_zone_unlock(z);

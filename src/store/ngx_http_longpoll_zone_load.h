@@ -25,7 +25,7 @@
  * time is known, its ms << 16; if nothing is known, 0.  msg->uuid says of which
  * epoch the message is.  Out: msg->id is the id in this zone; msg->pos is
  * overwritten.  key is the hash of its publish's idempotency key, NULL if there
- * was none.  Takes the lock, and holds it until there is room.
+ * was none.  Takes the lock, as often as it needs.
  *
  * NGX_OK
  * NGX_DECLINED  the message is too large for the zone

@@ -29,16 +29,6 @@
 #include "ngx_http_longpoll_zone_cursor.h"
 
 
-/*
- * Other publishers may take the room that one has made between two of its
- * holds.  After this many holds it makes room without a bound.
- */
-
-#define ngx_http_longpoll_zone_rounds(z)                                      \
-    (64 + 4 * (z)->log.sh->size / NGX_HTTP_LONGPOLL_LOG_UNIT                  \
-          / NGX_HTTP_LONGPOLL_ZONE_STEPS)
-
-
 /* what is to be published */
 
 typedef struct {
@@ -46,6 +36,7 @@ typedef struct {
     ngx_http_longpoll_msg_t       *msgs;
     ngx_uint_t                     n;
     ngx_http_longpoll_zone_key_t  *key;         /* NULL: none */
+    ngx_http_longpoll_zone_room_t  room;
     uint64_t                       now;
 } ngx_http_longpoll_zone_publish_t;
 
@@ -66,7 +57,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_str_t *name, uint64_t now, uint64_t *wake)
 {
     ngx_int_t                         rc;
-    ngx_uint_t                        i, round, steps;
+    ngx_uint_t                        i, steps;
     ngx_http_longpoll_zone_key_t      key;
     ngx_http_longpoll_zone_publish_t  pub;
 
@@ -76,6 +67,9 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     pub.msgs = msgs;
     pub.n = n;
     pub.key = NULL;
+    pub.room.cats = cats;
+    pub.room.now = now;
+    pub.room.tail = 0;
     pub.now = now;
 
     for (i = 0; i < n; i++) {
@@ -90,9 +84,8 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
         pub.key = &key;
     }
 
-    for (round = 0; /* void */ ; round++) {
-        steps = round < ngx_http_longpoll_zone_rounds(z)
-                ? NGX_HTTP_LONGPOLL_ZONE_STEPS : (ngx_uint_t) -1;
+    for ( ;; ) {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
         ngx_http_longpoll_zone_lock(z);
 
@@ -123,8 +116,8 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * NGX_OK: there is room; NGX_BUSY: out of steps; NGX_DONE, NGX_DECLINED as the
- * publish returns them.
+ * NGX_OK: there is room; NGX_BUSY: out of steps; NGX_DONE, NGX_DECLINED,
+ * NGX_ABORT as the publish returns them.
  */
 
 static ngx_int_t
@@ -171,8 +164,12 @@ ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
         return NGX_DECLINED;
     }
 
-    return ngx_http_longpoll_zone_room(z, &pub->cats[msgs[0].cat], need,
-                                       pub->now, steps);
+    pub->room.ncats = ncats;
+    pub->room.need = need;
+
+    rc = ngx_http_longpoll_zone_room(z, &pub->room, steps);
+
+    return rc == NGX_DECLINED ? NGX_ABORT : rc;
 }
 
 
@@ -236,7 +233,6 @@ ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
     msg->id = ngx_max(ngx_http_longpoll_id(pub->now, 0), sh->clock.last_id + 1);
     ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->epoch);
     ngx_http_longpoll_put(sh->clock.last_id, msg->id);
-    ngx_http_longpoll_put(c->used, pub->now);
 
     bits = ngx_http_longpoll_zone_bits(z, key);
     pending = bits & NGX_HTTP_LONGPOLL_MSG_PENDING

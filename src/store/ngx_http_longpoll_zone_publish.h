@@ -27,6 +27,8 @@
  *               key are there, and the last of msgs has the id and the UUID of
  *               their last.  With durable they may not be on disk yet: ask
  *               ..._zone_disk_decided() about that id
+ * NGX_ABORT     nothing is stored: messages that wait for the disk (durable)
+ *               have the room, or the categories
  * NGX_DECLINED  the messages need more than a quarter of the zone, or more
  *               categories than the zone can have, or one has more than 4 GB
  */

@@ -5,39 +5,57 @@
  *     expire     over the ttl, from the oldest of all on
  *     trim       over its category's buffer, from the category's oldest on
  *     touch      both, and inactive, for one category that is read
- *     room       before a publish: expire a few, evict the oldest until live
- *                messages and the new ones are at most 85 % of the log, clean
- *                the log until the new ones fit in one piece
- *     slot       a slot for the category of a publish: its own, a free one, or
- *                the one used longest ago
+ *     room       before a publish: expire a few, drop categories used longest
+ *                ago until there are slots, evict the oldest messages until the
+ *                live and the new ones are at most 85 % of the log, clean the
+ *                log until the new ones fit in one piece
+ *     slot       a slot for a category of the publish: its own, or a free one
  *
  * Slots with messages may be three quarters of all.  A publish may take any
  * slot; polls may only take slots without messages (zone_watch).
+ *
+ * A message that waits for the disk is dropped by none of these.  If it is over
+ * a limit, it is dropped once it has been exposed.  What can be dropped always
+ * suffices for a publish that zone_unsaved finds fit:
+ *
+ *   slots    Let the publish's categories be added to those with messages.  If
+ *            these are too many, one of them has nothing unsaved, and can be
+ *            dropped.  If they are not, at least a quarter of all slots are
+ *            beside them: enough are free, or without messages.  A category of
+ *            the publish may be dropped, too, but once only: it is published
+ *            to only when all have their room.
+ *   bytes    The unsaved messages and the new ones are at most 85 %.
+ *   a piece  Once cleaning has gone twice around the log without making one,
+ *            the oldest message is evicted.
  */
 
 
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_unsaved.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_SAMPLE  16       /* slots, for a victim */
 
 
-static ngx_int_t ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot);
-static void ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z);
+static ngx_int_t ngx_http_longpoll_zone_room_slots(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_room_t *room, ngx_uint_t *steps);
+static ngx_int_t ngx_http_longpoll_zone_room_lack(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_room_t *room, ngx_uint_t *full, ngx_uint_t *n,
+    ngx_uint_t *steps);
+static ngx_uint_t ngx_http_longpoll_zone_room_drop(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t full, ngx_uint_t *steps);
+static ngx_int_t ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_zone_end_interests(ngx_http_longpoll_zone_t *z,
     uint32_t slot);
 
 
 ngx_int_t
 ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
-    ngx_uint_t *steps)
+    ngx_http_longpoll_zone_room_t *room, ngx_uint_t *steps)
 {
-    uint32_t                      slot;
-    uint64_t                      tail, moved;
+    uint64_t                      moved;
+    ngx_int_t                     rc;
     ngx_uint_t                    few;
     ngx_http_longpoll_zone_sh_t  *sh;
 
@@ -45,14 +63,16 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 
     if (sh->conf.ttl) {
         few = NGX_HTTP_LONGPOLL_ZONE_FEW;
-        (void) ngx_http_longpoll_zone_room_expire(z, now, &few);
+        (void) ngx_http_longpoll_zone_room_expire(z, room->now, &few);
     }
 
-    if (ngx_http_longpoll_zone_reserve(z, cat, now, steps, &slot) != NGX_OK) {
-        return NGX_BUSY;
+    rc = ngx_http_longpoll_zone_room_slots(z, room, steps);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    while (sh->log.live + need > ngx_http_longpoll_zone_room_limit(z)) {
+    while (sh->log.live + room->need > ngx_http_longpoll_zone_room_limit(z)) {
 
         if (*steps == 0) {
             return NGX_BUSY;
@@ -60,14 +80,18 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_evict(z);
+        if (ngx_http_longpoll_zone_evict(z) != NGX_OK) {
+            return NGX_DECLINED;
+        }
     }
 
-    ngx_http_longpoll_log_pace(&z->log, need);
+    ngx_http_longpoll_log_pace(&z->log, room->need, steps);
 
-    tail = sh->log.tail;
+    if (room->tail == 0) {
+        room->tail = sh->log.tail;
+    }
 
-    while (!ngx_http_longpoll_log_fits(&z->log, need)) {
+    while (!ngx_http_longpoll_log_fits(&z->log, room->need)) {
 
         if (*steps == 0) {
             return NGX_BUSY;
@@ -76,14 +100,12 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
         moved = ngx_http_longpoll_log_clean(&z->log);
         *steps -= ngx_min(*steps, 1 + moved / 4096);
 
-        /*
-         * The tail has gone twice around the log without making room: evict one
-         * message.
-         */
+        if (sh->log.tail - room->tail > 2 * sh->log.size && sh->list.oldest) {
+            room->tail = sh->log.tail;
 
-        if (sh->log.tail - tail > 2 * sh->log.size && sh->list.oldest) {
-            tail = sh->log.tail;
-            ngx_http_longpoll_zone_evict(z);
+            if (ngx_http_longpoll_zone_evict(z) != NGX_OK) {
+                return NGX_DECLINED;
+            }
         }
     }
 
@@ -91,66 +113,155 @@ ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* drops the oldest message of all */
+/* drops the oldest message of all; NGX_DECLINED: it waits for the disk */
 
-static void
+static ngx_int_t
 ngx_http_longpoll_zone_evict(ngx_http_longpoll_zone_t *z)
 {
     ngx_http_longpoll_msg_sh_t  *msg;
 
     msg = ngx_http_longpoll_zone_msg(z, z->sh->list.oldest);
 
+    if (ngx_http_longpoll_zone_is_unsaved(z, msg)) {
+        return NGX_DECLINED;
+    }
+
     ngx_http_longpoll_zone_list_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
     ngx_http_longpoll_zone_count(z, evicted, 1);
+
+    return NGX_OK;
+}
+
+
+/* slots for the categories; as room */
+
+static ngx_int_t
+ngx_http_longpoll_zone_room_slots(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_room_t *room, ngx_uint_t *steps)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  full, n;
+
+    rc = ngx_http_longpoll_zone_room_lack(z, room, &full, &n, steps);
+
+    if (rc != NGX_OK || n == 0) {
+        return rc;
+    }
+
+    while (n && *steps) {
+        n -= ngx_http_longpoll_zone_room_drop(z, full, steps);
+    }
+
+    if (n) {
+        return NGX_BUSY;
+    }
+
+    /* one that was dropped may have been a category of the publish */
+
+    rc = ngx_http_longpoll_zone_room_lack(z, room, &full, &n, steps);
+
+    return rc == NGX_OK && n ? NGX_BUSY : rc;
 }
 
 
 /*
- * Before a category is published to: first drops the category if it is
- * inactive.  If it needs a slot and three quarters of the slots hold messages,
- * drops a category that was used longest ago.
+ * Finds the slots of the categories, and drops those that are inactive.  *n
+ * becomes the number of slots that must be dropped: of these with messages
+ * (full), or of these without.
  */
 
 static ngx_int_t
-ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *steps,
-    uint32_t *slot)
+ngx_http_longpoll_zone_room_lack(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_room_t *room, ngx_uint_t *full, ngx_uint_t *n,
+    ngx_uint_t *steps)
+{
+    uint32_t                      slot, max;
+    ngx_uint_t                    i, empty, missing, saved;
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    empty = 0;
+    missing = 0;
+    saved = 0;
+
+    for (i = 0; i < room->ncats; i++) {
+        slot = ngx_http_longpoll_cat_find(&z->cats, room->cats[i].hash);
+
+        if (slot != NGX_HTTP_LONGPOLL_CAT_NONE
+            && ngx_http_longpoll_zone_list_inactive(z, slot, room->now))
+        {
+            if (ngx_http_longpoll_zone_list_drop_cat(z, slot,
+                                                     &sh->counters.expired,
+                                                     steps)
+                != NGX_OK)
+            {
+                return NGX_BUSY;
+            }
+
+            slot = NGX_HTTP_LONGPOLL_CAT_NONE;
+        }
+
+        room->cats[i].slot = slot;
+
+        if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+            missing++;
+            empty++;
+            saved++;
+            continue;
+        }
+
+        cat = &z->cats.slots[slot];
+        ngx_http_longpoll_put(cat->used, room->now);
+
+        empty += (cat->count == 0);
+        saved += (sh->disk.durable && z->unsaved[slot].count == 0);
+    }
+
+    if (sh->disk.durable
+        && !ngx_http_longpoll_zone_unsaved_fit(z, room->need,
+                                       ngx_http_longpoll_zone_room_limit(z),
+                                       saved))
+    {
+        return NGX_DECLINED;
+    }
+
+    max = ngx_http_longpoll_cat_max_full(&z->cats);
+    *full = (sh->cats.full + empty > max);
+
+    if (*full) {
+        *n = sh->cats.full + empty - max;
+
+    } else {
+        *n = sh->cats.nslots - sh->cats.claimed;
+        *n = missing > *n ? missing - *n : 0;
+    }
+
+    return NGX_OK;
+}
+
+
+/* drops a category that was used longest ago; returns how many were: 0, 1 */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_room_drop(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
+    ngx_uint_t *steps)
 {
     uint32_t  victim;
 
-    *slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
-
-    if (*slot != NGX_HTTP_LONGPOLL_CAT_NONE
-        && ngx_http_longpoll_zone_list_inactive(z, *slot, now))
-    {
-        if (ngx_http_longpoll_zone_list_drop_cat(z, *slot,
-                                                 &z->sh->counters.expired,
-                                                 steps)
-            != NGX_OK)
-        {
-            return NGX_BUSY;
-        }
-
-        *slot = NGX_HTTP_LONGPOLL_CAT_NONE;
-    }
-
-    if (*slot != NGX_HTTP_LONGPOLL_CAT_NONE && z->cats.slots[*slot].count) {
-        return NGX_OK;
-    }
-
-    if (z->sh->cats.full < ngx_http_longpoll_cat_max_full(&z->cats)) {
-        return NGX_OK;
-    }
-
-    victim = ngx_http_longpoll_zone_room_victim(z, 1, 1);
+    victim = ngx_http_longpoll_zone_room_victim(z, full, 1, steps);
 
     if (victim == NGX_HTTP_LONGPOLL_CAT_NONE) {
-        return NGX_OK;
+        return 0;
+    }
+
+    if (!full && z->cats.slots[victim].waiting) {
+        ngx_http_longpoll_zone_end_interests(z, victim);
     }
 
     if (ngx_http_longpoll_zone_list_drop_cat(z, victim,
-                                             &z->sh->counters.evicted,
-                                             steps)
+                                             &z->sh->counters.evicted, steps)
         != NGX_OK)
     {
         /* the next publish goes on with this victim, and takes no other */
@@ -158,10 +269,10 @@ ngx_http_longpoll_zone_reserve(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_put(z->cats.slots[victim].used, 0);
         ngx_http_longpoll_put(z->sh->cats.hand, victim);
 
-        return NGX_BUSY;
+        return 0;
     }
 
-    return NGX_OK;
+    return 1;
 }
 
 
@@ -169,40 +280,14 @@ uint32_t
 ngx_http_longpoll_zone_room_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
 {
-    uint32_t    slot;
-    ngx_uint_t  steps;
+    if (cat->slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        cat->slot = ngx_http_longpoll_cat_claim(&z->cats, cat->hash, now);
 
-    steps = (ngx_uint_t) -1;
-    (void) ngx_http_longpoll_zone_reserve(z, cat, now, &steps, &slot);
-
-    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-        return slot;
+        ngx_http_longpoll_assert(cat->slot != NGX_HTTP_LONGPOLL_CAT_NONE,
+                                 "no slot for a publish");
     }
 
-    for ( ;; ) {
-        slot = ngx_http_longpoll_cat_claim(&z->cats, cat->hash, now);
-
-        if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            return slot;
-        }
-
-        do {
-            slot = ngx_http_longpoll_zone_room_victim(z, 0, 1);
-
-            if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
-                slot = ngx_http_longpoll_zone_room_victim(z, 1, 1);
-            }
-
-        } while (slot == NGX_HTTP_LONGPOLL_CAT_NONE);
-
-        if (z->cats.slots[slot].waiting) {
-            ngx_http_longpoll_zone_end_interests(z, slot);
-        }
-
-        (void) ngx_http_longpoll_zone_list_drop_cat(z, slot,
-                                                    &z->sh->counters.evicted,
-                                                    &steps);
-    }
+    return cat->slot;
 }
 
 
@@ -214,12 +299,11 @@ ngx_http_longpoll_zone_room_slot(ngx_http_longpoll_zone_t *z,
 
 uint32_t
 ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
-    ngx_uint_t watched)
+    ngx_uint_t watched, ngx_uint_t *steps)
 {
     uint32_t                      n, best[2];
     ngx_uint_t                    i, seen, interest;
     ngx_http_longpoll_cat_sh_t   *cat;
-    ngx_http_longpoll_msg_sh_t   *last;
     ngx_http_longpoll_cats_sh_t  *cats;
 
     cats = &z->sh->cats;
@@ -245,14 +329,8 @@ ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
             continue;
         }
 
-        /* a publish does not make room by dropping its own messages */
-
-        if (cat->last) {
-            last = ngx_http_longpoll_zone_msg(z, cat->last);
-
-            if (last->id > z->sh->clock.visible) {
-                continue;
-            }
+        if (z->sh->disk.durable && z->unsaved[n].count) {
+            continue;
         }
 
         interest = (cat->waiting != 0);
@@ -264,6 +342,8 @@ ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
             best[interest] = n;
         }
     }
+
+    *steps -= ngx_min(*steps, 1 + i / NGX_HTTP_LONGPOLL_ZONE_SAMPLE);
 
     if (best[0] == NGX_HTTP_LONGPOLL_CAT_NONE && watched) {
         return best[1];
@@ -349,29 +429,18 @@ ngx_int_t
 ngx_http_longpoll_zone_room_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
-    uint64_t                        n;
-    uint32_t                        ref;
-    ngx_http_longpoll_cat_sh_t     *cat;
-    ngx_http_longpoll_msg_sh_t     *msg;
-    ngx_http_longpoll_cursor_sh_t  *exposed;
+    uint64_t                     n;
+    ngx_http_longpoll_cat_sh_t  *cat;
 
     cat = &z->cats.slots[slot];
-    exposed = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    n = cat->count;
 
-    if (cat->count <= z->sh->conf.buffer) {
+    if (n <= z->sh->conf.buffer) {
         return NGX_OK;
     }
 
-    n = cat->count;
-
-    /* messages that wait for the disk do not count yet */
-
-    for (ref = cat->last; ref; ref = msg->prev, n--) {
-        msg = ngx_http_longpoll_zone_msg(z, ref);
-
-        if (msg->id <= z->sh->clock.visible) {
-            break;
-        }
+    if (z->sh->disk.durable) {
+        n -= z->unsaved[slot].count;
     }
 
     for ( /* void */ ; n > z->sh->conf.buffer; n--) {
@@ -382,16 +451,9 @@ ngx_http_longpoll_zone_room_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         (*steps)--;
 
-        msg = ngx_http_longpoll_zone_msg(z, cat->first);
-
-        if (z->sh->disk.durable && msg->id > exposed->id) {
-
-            /* its workers are not marked, and it is not counted yet */
-
-            return NGX_OK;
-        }
-
-        ngx_http_longpoll_zone_list_drop(z, msg, NGX_HTTP_LONGPOLL_ZONE_LOST);
+        ngx_http_longpoll_zone_list_drop(z,
+                                    ngx_http_longpoll_zone_msg(z, cat->first),
+                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
     }
 
     return NGX_OK;

@@ -25,15 +25,33 @@
     ((z)->log.sh->size / 20 * 17)
 
 
+/* what a publish needs */
+
+typedef struct {
+    ngx_http_longpoll_cat_t         *cats;
+    ngx_uint_t                       ncats;
+    uint64_t                         need;      /* bytes of the log, in one
+                                                   piece */
+    uint64_t                         now;
+    uint64_t                         tail;      /* of the log, when an event was
+                                                   last evicted to break up the
+                                                   rest; 0: never */
+} ngx_http_longpoll_zone_room_t;
+
+
 /*
- * Makes room in the log for need bytes in one piece, and in the index for the
- * category.  NGX_OK, NGX_BUSY.
+ * Makes room for a publish, and sets the slot of each of its categories, NONE
+ * if it has none.  The caller zeroes tail, and goes on with the same struct.
+ *
+ * NGX_OK        in this hold, so many messages can be appended, and so many
+ *               slots be taken (..._slot())
+ * NGX_BUSY
+ * NGX_DECLINED  messages that wait for the disk have the room
  */
 ngx_int_t ngx_http_longpoll_zone_room(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t need, uint64_t now,
-    ngx_uint_t *steps);
+    ngx_http_longpoll_zone_room_t *room, ngx_uint_t *steps);
 
-/* the slot of a category that is published to; always returns one */
+/* the slot of a category for which room was made in this hold */
 uint32_t ngx_http_longpoll_zone_room_slot(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 
@@ -55,13 +73,14 @@ ngx_int_t ngx_http_longpoll_zone_room_touch(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps, uint32_t *slot);
 
 /*
- * The slot that a new category may take.  full: only slots with messages; else
- * only slots without.  watched: if no unwatched slot is found, a slot with
- * interested workers may be taken.
+ * The slot that a new category may take.  full: only slots with messages, none
+ * of which waits for the disk; else only slots without.  watched: if no
+ * unwatched slot is found, a slot with interested workers may be taken.  Takes
+ * a step for each 16 slots.
  * NGX_HTTP_LONGPOLL_CAT_NONE: none was found this time.
  */
 uint32_t ngx_http_longpoll_zone_room_victim(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t full, ngx_uint_t watched);
+    ngx_uint_t full, ngx_uint_t watched, ngx_uint_t *steps);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_ROOM_H_INCLUDED_ */

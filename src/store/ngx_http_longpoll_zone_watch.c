@@ -28,6 +28,7 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 {
     uint32_t                         slot, victim;
     uint64_t                         bit;
+    ngx_uint_t                       steps;
     ngx_http_longpoll_cat_sh_t      *c;
     ngx_http_longpoll_cats_sh_t     *cats;
     ngx_http_longpoll_zone_sh_t     *sh;
@@ -53,7 +54,8 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
         if (ngx_http_longpoll_cat_idle(&z->cats)
             >= ngx_http_longpoll_cat_max_idle(&z->cats))
         {
-            victim = ngx_http_longpoll_zone_room_victim(z, 0, 0);
+            steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+            victim = ngx_http_longpoll_zone_room_victim(z, 0, 0, &steps);
 
             if (victim != NGX_HTTP_LONGPOLL_CAT_NONE) {
                 ngx_http_longpoll_zone_list_free_slot(z, victim);

@@ -7,7 +7,8 @@
  * files are meant.  LONGPOLL_DISK_SET names a file that the test and nginx
  * share, of numbers of 8 bytes in the machine's byte order:
  *
- *     0   ms that each fsync of a file takes longer
+ *     0   ms that each fsync of a file takes longer; one that is under way
+ *         ends when this is lowered
  *     1   fsyncs so far; counted here
  *     2   1 + the bytes that may still be written; 0: no limit
  *     3   the errno with which each open for writing, pwrite, fsync and rename
@@ -141,6 +142,17 @@ disk_wait(int64_t ms)
     ts.tv_sec = ms / 1000;
     ts.tv_nsec = ms % 1000 * 1000000;
     (void) nanosleep(&ts, NULL);
+}
+
+
+static int64_t
+disk_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 
@@ -321,6 +333,7 @@ pwrite(int fd, const void *p, size_t len, off_t at)
 int
 fsync(int fd)
 {
+    int64_t      begin, left;
     struct stat  st;
 
     if (!disk_fd_ours(fd)) {
@@ -336,8 +349,10 @@ fsync(int fd)
         return -1;
     }
 
-    if (disk_set[DISK_DELAY]) {
-        disk_wait(disk_set[DISK_DELAY]);
+    begin = disk_now();
+
+    while ((left = begin + disk_set[DISK_DELAY] - disk_now()) > 0) {
+        disk_wait(left < 10 ? left : 10);
     }
 
     disk_keep(fd);

@@ -31,11 +31,17 @@ static const unit_worlds_t  save_worlds[] = {
     { "a zone of another size adopts what fits",
       MODEL_ADOPT|MODEL_EPOCHS, 30, 3000, 0, 0 },
 
+    { "more categories than slots wait for the disk, or are refused",
+      MODEL_CROWDED, 30, 3000, 0, 0 },
+
     { "a kill at any store leaves zone and file consistent",
       MODEL_CRASH, 12, 300, 0, 0 },
 
     { "also with delete_on_read and inactive",
       MODEL_CRASH|MODEL_TAKE|MODEL_IDLE, 12, 300, 0, 0 },
+
+    { "also with more categories than slots",
+      MODEL_CRASH|MODEL_CROWDED, 12, 300, 0, 0 },
 };
 
 
@@ -54,7 +60,8 @@ save_world(unit_worlds_t *t)
     ngx_memzero(&m, sizeof(m));
     m.flags = t->flags;
     m.now = MODEL_EPOCH + unit_below(1000000);
-    m.inexact = (t->flags & MODEL_IDLE) != 0;
+    m.ncats = t->flags & MODEL_CROWDED ? MODEL_CATS : MODEL_FEW;
+    m.inexact = (t->flags & (MODEL_IDLE|MODEL_CROWDED)) != 0;
     act_conf(&conf);
 
     epoch_world(sizes[unit_below(t->flags & MODEL_CRASH ? 3 : 5)] * 1024,
@@ -90,9 +97,10 @@ save_numbers(void)
            (unsigned long) unit->ops, (unsigned long) unit->reads,
            (unsigned long) unit->messages, (unsigned long) unit->missed,
            (unsigned long) unit->known);
-    printf("# %lu kills, %lu in recovery, %lu kept, %lu epochs\n",
+    printf("# %lu kills, %lu in recovery, %lu kept, %lu epochs, %lu refused\n",
            (unsigned long) unit->kills, (unsigned long) unit->rekills,
-           (unsigned long) unit->kept, (unsigned long) unit->epochs);
+           (unsigned long) unit->kept, (unsigned long) unit->epochs,
+           (unsigned long) unit->refused);
     fflush(stdout);
 }
 

@@ -42,7 +42,7 @@ act_set(op_e kind)
     act_op.name = 0;
     act_op.on = 0;
     act_op.must = 0;
-    act_op.cat = unit_below(MODEL_CATS);
+    act_op.cat = unit_below(m.ncats);
 }
 
 
@@ -62,7 +62,8 @@ act_publish(void)
     m.uid += n;
 
     for (i = 0, ncats = 0; i < n; i++) {
-        cat = unit_once(2) ? unit_below(2) : unit_below(MODEL_CATS);
+        cat = unit_once(2) && m.ncats == MODEL_FEW ? unit_below(2)
+                                                 : unit_below(m.ncats);
 
         if (index[cat] == MODEL_CATS) {
             index[cat] = ncats;
@@ -133,7 +134,7 @@ act_read(void)
 
     for (i = 0; i < n; i++) {
         do {
-            act_op.which[i] = unit_below(MODEL_CATS);
+            act_op.which[i] = unit_below(m.ncats);
             for (k = 0; k < i && act_op.which[k] != act_op.which[i]; k++) ;
         } while (k < i);
 

@@ -17,6 +17,7 @@ case_world(ngx_uint_t inactive, ngx_uint_t durable)
 
     ngx_memzero(&m, sizeof(m));
     m.now = MODEL_EPOCH;
+    m.ncats = MODEL_FEW;
     m.inexact = inactive != 0;
 
     ngx_memzero(&conf, sizeof(conf));

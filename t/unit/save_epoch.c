@@ -61,9 +61,9 @@ epoch_cats(void)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < MODEL_CATS; i++) {
+    for (i = 0; i < m.ncats; i++) {
         free(model_cats[i].name.data);
-        model_cats[i].name.data = malloc(4);
+        model_cats[i].name.data = malloc(32);
         model_cats[i].name.len = sprintf((char *) model_cats[i].name.data,
                                          "c%lu", (unsigned long) i);
         ngx_http_longpoll_zone_hash(z, &model_cats[i]);
@@ -645,7 +645,7 @@ epoch_adopt(size_t size)
     over = size < m.size;
     missed = 0;
 
-    for (i = 0; i < MODEL_CATS; i++) {
+    for (i = 0; i < m.ncats; i++) {
         slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[i].hash);
         missed |= ngx_http_longpoll_cat_missed(&z->cats, slot,
                                                model_cats[i].hash, 0, 1) << i;
@@ -709,7 +709,7 @@ epoch_adopt(size_t size)
         }
     }
 
-    for (i = 0; i < MODEL_CATS; i++) {
+    for (i = 0; i < m.ncats; i++) {
         slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[i].hash);
 
         unit_must((missed & 1 << i)

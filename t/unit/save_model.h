@@ -40,7 +40,9 @@
 #include <ngx_http_longpoll_zone_client.h>
 #include <ngx_http_longpoll_zone_delete.h>
 #include <ngx_http_longpoll_zone_publish.h>
+#include <ngx_http_longpoll_zone_msg.h>
 #include <ngx_http_longpoll_zone_read.h>
+#include <ngx_http_longpoll_zone_room.h>
 #include <ngx_http_longpoll_zone_adopt.h>
 #include <ngx_http_longpoll_zone_disk.h>
 #include <ngx_http_longpoll_zone_epoch.h>
@@ -59,7 +61,10 @@
 #define MODEL_EPOCHS    0x08    /* the zone ends, and is loaded again */
 #define MODEL_ADOPT    0x10     /* a zone of another size adopts it */
 
-#define MODEL_CATS     8
+#define MODEL_CROWDED  0x20     /* more categories than slots */
+
+#define MODEL_FEW      8        /* categories, if not CROWDED */
+#define MODEL_CATS     100
 #define MODEL_WORKERS  3
 #define MODEL_EPOCH    1700000000000ULL
 #define MODEL_BATCH    24
@@ -108,6 +113,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                 flags;
+    ngx_uint_t                 ncats;
     size_t                     size;
     size_t                     mem_size;
     u_char                    *mem;

@@ -44,6 +44,46 @@ op_add(op_t *op)
 }
 
 
+/* a publish is refused only if what waits for the disk has the room */
+
+static void
+op_refused(op_t *op)
+{
+    uint32_t    slot;
+    uint64_t    need;
+    ngx_uint_t  i, k, ncats, bits;
+
+    need = 0;
+    ncats = 0;
+
+    for (i = 0; i < op->n; i++) {
+        bits = (sh->conf.delete_on_read ? NGX_HTTP_LONGPOLL_MSG_PENDING : 0)
+               | (op->name && i == 0 ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0);
+        need += ngx_http_longpoll_zone_msg_need(&op->cats[op->msgs[i].cat],
+                                                &op->msgs[i], bits);
+
+        for (k = 0; k < i && op->which[k] != op->which[i]; k++) ;
+
+        if (k == i) {
+            slot = ngx_http_longpoll_cat_find(&z->cats,
+                                              model_cats[op->which[i]].hash);
+            ncats += (slot == NGX_HTTP_LONGPOLL_CAT_NONE
+                      || z->unsaved[slot].count == 0);
+        }
+    }
+
+    unit_must(op->durable
+              && (sh->disk.unsaved_cats + ncats
+                  > ngx_http_longpoll_cat_max_full(&z->cats)
+                  || sh->disk.unsaved_bytes + need
+                     > ngx_http_longpoll_zone_room_limit(z)
+                  || model_at(sh->list.oldest)->id > sh->clock.visible),
+              "a publish is refused for no reason");
+
+    unit->refused++;
+}
+
+
 void
 op_published(op_t *op, ngx_uint_t killed)
 {
@@ -59,6 +99,11 @@ op_published(op_t *op, ngx_uint_t killed)
             op_add(op);
         }
 
+        return;
+    }
+
+    if (op->rc == NGX_ABORT) {
+        op_refused(op);
         return;
     }
 

@@ -81,6 +81,7 @@ typedef struct {
     uint64_t                  false_missed;
     uint64_t                  invalid;      /* answers, overwritten meanwhile */
     uint64_t                  declined;
+    uint64_t                  refused;      /* for what waits for the disk */
     uint64_t                  known;        /* idempotency keys */
     uint64_t                  given;        /* to gpoll's clients */
     uint64_t                  lost;         /* of these that had to go */

@@ -30,6 +30,7 @@ static const char *check_ages(ngx_http_longpoll_zone_t *z);
 static const char *check_slot(ngx_http_longpoll_zone_t *z, uint32_t slot);
 static const char *check_clients(ngx_http_longpoll_zone_t *z);
 static const char *check_cursors(ngx_http_longpoll_zone_t *z);
+static const char *check_unsaved(ngx_http_longpoll_zone_t *z);
 
 
 static const char *
@@ -288,6 +289,53 @@ check_cursors(ngx_http_longpoll_zone_t *z)
 }
 
 
+/* what waits for the disk is counted; without durable nothing does */
+
+static const char *
+check_unsaved(ngx_http_longpoll_zone_t *z)
+{
+    uint32_t                         n, ref, count, first;
+    uint64_t                         bytes, cats, exposed;
+    ngx_http_longpoll_msg_sh_t      *msg;
+    ngx_http_longpoll_unsaved_sh_t  *unsaved;
+
+    exposed = z->sh->disk.durable
+              ? z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
+              : (uint64_t) -1;
+    bytes = cats = 0;
+
+    for (n = 0; z->ndeletions && n < z->sh->cats.nslots; n++) {
+        count = first = 0;
+
+        ref = n < z->sh->cats.fresh && z->cats.slots[n].hash[0]
+              ? z->cats.slots[n].first : 0;
+
+        for ( /* void */ ; ref; ref = msg->next) {
+            msg = ngx_http_longpoll_zone_msg(z, ref);
+
+            if (msg->id > exposed) {
+                first = first ? first : ref;
+                bytes += ngx_http_longpoll_log_bytes(&msg->rec);
+                count++;
+            }
+        }
+
+        unsaved = &z->unsaved[n];
+        cats += (count != 0);
+
+        check_must(unsaved->count == count
+                   && (count == 0 || unsaved->first == first),
+                   "what waits for the disk in a category");
+    }
+
+    check_must(bytes == z->sh->disk.unsaved_bytes
+               && cats == z->sh->disk.unsaved_cats,
+               "what waits for the disk");
+
+    return NULL;
+}
+
+
 const char *
 zone_check(ngx_http_longpoll_zone_t *z)
 {
@@ -316,6 +364,10 @@ zone_check(ngx_http_longpoll_zone_t *z)
 
     if (wrong == NULL) {
         wrong = check_cursors(z);
+    }
+
+    if (wrong == NULL) {
+        wrong = check_unsaved(z);
     }
 
     for (n = 0; wrong == NULL && n < cats->fresh; n++) {
