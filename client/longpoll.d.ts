@@ -20,9 +20,10 @@ export type Cursor =
 export type Start = "now" | "beginning" | Cursor;
 
 /**
- * The state of the connection: "idle" before the first listener, "broken"
- * after an error until the retry, "offline" while the browser is offline and no
- * answer arrives, "paused" while an iterator is behind.
+ * The state of the connection: "idle" before the first listener, "connecting"
+ * until a poll is answered, "listening" since then, "broken" after an error
+ * until the retry, "offline" while the browser is offline and no answer arrives,
+ * "paused" while an iterator is behind.
  */
 export type State = "idle" | "connecting" | "listening" | "broken" | "offline"
   | "paused" | "closed";
@@ -93,7 +94,7 @@ export interface PublishOptions {
   signal?: AbortSignal;
 }
 
-/** An error: no answer (status 0), or an answer that refuses. */
+/** An error: no answer (status 0), or an answer that is none or refuses. */
 export class LongpollError extends Error {
   readonly name: "LongpollError";
   readonly status: number;
@@ -111,7 +112,7 @@ export interface StreamEvent<D> extends Event {
 export interface StreamEvents<T> {
   event: StreamEvent<LongpollEvent<T>>;
   missed: StreamEvent<Missed>;
-  error: StreamEvent<Error>;
+  error: StreamEvent<LongpollError>;
   state: StreamEvent<State>;
 }
 

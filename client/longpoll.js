@@ -9,6 +9,10 @@ export { LongpollError };
 
 export class Longpoll {
   constructor(options) {
+    if (!options?.subscribe && !options?.publish) {
+      throw new TypeError("a client needs { subscribe: URL } or "
+                          + "{ publish: URL }, or both");
+    }
     this._options = options;
   }
 
@@ -28,14 +32,20 @@ export class Longpoll {
             attempts = idempotencyKey === null ? 1 : 6,
             retry = this._options.retry } = options;
     const text = options.text && category === null;
-    const url = absolute(this._options.publish);
+    const url = absolute("publish", this._options.publish);
     const headers = {
       "Content-Type": text ? "text/plain; charset=utf-8" : "application/json",
     };
     const body = text ? String(data)
       : JSON.stringify(category === null ? data : { category, data });
 
-    if (idempotencyKey !== null) headers["Idempotency-Key"] = idempotencyKey;
+    if (idempotencyKey !== null) {
+      if (!/^[ -~\x80-\xff]{1,64}$/.test(idempotencyKey)) {
+        throw new TypeError("idempotencyKey: must be 1-64 bytes that a header "
+                            + "can carry");
+      }
+      headers["Idempotency-Key"] = idempotencyKey;
+    }
 
     for (let n = 1; !signal?.aborted; n++) {
       try {

@@ -1,19 +1,17 @@
 // One request and its answer: sends it, limits its time, and checks that the
 // answer is one of the module's.  Anything else is a LongpollError.
 
-/** An error: no answer (`status` is 0), or an answer that refuses. */
+/** An error: no answer (`status` is 0), or an answer that is none or refuses. */
 export class LongpollError extends Error {
-  constructor(message, { status = 0, retryAfter = 0, cause } = {}) {
+  constructor(message, { status = 0, retryAfter = 0, cause,
+                         temporary = !status || status === 429 || status >= 500,
+                       } = {}) {
     super(message);
     this.name = "LongpollError";
     this.status = status;
     this.retryAfter = retryAfter;       // seconds, as the server asked for
+    this.temporary = temporary;         // a retry may succeed
     if (cause !== undefined) this.cause = cause;
-  }
-
-  /** Whether a retry may succeed. */
-  get temporary() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 
@@ -41,11 +39,27 @@ export function withArguments(url, args) {
   return whole.href;
 }
 
-/** Resolves a relative url against the page, if there is one. */
-export function absolute(url) {
-  if (url === undefined) throw new TypeError("the client has no such URL");
-  return new URL(url, globalThis.document?.baseURI
-                      ?? globalThis.location?.href).href;
+/** Resolves a client's URL of that name against the page, if there is one. */
+export function absolute(name, url) {
+  const page = globalThis.document?.baseURI ?? globalThis.location?.href;
+  let whole;
+
+  if (url === undefined) {
+    throw new TypeError(`the client was made without a URL for ${name}`);
+  }
+
+  try {
+    whole = new URL(url, page);
+  } catch {
+    throw new TypeError(`${name}: "${url}" is not a URL`
+                        + (page ? "" : "; without a page it must be absolute"));
+  }
+
+  if (!/^https?:$/.test(whole.protocol)) {
+    throw new TypeError(`${name}: "${url}" is not a URL of http or https`);
+  }
+
+  return whole.href;
 }
 
 /**
@@ -69,11 +83,7 @@ export async function send(options, url, init, { signal, wait, margin }) {
   async function exchange() {
     const own = typeof options.headers === "function"
       ? await options.headers() : options.headers;
-    const headers = new Headers(own);
-
-    for (const [name, value] of Object.entries(init.headers ?? {})) {
-      headers.set(name, value);
-    }
+    const headers = merge(own, init.headers);
 
     // "no-store": without it, a browser sends only one of several equal polls
     const response = await (options.fetch ?? globalThis.fetch)(url, {
@@ -94,11 +104,25 @@ export async function send(options, url, init, { signal, wait, margin }) {
              headers: response.headers, json: parse(text),
              retryAfter: seconds > 0 ? seconds : 0 };
   } catch (cause) {
+    if (cause instanceof LongpollError) throw cause;
     throw new LongpollError(late ? "no answer in time" : "no answer",
                             { cause });
   } finally {
     clearTimeout(timer);
     unlink();
+  }
+}
+
+// a header that cannot be sent is the program's mistake, not the network's
+function merge(own, more = {}) {
+  try {
+    const headers = new Headers(own);
+
+    for (const name in more) headers.set(name, more[name]);
+    return headers;
+  } catch (cause) {
+    throw new LongpollError("the headers cannot be sent",
+                            { cause, temporary: false });
   }
 }
 
@@ -123,11 +147,17 @@ function parse(text) {
   }
 }
 
+// An answer without a reason that says 200 is not the module's: it is a captive
+// portal's page, say, and a retry may reach the module.
 function refused({ ok, status, json, retryAfter }, otherwise) {
-  const message = typeof json.error === "string" ? json.error
-    : ok ? otherwise : `the server answered ${status}`;
+  if (typeof json.error === "string") {
+    return new LongpollError(json.error, { status, retryAfter });
+  }
 
-  return new LongpollError(message, { status, retryAfter });
+  return ok
+    ? new LongpollError(otherwise, { status, retryAfter, temporary: true })
+    : new LongpollError(`the server answered ${status}`,
+                        { status, retryAfter });
 }
 
 /** Polls once: { events } or { timestamp }, and `missed` with either. */

@@ -29,7 +29,7 @@ export class Stream extends EventTarget {
                   ...options, ...own };
 
     this._options = all;
-    this._url = absolute(url);
+    this._url = absolute("subscribe", url);
     this._categories = [categories].flat();
     this._key = all.storageKey ?? "longpoll "   // of the storage and the tabs
       + JSON.stringify([this._url, [...this._categories].sort()]);
@@ -45,6 +45,7 @@ export class Stream extends EventTarget {
     this._retry = undefined;                    // ends the pause after it
     this._room = undefined;                     // { promise, done }: queues
                                                 // have room again
+    this._answered = false;                     // the poll before this one
     this._failures = 0;                         // in a row
     this._early = 0;                            // immediate time-outs in a row
 
@@ -126,18 +127,23 @@ export class Stream extends EventTarget {
   }
 
   // Polling begins with the first listener or iterator, so it misses nothing.
+  // Nothing is dispatched before the page has added its other listeners.
 
   _begin() {
     if (this._begun || this._closed) return;
     this._begun = true;
-    this._restore();
+
+    const error = this._restore();
+
     this._watchNetwork();
-    this._say("connecting");
-    queueMicrotask(() => this._run());
+    queueMicrotask(() => this._run(error));
   }
 
-  async _run() {
+  async _run(error) {
     const { shared } = this._options;
+
+    if (error && !this._closed) this._tell(error);
+    this._connect();
 
     if (shared && Shared.possible && !this._closed) {
       this._shared = new Shared(JSON.stringify([shared, this._key]),
@@ -158,7 +164,10 @@ export class Stream extends EventTarget {
 
     const watch = { offline: () => this._say("offline"), online: () => {
       this._failures = 0;
-      if (this._state === "offline") this._say("connecting");
+      this._answered = false;
+      if (this._state === "offline") {
+        this._say(this._full ? "paused" : "connecting");
+      }
       this._again();
     } };
 
@@ -183,11 +192,13 @@ export class Stream extends EventTarget {
     }
   }
 
-  // Polls once and returns the answer, or pauses after a failure.  Without a
-  // cursor it waits only a second: the first answer brings the first cursor.
-  async _ask(timeout = this._cursor ? this._options.timeout : 1) {
+  // Polls once and returns the answer, or pauses after a failure.  At first and
+  // after a failure the poll waits only a second: its answer brings the first
+  // cursor and, before the long wait, shows that the server is there.
+  async _ask(most = this._options.timeout) {
+    const isTrial = !this._cursor || !this._answered;
+    const timeout = isTrial ? Math.min(most, 1) : most;
     const attempt = this._attempt = new AbortController();
-    const parked = setTimeout(() => this._parked(), 1000);
     const begin = performance.now();
     let answer;
 
@@ -200,14 +211,14 @@ export class Stream extends EventTarget {
       if (!attempt.signal.aborted) {
         this._fail(error);
         await this._pause(this._failures++, error.retryAfter);
+        this._connect();
       }
       return undefined;
-    } finally {
-      clearTimeout(parked);
     }
 
     if (attempt.signal.aborted) return undefined;
-    this._failures = 0;
+    this._answered = true;
+    if (timeout === most) this._failures = 0;   // nginx may refuse the long one
     this._say("listening");
 
     // a leaving worker does this once or twice; a broken proxy always does
@@ -219,9 +230,9 @@ export class Stream extends EventTarget {
     return attempt.signal.aborted ? undefined : answer;
   }
 
-  // a poll that waits for a second works, unless the browser is offline
-  _parked() {
-    if (this._state !== "offline") this._say("listening");
+  _connect() {
+    this._answered = false;
+    this._sayUnlessOffline("connecting");
   }
 
   _again() {
@@ -230,11 +241,12 @@ export class Stream extends EventTarget {
   }
 
   _fail(error) {
-    const { message, status } = error;
+    const { message, status, retryAfter, temporary } = error;
 
-    this._say(globalThis.navigator?.onLine === false ? "offline" : "broken");
+    this._sayUnlessOffline("broken");
     if (this._leading) {
-      this._shared?.post({ kind: "error", error: { message, status } });
+      this._shared?.post({ kind: "error", error: { message, status, retryAfter,
+                                                   temporary } });
     }
     this._tell(error);
   }
@@ -248,7 +260,6 @@ export class Stream extends EventTarget {
       this._retry = () => { clearTimeout(timer); done(); };
     });
     this._retry = undefined;
-    this._say("connecting");
   }
 
   // bounded memory: no poll while an iterator's queue is full
@@ -270,7 +281,7 @@ export class Stream extends EventTarget {
       }
       await this._room.promise;
     }
-    if (this._state === "paused") this._say("connecting");
+    if (this._state === "paused") this._connect();
   }
 
   // answers and events
@@ -303,6 +314,11 @@ export class Stream extends EventTarget {
     this.dispatchEvent(new StreamEvent("state", state));
   }
 
+  // while the browser is offline, another try or failure is no news
+  _sayUnlessOffline(state) {
+    this._say(globalThis.navigator?.onLine === false ? "offline" : state);
+  }
+
   _tell(error) {
     this.dispatchEvent(new StreamEvent("error", error));
   }
@@ -313,9 +329,11 @@ export class Stream extends EventTarget {
     try {
       const text = this._options.storage?.getItem(this._key);
       if (text) this._cursor = toCursor(JSON.parse(text)) ?? this._cursor;
-    } catch (error) {
-      this._tell(error);
+    } catch (cause) {
+      return new LongpollError("the stored cursor cannot be read",
+                               { cause, temporary: false });
     }
+    return undefined;
   }
 
   _save() {
@@ -326,8 +344,9 @@ export class Stream extends EventTarget {
       const text = JSON.stringify(cursor);
       if (text !== this._stored) storage.setItem(this._key, text);
       this._stored = text;
-    } catch (error) {
-      this._tell(error);
+    } catch (cause) {
+      this._tell(new LongpollError("the cursor cannot be stored",
+                                   { cause, temporary: false }));
     }
   }
 
@@ -345,6 +364,8 @@ export class Stream extends EventTarget {
         clearTimeout(this._silence);
         if (this._catching) this._again();
         await this._catching;
+        this._answered = false;
+        if (this._state === "broken") this._connect();
         this._here();
         await this._lead();
         this._leading = false;
@@ -379,7 +400,7 @@ export class Stream extends EventTarget {
     if (kind === "hello") return;
 
     this._listenForSilence();
-    if (state) this._say(state);
+    if (state && this._state !== "paused") this._say(state);
     if (error) this._tell(new LongpollError(error.message, error));
     if (kind === "answer") this._follow(rest);
 

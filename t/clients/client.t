@@ -98,6 +98,11 @@ my $locations = <<'_EOC_';
             return 200 '{"timeout":"no events before timeout","timestamp":17}';
         }
 
+        location = /portal {
+            default_type text/html;
+            return 200 '<!DOCTYPE html><title>Welcome</title>';
+        }
+
         location = /empty { return 200 '{"events":[]}'; }
         location = /null  { return 200 'null'; }
 _EOC_
@@ -732,6 +737,21 @@ sub network {
     is_deeply(heard($window, 'a'), [ 1 .. 5 ], "$title: all events, once");
     is($window->run('return got.a.stream.state'), 'listening',
        "$title: the state says so");
+
+    # With short pauses the client tries again and again.
+
+    listen_in($window, 'b', "$name-b");
+    $window->wait_for('got.b.stream.state === "listening"', 'it to listen');
+    $window->cdp('Network.emulateNetworkConditions', { offline => \1, %no });
+    $window->wait_for('got.b.stream.state === "offline"', 'it to notice');
+    $server->publish("$name-b", 1);
+    $window->wait_for('got.b.errors.length >= 5', 'five errors');
+    $window->cdp('Network.emulateNetworkConditions', { offline => \0, %no });
+    $server->publish("$name-b", 2);
+    wait_heard($window, 'b', 2);
+    like(join(' ', @{ $window->run('return got.b.states') }),
+         qr/^connecting listening offline( listening offline)? connecting listening$/,
+         "$title: offline is said once, not with each try");
 }
 
 sub loaded_again {

@@ -40,9 +40,8 @@ stream.addEventListener("missed", ({ detail }) => {
 });
 
 stream.addEventListener("error", { handleEvent({ detail }) {
-  if (detail instanceof LongpollError && detail.status === 401) {
-    stream.close(detail);
-  }
+  const error: LongpollError = detail;
+  if (detail.status === 401 && !detail.temporary) stream.close(error);
 } });
 
 stream.addEventListener("state", ({ detail }) => {
