@@ -140,6 +140,13 @@ static ngx_command_t  ngx_http_longpoll_commands[] = {
       offsetof(ngx_http_longpoll_main_conf_t, drain),
       NULL },
 
+    { ngx_string("longpoll_max_unsent"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_longpoll_main_conf_t, max_unsent),
+      &ngx_http_longpoll_conf_max_unsent },
+
       ngx_null_command
 };
 

@@ -245,6 +245,7 @@ longpoll_error_status
     longpoll_max_response_size 10k;
     longpoll_error_status 400;
     longpoll_drain 500ms;
+    longpoll_max_unsent 1m;
     longpoll_category $arg_a;
 --- config
     longpoll_max_timeout 90s;
@@ -636,3 +637,46 @@ for my $uri ('/if?if=1', '/limit?') {
     is(ask(category => $cat, since_time => 0, timeout => 1)->kind, 'timeout',
        "$uri: gone");
 }
+
+
+
+=== TEST 44: longpoll_max_unsent 0 is refused
+--- http_config
+    longpoll_max_unsent 0;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_unsent" directive must not be 0; the default is 64m
+
+
+
+=== TEST 45: a longpoll_max_unsent that is not a size is refused
+--- http_config
+    longpoll_max_unsent much;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_unsent" directive invalid value
+
+
+
+=== TEST 46: longpoll_max_unsent twice is refused
+--- http_config
+    longpoll_max_unsent 1m;
+    longpoll_max_unsent 2m;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_unsent" directive is duplicate
+
+
+
+=== TEST 47: longpoll_max_unsent stands in http only
+--- http_config
+    longpoll_zone zone=events:1m;
+--- config
+    longpoll_max_unsent 1m;
+--- must_die
+--- error_log
+[emerg]
+"longpoll_max_unsent" directive is not allowed here

@@ -204,7 +204,7 @@ sub unit {
     $n *= /^\d+$/ ? $_ : $status{$_} // die "tools/pages.pl: what is $_?\n"
         for split /\s*\*\s*/, $value;
     return $n / 1000 . 's' if $field =~ /timeout|drain/;
-    return $n / 1048576 . 'm' if $field =~ /size/;
+    return $n / 1048576 . 'm' if $field =~ /size|unsent/;
     return $n;
 }
 

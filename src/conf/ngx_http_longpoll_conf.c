@@ -24,12 +24,17 @@ static void ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
     ngx_http_longpoll_loc_conf_t *conf);
 static char *ngx_http_longpoll_conf_check_timeout(ngx_conf_t *cf, void *post,
     void *data);
+static char *ngx_http_longpoll_conf_check_unsent(ngx_conf_t *cf, void *post,
+    void *data);
 static char *ngx_http_longpoll_conf_check_error_status(ngx_conf_t *cf,
     void *post, void *data);
 
 
 ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout =
     { ngx_http_longpoll_conf_check_timeout };
+
+ngx_conf_post_t  ngx_http_longpoll_conf_max_unsent =
+    { ngx_http_longpoll_conf_check_unsent };
 
 ngx_conf_post_t  ngx_http_longpoll_conf_error_status =
     { ngx_http_longpoll_conf_check_error_status };
@@ -53,6 +58,7 @@ ngx_http_longpoll_conf_create_main(ngx_conf_t *cf)
     }
 
     lmcf->drain = NGX_CONF_UNSET_MSEC;
+    lmcf->max_unsent = NGX_CONF_UNSET_SIZE;
 
     return lmcf;
 }
@@ -64,6 +70,7 @@ ngx_http_longpoll_conf_init_main(ngx_conf_t *cf, void *conf)
     ngx_http_longpoll_main_conf_t *lmcf = conf;
 
     ngx_conf_init_msec_value(lmcf->drain, 1000);
+    ngx_conf_init_size_value(lmcf->max_unsent, 64 * 1024 * 1024);
 
     /* nginx calls this after it has read the whole of http */
 
@@ -213,6 +220,19 @@ ngx_http_longpoll_conf_check_timeout(ngx_conf_t *cf, void *post, void *data)
 
     if (*timeout < 1000) {
         return "must be at least 1s";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_longpoll_conf_check_unsent(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t *max = data;
+
+    if (*max == 0) {
+        return "must not be 0; the default is 64m";
     }
 
     return NGX_CONF_OK;

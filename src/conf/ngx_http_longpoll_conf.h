@@ -27,8 +27,9 @@ char *ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent,
  */
 ngx_int_t ngx_http_longpoll_conf_check_connections(ngx_cycle_t *cycle);
 
-/* the bounds of longpoll_max_timeout and longpoll_error_status */
+/* the bounds of directives */
 extern ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout;
+extern ngx_conf_post_t  ngx_http_longpoll_conf_max_unsent;
 extern ngx_conf_post_t  ngx_http_longpoll_conf_error_status;
 
 

@@ -15,6 +15,9 @@
  * for every cursor there.  The waiters that are woken together have their
  * cursors there, since each has seen all that was there when it was parked.
  *
+ * Besides, an answer that some client has not taken yet serves every read that
+ * finds the same messages (ngx_http_longpoll_unsent.h).
+ *
  * An answer that says `missed`, or is for several categories, serves no other
  * waiter.  gpoll shares no answer, since each read moves a client's cursor.
  * Its last message is kept all the same: a read that finds that message again
@@ -24,8 +27,14 @@
 
 #include "ngx_http_longpoll_deliver.h"
 #include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_unsent.h"
 
 
+static ngx_http_longpoll_shared_t *ngx_http_longpoll_deliver_unsent(
+    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx);
+static void ngx_http_longpoll_deliver_key(ngx_http_longpoll_unsent_key_t *key,
+    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
+    ngx_uint_t missed);
 static ngx_uint_t ngx_http_longpoll_deliver_serves(
     ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_cursor_t *cursor, size_t limit);
@@ -86,6 +95,19 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
             return rc;
         }
 
+        reading->nmsgs = rd->nmsgs;
+        reading->first = rd->msgs[0].id;
+        reading->last = rd->msgs[rd->nmsgs - 1].uuid;
+
+        if (ngx_http_longpoll_unsent_any()) {
+            reading->bytes = ngx_http_longpoll_deliver_unsent(reading, ctx);
+
+            if (reading->bytes) {
+                (void) ngx_http_longpoll_zone_read_valid(ctx->zone);
+                return NGX_OK;
+            }
+        }
+
         if (rd->msgs[0].data.len == 0) {
 
             /* it is the message rd->have, whose bytes the answer has */
@@ -108,10 +130,44 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
         ngx_http_longpoll_response_unshare(reading->bytes);
     }
 
-    reading->nmsgs = rd->nmsgs;
-    reading->last = rd->msgs[rd->nmsgs - 1].uuid;
-
     return NGX_OK;
+}
+
+
+/* the same answer, if another client has not taken it yet; or NULL */
+
+static ngx_http_longpoll_shared_t *
+ngx_http_longpoll_deliver_unsent(ngx_http_longpoll_reading_t *reading,
+    ngx_http_longpoll_ctx_t *ctx)
+{
+    ngx_http_longpoll_unsent_key_t  key;
+
+    ngx_http_longpoll_deliver_key(&key, reading, ctx, reading->rd.missed);
+
+    return ngx_http_longpoll_unsent_find(&key);
+}
+
+
+static void
+ngx_http_longpoll_deliver_key(ngx_http_longpoll_unsent_key_t *key,
+    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
+    ngx_uint_t missed)
+{
+    ngx_uint_t  i;
+
+    key->zone = ctx->zone;
+    key->protocol = ctx->protocol;
+    key->set[0] = 0;
+    key->set[1] = 0;
+    key->first = reading->first;
+    key->last = reading->last;
+    key->nmsgs = reading->nmsgs;
+    key->missed = missed;
+
+    for (i = 0; reading->nmsgs > 1 && i < ctx->ncats; i++) {
+        key->set[0] += ctx->cats[i].hash[0];
+        key->set[1] += ctx->cats[i].hash[1];
+    }
 }
 
 
@@ -129,6 +185,7 @@ ngx_http_longpoll_deliver_wake(ngx_http_longpoll_reading_t *reading,
         reading->bytes = answer->bytes;
         reading->bytes->refs++;
         reading->nmsgs = answer->nmsgs;
+        reading->first = answer->first;
         reading->last = answer->last;
 
         return NGX_OK;
@@ -197,7 +254,7 @@ ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
 
     answer->from = (ctx->protocol->shared && ctx->ncats == 1
                     && !cursor->beginning) ? cursor->id : (uint64_t) -1;
-    answer->first = reading->rd.msgs[0].id;
+    answer->first = reading->first;
     answer->last = reading->last;
     answer->nmsgs = reading->nmsgs;
     answer->limit = limit;
@@ -251,6 +308,9 @@ static ngx_int_t
 ngx_http_longpoll_deliver_events(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_reading_t *reading)
 {
+    ngx_int_t                       rc;
+    ngx_http_longpoll_unsent_key_t  key;
+
     ctx->result = NGX_HTTP_LONGPOLL_EVENTS;
     ctx->nevents = reading->nmsgs;
     ctx->last = reading->last;
@@ -263,7 +323,22 @@ ngx_http_longpoll_deliver_events(ngx_http_request_t *r,
         ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
     }
 
-    return ctx->protocol->send(r, reading->bytes);
+    rc = ctx->protocol->send(r, reading->bytes);
+
+    if (rc == NGX_AGAIN
+        || (rc == NGX_OK && r != r->main && !r->header_only))
+    {
+        /* a client that has not taken all; a subrequest does not tell */
+
+        ngx_http_longpoll_deliver_key(&key, reading, ctx,
+                                      reading->bytes->missed);
+
+        if (ngx_http_longpoll_unsent_add(r, reading->bytes, &key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return rc;
 }
 
 

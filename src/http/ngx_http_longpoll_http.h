@@ -64,6 +64,7 @@ typedef struct {
 typedef struct {
     ngx_array_t                      references;    /* of the zones */
     ngx_msec_t                       drain;
+    size_t                           max_unsent;
 } ngx_http_longpoll_main_conf_t;
 
 

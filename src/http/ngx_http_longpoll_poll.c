@@ -35,6 +35,7 @@
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
+#include "ngx_http_longpoll_unsent.h"
 #include "ngx_http_longpoll_worker.h"
 
 
@@ -113,6 +114,8 @@ ngx_http_longpoll_poll_init_process(ngx_cycle_t *cycle)
         z = ngx_array_push(zones);      /* has room */
         *z = references[i].zone;
     }
+
+    ngx_http_longpoll_unsent_init_process(cycle, lmcf->max_unsent);
 
     return ngx_http_longpoll_worker_init_process(cycle, zones, lmcf->drain,
                                              &ngx_http_longpoll_poll_handlers);

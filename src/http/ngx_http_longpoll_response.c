@@ -61,6 +61,8 @@ ngx_http_longpoll_response_share(size_t len, ngx_log_t *log)
 
     if (shared) {
         shared->refs = 1;
+        shared->unsent = NULL;
+        shared->size = offsetof(ngx_http_longpoll_shared_t, data) + len;
         shared->len = len;
     }
 

@@ -20,6 +20,9 @@ typedef struct {
     ngx_uint_t                       refs;
     ngx_uint_t                       missed;    /* set by encode(),
                                                    read by deliver */
+    void                            *unsent;    /* of unsent; NULL: all clients
+                                                   have taken them */
+    size_t                           size;      /* of the block */
     size_t                           len;
     u_char                           data[1];
 } ngx_http_longpoll_shared_t;

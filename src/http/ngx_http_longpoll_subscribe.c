@@ -19,8 +19,11 @@
 #include "ngx_http_longpoll_discard.h"
 #include "ngx_http_longpoll_poll.h"
 #include "ngx_http_longpoll_protocol.h"
+#include "ngx_http_longpoll_unsent.h"
 
 
+static ngx_int_t ngx_http_longpoll_subscribe_later(ngx_http_request_t *r);
+static void ngx_http_longpoll_subscribe_again(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
 
@@ -33,6 +36,12 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
     ngx_http_longpoll_ctx_t       *ctx;
     ngx_http_longpoll_cursor_t     cursor;
     ngx_http_longpoll_loc_conf_t  *llcf;
+
+    if (ngx_http_longpoll_unsent_full() && r->connection->data == r
+        && r == r->main)
+    {
+        return ngx_http_longpoll_subscribe_later(r);
+    }
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
@@ -64,6 +73,32 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_longpoll_poll(r, ctx, &cursor, timeout);
+}
+
+
+/*
+ * Answers that clients do not take have all the memory that they may have.  In
+ * the next turn of nginx's loop some of them have been given up.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_subscribe_later(ngx_http_request_t *r)
+{
+    r->main->count++;
+    r->write_event_handler = ngx_http_longpoll_subscribe_again;
+
+    ngx_post_event(r->connection->write, &ngx_posted_next_events);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_longpoll_subscribe_again(ngx_http_request_t *r)
+{
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_finalize_request(r, ngx_http_longpoll_subscribe_handler(r));
 }
 
 

@@ -24,7 +24,7 @@ my ($END_STREAM, $ACK, $END_HEADERS, $PADDED, $PRIORITY) =
 my %STATUS = (8 => 200, 9 => 204, 10 => 206, 11 => 304, 12 => 400, 13 => 404,
               14 => 500);
 
-my $WINDOW = 1 << 30;
+my $WINDOW = 1 << 30;          # unless window => ... says otherwise
 
 
 sub new {
@@ -40,7 +40,7 @@ sub new {
 
     # SETTINGS_INITIAL_WINDOW_SIZE, and the same window for the connection
 
-    $self->frame('SETTINGS', 0, 0, pack 'nN', 4, $WINDOW);
+    $self->frame('SETTINGS', 0, 0, pack 'nN', 4, $o{window} // $WINDOW);
     $self->frame('WINDOW_UPDATE', 0, 0, pack 'N', $WINDOW - 65535);
 
     return $self;
@@ -106,6 +106,15 @@ sub hpack_string {
     }
 
     return $length . chr($n) . $text;
+}
+
+
+# Lets the server send so many bytes more on a stream.
+
+sub widen {
+    my ($self, $stream, $bytes) = @_;
+
+    return $self->frame('WINDOW_UPDATE', 0, $stream, pack 'N', $bytes);
 }
 
 

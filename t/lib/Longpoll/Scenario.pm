@@ -128,6 +128,10 @@ sub publish {
 
 sub event { qq({"category":"$_[0]","data":$_[1]}) }
 
+# A JSON string of so many bytes between its quotes.
+
+sub text { '"' . 'x' x $_[0] . '"' }
+
 
 # Sends several events in one write: a client cannot send them closer together.
 
@@ -157,6 +161,29 @@ sub poll {
 }
 
 sub ask { poll(@_)->answer }
+
+# Clients that do not read.  unread() sends a poll on a connection of its own,
+# to the first random port, and returns once an answer begins to come.  whole()
+# reads the rest; false if the connection ends first.  given_up() counts the
+# answers that longpoll_max_unsent has ended.
+
+sub unread {
+    my $p = poll({ port => rand_port(1) }, @_);
+
+    IO::Select->new($p->conn->sock)->can_read($Longpoll::Client::Patience)
+        or die "no answer begins\n";
+    return $p;
+}
+
+sub whole {
+    my ($p) = @_;
+    return eval { $p->answer->status == 200 } ? 1 : 0;
+}
+
+sub given_up {
+    open my $in, '<', $Test::Nginx::Util::ErrLogFile or die $!;
+    return scalar grep { /longpoll_max_unsent/ } <$in>;
+}
 
 # gpoll: a new client's id; a client's next message, or the status without one.
 
@@ -405,6 +432,19 @@ sub in_one_turn (&@) {
 
     kill CONT => @pids;
     die $why unless $sent;
+}
+
+# The memory of all workers, in kB.
+
+sub resident {
+    my $sum = 0;
+
+    for my $pid (worker_pids()) {
+        open my $in, '<', "/proc/$pid/status" or die $!;
+        $sum += $1 for map { /^RssAnon:\s+(\d+)/ } <$in>;
+    }
+
+    return $sum;
 }
 
 sub state {

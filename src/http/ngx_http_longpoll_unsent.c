@@ -1,0 +1,429 @@
+
+/*
+ * ngx_http_longpoll_unsent.c: the answers that this worker's clients have not
+ * taken yet.
+ *
+ *     queue ──▶ entry ──▶ entry ──▶ entry ...    one for each request; first
+ *                 │         │         │          those that took nothing for
+ *                 └────┬────┘         │          the longest time
+ *                      ▼              ▼
+ *     tree ───────▶ answer         answer ...    one for each block of bytes
+ *
+ * An entry is in the pool of its request, and leaves with it: when the client
+ * has taken the last byte, or is gone.  An answer is there as long as it has
+ * entries, and counts once.
+ *
+ * Ending a request frees it, and perhaps others.  So no request is ended while
+ * another one's handler runs, but by a posted event.  It ends requests until
+ * the bytes are below the limit, or one answer is left: that one a client could
+ * never get otherwise.
+ *
+ * nginx does not say when a client took something.  So once a second, and
+ * before a request is ended, this file looks how much nginx has sent on the
+ * connection (c->sent) since it looked before.  Requests that got on count as
+ * new, and are ended only if those that did not are not enough.
+ */
+
+
+#include "ngx_http_longpoll_unsent.h"
+
+
+#define NGX_HTTP_LONGPOLL_UNSENT_LOOK  1000     /* ms */
+
+
+typedef struct {
+    ngx_rbtree_node_t                node;
+    ngx_http_longpoll_unsent_key_t   key;
+    ngx_http_longpoll_shared_t      *bytes;
+    ngx_uint_t                       entries;
+} ngx_http_longpoll_unsent_answer_t;
+
+
+typedef struct {
+    ngx_queue_t                         queue;
+    ngx_http_request_t                 *request;
+    ngx_http_longpoll_unsent_answer_t  *answer;     /* NULL: left */
+    off_t                               sent;       /* on the connection */
+    ngx_msec_t                          since;      /* then sent was less */
+} ngx_http_longpoll_unsent_entry_t;
+
+
+static ngx_http_longpoll_unsent_answer_t *ngx_http_longpoll_unsent_answer(
+    ngx_http_longpoll_shared_t *bytes, ngx_http_longpoll_unsent_key_t *key);
+static ngx_rbtree_key_t ngx_http_longpoll_unsent_hash(
+    ngx_http_longpoll_unsent_key_t *key);
+static void ngx_http_longpoll_unsent_leave(void *data);
+static void ngx_http_longpoll_unsent_look_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_longpoll_unsent_got_on(
+    ngx_http_longpoll_unsent_entry_t *entry);
+static void ngx_http_longpoll_unsent_handler(ngx_event_t *ev);
+static ngx_http_longpoll_unsent_entry_t *ngx_http_longpoll_unsent_stalled(
+    ngx_queue_t *busy);
+static void ngx_http_longpoll_unsent_end(
+    ngx_http_longpoll_unsent_entry_t *entry);
+
+
+static ngx_queue_t        ngx_http_longpoll_unsent_queue;
+static ngx_rbtree_t       ngx_http_longpoll_unsent_tree;
+static ngx_rbtree_node_t  ngx_http_longpoll_unsent_sentinel;
+static ngx_uint_t         ngx_http_longpoll_unsent_answers;
+static size_t             ngx_http_longpoll_unsent_size;
+static size_t             ngx_http_longpoll_unsent_max;
+static ngx_event_t        ngx_http_longpoll_unsent_event;
+static ngx_event_t        ngx_http_longpoll_unsent_look;
+static ngx_connection_t   ngx_http_longpoll_unsent_dummy;
+
+
+void
+ngx_http_longpoll_unsent_init_process(ngx_cycle_t *cycle, size_t max)
+{
+    ngx_queue_init(&ngx_http_longpoll_unsent_queue);
+    ngx_rbtree_init(&ngx_http_longpoll_unsent_tree,
+                    &ngx_http_longpoll_unsent_sentinel,
+                    ngx_rbtree_insert_value);
+
+    ngx_http_longpoll_unsent_max = max;
+    ngx_http_longpoll_unsent_event.handler = ngx_http_longpoll_unsent_handler;
+    ngx_http_longpoll_unsent_event.log = cycle->log;
+
+    ngx_http_longpoll_unsent_dummy.fd = (ngx_socket_t) -1;
+
+    ngx_http_longpoll_unsent_look.handler =
+                                         ngx_http_longpoll_unsent_look_handler;
+    ngx_http_longpoll_unsent_look.data = &ngx_http_longpoll_unsent_dummy;
+    ngx_http_longpoll_unsent_look.log = cycle->log;
+    ngx_http_longpoll_unsent_look.cancelable = 1;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_unsent_any(void)
+{
+    return ngx_http_longpoll_unsent_answers != 0;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_unsent_full(void)
+{
+    return ngx_http_longpoll_unsent_size > ngx_http_longpoll_unsent_max
+           && ngx_http_longpoll_unsent_answers > 1;
+}
+
+
+ngx_http_longpoll_shared_t *
+ngx_http_longpoll_unsent_find(ngx_http_longpoll_unsent_key_t *key)
+{
+    ngx_rbtree_key_t                    hash;
+    ngx_rbtree_node_t                  *node;
+    ngx_http_longpoll_unsent_answer_t  *answer;
+
+    hash = ngx_http_longpoll_unsent_hash(key);
+    node = ngx_http_longpoll_unsent_tree.root;
+
+    while (node != &ngx_http_longpoll_unsent_sentinel) {
+
+        answer = (ngx_http_longpoll_unsent_answer_t *) node;
+
+        if (hash == node->key
+            && ngx_memcmp(key, &answer->key,
+                          sizeof(ngx_http_longpoll_unsent_key_t))
+               == 0)
+        {
+            answer->bytes->refs++;
+            return answer->bytes;
+        }
+
+        node = hash < node->key ? node->left : node->right;
+    }
+
+    return NULL;
+}
+
+
+/* ids are the zone's, so that no client can choose equal hashes */
+
+static ngx_rbtree_key_t
+ngx_http_longpoll_unsent_hash(ngx_http_longpoll_unsent_key_t *key)
+{
+    return key->set[0]
+           + key->first * 0x9e3779b97f4a7c15
+           + key->last.high * 0xc2b2ae3d27d4eb4f
+           + key->nmsgs * 0x165667b19e3779f9;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *bytes, ngx_http_longpoll_unsent_key_t *key)
+{
+    ngx_pool_cleanup_t                 *cln;
+    ngx_http_longpoll_unsent_entry_t   *entry;
+    ngx_http_longpoll_unsent_answer_t  *answer;
+
+    cln = ngx_pool_cleanup_add(r->pool,
+                               sizeof(ngx_http_longpoll_unsent_entry_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    answer = ngx_http_longpoll_unsent_answer(bytes, key);
+    if (answer == NULL) {
+        return NGX_ERROR;
+    }
+
+    answer->entries++;
+
+    entry = cln->data;
+    entry->request = r;
+    entry->answer = answer;
+    entry->sent = r->connection->sent;
+    entry->since = ngx_current_msec;
+    ngx_queue_insert_tail(&ngx_http_longpoll_unsent_queue, &entry->queue);
+
+    cln->handler = ngx_http_longpoll_unsent_leave;
+
+    if (!ngx_http_longpoll_unsent_look.timer_set) {
+        ngx_add_timer(&ngx_http_longpoll_unsent_look,
+                      NGX_HTTP_LONGPOLL_UNSENT_LOOK);
+    }
+
+    if (ngx_http_longpoll_unsent_full()
+        && !ngx_http_longpoll_unsent_event.posted)
+    {
+        ngx_post_event(&ngx_http_longpoll_unsent_event, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+/* the answer that has the bytes; NULL: no memory */
+
+static ngx_http_longpoll_unsent_answer_t *
+ngx_http_longpoll_unsent_answer(ngx_http_longpoll_shared_t *bytes,
+    ngx_http_longpoll_unsent_key_t *key)
+{
+    ngx_http_longpoll_unsent_answer_t  *answer;
+
+    if (bytes->unsent) {
+        return bytes->unsent;
+    }
+
+    answer = ngx_alloc(sizeof(ngx_http_longpoll_unsent_answer_t),
+                       ngx_cycle->log);
+    if (answer == NULL) {
+        return NULL;
+    }
+
+    answer->key = *key;
+    answer->bytes = bytes;
+    answer->entries = 0;
+    answer->node.key = ngx_http_longpoll_unsent_hash(key);
+    ngx_rbtree_insert(&ngx_http_longpoll_unsent_tree, &answer->node);
+
+    bytes->unsent = answer;
+
+    ngx_http_longpoll_unsent_answers++;
+    ngx_http_longpoll_unsent_size += bytes->size;
+
+    return answer;
+}
+
+
+/* the cleanup of a request's pool; its reference to the bytes goes after it */
+
+static void
+ngx_http_longpoll_unsent_leave(void *data)
+{
+    ngx_http_longpoll_unsent_entry_t *entry = data;
+
+    ngx_http_longpoll_unsent_answer_t  *answer;
+
+    answer = entry->answer;
+
+    if (answer == NULL) {
+        return;
+    }
+
+    ngx_queue_remove(&entry->queue);
+    entry->answer = NULL;
+
+    if (--answer->entries) {
+        return;
+    }
+
+    ngx_http_longpoll_unsent_answers--;
+    ngx_http_longpoll_unsent_size -= answer->bytes->size;
+
+    answer->bytes->unsent = NULL;
+
+    ngx_rbtree_delete(&ngx_http_longpoll_unsent_tree, &answer->node);
+    ngx_free(answer);
+}
+
+
+static void
+ngx_http_longpoll_unsent_look_handler(ngx_event_t *ev)
+{
+    ngx_queue_t                       *q, *next, busy;
+    ngx_http_longpoll_unsent_entry_t  *entry;
+
+    ngx_queue_init(&busy);
+
+    for (q = ngx_queue_head(&ngx_http_longpoll_unsent_queue);
+         q != ngx_queue_sentinel(&ngx_http_longpoll_unsent_queue);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        entry = ngx_queue_data(q, ngx_http_longpoll_unsent_entry_t, queue);
+
+        if (ngx_http_longpoll_unsent_got_on(entry)) {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&busy, q);
+        }
+    }
+
+    if (!ngx_queue_empty(&busy)) {
+        ngx_queue_add(&ngx_http_longpoll_unsent_queue, &busy);
+    }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ev->log, 0,
+                   "longpoll unsent: %ui answers, %uz bytes",
+                   ngx_http_longpoll_unsent_answers,
+                   ngx_http_longpoll_unsent_size);
+
+    if (ngx_http_longpoll_unsent_answers) {
+        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_UNSENT_LOOK);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_unsent_got_on(ngx_http_longpoll_unsent_entry_t *entry)
+{
+    off_t  sent;
+
+    sent = entry->request->connection->sent;
+
+    if (sent == entry->sent) {
+        return 0;
+    }
+
+    entry->sent = sent;
+    entry->since = ngx_current_msec;
+
+    return 1;
+}
+
+
+static void
+ngx_http_longpoll_unsent_handler(ngx_event_t *ev)
+{
+    ngx_queue_t                       *q, busy;
+    ngx_http_longpoll_unsent_entry_t  *entry;
+
+    ngx_queue_init(&busy);
+
+    while (ngx_http_longpoll_unsent_full()) {
+
+        entry = ngx_http_longpoll_unsent_stalled(&busy);
+
+        if (entry == NULL) {
+            q = ngx_queue_head(ngx_queue_empty(&busy)
+                               ? &ngx_http_longpoll_unsent_queue : &busy);
+            entry = ngx_queue_data(q, ngx_http_longpoll_unsent_entry_t, queue);
+        }
+
+        ngx_http_longpoll_unsent_end(entry);
+    }
+
+    /* those that got on were made before what is new in this turn */
+
+    if (!ngx_queue_empty(&ngx_http_longpoll_unsent_queue)) {
+        ngx_queue_add(&busy, &ngx_http_longpoll_unsent_queue);
+        ngx_queue_init(&ngx_http_longpoll_unsent_queue);
+    }
+
+    if (!ngx_queue_empty(&busy)) {
+        ngx_queue_add(&ngx_http_longpoll_unsent_queue, &busy);
+    }
+}
+
+
+/*
+ * The first entry that took nothing since an earlier turn of nginx's loop; or
+ * NULL.  Those that got on meanwhile go to the queue busy.
+ */
+
+static ngx_http_longpoll_unsent_entry_t *
+ngx_http_longpoll_unsent_stalled(ngx_queue_t *busy)
+{
+    ngx_queue_t                       *q, *queue;
+    ngx_http_longpoll_unsent_entry_t  *entry;
+
+    queue = &ngx_http_longpoll_unsent_queue;
+
+    while (!ngx_queue_empty(queue)) {
+        q = ngx_queue_head(queue);
+        entry = ngx_queue_data(q, ngx_http_longpoll_unsent_entry_t, queue);
+
+        if (entry->since == ngx_current_msec) {
+            break;
+        }
+
+        if (!ngx_http_longpoll_unsent_got_on(entry)) {
+            return entry;
+        }
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(busy, q);
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_longpoll_unsent_end(ngx_http_longpoll_unsent_entry_t *entry)
+{
+    size_t               size;
+#if (NGX_HTTP_V2)
+    ngx_event_t         *wev;
+#endif
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = entry->request;
+    c = r->connection;
+    size = entry->answer->bytes->len;
+
+    ngx_http_longpoll_unsent_leave(entry);
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                  "longpoll: client has not taken its answer of %uz bytes, "
+                  "closing: more than longpoll_max_unsent is unsent", size);
+
+#if (NGX_HTTP_V2)
+
+    /*
+     * Frames with the bytes stand in the queue of the HTTP/2 connection, which
+     * does not take them.  No stream of it gets on: the connection is closed.
+     */
+
+    if (r->stream && r->stream->queued) {
+        wev = r->stream->connection->connection->write;
+        wev->timedout = 1;
+        ngx_post_event(wev, &ngx_posted_events);
+        return;
+    }
+
+#endif
+
+    /* 444: without post_action; the connection, or the stream, is reset */
+
+    ngx_http_finalize_request(r, NGX_HTTP_CLOSE);
+    ngx_http_run_posted_requests(c);
+}
