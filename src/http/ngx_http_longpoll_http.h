@@ -146,4 +146,24 @@ ngx_http_longpoll_ctx(ngx_http_request_t *r)
 }
 
 
+/*
+ * How long ago the client's request began, in ms: nginx may have held it back
+ * since, as limit_req and auth_request do.
+ */
+
+static ngx_inline ngx_msec_t
+ngx_http_longpoll_age(ngx_http_request_t *r)
+{
+    ngx_time_t      *tp;
+    ngx_msec_int_t   ms;
+
+    tp = ngx_timeofday();
+
+    ms = (ngx_msec_int_t) ((tp->sec - r->main->start_sec) * 1000
+                           + (tp->msec - r->main->start_msec));
+
+    return ngx_max(ms, 0);
+}
+
+
 #endif /* _NGX_HTTP_LONGPOLL_HTTP_H_INCLUDED_ */

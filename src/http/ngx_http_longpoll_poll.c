@@ -132,11 +132,25 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_cursor_t *cursor, ngx_msec_t timeout)
 {
     ngx_int_t                      rc;
+    ngx_msec_t                     age;
     ngx_http_longpoll_poll_t      *poll;
     ngx_http_longpoll_reading_t    reading;
     ngx_http_longpoll_loc_conf_t  *llcf;
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    age = ngx_http_longpoll_age(r);
+
+    if (timeout <= age + NGX_HTTP_LONGPOLL_POLL_EARLY) {
+
+        /* its time is over already */
+
+        rc = ngx_http_longpoll_deliver_read(&reading, ctx, cursor,
+                                            llcf->max_response_size,
+                                            NGX_HTTP_LONGPOLL_READ_LAST);
+
+        return ngx_http_longpoll_deliver_answer(r, ctx, &reading, rc, 0);
+    }
 
     rc = ngx_http_longpoll_poll_read(&reading, ctx, cursor,
                                      llcf->max_response_size);
@@ -148,7 +162,7 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_point("watched");
 
     poll = ngx_http_longpoll_poll_park(r, ctx, cursor, llcf->max_response_size,
-                                       timeout);
+                                       timeout - age);
     if (poll == NULL) {
         ngx_http_longpoll_interest_cancel(ctx->zone, ctx->cats, ctx->ncats,
                                           ctx->client, reading.slots);
@@ -225,8 +239,6 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     poll->waiter.request = r;
     poll->waiter.wait = ctx->zone->wait;
     poll->waiter.state = NGX_HTTP_LONGPOLL_WAIT_NEW;
-
-    /* a time-out is at least a second */
 
     turn = ngx_http_longpoll_poll_turn++ % NGX_HTTP_LONGPOLL_POLL_TURNS;
 

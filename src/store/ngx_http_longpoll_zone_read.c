@@ -285,23 +285,35 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 /*
  * A new cursor may lie in the future or in the current ms.  Then it is set to
  * the newest message, so the poll also gets what is published later in this ms,
- * as with golongpoll.
+ * as with golongpoll.  If nginx held the poll back, the cursor is set to the ms
+ * in which the poll came, by the zone's clock.
  */
 
 static void
 ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now)
 {
-    uint64_t  clock;
+    uint64_t  clock, start;
 
     cursor->fresh = 0;
 
     clock = ngx_http_longpoll_zone_clock_horizon(z, now);
 
-    if (cursor->now
-        || (cursor->exact ? cursor->id > z->sh->clock.last_id
-                          : ngx_http_longpoll_id_ms(cursor->id) >= clock))
+    if (!cursor->now
+        && (cursor->exact ? cursor->id <= z->sh->clock.last_id
+                          : ngx_http_longpoll_id_ms(cursor->id) < clock))
     {
+        return;
+    }
+
+    start = cursor->start + ngx_http_longpoll_zone_clock(z, now) - now;
+
+    if (cursor->start && start < clock) {
+        cursor->id = ngx_http_longpoll_id_last_of(start);
+        cursor->since = start;
+        cursor->exact = 0;
+
+    } else {
         cursor->id = z->sh->clock.visible;
         cursor->since = ngx_max(ngx_http_longpoll_id_ms(cursor->id),
                                 clock - 1);
