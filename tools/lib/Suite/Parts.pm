@@ -148,7 +148,8 @@ our @covers = (
     [qr{^src/worker/}        => qw( 040-wait 060-workers )],
     [qr{^src/store/}         => qw( 040-wait 050-zone )],
     [qr{^src/disk/}          => qw( 110-persist )],
-    [qr{_module\.c$|^config$} => qw( 010-conf )],
+    [qr{_module\.c$|^config$|^src/conf/}
+                             => qw( 010-conf 012-refused 015-reload )],
 );
 
 my %named = map { $_->{name} => $_ } @parts;
