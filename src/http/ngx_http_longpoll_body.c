@@ -410,19 +410,21 @@ ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
 static ngx_int_t
 ngx_http_longpoll_body_normalize(ngx_http_request_t *r, ngx_str_t *data)
 {
-    u_char      *p, *last;
-    ngx_uint_t   lines, lone;
+    u_char      *p, *last, *escape;
+    ngx_uint_t   lines;
 
     p = data->data;
-    last = p + data->len;
+    escape = memchr(p, '\\', data->len);
 
     lines = (*p != '"'
              && (memchr(p, LF, data->len) != NULL
                  || memchr(p, CR, data->len) != NULL));
 
-    lone = (ngx_http_longpoll_string_lone(p, last) != NULL);
+    if (escape) {
+        escape = ngx_http_longpoll_string_lone(escape, p + data->len);
+    }
 
-    if (!lines && !lone) {
+    if (!lines && escape == NULL) {
         return NGX_OK;
     }
 
@@ -434,7 +436,7 @@ ngx_http_longpoll_body_normalize(ngx_http_request_t *r, ngx_str_t *data)
     last = ngx_cpymem(p, data->data, data->len);
     data->data = p;
 
-    if (lone) {
+    if (escape) {
         ngx_http_longpoll_string_replace(p, last);
     }
 

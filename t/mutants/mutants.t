@@ -24,6 +24,17 @@ my @mutants = (
       from => 'ngx_http_longpoll_notify_wake(wake);', to => ';',
       seen => 'plain t/040-wait.t' },
 
+    { name => 'a surrogate alone stored as it came',
+      file => 'body.c',
+      from => 'ngx_http_longpoll_string_lone(escape, p + data->len)',
+      to => 'NULL',
+      seen => 'plain t/022-data.t' },
+
+    { name => 'the limit of numbers one digit off',
+      file => 'number.c',
+      from => 'return *p < *limit;', to => 'return *p <= *limit + 1;',
+      seen => 'unit' },
+
     { name => 'a wake-up dropped, of other workers only',
       file => 'notify.c',
       from => 'if (__sync_lock_test_and_set(', to => 'if (0 && __sync_lock_test_and_set(',
