@@ -27,6 +27,12 @@ ngx_http_longpoll_discard(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
+    if (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked
+        && r->http_version <= NGX_HTTP_VERSION_11)
+    {
+        return NGX_OK;
+    }
+
     if (r != r->main || r->post_action) {
         return NGX_OK;
     }
@@ -51,10 +57,7 @@ ngx_http_longpoll_discard(ngx_http_request_t *r)
         return NGX_DONE;
     }
 
-    if (r->http_version > NGX_HTTP_VERSION_11
-        || (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked)
-        || r->request_body)
-    {
+    if (r->http_version > NGX_HTTP_VERSION_11 || r->request_body) {
         return ngx_http_discard_request_body(r);
     }
 

@@ -118,6 +118,7 @@ typedef struct {
                                                    ncats, and with gpoll one
                                                    more, for the client */
     ngx_http_longpoll_client_t      *client;    /* whose cursor the zone has */
+    ngx_msec_t                       age;       /* nginx held it back so long */
     ngx_http_longpoll_waiter_t      *waiter;    /* NULL: never parked */
 } ngx_http_longpoll_ctx_t;
 
@@ -143,26 +144,6 @@ ngx_http_longpoll_ctx(ngx_http_request_t *r)
     }
 
     return ctx;
-}
-
-
-/*
- * How long ago the client's request began, in ms: nginx may have held it back
- * since, as limit_req and auth_request do.
- */
-
-static ngx_inline ngx_msec_t
-ngx_http_longpoll_age(ngx_http_request_t *r)
-{
-    ngx_time_t      *tp;
-    ngx_msec_int_t   ms;
-
-    tp = ngx_timeofday();
-
-    ms = (ngx_msec_int_t) ((tp->sec - r->main->start_sec) * 1000
-                           + (tp->msec - r->main->start_msec));
-
-    return ngx_max(ms, 0);
 }
 
 

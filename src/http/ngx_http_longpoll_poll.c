@@ -132,16 +132,13 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_cursor_t *cursor, ngx_msec_t timeout)
 {
     ngx_int_t                      rc;
-    ngx_msec_t                     age;
     ngx_http_longpoll_poll_t      *poll;
     ngx_http_longpoll_reading_t    reading;
     ngx_http_longpoll_loc_conf_t  *llcf;
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    age = ngx_http_longpoll_age(r);
-
-    if (timeout <= age + NGX_HTTP_LONGPOLL_POLL_EARLY) {
+    if (timeout <= ctx->age + NGX_HTTP_LONGPOLL_POLL_EARLY) {
 
         /* its time is over already */
 
@@ -162,7 +159,7 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_point("watched");
 
     poll = ngx_http_longpoll_poll_park(r, ctx, cursor, llcf->max_response_size,
-                                       timeout - age);
+                                       timeout - ctx->age);
     if (poll == NULL) {
         ngx_http_longpoll_interest_cancel(ctx->zone, ctx->cats, ctx->ncats,
                                           ctx->client, reading.slots);

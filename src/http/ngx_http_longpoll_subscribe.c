@@ -24,6 +24,7 @@
 
 static ngx_int_t ngx_http_longpoll_subscribe_later(ngx_http_request_t *r);
 static void ngx_http_longpoll_subscribe_again(ngx_http_request_t *r);
+static ngx_msec_t ngx_http_longpoll_subscribe_age(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
 
@@ -58,6 +59,7 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
     ctx->result = NGX_HTTP_LONGPOLL_ERROR;
     ctx->zone = llcf->subscribe;
     ctx->protocol = llcf->protocol;
+    ctx->age = ngx_http_longpoll_subscribe_age(r);
 
     rc = ctx->protocol->query(r, ctx, &cursor, &timeout);
     if (rc != NGX_OK) {
@@ -99,6 +101,30 @@ ngx_http_longpoll_subscribe_again(ngx_http_request_t *r)
     r->write_event_handler = ngx_http_request_empty_handler;
 
     ngx_http_finalize_request(r, ngx_http_longpoll_subscribe_handler(r));
+}
+
+
+/*
+ * How long ago the client's request began: nginx may have held it back, as
+ * limit_req and auth_request do.
+ */
+
+static ngx_msec_t
+ngx_http_longpoll_subscribe_age(ngx_http_request_t *r)
+{
+    ngx_time_t      *tp;
+    ngx_msec_int_t   ms;
+
+    tp = ngx_timeofday();
+
+    if (tp->msec == r->main->start_msec && tp->sec == r->main->start_sec) {
+        return 0;
+    }
+
+    ms = (ngx_msec_int_t) ((tp->sec - r->main->start_sec) * 1000
+                           + (tp->msec - r->main->start_msec));
+
+    return ngx_max(ms, 0);
 }
 
 
