@@ -482,11 +482,14 @@ sub change_conf (&) {
     close $out or die $!;
 }
 
-# nginx -t with this block's configuration: its exit status and its output.
+# nginx -t, perhaps with more options, with this block's configuration: its exit
+# status and its output.
 
 sub conf_test {
+    my (@options) = @_;
+
     my $root = $Test::Nginx::Util::ServRoot;
-    my $said = `$Test::Nginx::Util::NginxBinary -t -p $root/ -c $Test::Nginx::Util::ConfFile 2>&1`;
+    my $said = `$Test::Nginx::Util::NginxBinary -t @options -p $root/ -c $Test::Nginx::Util::ConfFile 2>&1`;
 
     return ($? >> 8, $said);
 }
