@@ -41,6 +41,7 @@
 #include "ngx_http_longpoll_worker.h"
 #include "ngx_http_longpoll_zone.h"
 #include "ngx_http_longpoll_zone_adopt.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_load.h"
 
 #include <sys/random.h>
@@ -262,8 +263,9 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (z->old) {
-        return ngx_http_longpoll_zone_adopt(z, z->old, ngx_http_longpoll_now(),
-                                            shm_zone->shm.log);
+        return ngx_http_longpoll_zone_adopt(z, z->old,
+                                   ngx_http_longpoll_zone_clock_now(z->old),
+                                   shm_zone->shm.log);
     }
 
     /* when nginx starts, it must have its sockets first: see init_module */

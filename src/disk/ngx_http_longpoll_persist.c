@@ -33,6 +33,7 @@
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_file.h"
 #include "ngx_http_longpoll_gone.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_disk.h"
 #include "ngx_http_longpoll_zone_epoch.h"
 #include "ngx_http_longpoll_zone_load.h"
@@ -1145,8 +1146,7 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
 
         if (!f->head.clean) {
             writer->foreign_last_id = ngx_http_longpoll_id(
-                                                 ngx_http_longpoll_now() + 1,
-                                                 0);
+                     ngx_http_longpoll_zone_clock_now(writer->zone) + 1, 0);
         }
 
         writer->losses_due = (complete && f->size == sh->disk.file_size

@@ -14,6 +14,7 @@
 #include "ngx_http_longpoll_delete.h"
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_delete.h"
 
 
@@ -53,7 +54,7 @@ ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
                                                 &error);
     }
 
-    now = ngx_http_longpoll_now();
+    now = ngx_http_longpoll_zone_clock_now(ctx->zone);
 
     for (i = 0; i < ctx->ncats; i++) {
         ngx_http_longpoll_zone_delete(ctx->zone, &ctx->cats[i], now);

@@ -28,6 +28,7 @@
 #include "ngx_http_longpoll_deliver.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_unsent.h"
+#include "ngx_http_longpoll_zone_clock.h"
 
 
 static ngx_http_longpoll_shared_t *ngx_http_longpoll_deliver_unsent(
@@ -87,7 +88,8 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
 
     for ( ;; ) {
         rc = ngx_http_longpoll_zone_read(ctx->zone, rd,
-                                         ngx_http_longpoll_now());
+                                         ngx_http_longpoll_zone_clock_now(
+                                                                   ctx->zone));
 
         *cursor = rd->cursor;
 
@@ -221,7 +223,8 @@ ngx_http_longpoll_deliver_serves(ngx_http_longpoll_answer_t *answer,
 
     return cat->hash[0] == answer->hash[0] && cat->hash[1] == answer->hash[1]
            && (answer->expires == 0
-               || answer->expires > ngx_http_longpoll_now());
+               || answer->expires
+                  > ngx_http_longpoll_zone_clock_now(ctx->zone));
 }
 
 

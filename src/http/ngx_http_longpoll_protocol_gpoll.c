@@ -25,6 +25,7 @@
 #include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_zone_client.h"
+#include "ngx_http_longpoll_zone_clock.h"
 
 #include <sys/random.h>
 
@@ -186,7 +187,7 @@ ngx_http_longpoll_protocol_gpoll_register(ngx_http_request_t *r,
     ngx_http_longpoll_gpoll_uuid(client.uuid);
 
     ngx_http_longpoll_zone_client_add(ctx->zone, &client,
-                                      ngx_http_longpoll_now());
+                              ngx_http_longpoll_zone_clock_now(ctx->zone));
 
     body.len = ngx_http_longpoll_gpoll_registered(body.data, &client)
                - body.data;
@@ -217,7 +218,8 @@ ngx_http_longpoll_protocol_gpoll_head(ngx_http_request_t *r,
     rd.costs = costs;
     rd.client = ctx->client;
 
-    rc = ngx_http_longpoll_zone_read(ctx->zone, &rd, ngx_http_longpoll_now());
+    rc = ngx_http_longpoll_zone_read(ctx->zone, &rd,
+                              ngx_http_longpoll_zone_clock_now(ctx->zone));
 
     switch (rc) {
 

@@ -23,6 +23,7 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_publish.h"
 #include "ngx_http_longpoll_zone_disk.h"
 
@@ -220,7 +221,9 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
 
     rc = ngx_http_longpoll_zone_publish(ctx->zone, batch->cats, batch->msgs,
                                         batch->nmsgs, pub->key,
-                                        ngx_http_longpoll_now(), &wake);
+                                        ngx_http_longpoll_zone_clock_now(
+                                                                   ctx->zone),
+                                        &wake);
 
     switch (rc) {
 

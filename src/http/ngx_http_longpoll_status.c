@@ -18,6 +18,7 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_question.h"
 
 
@@ -250,6 +251,7 @@ ngx_http_longpoll_status_cleanup(void *data)
 static void
 ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
 {
+    uint64_t                      now;
     ngx_uint_t                    i;
     ngx_connection_t             *c;
     ngx_http_request_t           *r;
@@ -272,8 +274,9 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
     zone = st->zones.elts;
 
     for (i = 0; i < st->zones.nelts; i++) {
-        ngx_http_longpoll_zone_status_category(zone[i].zone, &zone[i].cat,
-                                               ngx_http_longpoll_now(),
+        now = ngx_http_longpoll_zone_clock_now(zone[i].zone);
+
+        ngx_http_longpoll_zone_status_category(zone[i].zone, &zone[i].cat, now,
                                                &zone[i].category);
     }
 
@@ -287,7 +290,7 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
 static ngx_uint_t
 ngx_http_longpoll_status_ask(ngx_array_t *zones)
 {
-    uint64_t                      alive;
+    uint64_t                      now, alive;
     ngx_int_t                     rc;
     ngx_uint_t                    i, complete;
     ngx_http_longpoll_figures_t  *zone;
@@ -302,9 +305,10 @@ ngx_http_longpoll_status_ask(ngx_array_t *zones)
             continue;
         }
 
+        now = ngx_http_longpoll_zone_clock_now(zone[i].zone);
+
         rc = ngx_http_longpoll_zone_question_count(zone[i].zone, &zone[i].cat,
-                                              alive, ngx_http_longpoll_now(),
-                                              &zone[i].question,
+                                              alive, now, &zone[i].question,
                                               &zone[i].waiting);
         if (rc == NGX_OK) {
             zone[i].counted = 1;

@@ -229,14 +229,17 @@ typedef struct {
  *
  * Written under the lock in zone_publish, zone_read (last_id), zone_clock,
  * zone_load and zone_disk; recovery sets visible to committed.  Before a zone's
- * first request also in zone, zone_adopt and disk/load.  visible is also read
- * without the lock.
+ * first request also in zone, zone_adopt and disk/load.  visible and last_id
+ * are also read without the lock; ahead is written without it, in zone_clock.
  */
 
 typedef struct {
     uint64_t                         last_id;   /* highest issued */
     uint64_t                         visible;   /* readers see up to here */
     uint64_t                         committed; /* whole publishes up to here */
+    ngx_atomic_t                     ahead;     /* ms: the zone's time less the
+                                                   elapsed time, while the wall
+                                                   clock is behind; else 0 */
 } ngx_http_longpoll_clock_sh_t;
 
 

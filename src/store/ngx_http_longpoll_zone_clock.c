@@ -9,6 +9,19 @@
  * publish.  Readers see messages up to visible.  With durable, visible follows
  * when the messages are saved; without, in the same lock hold.
  *
+ * The zone's time.  The wall clock may have been wrong: a year ahead when an id
+ * was issued, and right now; or a file has an event of the year 2100.  Ids and
+ * times never go back, so the zone's time stays at that id.  If it stood still
+ * there, nothing would be over its ttl until the wall clock comes by.  So it
+ * goes on by the time that elapses (CLOCK_MONOTONIC, which is the same for all
+ * processes), until the wall clock is set forward, beyond it:
+ *
+ *     time = wall                  if wall >= ms(last_id) - SLACK
+ *     time = ahead + elapsed       else; ahead = ms(last_id) - elapsed, once
+ *
+ * Within SLACK nothing is done.  The ids of a busy ms reach into the next one,
+ * and a clock that is set back a little is soon there again.
+ *
  * Late writes.  When a zone is resized, a later zone of the same name replaces
  * it, and the workers that have the older zone may still publish to it for a
  * while.  Both zones issue ids and times of their own.  After such a late
@@ -23,6 +36,69 @@
 
 
 #include "ngx_http_longpoll_zone_clock.h"
+
+
+#define NGX_HTTP_LONGPOLL_ZONE_SLACK  1000      /* ms */
+
+
+#define ngx_http_longpoll_zone_clock_last_ms(z)                               \
+    ngx_http_longpoll_id_ms(                                                  \
+                       *(volatile uint64_t *) &(z)->sh->clock.last_id)
+
+
+uint64_t
+ngx_http_longpoll_zone_clock_now(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t         wall;
+    struct timespec  ts;
+
+    wall = ngx_http_longpoll_now();
+
+    if (z->sh->clock.ahead == 0
+        && wall + NGX_HTTP_LONGPOLL_ZONE_SLACK
+           >= ngx_http_longpoll_zone_clock_last_ms(z))
+    {
+        return wall;
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return ngx_http_longpoll_zone_clock_time(z, wall,
+                                             (uint64_t) ts.tv_sec * 1000
+                                             + ts.tv_nsec / 1000000);
+}
+
+
+/*
+ * Two workers that store ahead at the same time know the same clocks.  Should
+ * the one that stores last have seen an older id, the next call corrects it.
+ */
+
+uint64_t
+ngx_http_longpoll_zone_clock_time(ngx_http_longpoll_zone_t *z, uint64_t wall,
+    uint64_t elapsed)
+{
+    uint64_t  ahead, last, now;
+
+    now = wall;
+    ahead = z->sh->clock.ahead;
+    last = ngx_http_longpoll_zone_clock_last_ms(z);
+
+    if (ahead) {
+        now = ngx_max(wall, ahead + elapsed);
+
+        if (now == wall) {
+            ngx_http_longpoll_put(z->sh->clock.ahead, 0);
+        }
+    }
+
+    if (now + NGX_HTTP_LONGPOLL_ZONE_SLACK < last) {
+        ngx_http_longpoll_put(z->sh->clock.ahead, last - elapsed);
+        now = last;
+    }
+
+    return now;
+}
 
 
 uint64_t

@@ -3,7 +3,8 @@
  * ngx_http_longpoll_zone_clock.h: the ids that a zone issues, and how far
  * readers see.
  *
- * The caller holds the zone's lock in every call but has_late and raise.
+ * The caller holds the zone's lock in every call but now, time, has_late and
+ * raise.
  */
 
 
@@ -13,6 +14,16 @@
 
 #include "ngx_http_longpoll_store.h"
 
+
+/*
+ * The zone's time, which callers pass to the other functions of the store: the
+ * wall clock's, or while that is behind the last id, that id's and what has
+ * elapsed since then.  _time: of a wall clock and an elapsed time, both in ms.
+ * Without the lock.
+ */
+uint64_t ngx_http_longpoll_zone_clock_now(ngx_http_longpoll_zone_t *z);
+uint64_t ngx_http_longpoll_zone_clock_time(ngx_http_longpoll_zone_t *z,
+    uint64_t wall, uint64_t elapsed);
 
 /*
  * The first ms that may still get messages: every message of an earlier ms is

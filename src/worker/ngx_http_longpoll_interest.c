@@ -19,6 +19,7 @@
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone_client.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
 
@@ -71,7 +72,7 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
     uint64_t    now;
     ngx_uint_t  i, worker;
 
-    now = ngx_http_longpoll_now();
+    now = ngx_http_longpoll_zone_clock_now(z);
     worker = ngx_http_longpoll_notify_worker();
 
     for (i = 0; i < n; i++) {
@@ -120,7 +121,7 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
         client.number = cat->slot;
 
         ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,
-                                            ngx_http_longpoll_now());
+                              ngx_http_longpoll_zone_clock_now(wait->data));
         return;
     }
 
@@ -130,5 +131,5 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
     }
 
     ngx_http_longpoll_zone_watch_end(wait->data, worker, cat->hash, cat->slot,
-                                     ngx_http_longpoll_now());
+                              ngx_http_longpoll_zone_clock_now(wait->data));
 }

@@ -20,6 +20,7 @@
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_question.h"
 #include "ngx_http_longpoll_zone_tick.h"
 #include "ngx_http_longpoll_zone_watch.h"
@@ -223,15 +224,15 @@ ngx_http_longpoll_worker_woken(ngx_http_longpoll_wait_t *wait,
 static void
 ngx_http_longpoll_worker_tick(void)
 {
-    uint64_t    now;
-    ngx_uint_t  i, first;
+    ngx_uint_t                 i, first;
+    ngx_http_longpoll_zone_t  *z;
 
-    now = ngx_http_longpoll_now();
     first = 0;
 
     for (i = 0; i < ngx_http_longpoll_worker_zones->nelts; i++) {
-        first |= ngx_http_longpoll_zone_tick(ngx_http_longpoll_worker_zone(i),
-                                             now);
+        z = ngx_http_longpoll_worker_zone(i);
+        first |= ngx_http_longpoll_zone_tick(z,
+                                          ngx_http_longpoll_zone_clock_now(z));
     }
 
     /* the first worker of this second, in any zone, reaps the dead ones */
@@ -274,13 +275,12 @@ ngx_http_longpoll_worker_closing(void)
 static void
 ngx_http_longpoll_worker_reap(ngx_uint_t worker)
 {
-    uint64_t    now;
-    ngx_uint_t  i;
-
-    now = ngx_http_longpoll_now();
+    ngx_uint_t                 i;
+    ngx_http_longpoll_zone_t  *z;
 
     for (i = 0; i < ngx_http_longpoll_worker_zones->nelts; i++) {
-        ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_worker_zone(i),
-                                         worker, now);
+        z = ngx_http_longpoll_worker_zone(i);
+        ngx_http_longpoll_zone_tick_reap(z, worker,
+                                         ngx_http_longpoll_zone_clock_now(z));
     }
 }

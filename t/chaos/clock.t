@@ -180,6 +180,75 @@ is(said($parked->response), 'events a2',
 $server->end;
 
 
+# One moment of a wrong clock: a year ahead, an event, and right again.  ttl and
+# inactive go on by the time that elapses.
+
+my $year = 365 * 86400;
+
+sub empty {
+    my ($server, $name) = @_;
+
+    wait_until('an empty zone',
+               sub { $server->status('events')->{events} == 0 });
+    pass($name);
+}
+
+for my $parameters ('ttl=3s', 'inactive=3s') {
+    start($parameters);
+    set_clock($year);
+
+    my $wrong = publish(farm => '"wrong"');
+
+    set_clock(0);
+    is(said(answer('category=farm&since_time=0')), 'events wrong',
+       "$parameters, a year back: the event is there");
+    empty($server, "$parameters, a year back: and is over in its time");
+
+    my $right = publish(farm => '"right"');
+
+    cmp_ok(ms($right), '>=', ms($wrong) + 2900,
+           "$parameters, a year back: the zone's time has gone on");
+    cmp_ok(ms($right), '<', ms($wrong) + 1000 * $Longpoll::Client::Patience,
+           "$parameters, a year back: and no further");
+    empty($server, "$parameters, a year back: so is the next event");
+    is(join('', $server->alerts), '', 'the log has no alerts');
+    $server->end;
+}
+
+# The same with a restart in between, and with a line of the year 2100.
+
+for my $line (0, 1) {
+    my $name = $line ? 'a line of 2100' : 'a restart a year back';
+
+    local $ENV{LONGPOLL_CLOCK} = $file;
+    local $ENV{LD_PRELOAD} = $preload;
+
+    set_clock($line ? 0 : $year);
+
+    my $n = Longpoll::Persist->start(parameters => 'flush=100ms ttl=4s',
+        $line ? (content => qq({"timestamp":4102444800000,"category":"farm",)
+            . qq("data":"a","id":"8a4e1f6e-3ab0-4b0f-9c7c-3f1d3c4b5a69"}\n))
+        : ());
+
+    if (!$line) {
+        $n->publish(farm => '"a"');
+        $n->wait_data('a');
+        $n->quit;
+        set_clock(0);
+        $n->up;
+    }
+
+    is($n->said([ category => 'farm', since_time => 0 ]), 'a',
+       "$name: the event is there");
+    empty($n, "$name: and is over in its time");
+    is($n->said([ category => 'farm', since_time => 0 ]), 'timeout missed',
+       "$name: what its clients are told");
+    $n->publish(farm => '"b"');
+    empty($n, "$name: so is the next event");
+    is(join('', $n->alerts), '', "$name: the log has no alerts");
+}
+
+
 # The clock goes back between two epochs.  nginx reads the times of the first
 # epoch from its file.  If all events were deleted, only the notes have them.
 

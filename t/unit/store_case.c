@@ -6,6 +6,7 @@
 
 #include "store_model.h"
 
+#include <ngx_http_longpoll_zone_clock.h>
 #include <ngx_http_longpoll_zone_question.h>
 
 
@@ -32,6 +33,8 @@ static void case_huge(void *data);
 static void case_views(void *data);
 static void case_batches(void *data);
 static void case_questions(void *data);
+static void case_clock(void *data);
+static void case_time(uint64_t wall, uint64_t elapsed, uint64_t expected);
 
 
 static void
@@ -907,6 +910,72 @@ case_questions(void *data)
 }
 
 
+/*
+ * The zone's time: the wall clock, and while that is behind the last id, what
+ * has elapsed since then.
+ */
+
+static void
+case_clock(void *data)
+{
+    uint64_t  last;
+
+    case_zone(65536, 2, 1000, 0);
+
+    last = m.now;
+    m.zone.sh->clock.last_id = ngx_http_longpoll_id(last, 7);
+
+    case_time(last + 50, 100, last + 50);
+    case_time(last - 1000, 200, last - 1000);
+
+    /* more than a second behind: it stands at the id, and goes on */
+
+    case_time(last - 1001, 5000, last);
+    case_time(last - 1001, 5001, last + 1);
+    case_time(last - 86400000, 9000, last + 4000);
+
+    /* a later id, within the second, and behind it */
+
+    m.zone.sh->clock.last_id = ngx_http_longpoll_id(last + 5000, 0);
+    case_time(last - 1000, 9000, last + 4000);
+    m.zone.sh->clock.last_id = ngx_http_longpoll_id(last + 9000, 0);
+    case_time(last - 1000, 9000, last + 9000);
+    case_time(last - 1000, 9500, last + 9500);
+
+    /* the wall clock reaches the id, but the zone's time is past it */
+
+    case_time(last + 9000, 10000, last + 10000);
+    case_time(last + 9600, 10600, last + 10600);
+
+    /* set forward, it is the zone's time again, also when it goes back a bit */
+
+    case_time(last + 20000, 10700, last + 20000);
+    case_time(last + 19000, 10800, last + 19000);
+    case_time(last + 8000, 20000, last + 8000);
+    case_time(last + 7999, 20000, last + 9000);
+    case_time(last + 7999, 20001, last + 9001);
+
+    /* the zone's clock never runs backwards past its last id */
+
+    unit_must(ngx_http_longpoll_zone_clock(&m.zone, last) == last + 9000,
+              "the clock is not at the last id");
+
+    model_end();
+}
+
+
+static void
+case_time(uint64_t wall, uint64_t elapsed, uint64_t expected)
+{
+    uint64_t  time;
+
+    time = ngx_http_longpoll_zone_clock_time(&m.zone, wall, elapsed);
+
+    unit_must(time == expected, "the zone's time is %ld ms off",
+              (long) (time - expected));
+}
+
+
 const unit_case_t  store_cases[] = {
 
     { "a record may end exactly at the end of the log", case_exact_end },
@@ -927,6 +996,7 @@ const unit_case_t  store_cases[] = {
     { "1,000 messages are published at once in a small zone", case_batches },
     { "another process finds the same zone in the memory", case_views },
     { "one question at a time counts the polls of a category", case_questions },
+    { "the zone's time goes on while the wall clock is behind", case_clock },
 };
 
 
