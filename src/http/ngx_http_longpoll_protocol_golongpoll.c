@@ -83,10 +83,7 @@ ngx_http_longpoll_protocol_golongpoll_query(ngx_http_request_t *r,
 
     ngx_http_longpoll_cursor(ctx->zone, &q, cursor);
 
-    if (ctx->age) {
-        cursor->start = (uint64_t) r->main->start_sec * 1000
-                        + r->main->start_msec;
-    }
+    cursor->age = ctx->age;
 
     *timeout = q.timeout * 1000;
 

@@ -19,13 +19,12 @@ typedef struct {
                                                    since_time; valid in later
                                                    epochs, too */
     ngx_http_longpoll_uuid_t         uuid;      /* if named */
-    uint64_t                         start;     /* of a poll that nginx held
-                                                   back: when it came; 0: it
-                                                   comes now */
+    uint64_t                         age;       /* ms: of a poll that nginx held
+                                                   back; 0: it comes now */
 
     unsigned                         fresh:1;   /* no read has used it yet */
     unsigned                         now:1;     /* the first read sets id to the
-                                                   newest, as of start */
+                                                   newest, less age */
     unsigned                         exact:1;   /* id is a message's own */
 
     unsigned                         lost:1;    /* of an earlier epoch, with

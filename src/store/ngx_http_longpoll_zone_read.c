@@ -306,9 +306,9 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
         return;
     }
 
-    start = cursor->start + ngx_http_longpoll_zone_clock(z, now) - now;
+    start = ngx_http_longpoll_zone_clock(z, now) - cursor->age;
 
-    if (cursor->start && start < clock) {
+    if (cursor->age && start < clock) {
         cursor->id = ngx_http_longpoll_id_last_of(start);
         cursor->since = start;
         cursor->exact = 0;

@@ -64,11 +64,16 @@ sub start {
     local $ENV{LD_PRELOAD} = $preload;
 
     $server = Longpoll::Server->start(
-        http => "longpoll_zone zone=events:1m $parameters;\n",
+        http => "longpoll_zone zone=events:1m $parameters;\n"
+            . "limit_req_zone \$server_name zone=held:1m rate=120r/m;\n",
         server => <<'_EOC_');
         location = /events {
             longpoll_subscribe events;
             longpoll_publish events;
+        }
+        location = /held {
+            limit_req zone=held burst=5;
+            longpoll_subscribe events;
         }
 _EOC_
 }
@@ -214,6 +219,25 @@ for my $parameters ('ttl=3s', 'inactive=3s') {
     is(join('', $server->alerts), '', 'the log has no alerts');
     $server->end;
 }
+
+# A poll that nginx holds back is for what comes after its start, by the zone's
+# time.
+
+start('');
+set_clock($year);
+publish(farm => '"old"');
+set_clock(0);
+
+my @held = map {
+    Longpoll::Client->new(port => $server->port)->request(
+        GET => '/held?timeout=10&category=farm')
+} 1, 2;
+
+$server->wait_waiting(2);
+publish(farm => '"new"');
+is(said($_->response), 'events new', 'a year back: a poll, and one held back')
+    for @held;
+$server->end;
 
 # The same with a restart in between, and with a line of the year 2100.
 
