@@ -136,9 +136,19 @@ my @mutants = (
 
     { name => 'a poll since this ms that misses its events',
       file => 'zone_read.c',
-      from => 'ngx_http_longpoll_id_ms(cursor->id) >= clock))',
-      to => 'ngx_http_longpoll_id_ms(cursor->id) > clock))',
+      from => 'ngx_http_longpoll_id_ms(cursor->id) < clock))',
+      to => 'ngx_http_longpoll_id_ms(cursor->id) <= clock))',
       seen => 'plain t/030-subscribe.t' },
+
+    { name => 'a request that waits on in its post_action',
+      file => 'gone.c',
+      from => '            leave(cln->data);', to => '            ;',
+      seen => 'plain t/045-post-action.t' },
+
+    { name => 'a poll whose time begins when it gets through',
+      file => 'poll.c',
+      from => 'timeout - ctx->age);', to => 'timeout);',
+      seen => 'plain t/044-held.t' },
 
     { name => 'missed left out of an answer',
       file => 'cat.c',
