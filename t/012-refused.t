@@ -11,10 +11,9 @@ our $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 our $group = getgrgid((getpwnam 'nobody')[3]);
 
 chmod 0755, $dir or die $!;
-mkdir "$dir/$_" or die $! for qw( open shut directory odd odd/events.state );
+mkdir "$dir/$_" or die $! for qw( open shut directory );
 chmod 0777, "$dir/open" or die $!;
 chmod 0555, "$dir/shut" or die $!;
-symlink 'nowhere', "$dir/odd/link" or die $!;
 
 open my $out, '>', "$dir/plain" or die $!;
 close $out or die $!;
@@ -171,14 +170,8 @@ refused(\&in_zone,
     'zone=a:1m persist=' => qq(invalid parameter "persist=", $path),
     'zone=a:1m persist=$dir/' => qq(invalid parameter "persist=DIR/", $path),
     'zone=a:1m persist=$dir/directory' =>
-        '"DIR/directory" is a directory, but "persist=DIR/directory" needs a '
-        . 'regular file there in CONF',
-    'zone=a:1m persist=$dir/odd/events' =>
-        '"DIR/odd/events.state" is a directory, but "persist=DIR/odd/events" '
-        . 'needs a regular file there in CONF',
-    'zone=a:1m persist=$dir/odd/link' =>
-        '"DIR/odd/link" is no file, but "persist=DIR/odd/link" needs a regular '
-        . 'file there in CONF',
+        '"persist=DIR/directory" is a directory, "persist" must be the path of a '
+        . 'file in CONF',
     'zone=a:1m persist=$dir/none/a' =>
         'there is no directory "DIR/none" for "persist=DIR/none/a" in CONF',
     'zone=a:1m persist=$dir/plain/a' =>

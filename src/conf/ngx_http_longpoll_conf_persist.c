@@ -80,7 +80,6 @@ ngx_http_longpoll_conf_persist_files(ngx_conf_t *cf, ngx_str_t *path,
 {
     long              max;
     size_t            suffix;
-    u_char           *name;
     ngx_str_t         dir;
     ngx_uint_t        i;
     ngx_file_info_t   fi;
@@ -119,23 +118,13 @@ ngx_http_longpoll_conf_persist_files(ngx_conf_t *cf, ngx_str_t *path,
         return NGX_CONF_ERROR;
     }
 
-    name = ngx_pnalloc(cf->temp_pool, path->len + suffix + 1);
-    if (name == NULL) {
+    /* a link or another file that nobody can use may go while nginx runs */
+
+    if (lstat((char *) path->data, &fi) == 0 && ngx_is_dir(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is a directory, \"persist\" must be the "
+                           "path of a file", value);
         return NGX_CONF_ERROR;
-    }
-
-    for (i = 0; i < NGX_HTTP_LONGPOLL_FILE_SUFFIXES; i++) {
-        (void) ngx_sprintf(name, "%V%s%Z", path,
-                           ngx_http_longpoll_file_suffixes[i]);
-
-        if (lstat((char *) name, &fi) == 0 && !ngx_is_file(&fi)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%s\" is %s, but \"%V\" needs a regular "
-                               "file there", name,
-                               ngx_is_dir(&fi) ? "a directory" : "no file",
-                               value);
-            return NGX_CONF_ERROR;
-        }
     }
 
     return NGX_CONF_OK;
