@@ -101,7 +101,7 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
         reading->first = rd->msgs[0].id;
         reading->last = rd->msgs[rd->nmsgs - 1].uuid;
 
-        if (ngx_http_longpoll_unsent_any()) {
+        if (ngx_http_longpoll_unsent_answers) {
             reading->bytes = ngx_http_longpoll_deliver_unsent(reading, ctx);
 
             if (reading->bytes) {

@@ -38,7 +38,8 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
     ngx_http_longpoll_cursor_t     cursor;
     ngx_http_longpoll_loc_conf_t  *llcf;
 
-    if (ngx_http_longpoll_unsent_full() && r == r->main && !r->post_action
+    if (ngx_http_longpoll_unsent_answers
+        && ngx_http_longpoll_unsent_full() && r == r->main && !r->post_action
         && r->connection->data == r)
     {
         return ngx_http_longpoll_subscribe_later(r);

@@ -63,10 +63,11 @@ static void ngx_http_longpoll_unsent_end(
     ngx_http_longpoll_unsent_entry_t *entry);
 
 
+ngx_uint_t                ngx_http_longpoll_unsent_answers;
+
 static ngx_queue_t        ngx_http_longpoll_unsent_queue;
 static ngx_rbtree_t       ngx_http_longpoll_unsent_tree;
 static ngx_rbtree_node_t  ngx_http_longpoll_unsent_sentinel;
-static ngx_uint_t         ngx_http_longpoll_unsent_answers;
 static size_t             ngx_http_longpoll_unsent_size;
 static size_t             ngx_http_longpoll_unsent_max;
 static ngx_event_t        ngx_http_longpoll_unsent_event;
@@ -93,13 +94,6 @@ ngx_http_longpoll_unsent_init_process(ngx_cycle_t *cycle, size_t max)
     ngx_http_longpoll_unsent_look.data = &ngx_http_longpoll_unsent_dummy;
     ngx_http_longpoll_unsent_look.log = cycle->log;
     ngx_http_longpoll_unsent_look.cancelable = 1;
-}
-
-
-ngx_uint_t
-ngx_http_longpoll_unsent_any(void)
-{
-    return ngx_http_longpoll_unsent_answers != 0;
 }
 
 

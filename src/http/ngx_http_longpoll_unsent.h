@@ -59,8 +59,8 @@ ngx_http_longpoll_shared_t *ngx_http_longpoll_unsent_find(
 ngx_int_t ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *bytes, ngx_http_longpoll_unsent_key_t *key);
 
-/* whether there is any; find() finds nothing otherwise */
-ngx_uint_t ngx_http_longpoll_unsent_any(void);
+/* how many there are; find() finds nothing if it is 0 */
+extern ngx_uint_t  ngx_http_longpoll_unsent_answers;
 
 /*
  * Whether more is unsent than allowed.  In this turn of nginx's loop requests
