@@ -38,28 +38,10 @@
 #include "ngx_http_longpoll_zone_clock.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_SLACK  1000      /* ms */
-
-
-#define ngx_http_longpoll_zone_clock_last_ms(z)                               \
-    ngx_http_longpoll_id_ms(                                                  \
-                       *(volatile uint64_t *) &(z)->sh->clock.last_id)
-
-
 uint64_t
-ngx_http_longpoll_zone_clock_now(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_clock_behind(ngx_http_longpoll_zone_t *z, uint64_t wall)
 {
-    uint64_t         wall;
     struct timespec  ts;
-
-    wall = ngx_http_longpoll_now();
-
-    if (z->sh->clock.ahead == 0
-        && wall + NGX_HTTP_LONGPOLL_ZONE_SLACK
-           >= ngx_http_longpoll_zone_clock_last_ms(z))
-    {
-        return wall;
-    }
 
     (void) clock_gettime(CLOCK_MONOTONIC, &ts);
 

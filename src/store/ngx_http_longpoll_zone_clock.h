@@ -15,15 +15,43 @@
 #include "ngx_http_longpoll_store.h"
 
 
+#define NGX_HTTP_LONGPOLL_ZONE_SLACK  1000      /* ms */
+
+
+#define ngx_http_longpoll_zone_clock_last_ms(z)                               \
+    ngx_http_longpoll_id_ms(                                                  \
+                       *(volatile uint64_t *) &(z)->sh->clock.last_id)
+
+
 /*
  * The zone's time, which callers pass to the other functions of the store: the
  * wall clock's, or while that is behind the last id, that id's and what has
  * elapsed since then.  _time: of a wall clock and an elapsed time, both in ms.
  * Without the lock.
  */
-uint64_t ngx_http_longpoll_zone_clock_now(ngx_http_longpoll_zone_t *z);
 uint64_t ngx_http_longpoll_zone_clock_time(ngx_http_longpoll_zone_t *z,
     uint64_t wall, uint64_t elapsed);
+
+/* the same, if the wall clock may be behind */
+uint64_t ngx_http_longpoll_zone_clock_behind(ngx_http_longpoll_zone_t *z,
+    uint64_t wall);
+
+static ngx_inline uint64_t
+ngx_http_longpoll_zone_clock_now(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t  wall;
+
+    wall = ngx_http_longpoll_now();
+
+    if (z->sh->clock.ahead == 0
+        && wall + NGX_HTTP_LONGPOLL_ZONE_SLACK
+           >= ngx_http_longpoll_zone_clock_last_ms(z))
+    {
+        return wall;
+    }
+
+    return ngx_http_longpoll_zone_clock_behind(z, wall);
+}
 
 /*
  * The first ms that may still get messages: every message of an earlier ms is
