@@ -162,13 +162,15 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
                                        timeout - ctx->age);
     if (poll == NULL) {
         ngx_http_longpoll_interest_cancel(ctx->zone, ctx->cats, ctx->ncats,
-                                          ctx->client, reading.slots);
+                                          ctx->client, reading.slots,
+                                          reading.rd.since);
 
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_http_longpoll_interest_keep(ctx->zone, &poll->waiter, ctx->ncats,
-                                    ctx->client, reading.slots);
+                                    ctx->client, reading.slots,
+                                    reading.rd.since);
 
     if (ngx_http_longpoll_gone_watch(r, ngx_http_longpoll_poll_client_handler)
         != NGX_OK)
@@ -204,6 +206,7 @@ ngx_http_longpoll_poll_read(ngx_http_longpoll_reading_t *reading,
         && ngx_http_longpoll_zone_read_newest(ctx->zone, cursor))
     {
         reading->slots[0] = cat->slot;
+        reading->rd.since = cat->since;
         return NGX_AGAIN;
     }
 
@@ -299,7 +302,7 @@ ngx_http_longpoll_poll_wake(ngx_http_longpoll_waiter_t *w)
 
     if (rc == NGX_AGAIN) {
         ngx_http_longpoll_interest_keep(ctx->zone, w, ctx->ncats, ctx->client,
-                                        reading.slots);
+                                        reading.slots, reading.rd.since);
         return;
     }
 

@@ -27,8 +27,13 @@
 void ngx_http_longpoll_assert_failed(const char *what)
     __attribute__((noreturn));
 
-/* links that this hold of the lock may still follow */
+/*
+ * Links that this hold of the lock may still follow.  HOLD is far above what a
+ * thousand steps and the largest publish follow.
+ */
 extern uint64_t  ngx_http_longpoll_assert_left;
+
+#define NGX_HTTP_LONGPOLL_ASSERT_HOLD  60000
 
 
 #define ngx_http_longpoll_assert(condition, what)                             \
@@ -44,9 +49,21 @@ extern uint64_t  ngx_http_longpoll_assert_left;
     ngx_http_longpoll_assert(ngx_http_longpoll_assert_left--,                 \
                              "a walk without an end")
 
+/* a hold begins; a walk over all of a zone, in tests, has no such bound */
+
+#define ngx_http_longpoll_assert_bound()                                      \
+    (ngx_http_longpoll_assert_left = NGX_HTTP_LONGPOLL_ASSERT_HOLD)
+
+/* a part of a hold has a bound of its own */
+
+#define ngx_http_longpoll_assert_more(n)                                      \
+    (ngx_http_longpoll_assert_left += (n))
+
 #else
 
 #define ngx_http_longpoll_assert(condition, what)
+#define ngx_http_longpoll_assert_bound()
+#define ngx_http_longpoll_assert_more(n)
 #define ngx_http_longpoll_assert_step()
 
 #endif

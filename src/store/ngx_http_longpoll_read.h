@@ -82,6 +82,10 @@ typedef struct {
                                                    slot that holds the interest,
                                                    NGX_HTTP_LONGPOLL_CAT_NONE
                                                    if it is slotless */
+    uint64_t                         since;     /* PARK and WAKE: only messages
+                                                   with later ids are, or will
+                                                   be, pending for it; 0: not
+                                                   known */
 } ngx_http_longpoll_read_t;
 
 

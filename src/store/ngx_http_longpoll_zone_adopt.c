@@ -32,11 +32,14 @@
 /* the messages of one lock hold, and how far the copy has come */
 
 typedef struct {
-    /* the last message copied */
-    uint64_t                      id;
+    uint64_t                      id;           /* of the last one copied */
+
+    /* the last one passed, copied or not */
+    uint64_t                      at;           /* id */
     uint32_t                      ref;
     uint32_t                      slot;
     uint64_t                      pos;
+    ngx_uint_t                    more;         /* it ended the hold */
 
     uint64_t                      upto;         /* visible, at the end */
 
@@ -55,6 +58,8 @@ static ngx_int_t ngx_http_longpoll_zone_adopt_messages(
     ngx_http_longpoll_zone_batch_t *batch, uint64_t now, ngx_log_t *log);
 static size_t ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
     ngx_http_longpoll_zone_batch_t *batch);
+static void ngx_http_longpoll_zone_adopt_passed(ngx_http_longpoll_zone_t *old,
+    ngx_http_longpoll_zone_batch_t *batch, ngx_http_longpoll_msg_sh_t *msg);
 static void ngx_http_longpoll_zone_adopt_losses(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 static void ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
@@ -126,7 +131,7 @@ ngx_http_longpoll_zone_adopt_messages(ngx_http_longpoll_zone_t *z,
                                    now);
         }
 
-    } while (wanted || batch->n);
+    } while (wanted || batch->n || batch->more);
 
     return NGX_OK;
 }
@@ -146,10 +151,13 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
     uint32_t                     ref;
     uint64_t                    *key;
     ngx_str_t                    name;
+    ngx_uint_t                   steps;
     ngx_http_longpoll_msg_t     *m;
     ngx_http_longpoll_msg_sh_t  *msg;
 
     batch->n = 0;
+    batch->more = 0;
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
     p = batch->bytes;
     len = 0;
 
@@ -163,7 +171,7 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
     {
         msg = ngx_http_longpoll_zone_msg(old, batch->ref);
 
-        if (msg->id == batch->id) {
+        if (msg->id == batch->at) {
             ref = msg->newer;
         }
     }
@@ -172,6 +180,13 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
         msg = ngx_http_longpoll_zone_msg(old, ref);
 
         if (msg->id <= batch->id) {
+
+            if (steps-- == 0) {
+                ngx_http_longpoll_zone_adopt_passed(old, batch, msg);
+                batch->more = 1;
+                break;
+            }
+
             continue;
         }
 
@@ -210,13 +225,11 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
 
         batch->n++;
         batch->id = msg->id;
-        batch->ref = ref;
-        batch->pos = ngx_http_longpoll_zone_msg_pos(old, ref);
-        batch->slot = msg->slot;
+        ngx_http_longpoll_zone_adopt_passed(old, batch, msg);
         len = 0;
     }
 
-    if (batch->n == 0 && len == 0) {
+    if (batch->n == 0 && len == 0 && !batch->more) {
         batch->upto = old->sh->clock.visible;
     }
 
@@ -227,6 +240,17 @@ ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
     }
 
     return 0;
+}
+
+
+static void
+ngx_http_longpoll_zone_adopt_passed(ngx_http_longpoll_zone_t *old,
+    ngx_http_longpoll_zone_batch_t *batch, ngx_http_longpoll_msg_sh_t *msg)
+{
+    batch->at = msg->id;
+    batch->ref = ngx_http_longpoll_zone_ref(old, msg);
+    batch->pos = ngx_http_longpoll_zone_msg_pos(old, batch->ref);
+    batch->slot = msg->slot;
 }
 
 

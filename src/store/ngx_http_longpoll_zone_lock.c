@@ -41,6 +41,8 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_zone_validate(z);
     }
 
+    ngx_http_longpoll_assert_bound();
+
     /* late writes: new cursors are behind them, and miss nothing */
 
     if (ngx_http_longpoll_zone_clock_has_late(z, z->sh->clock.visible, 0)) {

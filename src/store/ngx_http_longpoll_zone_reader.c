@@ -27,12 +27,14 @@ static ngx_int_t ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_iter_t *it, ngx_uint_t *steps);
-static ngx_uint_t ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader);
+static ngx_int_t ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps);
 static ngx_http_longpoll_zone_iter_t *ngx_http_longpoll_zone_next(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader);
 static ngx_uint_t ngx_http_longpoll_zone_full(
     ngx_http_longpoll_zone_reader_t *reader, uint64_t id, uint64_t bytes);
+static ngx_inline ngx_uint_t ngx_http_longpoll_zone_whole(
+    ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_add(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_http_longpoll_zone_iter_t *it,
     ngx_http_longpoll_msg_sh_t *msg);
@@ -46,29 +48,39 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps)
 {
     uint64_t                        bytes;
+    ngx_int_t                       rc;
+    ngx_uint_t                      whole;
     ngx_http_longpoll_read_t       *rd;
     ngx_http_longpoll_msg_sh_t     *msg;
     ngx_http_longpoll_zone_iter_t  *it;
 
     rd = reader->rd;
 
-    /* delete_on_read, and a read after TRIES failures, need all in one hold */
+    rc = ngx_http_longpoll_zone_seek(z, reader, steps);
 
-    if (reader->take
-        || ngx_http_longpoll_zone_scratch.tries
-           >= NGX_HTTP_LONGPOLL_ZONE_TRIES)
-    {
-        *steps = (ngx_uint_t) -1;
+    if (rc == NGX_OK && rd->cursor.named) {
+        rc = ngx_http_longpoll_zone_named(z, reader, steps);
     }
 
-    if (ngx_http_longpoll_zone_seek(z, reader, steps) != NGX_OK) {
+    if (rc == NGX_DONE) {
+        reader->started = 0;
+        return NGX_BUSY;
+    }
+
+    if (rc == NGX_BUSY) {
         ngx_http_longpoll_zone_reader_remember(z, reader);
         return NGX_BUSY;
     }
 
-    if (rd->cursor.named && ngx_http_longpoll_zone_named(z, reader)) {
-        reader->started = 0;
-        return NGX_BUSY;
+    /*
+     * With delete_on_read, and after TRIES failures, all that is found is
+     * copied in this hold, and has a limit of its own.
+     */
+
+    whole = ngx_http_longpoll_zone_whole(reader);
+
+    if (whole) {
+        ngx_http_longpoll_assert_more(20 * NGX_HTTP_LONGPOLL_ZONE_TAKE);
     }
 
     while (rd->nmsgs < reader->source->max) {
@@ -87,7 +99,7 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
 
         if (rd->nmsgs == ngx_http_longpoll_zone_scratch.max) {
 
-            if (*steps > NGX_HTTP_LONGPOLL_ZONE_STEPS) {
+            if (whole) {
                 reader->started = 0;
 
             } else {
@@ -97,12 +109,12 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
             return NGX_DECLINED;
         }
 
-        if (*steps == 0) {
+        if (*steps == 0 && !whole) {
             ngx_http_longpoll_zone_reader_remember(z, reader);
             return NGX_BUSY;
         }
 
-        (*steps)--;
+        *steps -= ngx_min(*steps, 1);
 
         reader->bytes += bytes;
         ngx_http_longpoll_zone_add(z, reader, it, msg);
@@ -229,30 +241,41 @@ ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
 
 /*
  * A cursor that is a time and a UUID is moved behind the message of that UUID,
- * if it is one of that ms.  Returns 1 if the cursor moved.
+ * if it is one of that ms.  The iterators are moved on by this search.
+ *
+ * NGX_OK    there is no message of that ms: the iterators are where they were
+ * NGX_DONE  the search is over: the read starts anew
+ * NGX_BUSY
  */
 
-static ngx_uint_t
+static ngx_int_t
 ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_reader_t *reader)
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps)
 {
-    uint32_t                     ref;
-    ngx_uint_t                   i;
-    ngx_http_longpoll_uuid_t     uuid;
-    ngx_http_longpoll_cursor_t  *cursor;
-    ngx_http_longpoll_msg_sh_t  *msg;
+    ngx_uint_t                      i, moved;
+    ngx_http_longpoll_uuid_t        uuid;
+    ngx_http_longpoll_cursor_t     *cursor;
+    ngx_http_longpoll_msg_sh_t     *msg;
+    ngx_http_longpoll_zone_iter_t  *it;
 
     cursor = &reader->rd->cursor;
-    cursor->named = 0;
+    moved = 0;
 
     for (i = 0; i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
 
-        for (ref = reader->iters[i].next; ref; ref = msg->next) {
-            msg = ngx_http_longpoll_zone_msg(z, ref);
+        for ( /* void */ ; it->next; it->next = msg->next) {
+            msg = ngx_http_longpoll_zone_msg(z, it->next);
 
             if (ngx_http_longpoll_id_ms(msg->id) > cursor->since) {
                 break;
             }
+
+            if (*steps == 0) {
+                return NGX_BUSY;
+            }
+
+            (*steps)--;
 
             ngx_http_longpoll_zone_msg_uuid(z, msg, &uuid);
 
@@ -260,12 +283,19 @@ ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
             {
                 cursor->id = msg->id;
                 cursor->exact = 1;
-                return 1;
+                cursor->named = 0;
+                return NGX_DONE;
             }
+
+            it->seen = msg->id;
         }
+
+        moved |= (it->seen != cursor->id);
     }
 
-    return 0;
+    cursor->named = 0;
+
+    return moved ? NGX_DONE : NGX_OK;
 }
 
 
@@ -306,7 +336,7 @@ static ngx_uint_t
 ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
     uint64_t id, uint64_t bytes)
 {
-    size_t                     limit;
+    size_t                     limit, max;
     uint64_t                   ms;
     ngx_uint_t                 n;
     ngx_http_longpoll_msg_t   *msgs;
@@ -320,8 +350,14 @@ ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
 
     limit = rd->limit;
 
-    if (ngx_http_longpoll_zone_scratch.tries >= NGX_HTTP_LONGPOLL_ZONE_TRIES) {
-        limit = ngx_min(limit, NGX_HTTP_LONGPOLL_ZONE_SLICE);
+    if (ngx_http_longpoll_zone_whole(reader)) {
+        max = reader->take ? NGX_HTTP_LONGPOLL_ZONE_TAKE_BYTES
+                           : NGX_HTTP_LONGPOLL_ZONE_SLICE;
+        limit = ngx_min(limit, max);
+
+        if (rd->nmsgs >= NGX_HTTP_LONGPOLL_ZONE_TAKE) {
+            limit = 0;
+        }
     }
 
     if (reader->bytes + bytes <= limit) {
@@ -343,6 +379,17 @@ ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
     rd->nmsgs = n;
 
     return 1;
+}
+
+
+/* whether an answer is found and copied in one hold */
+
+static ngx_inline ngx_uint_t
+ngx_http_longpoll_zone_whole(ngx_http_longpoll_zone_reader_t *reader)
+{
+    return reader->take
+           || ngx_http_longpoll_zone_scratch.tries
+              >= NGX_HTTP_LONGPOLL_ZONE_TRIES;
 }
 
 

@@ -22,6 +22,10 @@
                                                    TRIES reads were not valid */
 #define NGX_HTTP_LONGPOLL_ZONE_TRIES   2
 
+/* of what is taken in one hold, beside the rest of a ms: messages, bytes */
+#define NGX_HTTP_LONGPOLL_ZONE_TAKE        10000
+#define NGX_HTTP_LONGPOLL_ZONE_TAKE_BYTES  1048576
+
 
 /* an iterator over one category */
 

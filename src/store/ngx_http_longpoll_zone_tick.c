@@ -101,6 +101,7 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
     ngx_uint_t                      n, steps, more;
+    ngx_http_longpoll_zone_walk_t   walk;
     ngx_http_longpoll_worker_sh_t  *w;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
@@ -124,20 +125,28 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_client_reap(z, worker, now);
 
     n = 0;
+    walk.since = 0;
+    walk.ref = 0;
 
     do {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
         ngx_http_longpoll_zone_lock(z);
 
-        for ( /* void */ ; steps && n < z->sh->cats.fresh; n++, steps--) {
+        while (steps && n < z->sh->cats.fresh) {
 
             /* a message may be pending for a slotless interest, too */
 
-            if (z->cats.slots[n].hash[0]) {
-                ngx_http_longpoll_zone_watch_acknowledge_slot(z, worker, n);
-                ngx_http_longpoll_zone_watch_end_slot(z, worker, n, now);
+            if (z->cats.slots[n].hash[0]
+                && ngx_http_longpoll_zone_watch_end_slot(z, worker, n, &walk,
+                                                         now, &steps)
+                   != NGX_OK)
+            {
+                break;
             }
+
+            n++;
+            steps -= ngx_min(steps, 1);
         }
 
         more = n < z->sh->cats.fresh;

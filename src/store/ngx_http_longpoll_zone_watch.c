@@ -17,9 +17,16 @@
 
 
 #include "ngx_http_longpoll_zone_watch.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
+
+
+static ngx_int_t ngx_http_longpoll_zone_watch_walk(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint32_t slot, ngx_http_longpoll_zone_walk_t *walk,
+    ngx_uint_t *steps);
 
 
 uint32_t
@@ -96,9 +103,12 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 void
 ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    const uint64_t hash[2], uint32_t slot, uint64_t now)
+    const uint64_t hash[2], uint32_t slot, uint64_t since, uint64_t now)
 {
-    ngx_http_longpoll_cat_sh_t  *cat;
+    ngx_int_t                       rc;
+    ngx_uint_t                      steps;
+    ngx_http_longpoll_cat_sh_t     *cat;
+    ngx_http_longpoll_zone_walk_t   walk;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER
         || slot == NGX_HTTP_LONGPOLL_CAT_NONE)
@@ -106,21 +116,34 @@ ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
         return;
     }
 
-    ngx_http_longpoll_zone_lock(z);
+    walk.since = since;
+    walk.ref = 0;
 
-    cat = &z->cats.slots[slot];
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+        rc = NGX_OK;
 
-    if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
-        ngx_http_longpoll_zone_watch_end_slot(z, worker, slot, now);
-    }
+        ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_zone_unlock(z);
+        cat = &z->cats.slots[slot];
+
+        if (cat->hash[0] == hash[0] && cat->hash[1] == hash[1]) {
+            rc = ngx_http_longpoll_zone_watch_end_slot(z, worker, slot, &walk,
+                                                       now, &steps);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
 }
 
 
-void
+/* the bit goes first, so that no message becomes pending during the walk */
+
+ngx_int_t
 ngx_http_longpoll_zone_watch_end_slot(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint32_t slot, uint64_t now)
+    ngx_uint_t worker, uint32_t slot, ngx_http_longpoll_zone_walk_t *walk,
+    uint64_t now, ngx_uint_t *steps)
 {
     uint64_t                         bit;
     ngx_http_longpoll_cat_sh_t      *cat;
@@ -133,24 +156,26 @@ ngx_http_longpoll_zone_watch_end_slot(ngx_http_longpoll_zone_t *z,
 
     bit = ngx_http_longpoll_zone_bit(worker);
 
-    if (!(cat->waiting & bit)) {
-        return;
+    if (cat->waiting & bit) {
+        ngx_http_longpoll_put(cat->used, ngx_max(cat->used, now));
+
+        if (cat->waiting == bit && cat->count == 0) {
+            ngx_http_longpoll_set(j, cats->active, cats->active - 1);
+        }
+
+        ngx_http_longpoll_set(j, cat->waiting, cat->waiting & ~bit);
+        ngx_http_longpoll_done(j);
     }
 
-    ngx_http_longpoll_put(cat->used, ngx_max(cat->used, now));
-
-    if (z->sh->has_pending) {
-        ngx_http_longpoll_zone_watch_acknowledge_slot(z, worker, slot);
+    if (ngx_http_longpoll_zone_watch_walk(z, worker, slot, walk, steps)
+        != NGX_OK)
+    {
+        return NGX_BUSY;
     }
-
-    if (cat->waiting == bit && cat->count == 0) {
-        ngx_http_longpoll_set(j, cats->active, cats->active - 1);
-    }
-
-    ngx_http_longpoll_set(j, cat->waiting, cat->waiting & ~bit);
-    ngx_http_longpoll_done(j);
 
     ngx_http_longpoll_zone_list_free_if_unused(z, slot);
+
+    return NGX_OK;
 }
 
 
@@ -185,40 +210,96 @@ ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,
 
 void
 ngx_http_longpoll_zone_watch_acknowledge(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, const uint64_t hash[2])
+    ngx_uint_t worker, const uint64_t hash[2], uint64_t since)
 {
-    uint32_t  slot;
+    uint32_t                       slot;
+    ngx_int_t                      rc;
+    ngx_uint_t                     steps;
+    ngx_http_longpoll_zone_walk_t  walk;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return;
     }
 
-    ngx_http_longpoll_zone_lock(z);
+    walk.since = since;
+    walk.ref = 0;
 
-    slot = ngx_http_longpoll_cat_find(&z->cats, hash);
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+        rc = NGX_OK;
 
-    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-        ngx_http_longpoll_zone_watch_acknowledge_slot(z, worker, slot);
-    }
+        ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_zone_unlock(z);
+        slot = ngx_http_longpoll_cat_find(&z->cats, hash);
+
+        if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            rc = ngx_http_longpoll_zone_watch_walk(z, worker, slot, &walk,
+                                                   &steps);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
 }
 
 
-void
-ngx_http_longpoll_zone_watch_acknowledge_slot(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint32_t slot)
+/*
+ * What is appended becomes pending, and with durable once more what is exposed,
+ * in place of what it was.
+ */
+
+uint64_t
+ngx_http_longpoll_zone_watch_since(ngx_http_longpoll_zone_t *z)
+{
+    volatile uint64_t            *id;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    id = sh->disk.durable
+         ? &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
+         : &sh->clock.visible;
+
+    return *id;
+}
+
+
+/*
+ * Acknowledges the messages of a slot, from the last visible one back to
+ * walk->since.  NGX_OK, NGX_BUSY.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_zone_watch_walk(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint32_t slot, ngx_http_longpoll_zone_walk_t *walk,
+    ngx_uint_t *steps)
 {
     uint32_t                     ref;
     uint64_t                    *pending;
     ngx_http_longpoll_msg_sh_t  *msg;
 
     if (!z->sh->has_pending) {
-        return;
+        return NGX_OK;
     }
 
-    for (ref = z->cats.slots[slot].first; ref; ref = msg->next) {
-        msg = ngx_http_longpoll_zone_msg(z, ref);
+    if (ngx_http_longpoll_zone_msg_stands(z, walk->ref, walk->pos, slot)) {
+        msg = ngx_http_longpoll_zone_msg(z, walk->ref);
+
+    } else {
+        msg = ngx_http_longpoll_zone_clock_last(z, slot);
+    }
+
+    for ( /* void */ ; msg && msg->id > walk->since;
+         msg = ref ? ngx_http_longpoll_zone_msg(z, ref) : NULL)
+    {
+        if (*steps == 0) {
+            walk->ref = ngx_http_longpoll_zone_ref(z, msg);
+            walk->pos = ngx_http_longpoll_zone_msg_pos(z, walk->ref);
+            return NGX_BUSY;
+        }
+
+        (*steps)--;
+
+        ref = msg->prev;
 
         if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)) {
             continue;
@@ -234,6 +315,30 @@ ngx_http_longpoll_zone_watch_acknowledge_slot(ngx_http_longpoll_zone_t *z,
                                              NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
         }
     }
+
+    walk->ref = 0;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_watch_is_pending(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint32_t slot)
+{
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    if (!z->sh->has_pending || worker == NGX_HTTP_LONGPOLL_NO_WORKER
+        || slot == NGX_HTTP_LONGPOLL_CAT_NONE || z->cats.slots[slot].first == 0)
+    {
+        return 0;
+    }
+
+    msg = ngx_http_longpoll_zone_msg(z, z->cats.slots[slot].first);
+
+    return (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
+           && (*ngx_http_longpoll_zone_pending(msg)
+               & ngx_http_longpoll_zone_bit(worker));
 }
 
 

@@ -23,10 +23,12 @@
 
 /*
  * The worker's last parked poll of a category left: the interest ends.  slot is
- * what the read returned in rd->slots.
+ * what the read returned in rd->slots.  since: no message up to this id is
+ * pending for the worker; 0: not known.
  */
 void ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, const uint64_t hash[2], uint32_t slot, uint64_t now);
+    ngx_uint_t worker, const uint64_t hash[2], uint32_t slot, uint64_t since,
+    uint64_t now);
 
 /* n more slotless interests of the worker; n may be negative */
 void ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,
@@ -34,10 +36,16 @@ void ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,
 
 /*
  * The worker's parked polls have received the messages of a category that were
- * pending for them (delete_on_read).
+ * pending for them (delete_on_read).  since as in end.
  */
 void ngx_http_longpoll_zone_watch_acknowledge(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, const uint64_t hash[2]);
+    ngx_uint_t worker, const uint64_t hash[2], uint64_t since);
+
+/*
+ * An id: for a poll that finds no message from now on, only messages with later
+ * ids will be pending.  Needs no lock.
+ */
+uint64_t ngx_http_longpoll_zone_watch_since(ngx_http_longpoll_zone_t *z);
 
 /*
  * Takes the worker's next few dirty categories, as hashes.  Returns their
@@ -82,18 +90,34 @@ uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
 uint64_t ngx_http_longpoll_zone_watch_interested(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
 
+/*
+ * Whether the category's first message is pending for the worker.  So it may be
+ * where the worker had a slotless interest when the message came, also in
+ * another category.
+ */
+ngx_uint_t ngx_http_longpoll_zone_watch_is_pending(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint32_t slot);
+
 /* marks the category dirty for these workers, and returns them */
 uint64_t ngx_http_longpoll_zone_watch_mark(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t first);
 
+/* a walk over messages that may be pending, from the newest on */
+
+typedef struct {
+    uint64_t                       since;       /* its end, an id */
+    uint32_t                       ref;         /* the next one; 0: begin */
+    uint64_t                       pos;
+} ngx_http_longpoll_zone_walk_t;
+
 /*
- * Ends what the worker has in a slot: acknowledges its pending messages, takes
- * its bit back.  The slot is released if nothing else needs it.
+ * Ends what the worker has in a slot: takes its bit back, acknowledges its
+ * pending messages.  The slot is released if nothing else needs it.  NGX_OK,
+ * NGX_BUSY: the walk goes on in another hold.
  */
-void ngx_http_longpoll_zone_watch_end_slot(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint32_t slot, uint64_t now);
-void ngx_http_longpoll_zone_watch_acknowledge_slot(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint32_t slot);
+ngx_int_t ngx_http_longpoll_zone_watch_end_slot(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint32_t slot, ngx_http_longpoll_zone_walk_t *walk,
+    uint64_t now, ngx_uint_t *steps);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_WATCH_H_INCLUDED_ */

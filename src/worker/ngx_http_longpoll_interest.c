@@ -26,7 +26,7 @@
 void
 ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_waiter_t *w, ngx_uint_t n,
-    ngx_http_longpoll_client_t *client, const uint32_t *slots)
+    ngx_http_longpoll_client_t *client, const uint32_t *slots, uint64_t since)
 {
     ngx_uint_t                     i, worker;
     ngx_http_longpoll_wait_cat_t  *cat;
@@ -42,6 +42,10 @@ ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < n; i++) {
         cat = w->links[i].cat;
         cat->slot = slots[i];
+
+        if (cat->since == 0) {
+            cat->since = since;
+        }
 
         /*
          * Every read that found no slot has added 1 to the worker's count.  A
@@ -67,7 +71,7 @@ ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
 void
 ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n,
-    ngx_http_longpoll_client_t *client, const uint32_t *slots)
+    ngx_http_longpoll_client_t *client, const uint32_t *slots, uint64_t since)
 {
     uint64_t    now;
     ngx_uint_t  i, worker;
@@ -83,7 +87,7 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
         } else if (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) == NULL)
         {
             ngx_http_longpoll_zone_watch_end(z, worker, cats[i].hash, slots[i],
-                                             now);
+                                             since, now);
         }
     }
 
@@ -94,14 +98,27 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
 
 
 void
+ngx_http_longpoll_interest_wake(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
+    cat->woken = ngx_http_longpoll_zone_watch_since(z);
+}
+
+
+void
 ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
-    const uint64_t hash[2])
+    const uint64_t hash[2], ngx_http_longpoll_wait_cat_t *cat)
 {
     ngx_uint_t  worker;
 
     if (ngx_http_longpoll_zone_has_pending(z)) {
         worker = ngx_http_longpoll_notify_worker();
-        ngx_http_longpoll_zone_watch_acknowledge(z, worker, hash);
+        ngx_http_longpoll_zone_watch_acknowledge(z, worker, hash,
+                                                 cat ? cat->since : 0);
+    }
+
+    if (cat) {
+        cat->since = ngx_max(cat->since, cat->woken);
     }
 }
 
@@ -127,9 +144,12 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
 
     if (cat->slotless) {
         ngx_http_longpoll_zone_watch_count_slotless(wait->data, worker, -1);
+        ngx_http_longpoll_interest_acknowledge(wait->data, cat->hash, cat);
         return;
     }
 
     ngx_http_longpoll_zone_watch_end(wait->data, worker, cat->hash, cat->slot,
-                              ngx_http_longpoll_zone_clock_now(wait->data));
+                                     cat->since,
+                                     ngx_http_longpoll_zone_clock_now(
+                                                                 wait->data));
 }

@@ -20,23 +20,30 @@
 
 /*
  * The waiter w is parked, for n categories and, if client is not NULL, behind
- * these for a client; slots is what the read has registered.
+ * these for a client; slots and since are what the read has registered.
  */
 void ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_waiter_t *w, ngx_uint_t n,
-    ngx_http_longpoll_client_t *client, const uint32_t *slots);
+    ngx_http_longpoll_client_t *client, const uint32_t *slots, uint64_t since);
 
 /* the same was registered, but nothing is parked for it */
 void ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n,
-    ngx_http_longpoll_client_t *client, const uint32_t *slots);
+    ngx_http_longpoll_client_t *client, const uint32_t *slots, uint64_t since);
+
+/*
+ * The waiters of a category are going to be woken.  Those that wait for it
+ * afterwards have been given all that is there now.
+ */
+void ngx_http_longpoll_interest_wake(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_wait_cat_t *cat);
 
 /*
  * With delete_on_read a message stays until each worker that was woken for it
- * has acknowledged it.
+ * has acknowledged it.  cat is NULL if nobody waits for the category.
  */
 void ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
-    const uint64_t hash[2]);
+    const uint64_t hash[2], ngx_http_longpoll_wait_cat_t *cat);
 
 /* wait->empty: nobody waits for the category any more */
 void ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,

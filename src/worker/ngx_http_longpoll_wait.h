@@ -66,6 +66,10 @@ struct ngx_http_longpoll_wait_cat_s {
     unsigned                          slotless:1;
     unsigned                          client:1; /* hash is a client's UUID */
     uint32_t                          slot;     /* or the client's number */
+    uint64_t                          since;    /* no message up to this id is
+                                                   pending; 0: not known */
+    uint64_t                          woken;    /* what since becomes once all
+                                                   have been woken */
 };
 
 

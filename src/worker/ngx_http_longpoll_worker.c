@@ -183,6 +183,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
             cat = ngx_http_longpoll_wait_find(wait, hashes[i]);
 
             if (cat) {
+                ngx_http_longpoll_interest_wake(z, cat);
                 ngx_http_longpoll_wait_wake(wait, cat);
 
             } else {
@@ -191,7 +192,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
                  * for this worker (delete_on_read) must not stay for that.
                  */
 
-                ngx_http_longpoll_interest_acknowledge(z, hashes[i]);
+                ngx_http_longpoll_interest_acknowledge(z, hashes[i], NULL);
             }
         }
     }
@@ -217,7 +218,7 @@ ngx_http_longpoll_worker_woken(ngx_http_longpoll_wait_t *wait,
 {
     ngx_http_longpoll_worker_handlers->woken();
 
-    ngx_http_longpoll_interest_acknowledge(wait->data, cat->hash);
+    ngx_http_longpoll_interest_acknowledge(wait->data, cat->hash, cat);
 }
 
 

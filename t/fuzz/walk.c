@@ -345,11 +345,12 @@ walk_call(fuzz_bytes_t *b)
 
     case 1:
         ngx_http_longpoll_zone_watch_end(&walk_zone, worker, cat->hash,
-                                         fuzz_take(b, 1) % 16, walk_now);
+                                         fuzz_take(b, 1) % 16, 0, walk_now);
         return;
 
     case 2:
-        ngx_http_longpoll_zone_watch_acknowledge(&walk_zone, worker, cat->hash);
+        ngx_http_longpoll_zone_watch_acknowledge(&walk_zone, worker, cat->hash,
+                                                 0);
         return;
 
     case 3:

@@ -130,6 +130,7 @@ model_begin(model_op_t *op)
 void
 model_call(model_op_t *op)
 {
+    uint64_t                   since;
     ngx_str_t                  key;
     ngx_uint_t                 number;
     model_cat_t               *c;
@@ -164,6 +165,7 @@ model_call(model_op_t *op)
 
     case MODEL_UNWATCH:
         ngx_http_longpoll_zone_watch_end(z, number, c->cat.hash, op->slot,
+                                         c->interest[op->worker].since,
                                          op->now);
         break;
 
@@ -172,7 +174,10 @@ model_call(model_op_t *op)
         break;
 
     case MODEL_ACKNOWLEDGE:
-        ngx_http_longpoll_zone_watch_acknowledge(z, number, c->cat.hash);
+        since = op->worker == MODEL_NOBODY
+                ? 0 : c->interest[op->worker].since;
+        ngx_http_longpoll_zone_watch_acknowledge(z, number, c->cat.hash,
+                                                 since);
         break;
 
     case MODEL_DIRTY:

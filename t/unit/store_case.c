@@ -30,6 +30,7 @@ static void case_torn(void *data);
 static void case_ticks(void *data);
 static void case_bound(void *data);
 static void case_huge(void *data);
+static void case_walks(void *data);
 static void case_views(void *data);
 static void case_batches(void *data);
 static void case_questions(void *data);
@@ -717,6 +718,100 @@ case_bound(void *data)
 }
 
 
+/*
+ * A category of 70,000 messages.  A hold that walked over all of them would
+ * follow more links than the debug build allows.
+ */
+
+static void
+case_walks(void *data)
+{
+    size_t                         cost;
+    uint64_t                       wake;
+    uint32_t                       slot;
+    ngx_uint_t                     i, n;
+    ngx_http_longpoll_cat_t        cat;
+    ngx_http_longpoll_msg_t       *msgs;
+    ngx_http_longpoll_read_t       rd;
+    ngx_http_longpoll_zone_conf_t  conf;
+
+    ngx_memzero(&conf, sizeof(conf));
+    conf.buffer = 100000;
+    conf.delete_on_read = 1;
+
+    unit_random_state = unit_seed;
+    model_world(unit_seed, MODEL_PLAIN, 8 << 20, 3, &conf);
+
+    msgs = calloc(1000, sizeof(ngx_http_longpoll_msg_t));
+    cat = m.cats[0].cat;
+
+    for (i = 0; i < 70; i++, m.now++) {
+
+        for (n = 0; n < 1000; n++) {
+            msgs[n].cat = 0;
+            msgs[n].data.data = (u_char *) "1";
+            msgs[n].data.len = 1;
+        }
+
+        unit_must(ngx_http_longpoll_zone_publish(&m.zone, &cat, msgs, 1000,
+                                                 NULL, m.now, &wake)
+                  == NGX_OK, "a publish fails");
+    }
+
+    unit_must(m.sh->list.count == 70000, "not 70,000");
+
+    /* a poll from now on waits */
+
+    ngx_memzero(&rd, sizeof(rd));
+    cost = 100;
+    rd.mode = NGX_HTTP_LONGPOLL_READ_PARK;
+    rd.cats = &cat;
+    rd.ncats = 1;
+    rd.costs = &cost;
+    rd.slots = &slot;
+    rd.limit = 100;
+    rd.cursor.fresh = 1;
+    rd.cursor.now = 1;
+
+    unit_must(ngx_http_longpoll_zone_read(&m.zone, &rd, m.now) == NGX_AGAIN,
+              "it finds something");
+
+    ngx_http_longpoll_zone_watch_acknowledge(&m.zone, 0, cat.hash, 0);
+    ngx_http_longpoll_zone_watch_end(&m.zone, 0, cat.hash, slot, 0, m.now);
+
+    (void) ngx_http_longpoll_zone_read(&m.zone, &rd, m.now);
+    ngx_http_longpoll_zone_tick_reap(&m.zone, 0, m.now);
+
+    unit_must(m.zone.cats.slots[slot].waiting == 0, "it still waits");
+
+    /* one in the middle is searched and taken, by a UUID that is not there */
+
+    rd.mode = NGX_HTTP_LONGPOLL_READ_LAST;
+    ngx_memzero(&rd.cursor, sizeof(rd.cursor));
+    rd.cursor.fresh = 1;
+    rd.cursor.named = 1;
+    rd.cursor.since = ngx_http_longpoll_id_ms(msgs[0].id) - 35;
+    rd.cursor.id = ngx_http_longpoll_id(rd.cursor.since, 0) - 1;
+    rd.cursor.uuid.high = 1;
+
+    unit_must(ngx_http_longpoll_zone_read(&m.zone, &rd, m.now) == NGX_OK
+              && rd.nmsgs, "nothing is found in the middle");
+
+    /* all of it is asked for */
+
+    rd.limit = (size_t) -1;
+    ngx_memzero(&rd.cursor, sizeof(rd.cursor));
+    rd.cursor.fresh = 1;
+    rd.cursor.beginning = 1;
+
+    unit_must(ngx_http_longpoll_zone_read(&m.zone, &rd, m.now) == NGX_OK,
+              "nothing is found");
+
+    free(msgs);
+    model_end();
+}
+
+
 /* the length of a message's data is stored in 32 bits */
 
 static void
@@ -989,6 +1084,7 @@ const unit_case_t  store_cases[] = {
     { "also when they are killed", case_long_kills },
     { "a large publish drops no more than a thousand messages in a hold",
       case_bound },
+    { "no hold walks over a category of 70,000 messages", case_walks },
     { "data of 4 GB is refused, also by a zone of 64 GB", case_huge },
     { "a category whose slot is needed is evicted as a whole", case_evict },
     { "an answer that is copied outside the lock is whole", case_torn },

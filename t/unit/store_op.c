@@ -147,7 +147,8 @@ model_any_call(void *data)
         break;
 
     case 1:
-        ngx_http_longpoll_zone_watch_acknowledge(&m.zone, m.workers[0], hash);
+        ngx_http_longpoll_zone_watch_acknowledge(&m.zone, m.workers[0], hash,
+                                                 0);
         break;
 
     default:
