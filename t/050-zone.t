@@ -435,10 +435,10 @@ is(status()->{expired} + status()->{evicted}, 0,
 
 === TEST 17: delete_on_read sends an event to all polls that wait for it
 --- http_config
-    longpoll_zone zone=all:1m delete_on_read=on;
+    longpoll_zone zone=each:1m delete_on_read=on;
 --- config
-    location = /events  { longpoll_subscribe all; }
-    location = /publish { longpoll_publish   all; }
+    location = /events  { longpoll_subscribe each; }
+    location = /publish { longpoll_publish   each; }
 --- scenario
 my $cat = category();
 my @p = map { poll(category => $cat) } 1 .. 10;

@@ -368,12 +368,12 @@ ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
     ms = ngx_http_longpoll_id_ms(id);
     n = rd->nmsgs;
 
-    while (n && ngx_http_longpoll_id_ms(msgs[n - 1].id) == ms) {
-        n--;
+    if (ngx_http_longpoll_id_ms(msgs[0].id) == ms) {
+        return 0;
     }
 
-    if (n == 0) {
-        return 0;
+    while (ngx_http_longpoll_id_ms(msgs[n - 1].id) == ms) {
+        n--;
     }
 
     rd->nmsgs = n;

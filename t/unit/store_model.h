@@ -45,6 +45,7 @@
 #include <ngx_http_longpoll_zone_delete.h>
 #include <ngx_http_longpoll_zone_publish.h>
 #include <ngx_http_longpoll_zone_read.h>
+#include <ngx_http_longpoll_zone_reader.h>
 #include <ngx_http_longpoll_zone_adopt.h>
 #include <ngx_http_longpoll_zone_disk.h>
 #include <ngx_http_longpoll_zone_epoch.h>

@@ -224,6 +224,10 @@ model_cut(model_op_t *op, model_msg_t **found, ngx_uint_t n, uint64_t limit)
 
     bytes = 0;
 
+    if (m.conf.delete_on_read) {
+        limit = ngx_min(limit, NGX_HTTP_LONGPOLL_ZONE_TAKE_BYTES);
+    }
+
     for (i = 0; i < n; i = j) {
         more = 0;
 
@@ -233,7 +237,12 @@ model_cut(model_op_t *op, model_msg_t **found, ngx_uint_t n, uint64_t limit)
             more += op->costs[m.cats[found[j]->cat].index] + found[j]->len;
         }
 
-        if (i && bytes + more > limit) {
+        /* what is found and copied in one hold has a limit of its own */
+
+        if (i && (bytes + more > limit
+                  || ((m.conf.delete_on_read || limit == 262144)
+                      && j > NGX_HTTP_LONGPOLL_ZONE_TAKE)))
+        {
             break;
         }
 
