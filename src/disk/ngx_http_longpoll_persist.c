@@ -32,7 +32,7 @@
 
 #include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_file.h"
-#include "ngx_http_longpoll_gone.h"
+#include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_disk.h"
 #include "ngx_http_longpoll_zone_epoch.h"
@@ -1755,7 +1755,7 @@ ngx_http_longpoll_persist_wait(ngx_http_request_t *r,
     /* a subrequest and a post action have no client of their own */
 
     if (r == r->main && !r->post_action
-        && ngx_http_longpoll_gone_watch(r,
+        && ngx_http_longpoll_disconnect_watch(r,
                                       ngx_http_longpoll_persist_client_handler)
            != NGX_OK)
     {
@@ -1835,7 +1835,7 @@ ngx_http_longpoll_persist_waiting(ngx_http_longpoll_writer_t *writer,
 static void
 ngx_http_longpoll_persist_client_handler(ngx_http_request_t *r)
 {
-    ngx_http_longpoll_gone_test(r, ngx_http_longpoll_persist_cleanup);
+    ngx_http_longpoll_disconnect_test(r, ngx_http_longpoll_persist_cleanup);
 }
 
 
@@ -1889,7 +1889,7 @@ ngx_http_longpoll_persist_decide(ngx_http_longpoll_writer_t *writer)
         c = r->connection;
 
         if (r == r->main) {
-            ngx_http_longpoll_gone_unwatch(r);
+            ngx_http_longpoll_disconnect_unwatch(r);
         }
 
         ngx_http_set_log_request(c->log, r);

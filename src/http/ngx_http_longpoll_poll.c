@@ -18,7 +18,7 @@
  *   NEW     the handler runs.  One hold of the zone's lock either reads or
  *           registers the interest; so no message can come in between.
  *   PARKED  the waiter stands in the queues of wait.  The request has nothing
- *           but its memory.  Its client is watched (gone).
+ *           but its memory.  Its client is watched (disconnect).
  *   LEFT    once, for whatever reason, by ngx_http_longpoll_wait_leave().  The
  *           waiter leaves before the answer is sent, since an answer may end
  *           other requests, and before the request is finalized, since that may
@@ -31,7 +31,7 @@
 
 #include "ngx_http_longpoll_poll.h"
 #include "ngx_http_longpoll_deliver.h"
-#include "ngx_http_longpoll_gone.h"
+#include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_persist.h"
@@ -172,7 +172,8 @@ ngx_http_longpoll_poll(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
                                     ctx->client, reading.slots,
                                     reading.rd.since);
 
-    if (ngx_http_longpoll_gone_watch(r, ngx_http_longpoll_poll_client_handler)
+    if (ngx_http_longpoll_disconnect_watch(r,
+                                         ngx_http_longpoll_poll_client_handler)
         != NGX_OK)
     {
         ngx_http_longpoll_poll_leave(poll);
@@ -273,7 +274,7 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
 static void
 ngx_http_longpoll_poll_client_handler(ngx_http_request_t *r)
 {
-    ngx_http_longpoll_gone_test(r, ngx_http_longpoll_poll_cleanup);
+    ngx_http_longpoll_disconnect_test(r, ngx_http_longpoll_poll_cleanup);
 }
 
 
@@ -392,5 +393,5 @@ ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll)
     ngx_http_longpoll_zone_count_waiting(poll->ctx->zone,
                                          ngx_http_longpoll_notify_worker(), -1);
 
-    ngx_http_longpoll_gone_unwatch(r);
+    ngx_http_longpoll_disconnect_unwatch(r);
 }

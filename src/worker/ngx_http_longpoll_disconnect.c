@@ -1,9 +1,9 @@
 
 /*
- * ngx_http_longpoll_gone.c: notices that the client of a waiting request has
- * left.
+ * ngx_http_longpoll_disconnect.c: notices that the client of a waiting request
+ * has left.
  *
- *     event on the connection ──▶ handler ──▶ gone_test ──▶ leave ──▶ 499
+ *     event on the connection ──▶ handler ──▶ disconnect_test ──▶ leave ──▶ 499
  *                                                 │
  *                                                 └──▶ the client is there
  *
@@ -19,14 +19,14 @@
  */
 
 
-#include "ngx_http_longpoll_gone.h"
+#include "ngx_http_longpoll_disconnect.h"
 
 
-static ngx_uint_t ngx_http_longpoll_gone_left(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_longpoll_disconnect_left(ngx_http_request_t *r);
 
 
 ngx_int_t
-ngx_http_longpoll_gone_watch(ngx_http_request_t *r,
+ngx_http_longpoll_disconnect_watch(ngx_http_request_t *r,
     ngx_http_event_handler_pt handler)
 {
     ngx_connection_t  *c;
@@ -60,7 +60,7 @@ ngx_http_longpoll_gone_watch(ngx_http_request_t *r,
 
 
 void
-ngx_http_longpoll_gone_unwatch(ngx_http_request_t *r)
+ngx_http_longpoll_disconnect_unwatch(ngx_http_request_t *r)
 {
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
@@ -68,7 +68,8 @@ ngx_http_longpoll_gone_unwatch(ngx_http_request_t *r)
 
 
 void
-ngx_http_longpoll_gone_test(ngx_http_request_t *r, ngx_http_cleanup_pt leave)
+ngx_http_longpoll_disconnect_test(ngx_http_request_t *r,
+    ngx_http_cleanup_pt leave)
 {
     ngx_event_t         *rev;
     ngx_connection_t    *c;
@@ -77,7 +78,7 @@ ngx_http_longpoll_gone_test(ngx_http_request_t *r, ngx_http_cleanup_pt leave)
     c = r->connection;
     rev = c->read;
 
-    if (!ngx_http_longpoll_gone_left(r)) {
+    if (!ngx_http_longpoll_disconnect_left(r)) {
 
         /* what has come is the next request, which is read later */
 
@@ -112,7 +113,7 @@ ngx_http_longpoll_gone_test(ngx_http_request_t *r, ngx_http_cleanup_pt leave)
 
 
 static ngx_uint_t
-ngx_http_longpoll_gone_left(ngx_http_request_t *r)
+ngx_http_longpoll_disconnect_left(ngx_http_request_t *r)
 {
     u_char             buf[1];
     ssize_t            n;
