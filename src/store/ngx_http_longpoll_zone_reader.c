@@ -32,7 +32,8 @@ static ngx_int_t ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
 static ngx_http_longpoll_zone_iter_t *ngx_http_longpoll_zone_next(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader);
 static ngx_uint_t ngx_http_longpoll_zone_full(
-    ngx_http_longpoll_zone_reader_t *reader, uint64_t id, uint64_t bytes);
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t whole, uint64_t id,
+    uint64_t bytes);
 static ngx_inline ngx_uint_t ngx_http_longpoll_zone_whole(
     ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_add(ngx_http_longpoll_zone_t *z,
@@ -93,7 +94,7 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
         msg = ngx_http_longpoll_zone_msg(z, it->next);
         bytes = it->cost + msg->data_len;
 
-        if (ngx_http_longpoll_zone_full(reader, msg->id, bytes)) {
+        if (ngx_http_longpoll_zone_full(reader, whole, msg->id, bytes)) {
             break;
         }
 
@@ -114,7 +115,7 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
             return NGX_BUSY;
         }
 
-        *steps -= ngx_min(*steps, 1);
+        *steps -= (*steps != 0);
 
         reader->bytes += bytes;
         ngx_http_longpoll_zone_add(z, reader, it, msg);
@@ -334,7 +335,7 @@ ngx_http_longpoll_zone_next(ngx_http_longpoll_zone_t *z,
 
 static ngx_uint_t
 ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
-    uint64_t id, uint64_t bytes)
+    ngx_uint_t whole, uint64_t id, uint64_t bytes)
 {
     size_t                     limit, max;
     uint64_t                   ms;
@@ -350,7 +351,7 @@ ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
 
     limit = rd->limit;
 
-    if (ngx_http_longpoll_zone_whole(reader)) {
+    if (whole) {
         max = reader->take ? NGX_HTTP_LONGPOLL_ZONE_TAKE_BYTES
                            : NGX_HTTP_LONGPOLL_ZONE_SLICE;
         limit = ngx_min(limit, max);
