@@ -212,11 +212,14 @@ typedef struct {
                                                    zone: to be reaped, which
                                                    clears it without the lock */
     uint64_t                         slotless;  /* interests without a slot */
+    uint64_t                         spread;    /* it had some: old messages of
+                                                   any category may be pending
+                                                   for it */
 
     /* set by any process, taken by the worker */
     ngx_atomic_t                     wake_all;  /* it reads for all its polls */
 
-    uint64_t                         padding[3];    /* to one cache line */
+    uint64_t                         padding[2];    /* to one cache line */
 } ngx_http_longpoll_worker_sh_t;
 
 

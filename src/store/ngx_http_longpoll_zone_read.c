@@ -407,17 +407,17 @@ ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
         return;
     }
 
-    rd->since = ngx_http_longpoll_zone_watch_since(z);
+    rd->since = 0;
+
+    if (rd->worker != NGX_HTTP_LONGPOLL_NO_WORKER
+        && !z->sh->workers[rd->worker].spread)
+    {
+        rd->since = ngx_http_longpoll_zone_watch_since(z);
+    }
 
     for (i = 0; i < rd->ncats; i++) {
         rd->slots[i] = ngx_http_longpoll_zone_watch(z, rd->worker,
                                                     &rd->cats[i], reader->now);
-
-        if (ngx_http_longpoll_zone_watch_is_pending(z, rd->worker,
-                                                    rd->slots[i]))
-        {
-            rd->since = 0;
-        }
     }
 
     if (reader->source->wait) {

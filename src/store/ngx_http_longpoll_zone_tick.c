@@ -133,6 +133,11 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_lock(z);
 
+        /* no message becomes pending in a slot that has been passed */
+
+        ngx_http_longpoll_put(z->sh->slotless, z->sh->slotless
+                              & ~ngx_http_longpoll_zone_bit(worker));
+
         while (steps && n < z->sh->cats.fresh) {
 
             /* a message may be pending for a slotless interest, too */
@@ -154,9 +159,8 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
         if (!more) {
             ngx_http_longpoll_put(w->waiting, 0);
             ngx_http_longpoll_put(w->slotless, 0);
+            ngx_http_longpoll_put(w->spread, 0);
             ngx_http_longpoll_put(w->wake_all, 0);
-            ngx_http_longpoll_put(z->sh->slotless, z->sh->slotless
-                                  & ~ngx_http_longpoll_zone_bit(worker));
         }
 
         ngx_http_longpoll_zone_unlock(z);

@@ -77,6 +77,7 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
     }
 
     if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        ngx_http_longpoll_put(sh->workers[worker].spread, 1);
         ngx_http_longpoll_put(sh->workers[worker].slotless,
                               sh->workers[worker].slotless + 1);
         ngx_http_longpoll_put(sh->slotless, sh->slotless | bit);
@@ -319,26 +320,6 @@ ngx_http_longpoll_zone_watch_walk(ngx_http_longpoll_zone_t *z,
     walk->ref = 0;
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_longpoll_zone_watch_is_pending(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint32_t slot)
-{
-    ngx_http_longpoll_msg_sh_t  *msg;
-
-    if (!z->sh->has_pending || worker == NGX_HTTP_LONGPOLL_NO_WORKER
-        || slot == NGX_HTTP_LONGPOLL_CAT_NONE || z->cats.slots[slot].first == 0)
-    {
-        return 0;
-    }
-
-    msg = ngx_http_longpoll_zone_msg(z, z->cats.slots[slot].first);
-
-    return (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)
-           && (*ngx_http_longpoll_zone_pending(msg)
-               & ngx_http_longpoll_zone_bit(worker));
 }
 
 

@@ -90,14 +90,6 @@ uint32_t ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z,
 uint64_t ngx_http_longpoll_zone_watch_interested(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t first);
 
-/*
- * Whether the category's first message is pending for the worker.  So it may be
- * where the worker had a slotless interest when the message came, also in
- * another category.
- */
-ngx_uint_t ngx_http_longpoll_zone_watch_is_pending(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint32_t slot);
-
 /* marks the category dirty for these workers, and returns them */
 uint64_t ngx_http_longpoll_zone_watch_mark(ngx_http_longpoll_zone_t *z,
     uint32_t slot, uint64_t first);
