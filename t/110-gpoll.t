@@ -461,9 +461,10 @@ is($c->request('GET', "/poll?client-id=$id")->response->body, 'z',
 $c = connection();
 $c->send("GET /poll?client-id=$id HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
 $c->{expect} = ['GET'];
-$r = $c->response;
-is($r->status, 400, 'a body that is still to come');
-is($r->header('Content-Type'), 'text/plain; charset=utf-8', 'type');
+publish('all', '"w"');
+$c->send('GET / H/1');
+is($c->response->body, 'w', 'a body in a packet of its own is thrown away');
+is($c->request('GET', '/pid')->response->status, 200, 'and not run');
 
 
 
