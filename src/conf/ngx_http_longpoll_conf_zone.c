@@ -42,7 +42,7 @@ typedef struct {
 
 static char *ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone);
-static ngx_uint_t ngx_http_longpoll_conf_zone_again(ngx_str_t *value,
+static ngx_uint_t ngx_http_longpoll_conf_zone_twice(ngx_str_t *value,
     ngx_uint_t n);
 static char *ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value);
@@ -147,7 +147,7 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_http_longpoll_conf_zone_again(value, i)) {
+        if (ngx_http_longpoll_conf_zone_twice(value, i)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "duplicate parameter \"%V\"", &value[i]);
             return NGX_CONF_ERROR;
@@ -207,7 +207,7 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
 /* whether an earlier argument is the same parameter */
 
 static ngx_uint_t
-ngx_http_longpoll_conf_zone_again(ngx_str_t *value, ngx_uint_t n)
+ngx_http_longpoll_conf_zone_twice(ngx_str_t *value, ngx_uint_t n)
 {
     u_char      *p;
     ngx_uint_t   i;

@@ -23,7 +23,7 @@
 
 
 static ngx_int_t ngx_http_longpoll_subscribe_later(ngx_http_request_t *r);
-static void ngx_http_longpoll_subscribe_again(ngx_http_request_t *r);
+static void ngx_http_longpoll_subscribe_retry(ngx_http_request_t *r);
 static ngx_msec_t ngx_http_longpoll_subscribe_age(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
@@ -88,7 +88,7 @@ static ngx_int_t
 ngx_http_longpoll_subscribe_later(ngx_http_request_t *r)
 {
     r->main->count++;
-    r->write_event_handler = ngx_http_longpoll_subscribe_again;
+    r->write_event_handler = ngx_http_longpoll_subscribe_retry;
 
     ngx_post_event(r->connection->write, &ngx_posted_next_events);
 
@@ -97,7 +97,7 @@ ngx_http_longpoll_subscribe_later(ngx_http_request_t *r)
 
 
 static void
-ngx_http_longpoll_subscribe_again(ngx_http_request_t *r)
+ngx_http_longpoll_subscribe_retry(ngx_http_request_t *r)
 {
     r->write_event_handler = ngx_http_request_empty_handler;
 

@@ -30,7 +30,7 @@
 
 #define NGX_HTTP_LONGPOLL_WAIT_SLICE    64      /* waiters */
 #define NGX_HTTP_LONGPOLL_WAIT_BUCKETS  256     /* at first */
-#define NGX_HTTP_LONGPOLL_WAIT_SPARE    16      /* periods with nobody */
+#define NGX_HTTP_LONGPOLL_WAIT_IDLE     16      /* periods with nobody */
 
 /*
  * While a waiter is woken, the memory of the next ones is prefetched.  Without
@@ -178,7 +178,7 @@ ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
     w->state = NGX_HTTP_LONGPOLL_WAIT_PARKED;
 
     if (ngx_queue_empty(&period->waiters)) {
-        wait->nspare--;
+        wait->nidle--;
     }
 
     w->deadline = ngx_current_msec + msec;
@@ -225,7 +225,7 @@ ngx_http_longpoll_wait_period(ngx_http_longpoll_wait_t *wait, ngx_msec_t msec)
 
     period->node.key = msec;
     ngx_rbtree_insert(&wait->periods, &period->node);
-    wait->nspare++;
+    wait->nidle++;
 
     return period;
 }
@@ -277,10 +277,10 @@ ngx_http_longpoll_wait_period_free(ngx_http_longpoll_period_t *period)
     }
 
     ngx_rbtree_delete(&wait->periods, &period->node);
-    wait->nspare--;
+    wait->nidle--;
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, wait->slice.log, 0,
-                   "longpoll period freed, %ui are spare", wait->nspare);
+                   "longpoll period freed, %ui are idle", wait->nidle);
 
     ngx_free(period);
 }
@@ -332,7 +332,7 @@ ngx_http_longpoll_wait_leave(ngx_http_longpoll_waiter_t *w)
     if (ngx_queue_empty(q)) {
         period = ngx_queue_data(q, ngx_http_longpoll_period_t, waiters);
 
-        if (++w->wait->nspare > NGX_HTTP_LONGPOLL_WAIT_SPARE
+        if (++w->wait->nidle > NGX_HTTP_LONGPOLL_WAIT_IDLE
             && !period->expiring)
         {
             ngx_http_longpoll_wait_period_free(period);

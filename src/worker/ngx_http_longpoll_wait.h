@@ -112,7 +112,7 @@ struct ngx_http_longpoll_wait_s {
 
     ngx_rbtree_t                      periods;
     ngx_rbtree_node_t                 sentinel;
-    ngx_uint_t                        nspare;       /* periods with nobody */
+    ngx_uint_t                        nidle;        /* periods with nobody */
     ngx_uint_t                        parked;
 
     /* categories with waiters to wake: a list, and the event that wakes them */
