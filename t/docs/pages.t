@@ -53,7 +53,7 @@ for (
     [$directives, 'Default:  longpoll_max_timeout 120s;',
      'Default:  longpoll_max_timeout 110s;',
      qr/longpoll_max_timeout: its Default is 'longpoll_max_timeout 120s;'$/],
-    [$conf, '1024 * 1024', '512 * 1024',
+    [$conf, 'max_response_size, 1024 * 1024', 'max_response_size, 512 * 1024',
      qr/its Default is 'longpoll_max_response_size 0\.5m;'$/],
     [$directives, "Default:  -\nContext:  location\n", "Context:  location\n",
      qr/longpoll_status: no Syntax, Default, Context$/],

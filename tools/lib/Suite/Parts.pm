@@ -57,7 +57,7 @@ my @parts = (
     { name => 'user', does => 'a few of t/*.t, by a user who is not root',
       needs => 'build test', at_once => 3, way => 'user',
       files => [map { "t/$_.t" } qw( 000-sanity 060-workers 110-persist
-                                     persist/life persist/load )] },
+                                     persist/restart persist/load )] },
 
     { name => 'docs', does => 't/docs/*.t, what the pages show is run',
       needs => 'build test docs', files => [qw( t/docs/*.t )], at_once => 3,
