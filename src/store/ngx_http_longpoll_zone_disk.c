@@ -400,6 +400,7 @@ static void
 ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake)
 {
+    ngx_uint_t                   few;
     ngx_http_longpoll_cat_sh_t  *cat;
 
     cat = &z->cats.slots[msg->slot];
@@ -419,8 +420,12 @@ ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
                                       msg->id, msg->newer);
 
-    *steps -= ngx_min(*steps, 1);
-    (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, steps);
+    /* the rest of a publish is trimmed, too, when there is no step left */
+
+    few = NGX_HTTP_LONGPOLL_ZONE_FEW;
+    (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, &few);
+
+    *steps -= ngx_min(*steps, 1 + NGX_HTTP_LONGPOLL_ZONE_FEW - few);
 }
 
 
