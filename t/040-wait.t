@@ -708,8 +708,7 @@ is(status()->{disconnected} - $before, 100, 'each was given up');
 
 # how many time-outs are kept for the next poll, only a debug build says
 
-like(wait_log('error.log', 'longpoll period freed'), qr/freed, 16 are idle/,
-     'their queues and timers are gone') if with_debug();
+wait_log('error.log', 'longpoll period freed, 16 are idle') if with_debug();
 
 my $p = poll(category => $cat, timeout => 1000);
 

@@ -67,6 +67,7 @@ in_one_turn {
 };
 
 wait_log('error.log', 'delaying request');
+tick();
 publish($cat, 2);
 
 is_deeply([$p->answer->data], [2], 'and nothing from before it came');
@@ -136,6 +137,7 @@ my @p = ((map { poll({ uri => '/asked' }, timeout => 1, category => $_) }
 my @questions = map { $backend->request } @p;
 my $began = time;
 
+tick();
 publish($full, 1);
 wait_until { time > $began + 1 } 'their time is over';
 
@@ -167,16 +169,16 @@ my $began = time;
 
 wait_until { time > $began + 1 } 'half of its time is over';
 
-my $late = poll(timeout => 2, category => category('late'));
+my $next = poll(timeout => 2, category => category('next'));
 
 wait_waiting(1);
 $question->answer(204);
 wait_waiting(2);
 
-is($_->answer->kind, 'timeout', 'a time-out') for $held, $late;
-wait_log('access.log', qr/=late/);
+is($_->answer->kind, 'timeout', 'a time-out') for $held, $next;
+wait_log('access.log', qr/=next/);
 
 open my $in, '<', "$Test::Nginx::Util::LogDir/access.log" or die $!;
-my @order = map { /=(late|held)/ ? $1 : () } <$in>;
+my @order = map { /=(next|held)/ ? $1 : () } <$in>;
 
-is("@order", 'held late', 'it is over first');
+is("@order", 'held next', 'it is over first');
