@@ -180,11 +180,13 @@ $h2->ping;
 wait_until { given_up() == 8 } 'eight answers are given up';
 $h2->ping;
 
-my @reset = map { $h2->{streams}{$_}{reset} ? 1 : 0 } @streams;
+# All came in one moment, so none has waited longer than another.
 
-is_deeply(\@reset, [(1) x 8, (0) x 4], 'the first eight');
+my @left = grep { !$h2->{streams}{$_}{reset} } @streams;
 
-for my $stream (@streams[8 .. 11]) {
+is(scalar @left, 4, 'as many streams are reset');
+
+for my $stream (@left) {
     $h2->widen($stream, 2_000_000);
     cmp_ok(length $h2->answer($stream)->{body}, '>', 1_000_000, 'whole');
 }
