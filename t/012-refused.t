@@ -23,7 +23,7 @@ close $out or die $!;
 
 package Longpoll::Scenario;
 
-# Puts text at the marks of the block's configuration, and runs nginx -t:
+# Puts text at the marks of the configuration, and runs nginx -t:
 # returns its exit status and its only line of level emerg, without the place.
 
 sub tried {
@@ -88,18 +88,27 @@ sub in_location { ('longpoll_zone zone=other:1m;', $_[0]) }
 
 package main;
 
+add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    $block->set_value(http_config => <<'_EOC_');
+    longpoll_zone zone=events:1m;
+    longpoll_zone zone=once:1m delete_on_read=on;
+    #http;
+_EOC_
+
+    $block->set_value(config => <<'_EOC_');
+    location /tried { #location;
+    }
+_EOC_
+});
+
 no_long_string();
 run_tests();
 
 __DATA__
 
 === TEST 1: longpoll_zone
---- http_config
-    longpoll_zone zone=events:1m;
-    #http;
---- config
-    location /tried { #location;
-    }
 --- scenario
 my $name = 'it must be "zone=name:size" in CONF';
 my $size = 'it must be in bytes, kilobytes or megabytes, such as "1024m" in CONF';
@@ -150,12 +159,6 @@ accepted(\&in_zone, 'zone=a:64k', 'zone=a:64k persist=$dir/open/a durable=on',
 
 
 === TEST 2: persist
---- http_config
-    longpoll_zone zone=events:1m;
-    #http;
---- config
-    location /tried { #location;
-    }
 --- scenario
 my $path = 'it must be the path of a file in CONF';
 my $long = 'a' x 246;
@@ -192,12 +195,6 @@ accepted(\&in_zone, 'zone=a:1m persist=$dir/open/a',
 
 
 === TEST 3: longpoll_category
---- http_config
-    longpoll_zone zone=events:1m;
-    #http;
---- config
-    location /tried { #location;
-    }
 --- scenario
 my $none = '"longpoll_category" must have a category of 1 to 1024 bytes of UTF-8, '
            . 'and none that is longer or not UTF-8 in CONF';
@@ -230,13 +227,6 @@ accepted(\&in_location,
 
 
 === TEST 4: the directives of a location
---- http_config
-    longpoll_zone zone=events:1m;
-    longpoll_zone zone=once:1m delete_on_read=on;
-    #http;
---- config
-    location /tried { #location;
-    }
 --- scenario
 my $protocol = 'it must be "protocol=golongpoll" or "protocol=gpoll" in CONF';
 my $format = 'it must be "format=auto", "format=json" or "format=text" in CONF';
@@ -272,12 +262,6 @@ refused(\&in_location,
 
 
 === TEST 5: a location with two directives that answer requests
---- http_config
-    longpoll_zone zone=events:1m;
-    #http;
---- config
-    location /tried { #location;
-    }
 --- scenario
 my $proxy = 'proxy_pass http://127.0.0.1:1;';
 my $other = sub {

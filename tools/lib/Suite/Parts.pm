@@ -56,8 +56,9 @@ my @parts = (
 
     { name => 'user', does => 'a few of t/*.t, by a user who is not root',
       needs => 'build test', at_once => 3, way => 'user',
-      files => [map { "t/$_.t" } qw( 000-sanity 060-workers 110-persist
-                                     persist/restart persist/load )] },
+      files => [map { "t/$_.t" } qw( 000-sanity 012-refused 060-workers
+                                     110-persist persist/restart
+                                     persist/load )] },
 
     { name => 'docs', does => 't/docs/*.t, what the pages show is run',
       needs => 'build test docs', files => [qw( t/docs/*.t )], at_once => 3,
