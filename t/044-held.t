@@ -38,7 +38,7 @@ _EOC_
             auth_request       /application;
             longpoll_category  $arg_c;
             longpoll_subscribe events protocol=gpoll;
-            longpoll_max_timeout 1s;
+            longpoll_max_timeout 3s;
         }
         location = /application {
             proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
@@ -131,7 +131,7 @@ is_deeply([$p->answer->ids], [$id], 'the event');
 my $backend = backend(1);
 my ($cat, $full) = (category('empty'), category('full'));
 my $id = get('/registered?c=x')->json->{'client-id'};
-my @p = ((map { poll({ uri => '/asked' }, timeout => 1, category => $_) }
+my @p = ((map { poll({ uri => '/asked' }, timeout => 3, category => $_) }
               $cat, $full),
          poll({ uri => '/gpoll' }, c => 'x', 'client-id' => $id, last => 'id'));
 my @questions = map { $backend->request } @p;
@@ -139,9 +139,9 @@ my $began = time;
 
 tick();
 publish($full, 1);
-wait_until { time > $began + 1 } 'their time is over';
+wait_until { time > $began + 3 } 'their time is over';
 
-my $late = poll(timeout => 1, category => category('late'));
+my $late = poll(timeout => 2, category => category('late'));
 
 wait_waiting(1);
 $_->answer(204) for @questions;
@@ -163,13 +163,13 @@ is(join(' ', sort(@order[0 .. 2]), $order[3]), 'empty full id late',
 === TEST 5: a poll that was held back waits for the rest of its time
 --- scenario
 my $backend = backend(1);
-my $held = poll({ uri => '/asked' }, timeout => 2, category => category('held'));
+my $held = poll({ uri => '/asked' }, timeout => 3, category => category('held'));
 my $question = $backend->request;
 my $began = time;
 
-wait_until { time > $began + 1 } 'half of its time is over';
+wait_until { time > $began + 1 } 'a third of its time is over';
 
-my $next = poll(timeout => 2, category => category('next'));
+my $next = poll(timeout => 3, category => category('next'));
 
 wait_waiting(1);
 $question->answer(204);

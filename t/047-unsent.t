@@ -133,7 +133,7 @@ is(given_up(), 0, 'none was given up');
 
 
 
-=== TEST 5: a hundred answers that are asked for at once stay within the limit
+=== TEST 5: forty answers that are asked for at once stay within the limit
 --- http_config eval: $::http
 --- config eval: $::config
 --- scenario
