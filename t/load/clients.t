@@ -113,8 +113,8 @@ sub unread {
     begin();
     $server->publish('much', $mb) for 1 .. 8;
 
-    for my $part ([ '/few', 2, 1 ], [ '/events', 8, 8 ]) {
-        my ($uri, $most, $events) = @$part;
+    for my $part ([ '/few', 1 ], [ '/events', 8 ]) {
+        my ($uri, $events) = @$part;
         my $before = memory($server->workers);
         my $sent = $server->status('events')->{delivered};
         my @c = map { slow("$uri?category=much&timeout=60&since_time=0") }
@@ -126,9 +126,11 @@ sub unread {
 
         my $more = memory($server->workers) - $before;
 
-        cmp_ok($more, '<', $n * $most * 1024,
+        # Equal answers are one, in each of two workers; a read copies events.
+
+        cmp_ok($more, '<', 4 * $events * 1024,
                "$uri: $n answers that nobody reads take $more kB");
-        cmp_ok($more, '>', $n * 1024, 'which is measured')
+        cmp_ok($more, '>', $events * 512, 'which is measured')
             if $uri eq '/events';
     }
 
