@@ -44,6 +44,7 @@ check tools/layout.pl
 check tools/style.pl
 check tools/release.sh check
 check tools/pages.pl
+check perl t/mutants/mutants.t check
 check warnings
 check warnings -DNGX_DEBUG=0 -DNGX_THREADS=0
 check analysis

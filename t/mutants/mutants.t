@@ -2,6 +2,7 @@
 # the tests that the mutant names must fail with it, and pass without it.
 #
 #     T='wake-up journal'     only mutants whose name has one of these words
+#     mutants.t check         only whether each applies, for `make check`
 #
 # Mutants are built in a copy, build/mutants/tree.  A mutant that no longer
 # applies to the sources, or does not compile, is a failure.
@@ -141,7 +142,7 @@ my @mutants = (
       seen => 'plain t/030-subscribe.t' },
 
     { name => 'a request that waits on in its post_action',
-      file => 'gone.c',
+      file => 'disconnect.c',
       from => '            leave(cln->data);', to => '            ;',
       seen => 'plain t/045-post-action.t' },
 
@@ -158,13 +159,14 @@ my @mutants = (
 
     { name => 'the limit of live messages ignored',
       file => 'zone_room.c',
-      from => 'while (sh->log.live + need > ngx_http_longpoll_zone_room_limit(z)) {',
-      to => 'while (sh->log.live + need > sh->log.size) {',
+      from => 'while (sh->log.live + room->need > ngx_http_longpoll_zone_room_limit(z)) {',
+      to => 'while (sh->log.live + room->need > sh->log.size) {',
       seen => 'unit' },
 
     { name => 'a publish that holds the lock to its end',
       file => 'zone_publish.c',
-      from => 'round < ngx_http_longpoll_zone_rounds(z)', to => 'round < 64',
+      from => 'steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;',
+      to => 'steps = (ngx_uint_t) -1;',
       seen => 'unit' },
 
     { name => "a cursor of gpoll's that does not move",
@@ -248,6 +250,13 @@ if (@words) {
     die "no such mutant: @words\n" unless @mutants;
 }
 
+if (@ARGV) {
+    my @stale = map { eval { mutant($root, $_); 1 } ? () : $@ } @mutants;
+
+    print map { "t/mutants/mutants.t: $_" } @stale;
+    exit(@stale ? 1 : 0);
+}
+
 my ($tests, $failed) = (0, 0);
 my %parts = map { $_->{seen} => 1 } @mutants;
 
@@ -294,23 +303,32 @@ sub run {
     return ($? == 0, $said);
 }
 
+# returns the file of a mutant, its text, and the text with the mistake
+
+sub mutant {
+    my ($where, $m) = @_;
+
+    my ($file) = glob "$where/src/*/ngx_http_longpoll_$m->{file}"
+        or die "$m->{name}: there is no $m->{file}\n";
+    my $text = slurp($file);
+    my $mutant = $text;
+    my $n = $mutant =~ s/\Q$m->{from}\E/$m->{to}/g || 0;
+
+    die "$m->{name}: $m->{file} has $n times what is to be changed\n"
+        if $n != 1;
+
+    return ($file, $text, $mutant);
+}
+
 sub mutate {
     my ($m) = @_;
 
-    my ($file) = glob "$root/src/*/ngx_http_longpoll_$m->{file}";
-    $file =~ s{^\Q$root/}{};
-    my $text = slurp("$tree/$file");
+    my ($file, $text, $mutant) = eval { mutant($tree, $m) };
+    return report(0, $m->{name}, $@) unless defined $file;
+
     my $start = time;
-    my $mutant = $text;
-    my $n = () = $mutant =~ /\Q$m->{from}/g;
 
-    if ($n != 1) {
-        return report(0, $m->{name},
-                      "$file has $n times what is to be changed");
-    }
-
-    $mutant =~ s/\Q$m->{from}\E/$m->{to}/;
-    spew("$tree/$file", $mutant);
+    spew($file, $mutant);
 
     my $compiler = `cd $tree && make -s 2>&1`;
 
@@ -334,7 +352,7 @@ sub mutate {
             if defined $first;
     }
 
-    spew("$tree/$file", $text);
+    spew($file, $text);
 }
 
 sub report {
