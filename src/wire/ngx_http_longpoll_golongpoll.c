@@ -29,6 +29,16 @@
 #define ngx_http_longpoll_golongpoll_lit(p, text)                             \
     ngx_cpymem(p, text, sizeof(text) - 1)
 
+/* whether a number has 13 digits, as all ms from 2001 to 2286 have */
+
+#define ngx_http_longpoll_golongpoll_today(n)                                 \
+    ((n) >= 1000000000000ULL && (n) < 10000000000000ULL)
+
+/* two digits of n < 100 */
+
+#define ngx_http_longpoll_golongpoll_pair(p, n)                               \
+    ngx_cpymem(p, &ngx_http_longpoll_golongpoll_pairs[(n) * 2], 2)
+
 /* whether U+2028 or U+2029 begins at p */
 
 #define ngx_http_longpoll_golongpoll_separator(p, last)                       \
@@ -351,7 +361,7 @@ ngx_http_longpoll_golongpoll_digits(uint64_t n)
 {
     size_t  digits;
 
-    if (n >= 1000000000000ULL && n < 10000000000000ULL) {
+    if (ngx_http_longpoll_golongpoll_today(n)) {
         return 13;
     }
 
@@ -367,7 +377,26 @@ static u_char *
 ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n)
 {
     u_char      *dst, buf[NGX_INT64_LEN];
+    uint32_t     high, middle, low;
     ngx_uint_t   pair;
+
+    if (ngx_http_longpoll_golongpoll_today(n)) {
+        high = (uint32_t) (n / 100000000);
+        low = (uint32_t) (n % 100000000);
+
+        *p++ = (u_char) (high / 10000 + '0');
+        high %= 10000;
+        middle = low / 10000;
+        low %= 10000;
+
+        p = ngx_http_longpoll_golongpoll_pair(p, high / 100);
+        p = ngx_http_longpoll_golongpoll_pair(p, high % 100);
+        p = ngx_http_longpoll_golongpoll_pair(p, middle / 100);
+        p = ngx_http_longpoll_golongpoll_pair(p, middle % 100);
+        p = ngx_http_longpoll_golongpoll_pair(p, low / 100);
+
+        return ngx_http_longpoll_golongpoll_pair(p, low % 100);
+    }
 
     dst = buf + NGX_INT64_LEN;
 
