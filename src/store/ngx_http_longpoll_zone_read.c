@@ -409,7 +409,7 @@ ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
 
     rd->since = 0;
 
-    if (rd->worker != NGX_HTTP_LONGPOLL_NO_WORKER
+    if (z->sh->has_pending && rd->worker != NGX_HTTP_LONGPOLL_NO_WORKER
         && !z->sh->workers[rd->worker].spread)
     {
         rd->since = ngx_http_longpoll_zone_watch_since(z);

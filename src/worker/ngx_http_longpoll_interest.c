@@ -101,7 +101,9 @@ void
 ngx_http_longpoll_interest_wake(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_wait_cat_t *cat)
 {
-    cat->woken = ngx_http_longpoll_zone_watch_since(z);
+    if (ngx_http_longpoll_zone_has_pending(z)) {
+        cat->woken = ngx_http_longpoll_zone_watch_since(z);
+    }
 }
 
 
@@ -111,11 +113,13 @@ ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
 {
     ngx_uint_t  worker;
 
-    if (ngx_http_longpoll_zone_has_pending(z)) {
-        worker = ngx_http_longpoll_notify_worker();
-        ngx_http_longpoll_zone_watch_acknowledge(z, worker, hash,
-                                                 cat ? cat->since : 0);
+    if (!ngx_http_longpoll_zone_has_pending(z)) {
+        return;
     }
+
+    worker = ngx_http_longpoll_notify_worker();
+    ngx_http_longpoll_zone_watch_acknowledge(z, worker, hash,
+                                             cat ? cat->since : 0);
 
     if (cat) {
         cat->since = ngx_max(cat->since, cat->woken);
