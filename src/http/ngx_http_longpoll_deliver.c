@@ -31,11 +31,6 @@
 #include "ngx_http_longpoll_zone_clock.h"
 
 
-static ngx_http_longpoll_shared_t *ngx_http_longpoll_deliver_unsent(
-    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx);
-static void ngx_http_longpoll_deliver_key(ngx_http_longpoll_unsent_key_t *key,
-    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
-    ngx_uint_t missed);
 static ngx_uint_t ngx_http_longpoll_deliver_serves(
     ngx_http_longpoll_answer_t *answer, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_cursor_t *cursor, size_t limit);
@@ -98,11 +93,10 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
         }
 
         reading->nmsgs = rd->nmsgs;
-        reading->first = rd->msgs[0].id;
         reading->last = rd->msgs[rd->nmsgs - 1].uuid;
 
         if (ngx_http_longpoll_unsent_answers) {
-            reading->bytes = ngx_http_longpoll_deliver_unsent(reading, ctx);
+            reading->bytes = ngx_http_longpoll_unsent_find(ctx, rd);
 
             if (reading->bytes) {
                 (void) ngx_http_longpoll_zone_read_valid(ctx->zone);
@@ -129,47 +123,10 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
             break;
         }
 
-        ngx_http_longpoll_response_unshare(reading->bytes);
+        ngx_http_longpoll_shared_release(reading->bytes);
     }
 
     return NGX_OK;
-}
-
-
-/* the same answer, if another client has not taken it yet; or NULL */
-
-static ngx_http_longpoll_shared_t *
-ngx_http_longpoll_deliver_unsent(ngx_http_longpoll_reading_t *reading,
-    ngx_http_longpoll_ctx_t *ctx)
-{
-    ngx_http_longpoll_unsent_key_t  key;
-
-    ngx_http_longpoll_deliver_key(&key, reading, ctx, reading->rd.missed);
-
-    return ngx_http_longpoll_unsent_find(&key);
-}
-
-
-static void
-ngx_http_longpoll_deliver_key(ngx_http_longpoll_unsent_key_t *key,
-    ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
-    ngx_uint_t missed)
-{
-    ngx_uint_t  i;
-
-    key->zone = ctx->zone;
-    key->protocol = ctx->protocol;
-    key->set[0] = 0;
-    key->set[1] = 0;
-    key->first = reading->first;
-    key->last = reading->last;
-    key->nmsgs = reading->nmsgs;
-    key->missed = missed;
-
-    for (i = 0; reading->nmsgs > 1 && i < ctx->ncats; i++) {
-        key->set[0] += ctx->cats[i].hash[0];
-        key->set[1] += ctx->cats[i].hash[1];
-    }
 }
 
 
@@ -187,7 +144,6 @@ ngx_http_longpoll_deliver_wake(ngx_http_longpoll_reading_t *reading,
         reading->bytes = answer->bytes;
         reading->bytes->refs++;
         reading->nmsgs = answer->nmsgs;
-        reading->first = answer->first;
         reading->last = answer->last;
 
         return NGX_OK;
@@ -236,7 +192,7 @@ ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
     reading->bytes->refs++;
 
     if (answer->bytes) {
-        ngx_http_longpoll_response_unshare(answer->bytes);
+        ngx_http_longpoll_shared_release(answer->bytes);
 
     } else {
         answer->next = ngx_http_longpoll_deliver_kept;
@@ -257,7 +213,7 @@ ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
 
     answer->from = (ctx->protocol->shared && ctx->ncats == 1
                     && !cursor->beginning) ? cursor->id : (uint64_t) -1;
-    answer->first = reading->first;
+    answer->first = reading->bytes->first;
     answer->last = reading->last;
     answer->nmsgs = reading->nmsgs;
     answer->limit = limit;
@@ -276,7 +232,7 @@ ngx_http_longpoll_deliver_woken(void)
 
     for (answer = ngx_http_longpoll_deliver_kept; answer; answer = answer->next)
     {
-        ngx_http_longpoll_response_unshare(answer->bytes);
+        ngx_http_longpoll_shared_release(answer->bytes);
         answer->bytes = NULL;
     }
 
@@ -311,9 +267,6 @@ static ngx_int_t
 ngx_http_longpoll_deliver_events(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_reading_t *reading)
 {
-    ngx_int_t                       rc;
-    ngx_http_longpoll_unsent_key_t  key;
-
     ctx->result = NGX_HTTP_LONGPOLL_EVENTS;
     ctx->nevents = reading->nmsgs;
     ctx->last = reading->last;
@@ -326,22 +279,7 @@ ngx_http_longpoll_deliver_events(ngx_http_request_t *r,
         ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
     }
 
-    rc = ctx->protocol->send(r, reading->bytes);
-
-    if (rc == NGX_AGAIN
-        || (rc == NGX_OK && r != r->main && !r->header_only))
-    {
-        /* a client that has not taken all; a subrequest does not tell */
-
-        ngx_http_longpoll_deliver_key(&key, reading, ctx,
-                                      reading->bytes->missed);
-
-        if (ngx_http_longpoll_unsent_add(r, reading->bytes, &key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return rc;
+    return ctx->protocol->send(r, reading->bytes);
 }
 
 

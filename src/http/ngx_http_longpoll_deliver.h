@@ -31,7 +31,6 @@ typedef struct {
     /* set with NGX_OK */
     ngx_http_longpoll_shared_t      *bytes;     /* one reference is ours */
     ngx_uint_t                       nmsgs;
-    uint64_t                         first;     /* id */
     ngx_http_longpoll_uuid_t         last;      /* of the messages */
 } ngx_http_longpoll_reading_t;
 

@@ -164,10 +164,11 @@ ngx_http_longpoll_protocol_golongpoll_encode(ngx_http_longpoll_read_t *rd)
     len = ngx_http_longpoll_golongpoll_events_len(rd->cats, rd->msgs,
                                                   rd->nmsgs, rd->missed);
 
-    bytes = ngx_http_longpoll_response_share(len, ngx_cycle->log);
+    bytes = ngx_http_longpoll_shared_create(len, ngx_cycle->log);
 
     if (bytes) {
         bytes->missed = rd->missed;
+        bytes->first = rd->msgs[0].id;
 
         (void) ngx_http_longpoll_golongpoll_events(bytes->data, rd->cats,
                                                    rd->msgs, rd->nmsgs,

@@ -255,10 +255,11 @@ ngx_http_longpoll_protocol_gpoll_encode(ngx_http_longpoll_read_t *rd)
 
     data = &rd->msgs[0].data;
 
-    bytes = ngx_http_longpoll_response_share(data->len, ngx_cycle->log);
+    bytes = ngx_http_longpoll_shared_create(data->len, ngx_cycle->log);
 
     if (bytes) {
         bytes->missed = 0;
+        bytes->first = rd->msgs[0].id;
         bytes->len = ngx_http_longpoll_string_text(bytes->data, data)
                      - bytes->data;
     }

@@ -11,20 +11,17 @@
  * r->headers_out.cache_control: the directive "expires" of a server would
  * replace it there.  If that adds a Cache-Control of its own, no-store still
  * wins (RFC 9111, section 5.2.2.5).
- *
- * Shared bytes are one block of the heap with a count of references.  Each
- * request that sends them has one, and releases it by the cleanup of its pool:
- * when the last byte is sent, or when the client is gone.
  */
 
 
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_golongpoll.h"
+#include "ngx_http_longpoll_unsent.h"
 
 
-static ngx_int_t ngx_http_longpoll_response_refer(ngx_http_request_t *r,
-    ngx_http_longpoll_shared_t *shared, ngx_str_t *body);
-static void ngx_http_longpoll_response_unshare_handler(void *data);
+static ngx_int_t ngx_http_longpoll_response_bytes(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *shared, ngx_str_t *type);
+static void ngx_http_longpoll_response_release(void *data);
 static ngx_int_t ngx_http_longpoll_response_to_head_of(ngx_http_request_t *r,
     ngx_str_t *type);
 static ngx_int_t ngx_http_longpoll_response_send(ngx_http_request_t *r,
@@ -40,63 +37,29 @@ static ngx_str_t  ngx_http_longpoll_response_type =
 static ngx_str_t  ngx_http_longpoll_response_plain_type =
     ngx_string("text/plain; charset=utf-8");
 
-static ngx_keyval_t  ngx_http_longpoll_response_fixed[] = {
-    { ngx_string("X-Content-Type-Options"), ngx_string("nosniff") },
-    { ngx_string("Cache-Control"),
-      ngx_string("no-cache, no-store, must-revalidate") },
-    { ngx_string("Pragma"), ngx_string("no-cache") },
-    { ngx_string("Expires"), ngx_string("0") }
+/* nginx's versions have other members behind the value: they are 0 */
+
+#define ngx_http_longpoll_response_header(name, text)                         \
+    { .hash = 1, .key = ngx_string(name), .value = ngx_string(text) }
+
+static ngx_table_elt_t  ngx_http_longpoll_response_fixed[] = {
+    ngx_http_longpoll_response_header("X-Content-Type-Options", "nosniff"),
+    ngx_http_longpoll_response_header("Cache-Control",
+                                      "no-cache, no-store, must-revalidate"),
+    ngx_http_longpoll_response_header("Pragma", "no-cache"),
+    ngx_http_longpoll_response_header("Expires", "0")
 };
 
 #define NGX_HTTP_LONGPOLL_RESPONSE_FIXED                                      \
-    (sizeof(ngx_http_longpoll_response_fixed) / sizeof(ngx_keyval_t))
-
-
-ngx_http_longpoll_shared_t *
-ngx_http_longpoll_response_share(size_t len, ngx_log_t *log)
-{
-    ngx_http_longpoll_shared_t  *shared;
-
-    shared = ngx_alloc(offsetof(ngx_http_longpoll_shared_t, data) + len, log);
-
-    if (shared) {
-        shared->refs = 1;
-        shared->unsent = NULL;
-        shared->size = offsetof(ngx_http_longpoll_shared_t, data) + len;
-        shared->len = len;
-    }
-
-    return shared;
-}
-
-
-void
-ngx_http_longpoll_response_unshare(ngx_http_longpoll_shared_t *shared)
-{
-    if (--shared->refs == 0) {
-        ngx_free(shared);
-    }
-}
-
-
-static void
-ngx_http_longpoll_response_unshare_handler(void *data)
-{
-    ngx_http_longpoll_response_unshare(data);
-}
+    (sizeof(ngx_http_longpoll_response_fixed) / sizeof(ngx_table_elt_t))
 
 
 ngx_int_t
 ngx_http_longpoll_response_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared)
 {
-    ngx_str_t  body;
-
-    if (ngx_http_longpoll_response_refer(r, shared, &body) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_longpoll_response_json(r, NGX_HTTP_OK, &body);
+    return ngx_http_longpoll_response_bytes(r, shared,
+                                            &ngx_http_longpoll_response_type);
 }
 
 
@@ -104,35 +67,51 @@ ngx_int_t
 ngx_http_longpoll_response_plain_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared)
 {
-    ngx_str_t  body;
-
-    if (ngx_http_longpoll_response_refer(r, shared, &body) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_longpoll_response_plain(r, NGX_HTTP_OK, &body);
+    return ngx_http_longpoll_response_bytes(r, shared,
+                                       &ngx_http_longpoll_response_plain_type);
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_response_refer(ngx_http_request_t *r,
-    ngx_http_longpoll_shared_t *shared, ngx_str_t *body)
+ngx_http_longpoll_response_bytes(ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *shared, ngx_str_t *type)
 {
+    ngx_int_t            rc;
+    ngx_str_t            body;
     ngx_pool_cleanup_t  *cln;
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
-        ngx_http_longpoll_response_unshare(shared);
-        return NGX_ERROR;
+        ngx_http_longpoll_shared_release(shared);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cln->handler = ngx_http_longpoll_response_unshare_handler;
+    cln->handler = ngx_http_longpoll_response_release;
     cln->data = shared;
 
-    body->len = shared->len;
-    body->data = shared->data;
+    body.len = shared->len;
+    body.data = shared->data;
 
-    return NGX_OK;
+    rc = ngx_http_longpoll_response_send(r, NGX_HTTP_OK, type, &body);
+
+    /* a client that has not taken all; a subrequest does not tell */
+
+    if (rc == NGX_AGAIN
+        || (rc == NGX_OK && r != r->main && !r->header_only))
+    {
+        if (ngx_http_longpoll_unsent_add(r, shared) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_longpoll_response_release(void *data)
+{
+    ngx_http_longpoll_shared_release(data);
 }
 
 
@@ -356,7 +335,8 @@ static ngx_int_t
 ngx_http_longpoll_response_set_headers(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, size_t len)
 {
-    ngx_uint_t  i, n;
+    ngx_uint_t        i, n;
+    ngx_table_elt_t  *h;
 
     if (r->headers_out.headers.part.nelts) {
         ngx_http_longpoll_response_clean(r);
@@ -367,14 +347,12 @@ ngx_http_longpoll_response_set_headers(ngx_http_request_t *r, ngx_uint_t status,
     n = (r->method == NGX_HTTP_POST) ? 1 : NGX_HTTP_LONGPOLL_RESPONSE_FIXED;
 
     for (i = 0; i < n; i++) {
-
-        if (ngx_http_longpoll_response_add_header(r,
-                                    &ngx_http_longpoll_response_fixed[i].key,
-                                    &ngx_http_longpoll_response_fixed[i].value)
-            != NGX_OK)
-        {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+
+        *h = ngx_http_longpoll_response_fixed[i];
     }
 
     /* an answer has no date or tag that a conditional request could name */

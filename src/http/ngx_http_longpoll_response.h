@@ -11,29 +11,13 @@
 #define _NGX_HTTP_LONGPOLL_RESPONSE_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_shared.h"
 
 
-/* the bytes of an answer on the heap, which several requests send */
-
-typedef struct {
-    ngx_uint_t                       refs;
-    ngx_uint_t                       missed;    /* set by encode(),
-                                                   read by deliver */
-    void                            *unsent;    /* of unsent; NULL: all clients
-                                                   have taken them */
-    size_t                           size;      /* of the block */
-    size_t                           len;
-    u_char                           data[1];
-} ngx_http_longpoll_shared_t;
-
-
-/* the caller has one reference; NULL: no memory */
-ngx_http_longpoll_shared_t *ngx_http_longpoll_response_share(size_t len,
-    ngx_log_t *log);
-void ngx_http_longpoll_response_unshare(ngx_http_longpoll_shared_t *shared);
-
-/* JSON; the request takes over the caller's reference, on errors as well */
+/*
+ * JSON; the request takes over the caller's reference, on errors as well.  What
+ * its client does not take at once is handed to unsent.
+ */
 ngx_int_t ngx_http_longpoll_response_shared(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *shared);
 

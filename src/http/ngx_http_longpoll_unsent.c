@@ -31,6 +31,26 @@
 #define NGX_HTTP_LONGPOLL_UNSENT_LOOK  1000     /* ms */
 
 
+/*
+ * Which messages an answer has.  All those of one category between two of its
+ * messages are the same whenever their number is: messages may be dropped, but
+ * none is ever added between others.
+ */
+
+typedef struct {
+    ngx_http_longpoll_zone_t        *zone;
+    ngx_http_longpoll_protocol_t    *protocol;
+    uint64_t                         set[2];    /* the hashes of the categories,
+                                                   added up; 0 with a single
+                                                   message */
+    uint64_t                         first;     /* id */
+    ngx_http_longpoll_uuid_t         last;
+    ngx_uint_t                       nmsgs;
+    ngx_uint_t                       missed;
+} ngx_http_longpoll_unsent_key_t;
+
+
+
 typedef struct {
     ngx_rbtree_node_t                node;
     ngx_http_longpoll_unsent_key_t   key;
@@ -48,8 +68,10 @@ typedef struct {
 } ngx_http_longpoll_unsent_entry_t;
 
 
+static void ngx_http_longpoll_unsent_key(ngx_http_longpoll_unsent_key_t *key,
+    ngx_http_longpoll_ctx_t *ctx, ngx_uint_t nmsgs);
 static ngx_http_longpoll_unsent_answer_t *ngx_http_longpoll_unsent_answer(
-    ngx_http_longpoll_shared_t *bytes, ngx_http_longpoll_unsent_key_t *key);
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_shared_t *bytes);
 static ngx_rbtree_key_t ngx_http_longpoll_unsent_hash(
     ngx_http_longpoll_unsent_key_t *key);
 static void ngx_http_longpoll_unsent_leave(void *data);
@@ -106,13 +128,21 @@ ngx_http_longpoll_unsent_full(void)
 
 
 ngx_http_longpoll_shared_t *
-ngx_http_longpoll_unsent_find(ngx_http_longpoll_unsent_key_t *key)
+ngx_http_longpoll_unsent_find(ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_read_t *rd)
 {
     ngx_rbtree_key_t                    hash;
     ngx_rbtree_node_t                  *node;
+    ngx_http_longpoll_unsent_key_t      key;
     ngx_http_longpoll_unsent_answer_t  *answer;
 
-    hash = ngx_http_longpoll_unsent_hash(key);
+    ngx_http_longpoll_unsent_key(&key, ctx, rd->nmsgs);
+
+    key.first = rd->msgs[0].id;
+    key.last = rd->msgs[rd->nmsgs - 1].uuid;
+    key.missed = rd->missed;
+
+    hash = ngx_http_longpoll_unsent_hash(&key);
     node = ngx_http_longpoll_unsent_tree.root;
 
     while (node != &ngx_http_longpoll_unsent_sentinel) {
@@ -120,7 +150,7 @@ ngx_http_longpoll_unsent_find(ngx_http_longpoll_unsent_key_t *key)
         answer = (ngx_http_longpoll_unsent_answer_t *) node;
 
         if (hash == node->key
-            && ngx_memcmp(key, &answer->key,
+            && ngx_memcmp(&key, &answer->key,
                           sizeof(ngx_http_longpoll_unsent_key_t))
                == 0)
         {
@@ -132,6 +162,27 @@ ngx_http_longpoll_unsent_find(ngx_http_longpoll_unsent_key_t *key)
     }
 
     return NULL;
+}
+
+
+/* all of a key but the messages' ids and missed */
+
+static void
+ngx_http_longpoll_unsent_key(ngx_http_longpoll_unsent_key_t *key,
+    ngx_http_longpoll_ctx_t *ctx, ngx_uint_t nmsgs)
+{
+    ngx_uint_t  i;
+
+    key->zone = ctx->zone;
+    key->protocol = ctx->protocol;
+    key->set[0] = 0;
+    key->set[1] = 0;
+    key->nmsgs = nmsgs;
+
+    for (i = 0; nmsgs > 1 && i < ctx->ncats; i++) {
+        key->set[0] += ctx->cats[i].hash[0];
+        key->set[1] += ctx->cats[i].hash[1];
+    }
 }
 
 
@@ -149,7 +200,7 @@ ngx_http_longpoll_unsent_hash(ngx_http_longpoll_unsent_key_t *key)
 
 ngx_int_t
 ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
-    ngx_http_longpoll_shared_t *bytes, ngx_http_longpoll_unsent_key_t *key)
+    ngx_http_longpoll_shared_t *bytes)
 {
     ngx_pool_cleanup_t                 *cln;
     ngx_http_longpoll_unsent_entry_t   *entry;
@@ -161,7 +212,9 @@ ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    answer = ngx_http_longpoll_unsent_answer(bytes, key);
+    answer = ngx_http_longpoll_unsent_answer(
+                        ngx_http_get_module_ctx(r, ngx_http_longpoll_module),
+                        bytes);
     if (answer == NULL) {
         return NGX_ERROR;
     }
@@ -195,8 +248,8 @@ ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
 /* the answer that has the bytes; NULL: no memory */
 
 static ngx_http_longpoll_unsent_answer_t *
-ngx_http_longpoll_unsent_answer(ngx_http_longpoll_shared_t *bytes,
-    ngx_http_longpoll_unsent_key_t *key)
+ngx_http_longpoll_unsent_answer(ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_shared_t *bytes)
 {
     ngx_http_longpoll_unsent_answer_t  *answer;
 
@@ -210,10 +263,15 @@ ngx_http_longpoll_unsent_answer(ngx_http_longpoll_shared_t *bytes,
         return NULL;
     }
 
-    answer->key = *key;
+    ngx_http_longpoll_unsent_key(&answer->key, ctx, ctx->nevents);
+
+    answer->key.first = bytes->first;
+    answer->key.last = ctx->last;
+    answer->key.missed = bytes->missed;
+
     answer->bytes = bytes;
     answer->entries = 0;
-    answer->node.key = ngx_http_longpoll_unsent_hash(key);
+    answer->node.key = ngx_http_longpoll_unsent_hash(&answer->key);
     ngx_rbtree_insert(&ngx_http_longpoll_unsent_tree, &answer->node);
 
     bytes->unsent = answer;

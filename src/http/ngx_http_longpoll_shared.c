@@ -1,0 +1,39 @@
+
+/*
+ * ngx_http_longpoll_shared.c: the bytes of an answer, on the heap, which
+ * several requests send.
+ *
+ * One block with a count of references.  Each request that sends the bytes has
+ * one, and releases it by the cleanup of its pool: when the last byte is sent,
+ * or when the client is gone.
+ */
+
+
+#include "ngx_http_longpoll_shared.h"
+
+
+ngx_http_longpoll_shared_t *
+ngx_http_longpoll_shared_create(size_t len, ngx_log_t *log)
+{
+    ngx_http_longpoll_shared_t  *shared;
+
+    shared = ngx_alloc(offsetof(ngx_http_longpoll_shared_t, data) + len, log);
+
+    if (shared) {
+        shared->refs = 1;
+        shared->unsent = NULL;
+        shared->size = offsetof(ngx_http_longpoll_shared_t, data) + len;
+        shared->len = len;
+    }
+
+    return shared;
+}
+
+
+void
+ngx_http_longpoll_shared_release(ngx_http_longpoll_shared_t *shared)
+{
+    if (--shared->refs == 0) {
+        ngx_free(shared);
+    }
+}
