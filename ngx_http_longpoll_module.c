@@ -8,19 +8,19 @@
  *   init_zone       makes the memory of a zone, or finds it again in a reload,
  *                   and takes what else the configuration needs.  An error here
  *                   refuses the reload.  The reload may still fail later, so
- *                   init_zone changes nothing in a zone that workers use.  A
- *                   zone of another size is a new zone, and takes over what the
- *                   old one has.
+ *                   init_zone changes nothing in a zone that workers use.
  *   init_module     the reload has succeeded, or nginx starts: sets the new
- *                   parameters; at a start, loads the files.  An error here
- *                   ends the master, so at a reload there is none.
+ *                   parameters; at a start, loads the files.  A zone of another
+ *                   size is a new zone, and takes over what the old one has.
+ *                   An error here ends the master, so at a reload there is
+ *                   none.
  *   init_process    a worker takes a slot, and begins to serve its polls
  *   exit_process    a worker closes the files that it writes, and leaves
  *
  *   start         init_zone: make ──▶ init_module: load, configure
  *   reload        init_zone: inherit ─────────────┐
  *   a new zone    init_zone: make, load ──────────┼─▶ init_module: configure
- *   another size  init_zone: make, adopt the old ─┘
+ *   another size  init_zone: make ──▶ init_module: adopt the old, configure
  *
  * nginx -t runs init_zone and init_module as well; the latter does nothing
  * then.
@@ -262,15 +262,12 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    if (z->old) {
-        return ngx_http_longpoll_zone_adopt(z, z->old,
-                                   ngx_http_longpoll_zone_clock_now(z->old),
-                                   shm_zone->shm.log);
-    }
+    /*
+     * When nginx starts, it must have its sockets first, and a zone of another
+     * size takes over the old one once the reload has succeeded: init_module.
+     */
 
-    /* when nginx starts, it must have its sockets first: see init_module */
-
-    if (ngx_test_config || ngx_is_init_cycle(ngx_cycle)) {
+    if (z->old || ngx_test_config || ngx_is_init_cycle(ngx_cycle)) {
         return NGX_OK;
     }
 
@@ -412,6 +409,7 @@ ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 static ngx_int_t
 ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
 {
+    uint64_t                        wake;
     ngx_uint_t                      i;
     ngx_http_longpoll_zone_t       *z;
     ngx_http_longpoll_reference_t  *ref;
@@ -428,14 +426,14 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     for (i = 0; i < lmcf->references.nelts; i++) {
         z = ref[i].zone;
 
-        if (ngx_http_longpoll_load_zone(z, cycle->log) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        z->late = ngx_http_longpoll_notify_shared(&z->name);
-
         if (z->old && z->old->sh != z->sh) {
-            ngx_http_longpoll_zone_adopt_commit(z, z->old);
+            wake = ngx_http_longpoll_zone_adopt(z, z->old,
+                                     ngx_http_longpoll_zone_clock_now(z->old));
+            ngx_http_longpoll_notify_wake(wake
+                                          & ngx_http_longpoll_notify_alive());
+
+        } else if (ngx_http_longpoll_load_zone(z, cycle->log) != NGX_OK) {
+            return NGX_ERROR;
         }
 
         z->old = NULL;

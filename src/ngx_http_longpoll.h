@@ -17,7 +17,8 @@
  *     reap      to end all that a dead worker has in the zones
  *     drain     to answer the polls of a worker that leaves, one by one
  *     step      stores that are undone together if their process is killed
- *     late      of a message: published to a zone that another has replaced
+ *     frozen    of a zone that one of another size has replaced: it gives
+ *               nothing and takes nothing
  *
  * A time is milliseconds since 1970, uint64_t, unless its name says otherwise.
  */

@@ -505,6 +505,12 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
         return ngx_http_longpoll_persist_next_open(writer);
     }
 
+    /* the file is the new zone's, which has all that this one has */
+
+    if (sh->moved) {
+        return &ngx_http_longpoll_persist_op_close;
+    }
+
     /* after a failure the timer is waited for, unless publishers wait */
 
     if (writer->later
@@ -531,21 +537,6 @@ ngx_http_longpoll_persist_next(ngx_http_longpoll_writer_t *writer)
 static ngx_http_longpoll_persist_op_t *
 ngx_http_longpoll_persist_next_open(ngx_http_longpoll_writer_t *writer)
 {
-    uint64_t                      wake;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = writer->zone->sh;
-
-    /* no writer comes for a zone that has been replaced by another size */
-
-    if (sh->resize.moved && sh->disk.writer == 0 && sh->disk.durable
-        && sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref)
-    {
-        wake = 0;
-        ngx_http_longpoll_zone_disk_failed(writer->zone, &wake);
-        ngx_http_longpoll_persist_notify(wake);
-    }
-
     if (writer->later || !ngx_http_longpoll_persist_claim(writer)) {
         return NULL;
     }
@@ -707,10 +698,9 @@ ngx_http_longpoll_persist_next_idle(ngx_http_longpoll_writer_t *writer)
     }
 
     if (writer->leaving && !writer->exiting
-        && (z->sh->resize.moved
-            || ngx_http_longpoll_zone_member_others(z,
+        && ngx_http_longpoll_zone_member_others(z,
                                          ngx_http_longpoll_notify_worker(),
-                                         ngx_http_longpoll_notify_alive())))
+                                         ngx_http_longpoll_notify_alive()))
     {
         return &ngx_http_longpoll_persist_op_close;
     }
@@ -1018,7 +1008,7 @@ ngx_http_longpoll_persist_claim(ngx_http_longpoll_writer_t *writer)
     sh = writer->zone->sh;
     self = ngx_http_longpoll_notify_worker();
 
-    if (self == NGX_HTTP_LONGPOLL_WORKERS || sh->resize.moved) {
+    if (self == NGX_HTTP_LONGPOLL_WORKERS || sh->moved) {
         return 0;
     }
 
@@ -1113,8 +1103,7 @@ ngx_http_longpoll_persist_compare(ngx_http_longpoll_writer_t *writer)
     {
 
         /*
-         * The file has what was loaded or copied.  Events that came later are
-         * reported as missed.
+         * The zone has all that the file has: it was loaded from it, or copied.
          */
 
         writer->file_lost = 1;

@@ -18,6 +18,10 @@
 #include "ngx_http_longpoll_zone_delete.h"
 
 
+static ngx_str_t  ngx_http_longpoll_delete_replaced =
+    ngx_string("The zone is being replaced, try again.");
+
+
 ngx_int_t
 ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
 {
@@ -57,7 +61,16 @@ ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
     now = ngx_http_longpoll_zone_clock_now(ctx->zone);
 
     for (i = 0; i < ctx->ncats; i++) {
-        ngx_http_longpoll_zone_delete(ctx->zone, &ctx->cats[i], now);
+
+        if (ngx_http_longpoll_zone_delete(ctx->zone, &ctx->cats[i], now)
+            != NGX_OK)
+        {
+            r->keepalive = 0;
+
+            return ngx_http_longpoll_response_error(r,
+                                           NGX_HTTP_SERVICE_UNAVAILABLE,
+                                           &ngx_http_longpoll_delete_replaced);
+        }
     }
 
     ctx->result = NGX_HTTP_LONGPOLL_DELETED;

@@ -254,6 +254,14 @@ ngx_http_longpoll_deliver_answer(ngx_http_request_t *r,
         return ngx_http_longpoll_deliver_nothing(r, ctx, &reading->rd,
                                                  closing);
 
+    case NGX_ABORT:
+
+        /* this worker is told to leave in a moment */
+
+        r->keepalive = 0;
+
+        return ngx_http_longpoll_deliver_nothing(r, ctx, &reading->rd, 1);
+
     case NGX_DONE:
         return ngx_http_longpoll_deliver_unknown(r, ctx, &reading->rd);
 

@@ -42,6 +42,7 @@ typedef struct {
  * NGX_OK     messages, encoded: call answer
  * NGX_AGAIN  there is none; PARK and WAKE: reading->slots, where the interest
  *            is registered
+ * NGX_ABORT  the zone is frozen: the client is to be sent away
  * NGX_DONE   the zone does not know ctx->client
  * NGX_ERROR  no memory
  */

@@ -186,8 +186,15 @@ ngx_http_longpoll_protocol_gpoll_register(ngx_http_request_t *r,
 
     ngx_http_longpoll_gpoll_uuid(client.uuid);
 
-    ngx_http_longpoll_zone_client_add(ctx->zone, &client,
-                              ngx_http_longpoll_zone_clock_now(ctx->zone));
+    if (ngx_http_longpoll_zone_client_add(ctx->zone, &client,
+                              ngx_http_longpoll_zone_clock_now(ctx->zone))
+        != NGX_OK)
+    {
+        ctx->result = NGX_HTTP_LONGPOLL_CLOSING;
+        r->keepalive = 0;
+
+        return ngx_http_longpoll_response_plain(r, NGX_HTTP_NO_CONTENT, NULL);
+    }
 
     body.len = ngx_http_longpoll_gpoll_registered(body.data, &client)
                - body.data;
@@ -229,7 +236,7 @@ ngx_http_longpoll_protocol_gpoll_head(ngx_http_request_t *r,
     case NGX_DONE:
         return ngx_http_longpoll_protocol_gpoll_unknown(r);
 
-    default: /* NGX_OK, NGX_AGAIN */
+    default: /* NGX_OK, NGX_AGAIN, NGX_ABORT */
         (void) ngx_http_longpoll_zone_read_valid(ctx->zone);
 
         ctx->result = NGX_HTTP_LONGPOLL_NONE;

@@ -64,6 +64,9 @@ static ngx_str_t  ngx_http_longpoll_publish_too_large =
 static ngx_str_t  ngx_http_longpoll_publish_unsaved =
     ngx_string("Event could not be written to disk.");
 
+static ngx_str_t  ngx_http_longpoll_publish_replaced =
+    ngx_string("The zone is being replaced, try again.");
+
 static ngx_str_t  ngx_http_longpoll_publish_bad_key =
     ngx_string("Invalid Idempotency-Key, must be 1-64 bytes long.");
 
@@ -250,6 +253,11 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
         pub->status = NGX_HTTP_SERVICE_UNAVAILABLE;
         return NGX_DECLINED;
 
+    case NGX_ERROR:
+        pub->error = ngx_http_longpoll_publish_replaced;
+        pub->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        return NGX_DECLINED;
+
     default: /* NGX_DECLINED */
         pub->error = ngx_http_longpoll_publish_too_large;
         pub->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
@@ -293,8 +301,10 @@ ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r, ngx_int_t rc)
         ctx->last.high = 0;
 
         rc = ngx_http_longpoll_publish_refuse(r, ctx,
-                                              NGX_HTTP_SERVICE_UNAVAILABLE,
-                                          &ngx_http_longpoll_publish_unsaved);
+                                  NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  ngx_http_longpoll_zone_is_frozen(ctx->zone)
+                                  ? &ngx_http_longpoll_publish_replaced
+                                  : &ngx_http_longpoll_publish_unsaved);
     }
 
     ngx_http_finalize_request(r, rc);
@@ -332,6 +342,12 @@ ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_uint_t status, ngx_str_t *error)
 {
     ngx_http_longpoll_zone_count(ctx->zone, refused, 1);
+
+    /* on another connection a worker with the new zone may answer */
+
+    if (ngx_http_longpoll_zone_is_frozen(ctx->zone)) {
+        r->keepalive = 0;
+    }
 
     return ngx_http_longpoll_response_error(r, status, error);
 }

@@ -194,7 +194,6 @@ ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *clients, uint32_t n,
     entry->uuid[0] = from->uuid[0];
     entry->uuid[1] = from->uuid[1];
     entry->seen = from->seen;
-    entry->used = from->used;
     entry->waiting = 0;
 
     if (entry->uuid[0]) {
@@ -210,13 +209,10 @@ ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *clients, uint32_t n,
 
 
 void
-ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *clients, uint32_t n)
+ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *clients, uint32_t n,
+    uint64_t used)
 {
-    ngx_http_longpoll_client_sh_t  *entry;
-
-    entry = &clients->entries[n];
-
-    ngx_http_longpoll_client_link(clients, entry, entry->used);
+    ngx_http_longpoll_client_link(clients, &clients->entries[n], used);
     ngx_http_longpoll_done(clients->journal);
 }
 

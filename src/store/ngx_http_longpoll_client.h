@@ -107,13 +107,13 @@ void ngx_http_longpoll_client_wait(ngx_http_longpoll_clients_t *clients,
 
 /*
  * These two fill a table that nobody uses yet from another zone's.  First copy
- * is called for every number in turn, then idle for each entry in use, in the
- * order of from->used.
+ * is called for every number in turn, then idle for each entry in use: it goes
+ * to the end of the idle list, idle since used.
  */
 void ngx_http_longpoll_client_copy(ngx_http_longpoll_clients_t *clients,
     uint32_t n, ngx_http_longpoll_client_sh_t *from);
 void ngx_http_longpoll_client_idle(ngx_http_longpoll_clients_t *clients,
-    uint32_t n);
+    uint32_t n, uint64_t used);
 
 /* removes the client and frees its entry */
 void ngx_http_longpoll_client_drop(ngx_http_longpoll_clients_t *clients,

@@ -133,18 +133,17 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
 
 /*
  * After a time-out the client goes on from the zone's time.  A client that is
- * sent away goes on from its own cursor: the new workers may have another zone
- * by now (of another size, or in another nginx), with messages that this read
- * did not see.  The same is true once another zone has replaced this one.  An
- * answer that says `missed` has the zone's time all the same: from its own
- * cursor the client would be told so again.
+ * sent away goes on from its own cursor: the new workers may be another nginx's
+ * by now, with messages that this read did not see.  An answer that says
+ * `missed` has the zone's time all the same: from its own cursor the client
+ * would be told so again.  A read of a frozen zone has found the time itself.
  */
 
 uint64_t
 ngx_http_longpoll_cursor_timestamp(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, ngx_uint_t closing)
 {
-    if ((closing || z->sh->resize.moved) && !rd->missed) {
+    if (closing && !z->sh->moved && !rd->missed) {
         return ngx_max(rd->cursor.since, z->sh->born);
     }
 

@@ -23,8 +23,8 @@ void ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
 
 /*
  * The timestamp of an answer without messages, from which the client goes on:
- * rd is a read that returned NGX_AGAIN.  closing: a leaving worker sends the
- * client away.
+ * rd is a read that returned NGX_AGAIN or NGX_ABORT.  closing: the client is
+ * sent away.
  */
 uint64_t ngx_http_longpoll_cursor_timestamp(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, ngx_uint_t closing);

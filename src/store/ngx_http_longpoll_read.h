@@ -77,7 +77,8 @@ typedef struct {
     ngx_http_longpoll_msg_t         *msgs;
     ngx_uint_t                       nmsgs;
     ngx_uint_t                       missed;
-    uint64_t                         timestamp; /* of a time-out: LAST, PEEK */
+    uint64_t                         timestamp; /* of a time-out: LAST, PEEK, or
+                                                   of a frozen zone */
     uint32_t                        *slots;     /* of ncats, PARK and WAKE: the
                                                    slot that holds the interest,
                                                    NGX_HTTP_LONGPOLL_CAT_NONE

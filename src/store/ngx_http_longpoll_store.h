@@ -247,22 +247,6 @@ typedef struct {
 
 
 /*
- * A zone of another size replaces this one, or this one replaced another.
- * moved is 0 until a later zone replaces this one.  generation is set once,
- * when the zone becomes the latest.  Only the master that adopts uses copied.
- *
- * Written in zone_adopt.  moved is also read without the lock.
- */
-
-typedef struct {
-    uint64_t                         moved;     /* the first id that the later
-                                                   zone did not copy */
-    uint64_t                         copied;    /* id: copied up to here */
-    uint64_t                         generation;    /* of the zone's name */
-} ngx_http_longpoll_resize_sh_t;
-
-
-/*
  * What is known of earlier epochs, to judge the cursors that they issued.
  * Three kinds of earlier cursors may have missed events: any cursor before
  * valid_from; an id behind end; a time in [born, contested_until).  Every other
@@ -417,7 +401,10 @@ typedef struct {
 
     ngx_http_longpoll_question_sh_t  question;
     ngx_http_longpoll_clock_sh_t     clock;
-    ngx_http_longpoll_resize_sh_t    resize;
+    uint64_t                         moved;     /* frozen: a zone of another
+                                                   size has replaced this one;
+                                                   written in zone_adopt, also
+                                                   read without the lock */
     ngx_http_longpoll_previous_sh_t  previous;
     ngx_http_longpoll_disk_sh_t      disk;
     ngx_http_longpoll_list_sh_t      list;
@@ -429,29 +416,6 @@ typedef struct {
     ngx_http_longpoll_clients_sh_t   clients;
     ngx_http_longpoll_journal_sh_t   journal;
 } ngx_http_longpoll_zone_sh_t;
-
-
-/*
- * Zones of one name with different sizes follow each other; workers of several
- * of them may run at a time.  A message that is published to an earlier zone is
- * a late write: the later zones do not have it.  The zone of generation g has
- * the word upto[g], which earlier zones raise.  A cursor of that zone below
- * upto[g] may have missed a late write.
- *
- * All of it is in shared memory of its own, and written by atomic operations.
- */
-
-#define NGX_HTTP_LONGPOLL_GENERATIONS  16
-
-typedef struct {
-    ngx_atomic_t                     latest;    /* generation */
-    ngx_atomic_t                     issued;    /* the last id of all, if there
-                                                   are several */
-    ngx_atomic_t                     upto[NGX_HTTP_LONGPOLL_GENERATIONS];
-} ngx_http_longpoll_late_sh_t;
-
-#define ngx_http_longpoll_zone_late_upto(z, generation)                       \
-    (&(z)->late->upto[(generation) % NGX_HTTP_LONGPOLL_GENERATIONS])
 
 
 /* a process's view of a zone */
@@ -480,7 +444,6 @@ struct ngx_http_longpoll_zone_s {
     ngx_http_longpoll_deletion_sh_t *deletions; /* a ring */
     ngx_uint_t                       ndeletions;    /* 0: no file */
     ngx_http_longpoll_unsaved_sh_t  *unsaved;   /* of each slot, with a file */
-    ngx_http_longpoll_late_sh_t     *late;      /* of its name, or NULL */
 
     struct ngx_http_longpoll_wait_s *wait;      /* this worker's waiters */
     void                            *writer;    /* of persist */
@@ -577,6 +540,9 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 
 /* how often publishes could not be written: see ..._zone_disk_decided() */
 #define ngx_http_longpoll_zone_failed(z)  ((z)->sh->disk.failed)
+
+/* whether a zone of another size has replaced this one; without the lock */
+#define ngx_http_longpoll_zone_is_frozen(z)  ((z)->sh->moved)
 
 /* ms that a message lives, 0: for ever; read without the lock */
 #define ngx_http_longpoll_zone_ttl(z)  ((z)->sh->conf.ttl)

@@ -34,7 +34,6 @@ ngx_int_t ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
 
 /*
  * z becomes a view of the shared memory that old, of an older cycle, views.
- * The caller sets z->late itself.
  */
 void ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);

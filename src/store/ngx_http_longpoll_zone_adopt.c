@@ -2,16 +2,23 @@
 /*
  * ngx_http_longpoll_zone_adopt.c: a zone of another size replaces the old one.
  *
- *     reload    adopt    the new zone: messages, losses, counters, what is
- *                        known of earlier epochs
- *               commit   the old zone: ids from resize.moved on are only
- *                        there, and are late writes (zone_clock);
- *                        the new zone: gpoll's clients
+ *     copy      messages, a few in a hold of old's lock; its workers go on
+ *     freeze    in the hold that finds no more to copy: old->sh->moved
+ *     compare   what old has dropped since it was copied goes again
+ *     losses, words, clients
  *
- * The old zone is copied a few messages in a lock hold, since its workers go on
- * serving.  A batch remembers the last message copied by ref and position; if
- * that message has gone meanwhile, the walk begins at the oldest message again
- * and skips the ids that were copied.
+ * A frozen zone gives nothing and takes nothing, so each message is in both
+ * zones or in none.  Publishers and deletes are refused, polls are sent away;
+ * messages that still wait for the disk are refused as well (zone_disk).  The
+ * last ms of the frozen zone is closed: every later id is behind all times that
+ * it has issued.  Its messages and clients do not change any more.
+ *
+ * Copying goes from log to log, so it needs no memory.  The new zone is locked
+ * only where old is not; nobody else uses it yet.
+ *
+ * Between two holds the last message passed is remembered by ref and position.
+ * If it has gone meanwhile, the walk begins at the oldest message again and
+ * skips the ids that were copied.
  */
 
 
@@ -19,238 +26,277 @@
 #include "ngx_http_longpoll_zone.h"
 #include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_cursor.h"
 #include "ngx_http_longpoll_zone_epoch.h"
+#include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_load.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_BATCH  64            /* messages in a hold */
-#define NGX_HTTP_LONGPOLL_ZONE_BATCH_BYTES  32768   /* of a batch, at least */
+/* steps of a message: a hold copies 62, or 32 kB */
+
+#define ngx_http_longpoll_zone_adopt_cost(len)  (15 + (len) / 32)
 
 
-/* the messages of one lock hold, and how far the copy has come */
+/* how far the copy has come */
 
 typedef struct {
-    uint64_t                      id;           /* of the last one copied */
+    uint64_t                       id;      /* of the last message copied */
 
     /* the last one passed, copied or not */
-    uint64_t                      at;           /* id */
-    uint32_t                      ref;
-    uint32_t                      slot;
-    uint64_t                      pos;
-    ngx_uint_t                    more;         /* it ended the hold */
+    uint32_t                       ref;
+    uint32_t                       slot;
+    uint64_t                       pos;
 
-    uint64_t                      upto;         /* visible, at the end */
-
-    u_char                       *bytes;
-    size_t                        size;
-
-    ngx_uint_t                    n;
-    ngx_http_longpoll_msg_t       msgs[NGX_HTTP_LONGPOLL_ZONE_BATCH];
-    ngx_str_t                     names[NGX_HTTP_LONGPOLL_ZONE_BATCH];
-    uint64_t                      keys[NGX_HTTP_LONGPOLL_ZONE_BATCH][2];
-} ngx_http_longpoll_zone_batch_t;
+    /* the next one, for which room is made */
+    uint64_t                       next;    /* id */
+    ngx_http_longpoll_cat_t        cat;
+    ngx_http_longpoll_zone_room_t  room;
+} ngx_http_longpoll_zone_copy_t;
 
 
-static ngx_int_t ngx_http_longpoll_zone_adopt_messages(
-    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_t *old,
-    ngx_http_longpoll_zone_batch_t *batch, uint64_t now, ngx_log_t *log);
-static size_t ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
-    ngx_http_longpoll_zone_batch_t *batch);
-static void ngx_http_longpoll_zone_adopt_passed(ngx_http_longpoll_zone_t *old,
-    ngx_http_longpoll_zone_batch_t *batch, ngx_http_longpoll_msg_sh_t *msg);
+static void ngx_http_longpoll_zone_adopt_copy(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t now);
+static ngx_int_t ngx_http_longpoll_zone_adopt_hold(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, ngx_http_longpoll_zone_copy_t *copy,
+    ngx_uint_t steps);
+static ngx_int_t ngx_http_longpoll_zone_adopt_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, ngx_http_longpoll_zone_copy_t *copy,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps);
+static void ngx_http_longpoll_zone_adopt_freeze(ngx_http_longpoll_zone_t *old);
+static void ngx_http_longpoll_zone_adopt_compare(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old);
 static void ngx_http_longpoll_zone_adopt_losses(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 static void ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t copied, uint64_t now);
+    ngx_http_longpoll_zone_t *old, uint64_t now);
 
 
-ngx_int_t
+uint64_t
 ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t now, ngx_log_t *log)
+    ngx_http_longpoll_zone_t *old, uint64_t now)
 {
-    ngx_int_t                        rc;
-    ngx_http_longpoll_zone_batch_t  *batch;
-
-    batch = ngx_alloc(sizeof(ngx_http_longpoll_zone_batch_t), log);
-    if (batch == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(batch, sizeof(ngx_http_longpoll_zone_batch_t));
-
     z->sh->clock.last_id = 0;
     z->sh->key[0] = old->sh->key[0];
     z->sh->key[1] = old->sh->key[1];
 
-    rc = ngx_http_longpoll_zone_adopt_messages(z, old, batch, now, log);
+    /* old's own ids stay places, also without a message that has one */
 
-    if (rc == NGX_OK) {
-        ngx_http_longpoll_zone_adopt_losses(z, old);
-        ngx_http_longpoll_zone_adopt_words(z, old, batch->upto, now);
-    }
+    z->sh->epochs[1] = old->sh->epoch;
 
-    ngx_free(batch->bytes);
-    ngx_free(batch);
+    ngx_http_longpoll_zone_adopt_copy(z, old, now);
+    ngx_http_longpoll_zone_adopt_compare(z, old);
+    ngx_http_longpoll_zone_adopt_losses(z, old);
+    ngx_http_longpoll_zone_adopt_words(z, old, now);
+    ngx_http_longpoll_zone_client_adopt(z, old);
 
-    return rc;
-}
+    /* a publisher that is not in the set yet asks once it is */
 
+    ngx_memory_barrier();
 
-static ngx_int_t
-ngx_http_longpoll_zone_adopt_messages(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, ngx_http_longpoll_zone_batch_t *batch,
-    uint64_t now, ngx_log_t *log)
-{
-    size_t                   wanted;
-    ngx_uint_t               i;
-    ngx_http_longpoll_cat_t  cat;
-
-    do {
-        wanted = ngx_http_longpoll_zone_adopt_batch(old, batch);
-
-        if (wanted) {
-            ngx_free(batch->bytes);
-            batch->size = wanted;
-            batch->bytes = ngx_alloc(wanted, log);
-
-            if (batch->bytes == NULL) {
-                return NGX_ERROR;
-            }
-
-            continue;
-        }
-
-        for (i = 0; i < batch->n; i++) {
-            cat.name = batch->names[i];
-            ngx_http_longpoll_zone_hash(z, &cat);
-
-            (void) ngx_http_longpoll_zone_load(z, &cat, &batch->msgs[i],
-                                   batch->keys[i][0] ? batch->keys[i] : NULL,
-                                   now);
-        }
-
-    } while (wanted || batch->n || batch->more);
-
-    return NGX_OK;
+    return old->sh->disk.publishers | ngx_http_longpoll_zone_cursor_writer(old);
 }
 
 
 /*
- * Copies the next messages.  Returns 0, or how much memory the next message
- * needs, if the batch has too little.
+ * Once all is copied that was there when the copy began, each hold may take
+ * twice the steps of the one before.  So the copy catches up with publishers,
+ * however fast they are.
  */
 
-static size_t
-ngx_http_longpoll_zone_adopt_batch(ngx_http_longpoll_zone_t *old,
-    ngx_http_longpoll_zone_batch_t *batch)
+static void
+ngx_http_longpoll_zone_adopt_copy(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t now)
 {
-    u_char                      *p;
-    size_t                       len;
-    uint32_t                     ref;
-    uint64_t                    *key;
-    ngx_str_t                    name;
-    ngx_uint_t                   steps;
-    ngx_http_longpoll_msg_t     *m;
-    ngx_http_longpoll_msg_sh_t  *msg;
+    uint64_t                       upto;
+    ngx_int_t                      rc;
+    ngx_uint_t                     steps;
+    ngx_http_longpoll_zone_copy_t  copy;
 
-    batch->n = 0;
-    batch->more = 0;
+    ngx_memzero(&copy, sizeof(ngx_http_longpoll_zone_copy_t));
+
+    copy.room.cats = &copy.cat;
+    copy.room.now = now;
+
+    upto = old->sh->clock.visible;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-    p = batch->bytes;
-    len = 0;
 
-    ngx_http_longpoll_zone_lock(old);
+    do {
+        ngx_http_longpoll_zone_lock(old);
+        ngx_http_longpoll_assert_more(8 * steps);
+
+        rc = ngx_http_longpoll_zone_adopt_hold(z, old, &copy, steps);
+
+        ngx_http_longpoll_zone_unlock(old);
+
+        if (copy.id >= upto) {
+            steps *= 2;
+        }
+
+    } while (rc == NGX_BUSY);
+}
+
+
+/* NGX_OK: all is copied, and old is frozen; NGX_BUSY */
+
+static ngx_int_t
+ngx_http_longpoll_zone_adopt_hold(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, ngx_http_longpoll_zone_copy_t *copy,
+    ngx_uint_t steps)
+{
+    uint32_t                     ref;
+    ngx_http_longpoll_msg_sh_t  *msg;
 
     ref = old->sh->list.oldest;
 
-    if (batch->ref
-        && ngx_http_longpoll_zone_msg_stands(old, batch->ref, batch->pos,
-                                             batch->slot))
+    if (ngx_http_longpoll_zone_msg_stands(old, copy->ref, copy->pos,
+                                          copy->slot))
     {
-        msg = ngx_http_longpoll_zone_msg(old, batch->ref);
-
-        if (msg->id == batch->at) {
-            ref = msg->newer;
-        }
+        ref = ngx_http_longpoll_zone_msg(old, copy->ref)->newer;
     }
 
     for ( /* void */ ; ref; ref = msg->newer) {
         msg = ngx_http_longpoll_zone_msg(old, ref);
 
-        if (msg->id <= batch->id) {
+        /* the others wait for the disk, and are refused */
 
-            if (steps-- == 0) {
-                ngx_http_longpoll_zone_adopt_passed(old, batch, msg);
-                batch->more = 1;
-                break;
-            }
-
-            continue;
+        if (msg->id > old->sh->clock.visible) {
+            break;
         }
 
-        /* the disk may still refuse messages that are not visible */
+        if (steps == 0) {
+            return NGX_BUSY;
+        }
 
-        if (batch->n == NGX_HTTP_LONGPOLL_ZONE_BATCH
-            || msg->id > old->sh->clock.visible)
+        steps--;
+
+        if (msg->id > copy->id
+            && ngx_http_longpoll_zone_adopt_msg(z, old, copy, msg, &steps)
+               != NGX_OK)
         {
-            break;
+            return NGX_BUSY;
         }
 
-        m = &batch->msgs[batch->n];
-        ngx_http_longpoll_zone_disk_msg(old, msg, &name, m);
-
-        len = name.len + m->data.len;
-
-        if (len > batch->size - (size_t) (p - batch->bytes)) {
-            break;
-        }
-
-        batch->names[batch->n].data = p;
-        batch->names[batch->n].len = name.len;
-        p = ngx_cpymem(p, name.data, name.len);
-
-        ngx_memcpy(p, m->data.data, m->data.len);
-        m->data.data = p;
-        p += m->data.len;
-
-        batch->keys[batch->n][0] = 0;
-
-        if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
-            key = ngx_http_longpoll_zone_key(msg);
-            batch->keys[batch->n][0] = key[0];
-            batch->keys[batch->n][1] = key[1];
-        }
-
-        batch->n++;
-        batch->id = msg->id;
-        ngx_http_longpoll_zone_adopt_passed(old, batch, msg);
-        len = 0;
+        copy->ref = ref;
+        copy->slot = msg->slot;
+        copy->pos = ngx_http_longpoll_zone_msg_pos(old, ref);
     }
 
-    if (batch->n == 0 && len == 0 && !batch->more) {
-        batch->upto = old->sh->clock.visible;
+    /* a delete is under way: each hold of the lock works on it */
+
+    if (old->sh->work.delete_slot) {
+        return NGX_BUSY;
     }
 
-    ngx_http_longpoll_zone_unlock(old);
+    ngx_http_longpoll_zone_adopt_freeze(old);
 
-    if (batch->n == 0 && len) {
-        return ngx_max(len, NGX_HTTP_LONGPOLL_ZONE_BATCH_BYTES);
+    return NGX_OK;
+}
+
+
+/* NGX_OK, NGX_BUSY: there is no room yet */
+
+static ngx_int_t
+ngx_http_longpoll_zone_adopt_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, ngx_http_longpoll_zone_copy_t *copy,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps)
+{
+    uint64_t                 *key;
+    ngx_int_t                 rc;
+    ngx_uint_t                epoch;
+    ngx_http_longpoll_msg_t   m;
+
+    if (copy->next != msg->id) {
+        copy->next = msg->id;
+        copy->room.tail = 0;
     }
 
-    return 0;
+    ngx_http_longpoll_zone_disk_msg(old, msg, &copy->cat.name, &m);
+    ngx_http_longpoll_zone_hash(z, &copy->cat);
+
+    key = NULL;
+    epoch = NGX_HTTP_LONGPOLL_FOREIGN;
+
+    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
+        key = ngx_http_longpoll_zone_key(msg);
+    }
+
+    if (ngx_http_longpoll_msg_epoch(msg) != NGX_HTTP_LONGPOLL_FOREIGN) {
+        epoch = ngx_http_longpoll_zone_load_epoch(z, &m);
+    }
+
+    rc = ngx_http_longpoll_zone_load_msg(z, &copy->room, &m, epoch, key, steps);
+
+    if (rc == NGX_BUSY) {
+        return NGX_BUSY;
+    }
+
+    if (rc == NGX_DECLINED) {
+
+        /* it is too large for the new zone */
+
+        ngx_http_longpoll_cat_lost(&z->cats, copy->cat.hash, msg->id, 1);
+    }
+
+    copy->id = msg->id;
+    *steps -= ngx_min(*steps, ngx_http_longpoll_zone_adopt_cost(m.data.len));
+
+    return NGX_OK;
+}
+
+
+/* moved comes last: a master that is killed before leaves old in use */
+
+static void
+ngx_http_longpoll_zone_adopt_freeze(ngx_http_longpoll_zone_t *old)
+{
+    uint64_t  ms;
+
+    ms = ngx_http_longpoll_id_ms(old->sh->clock.last_id);
+
+    ngx_http_longpoll_put(old->sh->clock.last_id,
+                          ngx_http_longpoll_id_last_of(ms));
+    ngx_http_longpoll_put(old->sh->moved, 1);
 }
 
 
 static void
-ngx_http_longpoll_zone_adopt_passed(ngx_http_longpoll_zone_t *old,
-    ngx_http_longpoll_zone_batch_t *batch, ngx_http_longpoll_msg_sh_t *msg)
+ngx_http_longpoll_zone_adopt_compare(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old)
 {
-    batch->at = msg->id;
-    batch->ref = ngx_http_longpoll_zone_ref(old, msg);
-    batch->pos = ngx_http_longpoll_zone_msg_pos(old, batch->ref);
-    batch->slot = msg->slot;
+    uint32_t                     ref, there, slot;
+    ngx_uint_t                   steps;
+    ngx_http_longpoll_msg_sh_t  *msg, *kept;
+
+    ref = z->sh->list.oldest;
+    there = old->sh->list.oldest;
+
+    while (ref) {
+        ngx_http_longpoll_zone_lock(old);
+
+        for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps && ref; steps--) {
+            msg = ngx_http_longpoll_zone_msg(z, ref);
+            kept = there ? ngx_http_longpoll_zone_msg(old, there) : NULL;
+
+            if (kept && kept->id < msg->id) {
+                there = kept->newer;
+                continue;
+            }
+
+            ref = msg->newer;
+
+            if (kept == NULL || kept->id > msg->id) {
+                slot = msg->slot;
+
+                ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
+                ngx_http_longpoll_zone_list_free_if_unused(z, slot);
+            }
+        }
+
+        ngx_http_longpoll_zone_unlock(old);
+    }
 }
 
 
@@ -285,7 +331,7 @@ ngx_http_longpoll_zone_adopt_losses(ngx_http_longpoll_zone_t *z,
 
 static void
 ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t copied, uint64_t now)
+    ngx_http_longpoll_zone_t *old, uint64_t now)
 {
     ngx_uint_t                        i;
     ngx_http_longpoll_zone_sh_t      *sh, *osh;
@@ -301,7 +347,7 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
         sh->counters.delivered += osh->workers[i].delivered;
     }
 
-    /* old has issued times up to its last_id, too */
+    /* ids begin behind the last ms in which old issued times */
 
     sh->clock.last_id = ngx_max(sh->clock.last_id, osh->clock.last_id);
 
@@ -322,58 +368,7 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
         previous->epochs[i] = osh->previous.epochs[i - 1];
     }
 
-    /* commit compares this with old's committed, to see if more has come */
-
-    sh->resize.copied = copied;
-
     /* no file is valid before it was compacted from this zone */
 
     sh->disk.file_size = (uint64_t) -1;
-}
-
-
-void
-ngx_http_longpoll_zone_adopt_commit(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old)
-{
-    uint64_t       last, generation;
-    ngx_atomic_t  *upto;
-
-    generation = old->sh->resize.generation;
-    upto = ngx_http_longpoll_zone_late_upto(z, generation);
-
-    z->sh->resize.generation = generation + 1;
-    z->late->latest = generation + 1;
-
-    /* also late writes of workers that do not know this generation yet */
-
-    ngx_http_longpoll_zone_clock_raise(
-                           ngx_http_longpoll_zone_late_upto(z, generation + 1),
-                           *upto);
-
-    ngx_http_longpoll_zone_lock(old);
-
-    last = old->sh->clock.last_id;
-    ngx_http_longpoll_put(old->sh->resize.moved, last + 1);
-
-    if (z->sh->resize.copied < old->sh->clock.committed) {
-        ngx_http_longpoll_zone_clock_late_write(old);
-
-    } else {
-        ngx_http_longpoll_zone_clock_issued(old);
-    }
-
-    ngx_http_longpoll_zone_unlock(old);
-
-    /* the positions of clients that come from old are not ahead of z's */
-
-    ngx_http_longpoll_zone_lock(z);
-
-    if (z->sh->clock.last_id < last) {
-        ngx_http_longpoll_zone_clock_advance(z, last);
-    }
-
-    ngx_http_longpoll_zone_unlock(z);
-
-    ngx_http_longpoll_zone_client_adopt(z, old);
 }

@@ -12,19 +12,17 @@
 
 
 /*
- * In the master, while a reload may still fail: copies all that old has into z,
- * which nobody uses yet.  Nothing in old changes, and its workers go on.
- * NGX_OK, or NGX_ERROR: no memory.
+ * In the master, once a reload has succeeded: z, which is new and which nobody
+ * uses yet, takes over all that old has, and old is frozen.  old's workers go
+ * on meanwhile.  Takes the lock of old, as often as it needs, and z's.  Neither
+ * allocates nor fails.  A master that is killed in here leaves old in use, or
+ * frozen.  now is old's time.
+ *
+ * Returns the set of workers that have to do with old's file, to wake: their
+ * publishers are refused, and the writer closes it.
  */
-ngx_int_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t now, ngx_log_t *log);
-
-/*
- * The reload has succeeded: z is the zone of that name from now on.  What old
- * got since it was copied, and what it still gets, is missed by polls in z.
- */
-void ngx_http_longpoll_zone_adopt_commit(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old);
+uint64_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t now);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_ADOPT_H_INCLUDED_ */

@@ -21,30 +21,29 @@
 #define NGX_HTTP_LONGPOLL_ZONE_IDLE  3600000    /* ms, where inactive is off */
 
 
-/* a client that is copied into another zone, to sort them by use */
-
-typedef struct {
-    uint64_t                         used;
-    uint32_t                         n;
-} ngx_http_longpoll_zone_copied_t;
-
-
 static ngx_uint_t ngx_http_longpoll_zone_is_idle(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_sh_t *entry, uint64_t now);
-static int ngx_libc_cdecl ngx_http_longpoll_zone_compare(const void *one,
-    const void *two);
 
 
-void
+ngx_int_t
 ngx_http_longpoll_zone_client_add(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now)
 {
+    ngx_int_t  rc;
+
+    rc = NGX_DECLINED;
+
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_client_add(&z->clients, client, z->sh->clock.visible,
-                                 now);
+    if (!z->sh->moved) {
+        ngx_http_longpoll_client_add(&z->clients, client, z->sh->clock.visible,
+                                     now);
+        rc = NGX_OK;
+    }
 
     ngx_http_longpoll_zone_unlock(z);
+
+    return rc;
 }
 
 
@@ -95,7 +94,7 @@ ngx_http_longpoll_zone_client_leave(ngx_http_longpoll_zone_t *z,
 
     entry = ngx_http_longpoll_client_find(&z->clients, client);
 
-    if (entry) {
+    if (entry && !z->sh->moved) {
         ngx_http_longpoll_client_wait(&z->clients, entry,
                                      entry->waiting
                                      & ~ngx_http_longpoll_zone_bit(worker),
@@ -175,66 +174,51 @@ void
 ngx_http_longpoll_zone_client_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old)
 {
-    uint32_t                         n, max;
-    ngx_uint_t                       i, count, steps;
-    ngx_http_longpoll_client_sh_t     entry;
-    ngx_http_longpoll_zone_copied_t  *copied;
+    uint64_t                        now;
+    uint32_t                        n, max;
+    ngx_uint_t                      steps;
+    ngx_http_longpoll_client_sh_t  *entry;
 
     max = ngx_min(old->sh->clients.fresh, z->sh->clients.max);
-
-    copied = ngx_alloc(max * sizeof(ngx_http_longpoll_zone_copied_t) + 1,
-                       ngx_cycle->log);
-    if (copied == NULL) {
-        return;
-    }
-
-    count = 0;
+    now = ngx_http_longpoll_id_ms(z->sh->clock.last_id);
 
     for (n = 0; n < max; /* void */ ) {
 
         ngx_http_longpoll_zone_lock(old);
 
         for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps && n < max; steps--) {
-            entry = old->clients.entries[n];
-
-            /* a client that waits is in use now, so it is the last */
-
-            if (entry.waiting) {
-                entry.used = ngx_http_longpoll_id_ms(z->sh->clock.last_id);
-            }
-
-            ngx_http_longpoll_client_copy(&z->clients, n, &entry);
-
-            if (entry.uuid[0]) {
-                copied[count].used = entry.used;
-                copied[count++].n = n;
-            }
-
+            ngx_http_longpoll_client_copy(&z->clients, n,
+                                          &old->clients.entries[n]);
             n++;
         }
 
         ngx_http_longpoll_zone_unlock(old);
     }
 
-    ngx_qsort(copied, count, sizeof(ngx_http_longpoll_zone_copied_t),
-              ngx_http_longpoll_zone_compare);
+    /* the idle ones in their order, and behind them those that wait */
 
-    for (i = 0; i < count; i++) {
-        ngx_http_longpoll_client_idle(&z->clients, copied[i].n);
+    for (n = old->sh->clients.first; n; /* void */ ) {
+
+        ngx_http_longpoll_zone_lock(old);
+
+        for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps && n; steps--) {
+            entry = &old->clients.entries[n - 1];
+
+            if (n <= max) {
+                ngx_http_longpoll_client_idle(&z->clients, n - 1, entry->used);
+            }
+
+            n = entry->next;
+        }
+
+        ngx_http_longpoll_zone_unlock(old);
     }
 
-    ngx_free(copied);
-}
+    for (n = 0; n < max; n++) {
+        entry = &old->clients.entries[n];
 
-
-static int ngx_libc_cdecl
-ngx_http_longpoll_zone_compare(const void *one, const void *two)
-{
-    const ngx_http_longpoll_zone_copied_t  *first = one, *second = two;
-
-    if (first->used != second->used) {
-        return first->used < second->used ? -1 : 1;
+        if (entry->uuid[0] && entry->waiting) {
+            ngx_http_longpoll_client_idle(&z->clients, n, now);
+        }
     }
-
-    return first->n < second->n ? -1 : 1;
 }

@@ -16,9 +16,10 @@
 
 /*
  * Adds a new client; its uuid is set.  Its cursor is at the newest message, and
- * client->number is set.  Takes the lock.
+ * client->number is set.  Takes the lock.  NGX_OK; NGX_DECLINED: the zone is
+ * frozen, and nothing is added.
  */
-void ngx_http_longpoll_zone_client_add(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_client_add(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, uint64_t now);
 
 /* the last poll of the client that was parked in the worker left; locks */
@@ -47,10 +48,8 @@ void ngx_http_longpoll_zone_client_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 /*
- * Copies the clients of old into z, under their numbers.  From then on old
- * gives its clients no message.  Takes the lock of old, as often as it needs.
- * Without memory no client is copied, and nobody is told: each of them must
- * register once more.
+ * Copies the clients of old, which is frozen, into z, which nobody uses yet,
+ * under their numbers.  Takes the lock of old, as often as it needs.
  */
 void ngx_http_longpoll_zone_client_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);

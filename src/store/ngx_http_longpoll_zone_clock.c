@@ -21,17 +21,6 @@
  *
  * Within SLACK nothing is done.  The ids of a busy ms reach into the next one,
  * and a clock that is set back a little is soon there again.
- *
- * Late writes.  When a zone is resized, a later zone of the same name replaces
- * it, and the workers that have the older zone may still publish to it for a
- * while.  Both zones issue ids and times of their own.  After such a late
- * write, every poll with a cursor that the later zone issued before must get
- * missed.
- * So all zones of one name share, in memory outside of them (late_sh_t), the
- * highest id issued and one word for each zone (upto).  A late write first sets
- * the words of all later zones behind the highest id issued, then reads whether
- * that id has changed; a later zone first stores the id that it issues, then
- * reads its word.  So one of the two sees the other.
  */
 
 
@@ -146,88 +135,30 @@ ngx_http_longpoll_zone_clock_last(ngx_http_longpoll_zone_t *z, uint32_t slot)
 
 
 void
-ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z, uint64_t id)
+ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z)
 {
+    uint64_t                         id;
     ngx_http_longpoll_zone_sh_t     *sh;
     ngx_http_longpoll_journal_sh_t  *j;
 
     sh = z->sh;
     j = &sh->journal;
 
-    /* messages that wait for the disk must become visible first */
+    /*
+     * Messages that wait for the disk must become visible first.  A frozen
+     * zone's clock stands still.
+     */
 
-    if (sh->clock.visible != sh->clock.committed) {
+    if (sh->clock.visible != sh->clock.committed || sh->moved) {
         return;
     }
 
     /* times that were issued may be later */
 
-    id = ngx_max(id, sh->previous.missing_below);
-    id = ngx_max(id, sh->clock.last_id);
+    id = ngx_max(sh->previous.missing_below, sh->clock.last_id);
 
     ngx_http_longpoll_put(sh->clock.last_id, id);
     ngx_http_longpoll_set(j, sh->clock.committed, id);
     ngx_http_longpoll_set(j, sh->clock.visible, id);
     ngx_http_longpoll_done(j);
-
-    ngx_http_longpoll_zone_clock_issued(z);
-}
-
-
-void
-ngx_http_longpoll_zone_clock_issued(ngx_http_longpoll_zone_t *z)
-{
-    if (z->late == NULL || z->late->latest == 0) {
-        return;
-    }
-
-    ngx_http_longpoll_zone_clock_raise(&z->late->issued, z->sh->clock.last_id);
-    __sync_synchronize();
-}
-
-
-void
-ngx_http_longpoll_zone_clock_late_write(ngx_http_longpoll_zone_t *z)
-{
-    uint64_t  issued, generation;
-
-    if (z->late == NULL) {
-        return;
-    }
-
-    ngx_http_longpoll_zone_clock_issued(z);
-
-    do {
-        issued = z->late->issued;
-
-        for (generation = z->sh->resize.generation + 1;
-             generation <= z->late->latest;
-             generation++)
-        {
-            ngx_http_longpoll_zone_clock_raise(
-                               ngx_http_longpoll_zone_late_upto(z, generation),
-                               issued + 1);
-        }
-
-        __sync_synchronize();
-
-    } while (z->late->issued != issued);
-}
-
-
-void
-ngx_http_longpoll_zone_clock_raise(ngx_atomic_t *word, uint64_t id)
-{
-    ngx_atomic_uint_t  was;
-
-    ngx_http_longpoll_step();
-
-    do {
-        was = *word;
-
-        if (was >= id) {
-            return;
-        }
-
-    } while (!ngx_atomic_cmp_set(word, was, id));
 }

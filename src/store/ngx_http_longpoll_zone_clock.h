@@ -3,8 +3,7 @@
  * ngx_http_longpoll_zone_clock.h: the ids that a zone issues, and how far
  * readers see.
  *
- * The caller holds the zone's lock in every call but now, time, has_late and
- * raise.
+ * The caller holds the zone's lock in every call but now, time and missing.
  */
 
 
@@ -65,41 +64,18 @@ ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_clock_last(
     ngx_http_longpoll_zone_t *z, uint32_t slot);
 
 /*
- * Raises last_id, committed and visible to id at least: every later message
- * gets a higher id.  Does nothing while messages wait for the disk.
+ * Raises last_id, committed and visible to missing_below at least: every later
+ * message gets a higher id.  Does nothing while messages wait for the disk, nor
+ * in a frozen zone.
  */
-void ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z,
-    uint64_t id);
+void ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z);
 
 /*
- * Tells the other zones of this name how far last_id is.  The caller calls this
- * after it has raised last_id, in the same hold, before anybody learns of the
- * id.  Does nothing if there is one zone.
+ * Whether events behind id may have gone to another nginx that had the file.
+ * They belong to another epoch: a poll from the beginning does not miss them.
  */
-void ngx_http_longpoll_zone_clock_issued(ngx_http_longpoll_zone_t *z);
-
-/*
- * A zone that was replaced calls this before its new messages become visible.
- * Polls of the later zones are then told that they missed something.
- */
-void ngx_http_longpoll_zone_clock_late_write(ngx_http_longpoll_zone_t *z);
-
-/*
- * Stores id in word, if that is higher.  Several workers may do so at a time;
- * needs no lock.
- */
-void ngx_http_longpoll_zone_clock_raise(ngx_atomic_t *word, uint64_t id);
-
-/*
- * Whether events behind id may have gone to an earlier zone of this name, or
- * to another nginx that had the file.  The latter belong to another epoch: a
- * poll from the beginning does not miss them.
- */
-#define ngx_http_longpoll_zone_clock_has_late(z, id, beginning)               \
-    (((z)->late                                                               \
-      && (id) < *ngx_http_longpoll_zone_late_upto(z,                          \
-                                              (z)->sh->resize.generation))    \
-     || ((id) < (z)->sh->previous.missing_below && !(beginning)))
+#define ngx_http_longpoll_zone_clock_missing(z, id, beginning)                \
+    ((id) < (z)->sh->previous.missing_below && !(beginning))
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_CLOCK_H_INCLUDED_ */

@@ -16,23 +16,28 @@
 #include "ngx_http_longpoll_zone_lock.h"
 
 
-void
+ngx_int_t
 ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
 {
     uint32_t                      slot;
+    ngx_int_t                     rc;
     ngx_uint_t                    begun, more, steps;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
     begun = 0;
+    rc = NGX_OK;
 
     do {
         more = 0;
 
         ngx_http_longpoll_zone_lock(z);
 
-        if (sh->work.delete_slot) {
+        if (sh->moved) {
+            rc = begun ? NGX_OK : NGX_DECLINED;
+
+        } else if (sh->work.delete_slot) {
 
             /* this delete, or one of another process before it */
 
@@ -57,4 +62,6 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_unlock(z);
 
     } while (more);
+
+    return rc;
 }

@@ -15,8 +15,11 @@
  * Deletes the messages that a category has now, if it has any.  No cursor
  * misses them.  Takes the lock, as often as it needs; a delete that a killed
  * process has begun is finished by the next process that takes the lock.
+ *
+ * NGX_OK
+ * NGX_DECLINED  nothing is deleted: the zone is frozen
  */
-void ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
+ngx_int_t ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 
 

@@ -323,7 +323,9 @@ ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, ngx_uint_t all,
     do {
         ngx_http_longpoll_zone_lock(z);
 
-        more = z->sh->disk.durable
+        /* what was not visible when the zone was frozen is refused */
+
+        more = z->sh->disk.durable && !z->sh->moved
                && ngx_http_longpoll_zone_disk_expose_hold(z, all, wake);
 
         ngx_http_longpoll_zone_unlock(z);
@@ -520,8 +522,13 @@ ngx_int_t
 ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
     uint64_t failed)
 {
-    uint64_t                         visible, n;
+    uint64_t                         moved, visible, n;
     ngx_http_longpoll_failure_sh_t  *failure;
+
+    /* visible is the last one, once moved is set */
+
+    moved = *(volatile uint64_t *) &z->sh->moved;
+    ngx_memory_barrier();
 
     /* a failure is stored before anything later becomes visible */
 
@@ -543,7 +550,11 @@ ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
         }
     }
 
-    return id <= visible ? NGX_OK : NGX_AGAIN;
+    if (id <= visible) {
+        return NGX_OK;
+    }
+
+    return moved ? NGX_ERROR : NGX_AGAIN;
 }
 
 

@@ -154,7 +154,7 @@ ngx_http_longpoll_zone_epoch_missing(ngx_http_longpoll_zone_t *z, uint64_t last)
 uint64_t
 ngx_http_longpoll_zone_epoch_latest(ngx_http_longpoll_zone_t *z)
 {
-    if (ngx_http_longpoll_zone_clock_has_late(z, z->sh->clock.visible, 0)) {
+    if (ngx_http_longpoll_zone_clock_missing(z, z->sh->clock.visible, 0)) {
         ngx_http_longpoll_zone_lock(z);
         ngx_http_longpoll_zone_unlock(z);
     }

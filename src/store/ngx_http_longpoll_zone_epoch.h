@@ -7,8 +7,8 @@
  * loaded from a file, or that replaced another one, also gets cursors that
  * earlier epochs issued, and must know which of them may have missed events.
  *
- * alone and missing take the lock; latest takes it only after a late write; the
- * others take none.
+ * alone and missing take the lock; latest takes it only if the zone has still
+ * to advance behind what another nginx took; the others take none.
  */
 
 

@@ -8,8 +8,7 @@
  * that gave it its id, one of those that the zone knows, or its 16 bytes of
  * UUID (FOREIGN).
  *
- * Nobody else uses the zone yet.  The lock is taken since what is called here
- * expects it; most stores are plain ones.
+ * Nobody else uses the zone yet, so most stores are plain ones.
  */
 
 
@@ -20,51 +19,62 @@
 #include "ngx_http_longpoll_zone_room.h"
 
 
-static ngx_uint_t ngx_http_longpoll_zone_load_epoch(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_t *msg);
-
-
 ngx_int_t
 ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
     const uint64_t *key, uint64_t now)
 {
-    uint64_t                        need;
-    ngx_uint_t                      bits, steps;
-    ngx_http_longpoll_cat_sh_t     *c;
-    ngx_http_longpoll_zone_sh_t    *sh;
+    ngx_int_t                       rc;
+    ngx_uint_t                      epoch, steps;
     ngx_http_longpoll_zone_room_t   room;
 
-    sh = z->sh;
-
-    bits = key ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0;
-    bits |= ngx_http_longpoll_zone_load_epoch(z, msg) << 4;
-
-    need = ngx_http_longpoll_zone_msg_need(cat, msg, bits);
-
-    if (need > z->size / 4 || msg->data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
-        return NGX_DECLINED;
-    }
+    epoch = ngx_http_longpoll_zone_load_epoch(z, msg);
 
     room.cats = cat;
-    room.ncats = 1;
-    room.need = need;
     room.now = now;
     room.tail = 0;
 
-    for ( ;; ) {
+    do {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
         ngx_http_longpoll_zone_lock(z);
-
-        if (ngx_http_longpoll_zone_room(z, &room, &steps) == NGX_OK) {
-            break;
-        }
-
+        rc = ngx_http_longpoll_zone_load_msg(z, &room, msg, epoch, key, &steps);
         ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_load_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_room_t *room, ngx_http_longpoll_msg_t *msg,
+    ngx_uint_t epoch, const uint64_t *key, ngx_uint_t *steps)
+{
+    ngx_uint_t                    bits, few;
+    ngx_http_longpoll_cat_t      *cat;
+    ngx_http_longpoll_cat_sh_t   *c;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    cat = room->cats;
+
+    bits = key ? NGX_HTTP_LONGPOLL_MSG_KEYED : 0;
+    bits |= epoch << 4;
+
+    room->ncats = 1;
+    room->need = ngx_http_longpoll_zone_msg_need(cat, msg, bits);
+
+    if (room->need > z->size / 4 || msg->data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
+        return NGX_DECLINED;
     }
 
-    msg->pos = ngx_http_longpoll_zone_room_slot(z, cat, now);
+    if (ngx_http_longpoll_zone_room(z, room, steps) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    msg->pos = ngx_http_longpoll_zone_room_slot(z, cat, room->now);
     c = &z->cats.slots[msg->pos];
 
     /* behind all messages, and all that the category has lost */
@@ -78,20 +88,16 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
 
     sh->clock.committed = sh->clock.last_id;
     sh->clock.visible = sh->clock.last_id;
-    c->used = now;
+    c->used = room->now;
 
-    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-    (void) ngx_http_longpoll_zone_room_trim(z, (uint32_t) msg->pos, &steps);
-
-    ngx_http_longpoll_zone_unlock(z);
+    few = NGX_HTTP_LONGPOLL_ZONE_FEW;
+    (void) ngx_http_longpoll_zone_room_trim(z, (uint32_t) msg->pos, &few);
 
     return NGX_OK;
 }
 
 
-/* the number of the epoch in which a message got its id */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_longpoll_zone_load_epoch(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_t *msg)
 {

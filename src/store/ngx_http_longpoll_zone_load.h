@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_longpoll_zone_disk.h"
+#include "ngx_http_longpoll_zone_room.h"
 
 
 /* whether nothing has been loaded into the zone, and it replaced no other */
@@ -33,6 +34,23 @@
 ngx_int_t ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_msg_t *msg,
     const uint64_t *key, uint64_t now);
+
+/*
+ * The same for the store's files, of room->cats[0], in one hold of the lock; a
+ * zone's only user may do without it.  The caller sets room->now, and zeroes
+ * room->tail before it loads another message.  epoch is a number in sh->epochs,
+ * or FOREIGN.  NGX_BUSY: out of steps, go on in another hold.
+ */
+ngx_int_t ngx_http_longpoll_zone_load_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_room_t *room, ngx_http_longpoll_msg_t *msg,
+    ngx_uint_t epoch, const uint64_t *key, ngx_uint_t *steps);
+
+/*
+ * The number of the epoch in which a message got its id, from its UUID.  Sets
+ * msg->id to that id, if the number is not FOREIGN.
+ */
+ngx_uint_t ngx_http_longpoll_zone_load_epoch(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_t *msg);
 
 /*
  * Adds a note about losses.  exact: word[2] of NOTE_LOST is what the category

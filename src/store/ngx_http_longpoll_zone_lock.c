@@ -30,8 +30,6 @@ static void ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z);
 void
 ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 {
-    uint64_t  upto;
-
     ngx_http_longpoll_lock(z->mutex);
 
     ngx_http_longpoll_zone_validate(z);
@@ -43,17 +41,10 @@ ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_assert_bound();
 
-    /* late writes: new cursors are behind them, and miss nothing */
+    /* new cursors are behind what another nginx took, and miss nothing */
 
-    if (ngx_http_longpoll_zone_clock_has_late(z, z->sh->clock.visible, 0)) {
-        upto = 0;
-
-        if (z->late) {
-            upto = *ngx_http_longpoll_zone_late_upto(z,
-                                                     z->sh->resize.generation);
-        }
-
-        ngx_http_longpoll_zone_clock_advance(z, upto);
+    if (ngx_http_longpoll_zone_clock_missing(z, z->sh->clock.visible, 0)) {
+        ngx_http_longpoll_zone_clock_advance(z);
     }
 }
 

@@ -17,7 +17,7 @@
  *     what a killed process left is undone or finished (zone_lock.c)
  *     of a delete that is under way, in whichever process, up to 1,000 messages
  *     are dropped
- *     committed, visible and last_id have moved behind a late write
+ *     committed, visible and last_id have moved behind what another nginx took
  */
 void ngx_http_longpoll_zone_lock(ngx_http_longpoll_zone_t *z);
 void ngx_http_longpoll_zone_unlock(ngx_http_longpoll_zone_t *z);

@@ -25,7 +25,6 @@
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_watch.h"
-#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_cursor.h"
 
 
@@ -117,7 +116,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
 /*
  * NGX_OK: there is room; NGX_BUSY: out of steps; NGX_DONE, NGX_DECLINED,
- * NGX_ABORT as the publish returns them.
+ * NGX_ABORT, NGX_ERROR as the publish returns them.
  */
 
 static ngx_int_t
@@ -128,6 +127,10 @@ ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
     ngx_int_t                 rc;
     ngx_uint_t                i, ncats;
     ngx_http_longpoll_msg_t  *msgs;
+
+    if (z->sh->moved) {
+        return NGX_ERROR;
+    }
 
     msgs = pub->msgs;
     need = 0;
@@ -177,29 +180,10 @@ static void
 ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_publish_t *pub)
 {
-    ngx_uint_t                    i;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-
-    /*
-     * A later zone of this name may have issued ids already.  This publish is
-     * later than all of them, so that no cursor goes back.
-     */
-
-    if (sh->resize.moved && z->late && sh->clock.last_id < z->late->issued) {
-        ngx_http_longpoll_put(sh->clock.last_id, z->late->issued);
-    }
+    ngx_uint_t  i;
 
     for (i = 0; i < pub->n; i++) {
         ngx_http_longpoll_zone_append_msg(z, pub, i);
-    }
-
-    if (sh->resize.moved) {
-        ngx_http_longpoll_zone_clock_late_write(z);
-
-    } else {
-        ngx_http_longpoll_zone_clock_issued(z);
     }
 }
 

@@ -29,6 +29,7 @@
  *               ..._zone_disk_decided() about that id
  * NGX_ABORT     nothing is stored: messages that wait for the disk (durable)
  *               have the room, or the categories
+ * NGX_ERROR     nothing is stored: the zone is frozen
  * NGX_DECLINED  the messages need more than a quarter of the zone, or more
  *               categories than the zone can have, or one has more than 4 GB
  */

@@ -39,6 +39,10 @@
 
 static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
+static void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd, uint64_t now);
+static ngx_uint_t ngx_http_longpoll_zone_unseen(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd);
 static void ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
 static ngx_int_t ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
@@ -114,15 +118,6 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
         case NGX_OK:
             rd->msgs = scratch->msgs;
-
-            /* the cursor behind this answer is behind what later zones got */
-
-            if (z->sh->resize.moved
-                && rd->msgs[rd->nmsgs - 1].id >= z->sh->resize.moved)
-            {
-                rd->missed = 1;
-            }
-
             return NGX_OK;
 
         default:
@@ -175,9 +170,9 @@ ngx_uint_t
 ngx_http_longpoll_zone_read_newest(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
-    if (!cursor->exact || cursor->lost
-        || ngx_http_longpoll_zone_clock_has_late(z, cursor->id,
-                                                 cursor->beginning)
+    if (!cursor->exact || cursor->lost || z->sh->moved
+        || ngx_http_longpoll_zone_clock_missing(z, cursor->id,
+                                                cursor->beginning)
         || cursor->id != *(volatile uint64_t *) &z->sh->clock.visible)
     {
         return 0;
@@ -195,6 +190,7 @@ ngx_http_longpoll_zone_read_newest(ngx_http_longpoll_zone_t *z,
  * NGX_OK        messages
  * NGX_AGAIN     no message
  * NGX_DONE      the client is not known
+ * NGX_ABORT     the zone is frozen
  * NGX_BUSY      out of steps: go on in another hold
  * NGX_DECLINED  the scratch memory is too small
  */
@@ -211,6 +207,11 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     rd = reader->rd;
     source = reader->source;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+    if (z->sh->moved) {
+        ngx_http_longpoll_zone_moved(z, rd, reader->now);
+        return NGX_ABORT;
+    }
 
     if (rd->cursor.fresh) {
         ngx_http_longpoll_zone_start_cursor(z, &rd->cursor, reader->now);
@@ -283,6 +284,76 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
 
 /*
+ * The time from which the client goes on in the zone that replaced this one.
+ * Every id of that zone is behind the last ms of this one.  A new poll goes on
+ * from its own time, which may be that zone's; without one from the last ms.  A
+ * poll that was parked in the middle of a ms (start_cursor), and has not seen
+ * what was published behind it there, reads that ms once more.
+ */
+
+static void
+ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd, uint64_t now)
+{
+    uint64_t                     last;
+    ngx_http_longpoll_cursor_t  *cursor;
+
+    cursor = &rd->cursor;
+    last = ngx_http_longpoll_id_ms(z->sh->clock.last_id);
+
+    rd->nmsgs = 0;
+    rd->missed = 0;
+    rd->timestamp = cursor->since;
+
+    if (cursor->fresh && !cursor->now) {
+        return;
+    }
+
+    if (cursor->fresh) {
+        ngx_http_longpoll_zone_start_cursor(z, cursor, now);
+    }
+
+    rd->timestamp = ngx_min(cursor->since, last);
+
+    if (!cursor->exact
+        && ngx_http_longpoll_id_ms(cursor->id) == rd->timestamp
+        && cursor->id != ngx_http_longpoll_id_last_of(rd->timestamp)
+        && ngx_http_longpoll_zone_unseen(z, rd))
+    {
+        rd->timestamp--;
+    }
+}
+
+
+/* whether there is a message behind the cursor */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_unseen(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd)
+{
+    uint32_t                     slot;
+    ngx_uint_t                   i;
+    ngx_http_longpoll_msg_sh_t  *last;
+
+    for (i = 0; i < rd->ncats; i++) {
+        slot = ngx_http_longpoll_cat_find(&z->cats, rd->cats[i].hash);
+
+        if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+            continue;
+        }
+
+        last = ngx_http_longpoll_zone_clock_last(z, slot);
+
+        if (last && last->id > rd->cursor.id) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
  * A new cursor may lie in the future or in the current ms.  Then it is set to
  * the newest message, so the poll also gets what is published later in this ms,
  * as with golongpoll.  If nginx held the poll back, the cursor is set to the ms
@@ -344,7 +415,7 @@ ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
     if (!reader->started) {
         rd->nmsgs = 0;
         rd->missed = rd->cursor.lost
-                     || ngx_http_longpoll_zone_clock_has_late(z, rd->cursor.id,
+                     || ngx_http_longpoll_zone_clock_missing(z, rd->cursor.id,
                                                           rd->cursor.beginning);
     }
 
@@ -450,16 +521,6 @@ ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
     if (z->sh->clock.last_id < ngx_http_longpoll_id_last_of(t)) {
         ngx_http_longpoll_put(z->sh->clock.last_id,
                               ngx_http_longpoll_id_last_of(t));
-    }
-
-    ngx_http_longpoll_zone_clock_issued(z);
-
-    /* a message may have gone to another zone meanwhile, with an earlier id */
-
-    if (ngx_http_longpoll_zone_clock_has_late(z, rd->cursor.id,
-                                              rd->cursor.beginning))
-    {
-        rd->missed = 1;
     }
 
     rd->timestamp = t;

@@ -35,6 +35,9 @@
  * NGX_DONE   the client is not known: it never was, was idle for too long, or
  *            made room for another.  With rd->missed it has been dropped now,
  *            because an event behind its cursor is gone
+ * NGX_ABORT  the zone is frozen: rd->timestamp, from which the client goes on
+ *            in the zone that replaced this one.  Nothing is registered, and a
+ *            client's cursor stays
  * NGX_ERROR  no memory
  */
 ngx_int_t ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,

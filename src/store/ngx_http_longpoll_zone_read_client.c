@@ -66,14 +66,6 @@ ngx_http_longpoll_zone_read_client_begin(ngx_http_longpoll_zone_t *z,
         reader->started = 0;
     }
 
-    /* clients have moved to the zone that took this one's place, and get their
-     * messages there */
-
-    if (z->sh->resize.moved) {
-        rd->nmsgs = 0;
-        return NGX_AGAIN;
-    }
-
     return NGX_OK;
 }
 

@@ -70,7 +70,14 @@ ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_lock(z);
 
-        rc = ngx_http_longpoll_zone_room_touch(z, cat, now, 0, &steps, &slot);
+        if (z->sh->moved) {
+            slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+            rc = NGX_OK;
+
+        } else {
+            rc = ngx_http_longpoll_zone_room_touch(z, cat, now, 0, &steps,
+                                                   &slot);
+        }
 
         if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
             c = &z->cats.slots[slot];

@@ -38,6 +38,10 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
     ngx_http_longpoll_zone_lock(z);
     ngx_http_longpoll_zone_unlock(z);
 
+    if (sh->moved) {
+        return 0;
+    }
+
     second = sh->tick.second;
 
     if (second == now / 1000
@@ -118,7 +122,7 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
         (void) ngx_http_longpoll_zone_member_resign(z, worker, 0);
     }
 
-    if (!w->known) {
+    if (!w->known || z->sh->moved) {
         return;
     }
 

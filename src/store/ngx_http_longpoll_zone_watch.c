@@ -278,7 +278,7 @@ ngx_http_longpoll_zone_watch_walk(ngx_http_longpoll_zone_t *z,
     uint64_t                    *pending;
     ngx_http_longpoll_msg_sh_t  *msg;
 
-    if (!z->sh->has_pending) {
+    if (!z->sh->has_pending || z->sh->moved) {
         return NGX_OK;
     }
 

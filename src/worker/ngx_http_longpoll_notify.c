@@ -26,19 +26,6 @@ typedef struct {
 } ngx_http_longpoll_notify_sh_t;
 
 
-/*
- * Behind the table: a piece of shared memory for each zone's name
- * (ngx_http_longpoll_late_sh_t).  The names behind the 63rd share the last one.
- */
-
-#define NGX_HTTP_LONGPOLL_NOTIFY_NAMES  64
-
-typedef struct {
-    uint64_t                              name;     /* a hash of it, 0: free */
-    uint64_t          bytes[NGX_HTTP_LONGPOLL_NOTIFY_SHARED / sizeof(uint64_t)];
-} ngx_http_longpoll_shared_sh_t;
-
-
 static ngx_int_t ngx_http_longpoll_notify_make(ngx_log_t *log);
 static void ngx_http_longpoll_notify_release(void *data);
 static void ngx_http_longpoll_notify_free(ngx_uint_t n);
@@ -53,7 +40,8 @@ static void ngx_http_longpoll_notify_tick_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_notify_closing_handler(ngx_event_t *ev);
 
 
-ngx_uint_t  ngx_http_longpoll_notify_number;
+/* the master has none */
+ngx_uint_t  ngx_http_longpoll_notify_number = NGX_HTTP_LONGPOLL_NO_WORKER;
 
 static ngx_uint_t                            ngx_http_longpoll_notify_holders;
 static ngx_shm_t                             ngx_http_longpoll_notify_shm;
@@ -107,9 +95,7 @@ ngx_http_longpoll_notify_make(ngx_log_t *log)
     shm = &ngx_http_longpoll_notify_shm;
 
     shm->size = NGX_HTTP_LONGPOLL_WORKERS
-                * sizeof(ngx_http_longpoll_notify_sh_t)
-                + NGX_HTTP_LONGPOLL_NOTIFY_NAMES
-                * sizeof(ngx_http_longpoll_shared_sh_t);
+                * sizeof(ngx_http_longpoll_notify_sh_t);
     ngx_str_set(&shm->name, "longpoll_notify");
     shm->log = log;
 
@@ -289,34 +275,6 @@ ngx_http_longpoll_notify_exit_process(void)
     (void) ngx_atomic_cmp_set(
         &ngx_http_longpoll_notify_table[ngx_http_longpoll_notify_number].owner,
         ngx_http_longpoll_notify_self, 0);
-}
-
-
-void *
-ngx_http_longpoll_notify_shared(ngx_str_t *name)
-{
-    uint64_t                        hash;
-    ngx_uint_t                      i;
-    ngx_http_longpoll_shared_sh_t  *shared;
-
-    shared = (ngx_http_longpoll_shared_sh_t *)
-                &ngx_http_longpoll_notify_table[NGX_HTTP_LONGPOLL_WORKERS];
-
-    hash = (uint64_t) ngx_crc32_long(name->data, name->len) << 32
-           | ngx_hash_key(name->data, name->len) << 1 | 1;
-
-    for (i = 0; i < NGX_HTTP_LONGPOLL_NOTIFY_NAMES - 1; i++) {
-
-        if (shared[i].name == 0) {
-            shared[i].name = hash;
-        }
-
-        if (shared[i].name == hash) {
-            break;
-        }
-    }
-
-    return shared[i].bytes;
 }
 
 

@@ -73,7 +73,10 @@ void ngx_http_longpoll_notify_exit_process(void);
 extern ngx_uint_t  ngx_http_longpoll_notify_number;
 #define ngx_http_longpoll_notify_worker()  ngx_http_longpoll_notify_number
 
-/* wakes the workers of the set; this one checks after what runs now */
+/*
+ * Wakes the workers of the set; this one checks after what runs now.  The
+ * master may call it, too.
+ */
 void ngx_http_longpoll_notify_wake(uint64_t workers);
 
 /*
@@ -85,16 +88,6 @@ uint64_t ngx_http_longpoll_notify_alive(void);
 
 /* reaps the numbers of dead processes, and gives them back */
 void ngx_http_longpoll_notify_reap(void);
-
-
-/*
- * Memory of that many bytes, zeroed at first, that all processes share under a
- * name, those from before and after a reload.  Only the master may ask.  Of
- * very many names some share the same memory.
- */
-#define NGX_HTTP_LONGPOLL_NOTIFY_SHARED  256
-
-void *ngx_http_longpoll_notify_shared(ngx_str_t *name);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_NOTIFY_H_INCLUDED_ */

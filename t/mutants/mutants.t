@@ -125,9 +125,33 @@ my @mutants = (
 
     { name => 'a drained poll answered with the current time',
       file => 'cursor.c',
-      from => 'if ((closing || z->sh->resize.moved) && !rd->missed) {',
+      from => 'if (closing && !z->sh->moved && !rd->missed) {',
       to => 'if (0) {',
       seen => 'plain t/060-workers.t' },
+
+    { name => 'a frozen zone that takes a publish',
+      file => 'zone_publish.c',
+      from => "    if (z->sh->moved) {\n        return NGX_ERROR;",
+      to => "    if (0) {\n        return NGX_ERROR;",
+      seen => 'unit' },
+
+    { name => 'a frozen zone with a last ms that is open',
+      file => 'zone_adopt.c',
+      from => 'ngx_http_longpoll_id_last_of(ms));',
+      to => 'old->sh->clock.last_id + 0 * ms);',
+      seen => 'unit' },
+
+    { name => 'what was deleted while a zone was copied stays',
+      file => 'zone_adopt.c',
+      from => '    ngx_http_longpoll_zone_adopt_compare(z, old);',
+      to => '    if (0) ngx_http_longpoll_zone_adopt_compare(z, old);',
+      seen => 'unit' },
+
+    { name => 'what waits for the disk is exposed in a frozen zone',
+      file => 'zone_disk.c',
+      from => 'more = z->sh->disk.durable && !z->sh->moved',
+      to => 'more = z->sh->disk.durable',
+      seen => 'unit' },
 
     { name => 'a cursor in front of its own event',
       file => 'zone_read.c',

@@ -301,7 +301,7 @@ act(void)
             (void) op_run(&act_op);
 
         } else if (unit_once(10)) {
-            act_set(unit_once(2) ? OP_LATE : OP_MISSING);
+            act_set(OP_MISSING);
             act_op.last = ngx_http_longpoll_id(model_ms(sh->clock.last_id)
                                                 + unit_below(40), 0);
             (void) op_run(&act_op);

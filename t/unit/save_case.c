@@ -171,123 +171,380 @@ case_expired(void *data)
 }
 
 
-/* what is published to a zone that was replaced is missed in the new zone */
+/* a zone, and a new one of another size; which of them is z */
+
+typedef struct {
+    ngx_http_longpoll_zone_t  zone;
+    u_char                   *mem;
+    u_char                   *copy;
+    size_t                    size;
+    size_t                    mem_size;
+} case_zone_t;
+
+
+static case_zone_t  case_old;
+static case_zone_t  case_new;
+static ngx_uint_t   case_turn;
+static uint64_t     case_last;
+
 
 static void
-case_late(void *data)
+case_keep(case_zone_t *c)
 {
-    uint64_t                  before, last, wake;
-    ngx_http_longpoll_cat_t   cat;
-    ngx_http_longpoll_msg_t   msg;
-    ngx_http_longpoll_zone_t  old, new;
+    c->zone = *z;
+    c->zone.log.data = &c->zone;
+    c->mem = m.mem;
+    c->copy = m.copy;
+    c->size = m.size;
+    c->mem_size = m.mem_size;
+}
+
+
+static void
+case_use(case_zone_t *c)
+{
+    *z = c->zone;
+    z->log.data = z;
+    sh = z->sh;
+    cursors = sh->disk.cursors;
+    m.mem = c->mem;
+    m.copy = c->copy;
+    m.size = c->size;
+    m.mem_size = c->mem_size;
+}
+
+
+/* z is the old zone, and stays it */
+
+static void
+case_replace(size_t size)
+{
+    ngx_http_longpoll_zone_conf_t  conf;
+
+    conf = sh->conf;
+    case_keep(&case_old);
+    epoch_zone(size, &conf);
+    case_keep(&case_new);
+    case_use(&case_old);
+}
+
+
+static void
+case_adopt(void *data)
+{
+    (void) ngx_http_longpoll_zone_adopt(&case_new.zone, &case_old.zone, m.now);
+}
+
+
+static ngx_int_t
+case_raw_publish(ngx_http_longpoll_zone_t *zone, uint32_t cat, uint64_t *id)
+{
+    uint64_t                 wake;
+    ngx_int_t                rc;
+    ngx_http_longpoll_cat_t  c;
+    ngx_http_longpoll_msg_t  msg;
+
+    ngx_memzero(&msg, sizeof(msg));
+    c = model_cats[cat];
+    msg.data.data = (u_char *) "\"0123456789\"";
+    msg.data.len = 12;
+
+    rc = ngx_http_longpoll_zone_publish(zone, &c, &msg, 1, NULL, m.now, &wake);
+    *id = msg.id;
+
+    return rc;
+}
+
+
+static ngx_int_t
+case_raw_read(ngx_http_longpoll_zone_t *zone, uint32_t cat, uint64_t id,
+    ngx_http_longpoll_read_t *rd)
+{
+    static size_t                   cost = 1;
+    static ngx_http_longpoll_cat_t  c;
+
+    c = model_cats[cat];
+
+    ngx_memzero(rd, sizeof(*rd));
+    rd->mode = NGX_HTTP_LONGPOLL_READ_PARK;
+    rd->worker = NGX_HTTP_LONGPOLL_NO_WORKER;
+    rd->cats = &c;
+    rd->ncats = 1;
+    rd->costs = &cost;
+    rd->slots = op_slots[0];
+    rd->limit = 1000;
+    rd->cursor.id = id;
+    rd->cursor.since = model_ms(id);
+
+    return ngx_http_longpoll_zone_read(zone, rd, m.now);
+}
+
+
+/* both zones have the same messages */
+
+static void
+case_same(void)
+{
+    uint32_t                     one, two;
+    ngx_http_longpoll_zone_t    *from, *to;
+    ngx_http_longpoll_msg_sh_t  *a, *b;
+
+    from = &case_old.zone;
+    to = &case_new.zone;
+    one = from->sh->list.oldest;
+    two = to->sh->list.oldest;
+
+    while (one && two) {
+        a = ngx_http_longpoll_zone_at(from, one);
+        b = ngx_http_longpoll_zone_at(to, two);
+
+        if (a->id > from->sh->clock.visible) {
+            break;
+        }
+
+        unit_must(a->id == b->id, "the new zone has %lx, the old one %lx",
+                  (unsigned long) b->id, (unsigned long) a->id);
+
+        one = a->newer;
+        two = b->newer;
+    }
+
+    unit_must(two == 0
+              && (one == 0 || ngx_http_longpoll_zone_at(from, one)->id
+                              > from->sh->clock.visible),
+              "one zone has more messages");
+}
+
+
+/* a frozen zone gives nothing and takes nothing */
+
+static void
+case_frozen(void *data)
+{
+    uint64_t                    seen, waits, id, wake;
+    ngx_uint_t                  i;
+    ngx_http_longpoll_read_t    rd;
+    ngx_http_longpoll_client_t  client;
 
     case_world(0, 1);
     case_op(OP_BEGIN);
 
-    before = case_publish(0);
+    seen = case_publish(0);
+    (void) case_publish(0);
     case_op(OP_COLLECT);
     case_op(OP_SAVED);
+    waits = case_publish(0);
 
-    old = *z;
-    m.now += 10;
-    epoch_zone(128 * 1024, &old.sh->conf);
-    unit_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &unit_log)
-              == NGX_OK, "no memory");
-    new = *z;
+    case_replace(128 * 1024);
+    case_adopt(NULL);
 
-    m.now += 10;
-    ngx_memzero(&msg, sizeof(msg));
-    cat = model_cats[0];
-    msg.data.data = (u_char *) "1";
-    msg.data.len = 1;
+    unit_must(sh->moved, "the old zone goes on");
+    case_same();
 
-    last = 0;
+    for (i = 0; i < 2; i++) {
+        unit_must(case_raw_publish(&case_old.zone, 0, &id) == NGX_ERROR,
+                  "it takes a publish");
+        unit_must(ngx_http_longpoll_zone_delete(&case_old.zone, &model_cats[0],
+                                                m.now)
+                  == NGX_DECLINED, "it takes a delete");
+        unit_must(ngx_http_longpoll_zone_client_add(&case_old.zone, &client,
+                                                    m.now)
+                  == NGX_DECLINED, "it takes a client");
+        unit_must(case_raw_read(&case_old.zone, 0, seen, &rd) == NGX_ABORT
+                  && rd.nmsgs == 0 && !rd.missed,
+                  "it gives a message, or missed");
+        unit_must(rd.timestamp <= model_ms(sh->clock.last_id),
+                  "its time is not closed");
+        unit_must(ngx_http_longpoll_zone_disk_decided(&case_old.zone, waits, 0)
+                  == NGX_ERROR, "what waits for the disk is not refused");
 
-    /*
-     * Before the new zone is in place; and later, by a worker of the old
-     * zone.
-     */
+        /* the old writer goes on for a moment */
 
-    unit_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
-                                             &wake) == NGX_AGAIN, "refused");
-    ngx_http_longpoll_zone_adopt_commit(&new, &old);
+        m.now += 10000;
+        id = sh->clock.last_id;
+        case_use(&case_old);
+        ngx_http_longpoll_zone_disk_saved(z, &model_save, 0, 0, &wake);
+        ngx_http_longpoll_zone_disk_failed(z, &wake);
+        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+        (void) ngx_http_longpoll_zone_tick(z, m.now);
+        unit_must(sh->clock.last_id == id, "its clock goes on");
+    }
 
-    *z = new;
-    sh = z->sh;
-    m.now += 10;
-    unit_must(model_late == msg.id + 1, "a late write is not known as one");
-    unit_must(case_missed(0, before, 0), "a late write is not missed");
-    last = msg.id;
-
-    m.now += 10;
-    unit_must(!case_missed(0, ngx_http_longpoll_id(m.now - 1, 0), 0),
-              "it is missed for ever");
-
-    unit_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
-                                             &wake) == NGX_AGAIN, "refused");
-    unit_must(model_late == msg.id + 1,
-              "a second late write is not known as one");
-    unit_must(case_missed(0, last, 0), "a second late write is not missed");
+    case_use(&case_new);
+    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+    unit_must(!case_missed(0, seen, 0), "a SIZE is missed");
+    unit_must(case_raw_publish(z, 0, &id) == NGX_OK
+              && id > case_old.zone.sh->clock.last_id,
+              "an id of the new zone is not behind all of the old one's");
 }
 
 
-/* the clock of a new zone is ahead of the old zone's, which is still in use */
+/* other workers' calls in front of each hold of the copy */
 
 static void
-case_clocks(void *data)
+case_others_go_on(void)
 {
-    uint64_t                  before, given, wake;
-    ngx_http_longpoll_cat_t   cat;
+    uint64_t                  id;
+    ngx_http_longpoll_zone_t  *old;
+
+    old = &case_old.zone;
+
+    if (case_turn++ % 2 || unit_hook == NULL) {
+        return;
+    }
+
+    unit_hook = NULL;
+    m.now++;
+
+    if (case_turn == 9) {
+        unit_must(ngx_http_longpoll_zone_delete(old, &model_cats[1], m.now)
+                  == (old->sh->moved ? NGX_DECLINED : NGX_OK),
+                  "a delete is not decided");
+    }
+
+    if (case_turn < 40
+        && case_raw_publish(old, case_turn % 3, &id) == NGX_OK)
+    {
+        unit_must(!old->sh->moved, "a frozen zone takes a publish");
+        case_last = id;
+    }
+
+    unit_hook = case_others_go_on;
+}
+
+
+static void
+case_meanwhile(void *data)
+{
+    uint64_t                  first, id, wake;
+    ngx_uint_t                i, n, small;
+    ngx_http_longpoll_read_t  rd;
+
+    /* with a small buffer the old zone loses messages meanwhile */
+
+    for (small = 0; small < 2; small++) {
+        case_world(0, 0);
+        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+        sh->conf.buffer = small ? 2 : 250;
+        first = 0;
+
+        for (i = 0; i < 300; i++) {
+            m.now++;
+            unit_must(case_raw_publish(z, i % 3, &id) == NGX_OK, "refused");
+
+            if (i == 3) {
+                first = id;
+            }
+        }
+
+        case_replace(256 * 1024);
+        case_turn = 0;
+        case_last = 0;
+        unit_hook = case_others_go_on;
+        case_adopt(NULL);
+        unit_hook = NULL;
+
+        unit_must(case_last && case_last <= case_old.zone.sh->clock.visible,
+                  "nothing was published meanwhile");
+        case_same();
+
+        n = case_new.zone.sh->list.count;
+        case_use(&case_new);
+        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+
+        unit_must(case_missed(0, first, 0) == small,
+                  "a loss is missed wrongly");
+        unit_must(!case_missed(0, case_last, 0), "a cursor misses a SIZE");
+        unit_must(case_raw_read(z, 0, case_last, &rd) == NGX_AGAIN
+                  && sh->list.count == n, "a message comes twice");
+    }
+}
+
+
+/* a message that is too large for a smaller zone is a loss */
+
+static void
+case_too_large(void *data)
+{
+    uint64_t                  id, wake;
+    ngx_http_longpoll_cat_t   c;
     ngx_http_longpoll_msg_t   msg;
-    ngx_http_longpoll_zone_t  old, new;
 
     case_world(0, 0);
     (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
 
-    before = case_publish(0);
-
-    old = *z;
-    m.now += 10;
-    epoch_zone(128 * 1024, &old.sh->conf);
-    unit_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &unit_log)
-              == NGX_OK, "no memory");
-    ngx_http_longpoll_zone_adopt_commit(z, &old);
-    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+    (void) case_raw_publish(z, 0, &id);
 
     ngx_memzero(&msg, sizeof(msg));
-    cat = model_cats[0];
-    msg.data.data = (u_char *) "1";
-    msg.data.len = 1;
+    c = model_cats[0];
+    msg.data.data = model_bytes(1, 12000);
+    msg.data.len = 12000;
+    unit_must(ngx_http_longpoll_zone_publish(z, &c, &msg, 1, NULL, m.now, &wake)
+              == NGX_OK, "refused");
 
-    unit_must(ngx_http_longpoll_zone_publish(z, &cat, &msg, 1, NULL,
-                                             m.now + 100, &wake) == NGX_OK,
-              "refused");
-    given = msg.id;
-    unit_must(!case_missed(0, before, 0), "it is missed for nothing");
+    case_replace(32 * 1024);
+    case_adopt(NULL);
+    case_use(&case_new);
+    m.now += 10;
 
-    unit_must(ngx_http_longpoll_zone_publish(&old, &cat, &msg, 1, NULL, m.now,
-                                             &wake) == NGX_OK, "refused");
-    unit_must(msg.id > given, "an id is older than one that was issued");
+    unit_must(sh->list.count == 1, "the other message does not come along");
+    unit_must(case_missed(0, id, 0), "it is not missed");
+    unit_must(!case_missed(0, msg.id, 0), "it is missed by who has seen it");
+}
 
-    m.now += 200;
-    unit_must(model_late > given,
-              "the late write is below ids of the new zone");
-    unit_must(case_missed(0, given, 0), "it is not missed");
-    unit_must(!case_missed(0, ngx_http_longpoll_id(m.now - 1, 0), 0),
-              "it is missed for ever");
 
-    /* a reader of the old zone does not know what the new zone has */
+/* the master is killed while it adopts: the old zone goes on, or is frozen */
 
-    new = *z;
-    *z = old;
-    sh = z->sh;
-    unit_must(case_missed(0, before, 0),
-              "a reader of the old zone does not get missed");
-    unit_must(!case_missed(0, msg.id, 0),
-              "a reader misses events where none is lost");
+static void
+case_master(void *data)
+{
+    uint64_t                  kill, seen, id, wake;
+    ngx_uint_t                i, done, frozen;
+    u_char                   *before;
+    ngx_http_longpoll_read_t  rd;
 
-    *z = new;
-    sh = z->sh;
+    case_world(0, 0);
+    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+
+    seen = 0;
+
+    for (i = 0; i < 12; i++) {
+        m.now++;
+        (void) case_raw_publish(z, i % 3, &id);
+        seen = i ? seen : id;
+    }
+
+    before = malloc(m.mem_size);
+    memcpy(before, m.mem, m.mem_size);
+    frozen = 0;
+
+    for (kill = 0, done = 0; !done; kill++) {
+        case_replace(48 * 1024);
+        done = unit_call_and_kill(case_adopt, NULL, kill);
+
+        if (sh->moved) {
+            frozen = 1;
+            unit_must(case_raw_publish(&case_old.zone, 0, &id) == NGX_ERROR,
+                      "a frozen zone takes a publish");
+
+        } else {
+            unit_must(!frozen && !done, "a later store is not done");
+            unit_must(case_raw_publish(&case_old.zone, 0, &id) == NGX_OK,
+                      "the old zone does not go on");
+            unit_must(case_raw_read(&case_old.zone, 0, seen, &rd) == NGX_OK
+                      && rd.nmsgs == 4 && !rd.missed,
+                      "the old zone has other messages");
+            (void) ngx_http_longpoll_zone_read_valid(&case_old.zone);
+        }
+
+        memcpy(m.mem, before, m.mem_size);
+        free(case_new.mem);
+        free(case_new.copy);
+    }
+
+    unit_must(frozen, "the zone is never frozen");
+    free(before);
+    epoch_end();
 }
 
 
@@ -415,11 +672,15 @@ const unit_case_t  save_cases[] = {
       case_failures },
     { "losses of a previous epoch are missed by its cursors only",
       case_expired },
-    { "an event published to a replaced zone is missed in the new one",
-      case_late },
-    { "events of a replaced zone are missed by all cursors, whichever clock "
-      "is ahead",
-      case_clocks },
+    { "a frozen zone gives nothing and takes nothing",
+      case_frozen },
+    { "a zone of another size has what the old one has, whatever came "
+      "meanwhile",
+      case_meanwhile },
+    { "an event that a smaller zone has no room for is missed",
+      case_too_large },
+    { "a master that is killed leaves the old zone in use, or frozen",
+      case_master },
     { "times and ids of another nginx that had the file are judged rightly",
       case_others },
     { "a cursor of another nginx misses events, whatever follows",

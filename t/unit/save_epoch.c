@@ -45,7 +45,6 @@ epoch_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
     z->mutex = &epoch_mutex;
     z->conf = *conf;
     z->persist.len = 1;
-    z->late = &m.late;
 
     unit_must(ngx_http_longpoll_zone_init(z, m.mem, m.mem_size, 0, random,
                                           m.now)
@@ -441,7 +440,6 @@ epoch_replace_zone(void)
     copy = m.copy;
     size = unit_once(3) ? sizes[unit_below(4)] * 1024 : m.size;
 
-    ngx_memzero(&m.late, sizeof(m.late));
     m.missing = 0;
     epoch_zone(size, &conf);
     free(old);
@@ -651,22 +649,14 @@ epoch_adopt(size_t size)
                                                model_cats[i].hash, 0, 1) << i;
     }
 
-    ngx_memzero(&m.late, sizeof(m.late));
     epoch_zone(size, &conf);
 
-    unit_must(ngx_http_longpoll_zone_adopt(z, &old, m.now, &unit_log)
-              == NGX_OK, "no memory");
+    (void) ngx_http_longpoll_zone_adopt(z, &old, m.now);
 
-    ngx_http_longpoll_zone_adopt_commit(z, &old);
-
-    /*
-     * Except what waits for the disk, and may still be written by the old
-     * zone.
-     */
-
-    unit_must(model_late == 0
-              || old.sh->clock.committed > old.sh->clock.visible,
-              "there is a late write");
+    unit_must(old.sh->moved, "the old zone goes on");
+    unit_must(sh->clock.last_id >= old.sh->clock.last_id
+              && (old.sh->clock.last_id & 0xffff) == 0xffff,
+              "a time of the old zone has later ids");
     unit_must(sh->counters.published == counters.published
               && sh->counters.missed == counters.missed,
               "counters go back");
@@ -692,7 +682,6 @@ epoch_adopt(size_t size)
         }
     }
 
-    ngx_memzero(&m.late, sizeof(m.late));
     free(mem);
     free(copy);
 

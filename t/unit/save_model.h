@@ -132,7 +132,6 @@ typedef struct {
                                                model knows no loss */
     uint64_t                   missing;
     ngx_uint_t                 killed;      /* ever */
-    ngx_http_longpoll_late_sh_t  late;
 
     /* the writer */
     ngx_uint_t                 ready;
@@ -153,7 +152,6 @@ typedef enum {
     OP_DELETE,
     OP_TICK,
     OP_CONFIGURE,
-    OP_LATE,           /* a late write, to a zone before it */
     OP_MISSING,         /* another nginx had the file */
 
     /* the writer's */
@@ -229,10 +227,6 @@ extern uint32_t                        op_slots[MODEL_WORKERS][MODEL_CATS];
 extern ngx_http_longpoll_save_t        model_save;
 extern uint64_t                        model_pend[MODEL_MAX];
 extern ngx_uint_t                      model_npend;
-
-/* late writes: ids below that went to zones before the one at hand */
-#define model_late                                                           \
-    (*ngx_http_longpoll_zone_late_upto(z, z->sh->resize.generation))
 
 
 #define SAVED  NGX_HTTP_LONGPOLL_CURSOR_SAVED

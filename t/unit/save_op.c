@@ -153,11 +153,6 @@ op_call(op_t *op)
         ngx_http_longpoll_zone_configure(z);
         break;
 
-    case OP_LATE:
-        model_late = ngx_max(model_late, op->last);
-        (void) ngx_http_longpoll_zone_epoch_latest(z);
-        break;
-
     case OP_MISSING:
         ngx_http_longpoll_zone_epoch_missing(z, op->last);
         break;
@@ -247,8 +242,8 @@ op_begin(op_t *op)
 /*
  * Every cursor so far misses events: those of this zone, up to its last id, and
  * those of the other nginx, up to op->last.  Where nothing waits for the disk
- * the call advances the zone behind late writes, and behind an earlier call of
- * the same kind, before it reads the last id.
+ * the call advances the zone behind an earlier call of the same kind, before it
+ * reads the last id.
  */
 
 static void
@@ -259,7 +254,6 @@ op_missing(op_t *op, ngx_uint_t killed)
     last = ngx_max(op->last_id, op->last);
 
     if (op->visible == op->committed) {
-        last = ngx_max(last, model_late);
         last = ngx_max(last, m.missing);
     }
 
@@ -276,25 +270,21 @@ op_missing(op_t *op, ngx_uint_t killed)
 }
 
 
-/* where nothing waits for the disk, every call advances behind late writes */
+/* where nothing waits for the disk, every call advances behind missing_below */
 
 static void
 op_advanced(op_t *op, ngx_uint_t killed)
 {
-    uint64_t  last;
+    if (m.visible < m.missing) {
 
-    last = ngx_max(model_late, m.missing);
-
-    if (m.visible < last) {
-
-        if (sh->clock.visible >= last) {
+        if (sh->clock.visible >= m.missing) {
             m.exempt = ngx_max(m.exempt, sh->clock.visible);
         }
 
-        unit_must(sh->clock.visible >= last || killed
-                  || (op->kind != OP_LATE && op->kind != OP_MISSING)
+        unit_must(sh->clock.visible >= m.missing || killed
+                  || op->kind != OP_MISSING
                   || sh->clock.visible != sh->clock.committed,
-                  "the clock is not advanced behind late writes");
+                  "the clock is not advanced behind another nginx");
     }
 
     m.visible = sh->clock.visible;

@@ -492,7 +492,7 @@ op_was_read(op_t *op)
         m.floor = ngx_max(m.floor, op->rd.timestamp);
     }
 
-    must = op->cursor.lost || id < model_late
+    must = op->cursor.lost
            || (id < m.missing && !op->cursor.beginning);
 
     for (k = 0; k < op->rd.ncats; k++) {
