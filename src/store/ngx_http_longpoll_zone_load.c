@@ -28,6 +28,10 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     ngx_uint_t                      epoch, steps;
     ngx_http_longpoll_zone_room_t   room;
 
+    if (msg->data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
+        return NGX_DECLINED;
+    }
+
     epoch = ngx_http_longpoll_zone_load_epoch(z, msg);
 
     room.cats = cat;
@@ -66,7 +70,7 @@ ngx_http_longpoll_zone_load_msg(ngx_http_longpoll_zone_t *z,
     room->ncats = 1;
     room->need = ngx_http_longpoll_zone_msg_need(cat, msg, bits);
 
-    if (room->need > z->size / 4 || msg->data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
+    if (room->need > z->size / 4) {
         return NGX_DECLINED;
     }
 
