@@ -699,10 +699,10 @@ sub published {
     } elsif ($r->status == 413) {
         $oracle->refused($pub);
 
-    } elsif ($r->status == 503 and "@{ $self->{world}{conf} }" =~ /durable=on/
+    } elsif ($r->status == 503 and $r->body =~ /is being replaced/
              and $oracle->between_epochs($pub->{at}))
     {
-        # The writer of the old zone is dead, and another one has its lock.
+        # The old zone takes nothing more.
 
         $oracle->broken($pub);
 
@@ -744,9 +744,12 @@ sub do_delete {
     $self->request($conn, sub {
         my ($r) = @_;
 
-        $self->{oracle}->deleted($d, $r ? 1 : 0);
+        my $refused = ($r and $r->body =~ /is being replaced/
+                       and $self->{oracle}->between_epochs($d->{sent}));
+
+        $self->{oracle}->deleted($d, $r && !$refused ? 1 : 0);
         $self->{oracle}->fail(answers => 'a delete: ' . $r->body)
-            if $r and $r->body ne '{"success": true}';
+            if $r and !$refused and $r->body ne '{"success": true}';
         $self->close($conn);
     }, DELETE => "/events?category=$o->{cat}");
 }
