@@ -152,9 +152,8 @@ sub clock_least {
 
 
 # Epochs.  While a reload changes the zone's size there are two zones, and a
-# request may reach either.  The new zone has all events of the old one.  Events
-# published meanwhile may be lost with the old zone, and every client gets
-# "missed".
+# request may reach either.  The new zone has all events of the old one, which is
+# frozen: nobody misses anything.
 
 sub epoch_ends {
     my ($self) = @_;
@@ -379,7 +378,6 @@ sub used {
 sub may_be_dropped {
     my ($self, $e, $now) = @_;
 
-    return 1 if $e->{sent} <= $self->epoch_end;
     return 1 if $self->{ttl}
         and $self->clock_peak($now) - $self->born($e)
             > $self->{ttl}[0] - 0.1;
@@ -429,7 +427,10 @@ sub may_miss {
     my ($self, $reader, $cursor, $now) = @_;
 
     return 1 if $self->{evicts} and $cursor ne '';
-    return 1 if $self->{epochs}[0]
+
+    # an id of an unknown epoch, of about the time of a reload
+
+    return 1 if exists $reader->{must_miss} and $self->{epochs}[0]
         and $cursor le ms_place(1000 * $self->epoch_end, 'g');
 
     for my $name (@{ $reader->{cats} }) {
