@@ -43,7 +43,8 @@ ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
         cat = w->links[i].cat;
         cat->slot = slots[i];
 
-        if (cat->since == 0) {
+        if (!cat->interest) {
+            cat->interest = 1;
             cat->since = since;
         }
 

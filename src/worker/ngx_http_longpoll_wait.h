@@ -63,6 +63,7 @@ struct ngx_http_longpoll_wait_cat_s {
     unsigned                          ready:1;  /* on the list of the ready */
 
     /* of ngx_http_longpoll_interest.h */
+    unsigned                          interest:1;   /* since is set */
     unsigned                          slotless:1;
     unsigned                          client:1; /* hash is a client's UUID */
     uint32_t                          slot;     /* or the client's number */

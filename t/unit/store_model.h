@@ -110,6 +110,7 @@ typedef struct {
     ngx_uint_t                 slotless;    /* how often it is counted without
                                                a slot */
     uint32_t                   slot;
+    ngx_uint_t                 begun;       /* since is set */
     uint64_t                   since;       /* what is pending is later */
     uint64_t                   pending;     /* op that published, 0: woken */
 } model_interest_t;

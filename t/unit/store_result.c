@@ -511,7 +511,11 @@ model_read_waits(model_op_t *op)
         }
 
         in = &c->interest[op->worker];
-        in->since = in->since ? in->since : op->rd.since;
+
+        if (!in->begun) {
+            in->begun = 1;
+            in->since = op->rd.since;
+        }
 
         if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
             unit_must(m.zone.cats.slots[slot].hash[0] == c->cat.hash[0]
@@ -775,6 +779,7 @@ model_result(model_op_t *op)
 
         in->bit = 0;
         in->pending = 0;
+        in->begun = 0;
         in->since = 0;
         break;
 
