@@ -24,7 +24,7 @@
  * that is there, and only fills the view z.  z->size is the configured size.  A
  * new zone takes z->conf.  random is 24 bytes that nobody can guess; with
  * exists, random and now do not count.  The caller holds no lock: nobody else
- * knows a new zone yet.
+ * knows a new zone yet.  The caller sets z->elected and z->dir afterwards.
  *
  * NGX_OK
  * NGX_DECLINED  the memory is too small to be useful
@@ -34,6 +34,7 @@ ngx_int_t ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
 
 /*
  * z becomes a view of the shared memory that old, of an older cycle, views.
+ * The caller sets z->elected and z->dir itself.
  */
 void ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);

@@ -1,22 +1,17 @@
 
 /*
- * ngx_http_longpoll_zone_cursor.c: the file's cursors in the list of all
- * messages, and the deletion records.
+ * ngx_http_longpoll_zone_cursor.c: the disk's cursors in the list of all
+ * messages.
  *
  * These are the parts of publishing, dropping and moving a message that only a
- * zone with a file needs.  They make no step of their own (but cursor_set):
- * their stores belong to the step that links or unlinks the message, so a
- * cursor is never wrong, and the writer finds the next message without a
- * search.
- *
- * A message that is deleted or taken (not lost by a limit) must not come back
- * when the file is loaded.  Its UUID goes into a ring, deletions_first up to
- * deletions_last, from where the writer notes it beside the file.
+ * zone with a log on disk needs.  They make no step of their own (but
+ * cursor_set): their stores belong to the step that links or unlinks the
+ * message, so a cursor is never wrong, and the writer finds the next message
+ * without a search.
  */
 
 
 #include "ngx_http_longpoll_zone_cursor.h"
-#include "ngx_http_longpoll_zone_msg.h"
 
 
 void
@@ -54,38 +49,6 @@ ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg)
-{
-    ngx_http_longpoll_cat_sh_t       *cat;
-    ngx_http_longpoll_disk_sh_t      *disk;
-    ngx_http_longpoll_deletion_sh_t  *deletion;
-
-    disk = &z->sh->disk;
-
-    if (msg->id > disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id) {
-        return;
-    }
-
-    if (disk->deletions_last - disk->deletions_first == z->ndeletions) {
-        ngx_http_longpoll_put(disk->file_dead, NGX_HTTP_LONGPOLL_FILE_DEAD);
-        return;
-    }
-
-    cat = &z->cats.slots[msg->slot];
-    deletion = &z->deletions[disk->deletions_last % z->ndeletions];
-
-    ngx_http_longpoll_step();
-    ngx_http_longpoll_zone_msg_uuid(z, msg, &deletion->uuid);
-    deletion->dropped = cat->dropped;
-    deletion->name = cat->hash[1];
-
-    ngx_http_longpoll_set(&z->sh->journal, disk->deletions_last,
-                          disk->deletions_last + 1);
-}
-
-
-void
 ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
@@ -110,12 +73,12 @@ ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
 uint64_t
 ngx_http_longpoll_zone_cursor_writer(ngx_http_longpoll_zone_t *z)
 {
-    ngx_atomic_uint_t  writer;
+    ngx_atomic_uint_t  elected;
 
-    writer = z->sh->disk.writer;
+    elected = z->elected ? *z->elected : 0;
 
-    ngx_http_longpoll_assert(writer <= NGX_HTTP_LONGPOLL_WORKERS,
+    ngx_http_longpoll_assert(elected <= NGX_HTTP_LONGPOLL_WORKERS,
                              "the writer's number");
 
-    return writer ? ngx_http_longpoll_zone_bit(writer - 1) : 0;
+    return elected ? ngx_http_longpoll_zone_bit(elected - 1) : 0;
 }

@@ -1,9 +1,9 @@
 
 /*
- * ngx_http_longpoll_zone_cursor.h: the file's cursors in the list of all
- * messages, and the deletion records.
+ * ngx_http_longpoll_zone_cursor.h: the disk's cursors in the list of all
+ * messages.
  *
- * These four cursors are the file's progress marks.  They have nothing to do
+ * These four cursors are the writer's progress marks.  They have nothing to do
  * with the cursors of polls (read.h) and of gpoll's clients (client.h).
  *
  * With a cursor {id, ref} everything up to id is done.  ref is the first
@@ -11,9 +11,9 @@
  * moved, or a message is appended behind the end, the cursor is relinked in the
  * same step.
  *
- *     SAVED    messages up to here are in the file
+ *     SAVED    messages up to here are in the log, and synced
  *     NEXT     messages up to here were taken by the writer
- *     COMPACT  messages up to here were taken for the new file of a compaction
+ *     BASE     messages up to here were taken for a new base
  *     EXPOSED  with durable: the workers that wait for messages up to here are
  *              marked
  *
@@ -40,21 +40,13 @@ void ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, uint64_t id, uint32_t ref);
 
 /*
- * Within the caller's step: the caller drops msg, and no later load may bring
- * it back.  If the writer took msg, this records its UUID in the ring of
- * deletions.  If the ring is full, this asks for a compaction instead.
- */
-void ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg);
-
-/*
  * Within the caller's step: if a published message is dropped before its
  * workers were marked, this counts it as published.
  */
 void ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
-/* the worker that writes the file, as a set */
+/* the worker that writes the log, as a set */
 uint64_t ngx_http_longpoll_zone_cursor_writer(ngx_http_longpoll_zone_t *z);
 
 

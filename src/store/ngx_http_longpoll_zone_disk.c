@@ -1,62 +1,50 @@
 
 /*
- * ngx_http_longpoll_zone_disk.c: what the writer of a zone's file takes from
- * the zone, and what it reports.
+ * ngx_http_longpoll_zone_disk.c: what the writer of a zone's log takes from the
+ * zone, and what it reports.
  *
  * The writer takes messages in the order of the list of all messages.
- * zone_cursor.h says what its cursors are.
+ * zone_cursor.h says what its cursors are, zone_note.h what its notes are, and
+ * zone_expose.h how messages become visible that waited for the disk.
  *
- * With durable, a message is committed when its publish is whole, and visible
- * when it is saved; then expose marks the workers that wait for it.  Without
- * durable a message is visible at once, and EXPOSED is off.  Messages that
- * could not be written are dropped (refuse); a ring of ranges of ids, failures,
- * tells so to the publishers that wait for the disk.
- *
- * A message that is dropped by no limit (deleted, taken), and that the file may
- * have, leaves a deletion record; the writer notes it beside the file.  The
- * writer also notes what the category has lost.  The deleted message may have
- * pushed others out of the buffer.  Without the note they would be loaded once
- * more.  When the ring of deletions is full, the file is compacted instead.
+ * Words of the disk that only make sense together change in one step.  Another
+ * writer goes on from any of them, since this one may be killed at any time.
  */
 
 
 #include "ngx_http_longpoll_zone_disk.h"
 #include "ngx_http_longpoll_zone_cursor.h"
-#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_expose.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
-#include "ngx_http_longpoll_zone_room.h"
-#include "ngx_http_longpoll_zone_unsaved.h"
-#include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_golongpoll.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_LINES  32768     /* bytes, in a lock hold */
 
 
+static void ngx_http_longpoll_zone_disk_print(ngx_http_longpoll_lines_t *lines,
+    ngx_http_longpoll_control_t *control);
+static void ngx_http_longpoll_zone_disk_note(ngx_http_longpoll_lines_t *lines,
+    ngx_http_longpoll_note_sh_t *note);
 static ngx_int_t ngx_http_longpoll_zone_disk_take_hold(
     ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
-    ngx_http_longpoll_save_t *save);
-static void ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t all, uint64_t *wake);
-static ngx_uint_t ngx_http_longpoll_zone_disk_expose_hold(
-    ngx_http_longpoll_zone_t *z, ngx_uint_t all, uint64_t *wake);
-static void ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake);
-static void ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z);
+    ngx_http_longpoll_lines_t *lines, size_t begin);
+static void ngx_http_longpoll_zone_disk_next(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_disk_wait(ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines);
 
 
 /*
- * appending to the file
+ * a round
  */
 
 
 void
 ngx_http_longpoll_zone_disk_begin(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
-    ngx_http_longpoll_zone_disk_compact(z, 0);
+    ngx_http_longpoll_zone_disk_base_stop(z);
     ngx_http_longpoll_zone_disk_retry(z, wake);
 }
 
@@ -66,8 +54,8 @@ ngx_http_longpoll_zone_disk_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
     ngx_http_longpoll_cursor_sh_t  *saved;
 
-    ngx_http_longpoll_zone_disk_expose(z, 0, wake);
-    ngx_http_longpoll_zone_disk_refuse(z);
+    ngx_http_longpoll_zone_expose(z, 0, wake);
+    ngx_http_longpoll_zone_expose_refuse(z, wake);
 
     ngx_http_longpoll_zone_lock(z);
 
@@ -80,52 +68,135 @@ ngx_http_longpoll_zone_disk_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 }
 
 
-void
-ngx_http_longpoll_zone_disk_deletions(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_save_t *save)
-{
-    uint64_t                          n;
-    ngx_http_longpoll_note_t         *note;
-    ngx_http_longpoll_disk_sh_t      *disk;
-    ngx_http_longpoll_deletion_sh_t  *deletion;
+/*
+ * Ids below missing_below are those of two nginxes.  The next epoch knows only
+ * valid_from.
+ */
 
-    disk = &z->sh->disk;
+void
+ngx_http_longpoll_zone_disk_head(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_lines_t *lines, ngx_http_longpoll_control_e kind,
+    uint64_t number, ngx_uint_t durable)
+{
+    uint64_t                      says;
+    ngx_http_longpoll_control_t   control;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    says = durable ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO;
+
+    ngx_memzero(&control, sizeof(ngx_http_longpoll_control_t));
+
+    control.kind = kind;
+    control.number = number;
+    control.epoch = sh->epoch;
+    control.key[0] = sh->key[0];
+    control.key[1] = sh->key[1];
+    control.durable = durable;
 
     ngx_http_longpoll_zone_lock(z);
 
-    for (n = disk->deletions_first;
-         n < disk->deletions_last && save->nnotes < save->max_notes;
-         n++)
-    {
-        deletion = &z->deletions[n % z->ndeletions];
-        note = &save->notes[save->nnotes++];
+    control.id = sh->clock.last_id;
+    control.valid_from = ngx_max(sh->previous.valid_from,
+                         ngx_http_longpoll_id_ms(sh->previous.missing_below));
 
-        note->kind = NGX_HTTP_LONGPOLL_NOTE_DELETION;
-        note->word[0] = deletion->uuid.high;
-        note->word[1] = deletion->uuid.low;
-        note->word[2] = deletion->dropped;
-        note->word[3] = deletion->name;
+    if (sh->disk.says != says) {
+        ngx_http_longpoll_put(sh->disk.says, NGX_HTTP_LONGPOLL_SAYS_MAYBE);
     }
 
     ngx_http_longpoll_zone_unlock(z);
 
-    save->deletions = n;
+    ngx_http_longpoll_zone_disk_print(lines, &control);
+}
+
+
+static void
+ngx_http_longpoll_zone_disk_print(ngx_http_longpoll_lines_t *lines,
+    ngx_http_longpoll_control_t *control)
+{
+    u_char  *p;
+
+    p = lines->data + lines->len;
+    lines->len += ngx_http_longpoll_control_print(p, control) - p;
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_disk_notes(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_lines_t *lines)
+{
+    size_t                        end;
+    uint64_t                      n;
+    ngx_uint_t                    more;
+    ngx_http_longpoll_disk_sh_t  *disk;
+
+    disk = &z->sh->disk;
+    n = 0;
+
+    do {
+        more = 0;
+        end = lines->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        for (n = ngx_max(n, disk->notes_first);
+             n < disk->notes_last
+             && lines->len < lines->enough / 2
+             && lines->size - lines->len >= NGX_HTTP_LONGPOLL_CONTROL_MAX;
+             n++)
+        {
+            if (lines->len >= end) {
+                more = 1;
+                break;
+            }
+
+            ngx_http_longpoll_zone_disk_note(lines, &z->notes[n % z->nnotes]);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+
+    return n;
+}
+
+
+static void
+ngx_http_longpoll_zone_disk_note(ngx_http_longpoll_lines_t *lines,
+    ngx_http_longpoll_note_sh_t *note)
+{
+    ngx_http_longpoll_control_t  control;
+
+    ngx_memzero(&control, sizeof(ngx_http_longpoll_control_t));
+
+    if (note->kind == NGX_HTTP_LONGPOLL_NOTE_DELETION) {
+        control.kind = NGX_HTTP_LONGPOLL_CONTROL_DELETION;
+        control.uuid.high = note->word[0];
+        control.uuid.low = note->word[1];
+
+    } else {
+        control.kind = NGX_HTTP_LONGPOLL_CONTROL_DROP;
+        control.name = note->word[0];
+        control.upto = note->word[1];
+        control.lost = note->word[2];
+    }
+
+    ngx_http_longpoll_zone_disk_print(lines, &control);
 }
 
 
 ngx_int_t
 ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
-    ngx_http_longpoll_save_t *save)
+    ngx_http_longpoll_lines_t *lines)
 {
+    size_t     begin;
     ngx_int_t  rc;
 
-    if (save->len == 0) {
-        save->more = 0;
-    }
+    begin = lines->len;
 
     do {
         ngx_http_longpoll_zone_lock(z);
-        rc = ngx_http_longpoll_zone_disk_take_hold(z, cursor, save);
+        rc = ngx_http_longpoll_zone_disk_take_hold(z, cursor, lines, begin);
         ngx_http_longpoll_zone_unlock(z);
 
     } while (rc == NGX_BUSY);
@@ -136,12 +207,13 @@ ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
 
 /*
  * The messages of one publish stay together, however many they are: more says
- * whether the publish of the last message taken goes on.
+ * whether the publish of the last message taken goes on.  begin is where the
+ * lines of this call begin.
  */
 
 static ngx_int_t
 ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t cursor, ngx_http_longpoll_save_t *save)
+    ngx_uint_t cursor, ngx_http_longpoll_lines_t *lines, size_t begin)
 {
     size_t                         len, end;
     uint32_t                       ref;
@@ -150,22 +222,17 @@ ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
     ngx_str_t                      name;
     ngx_uint_t                     steps;
     ngx_http_longpoll_msg_t        m;
-    ngx_http_longpoll_note_t      *note;
     ngx_http_longpoll_msg_sh_t    *msg;
-    ngx_http_longpoll_zone_sh_t   *sh;
+    ngx_http_longpoll_disk_sh_t   *disk;
 
-    sh = z->sh;
+    disk = &z->sh->disk;
 
-    upto = sh->clock.committed;
-
-    if (cursor == NGX_HTTP_LONGPOLL_CURSOR_COMPACT) {
-        upto = sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id;
-    }
-
-    ref = sh->disk.cursors[cursor].ref;
-    id = sh->disk.cursors[cursor].id;
+    upto = cursor == NGX_HTTP_LONGPOLL_CURSOR_BASE ? disk->base_upto
+                                                   : z->sh->clock.committed;
+    ref = disk->cursors[cursor].ref;
+    id = disk->cursors[cursor].id;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-    end = save->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
+    end = lines->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
     rc = NGX_OK;
 
     for ( /* void */ ; ref; ref = msg->newer) {
@@ -175,64 +242,49 @@ ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
             break;
         }
 
-        if (!save->more && save->len >= save->enough) {
+        if (!lines->more && lines->len >= lines->enough) {
             rc = NGX_AGAIN;
             break;
         }
 
-        if (steps == 0 || save->len >= end) {
+        if (steps == 0 || lines->len >= end) {
             rc = NGX_BUSY;
             break;
         }
 
         steps--;
 
-        /* the first message of a publish has its key */
-
-        if ((msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
-            && save->nnotes == save->max_notes)
-        {
-            rc = NGX_AGAIN;
-            break;
-        }
-
         ngx_http_longpoll_zone_disk_msg(z, msg, &name, &m);
-        len = ngx_http_longpoll_golongpoll_line_len(&name, &m);
 
-        if (len > save->size - save->len) {
+        key = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED
+              ? ngx_http_longpoll_zone_key(msg) : NULL;
+        len = ngx_http_longpoll_golongpoll_line_len(&name, &m, key);
+
+        if (len > lines->size - lines->len) {
             rc = NGX_AGAIN;
 
-            if (save->len == 0 || save->more) {
-                save->wanted = save->len + len;
+            if (lines->len == begin || lines->more) {
+                lines->wanted = lines->len + len;
                 rc = NGX_DECLINED;
             }
 
             break;
         }
 
-        (void) ngx_http_longpoll_golongpoll_line(save->lines + save->len,
-                                                 &name, &m);
-        save->len += len;
-
-        if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
-            key = ngx_http_longpoll_zone_key(msg);
-            note = &save->notes[save->nnotes++];
-
-            note->kind = NGX_HTTP_LONGPOLL_NOTE_KEY;
-            note->word[0] = m.uuid.high;
-            note->word[1] = m.uuid.low;
-            note->word[2] = key[0];
-            note->word[3] = key[1];
-        }
-
+        (void) ngx_http_longpoll_golongpoll_line(lines->data + lines->len,
+                                                 &name, &m, key);
+        lines->len += len;
+        lines->more = (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE) != 0;
         id = msg->id;
-        save->more = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE;
     }
 
     if (rc == NGX_OK) {
         id = ngx_max(id, upto);
     }
 
+    /* what is deleted from here on leaves a note */
+
+    ngx_http_longpoll_put(disk->taken_upto, ngx_max(disk->taken_upto, id));
     ngx_http_longpoll_zone_cursor_set(z, cursor, id, ref);
 
     return rc;
@@ -255,40 +307,51 @@ ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
 }
 
 
+/*
+ * NEXT may have been set back since the round was taken: the round was given up
+ * while its writer was stopped.  Then SAVED stays where it is, and the messages
+ * are written once more.
+ */
+
 void
 ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
-    uint64_t *wake)
+    ngx_http_longpoll_round_t *round, uint64_t *wake)
 {
-    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_disk_sh_t     *disk;
     ngx_http_longpoll_cursor_sh_t   *next, *saved;
     ngx_http_longpoll_journal_sh_t  *j;
 
-    sh = z->sh;
-    j = &sh->journal;
-    next = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
-    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    disk = &z->sh->disk;
+    j = &z->sh->journal;
+    next = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
+    saved = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
 
     ngx_http_longpoll_zone_lock(z);
 
-    /* in this order: a deletion that is noted twice does no harm */
-
-    ngx_http_longpoll_put(sh->disk.state_size, notes);
-    ngx_http_longpoll_put(sh->disk.deletions_first, save->deletions);
-
-    ngx_http_longpoll_set(j, sh->disk.file_size, size);
+    ngx_http_longpoll_set(j, disk->file_size, round->file_size);
     ngx_http_longpoll_set(j, saved->id, next->id);
     ngx_http_longpoll_set(j, saved->ref, next->ref);
+    ngx_http_longpoll_set(j, disk->notes_first,
+                          ngx_max(disk->notes_first, round->notes));
+
+    if (round->begun) {
+        ngx_http_longpoll_set(j, disk->begun, 1);
+    }
+
+    if (round->says != -1) {
+        ngx_http_longpoll_set(j, disk->says, (uint64_t) round->says);
+    }
+
     ngx_http_longpoll_done(j);
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_disk_expose(z, 0, wake);
+    ngx_http_longpoll_zone_expose(z, 0, wake);
 
     /* a publisher that is not in the set yet asks once it is */
 
     ngx_memory_barrier();
-    *wake |= sh->disk.publishers;
+    *wake |= disk->publishers;
 }
 
 
@@ -300,135 +363,111 @@ ngx_http_longpoll_zone_disk_unwritten(ngx_http_longpoll_zone_t *z)
     sh = z->sh;
 
     return sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].ref != 0
-           || sh->disk.deletions_first != sh->disk.deletions_last;
+           || sh->disk.notes_first != sh->disk.notes_last;
 }
 
 
-/*
- * visible and refused
- */
+void
+ngx_http_longpoll_zone_disk_next_segment(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_zone_disk_next(z);
+    ngx_http_longpoll_done(&z->sh->journal);
+
+    ngx_http_longpoll_zone_unlock(z);
+}
 
 
-/*
- * Makes saved messages visible, or with all set those that are not saved, too.
- * Marks the workers that wait for them.
- */
+/* within the caller's step: a segment of which nothing counts is none */
 
 static void
-ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, ngx_uint_t all,
-    uint64_t *wake)
+ngx_http_longpoll_zone_disk_next(ngx_http_longpoll_zone_t *z)
 {
-    ngx_uint_t  more;
+    ngx_http_longpoll_disk_sh_t     *disk;
+    ngx_http_longpoll_journal_sh_t  *j;
 
-    do {
-        ngx_http_longpoll_zone_lock(z);
+    disk = &z->sh->disk;
+    j = &z->sh->journal;
 
-        /* what was not visible when the zone was frozen is refused */
+    if (disk->file_size) {
+        ngx_http_longpoll_set(j, disk->after, disk->segment);
+        ngx_http_longpoll_set(j, disk->file_size, 0);
+    }
 
-        more = z->sh->disk.durable && !z->sh->moved
-               && ngx_http_longpoll_zone_disk_expose_hold(z, all, wake);
-
-        ngx_http_longpoll_zone_unlock(z);
-
-    } while (more);
+    ngx_http_longpoll_set(j, disk->segment, disk->segment + 1);
 }
 
 
-/*
- * A publish becomes visible as a whole, in the hold in which its workers are
- * marked.  So a message is visible and not exposed only if a writer was killed
- * in between, or in this hold.  Returns 1 if there is more.
- */
-
-static ngx_uint_t
-ngx_http_longpoll_zone_disk_expose_hold(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t all, uint64_t *wake)
+ngx_int_t
+ngx_http_longpoll_zone_disk_end(ngx_http_longpoll_zone_t *z)
 {
-    uint64_t                        upto;
-    ngx_uint_t                      more, steps;
-    ngx_http_longpoll_msg_sh_t     *msg, *last;
-    ngx_http_longpoll_zone_sh_t    *sh;
-    ngx_http_longpoll_cursor_sh_t  *cursors;
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_cursor_sh_t   *cursors;
+    ngx_http_longpoll_journal_sh_t  *j;
 
     sh = z->sh;
+    j = &sh->journal;
     cursors = sh->disk.cursors;
-    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-    more = 0;
+    rc = NGX_AGAIN;
 
-    upto = ngx_max(cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id,
-                   sh->clock.visible);
-    upto = all ? sh->clock.committed : upto;
+    ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_put(sh->work.busy, 1);
-
-    while (cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref) {
-        msg = ngx_http_longpoll_zone_msg(z,
-                             cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref);
-
-        if (msg->id > upto) {
-            break;
+    if (cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].ref == 0
+        && !cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE].on
+        && sh->disk.notes_first == sh->disk.notes_last
+        && !sh->disk.lost)
+    {
+        if (!sh->disk.durable) {
+            ngx_http_longpoll_zone_disk_wait(z);
         }
 
-        if (ngx_http_longpoll_zone_is_unsaved(z, msg)) {
+        /* later messages are behind SAVED: see ..._zone_epoch_took() */
 
-            if (steps == 0) {
-                more = 1;
-                break;
-            }
-
-            last = msg;
-
-            while (last->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE) {
-                last = ngx_http_longpoll_zone_msg(z, last->newer);
-            }
-
-            ngx_http_longpoll_put(sh->clock.visible, last->id);
+        for (i = NGX_HTTP_LONGPOLL_CURSOR_SAVED;
+             i <= NGX_HTTP_LONGPOLL_CURSOR_NEXT;
+             i++)
+        {
+            ngx_http_longpoll_set(j, cursors[i].id, sh->clock.committed);
+            ngx_http_longpoll_set(j, cursors[i].ref, 0);
         }
 
-        ngx_http_longpoll_zone_disk_expose_msg(z, msg, &steps, wake);
+        ngx_http_longpoll_set(j, sh->disk.read_upto, sh->clock.last_id);
+        ngx_http_longpoll_set(j, sh->disk.begun, 0);
+        ngx_http_longpoll_done(j);
+
+        rc = NGX_OK;
     }
 
-    if (!more && sh->clock.visible < upto) {
-        ngx_http_longpoll_put(sh->clock.visible, upto);
-    }
+    ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_put(sh->work.busy, 0);
-
-    return more;
+    return rc;
 }
 
 
-static void
-ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake)
+uint64_t
+ngx_http_longpoll_zone_disk_oldest(ngx_http_longpoll_zone_t *z)
 {
-    ngx_uint_t                   few;
-    ngx_http_longpoll_cat_sh_t  *cat;
+    uint32_t  ref;
+    uint64_t  ms;
 
-    cat = &z->cats.slots[msg->slot];
+    ngx_http_longpoll_zone_lock(z);
 
-    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
-        ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
-                         ngx_http_longpoll_zone_watch_interested(z, cat,
-                                                                 msg->id));
-    }
+    ref = z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].ref;
+    ms = ref ? ngx_http_longpoll_id_ms(ngx_http_longpoll_zone_msg(z, ref)->id)
+             : 0;
 
-    *wake |= ngx_http_longpoll_zone_watch_mark(z, msg->slot, msg->id);
-    ngx_http_longpoll_zone_count(z, published, 1);
+    ngx_http_longpoll_zone_unlock(z);
 
-    /* one step; if trim drops the next message, the cursor is relinked */
-
-    ngx_http_longpoll_zone_unsaved_remove(z, msg);
-    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
-                                      msg->id, msg->newer);
-
-    /* the rest of a publish is trimmed, too, when there is no step left */
-
-    few = NGX_HTTP_LONGPOLL_ZONE_FEW;
-    (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, &few);
-
-    *steps -= ngx_min(*steps, 1 + NGX_HTTP_LONGPOLL_ZONE_FEW - few);
+    return ms;
 }
+
+
+/*
+ * durable
+ */
 
 
 void
@@ -477,47 +516,6 @@ ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 }
 
 
-/* drops the messages that were refused */
-
-static void
-ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z)
-{
-    ngx_uint_t                      steps;
-    ngx_http_longpoll_msg_sh_t     *msg;
-    ngx_http_longpoll_zone_sh_t    *sh;
-    ngx_http_longpoll_cursor_sh_t  *exposed;
-
-    sh = z->sh;
-    exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
-
-    do {
-        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-
-        ngx_http_longpoll_zone_lock(z);
-
-        while (sh->disk.refused && steps--) {
-            msg = NULL;
-
-            if (exposed->ref) {
-                msg = ngx_http_longpoll_zone_msg(z, exposed->ref);
-            }
-
-            if (msg == NULL || msg->id > sh->disk.refused) {
-                ngx_http_longpoll_put(sh->disk.refused, 0);
-                break;
-            }
-
-            ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
-            ngx_http_longpoll_zone_list_free_if_unused(z, msg->slot);
-        }
-
-        ngx_http_longpoll_zone_unlock(z);
-
-    } while (sh->disk.refused);
-}
-
-
 ngx_int_t
 ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
     uint64_t failed)
@@ -558,6 +556,26 @@ ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
 }
 
 
+/* within the caller's step: from now on what is published waits */
+
+static void
+ngx_http_longpoll_zone_disk_wait(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_cursor_sh_t   *exposed;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+    exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+
+    ngx_http_longpoll_set(j, exposed->id, sh->clock.committed);
+    ngx_http_longpoll_set(j, exposed->ref, 0);
+    ngx_http_longpoll_set(j, exposed->on, 1);
+    ngx_http_longpoll_set(j, sh->disk.durable, 1);
+}
+
+
 ngx_int_t
 ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
     ngx_uint_t must, uint64_t *wake)
@@ -574,18 +592,16 @@ ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
         /* refused messages are dropped; the others become visible */
 
-        ngx_http_longpoll_zone_disk_expose(z, 0, wake);
-        ngx_http_longpoll_zone_disk_refuse(z);
-        ngx_http_longpoll_zone_disk_expose(z, 1, wake);
+        ngx_http_longpoll_zone_expose(z, 0, wake);
+        ngx_http_longpoll_zone_expose_refuse(z, wake);
+        ngx_http_longpoll_zone_expose(z, 1, wake);
     }
 
     ngx_http_longpoll_zone_lock(z);
 
     if (on && !sh->disk.durable) {
-        ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
-                                          sh->clock.committed, 0);
-        ngx_http_longpoll_put(exposed->on, 1);
-        ngx_http_longpoll_put(sh->disk.durable, 1);
+        ngx_http_longpoll_zone_disk_wait(z);
+        ngx_http_longpoll_done(&sh->journal);
 
     } else if (!on && sh->disk.durable) {
 
@@ -605,77 +621,135 @@ ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
 
 
 /*
- * compaction
+ * a base
  */
 
 
 void
-ngx_http_longpoll_zone_disk_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
+ngx_http_longpoll_zone_disk_lost(ngx_http_longpoll_zone_t *z)
 {
-    ngx_http_longpoll_disk_sh_t    *disk;
-    ngx_http_longpoll_cursor_sh_t  *compact;
+    /* a base that is under way may lack what is lost */
+
+    ngx_http_longpoll_zone_disk_base_stop(z);
+
+    ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_put(z->sh->disk.lost, 1);
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+/*
+ * A base of a log that is lost has all that is committed.  The last segment may
+ * have lines that never counted, also if it has none that counts.
+ */
+
+void
+ngx_http_longpoll_zone_disk_base_begin(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t                         upto;
+    ngx_http_longpoll_disk_sh_t     *disk;
+    ngx_http_longpoll_cursor_sh_t   *base;
+    ngx_http_longpoll_journal_sh_t  *j;
 
     disk = &z->sh->disk;
-    compact = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
+    j = &z->sh->journal;
+    base = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE];
 
     ngx_http_longpoll_zone_lock(z);
 
-    ngx_http_longpoll_put(compact->on, 0);
+    upto = disk->lost ? z->sh->clock.committed
+                      : disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id;
 
-    if (on) {
-        ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_COMPACT,
-                                          0, z->sh->list.oldest);
-        ngx_http_longpoll_put(compact->on, 1);
+    ngx_http_longpoll_put(disk->taken_upto, ngx_max(disk->taken_upto, upto));
 
-        if (disk->file_dead) {
-            ngx_http_longpoll_put(disk->file_dead,
-                                  NGX_HTTP_LONGPOLL_FILE_MENDED);
-        }
+    if (disk->file_size || disk->lost) {
+        ngx_http_longpoll_zone_disk_next(z);
     }
+
+    ngx_http_longpoll_set(j, disk->base_number, disk->segment - 1);
+    ngx_http_longpoll_set(j, disk->base_upto, upto);
+    ngx_http_longpoll_set(j, base->id, 0);
+    ngx_http_longpoll_set(j, base->ref, z->sh->list.oldest);
+    ngx_http_longpoll_set(j, base->on, 1);
+
+    if (disk->stale == NGX_HTTP_LONGPOLL_STALE_WANTED) {
+        ngx_http_longpoll_set(j, disk->stale, NGX_HTTP_LONGPOLL_STALE_BEGUN);
+    }
+
+    ngx_http_longpoll_done(j);
 
     ngx_http_longpoll_zone_unlock(z);
 }
 
 
-ngx_int_t
-ngx_http_longpoll_zone_disk_compacted(ngx_http_longpoll_zone_t *z,
-    uint64_t size, uint64_t notes)
+void
+ngx_http_longpoll_zone_disk_base_stop(ngx_http_longpoll_zone_t *z)
 {
-    ngx_int_t                       rc;
-    ngx_http_longpoll_zone_sh_t    *sh;
-    ngx_http_longpoll_cursor_sh_t  *compact, *saved;
+    ngx_http_longpoll_disk_sh_t  *disk;
 
-    sh = z->sh;
-    compact = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
-    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
-    rc = NGX_AGAIN;
+    disk = &z->sh->disk;
 
     ngx_http_longpoll_zone_lock(z);
 
-    if (compact->on && compact->ref == saved->ref) {
-
-        /*
-         * The new file has its name already.  A writer that is killed between
-         * these stores leaves a file_size that is right, or larger than the
-         * file: then the file is compacted once more.
-         */
-
-        ngx_http_longpoll_put(sh->disk.state_size, notes);
-        ngx_http_longpoll_put(sh->disk.file_size, size);
-        ngx_http_longpoll_put(compact->on, 0);
-
-        /* DEAD: the ring of deletions filled up again meanwhile */
-
-        if (sh->disk.file_dead == NGX_HTTP_LONGPOLL_FILE_MENDED) {
-            ngx_http_longpoll_put(sh->disk.file_dead, 0);
-        }
-
-        rc = NGX_OK;
+    if (disk->stale == NGX_HTTP_LONGPOLL_STALE_BEGUN) {
+        ngx_http_longpoll_put(disk->stale, NGX_HTTP_LONGPOLL_STALE_WANTED);
     }
+
+    ngx_http_longpoll_put(disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE].on, 0);
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_disk_based(ngx_http_longpoll_zone_t *z, uint64_t node,
+    ngx_uint_t says, uint64_t *wake)
+{
+    ngx_http_longpoll_disk_sh_t     *disk;
+    ngx_http_longpoll_cursor_sh_t   *saved, *next, *base;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    disk = &z->sh->disk;
+    j = &z->sh->journal;
+    saved = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    next = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
+    base = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE];
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_set(j, disk->node, node);
+    ngx_http_longpoll_set(j, disk->after,
+                          ngx_max(disk->after, disk->base_number));
+    ngx_http_longpoll_set(j, base->on, 0);
+
+    if (disk->stale == NGX_HTTP_LONGPOLL_STALE_BEGUN) {
+        ngx_http_longpoll_set(j, disk->stale, NGX_HTTP_LONGPOLL_STALE_NO);
+    }
+
+    if (disk->lost) {
+        ngx_http_longpoll_set(j, disk->lost, 0);
+        ngx_http_longpoll_set(j, disk->begun, 1);
+        ngx_http_longpoll_set(j, disk->says, says);
+    }
+
+    if (saved->id < base->id) {
+        ngx_http_longpoll_set(j, saved->id, base->id);
+        ngx_http_longpoll_set(j, saved->ref, base->ref);
+    }
+
+    if (next->id < saved->id) {
+        ngx_http_longpoll_set(j, next->id, saved->id);
+        ngx_http_longpoll_set(j, next->ref, saved->ref);
+    }
+
+    ngx_http_longpoll_done(j);
 
     ngx_http_longpoll_zone_unlock(z);
 
-    return rc;
+    ngx_http_longpoll_zone_expose(z, 0, wake);
+
+    ngx_memory_barrier();
+    *wake |= disk->publishers;
 }
 
 
@@ -686,11 +760,11 @@ ngx_http_longpoll_zone_disk_compacted(ngx_http_longpoll_zone_t *z,
 
 ngx_int_t
 ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    steps, end;
-    ngx_http_longpoll_note_t     *note;
+    ngx_http_longpoll_control_t   control;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
@@ -714,66 +788,88 @@ ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
                 break;
             }
 
-            if (save->nnotes == save->max_notes) {
+            if (lines->size - lines->len < NGX_HTTP_LONGPOLL_CONTROL_MAX) {
                 rc = NGX_AGAIN;
                 break;
             }
 
-            ngx_http_longpoll_zone_disk_loss(z, losses, save);
+            ngx_http_longpoll_zone_disk_loss(z, losses, lines);
         }
 
         ngx_http_longpoll_zone_unlock(z);
 
     } while (rc == NGX_BUSY);
 
+    losses->rest = ngx_max(losses->rest, sh->cats.unknown_upto);
+
     if (rc == NGX_OK && losses->rest) {
 
-        if (save->nnotes == save->max_notes) {
+        if (lines->size - lines->len < NGX_HTTP_LONGPOLL_CONTROL_MAX) {
             return NGX_AGAIN;
         }
 
-        note = &save->notes[save->nnotes++];
+        ngx_memzero(&control, sizeof(ngx_http_longpoll_control_t));
 
-        ngx_memzero(note, sizeof(ngx_http_longpoll_note_t));
-        note->kind = NGX_HTTP_LONGPOLL_NOTE_REST;
-        note->word[0] = losses->rest;
-        losses->rest = 0;
+        control.kind = NGX_HTTP_LONGPOLL_CONTROL_REST;
+        control.id = losses->rest;
+
+        ngx_http_longpoll_zone_disk_print(lines, &control);
     }
 
     return rc;
 }
 
 
-/* notes the loss of a slot, or behind all slots that of a tombstone */
+/* the loss of a slot, or behind all slots that of a tombstone */
 
 static void
 ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines)
 {
-    uint64_t                           id;
+    uint64_t                           id, name, first;
+    ngx_uint_t                         empty;
     ngx_http_longpoll_cat_sh_t        *cat;
-    ngx_http_longpoll_note_t          *note;
+    ngx_http_longpoll_control_t        control;
     ngx_http_longpoll_tombstone_sh_t  *tombstone;
 
     cat = NULL;
-    tombstone = NULL;
 
     if (losses->n < z->sh->cats.nslots) {
         cat = &z->cats.slots[losses->n];
+
+        name = cat->hash[1];
         id = cat->hash[0] ? ngx_max(cat->dropped, cat->shared) : 0;
+        empty = (cat->count == 0);
 
     } else {
         tombstone = &z->cats.tombstones[losses->n - z->sh->cats.nslots];
+
+        name = tombstone->check;
         id = tombstone->id;
+        empty = 1;
     }
 
     if (id == 0) {
         return;
     }
 
-    if (cat == NULL || cat->count == 0) {
+    /*
+     * A zone of another size may lack a message, as it is too large for it, and
+     * have earlier ones, which a DROP line must not name.
+     */
 
-        if (losses->empty == NGX_HTTP_LONGPOLL_LOSSES) {
+    if (!empty) {
+        first = ngx_http_longpoll_zone_msg(z, cat->first)->id;
+
+        if (id >= first) {
+            losses->rest = ngx_max(losses->rest, id);
+            id = first - 1;
+        }
+    }
+
+    if (empty) {
+
+        if (name == 0 || losses->empty == NGX_HTTP_LONGPOLL_LOSSES) {
             losses->rest = ngx_max(losses->rest, id);
             return;
         }
@@ -781,20 +877,11 @@ ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
         losses->empty++;
     }
 
-    note = &save->notes[save->nnotes++];
+    ngx_memzero(&control, sizeof(ngx_http_longpoll_control_t));
 
-    if (cat) {
-        note->kind = NGX_HTTP_LONGPOLL_NOTE_LOST;
-        note->word[0] = cat->hash[0];
-        note->word[1] = cat->hash[1];
-        note->word[2] = cat->dropped;
-        note->word[3] = cat->shared;
-        return;
-    }
+    control.kind = NGX_HTTP_LONGPOLL_CONTROL_DROP;
+    control.name = name;
+    control.lost = id;
 
-    note->kind = NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE;
-    note->word[0] = losses->n - z->sh->cats.nslots;
-    note->word[1] = z->sh->cats.nbuckets;
-    note->word[2] = id;
-    note->word[3] = tombstone->check;
+    ngx_http_longpoll_zone_disk_print(lines, &control);
 }

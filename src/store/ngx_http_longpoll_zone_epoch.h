@@ -4,11 +4,11 @@
  * nginx.
  *
  * Every new zone begins an epoch; its messages' ids carry it.  A zone that was
- * loaded from a file, or that replaced another one, also gets cursors that
+ * loaded from a log, or that replaced another one, also gets cursors that
  * earlier epochs issued, and must know which of them may have missed events.
  *
- * alone and missing take the lock; latest takes it only if the zone has still
- * to advance behind what another nginx took; the others take none.
+ * latest takes the lock only where cursors so far are told; the others take
+ * none.
  */
 
 
@@ -33,30 +33,14 @@ ngx_uint_t ngx_http_longpoll_zone_epoch_lost(ngx_http_longpoll_zone_t *z,
 ngx_uint_t ngx_http_longpoll_zone_epoch_known(ngx_http_longpoll_zone_t *z,
     uint64_t epoch);
 
-/* whether the zone replaced one of that epoch */
-ngx_uint_t ngx_http_longpoll_zone_epoch_succeeds(ngx_http_longpoll_zone_t *z,
-    uint64_t epoch);
-
 /*
- * Returns a time in ms.  Before that time another nginx may have issued times
- * of its own.  A client with such a time may not have seen this zone's earlier
- * messages.  0: no other nginx has; -1: one still does.
+ * While another nginx has the log: whether this zone took messages of its own
+ * since it was loaded, or since it ended its epoch.
  */
-uint64_t ngx_http_longpoll_zone_epoch_contested_until(
-    ngx_http_longpoll_zone_t *z);
-
-/*
- * These two end the time of two nginxes with one file: the file now belongs to
- * this zone alone.  The other nginx has issued ids and times up to last.
- *
- * alone: it took no message that is not loaded here, and cursors of earlier
- * epochs are valid from that ms on.  missing: it may have; every poll with a
- * cursor that was issued so far gets missed.
- */
-void ngx_http_longpoll_zone_epoch_alone(ngx_http_longpoll_zone_t *z,
-    uint64_t last, uint64_t valid_from);
-void ngx_http_longpoll_zone_epoch_missing(ngx_http_longpoll_zone_t *z,
-    uint64_t last);
+#define ngx_http_longpoll_zone_epoch_took(z)                                  \
+    (*(volatile uint64_t *) &(z)->sh->clock.committed                         \
+     > *(volatile uint64_t *)                                                 \
+           &(z)->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id)
 
 /* the newest position now, as an id */
 uint64_t ngx_http_longpoll_zone_epoch_latest(ngx_http_longpoll_zone_t *z);

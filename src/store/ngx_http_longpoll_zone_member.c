@@ -1,11 +1,12 @@
 
 /*
- * ngx_http_longpoll_zone_member.c: the workers that have a zone with a file.
+ * ngx_http_longpoll_zone_member.c: the workers that have a zone with a log on
+ * disk, and stay.
  *
- *     join ─▶ member ── leave ─▶ leaving member ── resign ─▶ no member
- *                └────────── resign, if it died ────────────────▲
+ *     join ─▶ stays ─┬─ leave, it is about to exit ─▶ does not count
+ *                    └─ leave, it died and is reaped ────▲
  *
- * Members and leaving members are two sets, words of disk, written under the
+ * The workers that stay are a set, a word of disk that is written under the
  * lock.
  */
 
@@ -18,19 +19,14 @@ void
 ngx_http_longpoll_zone_member_join(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker)
 {
-    uint64_t                      bit;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return;
     }
 
-    sh = z->sh;
-    bit = ngx_http_longpoll_zone_bit(worker);
-
     ngx_http_longpoll_zone_lock(z);
-    ngx_http_longpoll_put(sh->disk.leaving, sh->disk.leaving & ~bit);
-    ngx_http_longpoll_put(sh->disk.members, sh->disk.members | bit);
+    ngx_http_longpoll_put(z->sh->disk.stays,
+                          z->sh->disk.stays
+                          | ngx_http_longpoll_zone_bit(worker));
     ngx_http_longpoll_zone_unlock(z);
 }
 
@@ -39,39 +35,15 @@ void
 ngx_http_longpoll_zone_member_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker)
 {
-    ngx_http_longpoll_zone_sh_t  *sh;
-
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
         return;
     }
 
-    sh = z->sh;
-
     ngx_http_longpoll_zone_lock(z);
-    ngx_http_longpoll_put(sh->disk.leaving,
-                          sh->disk.leaving
-                          | ngx_http_longpoll_zone_bit(worker));
+    ngx_http_longpoll_put(z->sh->disk.stays,
+                          z->sh->disk.stays
+                          & ~ngx_http_longpoll_zone_bit(worker));
     ngx_http_longpoll_zone_unlock(z);
-}
-
-
-uint64_t
-ngx_http_longpoll_zone_member_resign(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t alive)
-{
-    uint64_t                      left;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-
-    ngx_http_longpoll_zone_lock(z);
-
-    left = sh->disk.members & ~ngx_http_longpoll_zone_bit(worker);
-    ngx_http_longpoll_put(sh->disk.members, left);
-
-    ngx_http_longpoll_zone_unlock(z);
-
-    return left & alive;
 }
 
 
@@ -79,6 +51,9 @@ uint64_t
 ngx_http_longpoll_zone_member_others(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive)
 {
-    return z->sh->disk.members & ~z->sh->disk.leaving & alive
-           & ~ngx_http_longpoll_zone_bit(worker);
+    if (worker != NGX_HTTP_LONGPOLL_NO_WORKER) {
+        alive &= ~ngx_http_longpoll_zone_bit(worker);
+    }
+
+    return z->sh->disk.stays & alive;
 }

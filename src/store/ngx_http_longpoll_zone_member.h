@@ -1,14 +1,13 @@
 
 /*
- * ngx_http_longpoll_zone_member.h: the workers that have a zone with a file.
+ * ngx_http_longpoll_zone_member.h: the workers that have a zone with a log on
+ * disk, and stay.
  *
- * The last worker of a zone writes what is left when it exits, so the workers
- * must know of each other.  A worker is a member from its start; a leaving
- * member is about to exit, and does not count as one that will stay.  alive is
- * the set of workers that live.
+ * The last worker that stays writes what is left, and the end of the epoch.  So
+ * the workers must know of each other.  A worker stays from its start on, until
+ * it is about to exit or is reaped.
  *
- * All but others take the lock.  join and leave do nothing for NO_WORKER;
- * resign and others want a worker's number.
+ * join and leave take the lock, and do nothing for NO_WORKER.
  */
 
 
@@ -23,15 +22,14 @@
 void ngx_http_longpoll_zone_member_join(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 
-/* the worker is about to exit */
+/* the worker is about to exit, or died */
 void ngx_http_longpoll_zone_member_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
 
-/* the worker exits, or died; returns the members that are left */
-uint64_t ngx_http_longpoll_zone_member_resign(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t alive);
-
-/* returns the other members, without those that are leaving; takes no lock */
+/*
+ * Returns the other workers of the set alive that stay.  worker may be
+ * NO_WORKER.  Takes no lock.
+ */
 uint64_t ngx_http_longpoll_zone_member_others(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t alive);
 

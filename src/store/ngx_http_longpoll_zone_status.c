@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_longpoll_zone_status.h"
+#include "ngx_http_longpoll_zone_disk.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
@@ -49,6 +50,23 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     }
 
     ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_status_disk(ngx_http_longpoll_zone_t *z, uint64_t now,
+    ngx_http_longpoll_disk_status_t *st)
+{
+    uint64_t                      oldest;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    oldest = ngx_http_longpoll_zone_disk_oldest(z);
+
+    st->lag = (oldest && oldest < now) ? now - oldest : 0;
+    st->failures = sh->disk.write_failures;
+    st->bytes = sh->disk.bytes;
+    st->ok = !sh->disk.failing && st->lag <= 2 * sh->conf.flush;
 }
 
 

@@ -148,7 +148,7 @@ my @mutants = (
       seen => 'unit' },
 
     { name => 'what waits for the disk is exposed in a frozen zone',
-      file => 'zone_disk.c',
+      file => 'zone_expose.c',
       from => 'more = z->sh->disk.durable && !z->sh->moved',
       to => 'more = z->sh->disk.durable',
       seen => 'unit' },
@@ -241,27 +241,60 @@ my @mutants = (
       seen => 'plain t/110-gpoll.t' },
 
     { name => 'events of the other side of an upgrade not missed',
-      file => 'persist.c',
-      from => 'ngx_http_longpoll_zone_epoch_missing(z, writer->foreign_last_id);',
-      to => ';',
+      file => 'zone_load.c',
+      from => '    if (!follows) {', to => '    if (0) {',
       seen => 'persist t/persist/move.t' },
 
-    { name => 'a deletion note without what its category lost',
-      file => 'zone_cursor.c',
-      from => 'deletion->dropped = cat->dropped;', to => 'deletion->dropped = 0;',
+    { name => 'a delete that leaves no note in the log',
+      file => 'zone_list.c',
+      from => 'ngx_http_longpoll_zone_note_drop(z, cat, upto, id);', to => ';',
       seen => 'persist t/persist/restart.t' },
 
     { name => 'a round that ends within a publish',
       file => 'zone_disk.c',
-      from => 'if (!save->more && save->len >= save->enough) {',
-      to => 'if (save->len >= save->enough) {',
+      from => 'if (!lines->more && lines->len >= lines->enough) {',
+      to => 'if (lines->len >= lines->enough) {',
       seen => 'unit' },
 
-    { name => 'a file that another nginx wrote to, cut and continued',
-      file => 'persist.c',
-      from => 'own || (f->size == sh->disk.file_size && !sh->disk.contested)',
-      to => '1',
-      seen => 'persist t/persist/move.t' },
+    { name => 'a log that another nginx wrote to is replaced',
+      file => 'writer_meet.c',
+      from => '        ngx_http_longpoll_put(disk->contested, 1);
+        return;', to => '        ngx_http_longpoll_zone_disk_lost(z);
+        break;', seen => 'persist t/persist/move.t' },
+
+    { name => 'a round that is not synced',
+      file => 'writer_round.c',
+      from => 'ngx_http_longpoll_segment_sync(writer->fd) != NGX_OK', to => '0',
+      seen => 'persist t/persist/kill.t' },
+
+    { name => 'the directory of a new segment is not synced',
+      file => 'writer_round.c',
+      from => '        || (create
+', to => '        || (0 && create
+', seen => 'persist t/persist/kill.t' },
+
+    { name => 'a failed round whose messages stay taken',
+      file => 'writer_task.c',
+      from => '    ngx_http_longpoll_zone_disk_failed(z, &wake);
+', to => '', seen => 'persist t/persist/disk.t' },
+
+    { name => 'an end that is believed, whatever the files have',
+      file => 'load.c',
+      from => 'index->has_end && index->end_bytes == index->bytes',
+      to => 'index->has_end',
+      seen => 'persist t/persist/log.t' },
+
+    { name => 'PATH.restored has no effect',
+      file => 'load.c',
+      from => '    loaded->believed = !loaded->restored
+                       &&', to => '    loaded->believed =',
+      seen => 'persist t/persist/log.t' },
+
+    { name => 'lines of others are not kept',
+      file => 'writer_base.c',
+      from => '    if (disk->skipped
+', to => '    if (0 && disk->skipped
+', seen => 'persist t/persist/load.t' },
 );
 
 $| = 1;
