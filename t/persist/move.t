@@ -220,6 +220,8 @@ _EOC_
         $client = $1 =~ s/\$/%24/r;
     }
 
+    tick();
+
     my $second = $n->publish(farm => '"f2"');
 
     # The heads of these requests end in an old worker, behind the reload.
