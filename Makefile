@@ -82,18 +82,38 @@ sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 
 # all of src/store/ but lock, which the programs stub
 
-STORE = hash id golongpoll $(filter-out lock, $(patsubst \
+STORE = hash id golongpoll control $(filter-out lock, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
 JSON = json number string utf8 yajl
 
-build/unit/text:   UNIT = id query golongpoll $(JSON)
+build/unit/text:   UNIT = id query golongpoll control $(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c
 build/unit/store build/unit/save: UNIT = $(STORE)
 build/unit/store build/unit/save: STUB = t/unit/zone_check.c \
 	$(wildcard t/unit/unit_*.c)
 build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1
+
+# all of src/disk/, with small rounds, and a disk and threads of its own
+
+DISK = $(STORE) $(JSON) $(patsubst \
+	src/disk/ngx_http_longpoll_%.c,%,$(wildcard src/disk/*.c))
+
+build/unit/load: UNIT = hash id golongpoll control segment $(JSON) \
+	$(filter load%,$(DISK))
+
+build/unit/disk: UNIT = $(DISK)
+build/unit/disk: STUB = t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
+build/unit/disk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
+	-DNGX_HTTP_LONGPOLL_DEBUG=1 -DNGX_HTTP_LONGPOLL_WRITER_ROUND=1000 \
+	-DNGX_HTTP_LONGPOLL_WRITER_PIECE=8000 \
+	-DNGX_HTTP_LONGPOLL_WRITER_SLACK=2500
+build/unit/disk: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,openat64 close read \
+	pread64 write lseek64 fsync fdatasync renameat unlinkat fstat64 fstatat64 \
+	flock fdopendir readdir64 closedir pthread_create pthread_join)
+
+comma := ,
 
 C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 	$(addprefix -I,$(wildcard src/*/)) \
@@ -102,7 +122,7 @@ C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover
 
-programs := build/unit/text build/unit/store build/unit/save
+programs := $(addprefix build/unit/,text load store save disk)
 
 build-unit: all $(programs)
 
@@ -111,7 +131,7 @@ $(programs): | all
 build/unit/%: t/unit/%.c $(wildcard src/*.h src/*/* t/unit/*) Makefile
 	@mkdir -p build/unit
 	@echo "compiling $@"
-	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) -o $@ $< \
+	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(LDFLAGS) -o $@ $< \
 	    $(wildcard t/unit/$*_*.c) $(STUB) $(call sources,$(UNIT)) -lyajl
 
 
@@ -127,14 +147,17 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 
 build/fuzz/query:  FUZZ = id query utf8
 build/fuzz/body:   FUZZ = $(JSON)
-build/fuzz/wire:   FUZZ = id golongpoll $(JSON)
+build/fuzz/wire:   FUZZ = id golongpoll control $(JSON)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
-build/fuzz/zone build/fuzz/walk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
+build/fuzz/zone build/fuzz/walk build/fuzz/log: \
+	CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
 build/fuzz/zone:   CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1
 build/fuzz/walk:   STUB = t/unit/zone_check.c
 build/fuzz/zone:   STUB = t/unit/zone_check.c \
 	$(filter-out t/unit/unit_suite.c,$(wildcard t/unit/unit_*.c)) \
 	$(filter-out t/unit/store_case.c,$(wildcard t/unit/store_*.c))
+build/fuzz/log:    FUZZ = $(STORE) $(JSON) segment $(filter load%,$(DISK))
+build/fuzz/log:    STUB = t/unit/zone_check.c t/unit/load_nginx.c
 build/fuzz/query build/fuzz/body build/fuzz/wire: STUB = t/unit/text_stub.c
 
 FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer -Wno-unused-function

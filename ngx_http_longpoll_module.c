@@ -35,10 +35,11 @@
 #include "ngx_http_longpoll_conf_zone.h"
 #include "ngx_http_longpoll_load.h"
 #include "ngx_http_longpoll_notify.h"
-#include "ngx_http_longpoll_persist.h"
 #include "ngx_http_longpoll_poll.h"
+#include "ngx_http_longpoll_segment.h"
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_worker.h"
+#include "ngx_http_longpoll_writer.h"
 #include "ngx_http_longpoll_zone.h"
 #include "ngx_http_longpoll_zone_adopt.h"
 #include "ngx_http_longpoll_zone_clock.h"
@@ -55,6 +56,8 @@ static ngx_int_t ngx_http_longpoll_make_zone(ngx_shm_zone_t *shm_zone);
 static ngx_http_longpoll_zone_t *ngx_http_longpoll_running_zone(
     ngx_http_longpoll_zone_t *z);
 static ngx_int_t ngx_http_longpoll_check_persist(ngx_shm_zone_t *shm_zone);
+static ngx_int_t ngx_http_longpoll_open_log(ngx_http_longpoll_zone_t *z,
+    ngx_log_t *log);
 static ngx_int_t ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z,
     ngx_log_t *log);
 
@@ -235,7 +238,8 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (!ngx_test_config
-        && ngx_http_longpoll_notify_hold(z->cycle) != NGX_OK)
+        && (ngx_http_longpoll_notify_hold(z->cycle) != NGX_OK
+            || ngx_http_longpoll_open_log(z, shm_zone->shm.log) != NGX_OK))
     {
         return NGX_ERROR;
     }
@@ -383,9 +387,29 @@ ngx_http_longpoll_check_persist(ngx_shm_zone_t *shm_zone)
 }
 
 
+/* what all processes of this nginx share of the zone's log */
+
+static ngx_int_t
+ngx_http_longpoll_open_log(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
+{
+    if (z->persist.len == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_longpoll_segment_share(z) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "longpoll_zone \"%V\": the directory of \"%V\" cannot "
+                      "be opened", &z->name, &z->persist);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 /*
- * Fills a new zone from its file.  When nginx starts, an older nginx that is
- * about to end may still write to the file.  It frees its port behind that.
+ * Fills a new zone from its log.  Another nginx may write to it: one that is
+ * about to end, or the old one in a binary upgrade.
  */
 
 static ngx_int_t
@@ -395,14 +419,8 @@ ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
         return NGX_OK;
     }
 
-    if (ngx_http_longpoll_load(z, log) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "longpoll_zone \"%V\": there is not enough memory to "
-                      "load \"%V\"", &z->name, &z->persist);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_http_longpoll_load(z, ngx_http_longpoll_segment_lock(z)
+                                     != NGX_OK, log);
 }
 
 
@@ -476,7 +494,7 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
         z = ref[i].zone;
 
         if (z->persist.len
-            && ngx_http_longpoll_persist_init_process(cycle, z) != NGX_OK)
+            && ngx_http_longpoll_writer_init_process(cycle, z) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -502,7 +520,7 @@ ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
     ref = lmcf->references.elts;
 
     for (i = 0; i < lmcf->references.nelts; i++) {
-        ngx_http_longpoll_persist_exit_process(ref[i].zone);
+        ngx_http_longpoll_writer_exit_process(ref[i].zone);
     }
 
     ngx_http_longpoll_worker_exit_process();

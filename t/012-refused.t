@@ -5,6 +5,7 @@ use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 
 use File::Temp qw( tempdir );
+use POSIX qw( mkfifo );
 
 our $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
@@ -17,6 +18,9 @@ chmod 0555, "$dir/shut" or die $!;
 
 open my $out, '>', "$dir/plain" or die $!;
 close $out or die $!;
+
+symlink 'plain', "$dir/link" or die $!;
+mkfifo("$dir/pipe", 0666) or die $!;
 
 
 # for the scenarios
@@ -161,9 +165,13 @@ accepted(\&in_zone, 'zone=a:64k', 'zone=a:64k persist=$dir/open/a durable=on',
 === TEST 2: persist
 --- scenario
 my $path = 'it must be the path of a file in CONF';
-my $long = 'a' x 246;
+my $long = 'a' x 233;
 my $deep = ('d/' x 2100) . 'a';
 my $user = $> == 0 ? 'nobody' : 'who runs nginx';
+my $other = sub {
+    qq("persist=$_[0]" is a $_[1], "persist" must be the path of a file in CONF);
+};
+my $shared = '"persist=DIR/open/b" is the file of zone "a" already in CONF';
 my $shut = sub {
     qq(longpoll_zone "a": "persist=$_[0]" needs a directory in which user )
     . qq("$user" can create files ($_[1]));
@@ -173,22 +181,32 @@ refused(\&in_zone,
     'zone=a:1m persist=' => qq(invalid parameter "persist=", $path),
     'zone=a:1m persist=$dir/' => qq(invalid parameter "persist=DIR/", $path),
     'zone=a:1m persist=$dir/directory' =>
-        '"persist=DIR/directory" is a directory, "persist" must be the path of a '
-        . 'file in CONF',
+        $other->('DIR/directory', 'directory'),
+    'zone=a:1m persist=$dir/link' => $other->('DIR/link', 'symbolic link'),
+    'zone=a:1m persist=$dir/pipe' =>
+        $other->('DIR/pipe', 'device, a pipe or a socket'),
+    'zone=a:1m persist=/dev/null' =>
+        $other->('/dev/null', 'device, a pipe or a socket'),
     'zone=a:1m persist=$dir/none/a' =>
         'there is no directory "DIR/none" for "persist=DIR/none/a" in CONF',
     'zone=a:1m persist=$dir/plain/a' =>
         'there is no directory "DIR/plain" for "persist=DIR/plain/a" in CONF',
     "zone=a:1m persist=\$dir/open/$long" =>
-        qq("persist=DIR/open/$long" is too long, a file's name may have 245 )
-        . 'characters and its path 4085 in CONF',
+        qq("persist=DIR/open/$long" is too long, a file's name may have 232 )
+        . 'characters and its path 4072 in CONF',
     'zone=a:1m persist=$dir/shut/a' =>
         $shut->('DIR/shut/a', '13: Permission denied'),
     'zone=a:1m persist=$dir/open/a; longpoll_zone zone=b:1m persist=$dir/open/a' =>
-        '"persist=DIR/open/a" is the file of zone "a" already in CONF');
+        '"persist=DIR/open/a" is the file of zone "a" already in CONF',
+    (map { ("zone=a:1m persist=\$dir/open/b$_; "
+            . 'longpoll_zone zone=b:1m persist=$dir/open/b' => $shared) }
+         qw( .new .bad .restored .00000001 .18446744073709551615 )));
 
 accepted(\&in_zone, 'zone=a:1m persist=$dir/open/a',
-         'zone=a:1m persist=$dir/open/' . 'a' x 245,
+         'zone=a:1m persist=$dir/open/' . 'a' x 232,
+         (map { "zone=a:1m persist=\$dir/open/b$_; "
+                . 'longpoll_zone zone=b:1m persist=$dir/open/b' }
+              qw( .state .1 .0000001 .000000001 .00000001x )),
          'zone=a:1m persist=$dir/open/a; '
          . 'longpoll_zone zone=b:1m persist=$dir/open/b');
 

@@ -355,22 +355,40 @@ for my $what (sort keys %bad) {
 
 
 
-=== TEST 24: 100 levels of nesting are accepted, 101 are refused
+=== TEST 24: data nests 100 deep, not 101, however it is published
+--- config
+    location = /events  { longpoll_subscribe events; }
+    location = /publish { longpoll_publish   events; }
+
+    location = /json {
+        longpoll_category $arg_c;
+        longpoll_publish  events format=json;
+    }
 --- scenario
 my $cat = category();
-my $deep = '[' x 99 . ']' x 99;
+my $publish = sub {
+    my ($data) = @_;
 
-publish($cat, $deep);
-like(ask(category => $cat, since_time => 0)->body,
-     qr/"data":\Q$deep\E,"id"/, '99 in the one object');
+    (post('/publish', event($cat, $data)),
+     post('/publish', '[' . event($cat, 1) . ',' . event($cat, $data) . ']'),
+     post("/json?c=$cat", $data))
+};
+
+my $deep = '[' x 100 . ']' x 100;
+
+is($_->status, 200, '100 deep') for $publish->($deep);
+
+my @found = ask(category => $cat, since_time => 0)->body
+            =~ /"data":\Q$deep\E,"id"/g;
+
+is(scalar(@found), 3, 'alone, in an array, as the whole body');
 
 for my $n (101, 100_000) {
     for my $data ('[' x $n . ']' x $n, '{"a":' x $n . '1' . '}' x $n, '[' x $n)
     {
-        my $r = post('/publish', event($cat, $data));
-
-        is($r->status . ' ' . $r->body,
-           '400 {"error": "Invalid POST body json."}', "$n deep");
+        is($_->status . ' ' . $_->body,
+           '400 {"error": "Invalid POST body json."}', "$n deep")
+            for $publish->($data);
     }
 }
 

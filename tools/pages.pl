@@ -125,10 +125,10 @@ sub contents {
 
 sub table {
     my ($file, $type) = @_;
-    my ($rows) = slurp($file)
-        =~ /^static\s+$type\s+\w+\[\]\s*=\s*\{(.*?)^\};/ms
+    my @rows = slurp($file)
+        =~ /^static\s+$type\s+\w+\[\]\s*=\s*\{(.*?)^\};/msg
         or die "$file: no table of $type\n";
-    return $rows;
+    return join '', @rows;
 }
 
 # the sections of a page, by their headings
@@ -243,8 +243,8 @@ sub figures {
 }
 
 # the conversions of ngx_log_error() as regular expressions
-my %conversion = (V => '\S+', s => '.+?', ui => '\d+', d => '\d+', z => '\d+',
-                  P => '\d+');
+my %conversion = (V => '\S+', s => '.+?', ui => '\d+', uL => '\d+', d => '\d+',
+                  z => '\d+', P => '\d+');
 
 # The lines that the module can log while nginx runs.  Errors of the
 # configuration are not among them, as nginx -t prints them with a line number,
@@ -255,7 +255,7 @@ sub messages {
     for my $file (grep { !m{^src/conf/|_assert\.c$} } sort glob 'src/*/*.c') {
         my $code = slurp($file);
 
-        while ($code =~ /\bngx_log_error\(NGX_LOG_(\w+),[^"]*?
+        while ($code =~ /\bngx_log_error\((?:NGX_LOG_)?(\w+),[^"]*?
                          ((?:"(?:\\.|[^"\\])*"\s*)+)/gsx)
         {
             my ($level, $text) = (lc $1, $2);
@@ -274,7 +274,7 @@ sub pattern {
     return join '', map {
         /^%(\w+)/ ? $conversion{$1} // die "tools/pages.pl: what is $_?\n"
                   : quotemeta
-    } split /(%(?:ui|[VsdzP]))/, $text;
+    } split /(%(?:ui|uL|[VsdzP]))/, $text;
 }
 
 sub log_lines {

@@ -2,7 +2,8 @@
 /*
  * ngx_http_longpoll_conf_persist.c: the parameter "persist" of longpoll_zone.
  *
- *     parameter   a file's path, of no other zone of this configuration
+ *     parameter   a file's path, of no other zone of this configuration; what
+ *                 is there is a regular file
  *     running     a reload: of no zone that runs now under another name
  *     check       all is read: the workers' user can write to the directory
  *
@@ -12,8 +13,9 @@
 
 
 #include "ngx_http_longpoll_conf_persist.h"
-#include "ngx_http_longpoll_file.h"
 #include "ngx_http_longpoll_reference.h"
+#include "ngx_http_longpoll_segment.h"
+#include "ngx_http_longpoll_store.h"
 
 #if (NGX_THREADS)
 
@@ -41,8 +43,6 @@ char *
 ngx_http_longpoll_conf_persist(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *path)
 {
-    ngx_str_t  name;
-
     path->data = value->data + 8;
     path->len = value->len - 8;
 
@@ -62,12 +62,6 @@ ngx_http_longpoll_conf_persist(ngx_conf_t *cf, ngx_str_t *value,
         return NGX_CONF_ERROR;
     }
 
-    ngx_str_set(&name, "default");
-
-    if (ngx_thread_pool_add(cf, &name) == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
     return NGX_CONF_OK;
 }
 
@@ -81,7 +75,6 @@ ngx_http_longpoll_conf_persist_files(ngx_conf_t *cf, ngx_str_t *path,
     long              max;
     size_t            suffix;
     ngx_str_t         dir;
-    ngx_uint_t        i;
     ngx_file_info_t   fi;
 
     if (ngx_http_longpoll_conf_persist_directory(cf->pool, path, &dir)
@@ -99,11 +92,7 @@ ngx_http_longpoll_conf_persist_files(ngx_conf_t *cf, ngx_str_t *path,
         return NGX_CONF_ERROR;
     }
 
-    suffix = 0;
-
-    for (i = 0; i < NGX_HTTP_LONGPOLL_FILE_SUFFIXES; i++) {
-        suffix = ngx_max(suffix, strlen(ngx_http_longpoll_file_suffixes[i]));
-    }
+    suffix = NGX_HTTP_LONGPOLL_SEGMENT_SUFFIX - 1;
 
     max = pathconf((char *) dir.data, _PC_NAME_MAX);
     max = (max == -1 ? 255 : max) - suffix;
@@ -118,12 +107,13 @@ ngx_http_longpoll_conf_persist_files(ngx_conf_t *cf, ngx_str_t *path,
         return NGX_CONF_ERROR;
     }
 
-    /* a link or another file that nobody can use may go while nginx runs */
-
-    if (lstat((char *) path->data, &fi) == 0 && ngx_is_dir(&fi)) {
+    if (lstat((char *) path->data, &fi) == 0 && !ngx_is_file(&fi)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" is a directory, \"persist\" must be the "
-                           "path of a file", value);
+                           "\"%V\" is a %s, \"persist\" must be the path of a "
+                           "file", value,
+                           ngx_is_dir(&fi) ? "directory"
+                           : ngx_is_link(&fi) ? "symbolic link"
+                                              : "device, a pipe or a socket");
         return NGX_CONF_ERROR;
     }
 
@@ -173,8 +163,8 @@ ngx_http_longpoll_conf_persist_unique(ngx_conf_t *cf, ngx_str_t *path,
 
 /*
  * NGX_OK        the two paths have a file in common: they are in the same
- *               directory, under whatever names, and one path is the other one
- *               with the suffix of a file beside it
+ *               directory, under whatever names, and the file of one path is a
+ *               file of the other one's log
  * NGX_DECLINED  they have none
  * NGX_ERROR     no memory
  */
@@ -183,41 +173,28 @@ static ngx_int_t
 ngx_http_longpoll_conf_persist_same_files(ngx_pool_t *pool, ngx_str_t *one,
     ngx_str_t *two)
 {
-    ngx_str_t        *path, dirs[2], names[2];
-    ngx_uint_t        i, longer;
+    uint64_t          file;
+    ngx_str_t         dirs[2];
     ngx_file_info_t   infos[2];
 
-    for (i = 0; i < 2; i++) {
-        path = i ? two : one;
-
-        if (ngx_http_longpoll_conf_persist_directory(pool, path, &dirs[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        names[i].data = (u_char *) strrchr((char *) path->data, '/') + 1;
-        names[i].len = path->data + path->len - names[i].data;
-    }
-
-    longer = (names[1].len > names[0].len);
-
-    if (ngx_strncmp(names[0].data, names[1].data, names[!longer].len) != 0) {
+    if (ngx_http_longpoll_segment_parse(one, strrchr((char *) two->data, '/')
+                                             + 1, &file)
+        != NGX_OK
+        && ngx_http_longpoll_segment_parse(two, strrchr((char *) one->data, '/')
+                                                + 1, &file)
+           != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_FILE_SUFFIXES; i++) {
-
-        if (ngx_strcmp(names[longer].data + names[!longer].len,
-                       ngx_http_longpoll_file_suffixes[i])
-            == 0)
-        {
-            break;
-        }
+    if (ngx_http_longpoll_conf_persist_directory(pool, one, &dirs[0]) != NGX_OK
+        || ngx_http_longpoll_conf_persist_directory(pool, two, &dirs[1])
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    if (i == NGX_HTTP_LONGPOLL_FILE_SUFFIXES
-        || ngx_file_info(dirs[0].data, &infos[0]) == NGX_FILE_ERROR
+    if (ngx_file_info(dirs[0].data, &infos[0]) == NGX_FILE_ERROR
         || ngx_file_info(dirs[1].data, &infos[1]) == NGX_FILE_ERROR
         || infos[0].st_dev != infos[1].st_dev
         || ngx_file_uniq(&infos[0]) != ngx_file_uniq(&infos[1]))

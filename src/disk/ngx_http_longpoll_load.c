@@ -1,1041 +1,1225 @@
 
 /*
- * ngx_http_longpoll_load.c: reads a zone's file before the first request.
+ * ngx_http_longpoll_load.c: fills a zone from its log.
  *
- *     notes   the head; deletions, keys and losses
- *     index   each line is parsed once: the time and position of each event
- *     sort    by time, if need be; lines of one ms keep their order
- *     load    each event into the zone, but for those that were deleted or
- *             lost, or are over their ttl
- *     losses  what categories lost, as the notes say
+ *     read      each line once.  What heads and notes say is kept; of an event
+ *               only where it stands, in 32 bytes
+ *     sort      PATH by time, if need be; lines of one ms keep their order.
+ *               Segments by id, if need be: a torn one may have a later event
+ *               and lack an earlier one, which comes again in the next one.  Of
+ *               an event that is there twice the later copy counts
+ *     place     each event into the zone, but for those that are gone: notes
+ *               hold for every event, wherever they stand
+ *     losses    what categories lost
  *
- * The file is read in pieces.  So it takes memory for the index, 24 bytes a
- * line, and for the longest line.  An older nginx may write to the file
- * meanwhile (a binary upgrade): then the last line may be torn.  The file is
- * not mapped, as a process that truncates it would kill this one.
+ * A load comes before the first request.  Cursors of earlier epochs are valid
+ * if the log is believed, that is, if all that readers saw is in it:
  *
- * Cursors of previous epochs are valid if those epochs ended well: the notes
- * say so, or all that readers saw was on disk (durable), or golongpoll wrote
- * the file.
+ *     durable:1    is said last: whatever happened then, the log has it all
+ *     end          is the last line of all, and no byte is missing
+ *     no head      golongpoll wrote PATH
+ *
+ * A merge reads the same files, and takes what another nginx published.  An
+ * event that cannot have its own place any more stands behind all (moved).
  */
 
 
 #include "ngx_http_longpoll_load.h"
-#include "ngx_http_longpoll_file.h"
-#include "ngx_http_longpoll_zone_epoch.h"
-#include "ngx_http_longpoll_zone_load.h"
-#include "ngx_http_longpoll_json.h"
+#include "ngx_http_longpoll_load_file.h"
 #include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_zone.h"
+#include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_load.h"
 
-#include <sys/file.h>
+
+#define NGX_HTTP_LONGPOLL_LOAD_PROGRESS  3000       /* ms */
+#define NGX_HTTP_LONGPOLL_LOAD_AHEAD     60000      /* ms */
+
+#define NGX_HTTP_LONGPOLL_LOAD_NAMED     100        /* skipped lines, at most */
+#define NGX_HTTP_LONGPOLL_LOAD_EPOCHS    8          /* of heads, at most */
+#define NGX_HTTP_LONGPOLL_LOAD_FILES     64         /* more want a base */
+
+/* in the key of a place: it is an id, and not a time */
+
+#define NGX_HTTP_LONGPOLL_LOAD_BY_ID     (1ULL << 63)
 
 
-#define NGX_HTTP_LONGPOLL_LOAD_PIECE     (1024 * 1024)
-#define NGX_HTTP_LONGPOLL_LOAD_PROGRESS  3000   /* ms between two log lines */
-#define NGX_HTTP_LONGPOLL_LOAD_BROKEN    100    /* lines that are logged */
-#define NGX_HTTP_LONGPOLL_LOAD_WAIT      5000   /* ms, for an nginx that ends */
-
+/* where a line stands */
 
 typedef struct {
-    uint64_t                         ms;
+    uint64_t                         key;       /* of the order; or its number,
+                                                   if it is named */
+    uint64_t                         n;         /* of lines with the same key */
     uint64_t                         pos;
-    uint32_t                         len;
-    uint32_t                         order;     /* in the file */
-} ngx_http_longpoll_load_line_t;
+    uint32_t                         file;      /* index */
+    ngx_http_longpoll_line_e         kind;
+} ngx_http_longpoll_load_place_t;
 
 
 /*
- * A hash table, with open addressing, of UUIDs that were deleted or had a key,
- * and of categories with losses.  A category has 0 for the first half, which no
- * UUID of an RFC has, and half its hash for the second.
+ * What the log says of a message that is gone; or of a category, which has 0
+ * and hash[1] as UUID.  No UUID begins with eight zeros: such a one is no id.
  */
 
 typedef struct {
     ngx_http_longpoll_uuid_t         uuid;
-    uint64_t                         key[2];
-    uint64_t                         deleted;
-    uint64_t                         lost;      /* id: messages up to it */
-} ngx_http_longpoll_load_entry_t;
+    uint64_t                         upto;      /* ids */
+    uint64_t                         lost;
+    uint64_t                         end;       /* in a merge both hold up to
+                                                   here: what is behind has a
+                                                   later place */
+} ngx_http_longpoll_load_note_t;
 
 
 typedef struct {
     ngx_http_longpoll_zone_t        *zone;
     ngx_log_t                       *log;
-    char                            *name;
-    int                              fd;
-    uint64_t                         now;       /* ms */
-    ngx_msec_t                       logged;    /* the last progress */
+    ngx_uint_t                       merge;     /* only events that the zone
+                                                   lacks are wanted */
 
-    /* the piece at hand */
-    u_char                          *buf;
-    size_t                           size;
-    size_t                           len;
-    uint64_t                         pos;       /* of buf in the file */
+    ngx_http_longpoll_load_files_t   files;
+    ngx_http_longpoll_loaded_t       loaded;
 
-    ngx_http_longpoll_load_line_t   *lines;
-    ngx_uint_t                       nlines;
-    ngx_uint_t                       max_lines;
-    ngx_uint_t                       broken;
-    ngx_uint_t                       unsorted;
-    ngx_uint_t                       edited;    /* CRLF */
-    ngx_uint_t                       loaded;
-    ngx_uint_t                       lost;
-    uint64_t                         file_node;
-    uint64_t                         file_size;
-    uint64_t                         own;       /* there are ids of version 7 */
-    uint64_t                         last;      /* highest issued id, as head
-                                                   and notes say */
+    ngx_array_t                      places;    /* of events, in the order in
+                                                   which they come */
+    ngx_array_t                      named;     /* of lines that are skipped */
+    ngx_array_t                      notes;     /* one for each UUID, sorted */
+    ngx_array_t                      moved;     /* in a merge, messages of this
+                                                   zone that the other nginx
+                                                   has elsewhere: category, id
+                                                   (upto), and new ms (lost) */
 
-    ngx_http_longpoll_file_head_t    head;
-    ngx_uint_t                       has_head;
-    uint64_t                         state_size;
-    ngx_http_longpoll_note_t        *notes;
-    ngx_uint_t                       nnotes;
+    uint64_t                         base;      /* number of PATH's head */
+    uint64_t                         key[2];    /* of the last head */
+    uint64_t                         rest;      /* id */
+    uint64_t                         bytes;     /* of the files */
+    uint64_t                         end_bytes; /* as an END of the last file
+                                                   says */
+    uint64_t                         logged;    /* ms: the last progress */
+    ngx_uint_t                       events;
 
-    ngx_http_longpoll_load_entry_t  *entries;
-    ngx_uint_t                       nentries;  /* a power of two */
+    ngx_uint_t                       ahead;     /* events ahead of the clock */
+    ngx_http_longpoll_load_file_t   *ahead_file;    /* of the first */
+    uint64_t                         ahead_line;
 
-    ngx_pool_t                      *pool;      /* of one line */
+    unsigned                         durable:1; /* as the last head says */
+    unsigned                         unsorted:1;
+    unsigned                         torn:1;    /* a line of the file is */
+    unsigned                         own:1;     /* some UUIDs have version 7 */
+    unsigned                         broken:1;  /* a segment is not there, or
+                                                   not all could be read, or
+                                                   synced */
 } ngx_http_longpoll_load_t;
 
 
-static ngx_int_t ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_file_t *f);
-static ngx_int_t ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_file_t *f);
-static ngx_int_t ngx_http_longpoll_load_locked(ngx_http_longpoll_load_t *load,
-    int fd);
-static ngx_int_t ngx_http_longpoll_load_entries(
-    ngx_http_longpoll_load_t *load);
-static ngx_http_longpoll_load_entry_t *ngx_http_longpoll_load_entry(
-    ngx_http_longpoll_load_t *load, ngx_http_longpoll_uuid_t *uuid,
-    ngx_uint_t make);
-static int ngx_http_longpoll_load_open(ngx_http_longpoll_load_t *load,
-    char *name);
-static ngx_int_t ngx_http_longpoll_load_index(ngx_http_longpoll_load_t *load);
-static ngx_int_t ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load,
-    u_char *p, size_t len, ngx_uint_t number);
-static ngx_int_t ngx_http_longpoll_load_parse(ngx_http_longpoll_load_t *load,
-    u_char *p, size_t len, ngx_http_longpoll_item_t *item, uint64_t *ms,
-    ngx_http_longpoll_uuid_t *uuid);
+static ngx_int_t ngx_http_longpoll_load_log(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t merge, ngx_uint_t barred, uint64_t *wake, ngx_log_t *log);
+static ngx_int_t ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load);
+static ngx_int_t ngx_http_longpoll_load_file(ngx_http_longpoll_load_t *load,
+    ngx_uint_t i);
+static ngx_int_t ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load);
+static ngx_int_t ngx_http_longpoll_load_control(ngx_http_longpoll_load_t *load);
+static void ngx_http_longpoll_load_head(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_control_t *control);
+static ngx_int_t ngx_http_longpoll_load_note(ngx_array_t *notes,
+    ngx_http_longpoll_uuid_t *uuid, uint64_t upto, uint64_t lost);
+static ngx_int_t ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load);
+static ngx_uint_t ngx_http_longpoll_load_is_news(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_load_event_t *event);
+static ngx_int_t ngx_http_longpoll_load_push(ngx_http_longpoll_load_t *load,
+    ngx_array_t *places, uint64_t key);
+static void ngx_http_longpoll_load_complain(ngx_http_longpoll_load_t *load);
+static void ngx_http_longpoll_load_found(ngx_http_longpoll_load_t *load);
+static void ngx_http_longpoll_load_sort(ngx_http_longpoll_load_t *load);
 static int ngx_libc_cdecl ngx_http_longpoll_load_compare(const void *one,
     const void *two);
-static void ngx_http_longpoll_load_begin(ngx_http_longpoll_load_t *load);
-static ngx_int_t ngx_http_longpoll_load_all(ngx_http_longpoll_load_t *load);
-static ngx_int_t ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_load_line_t *line);
-static uint64_t ngx_http_longpoll_load_lost(
-    ngx_http_longpoll_load_t *load, ngx_http_longpoll_cat_t *cat, uint64_t ms,
-    ngx_http_longpoll_uuid_t *uuid);
+static ngx_int_t ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load,
+    uint64_t *wake);
+static ngx_uint_t ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load,
+    uint64_t *wake);
+static void ngx_http_longpoll_load_name(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_load_event_t *event, ngx_http_longpoll_uuid_t *name);
+static ngx_http_longpoll_load_note_t *ngx_http_longpoll_load_find(
+    ngx_http_longpoll_load_t *load, ngx_http_longpoll_uuid_t *uuid);
+static ngx_uint_t ngx_http_longpoll_load_is_dropped(
+    ngx_http_longpoll_load_t *load, ngx_http_longpoll_uuid_t *name,
+    uint64_t id, uint64_t ms);
 static void ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load);
+static ngx_int_t ngx_http_longpoll_load_forgets(void *data, uint64_t name,
+    uint64_t id, ngx_http_longpoll_uuid_t *uuid, ngx_uint_t own);
 static void ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
-    const char *what, ngx_uint_t n, ngx_uint_t of);
-static void ngx_http_longpoll_load_valid_from(ngx_http_longpoll_load_t *load);
-static void ngx_http_longpoll_load_end(ngx_http_longpoll_load_t *load);
-static uint64_t ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load);
-static ngx_int_t ngx_http_longpoll_load_grow(void **p, size_t old,
-    size_t new, ngx_log_t *log);
+    const char *what, ngx_uint_t n);
+static void ngx_http_longpoll_load_failed(ngx_http_longpoll_load_t *load,
+    ngx_uint_t level, const char *call, ngx_http_longpoll_load_file_t *file);
+static ngx_int_t ngx_http_longpoll_load_skipped_copy(
+    ngx_http_longpoll_load_files_t *files, int *fd);
+
+
+#define ngx_http_longpoll_load_is_deleted(load, uuid)                         \
+    ((uuid)->high && ngx_http_longpoll_load_find(load, uuid))
+
+#define ngx_http_longpoll_load_is_foreign(load)                               \
+    (ngx_memcmp((load)->key, (load)->zone->sh->key, sizeof((load)->key)) != 0)
+
+
+/* what is wrong with a line that is skipped, by its kind */
+
+static const char  *ngx_http_longpoll_load_reasons[] = {
+    "is not an event",
+    "is longer than any event of the zone",
+    "is an event too large for the zone"
+};
 
 
 ngx_int_t
-ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
+ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_uint_t barred,
+    ngx_log_t *log)
+{
+    uint64_t  wake;
+
+    /* messages are loaded with their own ids, which are older */
+
+    z->sh->clock.last_id = 0;
+
+    return ngx_http_longpoll_load_log(z, 0, barred, &wake, log);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_load_merge(ngx_http_longpoll_zone_t *z, uint64_t *wake,
+    ngx_log_t *log)
+{
+    return ngx_http_longpoll_load_log(z, 1, 0, wake, log);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_load_log(ngx_http_longpoll_zone_t *z, ngx_uint_t merge,
+    ngx_uint_t barred, uint64_t *wake, ngx_log_t *log)
 {
     ngx_int_t                  rc;
-    ngx_pool_t                *pool;
-    ngx_http_longpoll_file_t   f;
     ngx_http_longpoll_load_t   load;
 
     ngx_memzero(&load, sizeof(ngx_http_longpoll_load_t));
 
-    pool = ngx_create_pool(4096, log);
-    if (pool == NULL) {
-        return NGX_ERROR;
-    }
-
     load.zone = z;
     load.log = log;
-    load.fd = -1;
-    load.now = ngx_http_longpoll_now();
-    load.logged = (ngx_msec_t) load.now;
+    load.merge = merge;
+    load.loaded.barred = barred;
 
-    load.pool = ngx_create_pool(4096, log);
+    rc = ngx_http_longpoll_load_read(&load);
 
-    if (load.pool == NULL
-        || ngx_http_longpoll_file_init(&f, &z->persist, pool) != NGX_OK)
+    /* in a merge losses come first: a reader must not pass them unseen */
+
+    if (rc == NGX_OK && merge) {
+        ngx_http_longpoll_load_losses(&load);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_load_events(&load, wake);
+    }
+
+    if (rc == NGX_OK && !merge) {
+        ngx_http_longpoll_load_losses(&load);
+        ngx_http_longpoll_zone_load_done(z, &load.loaded);
+
+    } else if (rc == NGX_OK
+               && ngx_http_longpoll_zone_load_merged(z, &load.loaded)
+                  == NGX_DECLINED)
     {
-        rc = NGX_ERROR;
-        goto done;
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "longpoll zone \"%V\": another nginx had its file, polls "
+                      "may have missed events", &z->name);
     }
 
-    rc = ngx_http_longpoll_load_read(&load, &f);
-
-    if (rc != NGX_OK) {
-        goto done;
-    }
-
-    ngx_http_longpoll_load_begin(&load);
-
-    rc = ngx_http_longpoll_load_all(&load);
-
-    if (rc != NGX_OK) {
-        goto done;
-    }
-
-    ngx_http_longpoll_load_losses(&load);
-    ngx_http_longpoll_load_valid_from(&load);
-    ngx_http_longpoll_load_end(&load);
-
-done:
-
-    if (load.fd != -1) {
-        (void) close(load.fd);
-    }
-
-    ngx_free(load.buf);
-    ngx_free(load.lines);
-    ngx_free(load.notes);
-    ngx_free(load.entries);
-
-    if (load.pool) {
-        ngx_destroy_pool(load.pool);
-    }
-
-    ngx_destroy_pool(pool);
+    ngx_http_longpoll_load_file_close(&load.files);
 
     return rc;
 }
 
 
-/* reads the notes and makes the index; that there is no file is no error */
+/* reads and syncs all files; NGX_OK, or NGX_ERROR, which is logged */
 
 static ngx_int_t
-ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_file_t *f)
+ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load)
 {
-    if (ngx_http_longpoll_load_notes(load, f) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    load->name = f->path;
-    load->fd = ngx_http_longpoll_load_open(load, f->path);
-
-    if (load->fd == -1) {
-        load->zone->sh->disk.unread = (errno != ENOENT);
-        return NGX_OK;
-    }
-
-    return ngx_http_longpoll_load_index(load);
-}
-
-
-/* opens a file; -1: there is none, or it cannot be read */
-
-static int
-ngx_http_longpoll_load_open(ngx_http_longpoll_load_t *load, char *name)
-{
-    int          fd, err;
-    struct stat  st;
-
-    fd = open(name, O_RDONLY|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK);
-
-    if (fd == -1) {
-
-        if (errno != ENOENT) {
-            err = errno;
-            ngx_log_error(NGX_LOG_ERR, load->log, err,
-                          "longpoll zone \"%V\": open(\"%s\") failed, "
-                          "nothing is loaded", &load->zone->name, name);
-            errno = err;
-        }
-
-        return -1;
-    }
-
-    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
-        ngx_log_error(NGX_LOG_ERR, load->log, 0,
-                      "longpoll zone \"%V\": \"%s\" is not a file, "
-                      "nothing is loaded", &load->zone->name, name);
-        (void) close(fd);
-        errno = EINVAL;
-        return -1;
-    }
-
-    return fd;
-}
-
-
-static ngx_int_t
-ngx_http_longpoll_load_notes(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_file_t *f)
-{
-    int          fd;
-    u_char      *p, *last, *buf;
-    size_t       size;
-    ssize_t      n;
-    ngx_int_t    rc;
-    struct stat  st;
-
-    fd = ngx_http_longpoll_load_open(load, f->state);
-
-    if (fd == -1) {
-        return NGX_OK;
-    }
-
-    rc = ngx_http_longpoll_load_locked(load, fd);
-
-    if (fstat(fd, &st) == -1) {
-        st.st_size = 0;
-    }
-
-    size = st.st_size;
-    buf = ngx_alloc(size + 1, load->log);
-    load->notes = ngx_alloc((size / NGX_HTTP_LONGPOLL_FILE_NOTE + 1)
-                            * sizeof(ngx_http_longpoll_note_t), load->log);
-
-    if (buf == NULL || load->notes == NULL) {
-        (void) close(fd);
-        ngx_free(buf);
-        return NGX_ERROR;
-    }
-
-    for (p = buf; (size_t) (p - buf) < size; p += n) {
-        n = read(fd, p, size - (p - buf));
-
-        if (n <= 0) {
-            break;
-        }
-    }
-
-    (void) close(fd);
-
-    last = p;
-    load->state_size = NGX_HTTP_LONGPOLL_FILE_HEAD;
-
-    if (ngx_http_longpoll_file_read_head(buf, last - buf, &load->head)
-        == NGX_OK)
-    {
-        load->has_head = 1;
-        p = buf + NGX_HTTP_LONGPOLL_FILE_HEAD;
-
-        /* notes end with the first that is torn */
-
-        while (last - p >= NGX_HTTP_LONGPOLL_FILE_NOTE
-               && ngx_http_longpoll_file_read_note(p,
-                                               &load->notes[load->nnotes])
-                  == NGX_OK)
-        {
-            load->nnotes++;
-            p += NGX_HTTP_LONGPOLL_FILE_NOTE;
-        }
-
-        load->state_size = p - buf;
-        load->last = load->head.last_id;
-
-    } else if (last > buf) {
-        ngx_log_error(NGX_LOG_ERR, load->log, 0,
-                      "longpoll zone \"%V\": \"%s\" is broken, ignoring it",
-                      &load->zone->name, f->state);
-    }
-
-    ngx_free(buf);
-
-    load->zone->sh->disk.contested = (rc != NGX_OK);
-
-    return ngx_http_longpoll_load_entries(load);
-}
-
-
-/*
- * NGX_OK: nobody writes to the file; NGX_DECLINED: another nginx does.  If that
- * one has freed its port and is about to end, this one waits for it.  In a
- * binary upgrade this one does not wait, as the old nginx goes on: then the
- * environment has the sockets.
- */
-
-static ngx_int_t
-ngx_http_longpoll_load_locked(ngx_http_longpoll_load_t *load, int fd)
-{
-    ngx_uint_t  waited;
-
-    for (waited = 0; /* void */ ; waited += 50) {
-
-        if (flock(fd, LOCK_SH|LOCK_NB) == 0) {
-            (void) flock(fd, LOCK_UN);
-            return NGX_OK;
-        }
-
-        if (getenv("NGINX") || waited >= NGX_HTTP_LONGPOLL_LOAD_WAIT) {
-            ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
-                          "longpoll zone \"%V\": another nginx writes to its "
-                          "file", &load->zone->name);
-            return NGX_DECLINED;
-        }
-
-        ngx_msleep(50);
-    }
-}
-
-
-static ngx_int_t
-ngx_http_longpoll_load_entries(ngx_http_longpoll_load_t *load)
-{
-    size_t                           size;
-    uint64_t                         name, id, epoch;
     ngx_uint_t                       i;
-    ngx_http_longpoll_note_t        *note;
-    ngx_http_longpoll_uuid_t         uuid;
-    ngx_http_longpoll_load_entry_t  *entry;
+    ngx_http_longpoll_load_file_t   *file;
+    ngx_http_longpoll_load_files_t  *files;
 
-    /* a note makes two entries at most */
+    files = &load->files;
 
-    load->nentries = 16;
+    load->loaded.now = ngx_http_longpoll_now();
+    load->logged = load->loaded.now;
 
-    while (load->nentries < 3 * load->nnotes) {
-        load->nentries *= 2;
-    }
-
-    size = load->nentries * sizeof(ngx_http_longpoll_load_entry_t);
-
-    load->entries = ngx_calloc(size, load->log);
-    if (load->entries == NULL) {
+    if (ngx_http_longpoll_load_file_open(files, load->zone, load->log)
+        != NGX_OK)
+    {
+        ngx_http_longpoll_load_failed(load, NGX_LOG_EMERG, "open", files->file);
         return NGX_ERROR;
     }
 
-    for (i = 0; i < load->nnotes; i++) {
-        note = &load->notes[i];
+    if (ngx_array_init(&load->places, files->pool, 4096,
+                       sizeof(ngx_http_longpoll_load_place_t))
+        != NGX_OK
+        || ngx_array_init(&load->named, files->pool, 8,
+                          sizeof(ngx_http_longpoll_load_place_t))
+           != NGX_OK
+        || ngx_array_init(&load->notes, files->pool, 64,
+                          sizeof(ngx_http_longpoll_load_note_t))
+           != NGX_OK
+        || ngx_array_init(&load->moved, files->pool, 8,
+                          sizeof(ngx_http_longpoll_load_note_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-        uuid.high = note->word[0];
-        uuid.low = note->word[1];
-        name = 0;
+    file = files->files.elts;
 
-        /* the message with the highest id may have been deleted */
+    for (i = 0; i < files->files.nelts; i++) {
 
-        if (note->kind <= NGX_HTTP_LONGPOLL_NOTE_KEY
-            && ngx_http_longpoll_id_read(&uuid, &id, &epoch)
-            && epoch == load->head.epoch)
+        if (file[i].fd != -1
+            && (i == 0 || (file->head && file[i].number > file->names))
+            && ngx_http_longpoll_load_file(load, i) != NGX_OK)
         {
-            load->last = ngx_max(load->last, id);
-        }
-
-        switch (note->kind) {
-
-        case NGX_HTTP_LONGPOLL_NOTE_DELETION:
-            entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
-            entry->deleted = 1;
-            name = note->word[3];
-            break;
-
-        case NGX_HTTP_LONGPOLL_NOTE_KEY:
-            entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
-            entry->key[0] = note->word[2];
-            entry->key[1] = note->word[3];
-            break;
-
-        case NGX_HTTP_LONGPOLL_NOTE_LOST:
-            name = note->word[1];
-            break;
-
-        case NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE:
-            name = note->word[3];
-            break;
-        }
-
-        if (name && note->word[2]) {
-            uuid.high = 0;
-            uuid.low = name;
-
-            entry = ngx_http_longpoll_load_entry(load, &uuid, 1);
-            entry->lost = ngx_max(entry->lost, note->word[2]);
-        }
-
-        if (name) {
-            load->last = ngx_max(load->last, note->word[2]);
+            return NGX_ERROR;
         }
     }
 
-    return NGX_OK;
-}
-
-
-static ngx_http_longpoll_load_entry_t *
-ngx_http_longpoll_load_entry(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_uuid_t *uuid, ngx_uint_t make)
-{
-    uint64_t                         h;
-    ngx_http_longpoll_load_entry_t  *entry;
-
-    if (load->entries == NULL) {
-        return NULL;
+    if (fsync(load->zone->dir) == -1) {
+        ngx_http_longpoll_load_failed(load, NGX_LOG_ERR,
+                                      "fsync of the directory", file);
     }
 
-    h = (uuid->high ^ uuid->low ^ uuid->low >> 29 ^ uuid->high >> 17)
-        * 0x9e3779b97f4a7c15ULL >> 20;
+    load->loaded.segment = file[i - 1].number;
 
-    for ( /* void */ ; ; h++) {
-        entry = &load->entries[h & (load->nentries - 1)];
-
-        if (entry->uuid.high == uuid->high && entry->uuid.low == uuid->low) {
-            return entry;
-        }
-
-        if (entry->uuid.high == 0 && entry->uuid.low == 0) {
-
-            if (!make) {
-                return NULL;
-            }
-
-            entry->uuid = *uuid;
-            return entry;
-        }
-    }
-}
-
-
-/* makes the index of all lines; empty lines do not count */
-
-static ngx_int_t
-ngx_http_longpoll_load_index(ngx_http_longpoll_load_t *load)
-{
-    u_char      *p, *eol, *last;
-    size_t       size;
-    ssize_t      n;
-    ngx_uint_t   number, eof;
-    struct stat  st;
-
-    if (fstat(load->fd, &st) == 0) {
-        load->file_node = st.st_ino;
-    }
-
-    load->size = NGX_HTTP_LONGPOLL_LOAD_PIECE;
-    load->buf = ngx_alloc(load->size, load->log);
-    if (load->buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    number = 0;
-    eof = 0;
-
-    while (!eof) {
-
-        if (load->len == load->size) {
-            size = load->size * 2;
-
-            if (ngx_http_longpoll_load_grow((void **) &load->buf, load->len,
-                                            size, load->log)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-            load->size = size;
-        }
-
-        n = pread(load->fd, load->buf + load->len, load->size - load->len,
-                  load->pos + load->len);
-
-        if (n == -1) {
-            ngx_log_error(NGX_LOG_ERR, load->log, errno,
-                          "longpoll zone \"%V\": read(\"%s\") failed",
-                          &load->zone->name, load->name);
-            load->broken++;
-            n = 0;
-        }
-
-        eof = (n == 0);
-        load->len += n;
-
-        p = load->buf;
-        last = load->buf + load->len;
-
-        while (p < last) {
-            eol = memchr(p, LF, last - p);
-
-            if (eol == NULL && !eof) {
-                break;
-            }
-
-            if (eol == NULL) {
-                eol = last;
-            }
-
-            number++;
-
-            if (ngx_http_longpoll_load_line(load, p, eol - p, number)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-            p = eol + (eol < last);
-        }
-
-        ngx_memmove(load->buf, p, last - p);
-
-        load->pos += p - load->buf;
-        load->len = last - p;
-    }
-
-    load->file_size = load->pos + load->len;
-
-    if (load->unsorted) {
-        ngx_qsort(load->lines, load->nlines,
-                  sizeof(ngx_http_longpoll_load_line_t),
-                  ngx_http_longpoll_load_compare);
-    }
+    ngx_http_longpoll_load_found(load);
+    ngx_http_longpoll_load_complain(load);
+    ngx_http_longpoll_load_sort(load);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load, u_char *p,
-    size_t len, ngx_uint_t number)
+ngx_http_longpoll_load_file(ngx_http_longpoll_load_t *load, ngx_uint_t i)
 {
-    uint64_t                        ms, id, epoch;
-    ngx_int_t                       rc;
-    ngx_uint_t                      max;
-    ngx_http_longpoll_item_t        item;
-    ngx_http_longpoll_uuid_t        uuid;
-    ngx_http_longpoll_load_line_t  *line;
+    ngx_int_t                        rc;
+    ngx_http_longpoll_zone_t        *z;
+    ngx_http_longpoll_load_files_t  *files;
 
-    /* an editor may have changed the line ends */
+    z = load->zone;
+    files = &load->files;
 
-    if (len && p[len - 1] == CR) {
-        load->edited = 1;
-        len--;
-    }
+    load->torn = 0;
+    load->end_bytes = 0;
 
-    if (len == 0) {
-        return NGX_OK;
-    }
+    ngx_http_longpoll_load_file_seek(files, i, 0);
 
-    rc = ngx_http_longpoll_load_parse(load, p, len, &item, &ms, &uuid);
+    do {
+        rc = ngx_http_longpoll_load_file_read(files);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_longpoll_load_line(load);
+        }
+
+    } while (rc == NGX_OK);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
     }
 
     if (rc == NGX_DECLINED) {
+        ngx_http_longpoll_load_failed(load, NGX_LOG_ERR, "read", files->file);
+    }
 
-        if (load->broken++ < NGX_HTTP_LONGPOLL_LOAD_BROKEN) {
-            ngx_log_error(NGX_LOG_ERR, load->log, 0,
-                          "longpoll zone \"%V\": \"%s\" line %ui is not an "
-                          "event, skipping it", &load->zone->name, load->name,
-                          number);
-        }
+    load->bytes += files->pos;
 
+    /* nobody may be shown what a power cut can still take */
+
+    if (fdatasync(files->file->fd) == -1) {
+        ngx_http_longpoll_load_failed(load, NGX_LOG_ERR, "fdatasync",
+                                      files->file);
+    }
+
+    /* a base would replace PATH, which must be a log, or have events */
+
+    if (load->loaded.head || load->events || load->merge
+        || (load->loaded.skipped == 0 && !load->torn))
+    {
         return NGX_OK;
     }
 
-    if (load->nlines == load->max_lines) {
-        max = load->max_lines ? load->max_lines * 2 : 4096;
+    ngx_log_error(NGX_LOG_EMERG, load->log, 0,
+                  "longpoll zone \"%V\": \"%V\" is no file of events, none of "
+                  "its lines is one; move it away, or name another file",
+                  &z->name, &z->persist);
 
-        if (ngx_http_longpoll_load_grow((void **) &load->lines,
-                                        load->nlines
-                                        * sizeof(ngx_http_longpoll_load_line_t),
-                                        max
-                                        * sizeof(ngx_http_longpoll_load_line_t),
-                                        load->log)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        load->max_lines = max;
-    }
-
-    line = &load->lines[load->nlines];
-
-    line->ms = ms;
-    line->pos = load->pos + (p - load->buf);
-    line->len = (uint32_t) len;
-    line->order = (uint32_t) load->nlines;
-
-    if (load->nlines && ms < line[-1].ms) {
-        load->unsorted = 1;
-    }
-
-    load->own |= ngx_http_longpoll_id_read(&uuid, &id, &epoch);
-    load->nlines++;
-
-    if (load->nlines % 65536 == 0) {
-        ngx_http_longpoll_load_progress(load, "read", load->nlines, 0);
-    }
-
-    return NGX_OK;
+    return NGX_ERROR;
 }
 
-
-/* NGX_DECLINED: the line is not an event; NGX_ERROR: no memory */
 
 static ngx_int_t
-ngx_http_longpoll_load_parse(ngx_http_longpoll_load_t *load, u_char *p,
-    size_t len, ngx_http_longpoll_item_t *item, uint64_t *ms,
-    ngx_http_longpoll_uuid_t *uuid)
+ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load)
 {
-    off_t      n;
-    ngx_int_t  rc;
-    ngx_str_t  timestamp, id;
+    ngx_http_longpoll_loaded_t      *loaded;
+    ngx_http_longpoll_load_line_t   *line;
+    ngx_http_longpoll_load_event_t  *event;
 
-    ngx_reset_pool(load->pool);
+    loaded = &load->loaded;
+    line = &load->files.line;
+    event = &line->event;
 
-    rc = ngx_http_longpoll_json_line(item, &timestamp, &id, p, len,
-                                     load->pool);
-    if (rc != NGX_OK) {
-        return rc;
+    loaded->stale |= line->edited;
+    load->torn |= (line->kind == NGX_HTTP_LONGPOLL_LINE_TORN);
+
+    if (line->kind == NGX_HTTP_LONGPOLL_LINE_CONTROL) {
+        return ngx_http_longpoll_load_control(load);
     }
 
-    n = ngx_atoof(timestamp.data, timestamp.len);
-
-    if (n == NGX_ERROR || n >> 47
-        || ngx_http_longpoll_id_parse(id.data, id.len, uuid) != NGX_OK)
+    if (line->kind == NGX_HTTP_LONGPOLL_LINE_EVENT
+        || line->kind == NGX_HTTP_LONGPOLL_LINE_LARGE)
     {
-        return NGX_DECLINED;
+        load->own |= event->own;
+
+        loaded->last = ngx_max(loaded->last, event->msg.id);
+        loaded->events_last = ngx_max(loaded->events_last, event->msg.id);
+
+        ngx_http_longpoll_load_progress(load, "read", ++load->events);
+
+        if (event->ms > loaded->now + NGX_HTTP_LONGPOLL_LOAD_AHEAD
+            && load->ahead++ == 0)
+        {
+            load->ahead_file = load->files.file;
+            load->ahead_line = line->number;
+        }
     }
 
-    *ms = n;
+    if (line->kind == NGX_HTTP_LONGPOLL_LINE_EVENT) {
+        return ngx_http_longpoll_load_event(load);
+    }
+
+    if (line->kind >= NGX_HTTP_LONGPOLL_LINE_FOREIGN
+        && loaded->skipped++ < NGX_HTTP_LONGPOLL_LOAD_NAMED)
+    {
+        return ngx_http_longpoll_load_push(load, &load->named, line->number);
+    }
 
     return NGX_OK;
 }
 
 
-static int ngx_libc_cdecl
-ngx_http_longpoll_load_compare(const void *one, const void *two)
+static ngx_int_t
+ngx_http_longpoll_load_control(ngx_http_longpoll_load_t *load)
 {
-    const ngx_http_longpoll_load_line_t  *first = one, *second = two;
+    uint64_t                      id, epoch;
+    ngx_http_longpoll_uuid_t      name;
+    ngx_http_longpoll_loaded_t   *loaded;
+    ngx_http_longpoll_control_t  *control;
 
-    if (first->ms != second->ms) {
-        return first->ms < second->ms ? -1 : 1;
+    loaded = &load->loaded;
+    control = &load->files.line.control;
+
+    /* what a line does not have is 0 */
+
+    loaded->last = ngx_max(loaded->last, control->id);
+    loaded->last = ngx_max(loaded->last, control->upto);
+    loaded->last = ngx_max(loaded->last, control->lost);
+
+    switch (control->kind) {
+
+    case NGX_HTTP_LONGPOLL_CONTROL_BASE:
+    case NGX_HTTP_LONGPOLL_CONTROL_AFTER:
+        ngx_http_longpoll_load_head(load, control);
+        return NGX_OK;
+
+    case NGX_HTTP_LONGPOLL_CONTROL_DELETION:
+
+        if (ngx_http_longpoll_id_read(&control->uuid, &id, &epoch)
+            && id >> 63 == 0)
+        {
+            loaded->last = ngx_max(loaded->last, id);
+        }
+
+        return ngx_http_longpoll_load_note(&load->notes, &control->uuid, 0, 0);
+
+    case NGX_HTTP_LONGPOLL_CONTROL_DROP:
+        name.high = 0;
+        name.low = control->name;
+
+        return ngx_http_longpoll_load_note(&load->notes, &name, control->upto,
+                                           control->lost);
+
+    case NGX_HTTP_LONGPOLL_CONTROL_REST:
+        load->rest = ngx_max(load->rest, control->id);
+        return NGX_OK;
+
+    default: /* NGX_HTTP_LONGPOLL_CONTROL_END */
+
+        /* what is behind a torn line never was synced */
+
+        load->end_bytes = load->torn ? 0 : control->bytes;
+        return NGX_OK;
     }
-
-    return first->order < second->order ? -1 : 1;
 }
 
-
-/* what the zone must know before the first event is loaded */
 
 static void
-ngx_http_longpoll_load_begin(ngx_http_longpoll_load_t *load)
+ngx_http_longpoll_load_head(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_control_t *control)
 {
+    uint64_t                     *epochs, number;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_loaded_t   *loaded;
     ngx_http_longpoll_zone_sh_t  *sh;
 
-    sh = load->zone->sh;
+    loaded = &load->loaded;
+    number = load->files.file->number;
 
-    /* messages are loaded with their own ids, which are older */
+    if (number == 0) {
+        loaded->head = 1;
+        loaded->after = control->number;
+        load->base = control->number;
 
-    sh->clock.last_id = 0;
+    } else if (loaded->after != number) {
 
-    if (load->has_head) {
-        sh->key[0] = load->head.key[0];
-        sh->key[1] = load->head.key[1];
+        /*
+         * The first line of a segment names the one in front of it.  The base
+         * may have replaced that one, and empty ones behind it.
+         */
 
-        /* ids of that epoch are in the zone's order, loaded or not */
+        if (control->number != loaded->after
+            && (loaded->after != load->base || control->number > load->base))
+        {
+            load->broken = 1;
+        }
 
-        sh->epochs[1] = load->head.epoch;
+        loaded->after = number;
     }
+
+    if (!control->durable || !load->torn) {
+        load->durable = control->durable;
+    }
+
+    loaded->valid_from = control->valid_from;
+
+    load->key[0] = control->key[0];
+    load->key[1] = control->key[1];
+
+    if (load->merge) {
+        return;
+    }
+
+    /*
+     * The zone's order has the ids of these epochs, loaded or not.  One that is
+     * known moves to the front; else the last one goes.
+     */
+
+    sh = load->zone->sh;
+    epochs = &sh->epochs[1];
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_LOAD_EPOCHS - 1; i++) {
+
+        if (epochs[i] == control->epoch) {
+            break;
+        }
+    }
+
+    for ( /* void */ ; i; i--) {
+        epochs[i] = epochs[i - 1];
+    }
+
+    epochs[0] = control->epoch;
+
+    sh->key[0] = control->key[0];
+    sh->key[1] = control->key[1];
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_load_all(ngx_http_longpoll_load_t *load)
+ngx_http_longpoll_load_note(ngx_array_t *notes, ngx_http_longpoll_uuid_t *uuid,
+    uint64_t upto, uint64_t lost)
 {
-    ngx_uint_t                      i;
-    ngx_http_longpoll_load_line_t  *line;
+    ngx_http_longpoll_load_note_t  *note;
 
-    load->pos = 0;
-    load->len = 0;
-
-    for (i = 0; i < load->nlines; i++) {
-        line = &load->lines[i];
-
-        if (ngx_http_longpoll_load_event(load, line) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (i % 65536 == 65535) {
-            ngx_http_longpoll_load_progress(load, "loaded", i + 1,
-                                            load->nlines);
-        }
+    note = ngx_array_push(notes);
+    if (note == NULL) {
+        return NGX_ERROR;
     }
+
+    note->uuid = *uuid;
+    note->upto = upto;
+    note->lost = lost;
+    note->end = (uint64_t) -1;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_load_line_t *line)
+ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load)
 {
-    ssize_t                          n;
-    uint64_t                         ms, lost;
-    ngx_int_t                        rc;
-    ngx_http_longpoll_cat_t          cat;
-    ngx_http_longpoll_msg_t          msg;
-    ngx_http_longpoll_note_t         note;
-    ngx_http_longpoll_item_t         item;
-    ngx_http_longpoll_load_entry_t  *entry;
+    uint64_t                         id, epoch, key;
+    ngx_uint_t                       n;
+    ngx_http_longpoll_zone_t        *z;
+    ngx_http_longpoll_uuid_t         name;
+    ngx_http_longpoll_load_event_t  *event;
+    ngx_http_longpoll_load_place_t  *places;
 
-    /* a piece has many lines, mostly in the order of the index */
+    z = load->zone;
+    event = &load->files.line.event;
+    key = event->msg.id | NGX_HTTP_LONGPOLL_LOAD_BY_ID;
 
-    if (line->pos < load->pos || line->pos + line->len > load->pos + load->len)
-    {
-        n = pread(load->fd, load->buf, load->size, line->pos);
+    if (load->merge && !ngx_http_longpoll_load_is_news(z, event)) {
 
-        if (n < (ssize_t) line->len) {
-            load->broken++;
+        if (event->msg.id || !event->own || event->epoch != z->sh->epoch) {
             return NGX_OK;
         }
 
-        load->pos = line->pos;
-        load->len = n;
+        (void) ngx_http_longpoll_id_read(&event->msg.uuid, &id, &epoch);
+
+        ngx_http_longpoll_load_name(load, event, &name);
+
+        return ngx_http_longpoll_load_note(&load->moved, &name, id, event->ms);
     }
 
-    rc = ngx_http_longpoll_load_parse(load,
-                                      load->buf + (line->pos - load->pos),
-                                      line->len, &item, &ms, &msg.uuid);
-    if (rc != NGX_OK) {
-
-        /* it was an event a moment ago: a process writes over the file */
-
-        load->broken++;
-        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    if (!load->merge && load->files.file->number == 0) {
+        key = event->ms;
     }
 
-    entry = ngx_http_longpoll_load_entry(load, &msg.uuid, 0);
+    places = load->places.elts;
+    n = load->places.nelts;
 
-    if (entry && entry->deleted) {
-        return NGX_OK;
+    /* an id stands there once, a time does not */
+
+    if (n && key < places[n - 1].key + (key >> 63)) {
+        load->unsorted = 1;
+        load->loaded.stale |= (key == event->ms);
     }
 
-    cat.name = item.category;
-    ngx_http_longpoll_zone_hash(load->zone, &cat);
-
-    lost = ngx_http_longpoll_load_lost(load, &cat, ms, &msg.uuid);
-
-    if (lost) {
-        ngx_memzero(&note, sizeof(ngx_http_longpoll_note_t));
-        note.kind = NGX_HTTP_LONGPOLL_NOTE_LOST;
-        note.word[0] = cat.hash[0];
-        note.word[1] = cat.hash[1];
-        note.word[2] = lost;
-
-        ngx_http_longpoll_zone_load_loss(load->zone, &note, 0);
-
-        load->lost++;
-        return NGX_OK;
-    }
-
-    msg.id = ngx_http_longpoll_id(ms, 0);
-    msg.data = item.data;
-
-    /* the line may be of another program, and has never been published */
-
-    ngx_http_longpoll_string_replace(msg.data.data,
-                                     msg.data.data + msg.data.len);
-
-    rc = ngx_http_longpoll_zone_load(load->zone, &cat, &msg,
-                                     entry && entry->key[0] ? entry->key
-                                                            : NULL,
-                                     load->now);
-    if (rc == NGX_OK) {
-        load->loaded++;
-
-    } else {
-        ngx_log_error(NGX_LOG_ERR, load->log, 0,
-                      "longpoll zone \"%V\": an event of \"%s\" is too large "
-                      "for it", &load->zone->name, load->name);
-        load->broken++;
-    }
-
-    return NGX_OK;
+    return ngx_http_longpoll_load_push(load, &load->places, key);
 }
 
 
 /*
- * A message that was dropped for others must not come back when those are
- * deleted.  Its category has noted up to which id it has lost all.  Within that
- * ms only ids of the epoch that wrote the note can be compared.  Returns that
- * id, or 0: this message is not lost.
+ * In a merge, whether the zone lacks the event.  The zone has all events of
+ * earlier epochs.  Of an epoch that it knows it has those up to read_upto.  An
+ * epoch that it does not know began later: an nginx that ran beside this one
+ * took its publishes before it had the log, and this zone has none of them.
  */
 
-static uint64_t
-ngx_http_longpoll_load_lost(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_cat_t *cat, uint64_t ms, ngx_http_longpoll_uuid_t *uuid)
+static ngx_uint_t
+ngx_http_longpoll_load_is_news(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_load_event_t *event)
 {
-    uint64_t                         id, epoch, last;
-    ngx_http_longpoll_uuid_t         name;
-    ngx_http_longpoll_load_entry_t  *entry;
+    ngx_http_longpoll_zone_sh_t  *sh;
 
-    name.high = 0;
-    name.low = cat->hash[1];
+    sh = z->sh;
 
-    entry = ngx_http_longpoll_load_entry(load, &name, 0);
-
-    if (entry == NULL) {
+    if (event->msg.id == 0 || event->epoch == sh->epoch) {
         return 0;
     }
 
-    last = ngx_http_longpoll_id_ms(entry->lost);
-
-    if (ms < last
-        || (ms == last && ngx_http_longpoll_id_read(uuid, &id, &epoch)
-            && epoch == load->head.epoch && id <= entry->lost))
-    {
-        return entry->lost;
-    }
-
-    return 0;
+    return event->msg.id > sh->disk.read_upto
+           || (event->ms >= sh->born && event->msg.id > sh->disk.read_early
+               && !ngx_http_longpoll_zone_clock_known(z, event->epoch));
 }
 
 
-/* what categories lost, as the notes say */
+static ngx_int_t
+ngx_http_longpoll_load_push(ngx_http_longpoll_load_t *load, ngx_array_t *places,
+    uint64_t key)
+{
+    ngx_http_longpoll_load_file_t   *file;
+    ngx_http_longpoll_load_place_t  *place;
+
+    place = ngx_array_push(places);
+    if (place == NULL) {
+        return NGX_ERROR;
+    }
+
+    file = load->files.files.elts;
+
+    place->key = key;
+    place->n = places->nelts;
+    place->pos = load->files.line.pos;
+    place->file = load->files.file - file;
+    place->kind = load->files.line.kind;
+
+    return NGX_OK;
+}
+
+
+/* names the lines that are skipped, or of a time to come */
+
+static void
+ngx_http_longpoll_load_complain(ngx_http_longpoll_load_t *load)
+{
+    ngx_uint_t                       i;
+    ngx_http_longpoll_zone_t        *z;
+    ngx_http_longpoll_load_file_t   *file;
+    ngx_http_longpoll_load_place_t  *named;
+
+    z = load->zone;
+    file = load->files.files.elts;
+    named = load->named.elts;
+
+    for (i = 0; i < load->named.nelts; i++) {
+        ngx_log_error(NGX_LOG_ERR, load->log, 0,
+                      "longpoll zone \"%V\": \"%V%s\" line %uL %s, "
+                      "skipping it", &z->name, &z->persist,
+                      file[named[i].file].suffix, named[i].key,
+                      ngx_http_longpoll_load_reasons[named[i].kind
+                                            - NGX_HTTP_LONGPOLL_LINE_FOREIGN]);
+    }
+
+    if (load->loaded.skipped > i) {
+        ngx_log_error(NGX_LOG_ERR, load->log, 0,
+                      "longpoll zone \"%V\": %ui more lines are skipped",
+                      &z->name, load->loaded.skipped - i);
+    }
+
+    if (load->ahead) {
+        ngx_log_error(NGX_LOG_WARN, load->log, 0,
+                      "longpoll zone \"%V\": \"%V%s\" line %uL is the first of "
+                      "%ui events that are ahead of the clock", &z->name,
+                      &z->persist, load->ahead_file->suffix, load->ahead_line,
+                      load->ahead);
+    }
+
+    if (!load->loaded.head && load->files.files.nelts > 1) {
+        ngx_log_error(NGX_LOG_ERR, load->log, 0,
+                      "longpoll zone \"%V\": \"%V\" does not say which "
+                      "segments are behind it, they are not read",
+                      &z->name, &z->persist);
+    }
+}
+
+
+/* what was read, as the zone needs it */
+
+static void
+ngx_http_longpoll_load_found(ngx_http_longpoll_load_t *load)
+{
+    struct stat                      st;
+    ngx_http_longpoll_loaded_t      *loaded;
+    ngx_http_longpoll_load_files_t  *files;
+
+    files = &load->files;
+    loaded = &load->loaded;
+
+    loaded->node = files->node;
+
+    /* a gap would be one at the next start, too */
+
+    loaded->stale |= load->broken
+                     || files->files.nelts > NGX_HTTP_LONGPOLL_LOAD_FILES;
+
+    loaded->restored = (ngx_http_longpoll_segment_stat(load->zone,
+                                            NGX_HTTP_LONGPOLL_SEGMENT_RESTORED,
+                                            &st)
+                        == NGX_OK);
+
+    if (loaded->restored || load->broken) {
+        return;
+    }
+
+    if (loaded->head) {
+        loaded->believed = load->durable
+                           || (load->end_bytes == load->bytes
+                               && loaded->skipped == 0);
+
+    } else {
+        loaded->believed = load->events && !load->own && loaded->skipped == 0;
+    }
+}
+
+
+/* events and notes, each once */
+
+static void
+ngx_http_longpoll_load_sort(ngx_http_longpoll_load_t *load)
+{
+    ngx_uint_t                       i, n;
+    ngx_http_longpoll_load_note_t   *notes, *note;
+    ngx_http_longpoll_load_place_t  *places;
+
+    if (load->unsorted) {
+        places = load->places.elts;
+
+        ngx_qsort(places, load->places.nelts,
+                  sizeof(ngx_http_longpoll_load_place_t),
+                  ngx_http_longpoll_load_compare);
+
+        for (i = 0, n = 0; i < load->places.nelts; i++) {
+
+            /* of the copies of an event the last one counts */
+
+            if (n && places[i].key == places[n - 1].key
+                && places[i].key & NGX_HTTP_LONGPOLL_LOAD_BY_ID)
+            {
+                n--;
+            }
+
+            places[n++] = places[i];
+        }
+
+        load->places.nelts = n;
+    }
+
+    notes = load->notes.elts;
+
+    ngx_qsort(notes, load->notes.nelts, sizeof(ngx_http_longpoll_load_note_t),
+              ngx_http_longpoll_load_compare);
+
+    for (i = 0, n = 0; i < load->notes.nelts; i++) {
+
+        if (n == 0
+            || ngx_http_longpoll_load_compare(&notes[i], &notes[n - 1]) != 0)
+        {
+            notes[n++] = notes[i];
+            continue;
+        }
+
+        note = &notes[n - 1];
+        note->upto = ngx_max(note->upto, notes[i].upto);
+        note->lost = ngx_max(note->lost, notes[i].lost);
+    }
+
+    load->notes.nelts = n;
+}
+
+
+/* by the first two words: key and n, or UUID */
+
+static int ngx_libc_cdecl
+ngx_http_longpoll_load_compare(const void *one, const void *two)
+{
+    ngx_uint_t       i;
+    const uint64_t  *first = one, *second = two;
+
+    i = (first[0] == second[0]);
+
+    return first[i] < second[i] ? -1 : first[i] > second[i];
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load, uint64_t *wake)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       i, n;
+    ngx_http_longpoll_load_place_t  *place;
+
+    n = 0;
+    place = load->places.elts;
+
+    for (i = 0; i < load->places.nelts; i++) {
+        ngx_http_longpoll_load_file_seek(&load->files, place[i].file,
+                                         place[i].pos);
+
+        rc = ngx_http_longpoll_load_file_read(&load->files);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK
+            && load->files.line.kind == NGX_HTTP_LONGPOLL_LINE_EVENT)
+        {
+            n += ngx_http_longpoll_load_place(load, wake);
+
+        } else {
+
+            /* it was an event a moment ago */
+
+            load->loaded.believed = 0;
+        }
+
+        ngx_http_longpoll_load_progress(load, "loaded", i + 1);
+    }
+
+    if (load->files.node) {
+        ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
+                      "longpoll zone \"%V\": loaded %ui of %ui events from "
+                      "\"%V\"", &load->zone->name, n, load->events,
+                      &load->zone->persist);
+    }
+
+    return NGX_OK;
+}
+
+
+/* returns whether the event was placed */
+
+static ngx_uint_t
+ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load, uint64_t *wake)
+{
+    u_char                          *p, *last;
+    uint64_t                         id, *key;
+    ngx_http_longpoll_msg_t         *msg;
+    ngx_http_longpoll_uuid_t         name;
+    ngx_http_longpoll_zone_t        *z;
+    ngx_http_longpoll_load_event_t  *event;
+
+    z = load->zone;
+    event = &load->files.line.event;
+    msg = &event->msg;
+    id = msg->id;
+
+    if (load->notes.nelts) {
+        ngx_http_longpoll_load_name(load, event, &name);
+
+        if (ngx_http_longpoll_load_is_deleted(load, &msg->uuid)
+            || ngx_http_longpoll_load_is_dropped(load, &name, id, event->ms))
+        {
+            return 0;
+        }
+    }
+
+    ngx_http_longpoll_zone_hash(z, &event->cat);
+
+    /* the line may be of another program, and has never been published */
+
+    p = msg->data.data;
+    last = p + msg->data.len;
+
+    ngx_http_longpoll_string_replace(p, last);
+
+    for ( /* void */ ; (p = memchr(p, CR, last - p)) != NULL; p++) {
+        *p = ' ';
+    }
+
+    if (id == 0) {
+        msg->id = ngx_http_longpoll_id(event->ms, 0);
+    }
+
+    if (msg->uuid.high == 0) {
+
+        /* golongpoll before 1.2 */
+
+        ngx_http_longpoll_id_uuid(&msg->uuid,
+                                  ngx_max(msg->id, z->sh->clock.last_id + 1),
+                                  z->sh->epoch);
+    }
+
+    key = event->key[0] && !ngx_http_longpoll_load_is_foreign(load)
+          ? event->key : NULL;
+
+    if (ngx_http_longpoll_zone_load(z, &event->cat, msg, key, load->loaded.now,
+                                    wake)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, load->log, 0,
+                      "longpoll zone \"%V\": an event of \"%V\" is too large "
+                      "for it", &z->name, &z->persist);
+        load->loaded.believed = 0;
+        return 0;
+    }
+
+    load->loaded.moved |= load->merge && msg->id != id;
+
+    return 1;
+}
+
+
+/* the UUID that the category's note has */
+
+static void
+ngx_http_longpoll_load_name(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_load_event_t *event, ngx_http_longpoll_uuid_t *name)
+{
+    uint64_t  hash[2];
+
+    ngx_http_longpoll_hash(hash, load->key, event->cat.name.data,
+                           event->cat.name.len);
+    name->high = 0;
+    name->low = hash[1];
+}
+
+
+static ngx_http_longpoll_load_note_t *
+ngx_http_longpoll_load_find(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_uuid_t *uuid)
+{
+    return bsearch(uuid, load->notes.elts, load->notes.nelts,
+                   sizeof(ngx_http_longpoll_load_note_t),
+                   ngx_http_longpoll_load_compare);
+}
+
+
+/*
+ * Whether a message of that category was dropped.  Where the id is not of this
+ * module, or of another time, it is 0, and only the time can be compared.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_load_is_dropped(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_uuid_t *name, uint64_t id, uint64_t ms)
+{
+    ngx_http_longpoll_load_note_t  *note;
+
+    note = ngx_http_longpoll_load_find(load, name);
+
+    if (note == NULL) {
+        return 0;
+    }
+
+    if (id) {
+        return id <= ngx_max(note->upto, note->lost);
+    }
+
+    return (note->upto && ms <= ngx_http_longpoll_id_ms(note->upto))
+           || ms < ngx_http_longpoll_id_ms(note->lost);
+}
+
+
+/*
+ * What categories lost, as the log says; in a merge also what the other nginx
+ * deleted, and whether a reader here may be behind a loss, as it has a cursor
+ * that was made here since then.
+ */
 
 static void
 ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load)
 {
-    ngx_uint_t                 i;
-    ngx_http_longpoll_note_t  *note;
+    uint64_t                        lost, rest, read;
+    ngx_uint_t                      i, behind;
+    ngx_http_longpoll_zone_t       *z;
+    ngx_http_longpoll_load_note_t  *note, *notes, *moved;
 
-    for (i = 0; i < load->nnotes; i++) {
-        note = &load->notes[i];
+    z = load->zone;
+    rest = load->rest;
+    read = z->sh->disk.read_upto;
+    notes = load->notes.elts;
+    moved = load->moved.elts;
+    behind = 0;
 
-        if (note->kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
-            ngx_http_longpoll_zone_load_loss(load->zone, note, 0);
+    /* what the other nginx has in a later place, its notes do not mean here */
+
+    for (i = 0; i < load->moved.nelts; i++) {
+        note = ngx_http_longpoll_load_find(load, &moved[i].uuid);
+
+        if (note
+            && !ngx_http_longpoll_load_is_dropped(load, &moved[i].uuid, 0,
+                                                  moved[i].lost))
+        {
+            note->end = ngx_min(note->end, moved[i].upto - 1);
         }
     }
+
+    if (load->merge && load->notes.nelts) {
+        ngx_http_longpoll_zone_load_forget(z, ngx_http_longpoll_load_forgets,
+                                           load);
+    }
+
+    for (i = 0; i < load->notes.nelts && notes[i].uuid.high == 0; i++) {
+        note = &notes[i];
+        lost = note->lost;
+
+        if (load->merge && ngx_http_longpoll_load_is_foreign(load)) {
+            rest = ngx_max(rest, lost);
+            continue;
+        }
+
+        if (load->merge) {
+            behind |= (lost > read && lost <= z->sh->clock.last_id);
+
+            lost = ngx_min(lost, note->end);
+        }
+
+        if (lost) {
+            ngx_http_longpoll_zone_load_lost(z, note->uuid.low, lost,
+                                             !load->merge);
+        }
+    }
+
+    if (rest) {
+        ngx_http_longpoll_zone_load_rest(z, rest);
+        behind |= (rest > read);
+    }
+
+    load->loaded.moved |= load->merge && behind;
+}
+
+
+/* whether the other nginx has dropped a message of the zone, and why */
+
+static ngx_int_t
+ngx_http_longpoll_load_forgets(void *data, uint64_t name, uint64_t id,
+    ngx_http_longpoll_uuid_t *uuid, ngx_uint_t own)
+{
+    ngx_http_longpoll_load_t *load = data;
+
+    ngx_http_longpoll_uuid_t        cat;
+    ngx_http_longpoll_load_note_t  *note;
+
+    if (ngx_http_longpoll_load_is_deleted(load, uuid)) {
+        return NGX_HTTP_LONGPOLL_ZONE_TAKEN;
+    }
+
+    if (ngx_http_longpoll_load_is_foreign(load)) {
+        return NGX_DECLINED;
+    }
+
+    cat.high = 0;
+    cat.low = name;
+    note = ngx_http_longpoll_load_find(load, &cat);
+
+    if (note == NULL) {
+        return NGX_DECLINED;
+    }
+
+    /* it had not seen this message, nor what is behind it */
+
+    if (own) {
+        note->end = ngx_min(note->end, id - 1);
+    }
+
+    if (id > ngx_min(ngx_max(note->upto, note->lost), note->end)) {
+        return NGX_DECLINED;
+    }
+
+    return id <= note->lost ? NGX_HTTP_LONGPOLL_ZONE_LOST
+                            : NGX_HTTP_LONGPOLL_ZONE_DELETED;
 }
 
 
 static void
 ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
-    const char *what, ngx_uint_t n, ngx_uint_t of)
+    const char *what, ngx_uint_t n)
 {
     uint64_t  now;
 
+    if (n % 65536) {
+        return;
+    }
+
     now = ngx_http_longpoll_now();
 
-    if (now - load->logged < NGX_HTTP_LONGPOLL_LOAD_PROGRESS) {
-        return;
-    }
+    if (now - load->logged >= NGX_HTTP_LONGPOLL_LOAD_PROGRESS) {
+        load->logged = now;
 
-    load->logged = (ngx_msec_t) now;
-
-    if (of) {
         ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
-                      "longpoll zone \"%V\": %s %ui of %ui events",
-                      &load->zone->name, what, n, of);
-        return;
+                      "longpoll zone \"%V\": %s %ui events",
+                      &load->zone->name, what, n);
     }
-
-    ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
-                  "longpoll zone \"%V\": %s %ui events",
-                  &load->zone->name, what, n);
 }
 
 
-/* from when on cursors of previous epochs are valid */
-
 static void
-ngx_http_longpoll_load_valid_from(ngx_http_longpoll_load_t *load)
+ngx_http_longpoll_load_failed(ngx_http_longpoll_load_t *load,
+    ngx_uint_t level, const char *call, ngx_http_longpoll_load_file_t *file)
 {
-    uint64_t                      last;
-    ngx_uint_t                    good;
-    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_err_t  err;
 
-    sh = load->zone->sh;
+    err = errno;
+    load->broken = 1;
 
-    if (load->fd == -1 || sh->disk.contested) {
-        good = 0;
+    ngx_log_error(level, load->log, err,
+                  "longpoll zone \"%V\": %s failed, file \"%V%s\"",
+                  &load->zone->name, call, &load->zone->persist,
+                  file ? file->suffix : (u_char *) "");
 
-    } else if (load->has_head) {
-        good = load->head.durable || (load->head.clean && !load->broken);
+    errno = err;
+}
 
-    } else {
-        good = load->nlines && !load->own && !load->broken;
-    }
 
-    last = ngx_http_longpoll_load_last(load);
+ngx_int_t
+ngx_http_longpoll_load_skipped_save(ngx_http_longpoll_zone_t *z,
+    uint64_t number, ngx_log_t *log)
+{
+    int                              fd, err;
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_longpoll_load_file_t   *file;
+    ngx_http_longpoll_load_files_t   files;
 
-    if (!good) {
-        sh->previous.valid_from = ngx_max(load->now, last + 1);
+    fd = -1;
+    rc = ngx_http_longpoll_load_file_open(&files, z, log);
+    file = files.files.elts;
 
-        /* the nginx that writes to it may end well, see zone_epoch */
+    for (i = 0; rc == NGX_OK && i < files.files.nelts; i++) {
 
-        if (sh->disk.contested) {
-            sh->previous.end = sh->previous.valid_from - 1;
+        /* a base has replaced what is not behind it */
+
+        if (file[i].fd == -1 || file[i].number > number
+            || (i && file[i].number <= file->names))
+        {
+            continue;
         }
 
-        return;
+        ngx_http_longpoll_load_file_seek(&files, i, 0);
+
+        do {
+            rc = ngx_http_longpoll_load_file_read(&files);
+
+            if (rc == NGX_OK
+                && files.line.kind >= NGX_HTTP_LONGPOLL_LINE_FOREIGN)
+            {
+                rc = ngx_http_longpoll_load_skipped_copy(&files, &fd);
+            }
+
+        } while (rc == NGX_OK);
+
+        /* what cannot be read is not to be kept */
+
+        rc = (rc == NGX_ERROR) ? NGX_ERROR : NGX_OK;
     }
 
-    /* losses of categories that are not known count against all cursors */
-
-    sh->previous.valid_from = ngx_max(load->head.valid_from,
-                                      sh->previous.lost_until);
-    sh->previous.end = ngx_max(load->now, last);
-}
-
-
-/* tells the zone how the files were found, and ends the loading */
-
-static void
-ngx_http_longpoll_load_end(ngx_http_longpoll_load_t *load)
-{
-    ngx_http_longpoll_zone_t     *z;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    z = load->zone;
-    sh = z->sh;
-
-    sh->disk.file_node = load->file_node;
-    sh->disk.file_size = load->file_size;
-    sh->disk.state_size = load->state_size;
-    sh->disk.file_dead = (load->broken || load->unsorted || load->edited
-                          || load->lost);
-
-    /* new ids are later than all of these, even if the clock was set back */
-
-    ngx_http_longpoll_zone_load_done(z, 1,
-                                     ngx_max(load->now,
-                                             ngx_http_longpoll_load_last(load)
-                                             + 1));
-
-    if (load->fd != -1) {
-        ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
-                      "longpoll zone \"%V\": loaded %ui of %ui events from "
-                      "\"%s\"", &z->name, load->loaded, load->nlines,
-                      load->name);
+    if (rc == NGX_OK && fd != -1
+        && (fdatasync(fd) == -1 || fsync(z->dir) == -1))
+    {
+        rc = NGX_ERROR;
     }
+
+    err = errno;
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    ngx_http_longpoll_load_file_close(&files);
+
+    errno = err;
+
+    return rc;
 }
 
 
-/* the ms of the highest id that is known to be issued */
-
-static uint64_t
-ngx_http_longpoll_load_last(ngx_http_longpoll_load_t *load)
-{
-    return ngx_http_longpoll_id_ms(ngx_max(load->zone->sh->clock.last_id,
-                                           load->last));
-}
-
+/* opens PATH.bad with the first line; NGX_OK, or NGX_ERROR with errno */
 
 static ngx_int_t
-ngx_http_longpoll_load_grow(void **p, size_t old, size_t new, ngx_log_t *log)
+ngx_http_longpoll_load_skipped_copy(ngx_http_longpoll_load_files_t *files,
+    int *fd)
 {
-    void  *q;
+    u_char    buf[4096];
+    ssize_t   n;
+    uint64_t  pos, last;
 
-    q = ngx_alloc(new, log);
-    if (q == NULL) {
-        return NGX_ERROR;
+    if (*fd == -1) {
+        *fd = ngx_http_longpoll_segment_open(files->zone,
+                                             NGX_HTTP_LONGPOLL_SEGMENT_BAD,
+                                             O_APPEND|O_CREAT);
+        if (*fd == -1) {
+            return NGX_ERROR;
+        }
     }
 
-    if (*p) {
-        ngx_memcpy(q, *p, old);
-        ngx_free(*p);
+    last = files->line.pos + files->line.len;
+
+    for (pos = files->line.pos; pos < last; pos += n) {
+        n = pread(files->file->fd, buf, ngx_min(last - pos, sizeof(buf)), pos);
+
+        if (n <= 0) {
+            break;
+        }
+
+        if (ngx_http_longpoll_segment_write(*fd, buf, n) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
-    *p = q;
-
-    return NGX_OK;
+    return ngx_http_longpoll_segment_write(*fd, (u_char *) "\n", 1);
 }

@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_load.h: reads a zone's file before the first request.
+ * ngx_http_longpoll_load.h: reads a zone's log.
  */
 
 
@@ -8,18 +8,38 @@
 #define _NGX_HTTP_LONGPOLL_LOAD_H_INCLUDED_
 
 
-#include "ngx_http_longpoll.h"
+#include "ngx_http_longpoll_store.h"
 
 
 /*
- * Fills a new zone from the file z->persist, if there is one, and applies the
- * notes beside it.  The master calls it, and only reads.  Lines that cannot be
- * read are logged and skipped, and nginx starts without them.
+ * Fills a new zone from its log, if there is one.  The master calls it, and
+ * only reads; it syncs what it has read, as nobody may be shown what a power
+ * cut can still take.  barred: another nginx has the directory's lock.  Lines
+ * that cannot be read are logged and skipped.
  *
- * NGX_OK, or NGX_ERROR: no memory.
+ * NGX_OK
+ * NGX_ERROR     no memory, or the files cannot be read: nginx must not start
+ *               with this zone; logged
  */
 ngx_int_t ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z,
-    ngx_log_t *log);
+    ngx_uint_t barred, ngx_log_t *log);
+
+/*
+ * Reads what another nginx wrote to the log since this zone read it, into the
+ * zone, which is in use.  The writer's thread calls it, and holds the
+ * directory's lock.  Adds to *wake as zone_load.  NGX_OK, or NGX_ERROR, which
+ * is logged: the merge may be called again.
+ */
+ngx_int_t ngx_http_longpoll_load_merge(ngx_http_longpoll_zone_t *z,
+    uint64_t *wake, ngx_log_t *log);
+
+/*
+ * Appends those lines of PATH, and of the segments up to number, that a load
+ * skips to PATH.bad, and syncs it.  The writer's thread calls it before a base
+ * replaces these files.  NGX_OK; NGX_ERROR, not logged: errno.
+ */
+ngx_int_t ngx_http_longpoll_load_skipped_save(ngx_http_longpoll_zone_t *z,
+    uint64_t number, ngx_log_t *log);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_LOAD_H_INCLUDED_ */

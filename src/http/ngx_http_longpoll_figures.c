@@ -2,11 +2,12 @@
 /*
  * ngx_http_longpoll_figures.c: a zone's figures, as JSON or for Prometheus.
  *
- * A figure is a row of the table below: its name in both formats, whether it is
- * a gauge or a counter, and which word of the zone's status it is.  To add one,
- * add the row, and its line to the tables of docs/operations.md, Monitoring.
+ * A figure is a row of a table below: its name in both formats, whether it is a
+ * gauge or a counter, how it is printed, and which word it is.  To add one, add
+ * the row, and its line to the tables of docs/operations.md, Monitoring.  The
+ * second table is for zones with a file; in JSON it is an object, the last.
  *
- * JSON has the figures in the table's order.  The Prometheus text is version
+ * JSON has the figures in the tables' order.  The Prometheus text is version
  * 0.0.4: the name of a counter ends in _total, and the lines of a metric stand
  * together, one for each zone, under its HELP and TYPE.
  *
@@ -21,10 +22,20 @@
 
 
 #define ngx_http_longpoll_figures_gauge(name)                                 \
-    offsetof(ngx_http_longpoll_zone_status_t, name)
+    NGX_HTTP_LONGPOLL_FIGURES_NUMBER,                                         \
+    offsetof(ngx_http_longpoll_figures_t, status.name)
 #define ngx_http_longpoll_figures_counter(name)                               \
-    offsetof(ngx_http_longpoll_zone_status_t, counters)                       \
-    + offsetof(ngx_http_longpoll_counters_t, name)
+    NGX_HTTP_LONGPOLL_FIGURES_NUMBER,                                         \
+    offsetof(ngx_http_longpoll_figures_t, status.counters.name)
+#define ngx_http_longpoll_figures_disk(name)                                  \
+    offsetof(ngx_http_longpoll_figures_t, disk.name)
+
+
+typedef enum {
+    NGX_HTTP_LONGPOLL_FIGURES_NUMBER = 0,
+    NGX_HTTP_LONGPOLL_FIGURES_FLAG,             /* Prometheus: 0 or 1 */
+    NGX_HTTP_LONGPOLL_FIGURES_MS                /* Prometheus: seconds */
+} ngx_http_longpoll_figures_e;
 
 
 typedef struct {
@@ -32,16 +43,24 @@ typedef struct {
     const char                       *metric;
     const char                       *type;
     const char                       *help;
+    ngx_http_longpoll_figures_e       print;
     size_t                            offset;   /* of a uint64_t */
 } ngx_http_longpoll_figure_t;
 
 
-static uint64_t ngx_http_longpoll_figures_value(
-    ngx_http_longpoll_figures_t *zone, ngx_http_longpoll_figure_t *figure);
+static size_t ngx_http_longpoll_figures_table_len(ngx_array_t *zones,
+    ngx_http_longpoll_figure_t *figure);
+static u_char *ngx_http_longpoll_figures_json_table(u_char *p,
+    ngx_http_longpoll_figures_t *zone, ngx_http_longpoll_figure_t *table);
 static u_char *ngx_http_longpoll_figures_json_category(u_char *p,
     ngx_http_longpoll_figures_t *zone);
 static u_char *ngx_http_longpoll_figures_json_id(u_char *p, const char *key,
     const ngx_http_longpoll_uuid_t *uuid);
+static u_char *ngx_http_longpoll_figures_prometheus_table(u_char *p,
+    ngx_array_t *zones, ngx_http_longpoll_figure_t *table);
+static u_char *ngx_http_longpoll_figures_print(u_char *p,
+    ngx_http_longpoll_figures_t *zone, ngx_http_longpoll_figure_t *figure,
+    ngx_uint_t json);
 
 
 static ngx_http_longpoll_figure_t  ngx_http_longpoll_figures_table[] = {
@@ -98,7 +117,30 @@ static ngx_http_longpoll_figure_t  ngx_http_longpoll_figures_table[] = {
       "Parked polls whose clients went away.",
       ngx_http_longpoll_figures_counter(disconnected) },
 
-    { NULL, NULL, NULL, NULL, 0 }
+    { NULL, NULL, NULL, NULL, 0, 0 }
+};
+
+
+static ngx_http_longpoll_figure_t  ngx_http_longpoll_figures_disk_table[] = {
+
+    { "ok", "longpoll_disk_ok", "gauge",
+      "Whether events are being written to disk.",
+      NGX_HTTP_LONGPOLL_FIGURES_FLAG, ngx_http_longpoll_figures_disk(ok) },
+
+    { "lag_ms", "longpoll_disk_lag_seconds", "gauge",
+      "Age of the oldest event that is not on disk.",
+      NGX_HTTP_LONGPOLL_FIGURES_MS, ngx_http_longpoll_figures_disk(lag) },
+
+    { "failures", "longpoll_disk_failures_total", "counter",
+      "Writes to disk that failed.",
+      NGX_HTTP_LONGPOLL_FIGURES_NUMBER,
+      ngx_http_longpoll_figures_disk(failures) },
+
+    { "bytes", "longpoll_disk_bytes", "gauge",
+      "Size of the zone's files.",
+      NGX_HTTP_LONGPOLL_FIGURES_NUMBER, ngx_http_longpoll_figures_disk(bytes) },
+
+    { NULL, NULL, NULL, NULL, 0, 0 }
 };
 
 
@@ -107,24 +149,18 @@ ngx_http_longpoll_figures_len(ngx_array_t *zones)
 {
     size_t                        len;
     ngx_uint_t                    i;
-    ngx_http_longpoll_figure_t   *figure;
     ngx_http_longpoll_figures_t  *zone;
 
     len = sizeof("{\"version\":\"\",\"zones\":{}}")
-          + sizeof(NGX_HTTP_LONGPOLL_VERSION);
+          + sizeof(NGX_HTTP_LONGPOLL_VERSION)
+          + ngx_http_longpoll_figures_table_len(zones,
+                                       ngx_http_longpoll_figures_table)
+          + ngx_http_longpoll_figures_table_len(zones,
+                                       ngx_http_longpoll_figures_disk_table);
     zone = zones->elts;
 
-    for (figure = ngx_http_longpoll_figures_table; figure->json; figure++) {
-        len += sizeof("# HELP  \n# TYPE  \n") + 2 * ngx_strlen(figure->metric)
-               + ngx_strlen(figure->type) + ngx_strlen(figure->help);
-
-        for (i = 0; i < zones->nelts; i++) {
-            len += zone[i].zone->name.len + ngx_strlen(figure->metric)
-                   + sizeof("{zone=\"\"} \n") + NGX_INT64_LEN + 8;
-        }
-    }
-
     for (i = 0; i < zones->nelts; i++) {
+        len += sizeof(",\"\":{,\"disk\":{}}") + zone[i].zone->name.len;
 
         if (zone[i].cat.name.len == 0) {
             continue;
@@ -140,11 +176,37 @@ ngx_http_longpoll_figures_len(ngx_array_t *zones)
 }
 
 
+/* a line of Prometheus is longer than what JSON has of a figure */
+
+static size_t
+ngx_http_longpoll_figures_table_len(ngx_array_t *zones,
+    ngx_http_longpoll_figure_t *figure)
+{
+    size_t                        len;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_figures_t  *zone;
+
+    len = 0;
+    zone = zones->elts;
+
+    for ( /* void */ ; figure->json; figure++) {
+        len += sizeof("# HELP  \n# TYPE  \n") + 2 * ngx_strlen(figure->metric)
+               + ngx_strlen(figure->type) + ngx_strlen(figure->help);
+
+        for (i = 0; i < zones->nelts; i++) {
+            len += ngx_strlen(figure->metric) + zone[i].zone->name.len
+                   + sizeof("{zone=\"\"} .000\n") + NGX_INT64_LEN;
+        }
+    }
+
+    return len;
+}
+
+
 u_char *
 ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones)
 {
     ngx_uint_t                    i;
-    ngx_http_longpoll_figure_t   *figure;
     ngx_http_longpoll_figures_t  *zone;
 
     zone = zones->elts;
@@ -154,16 +216,14 @@ ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones)
 
     for (i = 0; i < zones->nelts; i++) {
         p = ngx_sprintf(p, "%s\"%V\":{", i ? "," : "", &zone[i].zone->name);
+        p = ngx_http_longpoll_figures_json_table(p, &zone[i],
+                                             ngx_http_longpoll_figures_table);
 
-        for (figure = ngx_http_longpoll_figures_table;
-             figure->json;
-             figure++)
-        {
-            p = ngx_sprintf(p, "%s\"%s\":%uL",
-                            figure == ngx_http_longpoll_figures_table ? ""
-                                                                      : ",",
-                            figure->json,
-                            ngx_http_longpoll_figures_value(&zone[i], figure));
+        if (zone[i].zone->persist.len) {
+            p = ngx_sprintf(p, ",\"disk\":{");
+            p = ngx_http_longpoll_figures_json_table(p, &zone[i],
+                                        ngx_http_longpoll_figures_disk_table);
+            *p++ = '}';
         }
 
         if (zone[i].cat.name.len) {
@@ -175,6 +235,22 @@ ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones)
 
     *p++ = '}';
     *p++ = '}';
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_longpoll_figures_json_table(u_char *p,
+    ngx_http_longpoll_figures_t *zone, ngx_http_longpoll_figure_t *table)
+{
+    ngx_http_longpoll_figure_t  *figure;
+
+    for (figure = table; figure->json; figure++) {
+        p = ngx_sprintf(p, "%s\"%s\":", figure == table ? "" : ",",
+                        figure->json);
+        p = ngx_http_longpoll_figures_print(p, zone, figure, 1);
+    }
 
     return p;
 }
@@ -219,19 +295,17 @@ u_char *
 ngx_http_longpoll_figures_prometheus(u_char *p, ngx_array_t *zones)
 {
     ngx_uint_t                    i;
-    ngx_http_longpoll_figure_t   *figure;
     ngx_http_longpoll_figures_t  *zone;
 
+    p = ngx_http_longpoll_figures_prometheus_table(p, zones,
+                                             ngx_http_longpoll_figures_table);
     zone = zones->elts;
 
-    for (figure = ngx_http_longpoll_figures_table; figure->json; figure++) {
-        p = ngx_sprintf(p, "# HELP %s %s\n# TYPE %s %s\n", figure->metric,
-                        figure->help, figure->metric, figure->type);
+    for (i = 0; i < zones->nelts; i++) {
 
-        for (i = 0; i < zones->nelts; i++) {
-            p = ngx_sprintf(p, "%s{zone=\"%V\"} %uL\n", figure->metric,
-                            &zone[i].zone->name,
-                            ngx_http_longpoll_figures_value(&zone[i], figure));
+        if (zone[i].zone->persist.len) {
+            return ngx_http_longpoll_figures_prometheus_table(p, zones,
+                                        ngx_http_longpoll_figures_disk_table);
         }
     }
 
@@ -239,9 +313,54 @@ ngx_http_longpoll_figures_prometheus(u_char *p, ngx_array_t *zones)
 }
 
 
-static uint64_t
-ngx_http_longpoll_figures_value(ngx_http_longpoll_figures_t *zone,
-    ngx_http_longpoll_figure_t *figure)
+static u_char *
+ngx_http_longpoll_figures_prometheus_table(u_char *p, ngx_array_t *zones,
+    ngx_http_longpoll_figure_t *table)
 {
-    return *(uint64_t *) ((u_char *) &zone->status + figure->offset);
+    ngx_uint_t                    i;
+    ngx_http_longpoll_figure_t   *figure;
+    ngx_http_longpoll_figures_t  *zone;
+
+    zone = zones->elts;
+
+    for (figure = table; figure->json; figure++) {
+        p = ngx_sprintf(p, "# HELP %s %s\n# TYPE %s %s\n", figure->metric,
+                        figure->help, figure->metric, figure->type);
+
+        for (i = 0; i < zones->nelts; i++) {
+
+            if (table == ngx_http_longpoll_figures_disk_table
+                && zone[i].zone->persist.len == 0)
+            {
+                continue;
+            }
+
+            p = ngx_sprintf(p, "%s{zone=\"%V\"} ", figure->metric,
+                            &zone[i].zone->name);
+            p = ngx_http_longpoll_figures_print(p, &zone[i], figure, 0);
+            *p++ = '\n';
+        }
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_longpoll_figures_print(u_char *p, ngx_http_longpoll_figures_t *zone,
+    ngx_http_longpoll_figure_t *figure, ngx_uint_t json)
+{
+    uint64_t  value;
+
+    value = *(uint64_t *) ((u_char *) zone + figure->offset);
+
+    if (json && figure->print == NGX_HTTP_LONGPOLL_FIGURES_FLAG) {
+        return ngx_sprintf(p, "%s", value ? "true" : "false");
+    }
+
+    if (!json && figure->print == NGX_HTTP_LONGPOLL_FIGURES_MS) {
+        return ngx_sprintf(p, "%uL.%03uL", value / 1000, value % 1000);
+    }
+
+    return ngx_sprintf(p, "%uL", value);
 }

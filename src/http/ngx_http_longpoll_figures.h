@@ -15,6 +15,7 @@
 typedef struct {
     ngx_http_longpoll_zone_t             *zone;
     ngx_http_longpoll_zone_status_t       status;
+    ngx_http_longpoll_disk_status_t       disk;     /* if the zone has a file */
 
     /* with ?category=; cat.name is empty without it */
     ngx_http_longpoll_cat_t               cat;

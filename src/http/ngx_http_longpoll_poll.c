@@ -34,7 +34,7 @@
 #include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
-#include "ngx_http_longpoll_persist.h"
+#include "ngx_http_longpoll_writer.h"
 #include "ngx_http_longpoll_unsent.h"
 #include "ngx_http_longpoll_worker.h"
 
@@ -79,8 +79,8 @@ static ngx_http_longpoll_worker_handlers_t  ngx_http_longpoll_poll_handlers = {
     ngx_http_longpoll_poll_wake,                    /* wake */
     ngx_http_longpoll_poll_expire,                  /* expire */
     ngx_http_longpoll_deliver_woken,                /* woken */
-    ngx_http_longpoll_persist_wake,                 /* check */
-    ngx_http_longpoll_persist_closing               /* closing */
+    ngx_http_longpoll_writer_wake,                  /* check */
+    ngx_http_longpoll_writer_closing                /* closing */
 };
 
 

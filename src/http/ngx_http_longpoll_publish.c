@@ -21,7 +21,7 @@
 #include "ngx_http_longpoll_body.h"
 #include "ngx_http_longpoll_id.h"
 #include "ngx_http_longpoll_notify.h"
-#include "ngx_http_longpoll_persist.h"
+#include "ngx_http_longpoll_writer.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_publish.h"
@@ -143,7 +143,7 @@ ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r)
         break;
 
     case NGX_AGAIN:
-        rc = ngx_http_longpoll_persist_wait(r, ctx->zone, pub.id, pub.failed,
+        rc = ngx_http_longpoll_writer_wait(ctx->zone, r, pub.id, pub.failed,
                                       ngx_http_longpoll_publish_saved_handler);
         if (rc == NGX_DONE) {
             return;

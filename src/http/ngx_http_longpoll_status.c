@@ -196,6 +196,12 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones,
         zone->zone = ref[i].zone;
         ngx_http_longpoll_zone_status(zone->zone, alive, &zone->status);
 
+        if (zone->zone->persist.len) {
+            ngx_http_longpoll_zone_status_disk(zone->zone,
+                               ngx_http_longpoll_zone_clock_now(zone->zone),
+                               &zone->disk);
+        }
+
         if (category->len) {
             zone->cat.name = *category;
             ngx_http_longpoll_category_hash(zone->zone, &zone->cat, 1);

@@ -17,7 +17,7 @@
 
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_id.h"
-#include "ngx_http_longpoll_zone_epoch.h"
+#include "ngx_http_longpoll_zone_status.h"
 
 
 static ngx_int_t ngx_http_longpoll_variable_category(ngx_http_request_t *r,
@@ -249,7 +249,7 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
                == 0)
         {
             ngx_http_longpoll_id_uuid(&uuid,
-                                      ngx_http_longpoll_zone_epoch_latest(z),
+                                      ngx_http_longpoll_zone_status_latest(z),
                                       ngx_http_longpoll_zone_own_epoch(z));
 
             return ngx_http_longpoll_variable_id(r, v, &uuid);

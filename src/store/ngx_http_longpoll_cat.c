@@ -16,11 +16,15 @@
 
 
 static void ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
-    const uint64_t hash[2], uint64_t id, ngx_uint_t exact);
+    uint64_t name, uint64_t id, ngx_uint_t exact);
 
 
-#define ngx_http_longpoll_cat_bucket(cats, hash)                              \
-    ((hash)[0] & ((cats)->sh->nbuckets - 1))
+#define ngx_http_longpoll_cat_bucket(cats, name)                              \
+    ((name) & ((cats)->sh->nbuckets - 1))
+
+/* whether the tombstone has what this category has lost in this epoch */
+#define ngx_http_longpoll_cat_entombed(cats, tombstone, name)                 \
+    ((tombstone)->check == (name) && (tombstone)->id > (cats)->sh->earlier)
 
 
 uint32_t
@@ -30,7 +34,7 @@ ngx_http_longpoll_cat_find(ngx_http_longpoll_cats_t *cats,
     uint32_t                     n;
     ngx_http_longpoll_cat_sh_t  *cat;
 
-    n = cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
+    n = cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash[1])];
 
     while (n) {
         ngx_http_longpoll_cat_assert(cats, n);
@@ -41,6 +45,27 @@ ngx_http_longpoll_cat_find(ngx_http_longpoll_cats_t *cats,
         }
 
         n = cat->next;
+    }
+
+    return NGX_HTTP_LONGPOLL_CAT_NONE;
+}
+
+
+uint32_t
+ngx_http_longpoll_cat_named(ngx_http_longpoll_cats_t *cats, uint64_t name)
+{
+    uint32_t  n;
+
+    n = cats->buckets[ngx_http_longpoll_cat_bucket(cats, name)];
+
+    while (n) {
+        ngx_http_longpoll_cat_assert(cats, n);
+
+        if (cats->slots[n - 1].hash[1] == name) {
+            return n - 1;
+        }
+
+        n = cats->slots[n - 1].next;
     }
 
     return NGX_HTTP_LONGPOLL_CAT_NONE;
@@ -74,9 +99,9 @@ ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
     ngx_http_longpoll_cat_assert(cats, n);
 
     cat = &cats->slots[n - 1];
-    bucket = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash)];
-    tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash)];
-    own = (tombstone->check == hash[1]);
+    bucket = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, hash[1])];
+    tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash[1])];
+    own = ngx_http_longpoll_cat_entombed(cats, tombstone, hash[1]);
 
     ngx_http_longpoll_put(cat->hash[1], hash[1]);
     ngx_http_longpoll_put(cat->dropped, own ? tombstone->id : 0);
@@ -116,14 +141,14 @@ ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
     j = cats->journal;
 
     cat = &cats->slots[n];
-    prev = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, cat->hash)];
+    prev = &cats->buckets[ngx_http_longpoll_cat_bucket(cats, cat->hash[1])];
 
     if (cat->dropped) {
-        ngx_http_longpoll_cat_entomb(cats, cat->hash, cat->dropped, 1);
+        ngx_http_longpoll_cat_entomb(cats, cat->hash[1], cat->dropped, 1);
     }
 
     if (cat->shared) {
-        ngx_http_longpoll_cat_entomb(cats, cat->hash, cat->shared, 0);
+        ngx_http_longpoll_cat_entomb(cats, cat->hash[1], cat->shared, 0);
     }
 
     while (*prev != n + 1) {
@@ -141,12 +166,21 @@ ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n)
 
 
 static void
-ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
-    const uint64_t hash[2], uint64_t id, ngx_uint_t exact)
+ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats, uint64_t name,
+    uint64_t id, ngx_uint_t exact)
 {
+    uint64_t                           hidden;
+    ngx_http_longpoll_cats_sh_t       *sh;
     ngx_http_longpoll_tombstone_sh_t  *tombstone;
 
-    tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash)];
+    sh = cats->sh;
+    tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, name)];
+
+    hidden = exact ? tombstone->id : ngx_min(tombstone->id, id);
+
+    if (tombstone->check != name && sh->unknown_upto < hidden) {
+        ngx_http_longpoll_put(sh->unknown_upto, hidden);
+    }
 
     if (!exact && tombstone->id >= id) {
         return;
@@ -163,23 +197,23 @@ ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
     ngx_http_longpoll_put(tombstone->id, id);
 
     if (exact) {
-        ngx_http_longpoll_put(tombstone->check, hash[1]);
+        ngx_http_longpoll_put(tombstone->check, name);
     }
 }
 
 
 void
-ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats,
-    const uint64_t hash[2], uint64_t id, ngx_uint_t exact)
+ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats, uint64_t name,
+    uint64_t id, ngx_uint_t exact)
 {
     uint32_t  n;
 
-    n = ngx_http_longpoll_cat_find(cats, hash);
+    n = ngx_http_longpoll_cat_named(cats, name);
 
     if (n == NGX_HTTP_LONGPOLL_CAT_NONE) {
-        ngx_http_longpoll_cat_entomb(cats, hash, id, exact);
+        ngx_http_longpoll_cat_entomb(cats, name, id, exact);
 
-    } else if (exact) {
+    } else if (exact && id > cats->sh->earlier) {
         ngx_http_longpoll_put(cats->slots[n].dropped,
                               ngx_max(cats->slots[n].dropped, id));
 
@@ -195,6 +229,7 @@ ngx_http_longpoll_cat_missed(ngx_http_longpoll_cats_t *cats, uint32_t n,
     const uint64_t hash[2], uint64_t cursor, ngx_uint_t beginning)
 {
     uint64_t                           dropped, shared;
+    ngx_uint_t                         own;
     ngx_http_longpoll_tombstone_sh_t  *tombstone;
 
     if (n != NGX_HTTP_LONGPOLL_CAT_NONE) {
@@ -202,10 +237,12 @@ ngx_http_longpoll_cat_missed(ngx_http_longpoll_cats_t *cats, uint32_t n,
         shared = cats->slots[n].shared;
 
     } else {
-        tombstone = &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash)];
+        tombstone =
+                &cats->tombstones[ngx_http_longpoll_cat_bucket(cats, hash[1])];
+        own = ngx_http_longpoll_cat_entombed(cats, tombstone, hash[1]);
 
-        dropped = tombstone->check == hash[1] ? tombstone->id : 0;
-        shared = tombstone->check == hash[1] ? 0 : tombstone->id;
+        dropped = own ? tombstone->id : 0;
+        shared = own ? 0 : tombstone->id;
     }
 
     return cursor < dropped || (cursor < shared && !beginning);

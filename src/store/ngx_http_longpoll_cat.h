@@ -4,15 +4,16 @@
  *
  * A slot of 64 bytes stands for a category that has messages or parked polls,
  * or whose losses are still known exactly.  Slots are found by the keyed hash
- * of the category's name in a table of buckets.  The number of slots is fixed
- * when the zone is made.
+ * of the category's name in a table of buckets, by its second word alone: that
+ * is the category's name in the log on disk.  The number of slots is fixed when
+ * the zone is made.
  *
  * When a category loses its slot, the highest id that it has lost goes into a
  * tombstone {id, check}, one for each bucket.  If check is the category's, the
  * id is exact.  With another check the id may belong to any category of the
- * bucket ("shared").  A poll may then report messages as missed that its
- * category never had.  A poll from the beginning ignores a shared id, so it may
- * also leave a real loss out.
+ * bucket ("shared"), and so may an id of an earlier epoch.  A poll may then
+ * report messages as missed that its category never had.  A poll from the
+ * beginning ignores a shared id, so it may also leave a real loss out.
  *
  * The caller holds the zone's lock in every call.
  */
@@ -77,6 +78,13 @@ typedef struct {
     uint32_t                         active;    /* with messages or polls */
     uint32_t                         hand;      /* clock hand: where the search
                                                    for a victim goes on */
+
+    uint64_t                         earlier;   /* id: tombstones up to it are
+                                                   of an earlier epoch; set when
+                                                   the zone is loaded */
+    uint64_t                         unknown_upto;  /* id: up to it a tombstone
+                                                       may also have losses of
+                                                       others than check */
 } ngx_http_longpoll_cats_sh_t;
 
 
@@ -112,6 +120,10 @@ typedef struct {
 uint32_t ngx_http_longpoll_cat_find(ngx_http_longpoll_cats_t *cats,
     const uint64_t hash[2]);
 
+/* the same for the category with this hash[1] */
+uint32_t ngx_http_longpoll_cat_named(ngx_http_longpoll_cats_t *cats,
+    uint64_t name);
+
 /*
  * Gives a slot to a category that has none, with the losses that its bucket's
  * tombstone knows.  Returns NGX_HTTP_LONGPOLL_CAT_NONE if no slot is free.
@@ -123,11 +135,11 @@ uint32_t ngx_http_longpoll_cat_claim(ngx_http_longpoll_cats_t *cats,
 void ngx_http_longpoll_cat_free(ngx_http_longpoll_cats_t *cats, uint32_t n);
 
 /*
- * Notes that the category has lost messages up to id: in this epoch (exact), or
- * perhaps in an earlier one.
+ * Notes that the category with this hash[1] has lost messages up to id: itself
+ * (exact), or perhaps another one of its bucket.
  */
-void ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats,
-    const uint64_t hash[2], uint64_t id, ngx_uint_t exact);
+void ngx_http_longpoll_cat_lost(ngx_http_longpoll_cats_t *cats, uint64_t name,
+    uint64_t id, ngx_uint_t exact);
 
 /*
  * Returns whether a reader at cursor has missed messages of the category; n is

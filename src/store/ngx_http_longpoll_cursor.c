@@ -5,7 +5,8 @@
  *
  *     since_time  last_id
  *     -           -          now: what is published from now on
- *     -           own        behind that very message
+ *     -           own        behind that very message, also if a merge has
+ *                            moved it
  *     ms          -          behind that ms; 0 and less: from the beginning
  *     ms          own, of    behind that very message
  *                 that ms
@@ -13,12 +14,13 @@
  *                            UUID, behind that one
  *
  * An id is own if this module made it.  One of an epoch that the zone does not
- * know names its ms, and no message.
+ * know is a place between its messages: what the zone has lost of that ms may
+ * be behind it.
  */
 
 
 #include "ngx_http_longpoll_cursor.h"
-#include "ngx_http_longpoll_zone_epoch.h"
+#include "ngx_http_longpoll_zone_clock.h"
 
 
 /*
@@ -29,8 +31,9 @@
 #define NGX_HTTP_LONGPOLL_REAL_DATE  1000000000000ULL
 
 
-static void ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_query_t *q,
-    ngx_uint_t known, ngx_http_longpoll_cursor_t *cursor);
+static void ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_uint_t known,
+    ngx_http_longpoll_cursor_t *cursor);
 static void ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_query_t *q, ngx_uint_t current, ngx_uint_t known,
     ngx_http_longpoll_cursor_t *cursor);
@@ -48,8 +51,8 @@ ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
     current = known = q->own_id && q->epoch == z->sh->epoch;
 
     if (q->own_id && !current) {
-        known = ngx_http_longpoll_zone_epoch_known(z, q->epoch);
-        cursor->lost = ngx_http_longpoll_zone_epoch_lost(z,
+        known = ngx_http_longpoll_zone_clock_known(z, q->epoch);
+        cursor->lost = ngx_http_longpoll_zone_clock_lost(z,
                                            ngx_http_longpoll_id_ms(q->id), 1);
     }
 
@@ -57,13 +60,20 @@ ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_cursor_of_time(z, q, current, known, cursor);
 
     } else {
-        ngx_http_longpoll_cursor_of_id(q, known, cursor);
+        ngx_http_longpoll_cursor_of_id(z, q, known, cursor);
     }
 }
 
 
+/*
+ * The messages that a merge has moved keep ids that are earlier than their
+ * places, all below missing_below, or lost in later epochs.  A client that has
+ * such an id alone would get the message again and again.
+ */
+
 static void
-ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_query_t *q, ngx_uint_t known,
+ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_query_t *q, ngx_uint_t known,
     ngx_http_longpoll_cursor_t *cursor)
 {
     if (!q->own_id) {
@@ -76,6 +86,15 @@ ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_query_t *q, ngx_uint_t known,
     } else {
         cursor->id = ngx_http_longpoll_id_last_of(
                                                ngx_http_longpoll_id_ms(q->id));
+    }
+
+    if (q->own_id
+        && (cursor->lost
+            || ngx_http_longpoll_zone_clock_missing(z, q->id, 0)))
+    {
+        cursor->uuid = q->uuid;
+        cursor->named = 1;
+        cursor->anywhere = 1;
     }
 
     cursor->since = ngx_http_longpoll_id_ms(cursor->id);
@@ -108,7 +127,7 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
         cursor->beginning = 1;
 
     } else if (!(exact && current)
-               && ngx_http_longpoll_zone_epoch_lost(z, since, 0))
+               && ngx_http_longpoll_zone_clock_lost(z, since, 0))
     {
         cursor->lost = 1;
     }

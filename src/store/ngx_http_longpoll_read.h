@@ -31,6 +31,7 @@ typedef struct {
                                                    events lost behind it */
     unsigned                         named:1;   /* read behind the message of
                                                    uuid, if it is in the ms */
+    unsigned                         anywhere:1;    /* named: in any ms */
     unsigned                         beginning:1;   /* asked for all events */
 } ngx_http_longpoll_cursor_t;
 

@@ -2,7 +2,7 @@
 /*
  * ngx_http_longpoll_store.h: the zone's shared memory, as its files know it.
  *
- *   zone_sh | slots | tombstones | buckets | dirty | summary | deletions |
+ *   zone_sh | slots | tombstones | buckets | dirty | summary | notes |
  *   unsaved | clients | log ...
  *
  *                first                         last
@@ -28,20 +28,17 @@
  *
  *     store          types, and macros on them
  *     zone_msg       one message
- *     zone_clock     the ids that are issued
- *     zone_cursor    the file's cursors in the list of all messages
- *     zone_unsaved   what waits for the disk
- *     zone_list      both lists: append, drop, move; slots become free
+ *     zone_clock     the ids that are issued; cursors of earlier epochs
+ *     zone_cursor    what the log has of the messages, and what waits for it
+ *     zone_list      both lists: append, drop, move; deletes; slots become free
  *     zone_lock      the lock, and recovery
  *     zone_room      what makes room: ttl, buffer, inactive, a full zone
  *     zone_watch     which workers wait
  *     zone_client    gpoll's clients
  *     zone_key       idempotency keys
- *     zone_epoch     cursors of earlier epochs
- *     zone_member    which workers have the zone
  *     zone_publish, zone_read, zone_delete, zone_status, zone_question,
  *     zone_tick, zone
- *     zone_load, zone_disk, zone_adopt
+ *     zone_disk, zone_load, zone_adopt
  *
  * A debug build adds zone_debug.
  *
@@ -57,6 +54,7 @@
 
 #include "ngx_http_longpoll_id.h"
 #include "ngx_http_longpoll_hash.h"
+#include "ngx_http_longpoll_control.h"
 #include "ngx_http_longpoll_journal.h"
 #include "ngx_http_longpoll_log.h"
 #include "ngx_http_longpoll_cat.h"
@@ -93,7 +91,6 @@
 
 #define NGX_HTTP_LONGPOLL_EPOCHS         15     /* that a zone knows */
 #define NGX_HTTP_LONGPOLL_FOREIGN        15     /* none of them */
-#define NGX_HTTP_LONGPOLL_PREVIOUS       8      /* zones replaced before */
 
 #define ngx_http_longpoll_msg_epoch(msg)  ((msg)->rec.bits >> 4)
 
@@ -156,28 +153,27 @@ typedef struct {
     uint32_t                         on;
 } ngx_http_longpoll_cursor_sh_t;
 
-#define NGX_HTTP_LONGPOLL_CURSOR_SAVED    0     /* in the file */
+#define NGX_HTTP_LONGPOLL_CURSOR_SAVED    0     /* in the log, and synced */
 #define NGX_HTTP_LONGPOLL_CURSOR_NEXT     1     /* taken by the writer */
-#define NGX_HTTP_LONGPOLL_CURSOR_COMPACT  2     /* in the new file */
+#define NGX_HTTP_LONGPOLL_CURSOR_BASE     2     /* taken for a new base */
 #define NGX_HTTP_LONGPOLL_CURSOR_EXPOSED  3     /* their workers are marked */
 #define NGX_HTTP_LONGPOLL_CURSORS         4
-
-#define NGX_HTTP_LONGPOLL_FILE_DEAD       1
-#define NGX_HTTP_LONGPOLL_FILE_MENDED     2
 
 #define NGX_HTTP_LONGPOLL_FAILURES        64
 
 
-/*
- * A deletion record: a message that was dropped without being lost.  The writer
- * notes it beside the file, so that it is not loaded again.
- */
+/* what the log on disk says of durable (disk.says) */
+
+#define NGX_HTTP_LONGPOLL_SAYS_NO         0
+#define NGX_HTTP_LONGPOLL_SAYS_MAYBE      1     /* a line is on its way */
+#define NGX_HTTP_LONGPOLL_SAYS_YES        2
+
+/* a note for the log: the words of a line (wire/control) */
 
 typedef struct {
-    ngx_http_longpoll_uuid_t         uuid;
-    uint64_t                         dropped;   /* id, of its category */
-    uint64_t                         name;      /* hash[1] of its category */
-} ngx_http_longpoll_deletion_sh_t;
+    uint64_t                         kind;      /* CONTROL_DELETION or _DROP */
+    uint64_t                         word[3];   /* UUID; or name, upto, lost */
+} ngx_http_longpoll_note_sh_t;
 
 
 /*
@@ -231,9 +227,10 @@ typedef struct {
  * committed when a time-out's answer has used up the rest of its ms.
  *
  * Written under the lock in zone_publish, zone_read (last_id), zone_clock,
- * zone_load and zone_disk; recovery sets visible to committed.  Before a zone's
- * first request also in zone, zone_adopt and disk/load.  visible and last_id
- * are also read without the lock; ahead is written without it, in zone_clock.
+ * zone_load and zone_disk; recovery sets visible to committed.  Before a
+ * zone's first request also in zone, zone_adopt and disk/load.  visible and
+ * last_id are also read without the lock; ahead is written without it, in
+ * zone_clock.
  */
 
 typedef struct {
@@ -249,78 +246,113 @@ typedef struct {
 /*
  * What is known of earlier epochs, to judge the cursors that they issued.
  * Three kinds of earlier cursors may have missed events: any cursor before
- * valid_from; an id behind end; a time in [born, contested_until).  Every other
- * one is exact.  Once the zone is loaded, lost_until <= valid_from.
+ * valid_from; an id behind end; a time since born, while another nginx has the
+ * log and this zone took messages.  Every other one is exact.  Once the zone is
+ * loaded, lost_until <= valid_from.
  *
- * Written in zone_load, zone_adopt and zone_epoch, and before the zone's first
- * request in zone and disk/load.  Read without the lock.
+ * Written in zone_load and zone_adopt, and before the zone's first request in
+ * zone.  Read without the lock.
  */
 
 typedef struct {
     uint64_t                         valid_from;    /* ms */
     uint64_t                         end;           /* ms: the last that the
-                                                       previous epoch issued */
+                                                       previous epoch issued;
+                                                       0: there was none */
     uint64_t                         lost_until;    /* ms: losses of unknown
                                                        categories are before */
-    uint64_t                         contested_until; /* ms: until then another
-                                                       nginx issued times of its
-                                                       own */
-    uint64_t                         missing_below; /* another nginx issued ids
-                                                       below this one; this zone
-                                                       may lack its messages */
-    uint64_t                         epochs[NGX_HTTP_LONGPOLL_PREVIOUS];
-                                                    /* of the zones that this
-                                                       one replaced, the newest
-                                                       first */
+    uint64_t                         missing_below; /* id: two nginxes issued
+                                                       ids below this one */
 } ngx_http_longpoll_previous_sh_t;
 
 
 /*
- * The zone and its file; in a zone without one, cursors and durable are off.
- * Between calls SAVED <= NEXT <= committed, and where they are on, COMPACT <=
- * SAVED and EXPOSED <= visible.  refused is 0, or the upto of the last failure.
- * deletions_first <= deletions_last, at most ndeletions apart.  With durable,
- * the unsaved_ words count the messages behind EXPOSED; else they are 0.
+ * The zone and its log; in a zone without one, cursors and durable are off.
+ * docs/internals/disk.md draws the log.
  *
- * Written in zone_disk, zone_cursor, zone_unsaved, zone_load and zone_member;
- * contested also in zone_epoch.  Without the lock: publishers and writer in
- * disk/persist, writer also in zone_tick; file_node, file_size and contested in
- * disk/persist; before the zone's first request unread, contested, state_size
- * and the file_ words in disk/load, contested and file_size in zone_adopt.
- * cursors, members and contested are also read without the lock.
+ * Always true between calls:
+ *     SAVED <= NEXT <= committed; EXPOSED <= visible
+ *     BASE <= base_upto, where it is on
+ *     no message behind taken_upto has a line in any file
+ *     notes_first <= notes_last, at most nnotes apart
+ *     with durable, the unsaved_ words count the messages behind EXPOSED;
+ *     without it they are 0
+ *     says is YES only if all that readers saw is in the log
+ *
+ * Written in zone_disk, zone_cursor and zone_load; without the lock by the
+ * writer alone: lost, skipped, restored and the figures.
+ * cursors, durable, contested and the figures are also read without the lock.
  */
 
 typedef struct {
     ngx_http_longpoll_cursor_sh_t    cursors[NGX_HTTP_LONGPOLL_CURSORS];
     uint64_t                         durable;   /* what is not saved is not
                                                    visible */
-    uint64_t                         members;   /* workers that have the zone */
-    uint64_t                         leaving;   /* members that are about to
-                                                   exit */
-    ngx_atomic_t                     publishers;    /* workers with publishers
-                                                       that wait for the disk */
-    ngx_atomic_t                     writer;    /* number of the worker + 1 */
 
-    uint64_t                         unread;    /* the file could not be read */
-    uint64_t                         contested; /* another nginx is, or was, the
-                                                   writer since it was loaded */
-    uint64_t                         file_node; /* inode */
-    uint64_t                         file_size; /* that is good */
-    uint64_t                         file_dead; /* the file is to be compacted:
-                                                   DEAD, or MENDED while it is,
-                                                   which may be given up */
-    uint64_t                         state_size;
+    /* sets of workers, each changed without the lock */
+    ngx_atomic_t                     stays;     /* have the zone, and are not
+                                                   leaving: the last one writes
+                                                   the end */
+    ngx_atomic_t                     publishers;    /* have publishers that
+                                                       wait for the disk */
 
-    uint64_t                         unsaved_bytes; /* of the log */
+    /* the log */
+    uint64_t                         segment;   /* number of the last one */
+    uint64_t                         after;     /* number in front of it */
+    uint64_t                         file_size; /* bytes of it that count; 0: it
+                                                   is to be made */
+    uint64_t                         node;      /* inode of PATH; 0: none */
+    uint64_t                         begun;     /* the log says that this epoch
+                                                   has begun */
+    uint64_t                         says;      /* SAYS_ */
+    uint64_t                         lost;      /* the log lacks events: a base
+                                                   comes before all else */
+    uint64_t                         stale;     /* so often the log could not
+                                                   say something: it needs a new
+                                                   base although it is small */
+    uint64_t                         taken_upto;    /* highest id that a writer
+                                                       took */
+
+    /* the base that is being written: BASE is on */
+    uint64_t                         base_number;   /* replaces segments up to
+                                                       this one */
+    uint64_t                         base_upto; /* id: has messages up to it */
+    uint64_t                         base_stale;    /* stale at its beginning */
+
+    /* another nginx */
+    uint64_t                         contested; /* it has, or had, the log since
+                                                   this zone read it */
+    uint64_t                         read_upto; /* id: of the epochs that the
+                                                   zone knows, the log's events
+                                                   up to it were read */
+    uint64_t                         read_early;    /* id: of other epochs, the
+                                                   merge at hand read those up
+                                                   to it; 0: none yet */
+
+    /* what the loader found, and the writer does first */
+    uint64_t                         skipped;   /* lines that are not ours: they
+                                                   go to PATH.bad before a base
+                                                   replaces them */
+    uint64_t                         restored;  /* PATH.restored is there */
+
+    uint64_t                         unsaved_bytes; /* of the zone's log */
     uint64_t                         unsaved_cats;  /* that have any */
 
-    uint64_t                         deletions_first;   /* in the ring; both */
-    uint64_t                         deletions_last;    /* only grow */
+    uint64_t                         notes_first;   /* in the ring; both only */
+    uint64_t                         notes_last;    /* grow */
+    uint64_t                         noted;     /* id: highest that is dropped
+                                                   in some category, as notes
+                                                   say */
 
     uint64_t                         refused;   /* messages up to here were not
                                                    written, and are dropped */
     uint64_t                         failed;    /* how often that happened */
     ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
+
+    /* figures */
+    ngx_atomic_t                     failing;   /* the last write failed */
+    ngx_atomic_t                     write_failures;
+    ngx_atomic_t                     bytes;     /* of all files */
 } ngx_http_longpoll_disk_sh_t;
 
 
@@ -343,13 +375,15 @@ typedef struct {
  * while a publish's messages are appended and their workers marked; a delete
  * drops the messages up to delete_id of the category in delete_slot.
  *
- * Written in zone_publish, zone_disk, zone_delete, zone_list and zone_lock.
+ * Written in zone_publish, zone_load, zone_disk, zone_list and zone_lock.
  */
 
 typedef struct {
     uint64_t                         busy;
     uint64_t                         delete_id;
     uint32_t                         delete_slot;   /* number + 1, 0 is none */
+    uint32_t                         delete_lost;   /* the messages are lost,
+                                                       and the slot is freed */
 } ngx_http_longpoll_work_sh_t;
 
 
@@ -441,12 +475,16 @@ struct ngx_http_longpoll_zone_s {
     ngx_uint_t                       words;     /* of one worker's dirty */
     ngx_uint_t                       sums;      /* of one worker's summary */
 
-    ngx_http_longpoll_deletion_sh_t *deletions; /* a ring */
-    ngx_uint_t                       ndeletions;    /* 0: no file */
+    ngx_http_longpoll_note_sh_t     *notes;     /* a ring */
+    ngx_uint_t                       nnotes;    /* 0: no file */
     ngx_http_longpoll_unsaved_sh_t  *unsaved;   /* of each slot, with a file */
 
     struct ngx_http_longpoll_wait_s *wait;      /* this worker's waiters */
-    void                            *writer;    /* of persist */
+    void                            *writer;    /* of disk/writer */
+    ngx_atomic_t                    *elected;   /* worker + 1 that writes the
+                                                   log; 0: none.  NULL: there
+                                                   is no log */
+    int                              dir;       /* of persist, -1: not open */
     ngx_http_longpoll_zone_t        *old;       /* which this one replaces */
 };
 
@@ -584,6 +622,28 @@ ngx_http_longpoll_zone_count_waiting(ngx_http_longpoll_zone_t *z,
 {
     if (worker != NGX_HTTP_LONGPOLL_NO_WORKER) {
         z->sh->workers[worker].waiting += n;
+    }
+}
+
+
+/* a worker comes into the set stays, or leaves it; NO_WORKER never does */
+
+static ngx_inline void
+ngx_http_longpoll_zone_stays(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
+    ngx_uint_t on)
+{
+    ngx_http_longpoll_step();
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    if (on) {
+        (void) __sync_fetch_and_or(&z->sh->disk.stays,
+                                   ngx_http_longpoll_zone_bit(worker));
+    } else {
+        (void) __sync_fetch_and_and(&z->sh->disk.stays,
+                                    ~ngx_http_longpoll_zone_bit(worker));
     }
 }
 

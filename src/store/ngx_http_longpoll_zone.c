@@ -2,12 +2,12 @@
 /*
  * ngx_http_longpoll_zone.c: a zone is made.
  *
- *   zone_sh | slots | tombstones | buckets | dirty | summary | deletions |
+ *   zone_sh | slots | tombstones | buckets | dirty | summary | notes |
  *   unsaved | clients | log ...
  *
  * The parts lie one behind the other.  Their sizes follow from the configured
  * size, so every process finds them again; the log gets what is left.  A zone
- * without a file has no ring of deletions, and no unsaved.
+ * without a log on disk has no ring of notes, and no unsaved.
  */
 
 
@@ -102,12 +102,12 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->summary = (ngx_atomic_t *) p;
     p += NGX_HTTP_LONGPOLL_WORKERS * z->sums * sizeof(ngx_atomic_t);
 
-    z->deletions = (ngx_http_longpoll_deletion_sh_t *) p;
-    z->ndeletions = 0;
+    z->notes = (ngx_http_longpoll_note_sh_t *) p;
+    z->nnotes = 0;
 
     if (z->persist.len) {
-        z->ndeletions = z->size / 128 / sizeof(ngx_http_longpoll_deletion_sh_t);
-        p += z->ndeletions * sizeof(ngx_http_longpoll_deletion_sh_t);
+        z->nnotes = z->size / 128 / sizeof(ngx_http_longpoll_note_sh_t);
+        p += z->nnotes * sizeof(ngx_http_longpoll_note_sh_t);
     }
 
     z->unsaved = (ngx_http_longpoll_unsaved_sh_t *) p;
@@ -166,8 +166,8 @@ ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     z->summary = old->summary;
     z->words = old->words;
     z->sums = old->sums;
-    z->deletions = old->deletions;
-    z->ndeletions = old->ndeletions;
+    z->notes = old->notes;
+    z->nnotes = old->nnotes;
     z->unsaved = old->unsaved;
 }
 

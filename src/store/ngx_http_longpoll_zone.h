@@ -5,10 +5,10 @@
  * One zone is one piece of shared memory, the same for all workers and over
  * reloads.  Every verb has a header of its own: zone_publish, zone_read,
  * zone_watch, zone_delete, zone_status, zone_question, zone_client, zone_tick,
- * zone_disk, zone_load, zone_member, zone_adopt.  A verb of requests takes
- * the lock itself, holds it for a bounded time, and neither allocates, logs nor
- * waits under it.  A worker is a number below NGX_HTTP_LONGPOLL_WORKERS, a set
- * of workers a bit mask; now is the wall clock in ms.
+ * zone_disk, zone_load, zone_adopt.  A verb of requests takes the lock itself,
+ * holds it for a bounded time, and neither allocates, logs nor waits under it.
+ * A worker is a number below NGX_HTTP_LONGPOLL_WORKERS, a set of workers a bit
+ * mask; now is the wall clock in ms.
  */
 
 
@@ -24,7 +24,7 @@
  * that is there, and only fills the view z.  z->size is the configured size.  A
  * new zone takes z->conf.  random is 24 bytes that nobody can guess; with
  * exists, random and now do not count.  The caller holds no lock: nobody else
- * knows a new zone yet.
+ * knows a new zone yet.  The caller sets z->elected and z->dir afterwards.
  *
  * NGX_OK
  * NGX_DECLINED  the memory is too small to be useful
@@ -34,6 +34,7 @@ ngx_int_t ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
 
 /*
  * z becomes a view of the shared memory that old, of an older cycle, views.
+ * The caller sets z->elected and z->dir itself.
  */
 void ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);

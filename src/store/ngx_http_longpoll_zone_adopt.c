@@ -27,7 +27,7 @@
 #include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_cursor.h"
-#include "ngx_http_longpoll_zone_epoch.h"
+#include "ngx_http_longpoll_zone_disk.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_load.h"
 #include "ngx_http_longpoll_zone_lock.h"
@@ -52,7 +52,7 @@ typedef struct {
     /* the next one, for which room is made */
     uint64_t                       next;    /* id */
     ngx_http_longpoll_cat_t        cat;
-    ngx_http_longpoll_zone_room_t  room;
+    ngx_http_longpoll_zone_load_t  load;
 } ngx_http_longpoll_zone_copy_t;
 
 
@@ -69,7 +69,11 @@ static void ngx_http_longpoll_zone_adopt_compare(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
 static void ngx_http_longpoll_zone_adopt_losses(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old);
+static void ngx_http_longpoll_zone_adopt_tombstone(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, ngx_uint_t bucket);
 static void ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t now);
+static void ngx_http_longpoll_zone_adopt_log(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old, uint64_t now);
 
 
@@ -116,8 +120,8 @@ ngx_http_longpoll_zone_adopt_copy(ngx_http_longpoll_zone_t *z,
 
     ngx_memzero(&copy, sizeof(ngx_http_longpoll_zone_copy_t));
 
-    copy.room.cats = &copy.cat;
-    copy.room.now = now;
+    copy.load.cat = &copy.cat;
+    copy.load.room.now = now;
 
     upto = old->sh->clock.visible;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
@@ -202,31 +206,35 @@ ngx_http_longpoll_zone_adopt_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old, ngx_http_longpoll_zone_copy_t *copy,
     ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps)
 {
-    uint64_t                 *key;
-    ngx_int_t                 rc;
-    ngx_uint_t                epoch;
-    ngx_http_longpoll_msg_t   m;
+    uint64_t                        wake;
+    ngx_int_t                       rc;
+    ngx_http_longpoll_msg_t         m;
+    ngx_http_longpoll_zone_load_t  *load;
+
+    load = &copy->load;
+    wake = 0;
 
     if (copy->next != msg->id) {
         copy->next = msg->id;
-        copy->room.tail = 0;
+        load->room.tail = 0;
     }
 
     ngx_http_longpoll_zone_disk_msg(old, msg, &copy->cat.name, &m);
     ngx_http_longpoll_zone_hash(z, &copy->cat);
 
-    key = NULL;
-    epoch = NGX_HTTP_LONGPOLL_FOREIGN;
+    load->msg = &m;
+    load->key = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED
+                ? ngx_http_longpoll_zone_key(msg) : NULL;
 
-    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
-        key = ngx_http_longpoll_zone_key(msg);
+    /* a message keeps its place, and a FOREIGN one has another id there */
+
+    if (ngx_http_longpoll_msg_epoch(msg) == NGX_HTTP_LONGPOLL_FOREIGN
+        || !ngx_http_longpoll_id_read(&m.uuid, &load->own, &load->epoch))
+    {
+        load->own = 0;
     }
 
-    if (ngx_http_longpoll_msg_epoch(msg) != NGX_HTTP_LONGPOLL_FOREIGN) {
-        epoch = ngx_http_longpoll_zone_load_epoch(z, &m);
-    }
-
-    rc = ngx_http_longpoll_zone_load_msg(z, &copy->room, &m, epoch, key, steps);
+    rc = ngx_http_longpoll_zone_load_msg(z, load, steps, &wake);
 
     if (rc == NGX_BUSY) {
         return NGX_BUSY;
@@ -236,7 +244,8 @@ ngx_http_longpoll_zone_adopt_msg(ngx_http_longpoll_zone_t *z,
 
         /* it is too large for the new zone */
 
-        ngx_http_longpoll_cat_lost(&z->cats, copy->cat.hash, msg->id, 1);
+        ngx_http_longpoll_cat_lost(&z->cats, copy->cat.hash[1], msg->id,
+                                   1);
     }
 
     copy->id = msg->id;
@@ -290,7 +299,7 @@ ngx_http_longpoll_zone_adopt_compare(ngx_http_longpoll_zone_t *z,
                 slot = msg->slot;
 
                 ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
+                                             NGX_HTTP_LONGPOLL_ZONE_DELETED);
                 ngx_http_longpoll_zone_list_free_if_unused(z, slot);
             }
         }
@@ -300,30 +309,97 @@ ngx_http_longpoll_zone_adopt_compare(ngx_http_longpoll_zone_t *z,
 }
 
 
+/* some slots, then tombstones, in a hold */
+
 static void
 ngx_http_longpoll_zone_adopt_losses(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old)
 {
-    ngx_int_t                   rc;
-    ngx_http_longpoll_note_t    note;
-    ngx_http_longpoll_save_t    save;
-    ngx_http_longpoll_losses_t  losses;
+    ngx_uint_t                   n, end, steps;
+    ngx_http_longpoll_cats_t    *cats;
+    ngx_http_longpoll_cat_sh_t  *cat;
 
-    ngx_memzero(&losses, sizeof(ngx_http_longpoll_losses_t));
-    ngx_memzero(&save, sizeof(ngx_http_longpoll_save_t));
+    cats = &old->cats;
+    n = 0;
 
-    save.notes = &note;
-    save.max_notes = 1;
+    z->sh->cats.earlier = cats->sh->earlier;
+    z->sh->cats.unknown_upto = cats->sh->unknown_upto;
 
     do {
-        save.nnotes = 0;
-        rc = ngx_http_longpoll_zone_disk_losses(old, &losses, &save);
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
-        if (save.nnotes) {
-            ngx_http_longpoll_zone_load_loss(z, &note, 1);
+        ngx_http_longpoll_zone_lock(old);
+
+        end = cats->sh->nslots + cats->sh->nbuckets;
+
+        for ( /* void */ ; n < end && steps--; n++) {
+
+            if (n >= cats->sh->nslots) {
+                ngx_http_longpoll_zone_adopt_tombstone(z, old,
+                                                       n - cats->sh->nslots);
+                continue;
+            }
+
+            if (n >= cats->sh->fresh) {
+                n = cats->sh->nslots - 1;
+                continue;
+            }
+
+            cat = &cats->slots[n];
+
+            if (cat->hash[0] == 0) {
+                continue;
+            }
+
+            if (cat->dropped) {
+                ngx_http_longpoll_cat_lost(&z->cats, cat->hash[1],
+                                           cat->dropped, 1);
+            }
+
+            if (cat->shared) {
+                ngx_http_longpoll_cat_lost(&z->cats, cat->hash[1],
+                                           cat->shared, 0);
+            }
         }
 
-    } while (rc == NGX_AGAIN);
+        ngx_http_longpoll_zone_unlock(old);
+
+    } while (n < end);
+}
+
+
+/*
+ * What others than the tombstone's own category lost may belong to any category
+ * of its bucket.  In a larger zone they have several buckets.
+ */
+
+static void
+ngx_http_longpoll_zone_adopt_tombstone(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, ngx_uint_t bucket)
+{
+    uint64_t                           id, name;
+    ngx_http_longpoll_cats_sh_t       *cats;
+    ngx_http_longpoll_tombstone_sh_t  *tombstone;
+
+    cats = old->cats.sh;
+    tombstone = &old->cats.tombstones[bucket];
+    id = tombstone->check ? ngx_min(tombstone->id, cats->unknown_upto)
+                          : tombstone->id;
+
+    if (id) {
+        name = bucket;
+
+        do {
+            ngx_http_longpoll_cat_lost(&z->cats, name, id, 0);
+            name += cats->nbuckets;
+
+        } while (name < z->sh->cats.nbuckets);
+    }
+
+    if (tombstone->check) {
+        ngx_http_longpoll_cat_lost(&z->cats, tombstone->check, tombstone->id,
+                                   1);
+    }
 }
 
 
@@ -347,28 +423,59 @@ ngx_http_longpoll_zone_adopt_words(ngx_http_longpoll_zone_t *z,
         sh->counters.delivered += osh->workers[i].delivered;
     }
 
-    /* ids begin behind the last ms in which old issued times */
-
-    sh->clock.last_id = ngx_max(sh->clock.last_id, osh->clock.last_id);
-
-    ngx_http_longpoll_zone_load_done(z, 0, now);
+    ngx_http_longpoll_zone_adopt_log(z, old, now);
 
     sh->born = osh->born;
-    sh->disk.contested = osh->disk.contested;
 
-    previous->valid_from = ngx_max(osh->previous.valid_from,
-                                   previous->lost_until);
-    previous->end = ngx_http_longpoll_id_ms(sh->clock.last_id);
-    previous->contested_until =
-                             ngx_http_longpoll_zone_epoch_contested_until(old);
+    previous->valid_from = osh->previous.valid_from;
+    previous->lost_until = osh->previous.lost_until;
     previous->missing_below = osh->previous.missing_below;
-    previous->epochs[0] = osh->epoch;
+}
 
-    for (i = 1; i < NGX_HTTP_LONGPOLL_PREVIOUS; i++) {
-        previous->epochs[i] = osh->previous.epochs[i - 1];
+
+/*
+ * The log is that of old, and lacks what old had not written: a base comes
+ * first.
+ */
+
+static void
+ngx_http_longpoll_zone_adopt_log(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t now)
+{
+    ngx_uint_t                    i;
+    ngx_http_longpoll_loaded_t    loaded;
+    ngx_http_longpoll_disk_sh_t  *disk;
+
+    disk = &z->sh->disk;
+
+    ngx_memzero(&loaded, sizeof(ngx_http_longpoll_loaded_t));
+
+    loaded.now = now;
+    loaded.last = old->sh->clock.last_id;
+    loaded.segment = old->sh->disk.segment;
+    loaded.barred = (old->sh->disk.contested != 0);
+    loaded.skipped = old->sh->disk.skipped;
+    loaded.restored = old->sh->disk.restored;
+
+    ngx_http_longpoll_zone_load_words(z, &loaded);
+
+    disk->says = NGX_HTTP_LONGPOLL_SAYS_NO;
+
+    if (!disk->contested) {
+        disk->read_upto = z->sh->clock.last_id;
+        return;
     }
 
-    /* no file is valid before it was compacted from this zone */
+    /* what old took counts as taken here (..._zone_clock_took()) */
 
-    sh->disk.file_size = (uint64_t) -1;
+    disk->read_upto = old->sh->disk.read_upto;
+
+    for (i = NGX_HTTP_LONGPOLL_CURSOR_SAVED;
+         ngx_http_longpoll_zone_clock_took(old)
+         && i <= NGX_HTTP_LONGPOLL_CURSOR_NEXT;
+         i++)
+    {
+        disk->cursors[i].id = 0;
+        disk->cursors[i].ref = z->sh->list.oldest;
+    }
 }

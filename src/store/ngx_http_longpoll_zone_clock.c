@@ -1,7 +1,7 @@
 
 /*
- * ngx_http_longpoll_zone_clock.c: the ids that a zone issues, and how far
- * readers see.
+ * ngx_http_longpoll_zone_clock.c: the ids that a zone issues, how far readers
+ * see, and the cursors of earlier epochs, and of another nginx.
  *
  *     visible <= committed <= last_id
  *
@@ -21,6 +21,17 @@
  *
  * Within SLACK nothing is done.  The ids of a busy ms reach into the next one,
  * and a clock that is set back a little is soon there again.
+ *
+ * Earlier epochs.
+ *
+ *              valid_from                 end      born
+ *     ------------+------------------------+---------+----------------> ms
+ *       all lost  |  an earlier epoch's    | ids:    |  this epoch's
+ *                 |  ids are valid         | lost    |  own cursors
+ *
+ * While another nginx has the log, a time since born may also be one of that
+ * nginx: its client has not seen what this zone took.  A poll with such a time
+ * gets missed.  So does every poll whose cursor is below missing_below.
  */
 
 
@@ -161,4 +172,37 @@ ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_set(j, sh->clock.committed, id);
     ngx_http_longpoll_set(j, sh->clock.visible, id);
     ngx_http_longpoll_done(j);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_clock_lost(ngx_http_longpoll_zone_t *z, uint64_t ms,
+    ngx_uint_t id)
+{
+    if (ms < z->sh->previous.valid_from) {
+        return 1;
+    }
+
+    if (id) {
+        return ms > z->sh->previous.end;
+    }
+
+    return z->sh->disk.contested && ms >= z->sh->born
+           && ngx_http_longpoll_zone_clock_took(z);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_clock_known(ngx_http_longpoll_zone_t *z, uint64_t epoch)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (epoch && z->sh->epochs[i] == epoch) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

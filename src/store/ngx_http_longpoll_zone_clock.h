@@ -1,9 +1,13 @@
 
 /*
- * ngx_http_longpoll_zone_clock.h: the ids that a zone issues, and how far
- * readers see.
+ * ngx_http_longpoll_zone_clock.h: the ids that a zone issues, how far readers
+ * see, and the cursors of earlier epochs, and of another nginx.
  *
- * The caller holds the zone's lock in every call but now, time and missing.
+ * Every new zone begins an epoch; its messages' ids carry it.  A zone that was
+ * loaded from a log, or that replaced another one, also gets cursors that
+ * earlier epochs issued, and must know which of them may have missed events.
+ *
+ * The caller holds the zone's lock in horizon, last and advance.
  */
 
 
@@ -76,6 +80,29 @@ void ngx_http_longpoll_zone_clock_advance(ngx_http_longpoll_zone_t *z);
  */
 #define ngx_http_longpoll_zone_clock_missing(z, id, beginning)                \
     ((id) < (z)->sh->previous.missing_below && !(beginning))
+
+/*
+ * Whether events behind a cursor may have been lost with an earlier epoch: a
+ * cursor that is an id of that epoch (id), or a time.
+ */
+ngx_uint_t ngx_http_longpoll_zone_clock_lost(ngx_http_longpoll_zone_t *z,
+    uint64_t ms, ngx_uint_t id);
+
+/*
+ * Whether the zone has, or had, messages of that epoch: then the epoch's ids
+ * are positions in the zone's list.
+ */
+ngx_uint_t ngx_http_longpoll_zone_clock_known(ngx_http_longpoll_zone_t *z,
+    uint64_t epoch);
+
+/*
+ * While another nginx has the log: whether this zone took messages of its own
+ * since it was loaded, or since it ended its epoch.
+ */
+#define ngx_http_longpoll_zone_clock_took(z)                                  \
+    (*(volatile uint64_t *) &(z)->sh->clock.committed                         \
+     > *(volatile uint64_t *)                                                 \
+           &(z)->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id)
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_CLOCK_H_INCLUDED_ */

@@ -1,17 +1,19 @@
 
 /*
- * ngx_http_longpoll_zone_cursor.c: the file's cursors in the list of all
- * messages, and the deletion records.
+ * ngx_http_longpoll_zone_cursor.c: what a zone with a log on disk knows of the
+ * messages in its lists.
  *
- * These are the parts of publishing, dropping and moving a message that only a
- * zone with a file needs.  They make no step of their own (but cursor_set):
- * their stores belong to the step that links or unlinks the message, so a
- * cursor is never wrong, and the writer finds the next message without a
- * search.
+ *     all:        ..... SAVED | ..... NEXT | .........        cursors
+ *                 ..... EXPOSED | ....................        bytes, categories
+ *     category:   msg <-> msg <-> | msg <-> msg               count, first
  *
- * A message that is deleted or taken (not lost by a limit) must not come back
- * when the file is loaded.  Its UUID goes into a ring, deletions_first up to
- * deletions_last, from where the writer notes it beside the file.
+ * These are the parts of appending, dropping and moving a message that only a
+ * zone with a log needs.  Their stores belong to the step that links or unlinks
+ * the message, so a cursor is never wrong, and the writer finds the next
+ * message without a search.
+ *
+ * While durable is off nothing is counted: it is turned off when nothing waits,
+ * and turned on with EXPOSED at the end.
  */
 
 
@@ -19,16 +21,156 @@
 #include "ngx_http_longpoll_zone_msg.h"
 
 
+static void ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
+    uint32_t ref, uint32_t to);
+static void ngx_http_longpoll_zone_cursor_uncount(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+static void ngx_http_longpoll_zone_cursor_note(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c);
+
+
 void
-ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
+ngx_http_longpoll_zone_cursor_append(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    uint32_t                         ref;
+    ngx_http_longpoll_disk_sh_t     *disk;
+    ngx_http_longpoll_journal_sh_t  *j;
+    ngx_http_longpoll_unsaved_sh_t  *unsaved;
+
+    disk = &z->sh->disk;
+    j = &z->sh->journal;
+    ref = ngx_http_longpoll_zone_ref(z, msg);
+
+    ngx_http_longpoll_zone_cursor_relink(z, 0, ref);
+
+    if (!disk->durable) {
+        return;
+    }
+
+    unsaved = &z->unsaved[msg->slot];
+
+    if (unsaved->count == 0) {
+        ngx_http_longpoll_put(unsaved->first, ref);
+        ngx_http_longpoll_set(j, disk->unsaved_cats, disk->unsaved_cats + 1);
+    }
+
+    ngx_http_longpoll_set(j, unsaved->count, unsaved->count + 1);
+    ngx_http_longpoll_set(j, disk->unsaved_bytes,
+                          disk->unsaved_bytes
+                          + ngx_http_longpoll_log_bytes(&msg->rec));
+}
+
+
+void
+ngx_http_longpoll_zone_cursor_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t noted)
+{
+    ngx_http_longpoll_uuid_t      uuid;
+    ngx_http_longpoll_disk_sh_t  *disk;
+
+    disk = &z->sh->disk;
+
+    ngx_http_longpoll_zone_cursor_relink(z, ngx_http_longpoll_zone_ref(z, msg),
+                                         msg->newer);
+
+    if (noted && msg->id <= disk->taken_upto) {
+        ngx_http_longpoll_zone_msg_uuid(z, msg, &uuid);
+        ngx_http_longpoll_zone_cursor_note(z,
+                                         NGX_HTTP_LONGPOLL_CONTROL_DELETION,
+                                         uuid.high, uuid.low, 0);
+    }
+
+    if (!disk->durable
+        || msg->id <= disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id)
+    {
+        return;
+    }
+
+    /*
+     * Published, and its workers are not marked yet: not a message of an
+     * unfinished publish, nor one that was refused.
+     */
+
+    if (msg->id <= z->sh->clock.committed
+        && (msg->id <= z->sh->clock.visible || msg->id > disk->refused))
+    {
+        ngx_http_longpoll_zone_count(z, published, 1);
+    }
+
+    ngx_http_longpoll_zone_cursor_uncount(z, msg);
+}
+
+
+void
+ngx_http_longpoll_zone_cursor_exposed(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    ngx_http_longpoll_zone_cursor_uncount(z, msg);
+    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
+                                      msg->id, msg->newer);
+}
+
+
+/* a message does not wait for the disk any more */
+
+static void
+ngx_http_longpoll_zone_cursor_uncount(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    ngx_http_longpoll_disk_sh_t     *disk;
+    ngx_http_longpoll_journal_sh_t  *j;
+    ngx_http_longpoll_unsaved_sh_t  *unsaved;
+
+    disk = &z->sh->disk;
+    j = &z->sh->journal;
+    unsaved = &z->unsaved[msg->slot];
+
+    ngx_http_longpoll_assert(unsaved->count, "a message that is not counted");
+
+    if (unsaved->first == ngx_http_longpoll_zone_ref(z, msg)) {
+        ngx_http_longpoll_set(j, unsaved->first, msg->next);
+    }
+
+    if (unsaved->count == 1) {
+        ngx_http_longpoll_set(j, disk->unsaved_cats, disk->unsaved_cats - 1);
+    }
+
+    ngx_http_longpoll_set(j, unsaved->count, unsaved->count - 1);
+    ngx_http_longpoll_set(j, disk->unsaved_bytes,
+                          disk->unsaved_bytes
+                          - ngx_http_longpoll_log_bytes(&msg->rec));
+}
+
+
+void
+ngx_http_longpoll_zone_cursor_move(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, uint32_t to)
 {
-    uint32_t                        ref;
+    uint32_t                         ref;
+    ngx_http_longpoll_unsaved_sh_t  *unsaved;
+
+    ref = ngx_http_longpoll_zone_ref(z, msg);
+    unsaved = &z->unsaved[msg->slot];
+
+    ngx_http_longpoll_zone_cursor_relink(z, ref, to);
+
+    if (unsaved->count && unsaved->first == ref) {
+        ngx_http_longpoll_set(&z->sh->journal, unsaved->first, to);
+    }
+}
+
+
+/* the cursors at ref go to the ref to; 0: those at the end of the list */
+
+static void
+ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z, uint32_t ref,
+    uint32_t to)
+{
     ngx_uint_t                      i;
     ngx_http_longpoll_cursor_sh_t  *cursors;
 
     cursors = z->sh->disk.cursors;
-    ref = msg ? ngx_http_longpoll_zone_ref(z, msg) : 0;
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_CURSORS; i++) {
 
@@ -36,6 +178,92 @@ ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
             ngx_http_longpoll_set(&z->sh->journal, cursors[i].ref, to);
         }
     }
+}
+
+
+void
+ngx_http_longpoll_zone_cursor_note_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_sh_t *cat, uint64_t upto, uint64_t lost)
+{
+    ngx_http_longpoll_disk_sh_t  *disk;
+
+    disk = &z->sh->disk;
+
+    ngx_http_longpoll_put(disk->noted, ngx_max(disk->noted, upto));
+    ngx_http_longpoll_zone_cursor_note(z, NGX_HTTP_LONGPOLL_CONTROL_DROP,
+                                       cat->hash[1], upto, lost);
+}
+
+
+/*
+ * The entry behind notes_last is free space.  It becomes a note in the step
+ * that moves notes_last over it.
+ */
+
+static void
+ngx_http_longpoll_zone_cursor_note(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c)
+{
+    ngx_http_longpoll_disk_sh_t  *disk;
+    ngx_http_longpoll_note_sh_t  *note;
+
+    disk = &z->sh->disk;
+
+    if (disk->notes_last - disk->notes_first == z->nnotes) {
+        ngx_http_longpoll_put(disk->stale, disk->stale + 1);
+        return;
+    }
+
+    ngx_http_longpoll_step();
+
+    note = &z->notes[disk->notes_last % z->nnotes];
+    note->kind = kind;
+    note->word[0] = a;
+    note->word[1] = b;
+    note->word[2] = c;
+
+    ngx_http_longpoll_set(&z->sh->journal, disk->notes_last,
+                          disk->notes_last + 1);
+}
+
+
+void
+ngx_http_longpoll_zone_cursor_saved(ngx_http_longpoll_zone_t *z, uint64_t id,
+    uint32_t ref)
+{
+    ngx_uint_t                      i;
+    ngx_http_longpoll_cursor_sh_t  *cursor;
+
+    for (i = NGX_HTTP_LONGPOLL_CURSOR_SAVED;
+         i <= NGX_HTTP_LONGPOLL_CURSOR_NEXT;
+         i++)
+    {
+        cursor = &z->sh->disk.cursors[i];
+
+        ngx_http_longpoll_set(&z->sh->journal, cursor->id, id);
+        ngx_http_longpoll_set(&z->sh->journal, cursor->ref, ref);
+    }
+
+    ngx_http_longpoll_done(&z->sh->journal);
+}
+
+
+void
+ngx_http_longpoll_zone_cursor_base(ngx_http_longpoll_zone_t *z, uint64_t upto)
+{
+    ngx_http_longpoll_disk_sh_t    *disk;
+    ngx_http_longpoll_cursor_sh_t  *base;
+
+    disk = &z->sh->disk;
+    base = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE];
+
+    ngx_http_longpoll_put(disk->taken_upto, ngx_max(disk->taken_upto, upto));
+    ngx_http_longpoll_put(disk->base_upto, upto);
+
+    ngx_http_longpoll_put(base->on, 0);
+    ngx_http_longpoll_put(base->id, 0);
+    ngx_http_longpoll_put(base->ref, z->sh->list.oldest);
+    ngx_http_longpoll_put(base->on, 1);
 }
 
 
@@ -53,69 +281,15 @@ ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
 }
 
 
-void
-ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg)
-{
-    ngx_http_longpoll_cat_sh_t       *cat;
-    ngx_http_longpoll_disk_sh_t      *disk;
-    ngx_http_longpoll_deletion_sh_t  *deletion;
-
-    disk = &z->sh->disk;
-
-    if (msg->id > disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id) {
-        return;
-    }
-
-    if (disk->deletions_last - disk->deletions_first == z->ndeletions) {
-        ngx_http_longpoll_put(disk->file_dead, NGX_HTTP_LONGPOLL_FILE_DEAD);
-        return;
-    }
-
-    cat = &z->cats.slots[msg->slot];
-    deletion = &z->deletions[disk->deletions_last % z->ndeletions];
-
-    ngx_http_longpoll_step();
-    ngx_http_longpoll_zone_msg_uuid(z, msg, &deletion->uuid);
-    deletion->dropped = cat->dropped;
-    deletion->name = cat->hash[1];
-
-    ngx_http_longpoll_set(&z->sh->journal, disk->deletions_last,
-                          disk->deletions_last + 1);
-}
-
-
-void
-ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg)
-{
-    ngx_http_longpoll_disk_sh_t   *disk;
-    ngx_http_longpoll_clock_sh_t  *clock;
-
-    disk = &z->sh->disk;
-    clock = &z->sh->clock;
-
-    /* not a message of an unfinished publish, nor one that was refused */
-
-    if (disk->durable
-        && msg->id > disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].id
-        && msg->id <= clock->committed
-        && (msg->id <= clock->visible || msg->id > disk->refused))
-    {
-        ngx_http_longpoll_zone_count(z, published, 1);
-    }
-}
-
-
 uint64_t
 ngx_http_longpoll_zone_cursor_writer(ngx_http_longpoll_zone_t *z)
 {
-    ngx_atomic_uint_t  writer;
+    ngx_atomic_uint_t  elected;
 
-    writer = z->sh->disk.writer;
+    elected = z->elected ? *z->elected : 0;
 
-    ngx_http_longpoll_assert(writer <= NGX_HTTP_LONGPOLL_WORKERS,
+    ngx_http_longpoll_assert(elected <= NGX_HTTP_LONGPOLL_WORKERS,
                              "the writer's number");
 
-    return writer ? ngx_http_longpoll_zone_bit(writer - 1) : 0;
+    return elected ? ngx_http_longpoll_zone_bit(elected - 1) : 0;
 }

@@ -1,23 +1,33 @@
 
 /*
- * ngx_http_longpoll_zone_cursor.h: the file's cursors in the list of all
- * messages, and the deletion records.
+ * ngx_http_longpoll_zone_cursor.h: what a zone with a log on disk knows of the
+ * messages in its lists: which of them the log has, which wait for the disk,
+ * and which went and must not come back.
  *
- * These four cursors are the file's progress marks.  They have nothing to do
- * with the cursors of polls (read.h) and of gpoll's clients (client.h).
+ * Cursors.  With a cursor {id, ref} everything up to id is done.  ref is the
+ * first message behind id; 0: there is none yet.  These cursors are the
+ * writer's progress marks.  They have nothing to do with the cursors of polls
+ * (read.h) and of gpoll's clients (client.h).
  *
- * With a cursor {id, ref} everything up to id is done.  ref is the first
- * message behind id; 0: there is none yet.  When that message is dropped or
- * moved, or a message is appended behind the end, the cursor is relinked in the
- * same step.
- *
- *     SAVED    messages up to here are in the file
+ *     SAVED    messages up to here are in the log, and synced
  *     NEXT     messages up to here were taken by the writer
- *     COMPACT  messages up to here were taken for the new file of a compaction
+ *     BASE     messages up to here were taken for a new base, or looked at by a
+ *              merge
  *     EXPOSED  with durable: the workers that wait for messages up to here are
  *              marked
  *
- * The caller holds the lock in every call.
+ * What waits for the disk.  With durable, messages behind EXPOSED are counted,
+ * by category and in all.  Nothing drops them but a failed write.  So a publish
+ * is only taken if they leave it the room and the slots that it needs.
+ *
+ * Notes.  A message that is deleted or taken must not come back when the log is
+ * loaded.  So the step that drops it leaves a note in a ring, notes_first up to
+ * notes_last, from where the writer takes it.  When the ring is full, a note is
+ * left out, and the log gets a new base instead (stale).  A message that a
+ * limit drops has no note: a load finds the limit again.
+ *
+ * The caller holds the lock in every call.  append, drop, move and note_drop
+ * belong to its step.
  */
 
 
@@ -28,33 +38,57 @@
 #include "ngx_http_longpoll_store.h"
 
 
+/* msg comes to the end of the list of all; it is not linked yet */
+void ngx_http_longpoll_zone_cursor_append(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
 /*
- * Within the caller's step: the cursors at msg (NULL: those at the end of the
- * list) go to the ref to.
+ * msg is dropped; it is still linked.  noted: it is not lost, so there is a
+ * note, unless no writer has taken the message.
  */
-void ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
+void ngx_http_longpoll_zone_cursor_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t noted);
+
+/* a step of its own: msg, the first one behind EXPOSED, is exposed */
+void ngx_http_longpoll_zone_cursor_exposed(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg);
+
+/* msg goes to the ref to */
+void ngx_http_longpoll_zone_cursor_move(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, uint32_t to);
+
+/*
+ * A note: all messages of the category up to the id upto will be dropped, and
+ * it has lost messages up to the id lost.
+ */
+void ngx_http_longpoll_zone_cursor_note_drop(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_sh_t *cat, uint64_t upto, uint64_t lost);
+
+/*
+ * A step of its own, which ends the caller's: SAVED, and NEXT with it, goes to
+ * an id, and the first message behind it.
+ */
+void ngx_http_longpoll_zone_cursor_saved(ngx_http_longpoll_zone_t *z,
+    uint64_t id, uint32_t ref);
+
+/* BASE goes to the beginning; base_upto is the end of its way */
+void ngx_http_longpoll_zone_cursor_base(ngx_http_longpoll_zone_t *z,
+    uint64_t upto);
 
 /* a step of its own: sets a cursor */
 void ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, uint64_t id, uint32_t ref);
 
 /*
- * Within the caller's step: the caller drops msg, and no later load may bring
- * it back.  If the writer took msg, this records its UUID in the ring of
- * deletions.  If the ring is full, this asks for a compaction instead.
+ * Whether everything that may be dropped makes room for so many bytes of the
+ * log up to limit, and for so many categories that have nothing unsaved yet.
  */
-void ngx_http_longpoll_zone_cursor_record_deletion(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg);
+#define ngx_http_longpoll_zone_cursor_fits(z, bytes, limit, ncats)            \
+    ((z)->sh->disk.unsaved_bytes + (bytes) <= (limit)                         \
+     && (z)->sh->disk.unsaved_cats + (ncats)                                  \
+        <= ngx_http_longpoll_cat_max_full(&(z)->cats))
 
-/*
- * Within the caller's step: if a published message is dropped before its
- * workers were marked, this counts it as published.
- */
-void ngx_http_longpoll_zone_cursor_count_unexposed(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg);
-
-/* the worker that writes the file, as a set */
+/* the worker that writes the log, as a set */
 uint64_t ngx_http_longpoll_zone_cursor_writer(ngx_http_longpoll_zone_t *z);
 
 

@@ -21,6 +21,7 @@
 
 static void ngx_http_longpoll_zone_validate_journal(
     ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_validate_disk(ngx_http_longpoll_zone_t *z);
 
 
 /*
@@ -86,6 +87,52 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
                              "the slot that is deleted from");
     ngx_http_longpoll_assert((list->oldest == 0) == (list->newest == 0),
                              "the ends of the list by age");
+
+    if (z->nnotes) {
+        ngx_http_longpoll_zone_validate_disk(z);
+    }
+}
+
+
+/* what store.h says of the disk's words, also after a kill */
+
+static void
+ngx_http_longpoll_zone_validate_disk(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_disk_sh_t    *disk;
+    ngx_http_longpoll_clock_sh_t   *clock;
+    ngx_http_longpoll_cursor_sh_t  *saved, *next, *base, *exposed;
+
+    disk = &z->sh->disk;
+    clock = &z->sh->clock;
+
+    saved = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    next = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
+    base = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE];
+    exposed = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+
+    ngx_http_longpoll_assert(saved->id <= next->id
+                             && next->id <= clock->committed
+                             && next->id <= disk->taken_upto,
+                             "saved, given to the writer, committed");
+    ngx_http_longpoll_assert(!base->on
+                             || (base->id <= disk->base_upto
+                                 && disk->base_upto <= disk->taken_upto
+                                 && disk->base_number < disk->segment),
+                             "a base");
+    ngx_http_longpoll_assert(!disk->durable
+                             || (exposed->on && exposed->id <= clock->visible),
+                             "exposed, visible");
+    ngx_http_longpoll_assert(disk->durable
+                             || (disk->unsaved_bytes == 0
+                                 && disk->unsaved_cats == 0),
+                             "nothing waits for the disk");
+    ngx_http_longpoll_assert(disk->notes_first <= disk->notes_last
+                             && disk->notes_last - disk->notes_first
+                                <= z->nnotes,
+                             "the ring of notes");
+    ngx_http_longpoll_assert(disk->says <= NGX_HTTP_LONGPOLL_SAYS_YES,
+                             "what the log says");
 }
 
 

@@ -4,9 +4,11 @@
  *
  *     work.delete_slot    the category's slot + 1; 0: no delete is under way
  *     work.delete_id      messages up to this id are dropped
+ *     work.delete_lost    they are lost: the category was inactive
  *
- * Every process that takes the lock while a delete is under way works on it for
- * a hold's steps (zone_lock), so the delete ends even if its own process is
+ * The step that begins a delete also notes it for the log on disk.  Every
+ * process that takes the lock while a delete is under way works on it for a
+ * hold's steps (zone_lock), so the delete ends even if its own process is
  * killed.  Messages that are published meanwhile stay.
  */
 
@@ -49,8 +51,8 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
             if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
                 ngx_http_longpoll_put(z->cats.slots[slot].used, now);
-                ngx_http_longpoll_put(sh->work.delete_id, sh->clock.visible);
-                ngx_http_longpoll_put(sh->work.delete_slot, slot + 1);
+                ngx_http_longpoll_zone_list_begin_delete(z, slot,
+                                                         sh->clock.visible, 0);
 
                 steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
                 ngx_http_longpoll_zone_list_delete(z, &steps);

@@ -1,22 +1,21 @@
 
 /*
- * ngx_http_longpoll_zone_disk.c: what the writer of a zone's file takes from
- * the zone, and what it reports.
- *
- * The writer takes messages in the order of the list of all messages.
- * zone_cursor.h says what its cursors are.
+ * ngx_http_longpoll_zone_disk.c: what the writer of a zone's log takes from the
+ * zone, and what it reports.
  *
  * With durable, a message is committed when its publish is whole, and visible
- * when it is saved; then expose marks the workers that wait for it.  Without
- * durable a message is visible at once, and EXPOSED is off.  Messages that
- * could not be written are dropped (refuse); a ring of ranges of ids, failures,
- * tells so to the publishers that wait for the disk.
+ * when it is saved; then the workers that wait for it are marked.  Without
+ * durable a message is visible at once, and EXPOSED is off.
  *
- * A message that is dropped by no limit (deleted, taken), and that the file may
- * have, leaves a deletion record; the writer notes it beside the file.  The
- * writer also notes what the category has lost.  The deleted message may have
- * pushed others out of the buffer.  Without the note they would be loaded once
- * more.  When the ring of deletions is full, the file is compacted instead.
+ *     all:   ... EXPOSED | msg <-> msg <-> msg | SAVED  msg <-> msg
+ *                          visible, marked              refused, dropped
+ *
+ * Messages of another epoch that wait for the disk came by a merge: the log has
+ * them.  So they are never refused.  They become visible in place of that.
+ *
+ * The writer may be killed at any time, and another one goes on from any of its
+ * stores.  So they stand in an order in which each makes sense alone, or in one
+ * step.
  */
 
 
@@ -26,7 +25,6 @@
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_room.h"
-#include "ngx_http_longpoll_zone_unsaved.h"
 #include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_golongpoll.h"
 
@@ -34,98 +32,137 @@
 #define NGX_HTTP_LONGPOLL_ZONE_LINES  32768     /* bytes, in a lock hold */
 
 
+static void ngx_http_longpoll_zone_disk_print(ngx_http_longpoll_lines_t *lines,
+    ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c);
 static ngx_int_t ngx_http_longpoll_zone_disk_take_hold(
     ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
-    ngx_http_longpoll_save_t *save);
-static void ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t all, uint64_t *wake);
+    ngx_http_longpoll_lines_t *lines);
+static void ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines);
 static ngx_uint_t ngx_http_longpoll_zone_disk_expose_hold(
     ngx_http_longpoll_zone_t *z, ngx_uint_t all, uint64_t *wake);
+static ngx_uint_t ngx_http_longpoll_zone_disk_is_refused(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_msg_sh_t *msg);
 static void ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake);
-static void ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z);
-static void ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
 
 
 /*
- * appending to the file
+ * lines
  */
 
 
-void
-ngx_http_longpoll_zone_disk_begin(ngx_http_longpoll_zone_t *z, uint64_t *wake)
-{
-    ngx_http_longpoll_zone_disk_compact(z, 0);
-    ngx_http_longpoll_zone_disk_retry(z, wake);
-}
-
+/*
+ * Ids below missing_below are those of two nginxes.  The next epoch knows only
+ * valid_from.
+ */
 
 void
-ngx_http_longpoll_zone_disk_retry(ngx_http_longpoll_zone_t *z, uint64_t *wake)
+ngx_http_longpoll_zone_disk_head(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_lines_t *lines, ngx_http_longpoll_control_e kind,
+    uint64_t number, ngx_uint_t durable)
 {
-    ngx_http_longpoll_cursor_sh_t  *saved;
+    uint64_t                      says;
+    ngx_http_longpoll_control_t   control;
+    ngx_http_longpoll_zone_sh_t  *sh;
 
-    ngx_http_longpoll_zone_disk_expose(z, 0, wake);
-    ngx_http_longpoll_zone_disk_refuse(z);
+    sh = z->sh;
+
+    control.kind = kind;
+    control.number = number;
+    control.epoch = sh->epoch;
+    control.key[0] = sh->key[0];
+    control.key[1] = sh->key[1];
+    control.durable = durable;
 
     ngx_http_longpoll_zone_lock(z);
 
-    saved = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    control.id = sh->clock.last_id;
+    control.valid_from = ngx_max(sh->previous.valid_from,
+                         ngx_http_longpoll_id_ms(sh->previous.missing_below));
+
+    says = durable ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO;
+
+    if (sh->disk.says != says) {
+        ngx_http_longpoll_put(sh->disk.says, NGX_HTTP_LONGPOLL_SAYS_MAYBE);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    lines->len = ngx_http_longpoll_control_print(lines->data + lines->len,
+                                                 &control)
+                 - lines->data;
+}
+
+
+/* another control line, of up to three words */
+
+static void
+ngx_http_longpoll_zone_disk_print(ngx_http_longpoll_lines_t *lines,
+    ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c)
+{
+    ngx_http_longpoll_control_t  control;
+
+    control.kind = kind;
+    control.id = a;
+    control.uuid.high = a;
+    control.uuid.low = b;
+    control.name = a;
+    control.upto = b;
+    control.lost = c;
+
+    lines->len = ngx_http_longpoll_control_print(lines->data + lines->len,
+                                                 &control)
+                 - lines->data;
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_disk_notes(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_lines_t *lines)
+{
+    uint64_t                        n;
+    ngx_http_longpoll_disk_sh_t    *disk;
+    ngx_http_longpoll_note_sh_t    *note;
+    ngx_http_longpoll_cursor_sh_t  *saved;
+
+    disk = &z->sh->disk;
+    saved = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+
+    ngx_http_longpoll_zone_lock(z);
+
+    for (n = disk->notes_first;
+         n < disk->notes_last
+         && lines->len < lines->enough / 4
+         && lines->size - lines->len >= NGX_HTTP_LONGPOLL_CONTROL_MAX;
+         n++)
+    {
+        note = &z->notes[n % z->nnotes];
+
+        ngx_http_longpoll_zone_disk_print(lines, note->kind, note->word[0],
+                                          note->word[1], note->word[2]);
+    }
+
+    /* an earlier round may have failed */
 
     ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_NEXT,
                                       saved->id, saved->ref);
 
     ngx_http_longpoll_zone_unlock(z);
-}
 
-
-void
-ngx_http_longpoll_zone_disk_deletions(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_save_t *save)
-{
-    uint64_t                          n;
-    ngx_http_longpoll_note_t         *note;
-    ngx_http_longpoll_disk_sh_t      *disk;
-    ngx_http_longpoll_deletion_sh_t  *deletion;
-
-    disk = &z->sh->disk;
-
-    ngx_http_longpoll_zone_lock(z);
-
-    for (n = disk->deletions_first;
-         n < disk->deletions_last && save->nnotes < save->max_notes;
-         n++)
-    {
-        deletion = &z->deletions[n % z->ndeletions];
-        note = &save->notes[save->nnotes++];
-
-        note->kind = NGX_HTTP_LONGPOLL_NOTE_DELETION;
-        note->word[0] = deletion->uuid.high;
-        note->word[1] = deletion->uuid.low;
-        note->word[2] = deletion->dropped;
-        note->word[3] = deletion->name;
-    }
-
-    ngx_http_longpoll_zone_unlock(z);
-
-    save->deletions = n;
+    return n;
 }
 
 
 ngx_int_t
 ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
-    ngx_http_longpoll_save_t *save)
+    ngx_http_longpoll_lines_t *lines)
 {
     ngx_int_t  rc;
 
-    if (save->len == 0) {
-        save->more = 0;
-    }
-
     do {
         ngx_http_longpoll_zone_lock(z);
-        rc = ngx_http_longpoll_zone_disk_take_hold(z, cursor, save);
+        rc = ngx_http_longpoll_zone_disk_take_hold(z, cursor, lines);
         ngx_http_longpoll_zone_unlock(z);
 
     } while (rc == NGX_BUSY);
@@ -141,7 +178,7 @@ ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
 
 static ngx_int_t
 ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t cursor, ngx_http_longpoll_save_t *save)
+    ngx_uint_t cursor, ngx_http_longpoll_lines_t *lines)
 {
     size_t                         len, end;
     uint32_t                       ref;
@@ -150,22 +187,17 @@ ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
     ngx_str_t                      name;
     ngx_uint_t                     steps;
     ngx_http_longpoll_msg_t        m;
-    ngx_http_longpoll_note_t      *note;
     ngx_http_longpoll_msg_sh_t    *msg;
-    ngx_http_longpoll_zone_sh_t   *sh;
+    ngx_http_longpoll_disk_sh_t   *disk;
 
-    sh = z->sh;
+    disk = &z->sh->disk;
 
-    upto = sh->clock.committed;
-
-    if (cursor == NGX_HTTP_LONGPOLL_CURSOR_COMPACT) {
-        upto = sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id;
-    }
-
-    ref = sh->disk.cursors[cursor].ref;
-    id = sh->disk.cursors[cursor].id;
+    upto = cursor == NGX_HTTP_LONGPOLL_CURSOR_BASE ? disk->base_upto
+                                                   : z->sh->clock.committed;
+    ref = disk->cursors[cursor].ref;
+    id = disk->cursors[cursor].id;
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-    end = save->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
+    end = lines->len + NGX_HTTP_LONGPOLL_ZONE_LINES;
     rc = NGX_OK;
 
     for ( /* void */ ; ref; ref = msg->newer) {
@@ -175,64 +207,42 @@ ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
             break;
         }
 
-        if (!save->more && save->len >= save->enough) {
+        if (!lines->more && lines->len >= lines->enough) {
             rc = NGX_AGAIN;
             break;
         }
 
-        if (steps == 0 || save->len >= end) {
+        if (steps-- == 0 || lines->len >= end) {
             rc = NGX_BUSY;
             break;
         }
 
-        steps--;
-
-        /* the first message of a publish has its key */
-
-        if ((msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED)
-            && save->nnotes == save->max_notes)
-        {
-            rc = NGX_AGAIN;
-            break;
-        }
-
         ngx_http_longpoll_zone_disk_msg(z, msg, &name, &m);
-        len = ngx_http_longpoll_golongpoll_line_len(&name, &m);
 
-        if (len > save->size - save->len) {
-            rc = NGX_AGAIN;
+        key = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED
+              ? ngx_http_longpoll_zone_key(msg) : NULL;
+        len = ngx_http_longpoll_golongpoll_line_len(&name, &m, key);
 
-            if (save->len == 0 || save->more) {
-                save->wanted = save->len + len;
-                rc = NGX_DECLINED;
-            }
-
+        if (len > lines->size - lines->len) {
+            lines->wanted = lines->len + len;
+            rc = NGX_DECLINED;
             break;
         }
 
-        (void) ngx_http_longpoll_golongpoll_line(save->lines + save->len,
-                                                 &name, &m);
-        save->len += len;
-
-        if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_KEYED) {
-            key = ngx_http_longpoll_zone_key(msg);
-            note = &save->notes[save->nnotes++];
-
-            note->kind = NGX_HTTP_LONGPOLL_NOTE_KEY;
-            note->word[0] = m.uuid.high;
-            note->word[1] = m.uuid.low;
-            note->word[2] = key[0];
-            note->word[3] = key[1];
-        }
-
+        (void) ngx_http_longpoll_golongpoll_line(lines->data + lines->len,
+                                                 &name, &m, key);
+        lines->len += len;
+        lines->more = (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE) != 0;
         id = msg->id;
-        save->more = msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE;
     }
 
     if (rc == NGX_OK) {
         id = ngx_max(id, upto);
     }
 
+    /* what is deleted from here on leaves a note */
+
+    ngx_http_longpoll_put(disk->taken_upto, ngx_max(disk->taken_upto, id));
     ngx_http_longpoll_zone_cursor_set(z, cursor, id, ref);
 
     return rc;
@@ -255,179 +265,152 @@ ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
 }
 
 
+ngx_int_t
+ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    steps, end;
+    ngx_http_longpoll_cats_sh_t  *cats;
+
+    cats = &z->sh->cats;
+    end = cats->nslots + cats->nbuckets;
+
+    do {
+        rc = NGX_OK;
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+
+        for ( /* void */ ; losses->n <= end; losses->n++) {
+
+            if (losses->n == cats->fresh) {
+                losses->n = cats->nslots;
+            }
+
+            if (steps-- == 0) {
+                rc = NGX_BUSY;
+                break;
+            }
+
+            if (lines->size - lines->len < NGX_HTTP_LONGPOLL_CONTROL_MAX) {
+                rc = NGX_AGAIN;
+                break;
+            }
+
+            if (losses->n < end) {
+                ngx_http_longpoll_zone_disk_loss(z, losses, lines);
+                continue;
+            }
+
+            losses->rest = ngx_max(losses->rest, cats->unknown_upto);
+
+            if (losses->rest) {
+                ngx_http_longpoll_zone_disk_print(lines,
+                                                NGX_HTTP_LONGPOLL_CONTROL_REST,
+                                                losses->rest, 0, 0);
+            }
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+
+    return rc;
+}
+
+
+/* the loss of a slot, or behind all slots that of a tombstone */
+
+static void
+ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines)
+{
+    uint64_t                           id, name, first;
+    ngx_http_longpoll_cat_sh_t        *cat;
+    ngx_http_longpoll_tombstone_sh_t  *tombstone;
+
+    first = 0;
+
+    if (losses->n < z->sh->cats.nslots) {
+        cat = &z->cats.slots[losses->n];
+
+        name = cat->hash[1];
+        id = cat->hash[0] ? ngx_max(cat->dropped, cat->shared) : 0;
+
+        if (id && cat->count) {
+            first = ngx_http_longpoll_zone_msg(z, cat->first)->id;
+        }
+
+    } else {
+        tombstone = &z->cats.tombstones[losses->n - z->sh->cats.nslots];
+
+        name = tombstone->check;
+        id = tombstone->id;
+    }
+
+    if (id == 0) {
+        return;
+    }
+
+    if (first == 0
+        && (name == 0 || losses->empty++ >= NGX_HTTP_LONGPOLL_LOSSES))
+    {
+        losses->rest = ngx_max(losses->rest, id);
+        return;
+    }
+
+    /*
+     * A zone of another size may lack a message, as it is too large for it, and
+     * have earlier ones, which a DROP line must not name.
+     */
+
+    if (first && id >= first) {
+        losses->rest = ngx_max(losses->rest, id);
+        id = first - 1;
+    }
+
+    ngx_http_longpoll_zone_disk_print(lines, NGX_HTTP_LONGPOLL_CONTROL_DROP,
+                                      name, 0, id);
+}
+
+
+/*
+ * reports
+ */
+
+
+/*
+ * Each of these words may be set alone: the file has the round.  Messages that
+ * are saved and behind SAVED are written once more.
+ */
+
 void
 ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
-    uint64_t *wake)
+    ngx_http_longpoll_round_t *round, uint64_t *wake)
 {
-    ngx_http_longpoll_zone_sh_t     *sh;
-    ngx_http_longpoll_cursor_sh_t   *next, *saved;
-    ngx_http_longpoll_journal_sh_t  *j;
+    ngx_http_longpoll_disk_sh_t    *disk;
+    ngx_http_longpoll_cursor_sh_t  *next;
 
-    sh = z->sh;
-    j = &sh->journal;
-    next = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
-    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
+    disk = &z->sh->disk;
+    next = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
 
     ngx_http_longpoll_zone_lock(z);
 
-    /* in this order: a deletion that is noted twice does no harm */
+    ngx_http_longpoll_put(disk->file_size, round->file_size);
+    ngx_http_longpoll_put(disk->notes_first,
+                          ngx_max(disk->notes_first, round->notes));
 
-    ngx_http_longpoll_put(sh->disk.state_size, notes);
-    ngx_http_longpoll_put(sh->disk.deletions_first, save->deletions);
+    if (round->says != -1) {
+        ngx_http_longpoll_put(disk->says, (uint64_t) round->says);
+        ngx_http_longpoll_put(disk->begun, 1);
+    }
 
-    ngx_http_longpoll_set(j, sh->disk.file_size, size);
-    ngx_http_longpoll_set(j, saved->id, next->id);
-    ngx_http_longpoll_set(j, saved->ref, next->ref);
-    ngx_http_longpoll_done(j);
+    ngx_http_longpoll_zone_cursor_saved(z, next->id, next->ref);
 
     ngx_http_longpoll_zone_unlock(z);
 
     ngx_http_longpoll_zone_disk_expose(z, 0, wake);
-
-    /* a publisher that is not in the set yet asks once it is */
-
-    ngx_memory_barrier();
-    *wake |= sh->disk.publishers;
-}
-
-
-ngx_uint_t
-ngx_http_longpoll_zone_disk_unwritten(ngx_http_longpoll_zone_t *z)
-{
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-
-    return sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].ref != 0
-           || sh->disk.deletions_first != sh->disk.deletions_last;
-}
-
-
-/*
- * visible and refused
- */
-
-
-/*
- * Makes saved messages visible, or with all set those that are not saved, too.
- * Marks the workers that wait for them.
- */
-
-static void
-ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, ngx_uint_t all,
-    uint64_t *wake)
-{
-    ngx_uint_t  more;
-
-    do {
-        ngx_http_longpoll_zone_lock(z);
-
-        /* what was not visible when the zone was frozen is refused */
-
-        more = z->sh->disk.durable && !z->sh->moved
-               && ngx_http_longpoll_zone_disk_expose_hold(z, all, wake);
-
-        ngx_http_longpoll_zone_unlock(z);
-
-    } while (more);
-}
-
-
-/*
- * A publish becomes visible as a whole, in the hold in which its workers are
- * marked.  So a message is visible and not exposed only if a writer was killed
- * in between, or in this hold.  Returns 1 if there is more.
- */
-
-static ngx_uint_t
-ngx_http_longpoll_zone_disk_expose_hold(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t all, uint64_t *wake)
-{
-    uint64_t                        upto;
-    ngx_uint_t                      more, steps;
-    ngx_http_longpoll_msg_sh_t     *msg, *last;
-    ngx_http_longpoll_zone_sh_t    *sh;
-    ngx_http_longpoll_cursor_sh_t  *cursors;
-
-    sh = z->sh;
-    cursors = sh->disk.cursors;
-    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-    more = 0;
-
-    upto = ngx_max(cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id,
-                   sh->clock.visible);
-    upto = all ? sh->clock.committed : upto;
-
-    ngx_http_longpoll_put(sh->work.busy, 1);
-
-    while (cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref) {
-        msg = ngx_http_longpoll_zone_msg(z,
-                             cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED].ref);
-
-        if (msg->id > upto) {
-            break;
-        }
-
-        if (ngx_http_longpoll_zone_is_unsaved(z, msg)) {
-
-            if (steps == 0) {
-                more = 1;
-                break;
-            }
-
-            last = msg;
-
-            while (last->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE) {
-                last = ngx_http_longpoll_zone_msg(z, last->newer);
-            }
-
-            ngx_http_longpoll_put(sh->clock.visible, last->id);
-        }
-
-        ngx_http_longpoll_zone_disk_expose_msg(z, msg, &steps, wake);
-    }
-
-    if (!more && sh->clock.visible < upto) {
-        ngx_http_longpoll_put(sh->clock.visible, upto);
-    }
-
-    ngx_http_longpoll_put(sh->work.busy, 0);
-
-    return more;
-}
-
-
-static void
-ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake)
-{
-    ngx_uint_t                   few;
-    ngx_http_longpoll_cat_sh_t  *cat;
-
-    cat = &z->cats.slots[msg->slot];
-
-    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
-        ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
-                         ngx_http_longpoll_zone_watch_interested(z, cat,
-                                                                 msg->id));
-    }
-
-    *wake |= ngx_http_longpoll_zone_watch_mark(z, msg->slot, msg->id);
-    ngx_http_longpoll_zone_count(z, published, 1);
-
-    /* one step; if trim drops the next message, the cursor is relinked */
-
-    ngx_http_longpoll_zone_unsaved_remove(z, msg);
-    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
-                                      msg->id, msg->newer);
-
-    /* the rest of a publish is trimmed, too, when there is no step left */
-
-    few = NGX_HTTP_LONGPOLL_ZONE_FEW;
-    (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, &few);
-
-    *steps -= ngx_min(*steps, 1 + NGX_HTTP_LONGPOLL_ZONE_FEW - few);
 }
 
 
@@ -436,7 +419,6 @@ ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 {
     uint64_t                         good;
     ngx_http_longpoll_zone_sh_t     *sh;
-    ngx_http_longpoll_cursor_sh_t   *saved;
     ngx_http_longpoll_failure_sh_t  *failure;
     ngx_http_longpoll_journal_sh_t  *j;
 
@@ -450,8 +432,8 @@ ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z, uint64_t *wake)
      * exposed them.
      */
 
-    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
-    good = ngx_max(sh->clock.visible, saved->id);
+    good = ngx_max(sh->clock.visible,
+                   sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
 
     if (sh->disk.durable && sh->clock.committed > good
         && sh->disk.refused == 0)
@@ -473,48 +455,184 @@ ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     ngx_http_longpoll_zone_unlock(z);
 
-    ngx_http_longpoll_zone_disk_retry(z, wake);
+    ngx_http_longpoll_zone_disk_expose(z, 0, wake);
 }
 
 
-/* drops the messages that were refused */
-
-static void
-ngx_http_longpoll_zone_disk_refuse(ngx_http_longpoll_zone_t *z)
+void
+ngx_http_longpoll_zone_disk_next_segment(ngx_http_longpoll_zone_t *z)
 {
-    ngx_uint_t                      steps;
-    ngx_http_longpoll_msg_sh_t     *msg;
-    ngx_http_longpoll_zone_sh_t    *sh;
-    ngx_http_longpoll_cursor_sh_t  *exposed;
+    ngx_http_longpoll_disk_sh_t     *disk;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    disk = &z->sh->disk;
+    j = &z->sh->journal;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    /* a segment of which nothing counts is none */
+
+    if (disk->file_size) {
+        ngx_http_longpoll_set(j, disk->after, disk->segment);
+        ngx_http_longpoll_set(j, disk->file_size, 0);
+    }
+
+    ngx_http_longpoll_set(j, disk->segment, disk->segment + 1);
+    ngx_http_longpoll_done(j);
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_disk_end(ngx_http_longpoll_zone_t *z)
+{
+    ngx_int_t                     rc;
+    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_http_longpoll_disk_sh_t  *disk;
 
     sh = z->sh;
-    exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    disk = &sh->disk;
+    rc = NGX_AGAIN;
 
-    do {
-        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+    ngx_http_longpoll_zone_disk_durable(z);
 
-        ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_zone_lock(z);
 
-        while (sh->disk.refused && steps--) {
-            msg = NULL;
+    if (disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].ref == 0
+        && !disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE].on
+        && disk->notes_first == disk->notes_last
+        && !disk->lost)
+    {
+        ngx_http_longpoll_put(disk->begun, 0);
+        ngx_http_longpoll_put(disk->read_upto, sh->clock.last_id);
 
-            if (exposed->ref) {
-                msg = ngx_http_longpoll_zone_msg(z, exposed->ref);
-            }
+        /* later messages are behind SAVED: see ..._zone_clock_took() */
 
-            if (msg == NULL || msg->id > sh->disk.refused) {
-                ngx_http_longpoll_put(sh->disk.refused, 0);
-                break;
-            }
+        ngx_http_longpoll_zone_cursor_saved(z, sh->clock.committed, 0);
 
-            ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
-            ngx_http_longpoll_zone_list_free_if_unused(z, msg->slot);
-        }
+        rc = NGX_OK;
+    }
 
-        ngx_http_longpoll_zone_unlock(z);
+    ngx_http_longpoll_zone_unlock(z);
 
-    } while (sh->disk.refused);
+    return rc;
+}
+
+
+/*
+ * a base
+ */
+
+
+/*
+ * A base of a log that is lost has all that is committed.  The last segment may
+ * have lines that never counted, also if it has none that counts.
+ */
+
+void
+ngx_http_longpoll_zone_disk_base_begin(ngx_http_longpoll_zone_t *z)
+{
+    uint64_t                      upto;
+    ngx_http_longpoll_disk_sh_t  *disk;
+
+    disk = &z->sh->disk;
+
+    if (disk->file_size || disk->lost) {
+        ngx_http_longpoll_zone_disk_next_segment(z);
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    upto = disk->lost ? z->sh->clock.committed
+                      : disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id;
+
+    ngx_http_longpoll_put(disk->base_number, disk->segment - 1);
+    ngx_http_longpoll_put(disk->base_stale, disk->stale);
+    ngx_http_longpoll_zone_cursor_base(z, upto);
+
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+void
+ngx_http_longpoll_zone_disk_base_stop(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_put(
+                  z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE].on, 0);
+    ngx_http_longpoll_zone_unlock(z);
+}
+
+
+/* each of these words may be set alone, but lost comes last */
+
+void
+ngx_http_longpoll_zone_disk_based(ngx_http_longpoll_zone_t *z, uint64_t node,
+    ngx_uint_t says, uint64_t *wake)
+{
+    ngx_http_longpoll_disk_sh_t    *disk;
+    ngx_http_longpoll_cursor_sh_t  *base;
+
+    disk = &z->sh->disk;
+    base = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE];
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_put(disk->node, node);
+    ngx_http_longpoll_put(disk->after, ngx_max(disk->after, disk->base_number));
+
+    if (disk->stale == disk->base_stale) {
+        ngx_http_longpoll_put(disk->stale, 0);
+    }
+
+    if (base->id > disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id) {
+        ngx_http_longpoll_zone_cursor_saved(z, base->id, base->ref);
+    }
+
+    ngx_http_longpoll_put(base->on, 0);
+
+    if (disk->lost) {
+        ngx_http_longpoll_put(disk->says, says);
+        ngx_http_longpoll_put(disk->begun, 1);
+        ngx_http_longpoll_put(disk->lost, 0);
+    }
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    ngx_http_longpoll_zone_disk_expose(z, 0, wake);
+}
+
+
+/*
+ * durable
+ */
+
+
+/* what is published from now on waits; EXPOSED is off before it is set */
+
+void
+ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_disk_sh_t    *disk;
+    ngx_http_longpoll_cursor_sh_t  *exposed;
+
+    disk = &z->sh->disk;
+    exposed = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+
+    if (disk->durable) {
+        return;
+    }
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_put(exposed->on, 0);
+    ngx_http_longpoll_put(exposed->id, z->sh->clock.committed);
+    ngx_http_longpoll_put(exposed->ref, 0);
+    ngx_http_longpoll_put(exposed->on, 1);
+    ngx_http_longpoll_put(disk->durable, 1);
+
+    ngx_http_longpoll_zone_unlock(z);
 }
 
 
@@ -558,243 +676,154 @@ ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
 }
 
 
-ngx_int_t
-ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z, ngx_uint_t on,
-    ngx_uint_t must, uint64_t *wake)
+void
+ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, ngx_uint_t all,
+    uint64_t *wake)
 {
-    ngx_int_t                       rc;
+    ngx_uint_t  more;
+
+    do {
+        ngx_http_longpoll_zone_lock(z);
+
+        /* what was not visible when the zone was frozen is refused */
+
+        more = z->sh->disk.durable && !z->sh->moved
+               && ngx_http_longpoll_zone_disk_expose_hold(z, all, wake);
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (more);
+
+    /* a publisher that is not in the set yet asks once it is */
+
+    ngx_memory_barrier();
+    *wake |= z->sh->disk.publishers;
+}
+
+
+/*
+ * A publish becomes visible as a whole, in the hold in which its workers are
+ * marked.  So a message is visible and not exposed only if a writer was killed
+ * in between, or in this hold.  Returns 1 if there is more.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_disk_expose_hold(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t all, uint64_t *wake)
+{
+    uint64_t                        upto;
+    ngx_uint_t                      steps;
+    ngx_http_longpoll_msg_sh_t     *msg, *last;
     ngx_http_longpoll_zone_sh_t    *sh;
     ngx_http_longpoll_cursor_sh_t  *exposed;
 
     sh = z->sh;
     exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
-    rc = NGX_OK;
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
-    if (must) {
+    upto = ngx_max(sh->clock.visible,
+                   sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id);
+    upto = all ? sh->clock.committed : upto;
 
-        /* refused messages are dropped; the others become visible */
+    ngx_http_longpoll_put(sh->work.busy, 1);
 
-        ngx_http_longpoll_zone_disk_expose(z, 0, wake);
-        ngx_http_longpoll_zone_disk_refuse(z);
-        ngx_http_longpoll_zone_disk_expose(z, 1, wake);
-    }
+    while (exposed->ref) {
+        msg = ngx_http_longpoll_zone_msg(z, exposed->ref);
 
-    ngx_http_longpoll_zone_lock(z);
-
-    if (on && !sh->disk.durable) {
-        ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
-                                          sh->clock.committed, 0);
-        ngx_http_longpoll_put(exposed->on, 1);
-        ngx_http_longpoll_put(sh->disk.durable, 1);
-
-    } else if (!on && sh->disk.durable) {
-
-        if (sh->clock.visible == sh->clock.committed && exposed->ref == 0) {
-            ngx_http_longpoll_put(sh->disk.durable, 0);
-            ngx_http_longpoll_put(exposed->on, 0);
-
-        } else {
-            rc = NGX_AGAIN;
+        if (msg->id > ngx_max(upto, sh->disk.refused)) {
+            break;
         }
+
+        if (ngx_http_longpoll_zone_is_unsaved(z, msg)) {
+
+            if (steps == 0) {
+                ngx_http_longpoll_put(sh->work.busy, 0);
+                return 1;
+            }
+
+            if (ngx_http_longpoll_zone_disk_is_refused(z, msg)) {
+                steps--;
+                ngx_http_longpoll_zone_list_drop(z, msg,
+                                                 NGX_HTTP_LONGPOLL_ZONE_TAKEN);
+                ngx_http_longpoll_zone_list_free_if_unused(z, msg->slot);
+                continue;
+            }
+
+            last = msg;
+
+            while (last->rec.bits & NGX_HTTP_LONGPOLL_MSG_MORE) {
+                last = ngx_http_longpoll_zone_msg(z, last->newer);
+            }
+
+            ngx_http_longpoll_put(sh->clock.visible, last->id);
+        }
+
+        ngx_http_longpoll_zone_disk_expose_msg(z, msg, &steps, wake);
     }
 
-    ngx_http_longpoll_zone_unlock(z);
+    ngx_http_longpoll_put(sh->disk.refused, 0);
 
-    return rc;
+    if (sh->clock.visible < upto) {
+        ngx_http_longpoll_put(sh->clock.visible, upto);
+    }
+
+    if (all) {
+        ngx_http_longpoll_put(sh->disk.durable, 0);
+        ngx_http_longpoll_put(exposed->on, 0);
+    }
+
+    ngx_http_longpoll_put(sh->work.busy, 0);
+
+    return 0;
 }
 
 
 /*
- * compaction
+ * A failure refuses what was not saved then.  The writer may have been stopped
+ * while another worker gave up its round, and save that round all the same.
  */
 
-
-void
-ngx_http_longpoll_zone_disk_compact(ngx_http_longpoll_zone_t *z, ngx_uint_t on)
+static ngx_uint_t
+ngx_http_longpoll_zone_disk_is_refused(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
 {
-    ngx_http_longpoll_disk_sh_t    *disk;
-    ngx_http_longpoll_cursor_sh_t  *compact;
+    ngx_http_longpoll_disk_sh_t  *disk;
 
     disk = &z->sh->disk;
-    compact = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
 
-    ngx_http_longpoll_zone_lock(z);
-
-    ngx_http_longpoll_put(compact->on, 0);
-
-    if (on) {
-        ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_COMPACT,
-                                          0, z->sh->list.oldest);
-        ngx_http_longpoll_put(compact->on, 1);
-
-        if (disk->file_dead) {
-            ngx_http_longpoll_put(disk->file_dead,
-                                  NGX_HTTP_LONGPOLL_FILE_MENDED);
-        }
-    }
-
-    ngx_http_longpoll_zone_unlock(z);
+    return msg->id <= disk->refused
+           && msg->id > disk->failures[(disk->failed - 1)
+                                       % NGX_HTTP_LONGPOLL_FAILURES].after
+           && ngx_http_longpoll_msg_epoch(msg) == 0;
 }
 
-
-ngx_int_t
-ngx_http_longpoll_zone_disk_compacted(ngx_http_longpoll_zone_t *z,
-    uint64_t size, uint64_t notes)
-{
-    ngx_int_t                       rc;
-    ngx_http_longpoll_zone_sh_t    *sh;
-    ngx_http_longpoll_cursor_sh_t  *compact, *saved;
-
-    sh = z->sh;
-    compact = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
-    saved = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
-    rc = NGX_AGAIN;
-
-    ngx_http_longpoll_zone_lock(z);
-
-    if (compact->on && compact->ref == saved->ref) {
-
-        /*
-         * The new file has its name already.  A writer that is killed between
-         * these stores leaves a file_size that is right, or larger than the
-         * file: then the file is compacted once more.
-         */
-
-        ngx_http_longpoll_put(sh->disk.state_size, notes);
-        ngx_http_longpoll_put(sh->disk.file_size, size);
-        ngx_http_longpoll_put(compact->on, 0);
-
-        /* DEAD: the ring of deletions filled up again meanwhile */
-
-        if (sh->disk.file_dead == NGX_HTTP_LONGPOLL_FILE_MENDED) {
-            ngx_http_longpoll_put(sh->disk.file_dead, 0);
-        }
-
-        rc = NGX_OK;
-    }
-
-    ngx_http_longpoll_zone_unlock(z);
-
-    return rc;
-}
-
-
-/*
- * losses
- */
-
-
-ngx_int_t
-ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
-{
-    ngx_int_t                     rc;
-    ngx_uint_t                    steps, end;
-    ngx_http_longpoll_note_t     *note;
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-
-    do {
-        rc = NGX_OK;
-        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-
-        ngx_http_longpoll_zone_lock(z);
-
-        end = sh->cats.nslots + sh->cats.nbuckets;
-
-        for ( /* void */ ; losses->n < end; losses->n++) {
-
-            if (losses->n == sh->cats.fresh) {
-                losses->n = sh->cats.nslots;
-            }
-
-            if (steps-- == 0) {
-                rc = NGX_BUSY;
-                break;
-            }
-
-            if (save->nnotes == save->max_notes) {
-                rc = NGX_AGAIN;
-                break;
-            }
-
-            ngx_http_longpoll_zone_disk_loss(z, losses, save);
-        }
-
-        ngx_http_longpoll_zone_unlock(z);
-
-    } while (rc == NGX_BUSY);
-
-    if (rc == NGX_OK && losses->rest) {
-
-        if (save->nnotes == save->max_notes) {
-            return NGX_AGAIN;
-        }
-
-        note = &save->notes[save->nnotes++];
-
-        ngx_memzero(note, sizeof(ngx_http_longpoll_note_t));
-        note->kind = NGX_HTTP_LONGPOLL_NOTE_REST;
-        note->word[0] = losses->rest;
-        losses->rest = 0;
-    }
-
-    return rc;
-}
-
-
-/* notes the loss of a slot, or behind all slots that of a tombstone */
 
 static void
-ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save)
+ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t *steps, uint64_t *wake)
 {
-    uint64_t                           id;
-    ngx_http_longpoll_cat_sh_t        *cat;
-    ngx_http_longpoll_note_t          *note;
-    ngx_http_longpoll_tombstone_sh_t  *tombstone;
+    ngx_uint_t                   few;
+    ngx_http_longpoll_cat_sh_t  *cat;
 
-    cat = NULL;
-    tombstone = NULL;
+    cat = &z->cats.slots[msg->slot];
 
-    if (losses->n < z->sh->cats.nslots) {
-        cat = &z->cats.slots[losses->n];
-        id = cat->hash[0] ? ngx_max(cat->dropped, cat->shared) : 0;
-
-    } else {
-        tombstone = &z->cats.tombstones[losses->n - z->sh->cats.nslots];
-        id = tombstone->id;
+    if (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING) {
+        ngx_http_longpoll_put(*ngx_http_longpoll_zone_pending(msg),
+                         ngx_http_longpoll_zone_watch_interested(z, cat,
+                                                                 msg->id));
     }
 
-    if (id == 0) {
-        return;
-    }
+    *wake |= ngx_http_longpoll_zone_watch_mark(z, msg->slot, msg->id);
+    ngx_http_longpoll_zone_count(z, published, 1);
 
-    if (cat == NULL || cat->count == 0) {
+    /* one step; if trim drops the next message, the cursor is relinked */
 
-        if (losses->empty == NGX_HTTP_LONGPOLL_LOSSES) {
-            losses->rest = ngx_max(losses->rest, id);
-            return;
-        }
+    ngx_http_longpoll_zone_cursor_exposed(z, msg);
 
-        losses->empty++;
-    }
+    /* the rest of a publish is trimmed, too, when there is no step left */
 
-    note = &save->notes[save->nnotes++];
+    few = NGX_HTTP_LONGPOLL_ZONE_FEW;
+    (void) ngx_http_longpoll_zone_room_trim(z, msg->slot, &few);
 
-    if (cat) {
-        note->kind = NGX_HTTP_LONGPOLL_NOTE_LOST;
-        note->word[0] = cat->hash[0];
-        note->word[1] = cat->hash[1];
-        note->word[2] = cat->dropped;
-        note->word[3] = cat->shared;
-        return;
-    }
-
-    note->kind = NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE;
-    note->word[0] = losses->n - z->sh->cats.nslots;
-    note->word[1] = z->sh->cats.nbuckets;
-    note->word[2] = id;
-    note->word[3] = tombstone->check;
+    *steps -= ngx_min(*steps, 1 + NGX_HTTP_LONGPOLL_ZONE_FEW - few);
 }

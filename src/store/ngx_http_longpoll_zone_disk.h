@@ -1,17 +1,22 @@
 
 /*
- * ngx_http_longpoll_zone_disk.h: what the writer of a zone's file takes from
- * the zone, and what it reports.
+ * ngx_http_longpoll_zone_disk.h: what the writer of a zone's log takes from the
+ * zone, and what it reports.
  *
- * One worker at a time is the writer.  It begins, takes messages that are not
- * saved, writes them, reports them as saved, and takes more.
+ *     oldest ... BASE ... SAVED ... NEXT ... newest
+ *                           |        | not taken yet
+ *              in the log   | in the round at hand
  *
- *     oldest ... COMPACT ... SAVED ... NEXT ... newest
- *                              |         | not taken yet
- *                in the file   | being written
+ * The writer is one worker at a time.  A new one gives up the base of the one
+ * before, and exposes what that has saved.  Then it works in rounds: it takes
+ * notes, and messages behind NEXT, appends their lines to the last segment, and
+ * reports the round as saved or failed.  For a base it takes all
+ * messages behind BASE, up to base_upto, and then the losses; when the base has
+ * its name, the writer reports that it is based.  Rounds and pieces of a base
+ * may take turns.
  *
- * Every call but unwritten, decided and msg takes the lock, as often as it
- * needs.  A call adds the workers that the caller must notify to the set *wake.
+ * Every call but decided and msg takes the lock, as often as it needs.  A call
+ * adds the workers that the caller must notify to the set *wake.
  */
 
 
@@ -19,143 +24,140 @@
 #define _NGX_HTTP_LONGPOLL_ZONE_DISK_H_INCLUDED_
 
 
+#include "ngx_http_longpoll_control.h"
 #include "ngx_http_longpoll_store.h"
 
 
-/* notes beside the file: what each kind says in word[] */
-
-#define NGX_HTTP_LONGPOLL_NOTE_DELETION   1 /* UUID of a message that is not to
-                                               be loaded; id up to which its
-                                               category has lost messages in
-                                               this epoch, hash[1] of the
-                                               category */
-#define NGX_HTTP_LONGPOLL_NOTE_KEY        2 /* UUID of a message; hash of its
-                                               publish's idempotency key */
-#define NGX_HTTP_LONGPOLL_NOTE_LOST       3 /* hash of a category; ids up to
-                                               which it has lost messages: in
-                                               this epoch, and perhaps or in an
-                                               earlier one */
-#define NGX_HTTP_LONGPOLL_NOTE_TOMBSTONE  4 /* bucket, number of buckets; id
-                                               and check of its tombstone */
-#define NGX_HTTP_LONGPOLL_NOTE_REST       5 /* id: some category has lost
-                                               messages up to there */
+/* lines of the log, in memory of the writer's */
 
 typedef struct {
-    uint64_t                         kind;
-    uint64_t                         word[4];
-} ngx_http_longpoll_note_t;
-
-
-/* what the writer takes: lines of the file, and notes beside it */
-
-typedef struct {
-    u_char                          *lines;
+    u_char                          *data;
     size_t                           len;
     size_t                           size;
     size_t                           enough;    /* from here on no publish is
                                                    begun */
-    ngx_uint_t                       more;      /* the last publish taken goes
-                                                   on */
     size_t                           wanted;    /* if size is too small */
+    ngx_uint_t                       more;      /* the last publish that was
+                                                   taken goes on */
+} ngx_http_longpoll_lines_t;
 
-    ngx_http_longpoll_note_t        *notes;
-    ngx_uint_t                       nnotes;
-    ngx_uint_t                       max_notes;
 
-    uint64_t                         deletions; /* records taken up to here */
-} ngx_http_longpoll_save_t;
+/* a round, as it is reported */
+
+typedef struct {
+    uint64_t                         file_size; /* of the segment, with it */
+    uint64_t                         notes;     /* of the ring, up to here */
+    ngx_int_t                        says;      /* SAYS_: the segment says so,
+                                                   and that the epoch has begun;
+                                                   -1: as before */
+} ngx_http_longpoll_round_t;
 
 
 /*
- * A walk over what categories have lost.  LOSSES is the most notes for
- * categories without messages.  All further ones share NOTE_REST.
+ * A walk over what categories have lost.  LOSSES is the most lines for
+ * categories without messages.  All further ones share a REST.
  */
 
-#define NGX_HTTP_LONGPOLL_LOSSES  8192
+#define NGX_HTTP_LONGPOLL_LOSSES  4096
 
 typedef struct {
     ngx_uint_t                       n;         /* slot, then tombstone */
-    ngx_uint_t                       empty;     /* notes so far */
-    uint64_t                         rest;      /* id of NOTE_REST */
+    ngx_uint_t                       empty;     /* such lines so far */
+    uint64_t                         rest;      /* id of the REST */
 } ngx_http_longpoll_losses_t;
 
 
 /*
- * A new writer calls begin.  A writer whose write failed calls retry.  Both
- * expose saved messages, drop refused ones, and set NEXT back to SAVED.  begin
- * also gives up a compaction.
+ * Appends a BASE or AFTER line for the zone as it is now.  The caller has
+ * room for CONTROL_MAX bytes.
  */
-void ngx_http_longpoll_zone_disk_begin(ngx_http_longpoll_zone_t *z,
-    uint64_t *wake);
-void ngx_http_longpoll_zone_disk_retry(ngx_http_longpoll_zone_t *z,
-    uint64_t *wake);
-
-/* takes notes of deletions; to be called before messages are taken */
-void ngx_http_longpoll_zone_disk_deletions(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_save_t *save);
+void ngx_http_longpoll_zone_disk_head(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_lines_t *lines, ngx_http_longpoll_control_e kind,
+    uint64_t number, ngx_uint_t durable);
 
 /*
- * Takes messages behind a cursor, NEXT or COMPACT, until save is full.
+ * Begins a round: sets NEXT to SAVED, and appends notes of the ring, while
+ * lines has less than a quarter of enough, and room for one.  Returns up to
+ * where the ring was taken.
+ */
+uint64_t ngx_http_longpoll_zone_disk_notes(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_lines_t *lines);
+
+/*
+ * Appends messages behind a cursor, NEXT or BASE.
  *
  * NGX_OK        that was all there is for now
- * NGX_AGAIN     save is full, or has enough
- * NGX_DECLINED  the next line alone needs save->wanted bytes
+ * NGX_AGAIN     lines has enough
+ * NGX_DECLINED  lines->wanted bytes are needed for the next one
  */
 ngx_int_t ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t cursor, ngx_http_longpoll_save_t *save);
+    ngx_uint_t cursor, ngx_http_longpoll_lines_t *lines);
+
+/* under the lock: the message as the log has it, in place */
+void ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
+    ngx_http_longpoll_msg_t *m);
 
 /*
- * What was taken is on disk; file and notes have these sizes.  With durable the
- * messages become visible.
+ * Appends DROP lines for what categories have lost, and a REST.  The caller
+ * zeroes losses, and calls as long as the result is NGX_AGAIN.
+ *
+ * NGX_OK     that was all
+ * NGX_AGAIN  lines has less room than CONTROL_MAX
  */
+ngx_int_t ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines);
+
+/* the round is on disk.  With durable its messages become visible */
 void ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_save_t *save, uint64_t size, uint64_t notes,
-    uint64_t *wake);
+    ngx_http_longpoll_round_t *round, uint64_t *wake);
 
 /*
- * What was taken could not be written.  With durable the call refuses all
- * messages that wait for the disk, and *wake becomes all workers.  Then it does
- * what retry does.
+ * The round is not on disk, or there cannot be one.  With durable the call
+ * refuses all messages that wait for the disk, and *wake becomes all workers.
  */
 void ngx_http_longpoll_zone_disk_failed(ngx_http_longpoll_zone_t *z,
     uint64_t *wake);
 
-/* whether there is something to write; takes no lock */
-ngx_uint_t ngx_http_longpoll_zone_disk_unwritten(ngx_http_longpoll_zone_t *z);
-
-/* a compaction begins with the oldest message (on), or is given up */
-void ngx_http_longpoll_zone_disk_compact(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t on);
+/* the last segment is not written again: the next round makes the next one */
+void ngx_http_longpoll_zone_disk_next_segment(ngx_http_longpoll_zone_t *z);
 
 /*
- * The new file has all that COMPACT has passed, and replaces the old one.
- *
- * NGX_OK     the zone takes over its sizes
- * NGX_AGAIN  nothing has changed: the new file lacks messages that the old one
- *            has, or the compaction was given up
- */
-ngx_int_t ngx_http_longpoll_zone_disk_compacted(ngx_http_longpoll_zone_t *z,
-    uint64_t size, uint64_t notes);
-
-/*
- * Takes notes of what categories have lost.  The caller zeroes losses, and
- * calls as long as the result is NGX_AGAIN.
- *
- * NGX_OK     that was all
- * NGX_AGAIN  save is full
- */
-ngx_int_t ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_save_t *save);
-
-/*
- * Turns durable on or off.  With must set, the messages that wait for the disk
- * become visible although they are not saved.
+ * Begins a clean end: from now on publishes wait, and are not visible, until a
+ * writer has begun the epoch again.
  *
  * NGX_OK
- * NGX_AGAIN  it cannot be turned off yet: messages wait for the disk
+ * NGX_AGAIN  there is something to write first
  */
-ngx_int_t ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t on, ngx_uint_t must, uint64_t *wake);
+ngx_int_t ngx_http_longpoll_zone_disk_end(ngx_http_longpoll_zone_t *z);
+
+/*
+ * A base begins: it will replace the segments up to base_number, and rounds go
+ * to a segment behind that.  BASE stands at the beginning.
+ */
+void ngx_http_longpoll_zone_disk_base_begin(ngx_http_longpoll_zone_t *z);
+
+/* the base is given up */
+void ngx_http_longpoll_zone_disk_base_stop(ngx_http_longpoll_zone_t *z);
+
+/*
+ * PATH is the base, with this inode, and the directory is synced.  If the log
+ * was lost, the base's events are saved now, and says is what its first line
+ * says.
+ */
+void ngx_http_longpoll_zone_disk_based(ngx_http_longpoll_zone_t *z,
+    uint64_t node, ngx_uint_t says, uint64_t *wake);
+
+/* turns durable on, if it is off */
+void ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z);
+
+/*
+ * With durable: saved messages become visible, and their workers are marked;
+ * refused ones are dropped.  all: the others become visible, too, and durable
+ * goes off.
+ */
+void ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t all, uint64_t *wake);
 
 /*
  * The outcome of a publish that waits for the disk; id is its last, failed is
@@ -164,11 +166,6 @@ ngx_int_t ngx_http_longpoll_zone_disk_durable(ngx_http_longpoll_zone_t *z,
  */
 ngx_int_t ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z,
     uint64_t id, uint64_t failed);
-
-/* under the lock: the message as the log has it, in place */
-void ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg, ngx_str_t *name,
-    ngx_http_longpoll_msg_t *m);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_DISK_H_INCLUDED_ */

@@ -18,7 +18,6 @@
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_msg.h"
 #include "ngx_http_longpoll_zone_cursor.h"
-#include "ngx_http_longpoll_zone_unsaved.h"
 
 
 static ngx_inline void ngx_http_longpoll_zone_relink(
@@ -104,9 +103,8 @@ ngx_http_longpoll_zone_list_append(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_set(j, sh->list.oldest, ref);
     }
 
-    if (z->ndeletions) {
-        ngx_http_longpoll_zone_cursor_relink(z, NULL, ref);
-        ngx_http_longpoll_zone_unsaved_add(z, m);
+    if (z->nnotes) {
+        ngx_http_longpoll_zone_cursor_append(z, m);
     }
 
     ngx_http_longpoll_set(j, c->last, ref);
@@ -186,19 +184,13 @@ ngx_http_longpoll_zone_list_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_assert(msg->rec.state == NGX_HTTP_LONGPOLL_LOG_LIVE,
                             "a dead message in a list");
 
-    if (why != NGX_HTTP_LONGPOLL_ZONE_UNMISSED && cat->dropped < msg->id) {
+    if (why == NGX_HTTP_LONGPOLL_ZONE_LOST && cat->dropped < msg->id) {
         ngx_http_longpoll_set(j, cat->dropped, msg->id);
     }
 
-    if (z->ndeletions) {
-        ngx_http_longpoll_zone_cursor_relink(z, msg, msg->newer);
-
-        if (why != NGX_HTTP_LONGPOLL_ZONE_LOST) {
-            ngx_http_longpoll_zone_cursor_record_deletion(z, msg);
-        }
-
-        ngx_http_longpoll_zone_cursor_count_unexposed(z, msg);
-        ngx_http_longpoll_zone_unsaved_remove(z, msg);
+    if (z->nnotes) {
+        ngx_http_longpoll_zone_cursor_drop(z, msg,
+                                          why == NGX_HTTP_LONGPOLL_ZONE_TAKEN);
     }
 
     ngx_http_longpoll_set(j, msg->rec.state, NGX_HTTP_LONGPOLL_LOG_DEAD);
@@ -239,16 +231,15 @@ ngx_http_longpoll_zone_list_move(void *data, ngx_http_longpoll_rec_sh_t *from,
 
     ngx_http_longpoll_zone_relink(z, msg, to, to, to, to);
 
-    if (z->ndeletions) {
-        ngx_http_longpoll_zone_cursor_relink(z, msg, to);
-        ngx_http_longpoll_zone_unsaved_move(z, msg, to);
+    if (z->nnotes) {
+        ngx_http_longpoll_zone_cursor_move(z, msg, to);
     }
 }
 
 
 ngx_int_t
 ngx_http_longpoll_zone_list_drop_cat(ngx_http_longpoll_zone_t *z, uint32_t slot,
-    ngx_atomic_t *counter, ngx_uint_t *steps)
+    ngx_uint_t *steps)
 {
     ngx_http_longpoll_cat_sh_t  *cat;
 
@@ -264,8 +255,8 @@ ngx_http_longpoll_zone_list_drop_cat(ngx_http_longpoll_zone_t *z, uint32_t slot,
 
         ngx_http_longpoll_zone_list_drop(z,
                                     ngx_http_longpoll_zone_msg(z, cat->first),
-                                    NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN);
-        (void) ngx_atomic_fetch_add(counter, 1);
+                                    NGX_HTTP_LONGPOLL_ZONE_LOST);
+        ngx_http_longpoll_zone_count(z, evicted, 1);
     }
 
     if (cat->waiting == 0) {
@@ -276,23 +267,102 @@ ngx_http_longpoll_zone_list_drop_cat(ngx_http_longpoll_zone_t *z, uint32_t slot,
 }
 
 
+ngx_int_t
+ngx_http_longpoll_zone_list_forget(ngx_http_longpoll_zone_t *z, uint32_t slot,
+    ngx_uint_t *steps)
+{
+    ngx_http_longpoll_cat_sh_t   *cat;
+    ngx_http_longpoll_work_sh_t  *work;
+
+    cat = &z->cats.slots[slot];
+    work = &z->sh->work;
+
+    /* a delete that is under way goes first; it may have been this one */
+
+    ngx_http_longpoll_zone_list_delete(z, steps);
+
+    if (work->delete_slot) {
+        return NGX_BUSY;
+    }
+
+    if (cat->hash[0] == 0) {
+        return NGX_OK;
+    }
+
+    if (cat->count == 0) {
+        ngx_http_longpoll_zone_list_free_slot(z, slot);
+        return NGX_OK;
+    }
+
+    ngx_http_longpoll_zone_list_begin_delete(z, slot,
+                                ngx_http_longpoll_zone_msg(z, cat->last)->id,
+                                1);
+    ngx_http_longpoll_zone_list_delete(z, steps);
+
+    return work->delete_slot ? NGX_BUSY : NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_zone_list_begin_delete(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, uint64_t upto, ngx_uint_t lost)
+{
+    uint64_t                         id;
+    ngx_http_longpoll_cat_sh_t      *cat;
+    ngx_http_longpoll_work_sh_t     *work;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    cat = &z->cats.slots[slot];
+    work = &z->sh->work;
+    j = &z->sh->journal;
+
+    id = ngx_max(cat->dropped, cat->shared);
+
+    if (lost) {
+        id = ngx_max(id, upto);
+    }
+
+    ngx_http_longpoll_put(work->delete_id, upto);
+    ngx_http_longpoll_put(work->delete_lost, (uint32_t) lost);
+
+    /* a category that never had messages needs no note */
+
+    if (z->nnotes == 0 || (cat->count == 0 && id == 0)) {
+        ngx_http_longpoll_put(work->delete_slot, slot + 1);
+        return;
+    }
+
+    ngx_http_longpoll_zone_cursor_note_drop(z, cat, upto, id);
+    ngx_http_longpoll_set(j, work->delete_slot, slot + 1);
+    ngx_http_longpoll_done(j);
+}
+
+
 void
 ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps)
 {
-    uint32_t                      slot;
-    ngx_http_longpoll_cat_sh_t   *cat;
-    ngx_http_longpoll_msg_sh_t   *msg;
-    ngx_http_longpoll_zone_sh_t  *sh;
+    uint32_t                        slot;
+    ngx_http_longpoll_cat_sh_t     *cat;
+    ngx_http_longpoll_msg_sh_t     *msg;
+    ngx_http_longpoll_work_sh_t    *work;
+    ngx_http_longpoll_zone_why_e    why;
 
-    sh = z->sh;
-    slot = sh->work.delete_slot - 1;
+    work = &z->sh->work;
+
+    if (work->delete_slot == 0) {
+        return;
+    }
+
+    slot = work->delete_slot - 1;
     cat = &z->cats.slots[slot];
+    why = work->delete_lost ? NGX_HTTP_LONGPOLL_ZONE_LOST
+                            : NGX_HTTP_LONGPOLL_ZONE_DELETED;
 
     while (cat->first) {
         msg = ngx_http_longpoll_zone_msg(z, cat->first);
 
-        if (msg->id > sh->work.delete_id) {
+        if (msg->id > work->delete_id) {
             break;
         }
 
@@ -302,11 +372,19 @@ ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
 
         (*steps)--;
 
-        ngx_http_longpoll_zone_list_drop(z, msg,
-                                         NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
+        ngx_http_longpoll_zone_list_drop(z, msg, why);
+
+        if (work->delete_lost) {
+            ngx_http_longpoll_zone_count(z, expired, 1);
+        }
     }
 
-    ngx_http_longpoll_put(sh->work.delete_slot, 0);
+    if (work->delete_lost && cat->count == 0 && cat->waiting == 0) {
+        ngx_http_longpoll_zone_list_free_slot(z, slot);
+        return;
+    }
+
+    ngx_http_longpoll_put(work->delete_slot, 0);
 
     ngx_http_longpoll_zone_list_free_if_unused(z, slot);
 }

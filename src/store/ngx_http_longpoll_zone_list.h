@@ -18,12 +18,12 @@
 
 typedef enum {
     NGX_HTTP_LONGPOLL_ZONE_LOST = 0,    /* a limit drops it: earlier cursors
-                                           are told; the file may keep it */
-    NGX_HTTP_LONGPOLL_ZONE_FORGOTTEN,   /* as LOST, and the file notes the
-                                           deletion */
-    NGX_HTTP_LONGPOLL_ZONE_UNMISSED     /* deleted, read with delete_on_read,
-                                           or never published: no cursor is
-                                           told; the file notes the deletion */
+                                           are told; the log may keep it */
+    NGX_HTTP_LONGPOLL_ZONE_DELETED,     /* deleted: no cursor is told; a note
+                                           of its category covers it */
+    NGX_HTTP_LONGPOLL_ZONE_TAKEN        /* read with delete_on_read, refused, or
+                                           never published: no cursor is told;
+                                           a note of its own */
 } ngx_http_longpoll_zone_why_e;
 
 
@@ -45,15 +45,32 @@ void ngx_http_longpoll_zone_list_move(void *data,
     ngx_http_longpoll_rec_sh_t *from, uint32_t to);
 
 /*
- * Drops all messages of a category, counts each in *counter, and frees the slot
- * unless workers are interested.  NGX_OK, NGX_BUSY.
+ * Drops all messages of a category for want of a slot, counts them as evicted,
+ * and frees the slot unless workers are interested.  NGX_OK, NGX_BUSY.
  */
 ngx_int_t ngx_http_longpoll_zone_list_drop_cat(ngx_http_longpoll_zone_t *z,
-    uint32_t slot, ngx_atomic_t *counter, ngx_uint_t *steps);
+    uint32_t slot, ngx_uint_t *steps);
 
 /*
- * Drops the messages that the unfinished delete is about, within steps; the
- * last one ends the delete.
+ * Forgets an inactive category: a delete whose messages are lost and count as
+ * expired, and which frees the slot.  NGX_OK: the slot is free; NGX_BUSY: the
+ * delete, or another one in front of it, goes on with the next hold.
+ */
+ngx_int_t ngx_http_longpoll_zone_list_forget(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_uint_t *steps);
+
+/*
+ * Begins a delete of the category's messages up to an id, in a step of its own,
+ * with its note for the log.  From there on every process that takes the lock
+ * works on it.  There is one delete at a time.  lost: the messages count as
+ * lost, and the slot is to be freed.
+ */
+void ngx_http_longpoll_zone_list_begin_delete(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, uint64_t upto, ngx_uint_t lost);
+
+/*
+ * Drops the messages that the unfinished delete is about, if there is one,
+ * within steps; the last one ends the delete.
  */
 void ngx_http_longpoll_zone_list_delete(ngx_http_longpoll_zone_t *z,
     ngx_uint_t *steps);

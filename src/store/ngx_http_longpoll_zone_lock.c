@@ -80,7 +80,7 @@ ngx_http_longpoll_zone_recover(ngx_http_longpoll_zone_t *z)
             /* nobody has seen it, so no cursor misses it */
 
             ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
+                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
             ngx_http_longpoll_zone_list_free_if_unused(z, msg->slot);
         }
 

@@ -242,9 +242,10 @@ ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
 
 /*
  * A cursor that is a time and a UUID is moved behind the message of that UUID,
- * if it is one of that ms.  The iterators are moved on by this search.
+ * if it is one of that ms, or anywhere behind.  The iterators are moved on by
+ * this search.
  *
- * NGX_OK    there is no message of that ms: the iterators are where they were
+ * NGX_OK    there is no such message: the iterators are where they were
  * NGX_DONE  the search is over: the read starts anew
  * NGX_BUSY
  */
@@ -268,7 +269,9 @@ ngx_http_longpoll_zone_named(ngx_http_longpoll_zone_t *z,
         for ( /* void */ ; it->next; it->next = msg->next) {
             msg = ngx_http_longpoll_zone_msg(z, it->next);
 
-            if (ngx_http_longpoll_id_ms(msg->id) > cursor->since) {
+            if (ngx_http_longpoll_id_ms(msg->id) > cursor->since
+                && !cursor->anywhere)
+            {
                 break;
             }
 
@@ -527,7 +530,7 @@ ngx_http_longpoll_zone_reader_take(ngx_http_longpoll_zone_t *z,
             || (*pending == 0 && !wake))
         {
             ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
+                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
             continue;
         }
 

@@ -16,7 +16,7 @@
  *
  * A message that waits for the disk is dropped by none of these.  If it is over
  * a limit, it is dropped once it has been exposed.  What can be dropped always
- * suffices for a publish that zone_unsaved finds fit:
+ * suffices for a publish that ..._cursor_fits():
  *
  *   slots    Let the publish's categories be added to those with messages.  If
  *            these are too many, one of them has nothing unsaved, and can be
@@ -32,7 +32,7 @@
 
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_list.h"
-#include "ngx_http_longpoll_zone_unsaved.h"
+#include "ngx_http_longpoll_zone_cursor.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_SAMPLE  16       /* slots, for a victim */
@@ -192,10 +192,7 @@ ngx_http_longpoll_zone_room_lack(ngx_http_longpoll_zone_t *z,
         if (slot != NGX_HTTP_LONGPOLL_CAT_NONE
             && ngx_http_longpoll_zone_list_inactive(z, slot, room->now))
         {
-            if (ngx_http_longpoll_zone_list_drop_cat(z, slot,
-                                                     &sh->counters.expired,
-                                                     steps)
-                != NGX_OK)
+            if (ngx_http_longpoll_zone_list_forget(z, slot, steps) != NGX_OK)
             {
                 return NGX_BUSY;
             }
@@ -220,7 +217,7 @@ ngx_http_longpoll_zone_room_lack(ngx_http_longpoll_zone_t *z,
     }
 
     if (sh->disk.durable
-        && !ngx_http_longpoll_zone_unsaved_fit(z, room->need,
+        && !ngx_http_longpoll_zone_cursor_fits(z, room->need,
                                        ngx_http_longpoll_zone_room_limit(z),
                                        saved))
     {
@@ -260,10 +257,7 @@ ngx_http_longpoll_zone_room_drop(ngx_http_longpoll_zone_t *z, ngx_uint_t full,
         ngx_http_longpoll_zone_end_interests(z, victim);
     }
 
-    if (ngx_http_longpoll_zone_list_drop_cat(z, victim,
-                                             &z->sh->counters.evicted, steps)
-        != NGX_OK)
-    {
+    if (ngx_http_longpoll_zone_list_drop_cat(z, victim, steps) != NGX_OK) {
         /* the next publish goes on with this victim, and takes no other */
 
         ngx_http_longpoll_put(z->cats.slots[victim].used, 0);
@@ -481,8 +475,7 @@ ngx_http_longpoll_zone_room_touch(ngx_http_longpoll_zone_t *z,
     }
 
     if (ngx_http_longpoll_zone_list_inactive(z, n, now)) {
-        return ngx_http_longpoll_zone_list_drop_cat(z, n, &sh->counters.expired,
-                                                    steps);
+        return ngx_http_longpoll_zone_list_forget(z, n, steps);
     }
 
     c = &z->cats.slots[n];

@@ -52,6 +52,46 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
 }
 
 
+uint64_t
+ngx_http_longpoll_zone_status_latest(ngx_http_longpoll_zone_t *z)
+{
+    /* who takes the lock goes behind missing_below, if nothing waits */
+
+    if (ngx_http_longpoll_zone_clock_missing(z, z->sh->clock.visible, 0)) {
+        ngx_http_longpoll_zone_lock(z);
+        ngx_http_longpoll_zone_unlock(z);
+    }
+
+    return z->sh->clock.visible;
+}
+
+
+void
+ngx_http_longpoll_zone_status_disk(ngx_http_longpoll_zone_t *z, uint64_t now,
+    ngx_http_longpoll_disk_status_t *st)
+{
+    uint32_t                      ref;
+    uint64_t                      oldest;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    ref = sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].ref;
+    oldest = ref ? ngx_http_longpoll_id_ms(
+                                      ngx_http_longpoll_zone_msg(z, ref)->id)
+                 : 0;
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    st->lag = (oldest && oldest < now) ? now - oldest : 0;
+    st->failures = sh->disk.write_failures;
+    st->bytes = sh->disk.bytes;
+    st->ok = !sh->disk.failing && st->lag <= 2 * sh->conf.flush;
+}
+
+
 void
 ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now,

@@ -28,12 +28,32 @@ typedef struct {
 } ngx_http_longpoll_category_status_t;
 
 
+/* of a zone with a file: whether its log is being written */
+
+typedef struct {
+    uint64_t                         ok;        /* 1: the last write succeeded,
+                                                   and none is overdue by more
+                                                   than flush */
+    uint64_t                         lag;       /* ms: age of the oldest message
+                                                   that is not in the log */
+    uint64_t                         failures;
+    uint64_t                         bytes;     /* of all files */
+} ngx_http_longpoll_disk_status_t;
+
+
 /*
  * The figures of the zone.  waiting is the sum over the workers in alive;
  * counters.delivered is that of all workers.
  */
 void ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st);
+
+/* the newest position now, as an id; takes the lock only if it must */
+uint64_t ngx_http_longpoll_zone_status_latest(ngx_http_longpoll_zone_t *z);
+
+/* takes the lock */
+void ngx_http_longpoll_zone_status_disk(ngx_http_longpoll_zone_t *z,
+    uint64_t now, ngx_http_longpoll_disk_status_t *st);
 
 /* the figures of one category; asking for them does not count as use */
 void ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,

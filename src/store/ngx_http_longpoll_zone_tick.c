@@ -7,7 +7,7 @@
  * worker had registered stays until its number is found dead by another worker
  * or taken by a new one, which reaps it:
  *
- *     the writer's role, its membership         another worker may write
+ *     the writer's role, its bit in stays       another worker may write
  *     clients that wait in it                   they become idle
  *     interest and pending messages, slot by slot
  *     gauges, slotless interests
@@ -21,7 +21,6 @@
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_room.h"
-#include "ngx_http_longpoll_zone_member.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
 
@@ -79,10 +78,7 @@ ngx_http_longpoll_zone_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
 
             if (z->cats.slots[n].hash[0]
                 && ngx_http_longpoll_zone_list_inactive(z, n, now)
-                && ngx_http_longpoll_zone_list_drop_cat(z, n,
-                                                        &sh->counters.expired,
-                                                        &steps)
-                   != NGX_OK)
+                && ngx_http_longpoll_zone_list_forget(z, n, &steps) != NGX_OK)
             {
                 break;
             }
@@ -114,12 +110,10 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
 
     w = &z->sh->workers[worker];
 
-    if (z->sh->disk.writer == worker + 1) {
-        ngx_http_longpoll_put(z->sh->disk.writer, 0);
-    }
-
-    if (z->sh->disk.members & ngx_http_longpoll_zone_bit(worker)) {
-        (void) ngx_http_longpoll_zone_member_resign(z, worker, 0);
+    if (z->elected) {
+        ngx_http_longpoll_step();
+        (void) ngx_atomic_cmp_set(z->elected, worker + 1, 0);
+        ngx_http_longpoll_zone_stays(z, worker, 0);
     }
 
     if (!w->known || z->sh->moved) {

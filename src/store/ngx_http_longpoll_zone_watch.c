@@ -313,7 +313,7 @@ ngx_http_longpoll_zone_watch_walk(ngx_http_longpoll_zone_t *z,
 
         if (*pending == 0 && (msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_TAKEN)) {
             ngx_http_longpoll_zone_list_drop(z, msg,
-                                             NGX_HTTP_LONGPOLL_ZONE_UNMISSED);
+                                             NGX_HTTP_LONGPOLL_ZONE_TAKEN);
         }
     }
 

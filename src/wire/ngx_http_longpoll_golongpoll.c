@@ -297,26 +297,46 @@ ngx_http_longpoll_golongpoll_tail(u_char *p, ngx_http_longpoll_msg_t *msg)
 
 size_t
 ngx_http_longpoll_golongpoll_line_len(ngx_str_t *name,
-    ngx_http_longpoll_msg_t *msg)
+    ngx_http_longpoll_msg_t *msg, const uint64_t *key)
 {
-    return sizeof("\n{\"timestamp\":,\"category\":\"\",\"data\":"
-                  ",\"id\":\"\"}") - 1
-           + ngx_http_longpoll_golongpoll_digits(
+    size_t  len;
+
+    len = sizeof("{\"timestamp\":,\"category\":\"\",\"data\":"
+                 ",\"id\":\"\"}\n") - 1
+          + ngx_http_longpoll_golongpoll_digits(
                                             ngx_http_longpoll_id_ms(msg->id))
-           + ngx_http_longpoll_golongpoll_name_len(name) + msg->data.len
-           + NGX_HTTP_LONGPOLL_ID_LEN;
+          + ngx_http_longpoll_golongpoll_name_len(name) + msg->data.len
+          + NGX_HTTP_LONGPOLL_ID_LEN;
+
+    if (key) {
+        len += sizeof(",\"key\":\"\"") - 1 + 2 * NGX_HTTP_LONGPOLL_ID_WORD_LEN;
+    }
+
+    return len;
 }
 
 
 u_char *
 ngx_http_longpoll_golongpoll_line(u_char *p, ngx_str_t *name,
-    ngx_http_longpoll_msg_t *msg)
+    ngx_http_longpoll_msg_t *msg, const uint64_t *key)
 {
-    *p++ = LF;
     p = ngx_http_longpoll_golongpoll_head(p, ngx_http_longpoll_id_ms(msg->id));
     p = ngx_http_longpoll_golongpoll_name(p, name);
+    p = ngx_http_longpoll_golongpoll_tail(p, msg);
 
-    return ngx_http_longpoll_golongpoll_tail(p, msg);
+    if (key) {
+
+        /* in front of the closing brace */
+
+        p = ngx_http_longpoll_golongpoll_lit(p - 1, ",\"key\":\"");
+        p = ngx_http_longpoll_id_print_word(p, key[0]);
+        p = ngx_http_longpoll_id_print_word(p, key[1]);
+        p = ngx_http_longpoll_golongpoll_lit(p, "\"}");
+    }
+
+    *p++ = LF;
+
+    return p;
 }
 
 

@@ -1,7 +1,7 @@
 
 /*
  * ngx_http_longpoll_golongpoll.h: answers as golongpoll's server writes them,
- * and lines as its FilePersistorAddOn writes them.
+ * and lines as its FilePersistorAddOn reads them.
  *
  *  {"events":[{"timestamp":N,"category":"C","data":D,"id":"I"},{...}]}
  *  {"timeout":"no events before timeout","timestamp":N}
@@ -46,11 +46,15 @@ u_char *ngx_http_longpoll_golongpoll_events(u_char *p,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
     ngx_uint_t missed);
 
-/* a line of golongpoll's file: a line end, then the event as in an answer */
+/*
+ * A line of a file: the event as in an answer, then a line end.  key is the
+ * hash of its publish's idempotency key, two words, or NULL; the line has it as
+ * one more member, of 32 hexadecimal digits.
+ */
 size_t ngx_http_longpoll_golongpoll_line_len(ngx_str_t *name,
-    ngx_http_longpoll_msg_t *msg);
+    ngx_http_longpoll_msg_t *msg, const uint64_t *key);
 u_char *ngx_http_longpoll_golongpoll_line(u_char *p, ngx_str_t *name,
-    ngx_http_longpoll_msg_t *msg);
+    ngx_http_longpoll_msg_t *msg, const uint64_t *key);
 
 /* a time-out's answer, and the most bytes that it has */
 #define NGX_HTTP_LONGPOLL_GOLONGPOLL_TIMEOUT_LEN                              \

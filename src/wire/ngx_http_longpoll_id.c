@@ -181,6 +181,41 @@ ngx_http_longpoll_id_parse(u_char *p, size_t len,
 }
 
 
+u_char *
+ngx_http_longpoll_id_print_word(u_char *p, uint64_t word)
+{
+    ngx_int_t  shift;
+
+    for (shift = 56; shift >= 0; shift -= 8) {
+        p = ngx_http_longpoll_id_byte(p, word, shift);
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_id_parse_word(u_char *p, uint64_t *word)
+{
+    uint64_t    w;
+    ngx_uint_t  bad;
+
+    w = 0;
+    bad = 0;
+
+    (void) ngx_http_longpoll_id_word(p, NGX_HTTP_LONGPOLL_ID_WORD_LEN, &w,
+                                     &bad);
+
+    if (bad > 15) {
+        return NGX_ERROR;
+    }
+
+    *word = w;
+
+    return NGX_OK;
+}
+
+
 /* appends n digits to the word; *bad exceeds 15 if one is not a digit */
 
 static ngx_inline u_char *

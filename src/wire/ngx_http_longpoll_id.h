@@ -20,8 +20,9 @@
 #include "ngx_http_longpoll.h"
 
 
-#define NGX_HTTP_LONGPOLL_ID_LEN      36
-#define NGX_HTTP_LONGPOLL_EPOCH_MASK  ((1ULL << 58) - 1)
+#define NGX_HTTP_LONGPOLL_ID_LEN       36
+#define NGX_HTTP_LONGPOLL_ID_WORD_LEN  16
+#define NGX_HTTP_LONGPOLL_EPOCH_MASK   ((1ULL << 58) - 1)
 
 #define ngx_http_longpoll_id(ms, counter)  ((uint64_t) (ms) << 16 | (counter))
 #define ngx_http_longpoll_id_ms(id)        ((id) >> 16)
@@ -50,6 +51,14 @@ u_char *ngx_http_longpoll_id_print(u_char *p,
  */
 ngx_int_t ngx_http_longpoll_id_parse(u_char *p, size_t len,
     ngx_http_longpoll_uuid_t *uuid);
+
+/*
+ * A word as 16 hexadecimal digits.  The first call writes them in lower case,
+ * and returns the end.  The second reads digits in any case; NGX_ERROR: one of
+ * the bytes is not a digit; *word is not touched.
+ */
+u_char *ngx_http_longpoll_id_print_word(u_char *p, uint64_t word);
+ngx_int_t ngx_http_longpoll_id_parse_word(u_char *p, uint64_t *word);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ID_H_INCLUDED_ */

@@ -15,7 +15,7 @@
  *                                _category   of a string, decoded if need be
  *                                _span       of data
  *      _data     _walk       the value, which yajl reads in an array
- *      _line     _walk       an object with two more members
+ *      _line     _walk       an object with three more members
  *
  * Rules:
  *
@@ -51,6 +51,7 @@
 typedef enum {
     NGX_HTTP_LONGPOLL_JSON_OBJECT = 0,
     NGX_HTTP_LONGPOLL_JSON_ARRAY,       /* of objects */
+    NGX_HTTP_LONGPOLL_JSON_LINE,        /* an object that may have null data */
     NGX_HTTP_LONGPOLL_JSON_VALUE        /* yajl reads it in an array */
 } ngx_http_longpoll_json_e;
 
@@ -76,6 +77,7 @@ typedef struct {
     u_char                    *data_end;    /* behind an object or array */
     u_char                    *timestamp;   /* of a line, behind the key */
     u_char                    *id;          /* of a line, behind the key */
+    u_char                    *key;         /* of a line, behind the key */
 
     /* the result */
     ngx_http_longpoll_item_t  *items;
@@ -87,6 +89,8 @@ typedef struct {
 } ngx_http_longpoll_json_ctx_t;
 
 
+static ngx_int_t ngx_http_longpoll_json_quoted(ngx_str_t *text, u_char *p,
+    u_char *last);
 static ngx_int_t ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx,
     u_char *body);
 static int ngx_http_longpoll_json_number(void *data, const char *p,
@@ -225,23 +229,22 @@ ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
 
 
 ngx_int_t
-ngx_http_longpoll_json_line(ngx_http_longpoll_item_t *item,
-    ngx_str_t *timestamp, ngx_str_t *id, u_char *line, size_t len,
-    ngx_pool_t *pool)
+ngx_http_longpoll_json_line(ngx_http_longpoll_json_line_t *line, u_char *p,
+    size_t len, ngx_pool_t *pool)
 {
-    u_char                        *p, *last;
+    u_char                        *last;
     ngx_http_longpoll_json_ctx_t   ctx;
 
-    last = line + len;
-    p = ngx_http_longpoll_json_blanks(line, last);
+    last = p + len;
+    p = ngx_http_longpoll_json_blanks(p, last);
 
     if (p == last || *p != '{') {
         return NGX_DECLINED;
     }
 
-    ctx.kind = NGX_HTTP_LONGPOLL_JSON_OBJECT;
+    ctx.kind = NGX_HTTP_LONGPOLL_JSON_LINE;
     ctx.last = last;
-    ctx.items = item;
+    ctx.items = &line->item;
     ctx.max = 1;
     ctx.yajl.pool = pool;
 
@@ -249,22 +252,48 @@ ngx_http_longpoll_json_line(ngx_http_longpoll_item_t *item,
         return ctx.error->len ? NGX_DECLINED : NGX_ERROR;
     }
 
-    if (ctx.timestamp == NULL || ctx.id == NULL) {
+    if (ctx.timestamp == NULL) {
         return NGX_DECLINED;
     }
 
     p = ngx_http_longpoll_json_member(ctx.timestamp, last);
 
-    ngx_http_longpoll_json_span(timestamp, p, last, NULL);
+    ngx_http_longpoll_json_span(&line->timestamp, p, last, NULL);
 
-    p = ngx_http_longpoll_json_member(ctx.id, last);
+    if (ngx_http_longpoll_json_quoted(&line->id, ctx.id, last) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    /* another program may have a member of this name, of any kind */
+
+    (void) ngx_http_longpoll_json_quoted(&line->key, ctx.key, last);
+
+    return NGX_OK;
+}
+
+
+/*
+ * The text of a member: p is behind its key, or NULL if it is not there.
+ * NGX_DECLINED: the member is not a string; *text is none.
+ */
+
+static ngx_int_t
+ngx_http_longpoll_json_quoted(ngx_str_t *text, u_char *p, u_char *last)
+{
+    ngx_str_null(text);
+
+    if (p == NULL) {
+        return NGX_OK;
+    }
+
+    p = ngx_http_longpoll_json_member(p, last);
 
     if (*p != '"') {
         return NGX_DECLINED;
     }
 
-    id->data = p + 1;
-    id->len = ngx_http_longpoll_string_end(p, last) - p - 2;
+    text->data = p + 1;
+    text->len = ngx_http_longpoll_string_end(p, last) - p - 2;
 
     return NGX_OK;
 }
@@ -283,15 +312,18 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body)
 {
     size_t      len;
     ngx_int_t   rc;
-    ngx_uint_t  value;
+    ngx_uint_t  value, around;
 
     len = ctx->last - body;
     value = (ctx->kind == NGX_HTTP_LONGPOLL_JSON_VALUE);
 
+    /* an array of yajl's, an object, or an object in an array */
+
+    around = (ctx->kind == NGX_HTTP_LONGPOLL_JSON_ARRAY) ? 2 : 1;
+
     ctx->depth = 0;
-    ctx->max_depth = NGX_HTTP_LONGPOLL_JSON_DEPTH + value;
-    ctx->level = value ? 0
-                       : (ctx->kind == NGX_HTTP_LONGPOLL_JSON_OBJECT) ? 1 : 2;
+    ctx->max_depth = around + NGX_HTTP_LONGPOLL_JSON_DEPTH;
+    ctx->level = value ? 0 : around;
     ctx->next = body;
     ctx->end = NULL;
     ctx->in_data = value;
@@ -302,6 +334,7 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body)
     ctx->data_end = NULL;
     ctx->timestamp = NULL;
     ctx->id = NULL;
+    ctx->key = NULL;
     ctx->n = 0;
     ctx->error = NULL;
 
@@ -482,6 +515,9 @@ ngx_http_longpoll_json_key(void *data, const unsigned char *key, size_t len)
 
     } else if (len == 2 && ngx_memcmp(key, "id", 2) == 0) {
         ctx->id = p;
+
+    } else if (len == 3 && ngx_memcmp(key, "key", 3) == 0) {
+        ctx->key = p;
     }
 
     return 1;
@@ -522,7 +558,10 @@ ngx_http_longpoll_json_item(ngx_http_longpoll_json_ctx_t *ctx, u_char *end)
             ngx_http_longpoll_json_span(&item.data, p, end, ctx->data_end);
         }
 
-        if (ctx->data == NULL || item.data.data[0] == 'n') {
+        if (ctx->data == NULL
+            || (item.data.data[0] == 'n'
+                && ctx->kind != NGX_HTTP_LONGPOLL_JSON_LINE))
+        {
             error = &ngx_http_longpoll_json_bad_data;
         }
     }

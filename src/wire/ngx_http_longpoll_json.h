@@ -17,7 +17,13 @@
 #include "ngx_http_longpoll.h"
 
 
-#define NGX_HTTP_LONGPOLL_JSON_DEPTH  100       /* of the whole body */
+/*
+ * Objects and arrays nest so deep, at most, in data and in any other member.
+ * The object and the array around data do not count: so data that may be
+ * published in one way may be published in each, and may stand in a file.
+ */
+
+#define NGX_HTTP_LONGPOLL_JSON_DEPTH  100
 
 
 typedef struct {
@@ -26,6 +32,17 @@ typedef struct {
                                    blanks around it; may have line ends between
                                    tokens */
 } ngx_http_longpoll_item_t;
+
+
+/* an event of a file; the spans are in its line */
+
+typedef struct {
+    ngx_http_longpoll_item_t  item;         /* its data may be null */
+    ngx_str_t                 timestamp;    /* as it is written */
+    ngx_str_t                 id;           /* between the quotes; NULL: there
+                                               is none */
+    ngx_str_t                 key;          /* likewise; of any text */
+} ngx_http_longpoll_json_line_t;
 
 
 /*
@@ -53,17 +70,16 @@ ngx_int_t ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body,
     size_t len, ngx_pool_t *pool, ngx_str_t *error);
 
 /*
- * Reads a line of golongpoll's file, which is an event as in an answer: *item
- * as above, and the spans of its timestamp (as it is written) and of its id
- * (between the quotes).
+ * Reads a line of a file, without its line end: an event as in an answer.  id
+ * may be missing (golongpoll before 1.2), and key may be there, the hash of an
+ * idempotency key.
  *
  * NGX_OK
  * NGX_DECLINED  the line is not an event
  * NGX_ERROR     no memory
  */
-ngx_int_t ngx_http_longpoll_json_line(ngx_http_longpoll_item_t *item,
-    ngx_str_t *timestamp, ngx_str_t *id, u_char *line, size_t len,
-    ngx_pool_t *pool);
+ngx_int_t ngx_http_longpoll_json_line(ngx_http_longpoll_json_line_t *line,
+    u_char *p, size_t len, ngx_pool_t *pool);
 
 
 /* the errors of a publish without a category, and of one that is not UTF-8 */

@@ -32,6 +32,7 @@ static void ngx_http_longpoll_notify_free(ngx_uint_t n);
 static void ngx_http_longpoll_notify_event(ngx_event_t *ev,
     ngx_event_handler_pt handler, ngx_log_t *log);
 static ngx_int_t ngx_http_longpoll_notify_claim(void);
+static void ngx_http_longpoll_notify_write(ngx_uint_t worker);
 static ngx_uint_t ngx_http_longpoll_notify_is_alive(ngx_atomic_uint_t owner);
 static uint32_t ngx_http_longpoll_notify_start(ngx_pid_t pid);
 static void ngx_http_longpoll_notify_read_handler(ngx_event_t *rev);
@@ -281,10 +282,7 @@ ngx_http_longpoll_notify_exit_process(void)
 void
 ngx_http_longpoll_notify_wake(uint64_t workers)
 {
-    uint64_t    one;
     ngx_uint_t  i;
-
-    one = 1;
 
     for ( /* void */ ; workers; workers &= workers - 1) {
         i = __builtin_ctzll(workers);
@@ -300,17 +298,35 @@ ngx_http_longpoll_notify_wake(uint64_t workers)
         {
             ngx_http_longpoll_point("notified");
 
-            /* EAGAIN: the counter is full, so the worker is woken already */
-
-            if (ngx_write_fd(ngx_http_longpoll_notify_fds[i], &one,
-                             sizeof(uint64_t))
-                == -1
-                && ngx_errno != NGX_EAGAIN)
-            {
-                ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
-                              "longpoll: write() to eventfd failed");
-            }
+            ngx_http_longpoll_notify_write(i);
         }
+    }
+}
+
+
+void
+ngx_http_longpoll_notify_wake_self(void)
+{
+    ngx_http_longpoll_notify_write(ngx_http_longpoll_notify_number);
+}
+
+
+static void
+ngx_http_longpoll_notify_write(ngx_uint_t worker)
+{
+    uint64_t  one;
+
+    one = 1;
+
+    /* EAGAIN: the counter is full, so the worker is woken already */
+
+    if (ngx_write_fd(ngx_http_longpoll_notify_fds[worker], &one,
+                     sizeof(uint64_t))
+        == -1
+        && ngx_errno != NGX_EAGAIN)
+    {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                      "longpoll: write() to eventfd failed");
     }
 }
 

@@ -79,6 +79,9 @@ extern ngx_uint_t  ngx_http_longpoll_notify_number;
  */
 void ngx_http_longpoll_notify_wake(uint64_t workers);
 
+/* wakes this worker, which has a number; for its other threads */
+void ngx_http_longpoll_notify_wake_self(void);
+
 /*
  * The set of workers whose processes live, by their pids alone.  A worker whose
  * pid belongs to a later process counts as living until ..._reap(), which also

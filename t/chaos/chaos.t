@@ -97,7 +97,7 @@ my @worlds = (
 
     { name => 'file-dies', zone => ['64k'], cats => 6, size => 2000,
       conf => ['buffer=1000 persist=kept/events durable=on'],
-      oracle => { buffer => 1000 }, dies => 1 },
+      oracle => { buffer => 1000 }, dies => 1, crowded => 1 },
 
     { name => 'file-size', zone => ['1m', '512k', '2m'], cats => 6, size => 500,
       conf => ['buffer=300 persist=kept/events flush=100ms',

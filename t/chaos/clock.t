@@ -274,7 +274,7 @@ for my $line (0, 1) {
 
 
 # The clock goes back between two epochs.  nginx reads the times of the first
-# epoch from its file.  If all events were deleted, only the notes have them.
+# epoch from its log.  If all events were deleted, control lines have them.
 
 for my $end (qw( quit kill_all )) {
     for my $gone (0, 1) {
@@ -292,10 +292,10 @@ for my $end (qw( quit kill_all )) {
         $n->wait_data(qw( a b ));
 
         if ($gone) {
-            my $size = -s $n->file('.state');
+            my $notes = $n->notes;
 
             $n->forget('farm');
-            wait_until('a note', sub { -s $n->file('.state') > $size });
+            $n->wait_notes($notes + 1);
         }
 
         $n->$end;

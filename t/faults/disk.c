@@ -11,12 +11,15 @@
  *         ends when this is lowered
  *     1   fsyncs so far; counted here
  *     2   1 + the bytes that may still be written; 0: no limit
- *     3   the errno with which each open for writing, pwrite, fsync and rename
- *         fails; 0: none
+ *     3   the errno with which each open for writing, write, fsync, rename and
+ *         unlink fails; 0: none
  *     4   such calls so far; counted here
  *     5   the process that is killed (-9) when 6 comes to 0; 0: none
  *     6   counts down with each such call
- *     7   ms that each close of a file takes longer
+ *     7   the errno with which rename alone fails; 0: none
+ *
+ * An fdatasync is an fsync here, and that of the directory is one that takes no
+ * longer.
  *
  * LONGPOLL_DISK_SHADOW, if it is set, names a directory for what a power cut
  * would leave.  For each file that was fsynced it has a file INODE, with the
@@ -29,7 +32,6 @@
 #define _GNU_SOURCE
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -41,23 +43,34 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 
 enum { DISK_DELAY, DISK_SYNCS, DISK_ROOM, DISK_ERROR, DISK_CALLS, DISK_VICTIM,
-       DISK_WHEN, DISK_CLOSE, DISK_WORDS };
+       DISK_WHEN, DISK_RENAME, DISK_WORDS };
 
 
 static volatile int64_t  *disk_set;
 static const char        *disk_dir;
 static const char        *disk_shadow;
 
-static int (*disk_open)(const char *name, int flags, ...);
-static ssize_t (*disk_pwrite)(int fd, const void *p, size_t len, off_t at);
-static int (*disk_fsync)(int fd);
-static int (*disk_rename)(const char *from, const char *to);
-static int (*disk_close)(int fd);
+
+/* the system's own calls */
+
+static int
+disk_open(int at, const char *name, int flags, mode_t mode)
+{
+    return (int) syscall(SYS_openat, at, name, flags, mode);
+}
+
+
+static int
+disk_rename(const char *from, const char *to)
+{
+    return (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
 
 
 static __attribute__((constructor)) void
@@ -66,14 +79,6 @@ disk_begin(void)
     int          fd;
     void        *p;
     const char  *name;
-
-    disk_open = (int (*)(const char *, int, ...)) dlsym(RTLD_NEXT, "open");
-    disk_pwrite = (ssize_t (*)(int, const void *, size_t, off_t))
-                  dlsym(RTLD_NEXT, "pwrite");
-    disk_fsync = (int (*)(int)) dlsym(RTLD_NEXT, "fsync");
-    disk_rename = (int (*)(const char *, const char *))
-                  dlsym(RTLD_NEXT, "rename");
-    disk_close = (int (*)(int)) dlsym(RTLD_NEXT, "close");
 
     name = getenv("LONGPOLL_DISK_SET");
     if (name == NULL) {
@@ -87,7 +92,7 @@ disk_begin(void)
     disk_shadow = getenv("LONGPOLL_DISK_SHADOW");
     disk_shadow = disk_shadow ? strdup(disk_shadow) : NULL;
 
-    fd = disk_open(name, O_RDWR|O_CLOEXEC);
+    fd = disk_open(AT_FDCWD, name, O_RDWR|O_CLOEXEC, 0);
     if (fd == -1 || disk_dir == NULL) {
         abort();
     }
@@ -104,10 +109,34 @@ disk_begin(void)
 }
 
 
+/* whether name, of an open directory, is a file of the disk; its whole name */
+
 static int
-disk_ours(const char *name)
+disk_ours(int at, const char *name, char *whole)
 {
-    return disk_set && strncmp(name, disk_dir, strlen(disk_dir)) == 0;
+    char     link[64];
+    ssize_t  n;
+
+    if (disk_set == NULL) {
+        return 0;
+    }
+
+    n = 0;
+
+    if (name[0] != '/' && at != AT_FDCWD) {
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
+
+        n = readlink(link, whole, PATH_MAX - 2);
+        if (n < 0) {
+            return 0;
+        }
+
+        whole[n++] = '/';
+    }
+
+    (void) snprintf(whole + n, PATH_MAX - n, "%s", name);
+
+    return strncmp(whole, disk_dir, strlen(disk_dir)) == 0;
 }
 
 
@@ -130,7 +159,7 @@ disk_fd_ours(int fd)
 
     name[n] = '\0';
 
-    return disk_ours(name);
+    return strncmp(name, disk_dir, strlen(disk_dir)) == 0;
 }
 
 
@@ -187,9 +216,9 @@ disk_call(void)
 static void
 disk_keep(int fd)
 {
-    int          to;
-    char         part[PATH_MAX + 8], name[PATH_MAX], buf[65536];
-    off_t        at;
+    int          from, to;
+    char         part[PATH_MAX + 8], name[PATH_MAX], kept[PATH_MAX];
+    char         buf[65536];
     ssize_t      n;
     struct stat  st;
 
@@ -197,26 +226,84 @@ disk_keep(int fd)
         return;
     }
 
-    (void) snprintf(name, sizeof(name), "%s/%lu", disk_shadow,
+    (void) snprintf(kept, sizeof(kept), "%s/%lu", disk_shadow,
                     (unsigned long) st.st_ino);
-    (void) snprintf(part, sizeof(part), "%s.part", name);
+    (void) snprintf(part, sizeof(part), "%s.part", kept);
 
-    to = disk_open(part, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0666);
+    to = disk_open(AT_FDCWD, part, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0666);
     if (to == -1) {
         abort();
     }
 
-    for (at = 0; (n = pread(fd, buf, sizeof(buf), at)) > 0; at += n) {
+    /* the writer's own descriptor cannot be read */
 
-        if (write(to, buf, n) != n) {
+    (void) snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+
+    from = disk_open(AT_FDCWD, name, O_RDONLY|O_CLOEXEC, 0);
+    if (from == -1) {
+        abort();
+    }
+
+    while ((n = read(from, buf, sizeof(buf))) > 0) {
+
+        if (syscall(SYS_write, to, buf, n) != n) {
             abort();
         }
     }
 
+    (void) close(from);
+
     (void) close(to);
 
-    if (disk_rename(part, name) == -1) {
+    if (disk_rename(part, kept) == -1) {
         abort();
+    }
+}
+
+
+/* inodes whose names are gone may be used again */
+
+static void
+disk_forget(void)
+{
+    DIR            *dir;
+    char           *end, name[PATH_MAX];
+    struct dirent  *entry;
+
+    dir = opendir(disk_shadow);
+    if (dir == NULL) {
+        abort();
+    }
+
+    while ((entry = readdir(dir)) != NULL) {
+        end = strrchr(entry->d_name, '.');
+
+        if (end && strcmp(end, ".was") == 0) {
+            (void) snprintf(name, sizeof(name), "%s/%s", disk_shadow,
+                            entry->d_name);
+            (void) unlink(name);
+        }
+    }
+
+    (void) closedir(dir);
+}
+
+
+/*
+ * Until the directory is fsynced a power cut may bring a name back that is
+ * about to go.  The link keeps its inode from being used again before that.
+ */
+
+static void
+disk_keep_inode(const char *name)
+{
+    char         kept[PATH_MAX];
+    struct stat  st;
+
+    if (disk_shadow && lstat(name, &st) == 0) {
+        (void) snprintf(kept, sizeof(kept), "%s/%lu.was", disk_shadow,
+                        (unsigned long) st.st_ino);
+        (void) link(name, kept);
     }
 }
 
@@ -258,34 +345,30 @@ disk_keep_names(void)
 
     (void) closedir(dir);
 
+    disk_forget();
+
     if (fclose(to) != 0 || disk_rename(part, name) == -1) {
         abort();
     }
 }
 
 
-int
-open(const char *name, int flags, ...)
+static int
+disk_open_at(int at, const char *name, int flags, mode_t mode)
 {
     int          fd;
-    char         old[PATH_MAX];
-    mode_t       mode;
-    va_list      args;
+    char         whole[PATH_MAX], old[PATH_MAX];
     struct stat  st;
 
-    va_start(args, flags);
-    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
-    va_end(args);
-
-    if (!disk_ours(name) || (flags & O_ACCMODE) == O_RDONLY) {
-        return disk_open(name, flags, mode);
+    if ((flags & O_ACCMODE) == O_RDONLY || !disk_ours(at, name, whole)) {
+        return disk_open(at, name, flags, mode);
     }
 
     if (disk_call() == -1) {
         return -1;
     }
 
-    fd = disk_open(name, flags, mode);
+    fd = disk_open(at, name, flags, mode);
 
     /* the inode of a file that was removed may be used again */
 
@@ -301,13 +384,41 @@ open(const char *name, int flags, ...)
 }
 
 
+int
+open(const char *name, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return disk_open_at(AT_FDCWD, name, flags, mode);
+}
+
+
+int
+openat(int at, const char *name, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return disk_open_at(at, name, flags, mode);
+}
+
+
 ssize_t
-pwrite(int fd, const void *p, size_t len, off_t at)
+write(int fd, const void *p, size_t len)
 {
     int64_t  room;
 
     if (!disk_fd_ours(fd)) {
-        return disk_pwrite(fd, p, len, at);
+        return syscall(SYS_write, fd, p, len);
     }
 
     if (disk_call() == -1) {
@@ -326,7 +437,7 @@ pwrite(int fd, const void *p, size_t len, off_t at)
         disk_set[DISK_ROOM] = room - (int64_t) len;
     }
 
-    return disk_pwrite(fd, p, len, at);
+    return syscall(SYS_write, fd, p, len);
 }
 
 
@@ -337,16 +448,16 @@ fsync(int fd)
     struct stat  st;
 
     if (!disk_fd_ours(fd)) {
-        return disk_fsync(fd);
-    }
-
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        disk_keep_names();
-        return disk_fsync(fd);
+        return (int) syscall(SYS_fsync, fd);
     }
 
     if (disk_call() == -1) {
         return -1;
+    }
+
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        disk_keep_names();
+        return (int) syscall(SYS_fsync, fd);
     }
 
     begin = disk_now();
@@ -358,43 +469,55 @@ fsync(int fd)
     disk_keep(fd);
     (void) __sync_fetch_and_add(&disk_set[DISK_SYNCS], 1);
 
-    return disk_fsync(fd);
+    return (int) syscall(SYS_fsync, fd);
 }
 
 
 int
-rename(const char *from, const char *to)
+fdatasync(int fd)
 {
-    char         kept[PATH_MAX];
-    struct stat  st;
-
-    if (disk_ours(to) && disk_call() == -1) {
-        return -1;
-    }
-
-    /*
-     * Until the directory is fsynced a power cut may bring the old file back.
-     * The link keeps its inode from being used again before that.
-     */
-
-    if (disk_shadow && disk_ours(to) && stat(to, &st) == 0) {
-        (void) snprintf(kept, sizeof(kept), "%s/%lu.was", disk_shadow,
-                        (unsigned long) st.st_ino);
-        (void) link(to, kept);
-    }
-
-    return disk_rename(from, to);
+    return fsync(fd);
 }
 
 
 int
-close(int fd)
+renameat(int from_at, const char *from, int to_at, const char *to)
 {
-    if (disk_set && disk_set[DISK_CLOSE] && disk_fd_ours(fd)) {
-        disk_wait(disk_set[DISK_CLOSE]);
+    char  whole[PATH_MAX];
+
+    if (disk_ours(to_at, to, whole)) {
+
+        if (disk_call() == -1) {
+            return -1;
+        }
+
+        if (disk_set[DISK_RENAME]) {
+            errno = (int) disk_set[DISK_RENAME];
+            return -1;
+        }
+
+        disk_keep_inode(whole);
     }
 
-    return disk_close(fd);
+    return (int) syscall(SYS_renameat2, from_at, from, to_at, to, 0);
+}
+
+
+int
+unlinkat(int at, const char *name, int flags)
+{
+    char  whole[PATH_MAX];
+
+    if (disk_ours(at, name, whole)) {
+
+        if (disk_call() == -1) {
+            return -1;
+        }
+
+        disk_keep_inode(whole);
+    }
+
+    return (int) syscall(SYS_unlinkat, at, name, flags);
 }
 
 
@@ -410,12 +533,19 @@ open64(const char *name, int flags, ...)
     mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
     va_end(args);
 
-    return open(name, flags, mode);
+    return disk_open_at(AT_FDCWD, name, flags, mode);
 }
 
 
-ssize_t
-pwrite64(int fd, const void *p, size_t len, off_t at)
+int
+openat64(int at, const char *name, int flags, ...)
 {
-    return pwrite(fd, p, len, at);
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    return disk_open_at(at, name, flags, mode);
 }

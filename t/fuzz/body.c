@@ -9,7 +9,8 @@
  * array stand in their order and do not overlap; data as plain text is UTF-8,
  * and not longer; data that is a number fits into a double; data without lone
  * surrogates is a value, too, and the same text; the body is not changed, all
- * errors are known texts.
+ * errors are known texts; what a line of a file may be, a body may be, too, but
+ * for null.
  */
 
 
@@ -172,26 +173,15 @@ body_items(body_answer_t *a, u_char *body, size_t len)
 
 
 /*
- * An object in an array of its own, unless that is too deep.  What is refused
- * alone, as `{}, {}` is, may be two there, but not one.
+ * An object in an array of its own.  What is refused alone, as `{}, {}` is, may
+ * be two there, but not one.
  */
 
 static void
 body_around(body_answer_t *a, u_char *body, size_t len)
 {
     u_char         *p;
-    size_t          i, brackets;
     body_answer_t   b;
-
-    brackets = 0;
-
-    for (i = 0; i < len; i++) {
-        brackets += (body[i] == '{' || body[i] == '[');
-    }
-
-    if (brackets >= NGX_HTTP_LONGPOLL_JSON_DEPTH) {
-        return;
-    }
 
     p = malloc(len + 2);
     p[0] = '[';
@@ -215,24 +205,30 @@ body_around(body_answer_t *a, u_char *body, size_t len)
 }
 
 
-/* members other than data may be numbers that no double holds */
+/*
+ * Whether a body that may be published may be no data: the members other than
+ * data may be numbers that no double holds; and all members nest one or two
+ * deeper in the body than data does.
+ */
 
 static ngx_uint_t
 body_large(u_char *body, size_t len)
 {
     char        *s;
-    size_t       i;
+    size_t       i, brackets;
     ngx_uint_t   large;
 
     s = strndup((char *) body, len);
+    brackets = 0;
 
     for (large = 0, i = 0; !large && s[i]; i++) {
         large = (s[i] >= '0' && s[i] <= '9' && isinf(strtod(s + i, NULL)));
+        brackets += (s[i] == '{' || s[i] == '[');
     }
 
     free(s);
 
-    return large;
+    return large || brackets > NGX_HTTP_LONGPOLL_JSON_DEPTH;
 }
 
 
@@ -272,6 +268,39 @@ body_starve(body_answer_t *full, u_char *body, size_t len, ngx_uint_t left)
 }
 
 
+/* the body as a line of a file */
+
+static void
+body_line(body_answer_t *a, u_char *body, size_t len)
+{
+    ngx_http_longpoll_item_t       *item;
+    ngx_http_longpoll_json_line_t   line;
+
+    if (ngx_http_longpoll_json_line(&line, body, len, NULL) != NGX_OK) {
+        return;
+    }
+
+    item = &line.item;
+
+    fuzz_must(fuzz_inside(&item->data, body, len) && item->data.len
+              && fuzz_inside(&line.timestamp, body, len)
+              && (line.id.data == NULL || fuzz_inside(&line.id, body, len))
+              && (line.key.data == NULL || fuzz_inside(&line.key, body, len)),
+              "a span outside of a line");
+
+    if (item->data.data[0] == 'n') {
+        fuzz_must(a->rc != NGX_OK, "null is published");
+        return;
+    }
+
+    fuzz_must(a->rc == NGX_OK && a->n == 1
+              && fuzz_same(&item->category, &a->items[0].category)
+              && item->data.data == a->items[0].data.data
+              && item->data.len == a->items[0].data.len,
+              "a line is another event");
+}
+
+
 int
 LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 {
@@ -304,6 +333,8 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     if (first < body + len && *first == '{') {
         body_around(&a, body, len);
     }
+
+    body_line(&a, body, len);
 
     if (left != 255) {
         body_starve(&a, body, len, left % 8);

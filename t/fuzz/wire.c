@@ -1,16 +1,19 @@
 
 /*
- * wire.c: names, ids and data of an answer.
+ * wire.c: names, ids and data of an answer, and lines of a log.
  *
  * The bytes are cut into names and messages.  Must hold: the second pass
  * writes exactly as many bytes as the first counted; a name that is UTF-8 can
  * be read back from what was written, and has no byte that Go's encoding/json
- * escapes; the cost of an event is what it takes.
+ * escapes; the cost of an event is what it takes; a line is read back as it was
+ * written.  All the bytes are also a control line, or none: then that line is
+ * the one that is printed.
  */
 
 
 #include "fuzz.h"
 
+#include <ngx_http_longpoll_control.h>
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_utf8.h>
 #include <ngx_http_longpoll_golongpoll.h>
@@ -114,6 +117,64 @@ wire_events(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
 
 
 static void
+wire_line(ngx_str_t *name, ngx_http_longpoll_msg_t *msg, const uint64_t *key)
+{
+    u_char                         *p, *end;
+    size_t                          len;
+    ngx_str_t                       data, error;
+    ngx_http_longpoll_uuid_t        uuid;
+    ngx_http_longpoll_json_line_t   line;
+
+    len = ngx_http_longpoll_golongpoll_line_len(name, msg, key);
+    p = malloc(len);
+    end = ngx_http_longpoll_golongpoll_line(p, name, msg, key);
+    fuzz_must(end == p + len && p[len - 1] == LF, "a line's length");
+
+    if (ngx_http_longpoll_utf8_valid(name->data, name->len)
+        && name->len && name->len <= NGX_HTTP_LONGPOLL_MAX_CATEGORY
+        && ngx_http_longpoll_json_data(&data, msg->data.data, msg->data.len,
+                                       NULL, &error) == NGX_OK
+        && data.len == msg->data.len)
+    {
+        fuzz_must(ngx_http_longpoll_json_line(&line, p, len - 1, NULL)
+                  == NGX_OK, "a line cannot be read back");
+        fuzz_must(fuzz_same(&line.item.category, name)
+                  && fuzz_same(&line.item.data, &msg->data),
+                  "a line is another event");
+        fuzz_must(ngx_http_longpoll_id_parse(line.id.data, line.id.len, &uuid)
+                  == NGX_OK && uuid.high == msg->uuid.high
+                  && uuid.low == msg->uuid.low, "a line has another id");
+        fuzz_must((key != NULL) == (line.key.data != NULL), "a line's key");
+    }
+
+    free(p);
+    text_stub_reset();
+}
+
+
+static void
+wire_control(const u_char *data, size_t size)
+{
+    u_char                       *p, *end;
+    u_char                        buf[NGX_HTTP_LONGPOLL_CONTROL_MAX];
+    ngx_http_longpoll_control_t   control;
+
+    p = fuzz_copy(data, size);
+
+    if (ngx_http_longpoll_control_parse(&control, p, size) == NGX_OK) {
+        fuzz_must(ngx_http_longpoll_control_is(p, size), "it claims nothing");
+
+        end = ngx_http_longpoll_control_print(buf, &control);
+
+        fuzz_must((size_t) (end - buf) == size + 1 && end[-1] == LF
+                  && memcmp(buf, p, size) == 0, "another line is printed");
+    }
+
+    free(p);
+}
+
+
+static void
 wire_rest(ngx_str_t *text, uint64_t ms, ngx_uint_t missed)
 {
     u_char  *p;
@@ -144,11 +205,13 @@ wire_string(ngx_str_t *s, fuzz_bytes_t *b, size_t len)
 int
 LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 {
-    uint64_t                 epoch;
+    uint64_t                 epoch, key[2];
     ngx_uint_t               i, ncats, n, missed;
     fuzz_bytes_t             b;
     ngx_http_longpoll_cat_t  cats[WIRE_CATS];
     ngx_http_longpoll_msg_t  msgs[WIRE_MSGS];
+
+    wire_control(data, size);
 
     b.pos = data;
     b.last = data + size;
@@ -174,7 +237,11 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     wire_events(cats, msgs, n, missed);
     wire_rest(&cats[0].name, msgs[0].id, missed);
 
+    key[0] = epoch;
+    key[1] = msgs[0].id;
+
     for (i = 0; i < n; i++) {
+        wire_line(&cats[msgs[i].cat].name, &msgs[i], (i & 1) ? key : NULL);
         free(msgs[i].data.data);
     }
 

@@ -241,27 +241,57 @@ my @mutants = (
       seen => 'plain t/110-gpoll.t' },
 
     { name => 'events of the other side of an upgrade not missed',
-      file => 'persist.c',
-      from => 'ngx_http_longpoll_zone_epoch_missing(z, writer->foreign_last_id);',
-      to => ';',
+      file => 'zone_load.c',
+      from => '    if (!follows) {', to => '    if (0) {',
       seen => 'persist t/persist/move.t' },
 
-    { name => 'a deletion note without what its category lost',
-      file => 'zone_cursor.c',
-      from => 'deletion->dropped = cat->dropped;', to => 'deletion->dropped = 0;',
+    { name => 'a delete that leaves no note in the log',
+      file => 'zone_list.c',
+      from => 'ngx_http_longpoll_zone_cursor_note_drop(z, cat, upto, id);', to => ';',
       seen => 'persist t/persist/restart.t' },
 
     { name => 'a round that ends within a publish',
       file => 'zone_disk.c',
-      from => 'if (!save->more && save->len >= save->enough) {',
-      to => 'if (save->len >= save->enough) {',
+      from => 'if (!lines->more && lines->len >= lines->enough) {',
+      to => 'if (lines->len >= lines->enough) {',
       seen => 'unit' },
 
-    { name => 'a file that another nginx wrote to, cut and continued',
-      file => 'persist.c',
-      from => 'own || (f->size == sh->disk.file_size && !sh->disk.contested)',
-      to => '1',
-      seen => 'persist t/persist/move.t' },
+    { name => 'a log that another nginx wrote to is replaced',
+      file => 'pass.c',
+      from => '    if (!writer->ready
+        && (highest', to => '    if (0
+        && (highest', seen => 'persist t/persist/move.t' },
+
+    { name => 'a round that is not synced',
+      file => 'pass.c',
+      from => 'fdatasync(*fd) == -1', to => '0',
+      seen => 'persist t/persist/kill.t' },
+
+    { name => 'the directory of a new segment is not synced',
+      file => 'pass.c',
+      from => '(size == 0 && fsync(z->dir) == -1)', to => '0', seen => 'persist t/persist/kill.t' },
+
+    { name => 'a failed round whose messages stay taken',
+      file => 'pass.c',
+      from => '    ngx_http_longpoll_zone_disk_failed(writer->zone, &writer->wake);
+', to => '', seen => 'persist t/persist/disk.t' },
+
+    { name => 'an end that is believed, whatever the files have',
+      file => 'load.c',
+      from => 'load->end_bytes == load->bytes', to => 'load->end_bytes',
+      seen => 'persist t/persist/log.t' },
+
+    { name => 'PATH.restored has no effect',
+      file => 'load.c',
+      from => 'if (loaded->restored || load->broken) {',
+      to => 'if (load->broken) {',
+      seen => 'persist t/persist/log.t' },
+
+    { name => 'lines of others are not kept',
+      file => 'pass.c',
+      from => '    if (disk->skipped
+', to => '    if (0 && disk->skipped
+', seen => 'persist t/persist/load.t' },
 );
 
 $| = 1;

@@ -1,7 +1,7 @@
-# The writer compacts a zone's files when most of their content is dead.  All
-# files of a zone together stay below 1 MB plus three times the lines of the
-# live events, whatever is published, deleted or read.  A kill or a power cut at
-# any call to the disk loses no event.
+# The writer makes a new base when most of a zone's log is dead.  All files of a
+# zone together stay below 1 MB plus three times the lines of the live events,
+# whatever is published, deleted or read.  A kill or a power cut at any call to
+# the disk loses no event.
 
 use strict;
 use warnings;
@@ -31,15 +31,6 @@ sub no_alerts {
     is(join('', $n->alerts), '', "$name: no alerts");
 }
 
-sub sum {
-    my ($n) = @_;
-
-    my $sum = 0;
-    $sum += (-s $_) // 0 for glob $n->data . '/*';
-
-    return $sum;
-}
-
 sub publish_all {
     my ($n, $c, @events) = @_;
 
@@ -66,7 +57,7 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
         publish_all($n, $c, map { event('c' . $_ % 5, qq("$i-$_-$kb")) }
                             1 .. 100);
 
-        my $sum = sum($n);
+        my $sum = $n->bytes;
         $most = $sum if $most < $sum;
 
         my $now = (stat $n->file)[1] // $inode;
@@ -91,12 +82,9 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     no_alerts($n, $name);
 }
 
-# Small events need more bytes in the files than in the zone, and their
-# categories have notes of what they lost.  The writer must not compact for that
-# alone.
-
-# The test publishes as fast as it can.  For events of a few bytes the notes
-# need nearly as many bytes as the lines.
+# Small events need more bytes in the log than in the zone, and their categories
+# have lines of what they lost.  The writer must not make a base for that alone.
+# The test publishes as fast as it can.
 
 for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
               [ 'flush=100ms', 100 ], [ 'flush=1s durable=on', 100 ])
@@ -105,11 +93,6 @@ for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
     my $name = "$size bytes, $parameters";
     my $n = start(parameters => "$parameters buffer=1", size => '32m');
     my $bound = 1e6 + 3 * 20_000 * (101 + $size);
-
-    # Each category has lost an event.  The note of the loss, 40 bytes, is live
-    # beside the line, and just before a rename both files have all notes.  So the
-    # sum may pass the bound now and then (docs/internals/persist.md); it does so
-    # every time if the writer compacts too late.
 
     my $most = timely($bound, sub {
         my $c = $n->client;
@@ -120,7 +103,7 @@ for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
                 publish_all($n, $c, map { event("$i-$_", $round x $size) }
                                     1 .. 1000);
 
-                my $sum = sum($n);
+                my $sum = $n->bytes;
                 $most = $sum if $most < $sum;
             }
         }
@@ -140,7 +123,7 @@ for my $case ([ 'flush=100ms', 1 ], [ 'flush=1s durable=on', 1 ],
         sleep 0.3;
         $before eq $files->();
     });
-    pass("$name: the writer stops compacting");
+    pass("$name: the writer comes to rest");
 
     $n->quit;
     $n->up;
@@ -169,7 +152,7 @@ for my $how (qw( deleted taken )) {
             is(scalar(() = $r->data), 1000, "$name: taken") if $i == 60;
         }
 
-        my $sum = sum($n);
+        my $sum = $n->bytes;
         $most = $sum if $most < $sum;
         sleep 0.02;
     }
@@ -177,9 +160,9 @@ for my $how (qw( deleted taken )) {
     cmp_ok($most, '<', 1e6, "$name: bounded");
     note("$name: $most bytes at most");
     wait_until('all written', sub {
-        my $size = sum($n);
+        my $size = $n->bytes;
         sleep 0.3;
-        $size == sum($n);
+        $size == $n->bytes;
     });
     $n->kill_all;
     $n->up;
@@ -188,7 +171,7 @@ for my $how (qw( deleted taken )) {
 }
 
 
-# A compacted file still has the exact notes of what each category lost.
+# A base has what each category lost.
 
 {
     my $name = 'what was lost';
@@ -201,7 +184,7 @@ for my $how (qw( deleted taken )) {
 
     $n->publish(cow => '"c2"');
     $n->wait_writer;
-    wait_until('c2 in the file', sub { $n->raw =~ /"c2"/ });
+    $n->wait_line('c2');
 
     my $inode = (stat $n->file)[1];
 
@@ -210,7 +193,7 @@ for my $how (qw( deleted taken )) {
         (stat $n->file)[1] != $inode;
     });
 
-    # A clean end would write the notes once more, so nginx is killed.
+    # A clean end would write the losses once more, so nginx is killed.
 
     $n->kill_all;
     $n->up;
@@ -252,7 +235,7 @@ for my $cut ('', 'names', 'files') {
             $acked = $sent;
         }
 
-        # The call may come between two publishes, while the writer compacts:
+        # The call may come between two publishes, while the writer makes a base:
         # then no publish fails, and the counter of calls shows that it came.
 
         $came++ if $n->disk('when') <= 0;

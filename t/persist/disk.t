@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use Cwd qw( abs_path );
-use Errno qw( ENOSPC EROFS EACCES );
+use Errno qw( EBUSY EIO ENOSPC EROFS );
 use File::Basename qw( dirname );
 use Test::More;
 use Time::HiRes qw( time sleep );
@@ -185,11 +185,22 @@ _EOC_
     cmp_ok($n->disk('calls') - $calls, '<=', 60, "$name: but not all the time");
     is(scalar(logged($n, 'not on disk')), 1, "$name: the log says so once");
 
+    my $disk = $n->status('events')->{disk};
+
+    is($disk->{ok} ? 'ok' : 'not ok', 'not ok', "$name: the status says so");
+    cmp_ok($disk->{failures}, '>=', 5, "$name: and counts the failures");
+    cmp_ok($disk->{lag_ms}, '>=', 1000, "$name: and says for how long");
+
     $n->set_disk(room => 0);
     $n->wait_data(qw( a b c ));
     $n->wait_log('has all events again');
     is(scalar(logged($n, 'has all events again')), 1,
        "$name: the log names the end once");
+    wait_until('all is well', sub {
+        $disk = $n->status('events')->{disk};
+        $disk->{ok} and $disk->{lag_ms} == 0 and $disk->{bytes} == $n->bytes;
+    });
+    pass("$name: then all is well");
 
     $n->quit;
     $n->up;
@@ -241,6 +252,8 @@ _EOC_
     is($status->{published}, 1, "$name: they do not count as published");
     is($status->{refused}, 2, "$name: but as refused");
     is($status->{events}, 1, "$name: and are not in the zone");
+    is($status->{disk}{ok} ? 'ok' : 'not ok', 'not ok',
+       "$name: the status says why");
     is(scalar(logged($n, 'not on disk')), 1, "$name: the log says so once");
 
     my $calls = $n->disk('calls');
@@ -252,8 +265,10 @@ _EOC_
 
     my $d = $n->publish(farm => '"d"');
 
-    is(join(' ', $parked->response->data), 'd',
-       "$name: the disk has room, a parked poll gets the next event");
+    my $answer = $parked->response;
+
+    is($answer->kind eq 'events' ? join(' ', $answer->data) : $answer->kind,
+       'd', "$name: the disk has room, a parked poll gets the next event");
     $n->wait_log('has all events again');
     is(scalar(logged($n, 'has all events again')), 1, "$name: logged once");
 
@@ -275,6 +290,51 @@ _EOC_
     is($n->said([ category => 'farm', last_id => $first ],
                 [ category => 'farm', last_id => $d ]), 'd | timeout',
        "$name: nothing acknowledged was lost");
+    no_alerts($n, $name);
+}
+
+
+# The disk fails for a while.  A segment on which a call failed is not written
+# again, as its next fsync proves nothing.
+
+for my $durable ('', ' durable=on') {
+    my $name = "a bad disk$durable";
+    my $n = start(parameters => "flush=100ms$durable", workers => 2);
+
+    $n->wait_writer_idle;
+    $n->publish(farm => '"a"');
+    $n->wait_data('a');
+    wait_until('a is synced', sub {
+        $n->status('events')->{disk}{lag_ms} == 0;
+    });
+
+    my ($segment) = ($n->segments)[-1];
+
+    $n->set_disk(error => EIO);
+
+    my $r = $n->post(farm => '"b"')->response;
+
+    is($r->status, $durable ? 503 : 200, "$name: a publish");
+    $n->wait_log('events are not on disk');
+    ok(!$n->status('events')->{disk}{ok}, "$name: the status says so");
+
+    my $was = -s $segment;
+
+    wait_until('some tries', sub {
+        $n->status('events')->{disk}{failures} >= 3;
+    });
+    $n->set_disk(error => 0);
+    wait_until('written', sub {
+        $n->post(farm => '"c"', key => 'c')->response->status == 200;
+    });
+    $n->wait_data('a', ($durable ? () : 'b'), 'c');
+    is(-s $segment, $was, "$name: the old segment is left alone");
+    is(scalar(logged($n, 'failed')), 1, "$name: logged once");
+    wait_until('all is well', sub { $n->status('events')->{disk}{ok} });
+    $n->kill_all;
+    $n->up;
+    is(data($n->events('farm')), join(' ', 'a', ($durable ? () : 'b'), 'c'),
+       "$name: nothing is lost");
     no_alerts($n, $name);
 }
 
@@ -312,18 +372,30 @@ for my $durable ('', ' durable=on') {
 }
 
 
-# The writer cannot create new files, but it can write to the old one.  However
-# often it tries, the log says so once.
+# PATH.new cannot be made, or not renamed: events are on disk all the same.
+# However often the writer tries, the log says so once.
 
-{
-    my $name = 'no new files';
+my %rigid = (
+    'no new files' => [ 'open',
+        sub { mkdir $_[0]->file('.new') or die "mkdir: $!\n" },
+        sub { rmdir $_[0]->file('.new') } ],
+    'no renaming' => [ 'rename',
+        sub { $_[0]->set_disk(rename => EBUSY) },
+        sub { $_[0]->set_disk(rename => 0) } ],
+);
+
+for my $name (sort keys %rigid) {
+    my ($call, $break, $mend) = @{ $rigid{$name} };
     my $n = start(parameters => 'flush=100ms durable=on buffer=2',
                   workers => 1);
 
     $n->publish(farm => '"a"');
-    mkdir $n->file('.new') or die "mkdir: $!\n";
+    $n->wait_writer_idle;
+    $break->($n);
 
-    # Most of these events are soon dead, so the writer tries to compact.
+    my $inode = (stat $n->file)[1];
+
+    # Most of these events are soon dead, so the writer wants a new base.
 
     my $big = 'x' x 3000;
 
@@ -331,21 +403,33 @@ for my $durable ('', ' durable=on') {
         $n->publish(farm => qq("$big"));
     }
 
-    $n->wait_log('open\(\S+new"\) failed');
+    $n->wait_log("$call" . '\(\S+new"\) failed');
     $n->publish(farm => $_) for 1 .. 20;
-    sleep 0.5;
+    wait_until('several tries', sub {
+        $n->status('events')->{disk}{failures} > 3;
+    });
+    cmp_ok(scalar(() = $n->segments), '<', 8,
+           "$name: tries are rare, as each takes a segment");
     is(scalar(logged($n, 'failed')), 1, "$name: logged once");
-    is(scalar(logged($n, 'again')), 0, "$name: the log does not name an end");
+    like((logged($n, 'failed'))[0],
+         qr/events are on disk, but their files cannot be made smaller/,
+         "$name: as what it is");
+    ok($n->status('events')->{disk}{ok}, "$name: the status is well");
+    is((stat $n->file)[1], $inode, "$name: PATH is the old one");
 
-    rmdir $n->file('.new');
-    $n->wait_log('has all events again');
+    $mend->($n);
+    wait_until('a new PATH', sub { (stat $n->file)[1] != $inode });
+    wait_until('small files', sub { $n->bytes < 1e6 });
+    pass("$name: then the files become smaller");
+    $n->kill_all;
+    $n->up;
+    is(data($n->events('farm')), '19 20', "$name: nothing is lost");
     no_alerts($n, $name);
 }
 
 
-# The writer is slow to release the file while the other worker ends.  The
-# worker that ends last waits for the writer.  Chance decides which of the two
-# is the writer.
+# The last round is slow while the other worker ends.  The worker that ends last
+# takes over from the writer.  Chance decides which of the two is the writer.
 
 {
     my $name = 'a writer that ends slowly';
@@ -353,20 +437,20 @@ for my $durable ('', ' durable=on') {
     my ($written, @ids, @want);
 
     for my $round (1 .. 8) {
-        $n->wait_writer;
+        $n->wait_writer_idle;
         push @ids, $n->publish(farm => qq("$round"));
         push @want, $round;
 
-        $n->set_disk(close => 200);
+        $n->set_disk(delay => 200);
         $n->quit;
-        $n->set_disk(close => 0);
+        $n->set_disk(delay => 0);
 
         $written = in_file($n);
         $n->up;
         last if $written ne "@want";
     }
 
-    is($written, "@want", "$name: the file has all events");
+    is($written, "@want", "$name: the log has all events");
     is($n->said([ category => 'farm', last_id => $ids[0] ]),
        "@want[1 .. $#want]", "$name: and nothing missed");
     no_alerts($n, $name);
@@ -376,28 +460,30 @@ for my $durable ('', ' durable=on') {
 # Somebody else moves, cuts or deletes the files.
 
 my %harm = (
-    'moved away'  => sub { rename $_[0]->file, $_[0]->file('.old') },
-    'deleted'     => sub { unlink $_[0]->file },
-    'emptied'     => sub { truncate $_[0]->file, 0 },
-    'cut'         => sub { truncate $_[0]->file, 100 },
-    'the notes deleted' => sub { unlink $_[0]->file('.state') },
+    'moved away' => sub { rename $_[0]->file, $_[0]->file('.old') },
+    'deleted'    => sub { unlink $_[0]->file },
+    'emptied'    => sub { truncate $_[0]->file, 0 },
+    'cut'        => sub { truncate $_[0]->file, 100 },
+    'replaced'   => sub { rename $_[0]->file, $_[0]->file('.old');
+                          $_[0]->spew("hello\n") },
+    'its segment deleted' => sub { unlink $_[0]->segments },
+    'its segment emptied' => sub { truncate $_, 0 for $_[0]->segments },
     'all deleted' => sub { unlink glob $_[0]->data . '/*' },
-    'replaced'    => sub { rename $_[0]->file, $_[0]->file('.old');
-                           $_[0]->spew("\nhello\n") },
 );
 
 for my $durable ('', ' durable=on') {
     for my $harm (sort keys %harm) {
         my $name = "$harm$durable";
-        my @all = $harm =~ /moved|the|cut/ ? qw( a b c ) : qw( a b );
+        my @all = $harm =~ /moved|segment|cut/ ? qw( a b c ) : qw( a b );
         my ($n, $first);
 
         my $took = timely(1, sub {
             $n = start(parameters => "flush=200ms$durable", workers => 2);
+            $n->wait_writer_idle;
             $first = $n->publish(farm => '"a"');
             $n->publish(farm => '"b"');
             $n->wait_data(qw( a b ));
-            $n->wait_writer;
+            $n->wait_writer_idle;
 
             $harm{$harm}->($n);
             my $begin = time;
@@ -405,17 +491,20 @@ for my $durable ('', ' durable=on') {
             # The writer notices it with a publish or without one.
 
             $n->publish(farm => '"c"') if @all == 3;
+            $n->wait_log('was removed, replaced or cut');
             $n->wait_data(@all);
-            $n->wait_log('has all events again');
+            wait_until('a base', sub { $n->raw =~ /\A#\{"base".*\n/ });
             return time - $begin;
         });
 
-        cmp_ok($took, '<', 1, "$name: the writer mends the files within flush");
-        is(scalar(logged($n, 'rewriting it')), 1, "$name: logged once");
-        ok(-s $n->file('.state'), "$name: with notes");
-        is(join(' ', map { s{.*/}{}r } grep { !/old$/ }
-                     glob $n->data . '/*'),
-           'events events.state', "$name: there are no other files");
+        cmp_ok($took, '<', 1, "$name: the writer mends the log within flush");
+        is(scalar(logged($n, 'was removed, replaced or cut')), 1,
+           "$name: logged once");
+        is(join(' ', grep { !/\.(?:\d+|old)$/ } $n->names),
+           $harm =~ /replaced|^cut/ ? 'events events.bad' : 'events',
+           "$name: there are no other files");
+        is($n->raw('.bad'), "hello\n", "$name: what was not ours is kept")
+            if $harm eq 'replaced';
 
         my $end = $durable ? 'kill_all' : 'quit';
         $n->$end;
@@ -424,6 +513,35 @@ for my $durable ('', ' durable=on') {
            join(' ', @all[1 .. $#all]), "$name: nothing is lost");
         no_alerts($n, $name);
     }
+}
+
+
+# A segment that is not the last one, which the writer itself never touches.
+
+{
+    my $name = 'an earlier segment is cut';
+    my $n = start(parameters => 'flush=200ms durable=on', workers => 2);
+
+    $n->wait_writer_idle;
+    $n->publish(farm => '"a"');
+
+    # The next writer finds bytes that nobody has heard of, and begins another.
+
+    my ($first) = $n->segments;
+    my $text = Longpoll::Persist::slurp($first);
+
+    Longpoll::Persist::write_file($first, "${text}junk\n");
+    kill KILL => $n->wait_writer;
+    $n->publish(farm => '"b"');
+    is(scalar(() = $n->segments), 2, "$name: there are two");
+
+    $n->publish(farm => '"c"');
+    truncate $first, 0;
+    $n->wait_log('was removed, replaced or cut');
+    wait_until('a base', sub { !-e $first });
+    $n->kill_all;
+    $n->up;
+    is(data($n->events('farm')), 'a b c', "$name: no event is lost");
 }
 
 

@@ -1,11 +1,15 @@
 # Files from golongpoll, from an editor, or no file at all.  nginx loads the
-# lines that are events, names the others in the log, and always starts.
+# lines that are events, names the others in the error log, and keeps them in
+# PATH.bad.  A file without any event is not the module's: nginx does not start.
 
 use strict;
 use warnings;
 
 use Cwd qw( abs_path );
+use Encode qw( encode );
 use File::Basename qw( dirname );
+use JSON::PP ();
+use POSIX ();
 use Test::More;
 use Time::HiRes qw( time sleep );
 
@@ -43,7 +47,7 @@ sub no_alerts {
     is(join('', $n->alerts), '', "$name: no alerts");
 }
 
-# The numbers of the lines that the log calls no event.
+# The numbers of the lines that the log names.
 
 sub broken {
     my ($n) = @_;
@@ -52,8 +56,18 @@ sub broken {
 
     # Standard error has these lines, too, without the time.
 
-    return join ' ', map { /^\d.*\[error\].* "$file" line (\d+) is not an event,/ }
+    return join ' ', map { /^\d.*\[error\].* "$file" line (\d+) is / }
                      split /^/, $n->log;
+}
+
+# Those lines, without their line ends.
+
+sub kept {
+    my ($text, $broken) = @_;
+
+    my @lines = split /\n/, $text;
+
+    return map { $lines[$_ - 1] } split ' ', $broken;
 }
 
 # The result for each file: [name, text, events, broken lines, ...].
@@ -91,11 +105,15 @@ my @files = (
     [ 'escapes', file(line(1, 'a\u0041', cat => 'f\u0061rm')), 'aA', '' ],
     [ 'an event without a key',
       file(line(1, 'a'), line(2, 'b') =~ s/"timestamp":\d+,//r,
-           line(3, 'c') =~ s/"id"/"it"/r, line(4, 'd') =~ s/"data"/"date"/r,
+           line(4, 'd') =~ s/"data"/"date"/r,
            line(5, 'e') =~ s/"category"/"cat"/r, line(6, 'f')),
-      'a f', '3 4 5 6' ],
+      'a f', '3 4 5' ],
+    [ 'no ids, as golongpoll 1.1 wrote',
+      file(map { line($_->[0], $_->[1]) =~ s/,"id":"[^"]+"//r }
+               [ 1, 'a' ], [ 2, 'b' ], [ 2, 'c' ], [ 1, 'a2' ]),
+      'a a2 b c', '' ],
     [ 'events that are none',
-      file(line(1, 'a'), line(2, 'b') =~ s/"b"/null/r,
+      file(line(1, 'a'), line(2, 'b') =~ s/"farm"/7/r,
            line(3, 'c') =~ s/:(\d+)/:-$1/r, line(4, 'd') =~ s/:(\d+)/:"$1"/r,
            line(5, 'e') =~ s/:(\d+)/:${1}9999999/r,
            line(6, 'f', id => 'no UUID'), line(7, 'g', cat => ''),
@@ -106,12 +124,12 @@ my @files = (
            line(3, 'c') =~ s/"c"/{"x":[-18e307]}/r, line(4, 'd')),
       'a d', '3 4' ],
     [ 'too large for the zone', file(line(1, 'a'), line(2, $big),
-                                     line(3, 'c')), 'a c', '' ],
+                                     line(3, 'c')), 'a c', '3' ],
     [ 'a line of megabytes', file(line(1, 'a'), line(2, $long),
-                                  line(3, 'c')), 'a c', '' ],
+                                  line(3, 'c')), 'a c', '3' ],
     [ 'NUL and noise', file(line(1, 'a'), "\0\0\0", join('', map { chr }
                             grep { $_ != 10 } 0 .. 255), line(2, 'b')),
-      'a b', '3 4' ],
+      'a b', '4' ],
     [ 'the same id twice', file(line(1, 'a', id => v4(1)),
                                 line(1, 'b', id => v4(1)),
                                 line(2, 'c', id => v4(2))), 'a b c', '' ],
@@ -123,19 +141,20 @@ for my $file (@files) {
     my $n = start(parameters => 'flush=50ms', content => $text);
 
     is(data($n->events('farm')), $want, "$name: the zone has these");
-    is(broken($n), $broken, "$name: the log names the other lines");
+    is(broken($n), $broken, "$name: the error log names the other lines");
     $n->publish(farm => '"new"');
 
-    # The writer mends the file, so that golongpoll can load it.
+    # The writer begins a log, and keeps what it does not take over.
 
     my @want = (split(' ', $want), 'new');
 
     eval { $n->wait_data(@want); 1 } or diag($@);
     is(join(' ', map { $_->{data} } $n->lines), "@want",
-       "$name: the file has these");
-    is($n->raw =~ s/\A\n\{/{/r =~ s/\n\{/{/gr =~ tr/\n//, 0,
-       "$name: and no other line ends")
-        if $name =~ /out of|broken|torn|none/;
+       "$name: the log has these");
+    like($n->raw, qr/\A\#\{"base":.*\n(?:\{.*\}\n|\#\{.*\}\n)*\z/,
+         "$name: PATH is a base, and has no other lines");
+    is($n->raw('.bad'), join('', map { "$_\n" } kept($text, $broken)),
+       "$name: PATH.bad has the other lines");
 
     my @times = map { $_->{timestamp} } $n->lines;
 
@@ -262,140 +281,191 @@ SKIP: {
 }
 
 
-# Broken notes: the events are there, and every cursor is told "missed".
+# An event whose data is null, which golongpoll publishes.
 
-my %notes = (
-    'noise' => sub { 'noise' x 100 },
-    'empty' => sub { '' },
-    'a head that is torn' => sub { substr $_[0], 0, 50 },
-    'a head with a wrong bit' => sub { substr($_[0], 40, 1) ^= "\1"; $_[0] },
-    "another machine's order" => sub {
-        substr($_[0], 0, 16) . join('', map { scalar reverse }
-                                        unpack '(a8)*', substr $_[0], 16);
-    },
+{
+    my $name = 'data of null';
+    my $n = start(content => file(line(1, 'a') =~ s/"a"/null/r,
+                                  line(2, 'b')));
+    my $got = sub {
+        $n->client->request(
+            GET => '/events?category=farm&timeout=1&since_time=1')
+            ->response->body;
+    };
+
+    like($got->(), qr/"data":null,.*"data":"b",/, "$name: is loaded");
+    is(broken($n), '', "$name: the line is an event");
+    $n->quit;
+    $n->up;
+    like($got->(), qr/"data":null,.*"data":"b",/, "$name: and stays");
+    no_alerts($n, $name);
+}
+
+
+# Somebody else's lines between the events of a log of the module's own.
+
+{
+    my $name = 'lines of others';
+    my $n = start(parameters => 'flush=50ms buffer=3');
+    my @others = ('# a note of mine', 'hello', '{"not":"an event"}',
+                  '#{"base":1}', "\xff\xfe");
+    my @id = map { $n->publish(farm => qq("$_")) } qw( a b );
+
+    $n->wait_data(qw( a b ));
+    $n->quit;
+
+    my $path = ($n->segments)[-1];
+    my @lines = split /^/, Longpoll::Persist::slurp($path);
+    my ($at) = grep { $lines[$_] =~ /"data":"b"/ } 0 .. $#lines;
+
+    splice @lines, $at, 0, map { "$_\n" } @others;
+    Longpoll::Persist::write_file($path, join '', @lines);
+
+    $n->up;
+    is($n->said([ category => 'farm', since_time => 1 ]), 'a b',
+       "$name: the events are there");
+
+    for my $line (map { $at + 1 + $_ } 0 .. $#others) {
+        like($n->log, qr/\[error\] .*"\Q$path\E" line $line is not an event/,
+             "$name: line $line is named");
+    }
+
+    # Until PATH is rewritten they stay where they are; then they are kept.
+
+    my $inode = (stat $n->file)[1];
+    my $big = 'x' x 10_000;
+
+    wait_until('a base', sub {
+        $n->publish(pig => qq("$big")) for 1 .. 20;
+        (stat $n->file)[1] != $inode;
+    });
+    is($n->raw('.bad'), join('', map { "$_\n" } @others),
+       "$name: they are kept in PATH.bad");
+    $n->quit;
+    $n->up;
+    unlike($n->text, qr/a note of mine/, "$name: and not in the log");
+    is($n->said([ category => 'farm', last_id => $id[0] ]), 'b missed',
+       "$name: clients from before are told");
+    no_alerts($n, $name);
+}
+
+
+# A time that is far ahead.
+
+{
+    my $name = 'a line of the year 2100';
+    my $n = start(parameters => 'flush=50ms ttl=2s',
+                  content => file(line(1, 'a'), line(0, 'b')
+                                  =~ s/:\d+/:4102444800000/r));
+
+    like($n->log, qr/"${\ quotemeta $n->file }" line 3 .*ahead/,
+         "$name: is named in the log");
+    $n->publish(farm => '"new"');
+    is(data($n->events('farm')), 'b new', "$name: and loaded");
+    wait_until('the end of the new event', sub {
+        data($n->events('farm')) !~ /new/;
+    });
+    pass("$name: the ttl of others goes on");
+    no_alerts($n, $name);
+}
+
+
+# A file at PATH that is not the module's: nginx does not start, and leaves it as
+# it is.
+
+my $json = JSON::PP->new->pretty->encode(
+    [ map { JSON::PP->new->decode(line($_, "d$_")) } 1 .. 3 ]);
+my %foreign = (
+    'gzip' => "\x1f\x8b\x08\0\0\0\0\0\0\3\xabVJ,-\xc9\1\n\xa2\n",
+    'UTF-16' => encode('UTF-16', line(1, 'a') . "\n" . line(2, 'b') . "\n"),
+    'pretty JSON' => $json,
+    'notes' => "buy milk\ncall Ann\n",
+    'zeros' => "\0" x 5000,
+    'a broken event' => substr(line(1, 'a'), 0, 50) . "\n",
 );
 
-for my $notes (sort keys %notes) {
-    my $name = "notes, $notes";
-    my $n = start(parameters => 'flush=50ms');
-    my $x = $n->publish(farm => '"x"');
+for my $foreign (sort keys %foreign) {
+    my $name = "at PATH, $foreign";
+    my $n;
+    my $up = eval {
+        start(before => sub {
+            $n = $_[0];
+            $n->spew($foreign{$foreign});
+        });
+        1;
+    };
 
-    $n->publish(farm => '"y"');
-    $n->quit;
-    $n->spew($notes{$notes}->($n->raw('.state')), '.state');
-    $n->up;
-    is(data($n->events('farm')), 'x y', "$name: the zone has these");
-    is($n->said([ category => 'farm', last_id => $x ]), 'y missed',
-       "$name: a cursor may have missed events");
-    ok($n->log =~ /events.state" is broken, ignoring it/
-       || $notes eq 'empty', "$name: the log says so");
-
-    # After the next clean end no cursor is told "missed".
-
-    my $y = $n->publish(farm => '"z"');
-
-    $n->quit;
-    $n->up;
-    is($n->said([ category => 'farm', last_id => $y ],
-                [ category => 'farm', since_time => 1 ]),
-       'timeout | x y z', "$name: after a clean end it has not");
-    no_alerts($n, $name);
-}
-
-{
-    my $name = 'notes, the last one torn';
-    my $n = start(parameters => 'flush=50ms buffer=2');
-    my @id = map { $n->publish($_ => qq("$_")) } qw( a b c d );
-
-    $n->wait_writer;
-    $n->forget($_) for qw( a b c );
-    $n->quit;
-    $n->spew($n->raw('.state') . 'torn', '.state');
-    $n->up;
-    is($n->status('events')->{events}, 1,
-       "$name: the deleted event is not back");
-    is($n->said([ category => 'd', last_id => $id[0] ]), 'd',
-       "$name: and no cursor misses it");
-    no_alerts($n, $name);
-}
-
-{
-    my $name = 'a line broken behind its back';
-    my $n = start(parameters => 'flush=50ms');
-    my $x = $n->publish(farm => '"x"');
-
-    $n->publish(farm => qq("$_")) for qw( y z );
-    $n->quit;
-    $n->spew($n->raw =~ s/"y"/"y/r);
-    $n->up;
-    is($n->said([ category => 'farm', last_id => $x ]), 'z missed',
-       "$name: a poll misses the event of the broken line");
-    no_alerts($n, $name);
+    ok(!$up, "$name: nginx does not start");
+    like($n->log, qr/\[emerg\] .*"${\ quotemeta $n->file }" is no file of events/,
+         "$name: and says why");
+    is($n->raw, $foreign{$foreign}, "$name: the file is as it was");
+    is(join(' ', $n->names), 'events', "$name: and alone");
 }
 
 
-# The path is something other than a file that the workers can use.
+# PATH, or a segment, is something other than a file that can be read.
 
 my %odd = (
-    'a symbolic link' => sub {
-        my $n = shift;
-        symlink "$n->{dir}/data/other", $n->file or die $!;
-        Longpoll::Persist::write_file("$n->{dir}/data/other",
-                                      file(line(1, 'secret')));
-    },
-    'a directory' => sub { mkdir $_[0]->file or die $! },
-    'a pipe' => sub { require POSIX; POSIX::mkfifo($_[0]->file, 0666);
-                      $_[0]->give($_[0]->file) },
-    'no file of ours' => sub {
-        my $n = shift;
-        $n->spew(file(line(1, 'secret')));
-        chown 0, 0, $n->file;
-        chmod 0, $n->file;
-    },
+    'a symbolic link' => sub { symlink 'other', $_[0] or die $! },
+    'a directory' => sub { mkdir $_[0] or die $! },
+    'a pipe' => sub { POSIX::mkfifo($_[0], 0666) },
 );
 
-for my $suffix ('', '.state') {
-    for my $odd (sort keys %odd) {
+for my $odd (sort keys %odd) {
+    for my $segment (0, 1) {
+        my $name = $odd . ($segment ? ' for a segment' : '');
+        my $n = start(parameters => 'flush=50ms');
 
-        # nginx -t refuses the directory.  The master can read the other file,
-        # and the writer creates its own.
+        $n->publish(farm => '"a"');
+        $n->wait_writer_idle;
+        $n->quit;
 
-        next if $odd eq 'a directory' && !$suffix;
-        next if $odd =~ /no file/ && $> == 0 && !$suffix;
+        my $file = $segment ? ($n->segments)[-1] : $n->file;
 
-        my $name = "$odd$suffix";
-        my $make = sub {
-            my $n = shift;
-            $odd{$odd}->($n);
-            rename $n->file, $n->file($suffix) if $suffix;
-        };
-        my $n = start(parameters => 'flush=50ms', before => $make);
+        rename $file, $n->data . '/other' or die $!;
+        $odd{$odd}->($file);
 
-        $n->wait_log('events are not on disk');
+        my @before = map { [ (lstat $n->data . "/$_")[1, 7] ] } $n->names;
+        my $up = eval { $n->up; 1 };
 
-        is($n->said([ category => 'farm', since_time => 1, timeout => 1 ]),
-           'timeout', "$name: nothing is loaded");
-        is($n->post(farm => '"a"')->response->status, 200,
-           "$name: nginx accepts publishes");
-        sleep 0.2;
+        ok(!$up, "$name: nginx does not start");
+        like($n->log, qr/\[emerg\] .*\Q${\ ($file =~ s{.*\/}{}r) }\E"/,
+             "$name: and names it");
+        is_deeply([ map { [ (lstat $n->data . "/$_")[1, 7] ] } $n->names ],
+                  \@before, "$name: nothing has changed");
+    }
+}
 
-        my @failed = grep { /^\d.*failed/ } split /^/, $n->log;
 
-        cmp_ok(scalar @failed, '<=', 2, "$name: logged at most twice");
+# A file with a hole of gigabytes, and one of terabytes.
 
-        if ($odd =~ /link/) {
-            ok(-l $n->file($suffix), "$name: the link is still there");
-            is(Longpoll::Persist::slurp("$n->{dir}/data/other")
-                   =~ /secret/, 1, "$name: and so is the file that it names");
+for my $size (3 << 30, 2 << 40) {
+    for my $segment (0, 1) {
+        my $name = "$size bytes" . ($segment ? ', of a segment' : '');
+        my $n = start(parameters => 'flush=50ms durable=on');
+
+        $n->publish(farm => '"a"');
+        $n->wait_writer_idle;
+        $n->quit;
+
+        my $file = $segment ? ($n->segments)[-1] : $n->file;
+        my $was = -s $file;
+
+      SKIP: {
+            truncate $file, $size
+                or skip "$name: no such file can be here", 3;
+
+            $n->configure(through => [ 'prlimit', '--as=' . (400 << 20) ])
+                if ($ENV{TEST_NGINX_BINARY} // '') !~ /asan/;
+            $n->up;
+            pass("$name: nginx starts, and in bounded memory");
+            $n->publish(farm => '"b"');
+            is(data($n->events('farm')), 'a b', "$name: the events are there");
+            no_alerts($n, $name);
         }
 
-        -d $n->file($suffix) && !-l $n->file($suffix)
-            ? rmdir $n->file($suffix) : unlink $n->file($suffix);
-        wait_until('a', sub { $n->raw =~ /"a"/ });
         $n->quit;
-        $n->up;
-        like(data($n->events('farm')), qr/a$/, "$name: mended");
-        no_alerts($n, $name);
+        unlink $file;
     }
 }
 

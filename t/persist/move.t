@@ -2,9 +2,9 @@
 # the new binary of an upgrade (USR2), there and back.
 #
 # With another SIZE the old zone is frozen, so no cursor misses anything.  In an
-# upgrade both sides accept publishes for a while, and a poll with a cursor that
-# may have missed such an event is answered "missed".  All other cursors
-# continue.
+# upgrade both sides accept publishes for a while.  Nothing that was acknowledged
+# is lost.  If not only the old side accepted events, every cursor made so far is
+# answered "missed", once.
 
 use strict;
 use warnings;
@@ -220,6 +220,7 @@ _EOC_
         $client = $1 =~ s/\$/%24/r;
     }
 
+    tick();
     tick();
 
     my $second = $n->publish(farm => '"f2"');
@@ -522,6 +523,14 @@ sub wait_end {
     });
 }
 
+# The writer of the new side has read what the old one wrote, and makes a base.
+
+sub wait_merged {
+    my ($n, $node) = @_;
+
+    wait_until('a new base', sub { ((stat $n->file)[1] // $node) != $node });
+}
+
 for my $parameters ('flush=100ms', 'flush=1h durable=on') {
     my $name = "an upgrade, $parameters";
     my $durable = $parameters =~ /durable/;
@@ -559,6 +568,11 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
         $n->wait_data(qw( a1 a2 a3 ));
     }
 
+    # The old side takes one more as it ends.
+
+    my $node = (stat $n->file)[1];
+
+    $n->publish(farm => '"a4"', client => client_of($n, @before));
     kill QUIT => $old;
     wait_end($old, @before);
 
@@ -568,31 +582,82 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
            "$name: the old side has left, the event is stored");
     }
 
-    $n->wait_data(qw( a1 a2 n1 ));
+    wait_merged($n, $node);
 
-    is($n->said([ category => 'farm', last_id => $first ],
-                [ category => 'farm', last_id => $a3 ],
-                [ category => 'farm',
-                  last_id => $n1->header('Longpoll-Event-Id') ],
-                [ category => 'farm', since_time => ms($first) - 1 ]),
-       'a2 n1 missed | n1 missed | timeout missed | a1 a2 n1 missed',
-       "$name: older cursors miss what the old side accepted");
-    is($n->said(([ category => 'farm', since_time => 1 ]) x 2,
-                [ category => 'none', since_time => 0 ]),
-       'a1 a2 n1 | a1 a2 n1 | timeout',
-       "$name: a poll for all events does not");
+    my @all = map { $_->[1] } $n->events('farm');
+
+    is(join(' ', sort @all), 'a1 a2 a3 a4 n1',
+       "$name: all that was acknowledged is there");
+
+    my @said = $n->said([ category => 'farm', last_id => $first ],
+                        [ category => 'farm', last_id => $a3 ],
+                        [ category => 'farm',
+                          last_id => $n1->header('Longpoll-Event-Id') ],
+                        [ category => 'none', last_id => $a3 ],
+                        [ category => 'farm', since_time => 1 ]);
+
+    is(join(' ', map { /missed$/ ? 'told' : 'not' } @said),
+       'told told told told not', "$name: every cursor made so far is told");
+    like("$said[0] ", qr/(?=.*a2 )(?=.*a3 )(?=.*a4 )(?=.*n1 )/,
+         "$name: and gets what it has not had");
 
     tick();
-    my $a4 = $n->publish(farm => '"a4"');
+    my $a5 = $n->publish(farm => '"a5"');
 
-    is($n->said([ category => 'farm', last_id => $a4 ]), 'timeout',
+    is($n->said([ category => 'farm', last_id => $a5 ]), 'timeout',
        "$name: a later cursor misses nothing");
+
+    $durable ? $n->kill_all : $n->quit;
+    $n->up;
+    is(data($n->events('farm')), "@all a5", "$name: the same in the next epoch");
+    is($n->said([ category => 'farm', last_id => $a5 ]), 'timeout',
+       "$name: and nobody else is told");
+    no_alerts($n, $name);
+}
+
+# Only the old side accepts publishes.  With flush=1h it has one that is not on
+# disk when the new side loads the log: that is behind the new side's clock.
+
+for my $parameters ('flush=100ms', 'flush=1h', 'flush=1h durable=on') {
+    my $name = "an upgrade, only the old side publishes, $parameters";
+    my $n = start(upgrades => 1, parameters => $parameters);
+    my $late = $parameters eq 'flush=1h';
+
+    $n->wait_writer_idle;
+    my $a1 = $n->publish(farm => '"a1"');
+    $n->wait_data('a1') unless $late;
+
+    my @before = workers($n, $n->master);
+    my ($old, $new) = upgrade($n);
+    my $on_old = client_of($n, @before);
+    my $node = (stat $n->file)[1];
+
+    tick();
+    my $a2 = $n->publish(farm => '"a2"', client => $on_old);
+    my $time = $on_old->request(
+        GET => "/events?category=none&timeout=1")->response->timestamp;
+
+    kill QUIT => $old;
+    wait_end($old, @before);
+    wait_merged($n, $node);
+    is($n->said([ category => 'farm', last_id => $a1 ],
+                [ category => 'farm', last_id => $a2 ],
+                [ category => 'farm', since_time => $time ],
+                [ category => 'none', last_id => $a2 ],
+                [ category => 'farm', since_time => 1 ]),
+       $late ? 'a2 missed | ' . ('timeout missed | ' x 3) . 'a1 a2'
+             : 'a2 | timeout | timeout | timeout | a1 a2',
+       "$name: the events come, and " . ($late ? 'all are' : 'nobody is')
+       . ' told');
+    tick();
+
+    my $a3 = $n->publish(farm => '"a3"');
 
     $n->quit;
     $n->up;
-    is($n->said([ category => 'farm', last_id => $a4 ],
+    is($n->said([ category => 'farm', last_id => $a3 ],
                 [ category => 'farm', since_time => 1 ]),
-       'timeout | a1 a2 n1 a4', "$name: the same in the next epoch");
+       'timeout | a1 a2 a3', "$name: nobody else in the next epoch");
     no_alerts($n, $name);
 }
 
@@ -612,20 +677,21 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
     $n->wait_data(qw( a0 a1 a2 ));
     tick();
 
-    # An event that is evicted at once need not be in the file.  The notes that
-    # the end writes have its loss.
+    # An event that is evicted at once need not be in the log.  The losses that
+    # the end writes have it.
 
     my @cow = map { Longpoll::Persist::event('cow', qq("c$_")) } 0 .. 2;
     my $cow = $n->post('', '', body => '[' . join(',', @cow) . ']')->response;
 
     $cow = ms($cow->header('Longpoll-Event-Id')) - 1;
-    wait_until('c2 in the file', sub { $n->raw =~ /"c2"/ });
+    $n->wait_line('c2');
     tick();
 
     my $before = $n->poll(category => 'none')->response->timestamp;
     my @before = workers($n, $n->master);
     my ($old, $new) = upgrade($n);
     my $on_old = client_of($n, @before);
+    my $node = (stat $n->file)[1];
 
     tick();
     my $meanwhile = $on_old->request(
@@ -633,7 +699,7 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
 
     kill $signal => $old, $signal eq 'KILL' ? @before : ();
     wait_end($old, @before);
-    $n->wait_log('the other nginx has left');
+    wait_merged($n, $node);
 
     is($n->said([ category => 'farm', last_id => $id[0] ],
                 [ category => 'farm', last_id => $id[2] ],
@@ -651,7 +717,7 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
 
     my $n1 = $n->publish(farm => '"n1"');
 
-    wait_until('n1 in the file', sub { $n->raw =~ /"n1"/ });
+    $n->wait_line('n1');
     $n->quit;
     $n->up;
     is($n->said([ category => 'farm', last_id => $n1 ],
@@ -660,8 +726,8 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
                 [ category => 'farm', last_id => $id[0] ]),
        'timeout | n1 | a2 n1 | a2 n1 missed',
        "$name: the next epoch has the same");
-    unlike($n->log, qr/another nginx wrote/,
-           "$name: no other nginx wrote to the file");
+    unlike($n->log, qr/may have missed events/,
+           "$name: the log says nothing of it");
     no_alerts($n, $name);
 }
 
@@ -695,74 +761,210 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
     is($r->kind . ($r->missed ? ' missed' : ''), 'timeout missed',
        "$name: it misses the event while both sides run");
 
+    my $node = (stat $n->file)[1];
+
     kill QUIT => $old;
     wait_end($old, @before);
-    $n->wait_log('the other nginx has left');
+    wait_merged($n, $node);
+    $n->wait_log('polls may have missed events');
 
     is($n->said([ category => 'farm', since_time => $time ],
                 [ category => 'farm', last_id => $n1 ],
-                [ category => 'farm', last_id => $n1,
-                  since_time => ms($n1) ],
                 [ category => 'farm', last_id => $first ],
-                [ category => 'farm', since_time => ms($first) ],
                 [ category => 'farm', since_time => 1 ]),
-       'timeout missed | timeout | timeout | n1 | n1 | a1 n1',
-       "$name: and afterwards; other cursors do not");
+       'timeout missed | timeout missed | n1 missed | a1 n1',
+       "$name: afterwards every cursor is told");
 
     my $now = $n->poll(category => 'none')->response->timestamp;
 
     is($n->said([ category => 'farm', since_time => $now ]), 'timeout',
-       "$name: nor does a later cursor");
+       "$name: a later cursor is not");
     $n->wait_data(qw( a1 n1 ));
     no_alerts($n, $name);
 }
 
-{
-    my $name = 'an upgrade, and back';
-    my $n = start(upgrades => 1, parameters => 'flush=100ms');
+# The new side is given up: WINCH, HUP to the old master, QUIT to the new one.
 
+for my $parameters ('flush=100ms', 'flush=1h durable=on') {
+    my $name = "an upgrade, and back, $parameters";
+    my $n = start(upgrades => 1, parameters => $parameters);
+
+    $n->wait_writer_idle;
     my $first = $n->publish(farm => '"a1"');
-    $n->wait_data('a1');
 
     my ($old, $new) = upgrade($n);
     my @before = workers($n, $old);
     my @after = workers($n, $new);
+    my $on_new = client_of($n, @after);
 
     kill WINCH => $old;
     wait_end(@before);
 
-    my $n1 = $n->publish(farm => '"n1"');
+    my @id = map { $n->publish(farm => qq("n$_"), client => $on_new) } 1 .. 3;
 
-    $n->wait_data(qw( a1 n1 ));
+    # While the new side waits for the log, the old one could take it again.
 
-    # The new side may have written this line, too, where the old side wrote
-    # after the new one had loaded the file.
-
-    my $logged = () = $n->log =~ /another nginx wrote to/g;
-
+    $n->wait_line('n3');
     kill HUP => $old;
     wait_until('workers', sub { 2 == (() = workers($n, $old)) });
+
+    my $on_old = client_of($n, workers($n, $old));
+    my $b1 = $n->post(farm => '"b1"', client => $on_old);
+
     kill QUIT => $new;
     wait_end($new, @after);
     wait_until('the pid file of the old master', sub {
         ($n->pid_of('nginx.pid') // 0) == $old;
     });
 
-    $n->wait_log('another nginx wrote to', $logged + 1);
+    is($b1->response->status, 200, "$name: the old side goes on");
+    wait_until('what the new side took', sub {
+        data($n->events('farm')) =~ /n3/;
+    });
+    is(join(' ', sort map { $_->[1] } $n->events('farm')), 'a1 b1 n1 n2 n3',
+       "$name: all that was acknowledged is there, once");
+    $n->wait_log('polls may have missed events');
+
+    my @said = $n->said([ category => 'farm', last_id => $first ],
+                        [ category => 'farm', last_id => $id[2] ],
+                        [ category => 'farm', since_time => 1 ]);
+
+    is(join(' ', map { /missed$/ ? 'told' : 'not' } @said), 'told told not',
+       "$name: every cursor made so far is told");
+
+    # Each event of the new side stands behind b1 now, under its own id.
+
+    my $last = ($n->events('farm'))[-1][0];
+
+    is($n->said([ category => 'farm', last_id => $last ]), 'timeout missed',
+       "$name: the id of an event that was moved has its place");
+
     tick();
     my $a2 = $n->publish(farm => '"a2"');
+    my @all = map { $_->[1] } $n->events('farm');
 
-    $n->wait_data(qw( a1 a2 ));
-    is($n->said([ category => 'farm', last_id => $first ],
-                [ category => 'farm', last_id => $n1 ],
-                [ category => 'farm', last_id => $a2 ]),
-       'a2 missed | a2 missed | timeout',
-       "$name: older cursors miss what the new side accepted");
-    $n->quit;
+    is($n->said([ category => 'farm', last_id => $a2 ]), 'timeout',
+       "$name: a later one is not");
+    $parameters =~ /durable/ ? $n->kill_all : $n->quit;
     $n->up;
-    is($n->said([ category => 'farm', since_time => 1 ],
-                [ category => 'farm', last_id => $a2 ]), 'a1 a2 | timeout',
-       "$name: the same in the next epoch");
+    is(data($n->events('farm')), "@all", "$name: the same in the next epoch");
+    is($n->said([ category => 'farm', last_id => $a2 ]), 'timeout',
+       "$name: and no later cursor is told");
+    is($n->said([ category => 'farm', last_id => $last ]), 'a2 missed',
+       "$name: and the event that was moved has its place");
+    no_alerts($n, $name);
+}
+
+# The same, but the two follow each other: the new side accepts nothing before it
+# has the log, and has ended before the old one begins again.  Nobody is told.
+
+for my $parameters ('flush=100ms', 'flush=1h durable=on') {
+    my $name = "an upgrade, and back after a pause, $parameters";
+    my $n = start(upgrades => 1, parameters => $parameters);
+
+    $n->wait_writer_idle;
+    my $first = $n->publish(farm => '"a1"');
+
+    $n->wait_data('a1');
+
+    my ($old, $new) = upgrade($n);
+    my @before = workers($n, $old);
+    my @after = workers($n, $new);
+    my $on_new = client_of($n, @after);
+    my $node = (stat $n->file)[1];
+
+    kill WINCH => $old;
+    wait_end(@before);
+    wait_merged($n, $node);
+    tick();
+    $n->publish(farm => qq("n$_"), client => $on_new) for 1 .. 3;
+    $n->wait_line('n3');
+    kill QUIT => $new;
+    wait_end($new, @after);
+    wait_until('the pid file of the old master', sub {
+        ($n->pid_of('nginx.pid') // 0) == $old;
+    });
+
+    # Then the old master starts its workers again by itself.
+
+    wait_until('workers', sub { 2 == (() = workers($n, $old)) });
+    eval {
+        wait_until('what the new side took', sub {
+            data($n->events('farm')) =~ /n3/;
+        });
+    };
+    is($n->said([ category => 'farm', last_id => $first ],
+                [ category => 'none', last_id => $first ]),
+       'n1 n2 n3 | timeout', "$name: all is there, and nobody is told");
+
+    my $a2 = $n->publish(farm => '"a2"');
+
+    $parameters =~ /durable/ ? $n->kill_all : $n->quit;
+    $n->up;
+    is($n->said([ category => 'farm', last_id => $first ],
+                [ category => 'farm', last_id => $a2 ]),
+       'n1 n2 n3 a2 | timeout', "$name: nor in the next epoch");
+    no_alerts($n, $name);
+}
+
+
+# What the new side deletes and hands out stays away when the old one goes on.
+# Both know these events: the old side took them, and the new one loaded them.
+
+{
+    my $name = 'an upgrade, and back, deleted and taken';
+    my $n = start(upgrades => 1, parameters => 'flush=100ms',
+                  http => "longpoll_zone zone=once:1m persist=data/once"
+                          . " flush=100ms delete_on_read=on;\n",
+                  server => <<'_EOC_');
+        location = /pid   { return 200 $pid; }
+        location = /once  { longpoll_publish once; longpoll_subscribe once; }
+_EOC_
+
+    $n->publish(farm => '"a1"');
+    $n->publish(cow => '"c1"');
+    $n->publish(job => qq("$_"), uri => '/once') for 'j1', 'j2';
+    $n->wait_writer_idle;
+
+    my ($old, $new) = upgrade($n);
+    my @before = workers($n, $old);
+    my @after = workers($n, $new);
+    my $on_new = client_of($n, @after);
+
+    kill WINCH => $old;
+    wait_end(@before);
+
+    $on_new->request(POST => '/delete?category=farm', body => '')->response;
+    $n->publish(cow => '"c2"', client => $on_new);
+
+    my $take = '/once?category=job&timeout=1&since_time=1';
+
+    is(join(' ', $on_new->request(GET => $take)->response->data), 'j1 j2',
+       "$name: the new side hands events out");
+    $n->publish(job => '"j3"', client => $on_new, uri => '/once');
+
+    # The new side must have the logs before it ends.
+
+    $n->wait_line('c2');
+    wait_until('j3 in its file', sub {
+        grep { Longpoll::Persist::slurp($_) =~ /"j3"/ }
+             glob $n->data . '/once*';
+    });
+    kill QUIT => $new;
+    kill HUP => $old;
+    wait_end($new, @after);
+    wait_until('the pid file of the old master', sub {
+        ($n->pid_of('nginx.pid') // 0) == $old;
+    });
+    wait_until('what the new side took', sub {
+        data($n->events('cow')) =~ /c2/
+            and $n->status('events')->{events} == 2
+            and $n->status('once')->{events} <= 1;
+    });
+    is(data($n->events('cow')), 'c1 c2', "$name: what is there stays");
+    is($n->status('events')->{events}, 2, "$name: what was deleted does not");
+    is(join(' ', $n->client->request(GET => $take)->response->data), 'j3',
+       "$name: and no event is handed out again");
     no_alerts($n, $name);
 }
 

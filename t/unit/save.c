@@ -86,7 +86,8 @@ save_world(unit_worlds_t *t)
 static ngx_uint_t
 save_flags(uint64_t seed)
 {
-    return MODEL_CRASH | (seed & 1 ? MODEL_TAKE|MODEL_IDLE : 0);
+    return MODEL_CRASH | (seed & 1 ? MODEL_TAKE|MODEL_IDLE : 0)
+           | (seed % 3 == 0 ? MODEL_CROWDED : 0);
 }
 
 
@@ -111,7 +112,7 @@ main(int argc, char *argv[])
     unit_suite_t  suite;
 
     static const char *const  journaled[] = {
-        "zone_disk.c", "zone_cursor.c", "zone_clock.c", NULL
+        "zone_cursor.c", "zone_clock.c", "zone_disk.c", NULL
     };
 
     ngx_memzero(&suite, sizeof(suite));

@@ -1,6 +1,6 @@
 
 /*
- * save_act.c: random ops, of workers and of the writer.
+ * save_act.c: random ops of workers.
  */
 
 
@@ -49,8 +49,12 @@ act_set(op_e kind)
 static void
 act_publish(void)
 {
-    ngx_uint_t  i, k, n, ncats;
+    ngx_uint_t  i, k, n, ncats, large;
     uint32_t    index[MODEL_CATS], cat;
+
+    /* so that the log goes round while messages wait for the disk */
+
+    large = (m.flags & MODEL_CROWDED) && (m.flags & MODEL_CRASH);
 
     n = unit_once(3) ? 1 + unit_skewed(0, MODEL_BATCH) : 1;
 
@@ -71,7 +75,7 @@ act_publish(void)
         }
 
         k = 1 + (unit_once(30) && n == 1 ? unit_skewed(0, m.size / 6)
-                                         : unit_below(200));
+                                         : unit_below(large ? 900 : 200));
 
         act_op.which[i] = cat;
         act_op.msgs[i].cat = index[cat];
@@ -88,6 +92,26 @@ act_publish(void)
     for (i = 0; i < n; i++) {
         free(act_op.msgs[i].data.data);
     }
+}
+
+
+/* a message of another nginx, that act_op.last is the id of */
+
+void
+act_foreign(uint64_t epoch)
+{
+    static u_char  bytes[256];
+
+    act_op.uid = m.uid++;
+    act_op.n = 1;
+    act_op.which[0] = act_op.cat;
+    act_op.cats[0] = model_cats[act_op.cat];
+    act_op.msgs[0].cat = 0;
+    act_op.msgs[0].data.len = 1 + unit_below(200);
+    act_op.msgs[0].data.data = bytes;
+    memcpy(bytes, model_bytes(act_op.uid, act_op.msgs[0].data.len),
+           act_op.msgs[0].data.len);
+    ngx_http_longpoll_id_uuid(&act_op.msgs[0].uuid, act_op.last, epoch);
 }
 
 
@@ -185,82 +209,6 @@ act_leave(void)
 }
 
 
-/* the next step of the writer */
-
-static void
-act_writer(void)
-{
-    op_e        kind;
-
-    act_op.bytes = unit_once(3) ? 100 + unit_below(1000) : 20000;
-    act_op.max_notes = unit_once(3) ? 2 + unit_below(6) : 64;
-
-    if (!m.ready) {
-        kind = OP_BEGIN;
-
-        if (unit_once(6)) {
-
-            /* the writer cannot open its file */
-
-            if (sh->disk.durable && sh->conf.durable) {
-                kind = OP_UNSAVED;
-
-            } else {
-                kind = OP_DURABLE;
-                act_op.must = 1;
-            }
-        }
-
-    } else if (m.round) {
-        kind = unit_once(4) ? unit_once(2) ? OP_UNSAVED : OP_RETRY : OP_SAVED;
-
-        if (kind == OP_RETRY && unit_once(4)) {
-            kind = OP_BEGIN;
-        }
-
-    } else if (m.compacting && unit_once(2)) {
-        kind = m.all ? OP_RENEWED : OP_PIECE;
-
-        if (unit_once(20)) {
-            kind = OP_STOP;
-        }
-
-    } else if (m.lost) {
-        kind = m.compacting ? OP_PIECE : OP_COMPACT;
-
-        if (unit_once(10)) {
-            kind = OP_UNSAVED;
-        }
-
-    } else if (!m.compacting && (unit_once(sh->disk.file_dead ? 3 : 30)
-                            || m.n_file > 4000 || m.n_notes > 4000))
-    {
-        kind = OP_COMPACT;
-
-    } else if (unit_once(10)) {
-        kind = OP_DURABLE;
-        act_op.on = sh->conf.durable;
-
-    } else {
-        kind = OP_COLLECT;
-    }
-
-    act_op.kind = kind;
-
-    if (kind == OP_RENEWED) {
-        epoch_losses(1);
-
-        if (cursors[COMPACT].id < cursors[SAVED].id
-            && cursors[COMPACT].ref != cursors[SAVED].ref)
-        {
-            act_op.kind = OP_PIECE;
-        }
-    }
-
-    (void) op_run(&act_op);
-}
-
-
 void
 act(void)
 {
@@ -299,18 +247,17 @@ act(void)
             act_set(OP_CONFIGURE);
             act_conf(&act_op.conf);
             (void) op_run(&act_op);
-
-        } else if (unit_once(10)) {
-            act_set(OP_MISSING);
-            act_op.last = ngx_http_longpoll_id(model_ms(sh->clock.last_id)
-                                                + unit_below(40), 0);
-            (void) op_run(&act_op);
         }
 
         break;
 
     default:
-        act_set(OP_BEGIN);
-        act_writer();
+
+        /* what waits for the disk fills a crowded zone */
+
+        if (!(m.flags & MODEL_CROWDED) || unit_once(4)) {
+            act_set(OP_BEGIN);
+            act_writer();
+        }
     }
 }

@@ -1,6 +1,6 @@
 
 /*
- * save_case.c: a zone and its file, cases by hand.
+ * save_case.c: a zone and its log, cases by hand.
  */
 
 
@@ -34,8 +34,24 @@ case_op(op_e kind)
 {
     act_set(kind);
     act_op.bytes = 1000;
-    act_op.max_notes = 64;
     (void) op_run(&act_op);
+}
+
+
+/* the first writer of a log that is not there */
+
+static void
+case_begin(void)
+{
+    case_op(OP_BEGIN);
+    case_op(OP_BASE);
+    case_op(OP_PIECE);
+    case_op(OP_BASED);
+
+    if (!sh->conf.durable) {
+        act_set(OP_DURABLE);
+        (void) op_run(&act_op);
+    }
 }
 
 
@@ -76,7 +92,7 @@ case_missed(uint32_t cat, uint64_t id, ngx_uint_t beginning)
     rd.cursor.id = id;
     rd.cursor.beginning = beginning;
     rd.cursor.lost = !beginning
-                     && ngx_http_longpoll_zone_epoch_lost(z, model_ms(id), 0);
+                     && ngx_http_longpoll_zone_clock_lost(z, model_ms(id), 0);
 
     unit_must(ngx_http_longpoll_zone_read(z, &rd, m.now) != NGX_ERROR,
               "no memory");
@@ -102,7 +118,7 @@ case_failures(void *data)
     ngx_uint_t  i;
 
     case_world(0, 1);
-    case_op(OP_BEGIN);
+    case_begin();
 
     id = case_publish(0);
 
@@ -144,7 +160,7 @@ case_expired(void *data)
     ngx_uint_t  i;
 
     case_world(1000, 1);
-    case_op(OP_BEGIN);
+    case_begin();
 
     id = case_publish(0);
     (void) case_publish(0);
@@ -327,7 +343,7 @@ case_frozen(void *data)
     ngx_http_longpoll_client_t  client;
 
     case_world(0, 1);
-    case_op(OP_BEGIN);
+    case_begin();
 
     seen = case_publish(0);
     (void) case_publish(0);
@@ -366,16 +382,16 @@ case_frozen(void *data)
         id = sh->clock.last_id;
         visible = sh->clock.visible;
         case_use(&case_old);
-        ngx_http_longpoll_zone_disk_saved(z, &model_save, 0, 0, &wake);
+        ngx_http_longpoll_zone_disk_saved(z, &m.report, &wake);
         ngx_http_longpoll_zone_disk_failed(z, &wake);
-        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+        ngx_http_longpoll_zone_disk_expose(z, 1, &wake);
         (void) ngx_http_longpoll_zone_tick(z, m.now);
         unit_must(sh->clock.last_id == id && sh->clock.visible == visible,
                   "its clock goes on");
     }
 
     case_use(&case_new);
-    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+    ngx_http_longpoll_zone_disk_expose(z, 1, &wake);
     unit_must(!case_missed(0, seen, 0), "a SIZE is missed");
     unit_must(case_raw_publish(z, 0, &id) == NGX_OK
               && id > case_old.zone.sh->clock.last_id,
@@ -428,7 +444,7 @@ case_meanwhile(void *data)
 
     for (small = 0; small < 2; small++) {
         case_world(0, 0);
-        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+        ngx_http_longpoll_zone_disk_expose(z, 1, &wake);
         sh->conf.buffer = small ? 2 : 250;
         first = 0;
 
@@ -454,7 +470,7 @@ case_meanwhile(void *data)
 
         n = case_new.zone.sh->list.count;
         case_use(&case_new);
-        (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+        ngx_http_longpoll_zone_disk_expose(z, 1, &wake);
 
         unit_must(case_missed(0, first, 0) == small,
                   "a loss is missed wrongly");
@@ -475,7 +491,7 @@ case_too_large(void *data)
     ngx_http_longpoll_msg_t   msg;
 
     case_world(0, 0);
-    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+    ngx_http_longpoll_zone_disk_expose(z, 1, &wake);
 
     (void) case_raw_publish(z, 0, &id);
 
@@ -508,7 +524,7 @@ case_master(void *data)
     ngx_http_longpoll_read_t  rd;
 
     case_world(0, 0);
-    (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+    ngx_http_longpoll_zone_disk_expose(z, 1, &wake);
 
     seen = 0;
 
@@ -552,119 +568,59 @@ case_master(void *data)
 }
 
 
-/* another nginx had the file, and sent timestamps of its own */
+/* another nginx has the log, and lets go of it */
 
 static void
-case_others(void *data)
+case_merge(void *data)
 {
-    uint64_t    last, at, wake;
-    ngx_uint_t  i;
+    uint64_t    at, last;
+    ngx_uint_t  took;
 
-    for (i = 0; i < 3; i++) {
+    for (took = 0; took < 2; took++) {
         case_world(0, 0);
+        case_begin();
 
         m.now += 100;
         at = sh->born + 10;
-        last = ngx_http_longpoll_id(at + 5, 7);
-
         sh->disk.contested = 1;
-        sh->previous.valid_from = sh->born;
-        sh->previous.end = sh->born - 1;
+        m.followed = 1;
 
-        unit_must(!ngx_http_longpoll_zone_epoch_lost(z, at, 0),
-                  "a time counts as lost, and nothing is");
-        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 1),
-                  "an id of the other nginx is valid before it ended");
+        unit_must(!ngx_http_longpoll_zone_clock_lost(z, at, 0),
+                  "a time is lost, and nothing is");
+        unit_must(ngx_http_longpoll_zone_clock_lost(z, at, 1),
+                  "an id of the other nginx is valid before that has ended");
 
-        if (i) {
+        if (took) {
             (void) case_publish(0);
-            unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 0),
-                      "a time of the other nginx is valid");
+            unit_must(ngx_http_longpoll_zone_clock_lost(z, at, 0),
+                      "a time of the other nginx is valid, which does not know "
+                      "what this one took");
         }
 
-        if (i == 2) {
+        m.ready = 0;
+        act_op.last = last = ngx_http_longpoll_id(m.now + 5, 7);
+        act_set(OP_LOAD);
+        act_foreign(99);
+        (void) op_run(&act_op);
 
-            /* the other nginx accepted an event */
+        act_set(OP_MERGED);
+        act_op.on = 1;
+        (void) op_run(&act_op);
 
-            (void) ngx_http_longpoll_zone_disk_durable(z, 0, 1, &wake);
+        unit_must(act_op.rc == (took ? NGX_DECLINED : NGX_OK),
+                  "two nginxes followed each other, or did not");
+        unit_must(!took || case_missed(0, last, 0),
+                  "a cursor of the other nginx misses nothing");
+        unit_must(took || !ngx_http_longpoll_zone_clock_lost(z, at, 1),
+                  "an id of the other nginx is not valid");
+        unit_must(!case_missed(0, 0, 1),
+                  "a poll from the beginning misses something");
 
-            last = ngx_http_longpoll_id(m.now + 5, 7);
-            act_set(OP_MISSING);
-            act_op.last = last;
-            (void) op_run(&act_op);
-
-            unit_must(!sh->disk.contested, "the zone is still contested");
-            unit_must(case_missed(0, last, 0),
-                      "a cursor of the other nginx misses nothing");
-            unit_must(!case_missed(0, 0, 1),
-                      "a poll from the beginning misses it");
-            unit_must(!case_missed(0, ngx_http_longpoll_id(m.now + 6, 0), 0),
-                      "it is missed for ever");
-            unit_must(sh->clock.visible > last, "a cursor made now misses it");
-            continue;
-        }
-
-        ngx_http_longpoll_zone_epoch_alone(z, last, sh->born - 50);
-
-        unit_must(!sh->disk.contested, "the zone is still contested");
-        unit_must(!ngx_http_longpoll_zone_epoch_lost(z, sh->born - 50, 0)
-                  && ngx_http_longpoll_zone_epoch_lost(z, sh->born - 51, 0),
-                  "cursors that the other nginx called valid are not");
-        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 0) == i
-                  && ngx_http_longpoll_zone_epoch_lost(z, at + 5, 0) == i,
-                  "a time of the other nginx is judged wrongly");
-        unit_must(!ngx_http_longpoll_zone_epoch_lost(z, at + 6, 0),
-                  "a time is lost that the other nginx never issued");
-        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at, 1) == i,
-                  "an id of the other nginx is judged wrongly");
-        unit_must(ngx_http_longpoll_zone_epoch_lost(z, at + 6, 1),
-                  "an id is valid that the other nginx never issued");
-    }
-}
-
-
-/*
- * Two calls of ..._zone_epoch_missing() while a publish waits for the disk, the
- * second with an earlier id.  Cursors below the first id still miss events.
- */
-
-static void
-case_missing_twice(void *data)
-{
-    uint64_t    first;
-    ngx_uint_t  i;
-
-    for (i = 0; i < 2; i++) {
-        case_world(0, 1);
-        case_op(OP_BEGIN);
+        case_begin();
         (void) case_publish(0);
-
-        first = ngx_http_longpoll_id(m.now + 40, 0);
-
-        act_set(OP_MISSING);
-        act_op.last = first;
-        (void) op_run(&act_op);
-
-        if (i) {
-
-            /*
-             * The publish is on disk, but nothing has advanced the clock
-             * yet.
-             */
-
-            case_op(OP_COLLECT);
-            case_op(OP_SAVED);
-        }
-
-        act_set(OP_MISSING);
-        act_op.last = ngx_http_longpoll_id(m.now + 20, 0);
-        (void) op_run(&act_op);
-
-        unit_must(sh->previous.missing_below > first,
-                  "an earlier id replaces a later one");
-        unit_must(case_missed(0, first, 0),
-                  "the first cursors do not miss events");
-
+        m.now += 10;
+        unit_must(!case_missed(0, ngx_http_longpoll_id(m.now, 0), 0),
+                  "it is missed for ever");
         epoch_end();
     }
 }
@@ -685,10 +641,8 @@ const unit_case_t  save_cases[] = {
       case_too_large },
     { "a master that is killed leaves the old zone in use, or frozen",
       case_master },
-    { "times and ids of another nginx that had the file are judged rightly",
-      case_others },
-    { "a cursor of another nginx misses events, whatever follows",
-      case_missing_twice },
+    { "cursors are told what they missed in another nginx that had the log",
+      case_merge },
 };
 
 

@@ -1,6 +1,6 @@
 
 /*
- * save_check.c: what must be true of a zone and its file after every op.
+ * save_check.c: what must be true of a zone and its log after every op.
  */
 
 
@@ -47,98 +47,205 @@ model_check_pubs(void)
 }
 
 
-static ngx_uint_t
-model_in_ring(ngx_http_longpoll_uuid_t *uuid)
-{
-    uint64_t  n;
+/* up to where the log and the ring drop messages of a category, or lose them */
 
-    for (n = sh->disk.deletions_first; n < sh->disk.deletions_last; n++) {
-        if (z->deletions[n % z->ndeletions].uuid.high == uuid->high
-            && z->deletions[n % z->ndeletions].uuid.low == uuid->low)
-        {
-            return 1;
+static uint64_t  check_upto[MODEL_CATS];
+static uint64_t  check_lost[MODEL_CATS];
+
+
+static void
+model_drop(uint64_t name, uint64_t upto, uint64_t lost)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < m.ncats; i++) {
+        if (model_cats[i].hash[1] == name) {
+            check_upto[i] = ngx_max(check_upto[i], upto);
+            check_lost[i] = ngx_max(check_lost[i], lost);
         }
     }
+}
 
-    return 0;
+
+/* of a message without an id of its own only the ms can be compared */
+
+static ngx_uint_t
+model_is_dropped(model_msg_t *msg)
+{
+    uint64_t  id, epoch, upto, lost;
+
+    upto = check_upto[msg->cat];
+    lost = check_lost[msg->cat];
+
+    if (ngx_http_longpoll_id_read(&msg->uuid, &id, &epoch)
+        && model_ms(id) == model_ms(msg->id))
+    {
+        return id <= ngx_max(upto, lost);
+    }
+
+    return model_ms(msg->id) <= model_ms(upto)
+           || model_ms(msg->id) < model_ms(lost);
 }
 
 
 static void
-model_check_file(void)
+model_note(uint64_t high, uint64_t low)
 {
-    uint64_t      id;
-    ngx_uint_t    i, k;
     model_msg_t  *msg;
 
-    id = 0;
+    msg = model_named(high, low);
 
-    for (i = 0; i < m.n_file; i++) {
-        unit_must(m.file[i] > id, "a line of the file is out of order");
-        id = m.file[i];
+    if (msg) {
+        msg->noted = 1;
     }
+}
 
-    if (!m.lost) {
-        unit_must(m.n_file == sh->disk.file_size
-                  && m.n_notes <= sh->disk.state_size,
-                  "the file has %lu lines and %lu notes, not %lu and %lu",
-                  (unsigned long) m.n_file, (unsigned long) m.n_notes,
-                  (unsigned long) sh->disk.file_size,
-                  (unsigned long) sh->disk.state_size);
-        unit_must(id <= cursors[SAVED].id, "a line of the file is not saved");
-    }
 
-    /* a live message that is saved is in the file */
+/* what the log's lines and the ring say of the messages */
 
-    for (i = 0, k = 0; i < m.n_msgs; i++) {
-        msg = &m.msgs[i];
+void
+model_read_log(ngx_uint_t ring)
+{
+    uint64_t                      n;
+    ngx_uint_t                    i;
+    model_msg_t                  *msg;
+    model_line_t                 *line;
+    ngx_http_longpoll_note_sh_t  *note;
 
-        while (k < m.n_file && m.file[k] < msg->id) {
-            k++;
-        }
-
-        if (msg->live && msg->id <= cursors[SAVED].id && !m.lost) {
-            unit_must(k < m.n_file && m.file[k] == msg->id,
-                      "a message is not in the file");
-        }
-    }
-
-    /* a live message has no deletion record */
-
-    for (id = sh->disk.deletions_first; id < sh->disk.deletions_last; id++) {
-        msg = model_named(z->deletions[id % z->ndeletions].uuid.high,
-                          z->deletions[id % z->ndeletions].uuid.low);
-
-        unit_must(msg == NULL || !msg->live,
-                  "a live message of c%u has a deletion record", msg->cat);
-    }
-
-    if (sh->disk.file_dead || m.lost) {
-        return;
-    }
-
-    /* a deleted message in the file has a note */
+    ngx_memzero(check_upto, sizeof(check_upto));
+    ngx_memzero(check_lost, sizeof(check_lost));
 
     for (i = 0; i < m.n_msgs; i++) {
         m.msgs[i].noted = 0;
+        m.msgs[i].logged = 0;
+        m.msgs[i].sure = 0;
     }
 
-    for (i = 0; i < m.n_notes; i++) {
-        if (m.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION) {
-            msg = model_named(m.notes[i].word[0], m.notes[i].word[1]);
+    for (i = 0; i < m.n_lines; i++) {
+        line = &m.lines[i];
+
+        if (!model_counts(line)) {
+            continue;
+        }
+
+        if (line->kind == LINE_EVENT) {
+            msg = model_find(line->id);
+
             if (msg) {
-                msg->noted = 1;
+                msg->logged = 1;
+                msg->sure |= line->segment != sh->disk.segment
+                             || sh->disk.file_size;
             }
+
+        } else if (line->kind == LINE_GONE) {
+            model_note(line->word[0], line->word[1]);
+
+        } else if (line->kind == LINE_DROP) {
+            model_drop(line->word[0], line->word[1], line->word[2]);
         }
     }
 
-    for (i = 0; i < m.n_file; i++) {
-        msg = model_find(m.file[i]);
+    for (n = sh->disk.notes_first; ring && n < sh->disk.notes_last; n++) {
+        note = &z->notes[n % z->nnotes];
 
-        unit_must(msg->live || !msg->deleted || msg->noted
-                  || model_in_ring(&msg->uuid),
-                  "a deleted message of c%u stands in the file without a note",
-                  msg->cat);
+        if (note->kind == NGX_HTTP_LONGPOLL_CONTROL_DELETION) {
+            model_note(note->word[0], note->word[1]);
+
+        } else {
+            model_drop(note->word[0], note->word[1], note->word[2]);
+        }
+    }
+
+    for (i = 0; i < m.n_msgs; i++) {
+        m.msgs[i].noted |= model_is_dropped(&m.msgs[i]);
+    }
+}
+
+
+/* the last head of the log; NULL: it has none */
+
+model_line_t *
+model_head(void)
+{
+    ngx_uint_t     i;
+    model_line_t  *line, *head;
+
+    head = NULL;
+
+    for (i = 0; i < m.n_lines; i++) {
+        line = &m.lines[i];
+
+        if (line->kind == LINE_HEAD && model_counts(line)
+            && (head == NULL || line->segment >= head->segment))
+        {
+            head = line;
+        }
+    }
+
+    return head;
+}
+
+
+static void
+model_check_head(void)
+{
+    ngx_uint_t     durable;
+    model_line_t  *head;
+
+    head = model_head();
+    durable = head && head->word[1];
+
+    unit_must(!sh->disk.begun || (head && head->id == sh->epoch),
+              "the log does not know of this epoch");
+
+    if (sh->disk.says != NGX_HTTP_LONGPOLL_SAYS_MAYBE && sh->disk.begun) {
+        unit_must(durable == (sh->disk.says == NGX_HTTP_LONGPOLL_SAYS_YES),
+                  "the log says durable:%lu, and the zone knows of %lu",
+                  (unsigned long) durable, (unsigned long) sh->disk.says);
+    }
+}
+
+
+static void
+model_check_log(void)
+{
+    ngx_uint_t    i;
+    model_msg_t  *msg;
+
+    for (i = 0; i < m.n_lines; i++) {
+        unit_must(m.lines[i].kind != LINE_EVENT
+                  || m.lines[i].id <= sh->disk.taken_upto,
+                  "an event has a line, and was given to no writer");
+    }
+
+    unit_must(sh->disk.after < sh->disk.segment
+              && (m.damaged || sh->disk.lost || sh->disk.file_size
+                  <= model_bytes_of(sh->disk.segment)),
+              "the zone has another segment than the log");
+
+    model_read_log(1);
+
+    for (i = 0; i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
+
+        if (msg->live) {
+            unit_must(!msg->noted, "a live message of c%u is noted as gone",
+                      msg->cat);
+            unit_must(msg->sure || msg->id > cursors[SAVED].id
+                      || m.damaged || sh->disk.lost,
+                      "a message of c%u is saved, and not in the log",
+                      msg->cat);
+
+        } else {
+            unit_must(!msg->logged || !msg->deleted || msg->noted
+                      || sh->disk.stale || sh->disk.lost || m.damaged,
+                      "a deleted message of c%u stands in the log without a "
+                      "note", msg->cat);
+        }
+    }
+
+    if (!m.damaged) {
+        model_check_head();
     }
 }
 
@@ -170,8 +277,8 @@ model_check(ngx_uint_t exact)
     model_check_whole(sh->clock.visible, "visible");
     model_check_whole(cursors[SAVED].id, "saved");
 
-    if (m.ready) {
-        model_check_whole(cursors[NEXT].id, "passed to the writer");
+    if (m.writing) {
+        model_check_whole(cursors[NEXT].id, "in the round at hand");
     }
 
     if (sh->disk.durable) {
@@ -197,5 +304,5 @@ model_check(ngx_uint_t exact)
     }
 
     model_check_pubs();
-    model_check_file();
+    model_check_log();
 }

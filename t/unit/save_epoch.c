@@ -8,9 +8,11 @@
 #include "save_model.h"
 
 
-static ngx_http_longpoll_note_t  epoch_notes[MODEL_MAX];
-static ngx_uint_t                epoch_nnotes;
-static ngx_shmtx_t               epoch_mutex;
+static void epoch_load_done(ngx_uint_t believed, uint64_t now);
+
+
+static ngx_shmtx_t   epoch_mutex;
+static ngx_atomic_t  epoch_elected;
 
 
 /* the store's own calls see the model's clock */
@@ -45,6 +47,8 @@ epoch_zone(size_t size, ngx_http_longpoll_zone_conf_t *conf)
     z->mutex = &epoch_mutex;
     z->conf = *conf;
     z->persist.len = 1;
+    z->elected = &epoch_elected;
+    z->dir = -1;
 
     unit_must(ngx_http_longpoll_zone_init(z, m.mem, m.mem_size, 0, random,
                                           m.now)
@@ -76,10 +80,11 @@ epoch_begin(void)
     m.failed = 0;
     m.exempt = sh->clock.visible;
     m.ready = 0;
-    m.round = 0;
-    m.compacting = 0;
+    m.writing = 0;
+    m.rebasing = 0;
+    m.n_round = 0;
+    m.n_fresh = 0;
     m.published = sh->counters.published;
-    model_npend = 0;
     m.n_pubs = 0;
 
     ngx_memzero(op_slots, sizeof(op_slots));
@@ -93,7 +98,7 @@ epoch_world(size_t size, ngx_http_longpoll_zone_conf_t *conf)
 
     epoch_zone(size, conf);
     epoch_cats();
-    ngx_http_longpoll_zone_load_done(z, 1, m.now);
+    epoch_load_done(0, m.now);
     epoch_begin();
     model_check(1);
 }
@@ -105,88 +110,8 @@ epoch_end(void)
     model_free_lists();
     free(m.mem);
     free(m.copy);
-    free(model_save.lines);
-    free(model_save.notes);
-    model_save.lines = NULL;
-    model_save.notes = NULL;
-}
-
-
-/* notes of losses, into the new file or into epoch_notes */
-
-void
-epoch_losses(ngx_uint_t fresh)
-{
-    ngx_int_t                   rc;
-    ngx_uint_t                  i;
-    ngx_http_longpoll_note_t    note[3];
-    ngx_http_longpoll_save_t    save;
-    ngx_http_longpoll_losses_t  losses;
-
-    ngx_memzero(&losses, sizeof(losses));
-    ngx_memzero(&save, sizeof(save));
-    save.notes = note;
-    save.max_notes = 1 + unit_below(3);
-    epoch_nnotes = 0;
-
-    do {
-        save.nnotes = 0;
-        rc = ngx_http_longpoll_zone_disk_losses(z, &losses, &save);
-
-        for (i = 0; i < save.nnotes; i++) {
-
-            if (fresh) {
-                model_push(fresh_notes, note[i]);
-            } else {
-                epoch_notes[epoch_nnotes++] = note[i];
-            }
-        }
-
-    } while (rc == NGX_AGAIN);
-}
-
-
-/* loads what the file has and the notes do not delete, as load.c does */
-
-static void
-epoch_read_notes(void)
-{
-    ngx_uint_t    i;
-    model_msg_t  *msg;
-
-    for (i = 0; i < m.n_msgs; i++) {
-        m.msgs[i].noted = 0;
-        m.msgs[i].key[0] = 0;
-    }
-
-    for (i = 0; i < m.n_notes; i++) {
-
-        if (m.notes[i].kind != NGX_HTTP_LONGPOLL_NOTE_DELETION
-            && m.notes[i].kind != NGX_HTTP_LONGPOLL_NOTE_KEY)
-        {
-            continue;
-        }
-
-        msg = model_named(m.notes[i].word[0], m.notes[i].word[1]);
-
-        if (msg == NULL) {
-            continue;
-        }
-
-        if (m.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION) {
-            msg->noted = 1;
-
-        } else {
-            msg->key[0] = m.notes[i].word[2];
-            msg->key[1] = m.notes[i].word[3];
-        }
-    }
-
-    for (i = 0; i < m.n_msgs; i++) {
-        if (m.msgs[i].key[0] == 0) {
-            m.msgs[i].name = 0;
-        }
-    }
+    free(model_memory.data);
+    model_memory.data = NULL;
 }
 
 
@@ -210,6 +135,10 @@ epoch_take(ngx_uint_t exact)
         m.msgs[i].live = 0;
         m.msgs[i].deleted = 0;
         m.msgs[i].exposed = 1;
+
+        /* its line may have arrived all the same */
+
+        m.msgs[i].refused = 0;
     }
 
     n = 0;
@@ -256,17 +185,15 @@ epoch_take(ngx_uint_t exact)
 static void
 epoch_foreign(void)
 {
-    ngx_uint_t  i;
+    ngx_uint_t    i;
+    model_msg_t  *msg;
 
-    for (i = 0; i < m.n_file; i++) {
+    for (i = 0; i < m.n_msgs; i++) {
+        msg = &m.msgs[i];
 
-        if (unit_once(20)) {
-            model_msg_t  *msg = model_find(m.file[i]);
-
-            if (!msg->noted && msg->name == 0) {
-                msg->uuid.high = (unit_random() & ~0xf000ULL) | 0x4000;
-                msg->uuid.low = (unit_random() >> 2) | (1ULL << 63);
-            }
+        if (msg->logged && !msg->noted && msg->name == 0 && unit_once(20)) {
+            msg->uuid.high = (unit_random() & ~0xf000ULL) | 0x4000;
+            msg->uuid.low = (unit_random() >> 2) | (1ULL << 63);
         }
     }
 }
@@ -285,14 +212,14 @@ epoch_cursor(model_msg_t *msg, ngx_http_longpoll_cursor_t *cursor,
     cursor->fresh = 1;
 
     v7 = ngx_http_longpoll_id_read(&msg->uuid, &id, &epoch);
-    own = v7 && ngx_http_longpoll_zone_epoch_known(z, epoch);
+    own = v7 && ngx_http_longpoll_zone_clock_known(z, epoch);
 
     cursor->lost = v7 && epoch != sh->epoch
-                   && ngx_http_longpoll_zone_epoch_lost(z, model_ms(id), 1);
+                   && ngx_http_longpoll_zone_clock_lost(z, model_ms(id), 1);
 
     cursor->since = model_ms(msg->id);
 
-    if (ngx_http_longpoll_zone_epoch_lost(z, cursor->since, 0)) {
+    if (ngx_http_longpoll_zone_clock_lost(z, cursor->since, 0)) {
         cursor->lost = 1;
     }
 
@@ -402,7 +329,7 @@ epoch_reads(ngx_uint_t good)
 }
 
 
-/* what is not in the file is not loaded */
+/* what is not in the log, or noted as gone, is not loaded */
 
 static void
 epoch_keep(void)
@@ -410,11 +337,7 @@ epoch_keep(void)
     ngx_uint_t  i;
 
     for (i = 0; i < m.n_msgs; i++) {
-        m.msgs[i].kept = 0;
-    }
-
-    for (i = 0; i < m.n_file; i++) {
-        model_find(m.file[i])->kept = !model_find(m.file[i])->noted;
+        m.msgs[i].kept = m.msgs[i].logged && !m.msgs[i].noted;
     }
 }
 
@@ -452,15 +375,18 @@ epoch_replace_zone(void)
 }
 
 
-/* loads what the file has; a smaller zone may not have room for a message */
+/* loads what the log has; a smaller zone may not have room for a message */
 
 static void
 epoch_load_msgs(void)
 {
+    uint64_t                  id, epoch, wake;
     ngx_uint_t                i;
     model_msg_t              *msg;
     ngx_http_longpoll_cat_t   cat;
     ngx_http_longpoll_msg_t   in;
+
+    wake = 0;
 
     for (i = 0; i < m.n_msgs; i++) {
         msg = &m.msgs[i];
@@ -473,13 +399,20 @@ epoch_load_msgs(void)
 
         in.uuid = msg->uuid;
         in.id = ngx_http_longpoll_id(model_ms(msg->id), 0);
+
+        if (ngx_http_longpoll_id_read(&msg->uuid, &id, &epoch)
+            && model_ms(id) == model_ms(msg->id))
+        {
+            in.id = id;
+        }
+
         in.data.len = msg->len;
         in.data.data = malloc(msg->len);
         memcpy(in.data.data, model_bytes(msg->uid, msg->len), msg->len);
 
         msg->kept = (ngx_http_longpoll_zone_load(z, &cat, &in,
-                                                 msg->key[0] ? msg->key : NULL,
-                                                 m.now)
+                                                 msg->name ? msg->key : NULL,
+                                                 m.now, &wake)
                      == NGX_OK);
         free(in.data.data);
 
@@ -497,16 +430,19 @@ epoch_load_msgs(void)
 static void
 epoch_load_losses(void)
 {
-    ngx_uint_t  i;
+    ngx_uint_t     i;
+    model_line_t  *line;
 
-    for (i = 0; i < m.n_notes; i++) {
-        if (m.notes[i].kind >= NGX_HTTP_LONGPOLL_NOTE_LOST) {
-            ngx_http_longpoll_zone_load_loss(z, &m.notes[i], 0);
+    for (i = 0; i < m.n_lines; i++) {
+        line = &m.lines[i];
+
+        if (line->kind == LINE_DROP && line->word[2] && model_counts(line)) {
+            ngx_http_longpoll_zone_load_lost(z, line->word[0], line->word[2],
+                                             1);
+
+        } else if (line->kind == LINE_REST && model_counts(line)) {
+            ngx_http_longpoll_zone_load_rest(z, line->id);
         }
-    }
-
-    for (i = 0; i < epoch_nnotes; i++) {
-        ngx_http_longpoll_zone_load_loss(z, &epoch_notes[i], 0);
     }
 }
 
@@ -533,22 +469,137 @@ epoch_drop(void)
 }
 
 
-/* the file is as it was; the model names its lines by their new ids */
+/* what the loader finds out about the log */
 
 static void
-epoch_file(void)
+epoch_load_done(ngx_uint_t believed, uint64_t now)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                   i;
+    model_line_t                *line, *head;
+    ngx_http_longpoll_loaded_t   loaded;
 
-    m.n_file = 0;
+    ngx_memzero(&loaded, sizeof(loaded));
+    loaded.now = now;
+    loaded.believed = believed;
+    loaded.after = m.base;
+    head = model_head();
 
-    for (i = 0; i < m.n_msgs; i++) {
-        model_push(file, m.msgs[i].id);
-        m.used[m.msgs[i].cat] = m.now;
+    if (head) {
+        loaded.valid_from = head->word[2];
     }
 
-    sh->disk.file_size = m.n_file;
-    sh->disk.state_size = m.n_notes;
+    for (i = 0; i < m.n_lines; i++) {
+        line = &m.lines[i];
+        loaded.segment = ngx_max(loaded.segment, line->segment);
+
+        if (!model_counts(line)) {
+            continue;
+        }
+
+        loaded.head |= line->kind == LINE_HEAD && line->segment == 0;
+        loaded.after = ngx_max(loaded.after, line->segment);
+
+        if (line->kind == LINE_EVENT) {
+            loaded.events_last = ngx_max(loaded.events_last, line->id);
+        }
+
+        if (line->kind == LINE_EVENT || line->kind == LINE_END) {
+            loaded.last = ngx_max(loaded.last, line->id);
+        }
+    }
+
+    loaded.segment = ngx_max(loaded.segment, m.base);
+
+    ngx_http_longpoll_zone_load_done(z, &loaded);
+}
+
+
+/* each event's line finds its message by its index, while ids change */
+
+static void
+epoch_lines(void)
+{
+    ngx_uint_t    i;
+    model_msg_t  *msg;
+
+    for (i = 0; i < m.n_lines; i++) {
+        if (m.lines[i].kind == LINE_EVENT) {
+            msg = model_find(m.lines[i].id);
+            m.lines[i].word[0] = msg ? (uint64_t) (msg - m.msgs) : MODEL_MAX;
+        }
+    }
+}
+
+
+/*
+ * The log is as it was.  The model names its events by their new ids, and
+ * forgets the lines of those that were not loaded.  Messages that were not
+ * loaded go.
+ */
+
+static void
+epoch_rename(void)
+{
+    ngx_uint_t     i, n;
+    model_line_t  *line;
+
+    static ngx_uint_t  index[MODEL_MAX + 1];
+
+    for (i = 0, n = 0; i < m.n_msgs; i++) {
+        index[i] = m.msgs[i].kept ? n++ : MODEL_MAX;
+    }
+
+    index[MODEL_MAX] = MODEL_MAX;
+    epoch_drop();
+
+    for (i = 0, n = 0; i < m.n_lines; i++) {
+        line = &m.lines[i];
+
+        if (!model_counts(line)) {
+            continue;
+        }
+
+        if (line->kind == LINE_EVENT) {
+            if (index[line->word[0]] == MODEL_MAX) {
+                continue;
+            }
+
+            line->id = m.msgs[index[line->word[0]]].id;
+        }
+
+        m.lines[n++] = *line;
+    }
+
+    m.n_lines = n;
+}
+
+
+/*
+ * A clean end: all is in the log, and then it says so.  In other ends the
+ * writer is at work.  The log is believed, too, if it says that all that
+ * readers saw is in it.
+ */
+
+static ngx_uint_t
+epoch_end_cleanly(void)
+{
+    if (!m.ready || m.writing || m.rebasing || m.damaged) {
+        return 0;
+    }
+
+    act_set(OP_END);
+    act_op.bytes = 20000;
+    (void) op_run(&act_op);
+
+    if (!m.writing) {
+        return 0;
+    }
+
+    act_set(OP_SAVED);
+    act_op.bytes = 20000;
+    (void) op_run(&act_op);
+
+    return 1;
 }
 
 
@@ -557,54 +608,29 @@ epoch_file(void)
 void
 epoch_next(void)
 {
-    uint64_t    last_id, valid_from;
-    ngx_uint_t  clean, durable;
+    uint64_t       last_id;
+    ngx_uint_t     clean, good, i;
+    model_line_t  *head;
 
-    /*
-     * Clean: the writer waits for nothing, and all is in the file, as
-     * persist_end() has it.
-     */
+    clean = epoch_end_cleanly();
+    head = model_head();
+    good = clean || (head && head->word[1] && !m.damaged);
 
-    clean = !m.lost && !m.round && m.ready
-            && !ngx_http_longpoll_zone_disk_unwritten(z)
-            && sh->clock.visible == sh->clock.committed;
-
-    durable = sh->disk.durable && !m.lost && m.exempt <= cursors[SAVED].id
-              && (m.n_file == 0 || sh->disk.file_dead == 0);
-
-    model_open();
-    epoch_nnotes = 0;
-
-    if (clean) {
-        epoch_losses(0);
-    }
-
-    epoch_read_notes();
+    model_read_log(0);
     epoch_foreign();
-
     last_id = sh->clock.last_id;
-    valid_from = sh->previous.valid_from;
 
     epoch_keep();
+    epoch_lines();
     epoch_replace_zone();
     epoch_load_msgs();
     epoch_load_losses();
 
-    if (clean || durable) {
-        sh->previous.valid_from = ngx_max(valid_from, sh->previous.lost_until);
-        sh->previous.end = ngx_max(m.now, model_ms(sh->clock.last_id));
+    /* ids of the log are those it was written with */
 
-    } else {
-        sh->previous.valid_from = ngx_max(m.now,
-                                          model_ms(sh->clock.last_id) + 1);
-    }
+    epoch_load_done(good, ngx_max(m.now, clean ? model_ms(last_id) : 0));
 
-    /* ids of the file are those it was written with */
-
-    epoch_drop();
-
-    ngx_http_longpoll_zone_load_done(z, 1, ngx_max(m.now,
-                                         clean ? model_ms(last_id) : 0));
+    epoch_rename();
 
     epoch_take(0);
     epoch_begin();
@@ -612,12 +638,15 @@ epoch_next(void)
     ngx_memzero(m.dropped, sizeof(m.dropped));
     m.inexact = 1;
     m.floor = 0;
+    m.damaged = 0;
     unit->epochs++;
 
-    epoch_file();
+    for (i = 0; i < m.n_msgs; i++) {
+        m.used[m.msgs[i].cat] = m.now;
+    }
 
     model_check(1);
-    epoch_reads(clean || durable);
+    epoch_reads(good);
 }
 
 
@@ -687,7 +716,9 @@ epoch_adopt(size_t size)
 
     m.published = sh->counters.published;
     epoch_begin();
-    m.lost = 1;
+    m.n_lines = 0;
+    m.base = 0;
+    m.damaged = 1;
     m.inexact = 1;
 
     /* a poll from the beginning misses only the losses of this epoch */

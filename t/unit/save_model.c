@@ -9,9 +9,7 @@
 
 model_t                         m;
 ngx_http_longpoll_cat_t         model_cats[MODEL_CATS];
-ngx_http_longpoll_save_t        model_save;
-uint64_t                        model_pend[MODEL_MAX];
-ngx_uint_t                      model_npend;
+ngx_http_longpoll_lines_t       model_memory;
 
 static ngx_http_longpoll_zone_t  model_zone;
 
@@ -164,22 +162,20 @@ model_prune(void)
         m.msgs[i].kept = m.msgs[i].live;
     }
 
-#define model_keeps(list, get)                                                \
+#define model_keeps(list, condition)                                          \
     for (i = 0; i < m.n_##list; i++) {                                        \
-        msg = model_find(m.list[i] get);                                      \
-        if (msg) {                                                            \
-            msg->kept = 1;                                                    \
+        if (condition) {                                                      \
+            msg = model_find(m.list[i].id);                                   \
+            if (msg) {                                                        \
+                msg->kept = 1;                                                \
+            }                                                                 \
         }                                                                     \
     }
 
-    model_keeps(file,)
-    model_keeps(fresh,)
-    model_keeps(pubs, .id)
-
-    for (i = 0; i < model_npend; i++) {
-        msg = model_find(model_pend[i]);
-        msg->kept = 1;
-    }
+    model_keeps(lines, m.lines[i].kind == LINE_EVENT)
+    model_keeps(round, m.round[i].kind == LINE_EVENT)
+    model_keeps(fresh, m.fresh[i].kind == LINE_EVENT)
+    model_keeps(pubs, 1)
 
     for (i = 0, n = 0; i < m.n_msgs; i++) {
         if (m.msgs[i].kept) {
@@ -219,26 +215,44 @@ model_line(u_char *p, model_msg_t *msg)
     (void) ngx_http_longpoll_id_print(id, &msg->uuid);
 
     n = sprintf((char *) p,
-                "\n{\"timestamp\":%lu,\"category\":\"c%u\",\"data\":%.*s"
-                ",\"id\":\"%.36s\"}", (unsigned long) model_ms(msg->id),
+                "{\"timestamp\":%lu,\"category\":\"c%u\",\"data\":%.*s"
+                ",\"id\":\"%.36s\"", (unsigned long) model_ms(msg->id),
                 msg->cat, (int) msg->len,
                 (char *) model_bytes(msg->uid, msg->len), (char *) id);
+
+    if (msg->name) {
+        n += sprintf((char *) p + n, ",\"key\":\"%016lx%016lx\"",
+                     (unsigned long) msg->key[0], (unsigned long) msg->key[1]);
+    }
+
+    return n + sprintf((char *) p + n, "}\n");
+}
+
+
+uint64_t
+model_bytes_of(uint64_t segment)
+{
+    uint64_t    n;
+    ngx_uint_t  i;
+
+    for (i = 0, n = 0; i < m.n_lines; i++) {
+        n += m.lines[i].segment == segment ? m.lines[i].len : 0;
+    }
 
     return n;
 }
 
 
-/* as the writer does: cuts off what the zone does not call good */
-
 void
-model_open(void)
+model_remove(uint64_t segment)
 {
-    if (m.n_file < sh->disk.file_size) {
-        m.lost = 1;
+    ngx_uint_t  i, n;
 
-    } else {
-        m.n_file = sh->disk.file_size;
+    for (i = 0, n = 0; i < m.n_lines; i++) {
+        if (m.lines[i].segment != segment) {
+            m.lines[n++] = m.lines[i];
+        }
     }
 
-    m.n_notes = ngx_min(m.n_notes, sh->disk.state_size);
+    m.n_lines = n;
 }

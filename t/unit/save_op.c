@@ -14,9 +14,9 @@
 
 static const char  *op_names[] = {
     "publish", "read", "unwatch", "reap worker", "delete", "tick",
-    "configure", "late write", "missing", "begin", "collect", "saved",
-    "unsaved",
-    "retry", "compact", "stop", "piece", "renewed", "durable"
+    "configure", "begin", "next segment", "collect", "saved", "unsaved",
+    "retry", "lost", "base", "stop", "piece", "based", "end", "durable",
+    "load", "merged"
 };
 
 
@@ -24,59 +24,6 @@ static ngx_uint_t
 op_writes(op_t *op)
 {
     return op->kind >= OP_BEGIN;
-}
-
-
-static void
-op_memory(size_t bytes)
-{
-    u_char  *p;
-
-    p = malloc(bytes);
-    memcpy(p, model_save.lines, model_save.len);
-    free(model_save.lines);
-    model_save.lines = p;
-    model_save.size = bytes;
-}
-
-
-/* as persist does it */
-
-static void
-op_collect(op_t *op, ngx_uint_t mark)
-{
-    ngx_uint_t  tries;
-
-    free(model_save.lines);
-    free(model_save.notes);
-    model_save.lines = malloc(op->bytes);
-    model_save.size = op->bytes;
-    model_save.enough = op->bytes / 2;
-    model_save.notes = malloc(op->max_notes
-                              * sizeof(ngx_http_longpoll_note_t));
-    model_save.len = 0;
-    model_save.nnotes = 0;
-    model_save.wanted = 0;
-
-    if (mark == NEXT) {
-        model_save.max_notes = op->max_notes / 2;
-        ngx_http_longpoll_zone_disk_deletions(z, &model_save);
-    }
-
-    model_save.max_notes = op->max_notes;
-
-    for (tries = 0; /* void */ ; tries++) {
-        op->rc = ngx_http_longpoll_zone_disk_take(z, mark, &model_save);
-
-        if (op->rc != NGX_DECLINED) {
-            return;
-        }
-
-        unit_must(tries < 200, "a publish never fits");
-        unit_must(model_save.wanted > model_save.size,
-                  "more memory is wanted where there is enough");
-        op_memory(model_save.wanted + unit_below(3));
-    }
 }
 
 
@@ -153,51 +100,8 @@ op_call(op_t *op)
         ngx_http_longpoll_zone_configure(z);
         break;
 
-    case OP_MISSING:
-        ngx_http_longpoll_zone_epoch_missing(z, op->last);
-        break;
-
-    case OP_BEGIN:
-        ngx_http_longpoll_zone_disk_begin(z, &op->wake);
-        break;
-
-    case OP_COLLECT:
-        op_collect(op, NEXT);
-        break;
-
-    case OP_SAVED:
-        ngx_http_longpoll_zone_disk_saved(z, &model_save,
-                                          m.n_file + model_npend,
-                                          m.n_notes + model_save.nnotes,
-                                          &op->wake);
-        break;
-
-    case OP_UNSAVED:
-        ngx_http_longpoll_zone_disk_failed(z, &op->wake);
-        break;
-
-    case OP_RETRY:
-        ngx_http_longpoll_zone_disk_retry(z, &op->wake);
-        break;
-
-    case OP_COMPACT:
-    case OP_STOP:
-        ngx_http_longpoll_zone_disk_compact(z, op->kind == OP_COMPACT);
-        break;
-
-    case OP_PIECE:
-        op_collect(op, COMPACT);
-        break;
-
-    case OP_RENEWED:
-        op->rc = ngx_http_longpoll_zone_disk_compacted(z, m.n_fresh,
-                                                       m.n_fresh_notes);
-        break;
-
-    case OP_DURABLE:
-        op->rc = ngx_http_longpoll_zone_disk_durable(z, op->on, op->must,
-                                                     &op->wake);
-        break;
+    default:
+        writer_call(op);
     }
 }
 
@@ -205,30 +109,16 @@ op_call(op_t *op)
 static void
 op_begin(op_t *op)
 {
-    if (op->kind == OP_BEGIN) {
-        m.lost = 0;
-        model_open();
-        m.compacting = 0;
-        m.round = 0;
-    }
-
-    if (op->kind == OP_RENEWED) {
-
-        /* the new file is renamed before the call to the zone */
-
-        memcpy(m.file, m.fresh, m.n_fresh * sizeof(uint64_t));
-        memcpy(m.notes, m.fresh_notes,
-               m.n_fresh_notes * sizeof(ngx_http_longpoll_note_t));
-        m.n_file = m.n_fresh;
-        m.n_notes = m.n_fresh_notes;
+    if (op_writes(op)) {
+        writer_before(op);
     }
 
     op->last_id = sh->clock.last_id;
     op->visible = sh->clock.visible;
     op->committed = sh->clock.committed;
     op->failed = 0;
-    op->next = cursors[NEXT].id;
-    op->compact = cursors[COMPACT].id;
+    op->base = cursors[BASE].id;
+    op->base_upto = sh->disk.base_upto;
     op->saved = cursors[SAVED].id;
     op->durable = sh->disk.durable;
 
@@ -239,136 +129,6 @@ op_begin(op_t *op)
 }
 
 
-/*
- * Every cursor so far misses events: those of this zone, up to its last id, and
- * those of the other nginx, up to op->last.  Where nothing waits for the disk
- * the call advances the zone behind an earlier call of the same kind, before it
- * reads the last id.
- */
-
-static void
-op_missing(op_t *op, ngx_uint_t killed)
-{
-    uint64_t  id, last;
-
-    last = ngx_max(op->last_id, op->last);
-
-    if (op->visible == op->committed) {
-        last = ngx_max(last, m.missing);
-    }
-
-    last = ngx_http_longpoll_id(model_ms(last) + 1, 0);
-    last = ngx_max(last, m.missing);
-
-    id = sh->previous.missing_below;
-
-    unit_must(id == last || (killed && id == m.missing),
-              "cursors miss events below %lx, not below %lx",
-              (unsigned long) id, (unsigned long) last);
-
-    m.missing = id;
-}
-
-
-/* where nothing waits for the disk, every call advances behind missing_below */
-
-static void
-op_advanced(op_t *op, ngx_uint_t killed)
-{
-    if (m.visible < m.missing) {
-
-        if (sh->clock.visible >= m.missing) {
-            m.exempt = ngx_max(m.exempt, sh->clock.visible);
-        }
-
-        unit_must(sh->clock.visible >= m.missing || killed
-                  || op->kind != OP_MISSING
-                  || sh->clock.visible != sh->clock.committed,
-                  "the clock is not advanced behind another nginx");
-    }
-
-    m.visible = sh->clock.visible;
-}
-
-
-/* what the writer took is in the file */
-
-static void
-op_saved(void)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < model_npend; i++) {
-        model_push(file, model_pend[i]);
-    }
-
-    op_noted();
-}
-
-
-/* the process of the op is dead; a writer's lines are on disk, or not */
-
-static void
-op_died(op_t *op)
-{
-    m.killed = 1;
-
-    if (!op_writes(op)) {
-        return;
-    }
-
-    if (op->kind == OP_SAVED
-        || (m.round && op->kind != OP_COLLECT && unit_once(2)))
-    {
-        op_saved();
-    }
-
-    m.ready = 0;
-    m.round = 0;
-    m.compacting = 0;
-    model_npend = 0;
-    model_open();
-}
-
-
-/* what one step of the writer took is on its way to the file */
-
-static void
-op_collected(op_t *op)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < model_save.nnotes
-                && model_save.notes[i].kind
-                   == NGX_HTTP_LONGPOLL_NOTE_DELETION; i++) { /* void */ }
-
-    op_lines(op, op->next, op->committed, i);
-    m.round = 1;
-}
-
-
-/* one step of the writer is in the new file */
-
-static void
-op_compacted(op_t *op)
-{
-    ngx_uint_t  i;
-
-    op_lines(op, op->compact, op->saved, 0);
-
-    for (i = 0; i < model_npend; i++) {
-        model_push(fresh, model_pend[i]);
-    }
-
-    for (i = 0; i < model_save.nnotes; i++) {
-        model_push(fresh_notes, model_save.notes[i]);
-    }
-
-    m.all = (model_npend == 0 && op->rc == NGX_OK);
-    model_npend = 0;
-}
-
-
 static void
 op_done(op_t *op, ngx_uint_t killed)
 {
@@ -376,80 +136,48 @@ op_done(op_t *op, ngx_uint_t killed)
         op_published(op, killed);
     }
 
-    if (op->kind == OP_DURABLE) {
-        if (op->must) {
-            m.exempt = ngx_max(m.exempt, sh->clock.visible);
-        }
-
-        if (sh->disk.durable && !op->durable) {
-            m.exempt = sh->clock.committed;
-        }
+    if (op->kind == OP_LOAD) {
+        op_loaded(op, killed);
     }
 
-    if (op->kind == OP_MISSING) {
-        op_missing(op, killed);
+    if (op->kind == OP_MERGED) {
+        op_merged(op, killed);
     }
 
-    op_advanced(op, killed);
+    if (op->kind == OP_DURABLE && !op->on) {
+        m.exempt = ngx_max(m.exempt, sh->clock.visible);
+    }
+
+    if (sh->disk.durable && !op->durable) {
+        m.exempt = sh->clock.committed;
+    }
+
+    /* where nothing waits, any call goes behind what cursors may miss */
+
+    if (m.visible < m.missing && sh->clock.visible >= m.missing) {
+        m.exempt = ngx_max(m.exempt, sh->clock.visible);
+    }
+
+    m.visible = sh->clock.visible;
 
     op_diff(op, killed);
 
     if (killed) {
-        op_died(op);
+        m.killed = 1;
+
+        if (op_writes(op)) {
+            writer_died(op);
+        }
+
         return;
     }
 
-    switch (op->kind) {
-
-    case OP_READ:
+    if (op->kind == OP_READ) {
         op_was_read(op);
-        break;
+    }
 
-    case OP_BEGIN:
-        m.ready = 1;
-        m.compacting = 0;
-        m.round = 0;
-        break;
-
-    case OP_COLLECT:
-        op_collected(op);
-        break;
-
-    case OP_SAVED:
-        op_saved();
-        model_npend = 0;
-        m.round = 0;
-        break;
-
-    case OP_UNSAVED:
-    case OP_RETRY:
-        model_npend = 0;
-        m.round = 0;
-        break;
-
-    case OP_COMPACT:
-        m.compacting = 1;
-        m.all = 0;
-        m.n_fresh = 0;
-        m.n_fresh_notes = 0;
-        break;
-
-    case OP_STOP:
-        m.compacting = 0;
-        break;
-
-    case OP_PIECE:
-        op_compacted(op);
-        break;
-
-    case OP_RENEWED:
-        unit_must(op->rc == NGX_OK, "a new file lacks something");
-        m.compacting = 0;
-        m.lost = 0;
-        break;
-
-    default:
-        break;
+    if (op_writes(op)) {
+        writer_done(op);
     }
 }
 
@@ -458,7 +186,8 @@ static ngx_uint_t
 op_exact(op_t *op)
 {
     return op->kind == OP_BEGIN || op->kind == OP_SAVED
-           || op->kind == OP_UNSAVED || op->kind == OP_RETRY;
+           || op->kind == OP_UNSAVED || op->kind == OP_RETRY
+           || op->kind == OP_BASED;
 }
 
 
@@ -502,32 +231,46 @@ op_describe(op_t *op)
 }
 
 
+static void
+op_once(op_e kind, uint64_t now)
+{
+    op_t  op;
+
+    ngx_memzero(&op, sizeof(op));
+    op.kind = kind;
+    op.now = now;
+
+    op_begin(&op);
+    op_call(&op);
+    op_done(&op, 0);
+    model_check(op_exact(&op));
+}
+
+
 /* the next writer begins, and finds a zone that it can go on with */
 
 static void
 op_next_writer(op_t *op)
 {
-    op_t  begin;
+    if (m.ready) {
+        writer_died(op);
+    }
 
-    ngx_memzero(&begin, sizeof(begin));
-    begin.now = op->now;
-
-    if (!m.ready && sh->disk.durable && unit_once(2)) {
+    if (sh->disk.durable && unit_once(2)) {
 
         /* a first writer cannot open the file */
 
-        begin.kind = OP_UNSAVED;
-        op_begin(&begin);
-        op_call(&begin);
-        op_done(&begin, 0);
-        model_check(0);
+        op_once(OP_UNSAVED, op->now);
     }
 
-    begin.kind = OP_BEGIN;
-    op_begin(&begin);
-    op_call(&begin);
-    op_done(&begin, 0);
-    model_check(1);
+    if (sh->disk.file_size
+        && model_bytes_of(sh->disk.segment) != sh->disk.file_size)
+    {
+        op_once(OP_NEXT, op->now);
+    }
+
+    op_once(OP_BEGIN, op->now);
+
     unit_must(sh->disk.refused == 0, "refused messages stay");
 }
 
@@ -537,7 +280,7 @@ op_next_writer(op_t *op)
 static int
 op_kill_everywhere(op_t *op)
 {
-    uint64_t  kill, npend;
+    uint64_t  kill;
 
     model_snapshot();
     unit_plain_hit = 0;
@@ -553,7 +296,6 @@ op_kill_everywhere(op_t *op)
 
         unit->kills++;
 
-        npend = model_npend;
         op_recover();
         op_done(op, 1);
         model_check(0);
@@ -562,12 +304,13 @@ op_kill_everywhere(op_t *op)
             op_next_writer(op);
         }
 
-        if (unit_once(100)) {
+        /* a crowded zone is to be filled by what waits for the disk */
+
+        if (unit_once(m.flags & MODEL_CROWDED ? 2000 : 100)) {
             unit->kept++;
             return 0;
         }
 
-        model_npend = npend;
         model_restore();
     }
 }

@@ -25,6 +25,7 @@ op_add(op_t *op)
         msg.len = op->msgs[i].data.len;
         msg.name = i == 0 ? op->name : 0;
         msg.live = 1;
+        msg.merged = op->kind == OP_LOAD;
 
         if (msg.name) {
             ngx_http_longpoll_hash(msg.key, sh->key,
@@ -40,6 +41,62 @@ op_add(op_t *op)
         model_push(msgs, msg);
         unit->messages++;
         m.used[msg.cat] = op->now;
+    }
+}
+
+
+/*
+ * A message of the other nginx is there, at its own place or behind all others.
+ * Nobody need be told as long as it is at its own, and nothing was published
+ * here.
+ */
+
+void
+op_loaded(op_t *op, ngx_uint_t killed)
+{
+    uint64_t  id;
+
+    id = op->msgs[0].id;
+
+    if (op->rc != NGX_OK || (killed && sh->clock.committed < id)
+        || (killed && id <= op->last_id))
+    {
+        return;
+    }
+
+    unit_must(id > op->last_id && id >= op->last,
+              "a message of another nginx goes back");
+
+    if (id != op->last || op->committed > op->saved) {
+        m.followed = 0;
+    }
+
+    op_add(op);
+}
+
+
+void
+op_merged(op_t *op, ngx_uint_t killed)
+{
+    uint64_t  below;
+
+    below = sh->previous.missing_below;
+
+    if (!killed) {
+        unit_must(!sh->disk.contested && sh->disk.lost && !sh->disk.begun,
+                  "a merge has no end");
+        unit_must(op->rc != NGX_OK
+                  || (m.followed && op->on && op->committed == op->saved),
+                  "cursors are not told, and may have missed something");
+        unit_must(op->rc == NGX_OK
+                  || below > ngx_max(op->last_id, op->last),
+                  "cursors so far are not told");
+    }
+
+    m.missing = below;
+
+    if (sh->clock.visible > op->visible) {
+        m.exempt = ngx_max(m.exempt, sh->clock.visible);
     }
 }
 
@@ -171,7 +228,9 @@ op_over(op_t *op, model_msg_t *msg)
         return 1;
     }
 
-    if (op->kind == OP_PUBLISH
+    /* a publish makes room, and so does a message of a merge */
+
+    if (op->kind == OP_PUBLISH || op->kind == OP_LOAD
         || (sh->conf.inactive
             && op->now + 1000 >= m.used[msg->cat] + sh->conf.inactive))
     {
@@ -287,6 +346,36 @@ op_woken(op_t *op, model_msg_t *msg)
 }
 
 
+/*
+ * A merged message is not refused with those around it: it becomes visible,
+ * and nothing in front of it waits any more.
+ */
+
+static void
+op_merged_visible(void)
+{
+    ngx_uint_t    i;
+    uint64_t      upto;
+    model_msg_t  *msg;
+
+    upto = ngx_max(m.exempt, cursors[SAVED].id);
+    msg = model_find(sh->clock.visible);
+
+    if (!sh->disk.durable || sh->clock.visible <= upto || msg == NULL
+        || !msg->merged)
+    {
+        return;
+    }
+
+    for (i = model_index(upto + 1); m.msgs[i].id < sh->clock.visible; i++) {
+        unit_must(!m.msgs[i].live || m.msgs[i].merged,
+                  "a message that is not saved is visible");
+    }
+
+    m.exempt = sh->clock.visible;
+}
+
+
 void
 op_diff(op_t *op, ngx_uint_t killed)
 {
@@ -296,14 +385,18 @@ op_diff(op_t *op, ngx_uint_t killed)
     ngx_http_longpoll_msg_sh_t  *at;
 
     if (sh->disk.failed != m.failed) {
-        unit_must(op->kind == OP_UNSAVED && sh->disk.failed == m.failed + 1,
+
+        /* what waits for the disk makes room for a message of a merge */
+
+        unit_must((op->kind == OP_UNSAVED && sh->disk.failed == m.failed + 1)
+                  || (op->kind == OP_LOAD && op->durable),
                   "a message was refused without a failure");
         m.failed = sh->disk.failed;
 
         for (i = 0; i < m.n_msgs; i++) {
             msg = &m.msgs[i];
 
-            if (msg->id > ngx_max(op->visible, op->saved)
+            if (!msg->merged && msg->id > ngx_max(op->visible, op->saved)
                 && msg->id <= op->committed)
             {
                 msg->refused = 1;
@@ -350,78 +443,8 @@ op_diff(op_t *op, ngx_uint_t killed)
             m.published += !msg->counted;
         }
     }
-}
 
-
-/* lines and notes are what the zone had behind a cursor, to the byte */
-
-void
-op_lines(op_t *op, uint64_t after, uint64_t upto, ngx_uint_t gone)
-{
-    u_char                    *p, *last;
-    size_t                     n;
-    ngx_uint_t                 i, k;
-    model_msg_t               *msg;
-    ngx_http_longpoll_note_t  *note;
-
-    static u_char  line[70000];
-
-    model_npend = 0;
-    p = model_save.lines;
-    last = p + model_save.len;
-    k = gone;
-
-    for (i = model_index(after + 1); i < m.n_msgs; i++) {
-        msg = &m.msgs[i];
-
-        if (!msg->live || msg->id > upto) {
-            continue;
-        }
-
-        if (p == last) {
-            unit_must(op->rc == NGX_AGAIN, "the writer does not get c%u",
-                      msg->cat);
-            break;
-        }
-
-        n = model_line(line, msg);
-
-        unit_must(n <= (size_t) (last - p) && memcmp(p, line, n) == 0,
-                  "a wrong line: %.*s", (int) ngx_min(last - p, 200), p);
-        p += n;
-
-        model_pend[model_npend++] = msg->id;
-
-        if (msg->name) {
-            note = &model_save.notes[k++];
-
-            unit_must(k <= model_save.nnotes
-                      && note->kind == NGX_HTTP_LONGPOLL_NOTE_KEY
-                      && note->word[0] == msg->uuid.high
-                      && note->word[1] == msg->uuid.low
-                      && note->word[2] == msg->key[0]
-                      && note->word[3] == msg->key[1], "a key has no note");
-        }
-    }
-
-    unit_must(p == last && k == model_save.nnotes, "too many lines or notes");
-}
-
-
-void
-op_noted(void)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < model_save.nnotes; i++) {
-        model_push(notes, model_save.notes[i]);
-
-        if (m.compacting
-            && model_save.notes[i].kind == NGX_HTTP_LONGPOLL_NOTE_DELETION)
-        {
-            model_push(fresh_notes, model_save.notes[i]);
-        }
-    }
+    op_merged_visible();
 }
 
 
@@ -492,8 +515,7 @@ op_was_read(op_t *op)
         m.floor = ngx_max(m.floor, op->rd.timestamp);
     }
 
-    must = op->cursor.lost
-           || (id < m.missing && !op->cursor.beginning);
+    must = op->cursor.lost || (id < m.missing && !op->cursor.beginning);
 
     for (k = 0; k < op->rd.ncats; k++) {
         must |= (id < m.dropped[op->which[k]]

@@ -836,7 +836,8 @@ case_huge(void *data)
         unit_must(ngx_http_longpoll_zone_publish(&m.zone, &cat, &msg, 1, NULL,
                                                  m.now, &wake)
                   == NGX_DECLINED, "a publish of 4 GB is not refused");
-        unit_must(ngx_http_longpoll_zone_load(&m.zone, &cat, &msg, NULL, m.now)
+        unit_must(ngx_http_longpoll_zone_load(&m.zone, &cat, &msg, NULL, m.now,
+                                              &wake)
                   == NGX_DECLINED, "an event of 4 GB is loaded");
     }
 

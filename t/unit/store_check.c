@@ -146,7 +146,7 @@ model_check_slots(void)
             unit_must(n <= sh->fresh && chained++ < claimed,
                       "slots: a bucket");
             cat = &m.zone.cats.slots[n - 1];
-            unit_must(cat->hash[0] && (cat->hash[0] & (sh->nbuckets - 1)) == i,
+            unit_must(cat->hash[0] && (cat->hash[1] & (sh->nbuckets - 1)) == i,
                       "slots: a slot is in another's bucket");
         }
     }

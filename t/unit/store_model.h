@@ -48,7 +48,7 @@
 #include <ngx_http_longpoll_zone_reader.h>
 #include <ngx_http_longpoll_zone_adopt.h>
 #include <ngx_http_longpoll_zone_disk.h>
-#include <ngx_http_longpoll_zone_epoch.h>
+#include <ngx_http_longpoll_zone_clock.h>
 #include <ngx_http_longpoll_zone_load.h>
 #include <ngx_http_longpoll_zone_status.h>
 #include <ngx_http_longpoll_zone_tick.h>

@@ -147,6 +147,8 @@ main(int argc, char *const *argv)
     text_wire_names();
     text_wire_events();
     text_wire_timeouts();
+    text_lines();
+    text_controls();
 
     printf("1..%lu\n", (unsigned long) text_n);
 

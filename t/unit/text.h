@@ -14,6 +14,8 @@
  *     text_number.c       numbers that a double holds
  *     text_value.c        texts and values as JSON, UTF-8
  *     text_golongpoll.c   golongpoll's answers
+ *     text_line.c         the events of a file
+ *     text_control.c      the other lines of a log
  *     text_model*.c       second opinions
  *     text_stub.c         what src/wire/ uses of nginx
  */
@@ -23,6 +25,7 @@
 #define _TEXT_H_INCLUDED_
 
 
+#include <ngx_http_longpoll_control.h>
 #include <ngx_http_longpoll_id.h>
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_number.h>
@@ -127,6 +130,8 @@ void text_utf8(void);
 void text_wire_names(void);
 void text_wire_events(void);
 void text_wire_timeouts(void);
+void text_lines(void);
+void text_controls(void);
 
 
 /* text_stub.c */

@@ -483,14 +483,14 @@ text_json_limits(void)
     text_end("a category of 1,024 bytes is taken, of 1,025 refused, decoded");
 
     for (i = 99; i <= 102; i++) {
-        p = text_repeat(TEXT_D, "[", i - 1, "", &len);
-        close = text_repeat("", "]", i - 1, "}", &len);
+        p = text_repeat(TEXT_D, "[", i, "", &len);
+        close = text_repeat("", "]", i, "}", &len);
         p = text_repeat((char *) p, (char *) close, 1, "", &len);
         text_json_is(p, len, i > 100 ? TEXT_BAD_JSON : NULL);
         text_ok((text_got[0] == '[') == (i <= 100), "arrays");
 
-        p = text_repeat("{\"x\":", "{\"y\":", i - 1, "5", &len);
-        close = text_repeat("", "}", i - 1, ",\"category\":\"a\",\"data\":1}",
+        p = text_repeat("{\"x\":", "{\"y\":", i, "5", &len);
+        close = text_repeat("", "}", i, ",\"category\":\"a\",\"data\":1}",
                             &len);
         p = text_repeat((char *) p, (char *) close, 1, "", &len);
         text_json_is(p, len, i > 100 ? TEXT_BAD_JSON : NULL);
@@ -503,7 +503,7 @@ text_json_limits(void)
         text_drop(9);
     }
 
-    text_end("nesting of 100 is taken, of 101 refused");
+    text_end("data that nests 100 deep is taken, 101 deep refused");
 
     p = text_repeat(TEXT_D "[", "[[1],{\"a\":{}}],", 5000, "1]}", &len);
     text_json_is(p, len, NULL);

@@ -56,6 +56,7 @@ size_t model_name(unsigned char *dst, const unsigned char *p, size_t len);
 
 void model_json(char *line, const unsigned char *body, size_t len);
 void model_data(char *line, const unsigned char *body, size_t len);
+void model_event(char *line, const unsigned char *body, size_t len);
 void model_stored(unsigned char *p, size_t len);
 
 

@@ -17,6 +17,11 @@ typedef struct {
     int                   data;         /* 0 none, 1 value, 2 null */
     model_bytes_t         name;         /* decoded, to be freed */
     model_bytes_t         span;
+
+    /* of a line, as they are written; NULL: none */
+    model_bytes_t         timestamp;
+    model_bytes_t         id;
+    model_bytes_t         key;
 } model_json_t;
 
 
@@ -230,6 +235,17 @@ model_member(model_json_t *m, const unsigned char *p, model_bytes_t *key)
 /* the value of a top object's member, from start to p, is of use */
 
 static void
+model_keep(model_bytes_t *b, int it, const unsigned char *start,
+    const unsigned char *p)
+{
+    if (it) {
+        b->data = (unsigned char *) start;
+        b->len = p - start;
+    }
+}
+
+
+static void
 model_use(model_json_t *m, model_bytes_t *key, const unsigned char *start,
     const unsigned char *p)
 {
@@ -249,6 +265,10 @@ model_use(model_json_t *m, model_bytes_t *key, const unsigned char *start,
         m->span.data = (unsigned char *) start;
         m->span.len = p - start;
     }
+
+    model_keep(&m->timestamp, model_is(key, "timestamp"), start, p);
+    model_keep(&m->id, model_is(key, "id"), start, p);
+    model_keep(&m->key, model_is(key, "key"), start, p);
 }
 
 
@@ -315,7 +335,10 @@ model_group(model_json_t *m, const unsigned char *p, int depth, int top)
 }
 
 
-/* any value at p: the place behind it, or NULL; top: the object of a message */
+/*
+ * Any value at p: the place behind it, or NULL; top: the object of a message,
+ * of depth -1, as its members have depth 0.
+ */
 
 static const unsigned char *
 model_value(model_json_t *m, const unsigned char *p, int depth, int top)
@@ -363,7 +386,7 @@ model_value(model_json_t *m, const unsigned char *p, int depth, int top)
  */
 
 static const unsigned char *
-model_item(char *line, model_json_t *m, const unsigned char *p, int depth)
+model_item(char *line, model_json_t *m, const unsigned char *p)
 {
     m->category = m->data = m->stored = 0;
     m->name.data = NULL;
@@ -373,7 +396,7 @@ model_item(char *line, model_json_t *m, const unsigned char *p, int depth)
         return NULL;
     }
 
-    p = model_value(m, p, depth, 1);
+    p = model_value(m, p, -1, 1);
 
     if (p == NULL || m->category == 2) {
         p = NULL;
@@ -417,13 +440,13 @@ model_json(char *line, const unsigned char *body, size_t len)
         p = NULL;
 
     } else if (p == m.last || *p != '[') {
-        p = model_item(line, &m, p, 0);
+        p = model_item(line, &m, p);
 
     } else {
 
         for (n = 0; p; n++) {
             p = model_blank(&m, p + 1);
-            p = model_item(line, &m, p, 1);
+            p = model_item(line, &m, p);
             p = p ? model_blank(&m, p) : p;
 
             if (p == NULL || p == m.last || *p != ',') {
@@ -466,6 +489,45 @@ model_data(char *line, const unsigned char *body, size_t len)
     } else {
         model_show(line, "data=", start, p - start, "");
     }
+}
+
+
+/* the event of a line; what is between quotes is shown with them */
+
+void
+model_event(char *line, const unsigned char *body, size_t len)
+{
+    model_json_t          m;
+    const unsigned char  *p;
+
+    memset(&m, 0, sizeof(m));
+    m.last = body + len;
+
+    strcpy(line, "none");
+
+    p = model_blank(&m, body);
+    p = (model_utf8(body, len) && p < m.last && *p == '{')
+        ? model_value(&m, p, -1, 1) : NULL;
+
+    if (p && model_blank(&m, p) == m.last && m.category == 1 && m.name.len
+        && m.name.len <= 1024 && m.data && m.timestamp.data
+        && (m.id.data == NULL || m.id.data[0] == '"'))
+    {
+        line[0] = '\0';
+        model_show(line, "[", m.name.data, m.name.len, "]");
+        model_show(line, " data=", m.span.data, m.span.len, "");
+        model_show(line, " timestamp=", m.timestamp.data, m.timestamp.len, "");
+
+        if (m.id.data) {
+            model_show(line, " id=", m.id.data, m.id.len, "");
+        }
+
+        if (m.key.data && m.key.data[0] == '"') {
+            model_show(line, " key=", m.key.data, m.key.len, "");
+        }
+    }
+
+    free(m.name.data);
 }
 
 

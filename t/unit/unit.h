@@ -121,7 +121,7 @@ typedef struct {
     /* mutations of the journaled stores in these files, NULL: in all */
     const char *const        *journaled;
     ngx_uint_t              (*crash_flags)(uint64_t seed);
-    ngx_uint_t                mutant_worlds;
+    ngx_uint_t                mutant_worlds;    /* 0: there are no mutations */
     ngx_uint_t                mutant_ops;
     ngx_uint_t                mutant_tries;
     ngx_uint_t                mutant_hits;  /* are enough, 0: no number is */
@@ -203,6 +203,9 @@ extern ngx_uint_t             unit_plain_ops;
  */
 ngx_uint_t unit_call_and_kill(void (*call)(void *data), void *data,
     uint64_t n);
+
+/* the process of that call is killed here */
+void unit_die(void);
 
 
 /*

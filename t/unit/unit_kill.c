@@ -49,6 +49,14 @@ unit_call_and_kill(void (*call)(void *data), void *data, uint64_t n)
 
 
 void
+unit_die(void)
+{
+    unit_kill = UNIT_NEVER;
+    longjmp(unit_killed, 1);
+}
+
+
+void
 ngx_http_longpoll_step(void)
 {
     if (unit_steps++ == unit_kill) {

@@ -340,7 +340,10 @@ unit_all(void)
     }
 
     unit_suite->numbers();
-    unit_mutations();
+
+    if (unit_suite->mutant_worlds) {
+        unit_mutations();
+    }
 }
 
 

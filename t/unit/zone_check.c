@@ -232,14 +232,14 @@ check_cursors(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_msg_sh_t     *msg;
     ngx_http_longpoll_disk_sh_t    *disk;
     ngx_http_longpoll_clock_sh_t   *clock;
-    ngx_http_longpoll_cursor_sh_t  *saved, *next, *compact, *exposed, *cursor;
+    ngx_http_longpoll_cursor_sh_t  *saved, *next, *base, *exposed, *cursor;
 
     disk = &z->sh->disk;
     clock = &z->sh->clock;
 
     saved = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED];
     next = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
-    compact = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_COMPACT];
+    base = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE];
     exposed = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     check_must(clock->visible <= clock->committed
@@ -264,7 +264,7 @@ check_cursors(ngx_http_longpoll_zone_t *z)
             }
         }
 
-        check_must(z->ndeletions && cursor->ref == ref, "a cursor's message");
+        check_must(z->nnotes && cursor->ref == ref, "a cursor's message");
     }
 
     if (!saved->on) {
@@ -275,14 +275,15 @@ check_cursors(ngx_http_longpoll_zone_t *z)
     check_must(next->on && saved->id <= next->id
                && next->id <= clock->committed,
                "saved, given to the writer, committed");
-    check_must(!compact->on || compact->id <= saved->id,
-               "a new file has more than the old one");
+    check_must(next->id <= disk->taken_upto,
+               "the highest id that a writer took");
+    check_must(!base->on || base->id <= disk->base_upto,
+               "a base has more than it should");
     check_must(!disk->durable || (exposed->on && exposed->id <= clock->visible),
                "exposed, visible");
-    check_must(disk->deletions_first <= disk->deletions_last
-               && disk->deletions_last - disk->deletions_first
-                  <= z->ndeletions,
-               "the ring of deletion records");
+    check_must(disk->notes_first <= disk->notes_last
+               && disk->notes_last - disk->notes_first <= z->nnotes,
+               "the ring of notes");
     check_must(disk->refused <= clock->committed, "refused, committed");
 
     return NULL;
@@ -304,7 +305,7 @@ check_unsaved(ngx_http_longpoll_zone_t *z)
               : (uint64_t) -1;
     bytes = cats = 0;
 
-    for (n = 0; z->ndeletions && n < z->sh->cats.nslots; n++) {
+    for (n = 0; z->nnotes && n < z->sh->cats.nslots; n++) {
         count = first = 0;
 
         ref = n < z->sh->cats.fresh && z->cats.slots[n].hash[0]

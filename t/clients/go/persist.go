@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,13 +23,41 @@ func (t *trial) kept() options {
 	return o
 }
 
-// original is golongpoll's server, with nginx's file, at nginx's port.
+// files are those of nginx's log, PATH and then its segments.
+func (t *trial) files() []string {
+	segments, err := filepath.Glob(t.path("kept/events.[0-9]*"))
+	t.must(err == nil, "glob: %v", err)
+	return append([]string{t.path("kept/events")}, segments...)
+}
+
+// joined makes one file of nginx's log, as docs/migration.md tells to.
+func (t *trial) joined() {
+	var events strings.Builder
+
+	for _, name := range t.files() {
+		text, err := os.ReadFile(name)
+		t.must(err == nil || os.IsNotExist(err), "read: %v", err)
+		os.Remove(name)
+
+		for _, line := range strings.SplitAfter(string(text), "\n") {
+			if !strings.HasPrefix(line, "#") {
+				events.WriteString(line)
+			}
+		}
+	}
+
+	err := os.WriteFile(t.path("kept/events"), []byte(events.String()), 0o666)
+	t.must(err == nil, "write: %v", err)
+}
+
+// original is golongpoll's server, with nginx's events, at nginx's port.
 type original struct {
 	manager *upstream.LongpollManager
 	server  *http.Server
 }
 
 func (t *trial) original() *original {
+	t.joined()
 	file, err := upstream.NewFilePersistor(t.path("kept/events"), 4096, 1)
 	t.must(err == nil, "golongpoll's file: %v", err)
 	manager, err := upstream.StartLongpoll(upstream.Options{AddOn: file})
@@ -73,8 +102,10 @@ func persistCases() []aCase {
 		{"golongpoll: a client goes on when nginx takes over its server's file",
 			func(t *trial) {
 				t.stop()
-				os.Remove(t.path("kept/events"))
-				os.Remove(t.path("kept/events.state"))
+
+				for _, name := range t.files() {
+					os.Remove(name)
+				}
 
 				o := t.kept()
 				o.since = time.UnixMilli(1)

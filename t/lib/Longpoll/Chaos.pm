@@ -14,13 +14,16 @@ package Longpoll::Chaos;
 #     { name => 'tiny', zone => ['64k'], conf => [ 'buffer=50', ... ],
 #       workers => [1 .. 8], cats => 6, size => 300, per_second => { ... },
 #       oracle => { arguments of Longpoll::Oracle }, dies => 1, clock => 1,
+#       crowded => 1,
 #       kinds => [ 'plain', ... ], certificate => [ $file, $key ] }
 #
 # zone and conf list all sizes and parameters that the zone may have; a reload
 # takes one of each.  With dies, nginx loads the module of build/chaos, and
 # workers die at a chosen store, or at a point outside the lock
 # (t/faults/die.c).  With clock, nginx has a wall clock of its own.  Steps set
-# it forward and back by up to an hour (t/faults/clock.c).
+# it forward and back by up to an hour (t/faults/clock.c).  With crowded,
+# publishes that wait for the disk may fill the zone, as a burst does while the
+# writer is dead; then further ones are refused with 503.
 #
 # kinds says how probes and followers connect: plain, tls, h2, or h2s (HTTP/2
 # over TLS).  With HTTP/2 several of them share a connection.  They leave it one
@@ -698,6 +701,11 @@ sub published {
 
     } elsif ($r->status == 413) {
         $oracle->refused($pub);
+
+    } elsif ($r->status == 503 and $self->{world}{crowded}
+             and $r->body =~ /could not be written to disk/)
+    {
+        $oracle->refused($pub, 'crowded');
 
     } elsif ($r->status == 503 and $r->body =~ /is being replaced/
              and $oracle->between_epochs($pub->{at}))

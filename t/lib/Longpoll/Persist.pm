@@ -13,17 +13,22 @@ package Longpoll::Persist;
 #         before     => sub { ... },    # makes files that exist from the start
 #     );
 #
-#     $n->file, $n->file('.state')      the paths; $n->data is their directory
-#     $n->raw, $n->raw('.state')        the bytes of a file
-#     $n->lines                         its events, decoded
+#     $n->file, $n->file('.new')        the paths; $n->data is their directory
+#     $n->segments                      those of the segments that count
+#     $n->names                         names of all files that are there
+#     $n->bytes                         of all files
+#     $n->raw, $n->raw('.new')          the bytes of a file
+#     $n->text                          all lines of the log: of PATH, and of the
+#                                       segments behind its base
+#     $n->lines                         its events, decoded; those of segments
+#                                       once
+#     $n->control('drop')               its control lines of a kind, decoded
 #     $n->spew($text)                   makes the file, as the worker user
-#     $n->wait_data(@data)              waits until the file has these, in order
+#     $n->copy($dir), $n->put_back($dir)    a backup of all files
+#     $n->wait_data(@data)              waits until the log has these, in order
 #     $n->wait_line($data)              waits until it has a line with these
-#     $n->notes                         how many notes PATH.state has
-#     $n->wait_notes($n)                waits until it has $n notes.  The writer
-#                                       writes the notes of a round after its
-#                                       lines: a line does not mean that the
-#                                       note is there.
+#     $n->notes                         how many notes the log has of what is gone
+#     $n->wait_notes($n)                waits until it has $n of them
 #
 #     $n->publish($cat, $json, %o)      the id; o: key, uri, client
 #     $n->post($cat, $json, %o)         sent; answers from ->response
@@ -65,7 +70,7 @@ our @EXPORT_OK = qw( wait_until said event shuffled );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $preload = "$root/build/persist/disk.so";
-my @words = qw( delay syncs room error calls victim when close );
+my @words = qw( delay syncs room error calls victim when rename );
 
 
 sub start {
@@ -147,7 +152,9 @@ sub lay_out {
     print $out "\0" x (8 * @words);
 }
 
-sub user { (grep { defined getpwnam $_ } qw( www-data nobody ))[0] }
+sub user {
+    (grep { defined getpwnam $_ } $_[0]{user} // (), qw( www-data nobody ))[0];
+}
 
 # Gives the files to the worker user.
 
@@ -195,13 +202,72 @@ sub slurp {
     return scalar(<$in>) // '';
 }
 
+# The segments are read before PATH: the writer renames a new PATH before it
+# removes what that replaces.
+
+sub log_files {
+    my ($self) = @_;
+
+    my $path = $self->file;
+    my %segment = map { /\.(\d{8,20})\z/ ? ($1 => slurp($_)) : () }
+                  glob "$path.[0-9]*";
+    my $base = slurp($path);
+    my $upto = $base =~ /\A#\{"base":(\d+),/ ? $1 : 0;
+
+    return ([ $path, $base ],
+            map { [ "$path.$_", $segment{$_} ] }
+            sort { $a <=> $b } grep { $_ > $upto } keys %segment);
+}
+
+sub segments {
+    my ($self) = @_;
+
+    my (undef, @segments) = map { $_->[0] } $self->log_files;
+
+    return @segments;
+}
+
+sub names { map { s{.*/}{}r } glob $_[0]->data . '/*' }
+
+sub bytes {
+    my ($self) = @_;
+
+    my $sum = 0;
+    $sum += (-s $_) // 0 for glob $self->data . '/*';
+
+    return $sum;
+}
+
+sub text { join '', map { "$_\n" } all_lines($_[0]->log_files) }
+
+# The end of a segment may be torn.  golongpoll's file has no line end there.
+
+sub all_lines {
+    return grep { length }
+           map { split /\n/, $_->[0] =~ /\.\d+\z/ ? $_->[1] =~ s/[^\n]*\z//r
+                                                 : $_->[1] } @_;
+}
+
 sub lines {
     my ($self) = @_;
 
     my $json = JSON::PP->new->allow_nonref;
-    my $raw = $self->raw;
+    my ($path, @segments) = $self->log_files;
+    my %seen;
 
-    return map { $json->decode($_) } grep { length } split /\n/, $raw;
+    return ((map { $json->decode($_) } grep { !/^#/ } all_lines($path)),
+            grep { !$seen{ $_->{id} }++ }
+            map { $json->decode($_) } grep { !/^#/ } all_lines(@segments));
+}
+
+sub control {
+    my ($self, $kind) = @_;
+
+    my $json = JSON::PP->new;
+
+    return grep { exists $_->{$kind} }
+           map { /^#(\{.*\})\z/ ? $json->decode($1) : () }
+           all_lines($self->log_files);
 }
 
 sub spew {
@@ -212,6 +278,36 @@ sub spew {
     write_file($file, $text);
     chmod 0600, $file;
     $self->give($file);
+}
+
+# A copy as docs/operations.md tells to make one, and how to put it back.
+
+sub copy {
+    my ($self, $dir) = @_;
+
+    mkdir $dir or die "$dir: $!\n";
+
+    my $path = $self->file;
+
+    for my $file ((sort glob "$path.[0-9]*"), $path) {
+        write_file("$dir/" . ($file =~ s{.*/}{}r), slurp($file));
+    }
+}
+
+sub put_back {
+    my ($self, $dir) = @_;
+
+    my $path = $self->file;
+
+    unlink $path, "$path.new", glob "$path.[0-9]*";
+
+    for my $file (glob "$dir/*") {
+        my $to = $self->data . '/' . ($file =~ s{.*/}{}r);
+
+        write_file($to, slurp($file));
+        chmod 0600, $to;
+        $self->give($to);
+    }
 }
 
 # A reader may see half of a line.
@@ -237,15 +333,7 @@ sub wait_line {
     });
 }
 
-# The file has a head of 96 bytes, and 40 bytes for each note.
-
-sub notes {
-    my ($self) = @_;
-
-    my $size = (-s $self->file('.state')) // 0;
-
-    return $size < 96 ? 0 : int(($size - 96) / 40);
-}
+sub notes { scalar(() = map { $_[0]->control($_) } qw( gone drop )) }
 
 sub wait_notes {
     my ($self, $n) = @_;
@@ -395,27 +483,16 @@ sub running {
            glob "/proc/$pid/task/*/stat";
 }
 
-# The writer has the notes open, and a lock on them.  Other workers open the
-# notes only for a moment.
+# The writer is the worker that has said so last.
 
 sub writer {
     my ($self) = @_;
 
-    my ($dev, $ino) = stat $self->file('.state') or return;
-    my ($pid) = slurp('/proc/locks')
-                =~ /FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:$ino\s/;
+    my ($last) = reverse $self->log
+                         =~ / (\d+)#.* zone "events": this worker writes/g;
+    my ($pid) = grep { $_ == ($last // 0) } $self->workers;
 
-    return if !$pid;
-
-    # The pid in the lock may be of another name space.
-
-    my ($at) = grep {
-        my $worker = $_;
-        grep { (readlink($_) // '') eq $self->file('.state') }
-             glob "/proc/$worker/fd/*";
-    } $self->workers;
-
-    return $at;
+    return $pid;
 }
 
 sub wait_writer {
@@ -427,8 +504,19 @@ sub wait_writer {
     return $pid;
 }
 
-# A writer that has opened the file appends what there is, whatever flush says.
-# Waits until it has done so: all its threads sleep, in ten looks.
+# the epoch of the zone's own ids, as the log has it
+
+sub epoch {
+    my ($self) = @_;
+
+    my $id = $self->client->request(GET => '/place')->response->body;
+    my ($high, $low) = $id =~ /-(\w{4})-(\w{12})\z/ or die "no id: $id\n";
+
+    return sprintf '%04x%s', hex($high) & 0x3ff, $low;
+}
+
+# A new writer writes what there is, whatever flush says.  Waits until it has done
+# so: all its threads sleep, in ten looks.
 
 sub wait_writer_idle {
     my ($self) = @_;
@@ -436,6 +524,12 @@ sub wait_writer_idle {
     my $pid = $self->wait_writer;
     my $looks = 0;
 
+    my $epoch = $self->epoch;
+
+    wait_until('the first line of the epoch', sub {
+        grep { $_->{life} eq $epoch }
+             map { $self->control($_) } qw( base after );
+    });
     wait_until('the writer has nothing to do', sub {
         my $busy = grep { slurp($_) !~ /^\d+ \(.*\) S/ }
                         glob "/proc/$pid/task/*/stat";

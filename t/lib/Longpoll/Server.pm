@@ -4,6 +4,7 @@ package Longpoll::Server;
 # temporary directory, and a free port of 127.0.0.1.
 #
 #     my $server = Longpoll::Server->start(
+#         main => "thread_pool default threads=1;\n",       # outside http
 #         http => "longpoll_zone zone=events:1m;\n",        # inside http
 #         server => "location = /events { ... }\n",         # inside server
 #         files => {
@@ -13,6 +14,7 @@ package Longpoll::Server;
 #         workers => 2,
 #         connections => 1024,
 #         upgrades => 1,                # USR2 may be sent, see launcher()
+#         through => [ 'prlimit', ... ],    # a command that executes nginx
 #     );
 #
 # `location = /status` with the status of all zones always exists, and so does
@@ -146,7 +148,8 @@ sub write_conf {
     my $user = '';
 
     if ($> == 0) {
-        my ($name) = grep { defined getpwnam $_ } qw( www-data nobody );
+        my ($name) = grep { defined getpwnam $_ } $self->{user} // (),
+                                                  qw( www-data nobody );
         my $group = getgrgid((getpwnam $name)[3]);
         $user = "user $name $group;";
     }
@@ -160,13 +163,14 @@ sub write_conf {
                    ? $most : $self->{connections} + 100) . ';';
 
     my $load = join '', map { "load_module $_;\n" } modules();
+    my $main = $self->{main} // '';
 
     $self->{conf} = <<"_EOC_";
 $load$user
 daemon           off;
 worker_processes $self->{workers};
 $files
-pid              nginx.pid;
+${main}pid              nginx.pid;
 error_log        error.log notice;
 
 events {
@@ -241,7 +245,8 @@ sub start_again {
     my ($self) = @_;
 
     my $dir = $self->{dir};
-    my @launcher = $self->{upgrades} ? launcher("$dir/nginx.pid") : ();
+    my @launcher = $self->{upgrades} ? launcher("$dir/nginx.pid")
+                                     : @{ $self->{through} || [] };
 
     unlink "$dir/nginx.pid";
 

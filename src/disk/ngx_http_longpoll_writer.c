@@ -1,0 +1,629 @@
+
+/*
+ * ngx_http_longpoll_writer.c: the worker that writes a zone's log, and the
+ * publishers that wait for it.
+ *
+ * One worker is elected: the word *z->elected, which all zones with this log
+ * share, has its number.  A worker that finds the word 0, or the number of a
+ * dead worker, takes it.  The lock on the directory keeps other nginxes out.
+ *
+ *           elected             not ours
+ *     OUT ────────────▶ lock ─────────────▶ BARRED ── free ──▶ merge
+ *      ▲                 │ ours                                  │
+ *      │                 ▼                                       │
+ *      ╰── leaving ─── READY  ◀──────── meets the files ◀────────╯
+ *
+ * What the writer does with the files is a pass, in a thread of its own, which
+ * ends with the pass.  There is one at a time.  It is begun when the timer has
+ * fired, and when the worker is woken.  When the thread is about to end, it
+ * wakes the worker as another worker would.  docs/internals/disk.md says why
+ * nginx's pools of threads are not used.
+ *
+ * A publisher that waits is parked like a poll, but in one queue, in the order
+ * of ids: the first to publish is the first to be answered.
+ */
+
+
+#include "ngx_http_longpoll_writer.h"
+#include "ngx_http_longpoll_disconnect.h"
+#include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_pass.h"
+#include "ngx_http_longpoll_segment.h"
+
+#include <signal.h>
+
+
+/*
+ * ms: the timer, at most, while publishers wait, and in workers that are not
+ * the writer; and while publishers wait for a writer, or the zone for its log
+ */
+#define NGX_HTTP_LONGPOLL_WRITER_AWAITED   1000
+#define NGX_HTTP_LONGPOLL_WRITER_WATCH     100
+
+/* ms that a publisher waits, at most: then its publish is refused */
+#define NGX_HTTP_LONGPOLL_WRITER_PATIENCE  8000
+
+/* passes at the end of a process, at most */
+#define NGX_HTTP_LONGPOLL_WRITER_ENDING    1000
+
+
+typedef struct {
+    ngx_queue_t                      queue;
+    ngx_http_longpoll_writer_t      *writer;
+    ngx_http_request_t              *request;
+    ngx_http_longpoll_writer_pt      handler;
+    uint64_t                         id;        /* of its last message */
+    uint64_t                         failed;
+    ngx_msec_t                       since;
+    ngx_uint_t                       parked;
+} ngx_http_longpoll_publisher_t;
+
+
+static void ngx_http_longpoll_writer_timer(ngx_event_t *ev);
+static ngx_msec_t ngx_http_longpoll_writer_period(
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_writer_step(ngx_http_longpoll_writer_t *writer);
+static ngx_uint_t ngx_http_longpoll_writer_wanted(
+    ngx_http_longpoll_writer_t *writer);
+static ngx_uint_t ngx_http_longpoll_writer_elected(
+    ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_writer_begin(ngx_http_longpoll_writer_t *writer);
+static void *ngx_http_longpoll_writer_thread(void *data);
+static void ngx_http_longpoll_writer_resign(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_writer_end(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_writer_await(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_writer_decide(ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_writer_client_handler(ngx_http_request_t *r);
+static void ngx_http_longpoll_writer_cleanup(void *data);
+
+
+/* of this worker */
+static ngx_http_longpoll_writer_t  *ngx_http_longpoll_writers;
+
+
+ngx_int_t
+ngx_http_longpoll_writer_init_process(ngx_cycle_t *cycle,
+    ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_writer_t  *writer;
+
+    writer = ngx_pcalloc(cycle->pool, sizeof(ngx_http_longpoll_writer_t));
+    if (writer == NULL) {
+        return NGX_ERROR;
+    }
+
+    writer->zone = z;
+    writer->log = cycle->log;
+    writer->fd = -1;
+
+    ngx_queue_init(&writer->publishers);
+
+    writer->dummy.fd = (ngx_socket_t) -1;
+    writer->dummy.data = writer;
+    writer->timer.handler = ngx_http_longpoll_writer_timer;
+    writer->timer.data = &writer->dummy;
+    writer->timer.log = cycle->log;
+    writer->timer.cancelable = 1;
+
+    writer->next = ngx_http_longpoll_writers;
+    ngx_http_longpoll_writers = writer;
+
+    z->writer = writer;
+
+    ngx_http_longpoll_zone_stays(z, ngx_http_longpoll_notify_worker(), 1);
+
+    ngx_add_timer(&writer->timer, 1);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_writer_wake(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_writer_t  *writer;
+
+    writer = z->writer;
+
+    if (writer) {
+        ngx_http_longpoll_writer_decide(writer);
+        ngx_http_longpoll_writer_step(writer);
+    }
+}
+
+
+static void
+ngx_http_longpoll_writer_timer(ngx_event_t *ev)
+{
+    uint64_t                        wake;
+    ngx_msec_t                      msec;
+    ngx_connection_t               *c;
+    ngx_http_longpoll_writer_t     *writer;
+    ngx_http_longpoll_publisher_t  *publisher;
+
+    c = ev->data;
+    writer = c->data;
+
+    writer->due = 1;
+
+    /* the writer may be stopped, or the disk hang: any worker may refuse */
+
+    publisher = ngx_queue_data(ngx_queue_head(&writer->publishers),
+                               ngx_http_longpoll_publisher_t, queue);
+
+    if (!ngx_queue_empty(&writer->publishers)
+        && ngx_current_msec - publisher->since
+           >= NGX_HTTP_LONGPOLL_WRITER_PATIENCE)
+    {
+        wake = 0;
+        ngx_http_longpoll_zone_disk_failed(writer->zone, &wake);
+        ngx_http_longpoll_notify_wake(wake & ngx_http_longpoll_notify_alive());
+    }
+
+    /* what is published while a new writer meets the files is soon written */
+
+    msec = ngx_http_longpoll_writer_period(writer);
+
+    ngx_http_longpoll_writer_wake(writer->zone);
+
+    ngx_add_timer(ev, msec);
+}
+
+
+/* half of flush, as writing takes time, too */
+
+static ngx_msec_t
+ngx_http_longpoll_writer_period(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_uint_t  waiting;
+    ngx_msec_t  msec;
+
+    waiting = !ngx_queue_empty(&writer->publishers);
+    msec = (ngx_msec_t) writer->zone->sh->conf.flush / 2;
+
+    if (waiting || !writer->ready) {
+        msec = ngx_min(msec, NGX_HTTP_LONGPOLL_WRITER_AWAITED);
+    }
+
+    if (!writer->ready && (waiting || writer->zone->sh->disk.contested)) {
+        msec = ngx_min(msec, NGX_HTTP_LONGPOLL_WRITER_WATCH);
+    }
+
+    return ngx_max(msec, 10);
+}
+
+
+/*
+ * passes
+ */
+
+
+static void
+ngx_http_longpoll_writer_step(ngx_http_longpoll_writer_t *writer)
+{
+    if (writer->running) {
+
+        if (!writer->ended) {
+            return;
+        }
+
+        (void) pthread_join(writer->thread, NULL);
+        writer->running = 0;
+    }
+
+    if (ngx_http_longpoll_pass_is_over(writer)) {
+        ngx_http_longpoll_writer_resign(writer);
+
+    } else if (ngx_http_longpoll_writer_wanted(writer)
+               && ngx_http_longpoll_writer_elected(writer))
+    {
+        ngx_http_longpoll_writer_begin(writer);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_writer_wanted(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = writer->zone->sh;
+
+    if (writer->due) {
+        return 1;
+    }
+
+    if (!writer->ready) {
+        return *writer->zone->elected == 0;
+    }
+
+    if (ngx_http_longpoll_pass_awaited(writer)) {
+        return 1;
+    }
+
+    /* after a failure the timer is waited for, unless publishers wait */
+
+    return !writer->failing
+           && (!sh->disk.begun
+               || sh->disk.says != (sh->conf.durable
+                                    ? NGX_HTTP_LONGPOLL_SAYS_YES
+                                    : NGX_HTTP_LONGPOLL_SAYS_NO));
+}
+
+
+/* whether this worker is the writer */
+
+static ngx_uint_t
+ngx_http_longpoll_writer_elected(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_uint_t                 self;
+    ngx_atomic_uint_t          number;
+    ngx_http_longpoll_zone_t  *z;
+
+    z = writer->zone;
+    self = ngx_http_longpoll_notify_worker();
+    number = *z->elected;
+
+    if (self == NGX_HTTP_LONGPOLL_NO_WORKER || number == self + 1) {
+        return number == self + 1;
+    }
+
+    if (number
+        && (ngx_http_longpoll_notify_alive()
+            & ngx_http_longpoll_zone_bit(number - 1)))
+    {
+        writer->due = 0;
+        return 0;
+    }
+
+    return ngx_atomic_cmp_set(z->elected, number, self + 1);
+}
+
+
+static void
+ngx_http_longpoll_writer_begin(ngx_http_longpoll_writer_t *writer)
+{
+    sigset_t  all, old;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_CORE, writer->log, 0,
+                   "longpoll writer \"%V\" begins a pass", &writer->zone->name);
+
+    writer->ended = 0;
+
+    /* the thread is born with this mask: signals are nginx's main thread's */
+
+    sigfillset(&all);
+    (void) pthread_sigmask(SIG_SETMASK, &all, &old);
+
+    errno = pthread_create(&writer->thread, NULL,
+                           ngx_http_longpoll_writer_thread, writer);
+
+    writer->running = (errno == 0);
+
+    if (!writer->running) {
+        writer->due = 0;
+        (void) ngx_http_longpoll_pass_failed(writer, "pthread_create",
+                                             NGX_HTTP_LONGPOLL_SEGMENT_PATH);
+    }
+
+    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+
+static void *
+ngx_http_longpoll_writer_thread(void *data)
+{
+    ngx_http_longpoll_writer_t  *writer = data;
+
+    ngx_http_longpoll_pass(writer);
+
+    ngx_memory_barrier();
+    writer->ended = 1;
+
+    ngx_http_longpoll_notify_wake_self();
+
+    return NULL;
+}
+
+
+/* another worker may be elected */
+
+static void
+ngx_http_longpoll_writer_resign(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_http_longpoll_zone_t  *z;
+
+    z = writer->zone;
+
+    ngx_http_longpoll_pass_close(&writer->fd);
+    writer->ready = 0;
+    writer->failing = NGX_HTTP_LONGPOLL_PASS_NONE;
+
+    if (ngx_atomic_cmp_set(z->elected, ngx_http_longpoll_notify_worker() + 1,
+                           0))
+    {
+        ngx_http_longpoll_notify_wake(z->sh->disk.stays
+                                      & ngx_http_longpoll_notify_alive());
+    }
+}
+
+
+/*
+ * the end
+ */
+
+
+void
+ngx_http_longpoll_writer_closing(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_writer_t  *writer;
+
+    writer = z->writer;
+
+    if (writer) {
+        writer->leaving = 1;
+        writer->due = 1;
+        ngx_http_longpoll_zone_stays(z, ngx_http_longpoll_notify_worker(), 0);
+        ngx_http_longpoll_writer_wake(z);
+    }
+}
+
+
+void
+ngx_http_longpoll_writer_exit_process(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_writer_t  *writer;
+
+    writer = z->writer;
+
+    if (writer == NULL
+        || ngx_http_longpoll_notify_worker() == NGX_HTTP_LONGPOLL_NO_WORKER)
+    {
+        return;
+    }
+
+    writer->leaving = 1;
+    ngx_http_longpoll_zone_stays(z, ngx_http_longpoll_notify_worker(), 0);
+
+    if (writer->running) {
+        (void) pthread_join(writer->thread, NULL);
+    }
+
+    if (!ngx_http_longpoll_pass_is_over(writer)) {
+        ngx_http_longpoll_writer_end(writer);
+    }
+
+    ngx_http_longpoll_writer_resign(writer);
+    ngx_free(writer->lines.data);
+
+    z->writer = NULL;
+}
+
+
+/*
+ * No worker stays: this one writes what is left, and the end, unless another
+ * leaving worker is the writer.  If one of those takes a publish after that, it
+ * begins the epoch in the log again, and ends it again.  The lock is given back
+ * when no zone has its files in the directory any more.
+ */
+
+static void
+ngx_http_longpoll_writer_end(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_http_longpoll_writer_t  *other;
+
+    /* a base that failed is tried once more: it has what no note has */
+
+    writer->base_delay = 0;
+    rc = NGX_AGAIN;
+
+    for (i = 0; rc == NGX_AGAIN && i < NGX_HTTP_LONGPOLL_WRITER_ENDING; i++) {
+
+        if (!ngx_http_longpoll_writer_elected(writer)) {
+            return;
+        }
+
+        writer->due = 1;
+        ngx_http_longpoll_pass(writer);
+
+        if (writer->barred || writer->zone->sh->disk.failing) {
+            break;
+        }
+
+        if (writer->ready) {
+            rc = ngx_http_longpoll_pass_end(writer);
+        }
+    }
+
+    if (!writer->ready) {
+        return;
+    }
+
+    for (other = ngx_http_longpoll_writers; other; other = other->next) {
+
+        if (other->zone->dir == writer->zone->dir
+            && other->zone->sh->disk.begun)
+        {
+            return;
+        }
+    }
+
+    ngx_http_longpoll_segment_unlock(writer->zone);
+}
+
+
+/*
+ * publishers
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_writer_wait(ngx_http_longpoll_zone_t *z,
+    ngx_http_request_t *r, uint64_t id, uint64_t failed,
+    ngx_http_longpoll_writer_pt handler)
+{
+    ngx_http_cleanup_t             *cln;
+    ngx_http_longpoll_writer_t     *writer;
+    ngx_http_longpoll_publisher_t  *publisher;
+
+    publisher = ngx_palloc(r->pool, sizeof(ngx_http_longpoll_publisher_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (publisher == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* a subrequest and a post action have no client of their own */
+
+    if (r == r->main && !r->post_action
+        && ngx_http_longpoll_disconnect_watch(r,
+                                      ngx_http_longpoll_writer_client_handler)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    writer = z->writer;
+
+    publisher->writer = writer;
+    publisher->request = r;
+    publisher->handler = handler;
+    publisher->id = id;
+    publisher->failed = failed;
+    publisher->since = ngx_current_msec;
+    publisher->parked = 1;
+
+    cln->handler = ngx_http_longpoll_writer_cleanup;
+    cln->data = publisher;
+
+    if (ngx_queue_empty(&writer->publishers)) {
+        ngx_http_longpoll_writer_await(writer);
+    }
+
+    ngx_queue_insert_tail(&writer->publishers, &publisher->queue);
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "longpoll publish %uL waits", id);
+
+    return NGX_DONE;
+}
+
+
+/*
+ * Tells the writer that publishers wait in this worker.  The writer may have
+ * saved their messages before it saw the bit, so this worker wakes itself to
+ * look.
+ */
+
+static void
+ngx_http_longpoll_writer_await(ngx_http_longpoll_writer_t *writer)
+{
+    uint64_t      bit;
+    ngx_msec_t    msec;
+    ngx_event_t  *timer;
+
+    timer = &writer->timer;
+
+    /* a leaving worker stays until its publishers are answered */
+
+    timer->cancelable = 0;
+
+    if (ngx_http_longpoll_notify_worker() == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return;
+    }
+
+    bit = ngx_http_longpoll_zone_bit(ngx_http_longpoll_notify_worker());
+
+    (void) __sync_fetch_and_or(&writer->zone->sh->disk.publishers, bit);
+    ngx_http_longpoll_notify_wake(bit);
+
+    msec = writer->ready ? NGX_HTTP_LONGPOLL_WRITER_AWAITED
+                         : NGX_HTTP_LONGPOLL_WRITER_WATCH;
+
+    if (timer->timer_set
+        && (ngx_msec_int_t) (timer->timer.key - ngx_current_msec)
+           > (ngx_msec_int_t) msec)
+    {
+        ngx_del_timer(timer);
+        ngx_add_timer(timer, msec);
+    }
+}
+
+
+/* the queue is in the order of ids */
+
+static void
+ngx_http_longpoll_writer_decide(ngx_http_longpoll_writer_t *writer)
+{
+    ngx_int_t                       rc;
+    ngx_connection_t               *c;
+    ngx_http_request_t             *r;
+    ngx_http_longpoll_publisher_t  *publisher;
+
+    while (!ngx_queue_empty(&writer->publishers)) {
+        publisher = ngx_queue_data(ngx_queue_head(&writer->publishers),
+                                   ngx_http_longpoll_publisher_t, queue);
+
+        rc = ngx_http_longpoll_zone_disk_decided(writer->zone, publisher->id,
+                                                 publisher->failed);
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        ngx_http_longpoll_writer_cleanup(publisher);
+
+        r = publisher->request;
+        c = r->connection;
+
+        if (r == r->main) {
+            ngx_http_longpoll_disconnect_unwatch(r);
+        }
+
+        ngx_http_set_log_request(c->log, r);
+
+        publisher->handler(r, rc);
+
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+
+static void
+ngx_http_longpoll_writer_client_handler(ngx_http_request_t *r)
+{
+    ngx_http_longpoll_disconnect_test(r, ngx_http_longpoll_writer_cleanup);
+}
+
+
+/* the publish is decided, the client has left, or the request ends */
+
+static void
+ngx_http_longpoll_writer_cleanup(void *data)
+{
+    ngx_http_longpoll_publisher_t  *publisher = data;
+
+    uint64_t                     bit;
+    ngx_http_longpoll_writer_t  *writer;
+
+    if (!publisher->parked) {
+        return;
+    }
+
+    writer = publisher->writer;
+
+    publisher->parked = 0;
+    ngx_queue_remove(&publisher->queue);
+
+    if (!ngx_queue_empty(&writer->publishers)) {
+        return;
+    }
+
+    writer->timer.cancelable = 1;
+
+    if (ngx_http_longpoll_notify_worker() != NGX_HTTP_LONGPOLL_NO_WORKER) {
+        bit = ngx_http_longpoll_zone_bit(ngx_http_longpoll_notify_worker());
+        (void) __sync_fetch_and_and(&writer->zone->sh->disk.publishers, ~bit);
+    }
+}
