@@ -87,7 +87,7 @@ STORE = hash id golongpoll control $(filter-out lock, $(patsubst \
 
 JSON = json number string utf8 yajl
 
-build/unit/text:   UNIT = id query golongpoll control $(JSON)
+build/unit/text:   UNIT = id query golongpoll sse control $(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c
 build/unit/store build/unit/save: UNIT = $(STORE)
 build/unit/store build/unit/save: STUB = t/unit/zone_check.c \
@@ -147,7 +147,7 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 
 build/fuzz/query:  FUZZ = id query utf8
 build/fuzz/body:   FUZZ = $(JSON)
-build/fuzz/wire:   FUZZ = id golongpoll control $(JSON)
+build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk build/fuzz/log: \
 	CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1
@@ -175,12 +175,18 @@ build/fuzz/%: t/fuzz/%.c $(wildcard src/*.h src/*/* t/fuzz/*.h t/unit/*) Makefil
 	    $(call sources,$(FUZZ)) -lyajl
 
 
-# The load generator.
+# The load generator, and a server that only sends.
 
-build-bench: build/bench/longpoll-bench
+BENCH_FLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter
+
+build-bench: build/bench/longpoll-bench build/bench/bare
 
 build/bench/longpoll-bench: $(wildcard bench/*.[ch])
 	@mkdir -p build/bench
 	@echo "compiling $@"
-	@$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
-	    -o $@ bench/*.c
+	@$(CC) $(BENCH_FLAGS) -o $@ bench/*.c
+
+build/bench/bare: bench/bare/bare.c
+	@mkdir -p build/bench
+	@echo "compiling $@"
+	@$(CC) $(BENCH_FLAGS) -o $@ $<

@@ -84,14 +84,19 @@ struct conn_s {
     unsigned              busy:1;       /* a request is under way */
     unsigned              blocked:1;    /* and was not sent at once */
     unsigned              closing:1;    /* the server will close it */
+    unsigned              stream:1;     /* the answer has no end */
+    unsigned              opened:1;     /* and its head has come */
+    unsigned              chunked:1;
 
     buf_t                 out;
     size_t                sent;
     uint64_t              start;
     buf_t                 in;
+    size_t                text;         /* bytes of in that are text of the
+                                           stream, without its chunks */
     answer_pt             answer;
 
-    /* the answer, while c->answer() runs */
+    /* the answer, or what came of it, while c->answer() runs */
     uint64_t              answered;
     int                   status;
     char                 *head;
@@ -120,9 +125,11 @@ struct proto_s {
     const char           *name;
     const char           *publish_path;
     const char           *poll_path;
+    const char           *stream_path;  /* NULL: it has no streams */
     void                (*publish)(conn_t *c, answer_pt answer,
                                    const char *data);
     void                (*poll)(conn_t *c, answer_pt answer);
+    void                (*stream)(conn_t *c, answer_pt answer);
     int                 (*published)(conn_t *c);
 
     /*
@@ -130,6 +137,9 @@ struct proto_s {
      * -1 if this is not the answer to a poll.
      */
     int                 (*next)(conn_t *c, char **p, event_t *e);
+
+    /* the event in the data of a stream's frame; returns 0 if it is none */
+    int                 (*data)(conn_t *c, char *p, size_t len, event_t *e);
 };
 
 /* what the kernel counted for the server */
@@ -138,7 +148,8 @@ typedef struct {
     uint64_t              wall;         /* ns */
     uint64_t              cpu;          /* ns */
     uint64_t              pss;          /* bytes */
-    uint64_t              own;          /* what of pss no file is mapped to */
+    uint64_t              own;          /* of pss, what no file is mapped to */
+    uint64_t              private;      /* of that, what is not shared */
 } sample_t;
 
 
@@ -152,7 +163,7 @@ typedef struct {
     buf_t                 headers;
     unsigned              conns, ops, cats, size, seconds, buffer;
     unsigned              publishers, others, wait_ms, timeout, warm;
-    int                   line;
+    int                   line, streams;
 } options_t;
 
 typedef struct {

@@ -24,6 +24,7 @@
 #include "base.h"
 #include "check.h"
 #include "conn.h"
+#include "proto.h"
 
 
 static const char   letters[] =
@@ -281,6 +282,33 @@ check_poll(conn_t *c)
     }
 
     c->from = FROM_CURSOR;
+
+    return n;
+}
+
+
+int
+check_frames(conn_t *c)
+{
+    int       n, rc;
+    char     *p;
+    event_t   e;
+
+    n = 0;
+    p = c->body;
+
+    while ((rc = proto_frame(c, &p, &e)) > 0) {
+
+        if (rc == 1) {
+            n += check_mark(c, &e);
+            count.events++;
+        }
+    }
+
+    if (rc < 0) {
+        check_bad(c, "no frames of a stream");
+        return -1;
+    }
 
     return n;
 }

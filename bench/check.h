@@ -27,6 +27,10 @@ const char *check_data(unsigned publisher, unsigned cat, unsigned seq);
 
 int check_poll(conn_t *c);
 
+/* looks through frames of a stream in the same way; -1: they are none */
+
+int check_frames(conn_t *c);
+
 /* counts an answer to a publish that is not the protocol's success */
 
 void check_published(conn_t *c);

@@ -20,6 +20,9 @@
  * A source address has some 28,000 ports, so further connections to this
  * machine come from 127.0.0.2, 127.0.0.3 and so on.
  *
+ * A stream is an answer without an end.  Its text is taken out of its chunks,
+ * and what belongs to a frame whose end has not come is kept, too.
+ *
  * If the server closes a connection after it announced that, or while no
  * request is under way, the next request opens it anew; if it closes it during
  * a request, the run ends.
@@ -326,6 +329,7 @@ conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
 
     c->in.len = 0;
     c->busy = 1;
+    c->stream = 0;
     c->answer = answer;
     c->start = loop_now();
     fast_busy += c->fast;
@@ -339,6 +343,16 @@ conn_get(conn_t *c, answer_pt answer, const char *path)
 {
     conn_request(c, answer, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path,
                  host, opt.headers.len ? opt.headers.data : "");
+}
+
+
+void
+conn_stream(conn_t *c)
+{
+    c->stream = 1;
+    c->opened = 0;
+    c->chunked = 0;
+    c->text = 0;
 }
 
 
@@ -492,6 +506,150 @@ conn_parse(conn_t *c, char *data, size_t len)
 }
 
 
+/* returns what is behind the head of a stream, or NULL if more has to come */
+
+static char *
+conn_stream_head(conn_t *c, char *data, size_t len)
+{
+    char  *end, value[64];
+
+    end = memmem(data, len, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return NULL;
+    }
+
+    c->head = data;
+    c->body = end + 4;
+    c->status = strncmp(data, "HTTP/1.", 7) == 0 ? atoi(data + 9) : 0;
+
+    if (c->status != 200) {
+        bench_die("connection %u got no stream: %.60s", c->number, data);
+    }
+
+    c->opened = 1;
+    c->chunked = conn_header(c, "Transfer-Encoding", value, sizeof(value))
+                 && strcasecmp(value, "chunked") == 0;
+
+    return c->body;
+}
+
+
+/*
+ * Joins the chunks in *p .. last to the text in front of them, which ends at
+ * `to`; returns the end of the text, and sets *p to the first chunk that is not
+ * whole.
+ */
+
+static char *
+conn_stream_text(conn_t *c, char **p, char *to, char *last)
+{
+    char    *line;
+    size_t   n;
+
+    if (!c->chunked) {
+        memmove(to, *p, last - *p);
+        to += last - *p;
+        *p = last;
+
+        return to;
+    }
+
+    while ((line = memmem(*p, last - *p, "\r\n", 2)) != NULL) {
+
+        n = strtoul(*p, NULL, 16);
+        line += 2;
+
+        if (n == 0) {
+            bench_die("the stream of connection %u has ended while %s",
+                      c->number, doing);
+        }
+
+        if ((size_t) (last - line) < n + 2) {
+            break;
+        }
+
+        memmove(to, line, n);
+        to += n;
+        *p = line + n + 2;
+    }
+
+    return to;
+}
+
+
+/* the end of the last frame in text .. end; text if there is none */
+
+static char *
+conn_stream_frames(char *text, char *end)
+{
+    for ( /* void */ ; end - text >= 2; end--) {
+
+        if (end[-1] == '\n'
+            && (end[-2] == '\n'
+                || (end - text >= 3 && end[-2] == '\r' && end[-3] == '\n')))
+        {
+            return end;
+        }
+    }
+
+    return text;
+}
+
+
+static void
+conn_stream_receive(conn_t *c, char *data, size_t len)
+{
+    char    *p, *text, *end, *last, first;
+    size_t   more, chunks;
+
+    last = data + len;
+    text = data;
+    p = data + c->text;
+
+    if (!c->opened) {
+        text = conn_stream_head(c, data, len);
+        p = text;
+    }
+
+    if (text == NULL) {
+        if (c->in.len == 0) {
+            buf_keep(&c->in, data, len);
+        }
+
+        return;
+    }
+
+    end = conn_stream_text(c, &p, text + c->text, last);
+    more = end - text;
+    end = conn_stream_frames(text, end);
+    more -= end - text;
+    chunks = last - p;
+
+    memmove(end + more, p, chunks);
+
+    if (end > text) {
+        c->body = text;
+        c->body_len = end - text;
+        first = *end;
+        *end = '\0';
+
+        c->answer(c);
+
+        *end = first;
+    }
+
+    c->in.len = 0;
+    c->text = more;
+
+    if (more + chunks) {
+        buf_keep(&c->in, end, more + chunks);
+
+    } else {
+        buf_free(&c->in);
+    }
+}
+
+
 /*
  * Sets c->answered: to now, or, on a fast connection, to when the kernel
  * received the last bytes.
@@ -576,6 +734,11 @@ conn_receive(conn_t *c)
         buf_keep(&c->in, shared, n);
         data = c->in.data;
         len = c->in.len;
+    }
+
+    if (c->stream) {
+        conn_stream_receive(c, data, len);
+        return;
     }
 
     if (!conn_parse(c, data, len)) {

@@ -37,6 +37,13 @@ void conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void conn_get(conn_t *c, answer_pt answer, const char *path);
 
+/*
+ * The answer to the request that was just sent is a stream: answer() is called
+ * whenever some of its frames are whole, with these in c->body.
+ */
+
+void conn_stream(conn_t *c);
+
 /* copies a header of the answer to value; returns 0 if there is none */
 
 int conn_header(conn_t *c, const char *name, char *value, size_t size);

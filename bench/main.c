@@ -58,7 +58,9 @@ static const char  usage[] =
     "  -H LINE   another header       -x PIDS  the server's processes\n"
     "  -c N      connections          -n N     operations, or rounds\n"
     "  -k N      categories           -s N     bytes of an event\n"
-    "  -a N      events of each category before publishing\n"
+    "  -a N      events of each category before publishing; down each stream\n"
+    "            in park\n"
+    "  -e        streams instead of polls, in fanout, own, lockstep and park\n"
     "  -f N      events that the server keeps of a category\n"
     "  -w N      publishers at once (own)\n"
     "  -o N      others that publish during a fan-out\n"
@@ -113,10 +115,11 @@ report_line(double ops)
            (after.wall - before.wall) / 1e9);
 
     if (proc_count()) {
-        printf(" cpu_us=%.3f pss=%.1f own=%.1f",
+        printf(" cpu_us=%.3f pss=%.1f own=%.1f private=%.1f",
                (after.cpu - before.cpu) / 1e3 / ops,
                ((double) after.pss - before.pss) / ops,
-               ((double) after.own - before.own) / ops);
+               ((double) after.own - before.own) / ops,
+               ((double) after.private - before.private) / ops);
     }
 
     report_times_line("", &latency);
@@ -243,7 +246,7 @@ options(int argc, char **argv)
     opt.proto = proto_find("golongpoll");
 
     while ((o = getopt(argc, argv,
-                       "G:H:T:W:a:c:f:g:k:ln:o:p:s:t:u:w:x:")) != -1)
+                       "G:H:T:W:a:c:ef:g:k:ln:o:p:s:t:u:w:x:")) != -1)
     {
         switch (o) {
         case 'G': opt.begin_path = optarg; break;
@@ -252,6 +255,7 @@ options(int argc, char **argv)
         case 'W': opt.wait_ms = number(o, optarg, 1, 600000); break;
         case 'a': opt.warm = number(o, optarg, 0, MAX_SEQ); break;
         case 'c': opt.conns = number(o, optarg, 1, 1000000); break;
+        case 'e': opt.streams = 1; break;
         case 'f': opt.buffer = number(o, optarg, 1, MAX_SEQ); break;
         case 'g': opt.poll_path = optarg; break;
         case 'k': opt.cats = number(o, optarg, 1, MAX_CATS); break;
@@ -287,6 +291,10 @@ main(int argc, char **argv)
     mode = options(argc, argv);
     opt.url = argv[optind + 1];
 
+    if (opt.streams && opt.proto->stream == NULL) {
+        bench_die("%s has no streams", opt.proto->name);
+    }
+
     crowd_limit(modes[mode].many);
     conn_init(opt.url);
 
@@ -295,7 +303,8 @@ main(int argc, char **argv)
     }
 
     if (opt.poll_path == NULL) {
-        opt.poll_path = prefixed(opt.proto->poll_path);
+        opt.poll_path = prefixed(opt.streams ? opt.proto->stream_path
+                                             : opt.proto->poll_path);
     }
 
     if (opt.proto->poll_path[0] == '\0') {

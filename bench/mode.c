@@ -5,7 +5,8 @@
  *     get       each connection requests one path, again after each answer
  *     burst     all connections request it at once, and again when all have
  *               their answer
- *     park      polls are parked, and none may be answered
+ *     park      polls are parked, and none may be answered; or streams are
+ *               opened, and with -a events go down them
  *
  * The others are in mode_publish.c and mode_deliver.c.  Each mode begins with
  * operations that are not measured, so that connections are accepted and tables
@@ -19,6 +20,10 @@
 #include "crowd.h"
 #include "mode.h"
 #include "proc.h"
+
+
+#define PARK_WARM       10
+#define PARK_UNDER_WAY  16               /* events */
 
 
 conn_t    *conns;
@@ -129,6 +134,34 @@ mode_send(conn_t *c, answer_pt answer)
 }
 
 
+void
+mode_ask(conn_t *c, answer_pt answer)
+{
+    if (opt.streams) {
+        opt.proto->stream(c, answer);
+
+    } else {
+        opt.proto->poll(c, answer);
+    }
+}
+
+
+int
+mode_received(conn_t *c)
+{
+    return opt.streams ? check_frames(c) : check_poll(c);
+}
+
+
+void
+mode_again(conn_t *c, answer_pt answer)
+{
+    if (!opt.streams) {
+        opt.proto->poll(c, answer);
+    }
+}
+
+
 /* get */
 
 
@@ -212,12 +245,19 @@ mode_burst(void)
 static void
 park_answer(conn_t *c)
 {
-    if (check_poll(c) >= 0) {
+    int  n;
+
+    n = mode_received(c);
+
+    if (opt.warm && n > 0) {
+        crowd_delivered(n, 0);
+
+    } else if (n > 0 || (n == 0 && !opt.streams)) {
         count.bad++;
         fprintf(stderr, "longpoll-bench: a parked poll was answered\n");
     }
 
-    opt.proto->poll(c, park_answer);
+    mode_again(c, park_answer);
 }
 
 
@@ -229,7 +269,8 @@ park_some(conn_t *c, unsigned first, unsigned n)
     for (i = 0; i < n; i++) {
         conn_open(&c[i], first + i, 0);
         c[i].cat = (first + i) % opt.cats;
-        opt.proto->poll(&c[i], park_answer);
+        check_window(&c[i], crowd->published);
+        mode_ask(&c[i], park_answer);
 
         if (i % 64 == 0) {
             loop_turn(0);
@@ -239,15 +280,62 @@ park_some(conn_t *c, unsigned first, unsigned n)
 }
 
 
-/* ten polls that are not counted make the worker's tables */
+static void
+park_published(conn_t *c)
+{
+    check_published(c);
+}
+
+
+/* n events for so many streams of one category, a few under way at a time */
+
+static void
+park_publish(conn_t *pub, uint64_t streams, uint64_t n)
+{
+    uint64_t  i, wanted;
+
+    crowd->delivered = 0;
+    doing = "delivering";
+
+    for (i = 0; i < n; i++) {
+        mode_send(pub, park_published);
+        wanted = i < PARK_UNDER_WAY ? 0 : (i - PARK_UNDER_WAY) * streams;
+
+        while (pub->busy || crowd->delivered < wanted) {
+            loop_turn(5);
+        }
+
+        mode_progress(i, n);
+    }
+
+    while (crowd->delivered < n * streams) {
+        loop_turn(5);
+    }
+
+    latency.n = 0;
+    crowd->ntimes = 0;
+}
+
+
+/*
+ * Ten polls that are not counted make the worker's tables; with -a they get as
+ * many events as the server keeps.
+ */
 
 void
 mode_park(void)
 {
-    unsigned       first, n, self;
-    static conn_t  warm[10];
+    conn_t        *pub;
+    unsigned       i, first, n, self;
+    static conn_t  warm[PARK_WARM];
 
     doing = "parking";
+
+    if (opt.warm && (!opt.streams || opt.cats != 1)) {
+        bench_die("-a in park is for streams of one category");
+    }
+
+    published = bench_need(calloc(opt.cats, sizeof(uint32_t)));
 
     self = crowd_begin(&first, &n);
     conns = bench_need(calloc(n, sizeof(conn_t)));
@@ -255,17 +343,33 @@ mode_park(void)
     if (self) {
         park_some(conns, first, n);
         crowd_serve();
+
+    } else {
+        pub = mode_open_some(1, 0, 1);
+        park_some(warm, 0, PARK_WARM);
+        mode_quiet(25);
+        park_publish(pub, PARK_WARM, opt.warm ? opt.buffer : 0);
+        mode_measure_begin();
+
+        crowd->published = published[0];
+        crowd->go = 1;
+        park_some(conns, first, n);
+        crowd_await();
+
+        mode_quiet(25);
+        park_publish(pub, opt.conns + PARK_WARM, opt.warm);
+        mode_measure_end();
+        crowd->published = published[0];
+    }
+
+    for (i = 0; opt.warm && i < n; i++) {
+        check_lost(&conns[i], crowd->published);
+    }
+
+    if (self) {
         crowd_leave();
     }
 
-    park_some(warm, 0, 10);
-    mode_measure_begin();
-
-    crowd->go = 1;
-    park_some(conns, first, n);
-    crowd_await();
-
-    mode_measure_end();
     crowd_end();
 
     count.ops = opt.conns;

@@ -59,6 +59,16 @@ void mode_progress(uint64_t n, uint64_t all);
 
 conn_t *mode_open_some(unsigned n, unsigned first, int fast);
 
+/*
+ * Asks for events of c's category: by a stream with -e, otherwise by a poll.
+ * When something came, mode_received() looks through it and returns how many
+ * events there were, or -1; mode_again() sends the next poll.
+ */
+
+void mode_ask(conn_t *c, answer_pt answer);
+int mode_received(conn_t *c);
+void mode_again(conn_t *c, answer_pt answer);
+
 /* publishes the next event of c's category */
 
 void mode_send(conn_t *c, answer_pt answer);

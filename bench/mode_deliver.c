@@ -1,6 +1,6 @@
 
 /*
- * mode_deliver.c: the modes in which a parked poll waits for each event.
+ * mode_deliver.c: the modes in which a client waits for each event.
  *
  *     fanout    polls are parked on one category; an event is published, and
  *               the next one when each poll has received it and is parked
@@ -10,7 +10,8 @@
  *               the next category when its event has arrived
  *     lockstep  the same with one publisher
  *
- * A delivery ends when its client's next poll is parked.
+ * A delivery ends when its client's next poll is parked.  With -e the clients
+ * have streams, and a delivery ends when the event has come.
  */
 
 
@@ -34,13 +35,13 @@ fanout_answer(conn_t *c)
 {
     int  n;
 
-    n = check_poll(c);
+    n = mode_received(c);
 
     if (n > 0) {
         crowd_delivered(n, c->answered - crowd->published_at);
     }
 
-    opt.proto->poll(c, fanout_answer);
+    mode_again(c, fanout_answer);
 }
 
 
@@ -172,7 +173,7 @@ mode_fanout(void)
     for (i = 0; i < n; i++) {
         conns[i].cat = 0;
         check_window(&conns[i], 0);
-        opt.proto->poll(&conns[i], fanout_answer);
+        mode_ask(&conns[i], fanout_answer);
     }
 
     if (self) {
@@ -236,7 +237,7 @@ own_received(conn_t *c)
     int      n;
     conn_t  *p;
 
-    n = check_poll(c);
+    n = mode_received(c);
     p = &pubs[c->cat % opt.publishers];
 
     if (n > 0 && p->cat == c->cat && p->due) {
@@ -245,7 +246,7 @@ own_received(conn_t *c)
         done++;
     }
 
-    opt.proto->poll(c, own_received);
+    mode_again(c, own_received);
 
     if (!p->busy && p->due == 0) {
         own_next(p);
@@ -352,7 +353,7 @@ mode_own(void)
 
     for (i = 0; i < opt.conns; i++) {
         check_window(&conns[i], 0);
-        opt.proto->poll(&conns[i], own_received);
+        mode_ask(&conns[i], own_received);
     }
 
     mode_quiet(25);

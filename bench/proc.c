@@ -273,6 +273,7 @@ proc_memory(sample_t *s)
 
     s->pss = 0;
     s->own = 0;
+    s->private = 0;
 
     for (i = 0; i < npids; i++) {
         f = proc_open("/proc/%d/smaps_rollup", pids[i]);
@@ -284,9 +285,11 @@ proc_memory(sample_t *s)
             if (sscanf(line, "Pss: %" SCNu64, &kb) == 1) {
                 s->pss += kb * 1024;
 
-            } else if (sscanf(line, "Pss_Anon: %" SCNu64, &kb) == 1
-                       || sscanf(line, "Pss_Shmem: %" SCNu64, &kb) == 1)
-            {
+            } else if (sscanf(line, "Pss_Anon: %" SCNu64, &kb) == 1) {
+                s->own += kb * 1024;
+                s->private += kb * 1024;
+
+            } else if (sscanf(line, "Pss_Shmem: %" SCNu64, &kb) == 1) {
                 s->own += kb * 1024;
             }
         }

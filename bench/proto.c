@@ -12,6 +12,9 @@
  *     plain       any server: GET and POST, and any answer, to measure what
  *                 requests cost without long polling
  *
+ * Streams are server-sent events in all of them.  This module's have the event
+ * as in the answer to a poll, the others' have the data only.
+ *
  * A new protocol is a row of the table at the end.  Data needs no escapes, and
  * categories are called c0, c1, c2 and so on.
  */
@@ -39,6 +42,15 @@ proto_post(conn_t *c, answer_pt answer, const char *query,
                  "Content-Type: application/json\r\n"
                  "Content-Length: %zu\r\n\r\n%s%s%s", opt.publish_path, query,
                  proto_headers(), len, before_it, data, behind);
+}
+
+
+static void
+proto_stream(conn_t *c, answer_pt answer, const char *path)
+{
+    conn_request(c, answer, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s"
+                 "Accept: text/event-stream\r\n\r\n", path, proto_headers());
+    conn_stream(c);
 }
 
 
@@ -135,6 +147,18 @@ cursor(char *to, size_t size, const char *s, size_t len)
 }
 
 
+static void
+golongpoll_stream(conn_t *c, answer_pt answer)
+{
+    char  path[1024];
+
+    snprintf(path, sizeof(path), "%s%ccategory=c%u", opt.poll_path,
+             strchr(opt.poll_path, '?') ? '&' : '?', c->cat);
+
+    proto_stream(c, answer, path);
+}
+
+
 static int
 golongpoll_end(char **p)
 {
@@ -148,10 +172,29 @@ golongpoll_end(char **p)
 
 
 static int
-golongpoll_next(conn_t *c, char **p, event_t *e)
+golongpoll_event(conn_t *c, char **p, event_t *e)
 {
     char    *time, *id;
     size_t   time_len, id_len;
+
+    return text(p, "{\"timestamp\":")
+           && until(p, ',', &time, &time_len)
+           && text(p, "\"category\":\"")
+           && until(p, '"', &e->cat, &e->cat_len)
+           && text(p, ",\"data\":\"")
+           && until(p, '"', &e->data, &e->data_len)
+           && text(p, ",\"id\":\"")
+           && until(p, '"', &id, &id_len)
+           && text(p, "}")
+           && cursor(c->since, sizeof(c->since), time, time_len)
+           && cursor(c->id, sizeof(c->id), id, id_len);
+}
+
+
+static int
+golongpoll_next(conn_t *c, char **p, event_t *e)
+{
+    char  *time;
 
     if (*p == c->body) {
         if (text(p, "{\"timeout\":\"no events before timeout\",\"timestamp\":"))
@@ -181,22 +224,16 @@ golongpoll_next(conn_t *c, char **p, event_t *e)
         return -1;
     }
 
-    if (!text(p, "{\"timestamp\":")
-        || !until(p, ',', &time, &time_len)
-        || !text(p, "\"category\":\"")
-        || !until(p, '"', &e->cat, &e->cat_len)
-        || !text(p, ",\"data\":\"")
-        || !until(p, '"', &e->data, &e->data_len)
-        || !text(p, ",\"id\":\"")
-        || !until(p, '"', &id, &id_len)
-        || !text(p, "}")
-        || !cursor(c->since, sizeof(c->since), time, time_len)
-        || !cursor(c->id, sizeof(c->id), id, id_len))
-    {
-        return -1;
-    }
+    return golongpoll_event(c, p, e) ? 1 : -1;
+}
 
-    return 1;
+
+static int
+golongpoll_data(conn_t *c, char *p, size_t len, event_t *e)
+{
+    char  *end = p + len;
+
+    return golongpoll_event(c, &p, e) && p == end;
 }
 
 
@@ -242,6 +279,28 @@ nchan_poll(conn_t *c, answer_pt answer)
 
     nchan_ask(c, answer, c->from == FROM_BEGIN ? opt.begin_path
                                                  : opt.poll_path, "", "");
+}
+
+
+static void
+nchan_stream(conn_t *c, answer_pt answer)
+{
+    char  path[1024];
+
+    snprintf(path, sizeof(path), "%s?id=c%u", opt.poll_path, c->cat);
+
+    proto_stream(c, answer, path);
+}
+
+
+static int
+nchan_data(conn_t *c, char *p, size_t len, event_t *e)
+{
+    e->cat = NULL;
+    e->data = p;
+    e->data_len = len;
+
+    return 1;
 }
 
 
@@ -322,16 +381,74 @@ plain_next(conn_t *c, char **p, event_t *e)
 
 
 static const proto_t  protos[] = {
-    { "golongpoll", "/publish", "/events", golongpoll_publish,
-      golongpoll_poll, golongpoll_published, golongpoll_next },
-    { "nchan", "/pub", "/sub", nchan_publish,
-      nchan_poll, nchan_published, nchan_next },
-    { "pushstream", "/pub", "/sub", nchan_publish,
-      pushstream_poll, nchan_published, nchan_next },
-    { "plain", "", "", golongpoll_publish,
-      plain_poll, plain_published, plain_next },
+    { "golongpoll", "/publish", "/events", "/events",
+      golongpoll_publish, golongpoll_poll, golongpoll_stream,
+      golongpoll_published, golongpoll_next, golongpoll_data },
+    { "nchan", "/pub", "/sub", "/stream",
+      nchan_publish, nchan_poll, nchan_stream,
+      nchan_published, nchan_next, nchan_data },
+    { "pushstream", "/pub", "/sub", "/stream",
+      nchan_publish, pushstream_poll, nchan_stream,
+      nchan_published, nchan_next, nchan_data },
+    { "plain", "", "", NULL,
+      golongpoll_publish, plain_poll, NULL,
+      plain_published, plain_next, NULL },
     { .name = NULL }
 };
+
+
+/*
+ * A frame is some lines NAME: VALUE and an empty line.  One without data, or
+ * with the name `place` (this module's), is no event.
+ */
+
+int
+proto_frame(conn_t *c, char **p, event_t *e)
+{
+    int      place;
+    char    *line, *end, *data, *last;
+    size_t   len, data_len;
+
+    last = c->body + c->body_len;
+    data = NULL;
+    data_len = 0;
+    place = 0;
+
+    for (line = *p; line < last; line = end + 1) {
+
+        end = memchr(line, '\n', last - line);
+        if (end == NULL) {
+            return -1;
+        }
+
+        len = end - line - (end > line && end[-1] == '\r');
+
+        if (len == 0) {
+            *p = end + 1;
+
+            if (data == NULL || place) {
+                return 2;
+            }
+
+            return opt.proto->data(c, data, data_len, e) ? 1 : -1;
+        }
+
+        if (strncmp(line, "data: ", 6) == 0 && data == NULL) {
+            data = line + 6;
+            data_len = len - 6;
+
+        } else if (len == 12 && strncmp(line, "event: place", 12) == 0) {
+            place = 1;
+
+        } else if (strncmp(line, "data", 4) == 0
+                   || strncmp(line, "event: missed", 13) == 0)
+        {
+            return -1;
+        }
+    }
+
+    return line == *p ? 0 : -1;
+}
 
 
 const proto_t *

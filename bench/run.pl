@@ -60,7 +60,9 @@ GetOptions('quick' => \$quick, 'scaling' => \$scaling,
 # `figure` is a word of the line that longpoll-bench prints.  `goal` is a factor
 # of another server's figure in the same round, or a number.  `fresh` starts a
 # new server for each run, as a server does not free its tables.  `slim` uses
-# settings for small requests.
+# settings for small requests.  `streams` is for the servers that have streams.
+# With `beside` the ratio is that to this module's own figure of another case;
+# `only` names the one server that is measured.
 
 my $n = $quick ? 2000 : 20_000;
 my $polls = $quick ? 1000 : 10_000;
@@ -166,6 +168,54 @@ my @cases = (
         run => '-c 32 -k ' . ($quick ? 96 : 384) . ' -n '
             . ($quick ? 96 : 384) * 249 . ' store /',
         goal => 190, rounds => 3,
+    },
+    {
+        name => 'stream', unit => 'us', figure => 'cpu_us', streams => 1,
+        title => 'fan-out to 1,000 streams, per delivery',
+        run => '-e -c 1000 -n ' . ($quick ? 3 : 40) . ' fanout /',
+        goal => 1.15, of => 'bare',
+    },
+    {
+        name => 'stream-other', unit => 'us', figure => 'cpu_us', streams => 1,
+        title => 'the same, beside push-stream',
+        from => 'stream', goal => 1.00, of => 'push-stream',
+    },
+    {
+        name => 'stream-10k', unit => 'us', figure => 'cpu_us', streams => 1,
+        title => 'fan-out to 10,000 streams, per delivery',
+        run => '-e -c 10000 -n ' . ($quick ? 2 : 10) . ' fanout /',
+        goal => 1.15, of => 'bare',
+    },
+    {
+        name => 'stream-10k-other', unit => 'us', figure => 'cpu_us',
+        title => 'the same, beside push-stream', streams => 1,
+        from => 'stream-10k', goal => 1.00, of => 'push-stream',
+    },
+    {
+        name => 'stream-own', unit => 'us', figure => 'cpu_us', streams => 1,
+        title => '2,000 streams on their own categories, per event',
+        run => "-e -c 2000 -w 64 -n $n own /", of => 'push-stream',
+        goal => 1.00,
+    },
+    {
+        name => 'open', unit => 'bytes', figure => 'pss', fresh => 1,
+        title => 'an open stream on a category of its own', streams => 1,
+        run => "-e -c $polls -k $polls park /",
+        goal => 1.03, beside => 'parked', rounds => 3,
+    },
+    {
+        name => 'open-one', unit => 'bytes', figure => 'pss', fresh => 1,
+        title => 'an open stream, all on one category', streams => 1,
+        run => "-e -c $polls park /",
+        goal => 1.03, beside => 'parked-one', rounds => 3,
+    },
+    {
+        name => 'open-later', unit => 'bytes', figure => 'private', fresh => 1,
+        title => 'the same after ' . ($quick ? '500' : '10,000')
+            . ' events down each, without shared memory', streams => 1,
+        run => '-e -t 300 -c 1000 -a ' . ($quick ? 500 : 10_000) . ' park /',
+        goal => 1.03, beside => 'parked-one', rounds => 1,
+        only => 'longpoll',
     },
 );
 
@@ -293,8 +343,10 @@ sub main {
     my %asked = map { $_ => 1 } @wanted ? @wanted
         : grep { !$quick || !$case{$_}{series} } keys %case;
 
-    # a case that is another figure of a case needs that case
-    $asked{ $case{$_}{from} // $_ } = 1 for keys %asked;
+    # a case that is another figure of a case, or is beside it, needs that case
+    for my $case (map { $case{$_} } keys %asked) {
+        $asked{$_} = 1 for grep { defined } @$case{qw( from beside )};
+    }
 
     system('make', '-s', '-C', $root, 'build-bench') == 0 or exit 1;
 
@@ -337,7 +389,9 @@ sub measure {
     my $times = $quick ? 1 : $rounds // $case->{rounds} // 9;
     my @turn  = grep {
         $server{$_} && $case->{ $_ eq 'floor' ? 'floor' : 'run' }
+            && $server{$_}{ $case->{streams} ? 'streams' : 'polls' }
             && !($case->{slim} && $server{$_}{program})
+            && $_ eq ($case->{only} // $_)
     } Bench::Server->names;
 
     local $Bench::Server::Workers
@@ -348,7 +402,7 @@ sub measure {
     # of the generator, which has several processes in some modes only.
     @turn = grep {
         my $command = $case->{ $_ eq 'floor' ? 'floor' : 'run' };
-        my ($conns) = $command =~ /^-c (\d+)/;
+        my ($conns) = $command =~ /-c (\d+)/;
         my $each = $command =~ / (?:fanout|park) /
             ? $conns / $server{$_}->processes * 1.05 : $conns;
         my $can = $each + 200 <= $files;
@@ -409,7 +463,7 @@ sub turn {
 
         my $why = $@;
         stop($name);
-        die "\n$why" if $name =~ /floor|longpoll/;
+        die "\n$why" if $name =~ /floor|bare|longpoll/;
 
         say_line("$server{$name}{title}, $case->{title}:\n$why");
         $spoiled{ $case->{name} }{$name}++;
@@ -484,16 +538,18 @@ sub figures {
     }
 
     # compares figures of the same round
-    if (my $of = $case->{of}) {
+    if (my $of = $case->{of} // $case->{beside}) {
         my @own  = values_of($case, 'longpoll');
-        my @base = values_of($case, $of);
+        my @base = $case->{of} ? values_of($case, $of)
+            : values_of($case{$of}, 'longpoll');
         my @ratios = map { $own[$_] / $base[$_] }
             grep { defined $own[$_] && $base[$_] } 0 .. $#own;
         $row{ratio} = median(@ratios) if @ratios;
         $row{ratio_spread} = [ (sort { $a <=> $b } @ratios)[0, -1] ];
     }
 
-    my $reached = $case->{of} ? $row{ratio} : $row{value}{longpoll};
+    my $reached = $case->{of} || $case->{beside}
+        ? $row{ratio} : $row{value}{longpoll};
     $row{met} = $reached <= $case->{goal}
         if defined $reached && defined $case->{goal};
     $row{spoiled} = $spoiled{ $case->{from} // $case->{name} };
@@ -507,7 +563,8 @@ sub summary {
         (map { sprintf '%s %.4g', $_, $row->{value}{$_} }
             grep { defined $row->{value}{$_} } Bench::Server->names),
         defined $row->{ratio}
-            ? sprintf('%.3f x %s', $row->{ratio}, $case->{of}) : ();
+            ? sprintf('%.3f x %s', $row->{ratio},
+                      $case->{of} // $case->{beside}) : ();
 }
 
 sub report {

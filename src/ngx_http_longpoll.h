@@ -39,6 +39,7 @@
 #define NGX_HTTP_LONGPOLL_MAX_CATEGORY    1024    /* bytes of one name */
 #define NGX_HTTP_LONGPOLL_MAX_CATEGORIES  64      /* in one poll */
 #define NGX_HTTP_LONGPOLL_MAX_MESSAGES    1000    /* in one publish */
+#define NGX_HTTP_LONGPOLL_MAX_RECENT      1000    /* to begin a poll with */
 
 /*
  * Workers that can share a zone, which is the bits of a set of them.  A worker

@@ -200,7 +200,7 @@ refused(\&in_zone,
         '"persist=DIR/open/a" is the file of zone "a" already in CONF',
     (map { ("zone=a:1m persist=\$dir/open/b$_; "
             . 'longpoll_zone zone=b:1m persist=$dir/open/b' => $shared) }
-         qw( .new .bad .restored .00000001 .18446744073709551615 )));
+         qw( .new .bad .restored .00000001 .999999999999999999 )));
 
 accepted(\&in_zone, 'zone=a:1m persist=$dir/open/a',
          'zone=a:1m persist=$dir/open/' . 'a' x 232,
@@ -279,7 +279,39 @@ refused(\&in_location,
 
 
 
-=== TEST 5: a location with two directives that answer requests
+=== TEST 5: longpoll_stream, longpoll_heartbeat
+--- scenario
+my $stream = 'it must be "on", "off", or the longest time that a stream lasts in '
+             . 'CONF';
+
+refused(\&in_location,
+    (map { ("longpoll_stream $_;" => qq(invalid value "$_", $stream)) }
+         qw( 0 0s -1 ON yes 5x 1.5s 5m10m )),
+    'longpoll_stream;' =>
+        'invalid number of arguments in "longpoll_stream" directive in CONF',
+    'longpoll_stream on off;' =>
+        'invalid number of arguments in "longpoll_stream" directive in CONF',
+    'longpoll_stream on; longpoll_stream 5m;' =>
+        '"longpoll_stream" directive is duplicate in CONF',
+    (map { ("longpoll_heartbeat $_;" =>
+            '"longpoll_heartbeat" directive invalid value in CONF') }
+         qw( off -1 5x )),
+    'longpoll_heartbeat 1s; longpoll_heartbeat 0;' =>
+        '"longpoll_heartbeat" directive is duplicate in CONF');
+
+accepted(\&in_location,
+    (map { "longpoll_subscribe events; longpoll_stream $_;" }
+         qw( on off 1ms 90s 1h30m 365d 5 )),
+    (map { "longpoll_subscribe events; longpoll_heartbeat $_;" }
+         qw( 0 1ms 15s 1d 5 )),
+    'if ($arg_a) { longpoll_stream off; longpoll_heartbeat 0; }');
+
+accepted(\&in_zone,
+    'zone=more:1m; longpoll_stream 1h; longpoll_heartbeat 1s');
+
+
+
+=== TEST 6: a location with two directives that answer requests
 --- scenario
 my $proxy = 'proxy_pass http://127.0.0.1:1;';
 my $other = sub {

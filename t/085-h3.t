@@ -400,7 +400,79 @@ wait_gone(@old);
 
 
 
-=== TEST 13: the configuration of docs/backends.md works
+=== TEST 13: a stream has its frames, and ends as an answer does
+--- scenario
+require Longpoll::EventStream;
+
+my $h3 = Longpoll::H3->new(port => rand_port(1));
+my $cat = category();
+my @ids = map { publish($cat, $_) } 1, 2;
+my $stream = $h3->request('GET', "/events?category=$cat&timeout=2&since_time=0",
+                          headers => { accept => 'text/event-stream' });
+
+wait_waiting(1);
+push @ids, publish($cat, 3);
+
+my $r = $h3->answer($stream);
+my $es = Longpoll::EventStream->new;
+
+is($r->{headers}{'content-type'}, 'text/event-stream', 'its type');
+$es->take($r->{body});
+ok($es->whole, 'whole frames');
+is_deeply([map { $_->{kind} eq 'event' ? $_->{id} : $_->{kind} }
+               @{ $es->frames }],
+          ['place', @ids[0, 1], 'place', $ids[2]], 'each once');
+
+
+
+=== TEST 14: STOP_SENDING, RESET_STREAM and the connection's end, for streams
+--- scenario
+my $h3 = Longpoll::H3->new(port => rand_port(1));
+my $cat = category('stop');
+my @streams = map { $h3->request('GET', "/events?category=$cat&n=$_",
+                                 headers => { accept => 'text/event-stream' },
+                                 unread => 1, open => $_ > 3) } 1 .. 6;
+
+wait_waiting(6);
+$h3->stop($streams[1]);
+wait_waiting(5);
+like(wait_log('access.log', qr{GET /events\?category=$cat&n=2}), qr{" 200 },
+     'logged with the status that was sent');
+$h3->reset($streams[4]);
+wait_waiting(4);
+is(status()->{disconnected}, 2, 'they are counted');
+$h3->close;
+wait_waiting(0);
+
+
+
+=== TEST 15: a stream that is not read is not written to
+--- scenario
+my $h3 = Longpoll::H3->new(port => rand_port(1));
+my $cat = category();
+my $stream = $h3->request('GET', "/events?category=$cat", unread => 1,
+                          headers => { accept => 'text/event-stream' });
+
+wait_waiting(1);
+publish($cat, text(100_000));
+
+my $before = resident();
+my $delivered;
+
+for (1 .. 200) {
+    publish($cat, text(100_000));
+    $delivered = status()->{delivered} if $_ == 100;
+}
+
+cmp_ok(resident() - $before, '<', 3000, 'nothing is kept for it');
+cmp_ok(status()->{delivered} - $delivered, '<', 50, 'nor read');
+is(status()->{waiting}, 1, 'it is there');
+$h3->close;
+wait_waiting(0);
+
+
+
+=== TEST 16: the configuration of docs/backends.md works
 --- recipe: h3
 --- scenario
 my %o = at(8443);

@@ -197,13 +197,16 @@ sub directives {
 }
 
 my %status = (NGX_HTTP_OK => 200);
+my %named = (NGX_HTTP_LONGPOLL_STREAM_ENDLESS => 'on');
 
 sub unit {
     my ($field, $value) = @_;
     my $n = 1;
+
+    return $named{$value} if $named{$value};
     $n *= /^\d+$/ ? $_ : $status{$_} // die "tools/pages.pl: what is $_?\n"
         for split /\s*\*\s*/, $value;
-    return $n / 1000 . 's' if $field =~ /timeout|drain/;
+    return $n / 1000 . 's' if $field =~ /timeout|drain|heartbeat/;
     return $n / 1048576 . 'm' if $field =~ /size|unsent/;
     return $n;
 }

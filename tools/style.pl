@@ -115,7 +115,7 @@ sub symbols {
 }
 
 my @module = sort(glob('*.c'), glob('src/*.h'), glob('src/*/*'));
-my @bench  = sort glob 'bench/{,store/}*.[ch]';
+my @bench  = sort glob 'bench/{,store/,bare/}*.[ch]';
 
 for my $file (@module, @bench, sort glob 't/{unit,fuzz,faults}/*.[ch]') {
     my $code = slurp($file);

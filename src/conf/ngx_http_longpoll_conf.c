@@ -94,6 +94,8 @@ ngx_http_longpoll_conf_create_loc(ngx_conf_t *cf)
 
     llcf->max_timeout = NGX_CONF_UNSET_MSEC;
     llcf->max_response_size = NGX_CONF_UNSET_SIZE;
+    llcf->stream = NGX_CONF_UNSET_MSEC;
+    llcf->heartbeat = NGX_CONF_UNSET_MSEC;
     llcf->error_status = NGX_CONF_UNSET_UINT;
     llcf->category = NGX_CONF_UNSET_PTR;
 
@@ -112,6 +114,9 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->max_timeout, prev->max_timeout, 120000);
     ngx_conf_merge_size_value(conf->max_response_size,
                               prev->max_response_size, 1024 * 1024);
+    ngx_conf_merge_msec_value(conf->stream, prev->stream,
+                              NGX_HTTP_LONGPOLL_STREAM_ENDLESS);
+    ngx_conf_merge_msec_value(conf->heartbeat, prev->heartbeat, 15000);
     ngx_conf_merge_uint_value(conf->error_status, prev->error_status,
                               NGX_HTTP_OK);
 
@@ -173,6 +178,43 @@ ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
     conf->status = prev->status;
     conf->status_zone = prev->status_zone;
     conf->status_format = prev->status_format;
+}
+
+
+char *
+ngx_http_longpoll_conf_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    ngx_str_t  *value;
+
+    if (llcf->stream != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        llcf->stream = NGX_HTTP_LONGPOLL_STREAM_ENDLESS;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        llcf->stream = NGX_HTTP_LONGPOLL_STREAM_OFF;
+        return NGX_CONF_OK;
+    }
+
+    llcf->stream = ngx_parse_time(&value[1], 0);
+
+    if (llcf->stream == (ngx_msec_t) NGX_ERROR || llcf->stream == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\", it must be \"on\", "
+                           "\"off\", or the longest time that a stream lasts",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 

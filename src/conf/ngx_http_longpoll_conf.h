@@ -20,6 +20,10 @@ char *ngx_http_longpoll_conf_init_main(ngx_conf_t *cf, void *conf);
 char *ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent,
     void *child);
 
+/* longpoll_stream on|off|TIME */
+char *ngx_http_longpoll_conf_stream(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /*
  * When the whole configuration is read: whether a worker has a connection for
  * itself, beside the listening sockets' and nginx's own.  NGX_OK, or NGX_ERROR,

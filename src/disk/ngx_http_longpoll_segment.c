@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_longpoll_segment.h"
+#include "ngx_http_longpoll_control.h"
 
 #include <dirent.h>
 #include <sys/file.h>
@@ -158,7 +159,7 @@ ngx_http_longpoll_segment_suffix(u_char *p, uint64_t file)
 }
 
 
-/* a number has one spelling: 8 digits, or more without a leading 0 */
+/* a number has one spelling: 8 digits, or up to 18 without a leading 0 */
 
 ngx_int_t
 ngx_http_longpoll_segment_parse(ngx_str_t *path, const char *name,
@@ -187,13 +188,15 @@ ngx_http_longpoll_segment_parse(ngx_str_t *path, const char *name,
         }
     }
 
-    /* the highest numbers are those of other files, but no segments either */
-
     *file = strtoull(name + (*name == '.'), NULL, 10);
 
     (void) ngx_sprintf((u_char *) suffix, ".%08uL%Z", *file);
 
-    return *file && strcmp(name, suffix) == 0 ? NGX_OK : NGX_DECLINED;
+    if (*file == 0 || *file > NGX_HTTP_LONGPOLL_CONTROL_LAST) {
+        return NGX_DECLINED;
+    }
+
+    return strcmp(name, suffix) == 0 ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -324,7 +327,7 @@ ngx_http_longpoll_segment_list(ngx_http_longpoll_zone_t *z, uint64_t **numbers,
         if (ngx_http_longpoll_segment_parse(&z->persist, entry->d_name, &file)
             != NGX_OK
             || file == NGX_HTTP_LONGPOLL_SEGMENT_PATH
-            || file >= NGX_HTTP_LONGPOLL_SEGMENT_RESTORED)
+            || file > NGX_HTTP_LONGPOLL_CONTROL_LAST)
         {
             continue;
         }

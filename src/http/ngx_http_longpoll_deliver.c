@@ -75,7 +75,12 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
     rd->costs = reading->costs;
     rd->slots = reading->slots;
     rd->client = ctx->client;
-    rd->have = (answer->bytes && answer->zone == ctx->zone) ? answer->first : 0;
+    rd->by_id = protocol->streams;
+    rd->have = 0;
+
+    if (answer->bytes && answer->zone == ctx->zone) {
+        rd->have = answer->bytes->first;
+    }
 
     for (i = 0; i < ctx->ncats; i++) {
         reading->costs[i] = protocol->cost(&ctx->cats[i].name);
@@ -87,13 +92,11 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
                                                                    ctx->zone));
 
         *cursor = rd->cursor;
+        reading->more = rd->more;
 
         if (rc != NGX_OK) {
             return rc;
         }
-
-        reading->nmsgs = rd->nmsgs;
-        reading->last = rd->msgs[rd->nmsgs - 1].uuid;
 
         if (ngx_http_longpoll_unsent_answers) {
             reading->bytes = ngx_http_longpoll_unsent_find(ctx, rd);
@@ -143,8 +146,7 @@ ngx_http_longpoll_deliver_wake(ngx_http_longpoll_reading_t *reading,
     if (ngx_http_longpoll_deliver_serves(answer, ctx, cursor, limit)) {
         reading->bytes = answer->bytes;
         reading->bytes->refs++;
-        reading->nmsgs = answer->nmsgs;
-        reading->last = answer->last;
+        reading->more = answer->more;
 
         return NGX_OK;
     }
@@ -170,7 +172,7 @@ ngx_http_longpoll_deliver_serves(ngx_http_longpoll_answer_t *answer,
     if (answer->bytes == NULL || answer->bytes->missed
         || answer->zone != ctx->zone || answer->limit != limit
         || ctx->ncats != 1 || cursor->lost
-        || cursor->id < answer->from || cursor->id >= answer->first)
+        || cursor->id < answer->from || cursor->id >= answer->bytes->first)
     {
         return 0;
     }
@@ -213,14 +215,12 @@ ngx_http_longpoll_deliver_keep(ngx_http_longpoll_answer_t *answer,
 
     answer->from = (ctx->protocol->shared && ctx->ncats == 1
                     && !cursor->beginning) ? cursor->id : (uint64_t) -1;
-    answer->first = reading->bytes->first;
-    answer->last = reading->last;
-    answer->nmsgs = reading->nmsgs;
     answer->limit = limit;
+    answer->more = reading->more;
     answer->expires = ngx_http_longpoll_zone_ttl(ctx->zone);
 
     if (answer->expires) {
-        answer->expires += ngx_http_longpoll_id_ms(answer->first);
+        answer->expires += ngx_http_longpoll_id_ms(reading->bytes->first);
     }
 }
 
@@ -276,16 +276,8 @@ ngx_http_longpoll_deliver_events(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_reading_t *reading)
 {
     ctx->result = NGX_HTTP_LONGPOLL_EVENTS;
-    ctx->nevents = reading->nmsgs;
-    ctx->last = reading->last;
 
-    ngx_http_longpoll_zone_delivered(ctx->zone,
-                                     ngx_http_longpoll_notify_worker(),
-                                     reading->nmsgs);
-
-    if (reading->bytes->missed) {
-        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
-    }
+    ngx_http_longpoll_deliver_count(ctx, reading->bytes);
 
     return ctx->protocol->send(r, reading->bytes);
 }

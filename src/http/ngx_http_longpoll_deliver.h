@@ -18,6 +18,7 @@
 #define _NGX_HTTP_LONGPOLL_DELIVER_H_INCLUDED_
 
 
+#include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_protocol.h"
 
 
@@ -28,10 +29,10 @@ typedef struct {
     size_t                           costs[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
     uint32_t                         slots[NGX_HTTP_LONGPOLL_MAX_CATEGORIES];
 
-    /* set with NGX_OK */
-    ngx_http_longpoll_shared_t      *bytes;     /* one reference is ours */
-    ngx_uint_t                       nmsgs;
-    ngx_http_longpoll_uuid_t         last;      /* of the messages */
+    ngx_http_longpoll_shared_t      *bytes;     /* with NGX_OK; one reference
+                                                   is the caller's */
+    ngx_uint_t                       more;      /* with NGX_OK: the limit left
+                                                   messages out */
 } ngx_http_longpoll_reading_t;
 
 
@@ -66,6 +67,25 @@ ngx_int_t ngx_http_longpoll_deliver_answer(ngx_http_request_t *r,
 
 /* all waiters of a category have been woken: drops the answers kept */
 void ngx_http_longpoll_deliver_woken(void);
+
+
+/* counts messages that are sent, in the figures and for the variables */
+
+static ngx_inline void
+ngx_http_longpoll_deliver_count(ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_shared_t *bytes)
+{
+    ctx->nevents += bytes->nmsgs;
+    ctx->last = bytes->last_uuid;
+
+    ngx_http_longpoll_zone_delivered(ctx->zone,
+                                     ngx_http_longpoll_notify_worker(),
+                                     bytes->nmsgs);
+
+    if (bytes->missed) {
+        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
+    }
+}
 
 
 #endif /* _NGX_HTTP_LONGPOLL_DELIVER_H_INCLUDED_ */

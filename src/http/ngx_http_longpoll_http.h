@@ -23,6 +23,12 @@
 #define NGX_HTTP_LONGPOLL_STATUS_PROMETHEUS  1
 
 
+/* longpoll_stream off, and on */
+
+#define NGX_HTTP_LONGPOLL_STREAM_OFF         0
+#define NGX_HTTP_LONGPOLL_STREAM_ENDLESS     NGX_MAX_INT_T_VALUE
+
+
 typedef struct ngx_http_longpoll_protocol_s  ngx_http_longpoll_protocol_t;
 
 
@@ -96,6 +102,8 @@ typedef struct {
     ngx_uint_t                       status_format;
 
     ngx_msec_t                       max_timeout;
+    ngx_msec_t                       stream;    /* how long one may last */
+    ngx_msec_t                       heartbeat; /* of streams; 0: none */
     size_t                           max_response_size;
     ngx_uint_t                       error_status;
 } ngx_http_longpoll_loc_conf_t;

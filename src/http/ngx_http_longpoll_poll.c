@@ -75,9 +75,13 @@ static void ngx_http_longpoll_poll_cleanup(void *data);
 static void ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll);
 
 
+static ngx_http_longpoll_waiter_handlers_t  ngx_http_longpoll_poll_waiter = {
+    ngx_http_longpoll_poll_wake,
+    ngx_http_longpoll_poll_expire,
+    0
+};
+
 static ngx_http_longpoll_worker_handlers_t  ngx_http_longpoll_poll_handlers = {
-    ngx_http_longpoll_poll_wake,                    /* wake */
-    ngx_http_longpoll_poll_expire,                  /* expire */
     ngx_http_longpoll_deliver_woken,                /* woken */
     ngx_http_longpoll_writer_wake,                  /* check */
     ngx_http_longpoll_writer_closing                /* closing */
@@ -239,6 +243,7 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     poll->limit = limit;
     poll->waiter.request = r;
     poll->waiter.wait = ctx->zone->wait;
+    poll->waiter.handlers = &ngx_http_longpoll_poll_waiter;
     poll->waiter.state = NGX_HTTP_LONGPOLL_WAIT_NEW;
 
     turn = ngx_http_longpoll_poll_turn++ % NGX_HTTP_LONGPOLL_POLL_TURNS;

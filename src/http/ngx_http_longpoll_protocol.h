@@ -11,6 +11,9 @@
  *     client unknown     -                            404
  *     error              {"error": ...}               text
  *
+ * A golongpoll location also has streams (sse): golongpoll's arguments, errors
+ * and messages, the latter in frames, and an answer does not end the request.
+ *
  * A protocol is a table of functions, which "protocol" of longpoll_subscribe
  * chooses.  Everything else is the same for all of them: subscribe, poll and
  * deliver call the table, and know no protocol by name.  A request comes
@@ -41,14 +44,11 @@ typedef struct ngx_http_longpoll_answer_s  ngx_http_longpoll_answer_t;
 
 struct ngx_http_longpoll_answer_s {
     ngx_http_longpoll_shared_t      *bytes;     /* NULL: there is none */
-    ngx_uint_t                       nmsgs;
-    ngx_http_longpoll_uuid_t         last;      /* of the messages */
-
     ngx_http_longpoll_zone_t        *zone;
     uint64_t                         hash[2];   /* of the category */
     uint64_t                         from;      /* cursor; -1: for no other */
-    uint64_t                         first;     /* id of the first message */
     size_t                           limit;
+    ngx_uint_t                       more;      /* it left messages out */
     uint64_t                         expires;   /* ms, 0: never */
 
     ngx_http_longpoll_answer_t      *next;      /* that is kept */
@@ -56,6 +56,16 @@ struct ngx_http_longpoll_answer_s {
 
 
 struct ngx_http_longpoll_protocol_s {
+    /*
+     * An answer does not end the request: stream sends what encode returns, and
+     * send, nothing and unknown are NULL.
+     */
+    ngx_uint_t                       streams;
+
+    /* another protocol, for requests that want it; NULL: none */
+    ngx_http_longpoll_protocol_t    *stream;
+    ngx_uint_t                     (*wanted)(ngx_http_request_t *r);
+
     /*
      * An answer that was encoded for one waiter serves all whose cursors it
      * fits.  Otherwise each waiter reads for itself.
@@ -65,7 +75,7 @@ struct ngx_http_longpoll_protocol_s {
     /*
      * Reads the request's arguments: the categories and, where the zone has the
      * cursor, the client into ctx; the cursor, zeroed where the zone has it;
-     * and how long to wait.
+     * and how long to wait, 0: for ever (streams).
      *
      * NGX_OK    it is a poll
      * NGX_DONE  it has been answered: an error, a registration

@@ -50,6 +50,9 @@ static ngx_int_t ngx_http_longpoll_protocol_gpoll_unknown(
 
 
 ngx_http_longpoll_protocol_t  ngx_http_longpoll_protocol_gpoll = {
+    0,                                              /* streams */
+    NULL,                                           /* stream */
+    NULL,                                           /* wanted */
     0,                                              /* shared */
     ngx_http_longpoll_protocol_gpoll_query,
     ngx_http_longpoll_protocol_gpoll_head,
@@ -262,11 +265,9 @@ ngx_http_longpoll_protocol_gpoll_encode(ngx_http_longpoll_read_t *rd)
 
     data = &rd->msgs[0].data;
 
-    bytes = ngx_http_longpoll_shared_create(data->len, ngx_cycle->log);
+    bytes = ngx_http_longpoll_shared_create(rd, data->len);
 
     if (bytes) {
-        bytes->missed = 0;
-        bytes->first = rd->msgs[0].id;
         bytes->len = ngx_http_longpoll_string_text(bytes->data, data)
                      - bytes->data;
     }

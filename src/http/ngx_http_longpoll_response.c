@@ -37,6 +37,9 @@ static ngx_str_t  ngx_http_longpoll_response_type =
 static ngx_str_t  ngx_http_longpoll_response_plain_type =
     ngx_string("text/plain; charset=utf-8");
 
+static ngx_str_t  ngx_http_longpoll_response_stream_type =
+    ngx_string("text/event-stream");
+
 /* nginx's versions have other members behind the value: they are 0 */
 
 #define ngx_http_longpoll_response_header(name, text)                         \
@@ -217,6 +220,34 @@ ngx_http_longpoll_response_to_head_of(ngx_http_request_t *r, ngx_str_t *type)
 
 
 ngx_int_t
+ngx_http_longpoll_response_stream(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+    ngx_str_t  key, value;
+
+    rc = ngx_http_longpoll_response_set_headers(r, NGX_HTTP_OK,
+                                      &ngx_http_longpoll_response_stream_type,
+                                      0);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* for a proxy in front of nginx, which may be nginx */
+
+    ngx_str_set(&key, "X-Accel-Buffering");
+    ngx_str_set(&value, "no");
+
+    if (ngx_http_longpoll_response_add_header(r, &key, &value) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.content_length_n = -1;
+
+    return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
 ngx_http_longpoll_response_error(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *text)
 {
@@ -375,7 +406,9 @@ ngx_http_longpoll_response_set_headers(ngx_http_request_t *r, ngx_uint_t status,
      * none to an answer that has one, as with an upstream.
      */
 
-    if (type != &ngx_http_longpoll_response_type) {
+    if (type != &ngx_http_longpoll_response_type
+        && type != &ngx_http_longpoll_response_stream_type)
+    {
         r->headers_out.content_type_len = type->len
                                           - (sizeof("; charset=utf-8") - 1);
         ngx_str_set(&r->headers_out.charset, "utf-8");

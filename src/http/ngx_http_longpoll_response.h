@@ -42,6 +42,13 @@ ngx_int_t ngx_http_longpoll_response_plain_to_head(ngx_http_request_t *r);
 /* to HEAD: the headers that the events of a poll would have */
 ngx_int_t ngx_http_longpoll_response_to_head(ngx_http_request_t *r);
 
+/*
+ * The head of an event stream, or all of it to HEAD.  NGX_OK; or NGX_AGAIN, if
+ * the client has not taken it yet; otherwise, and if r->header_only is set, the
+ * request is to be finalized with the result.
+ */
+ngx_int_t ngx_http_longpoll_response_stream(ngx_http_request_t *r);
+
 /* {"success": true} */
 ngx_int_t ngx_http_longpoll_response_success(ngx_http_request_t *r);
 

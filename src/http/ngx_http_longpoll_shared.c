@@ -13,15 +13,24 @@
 
 
 ngx_http_longpoll_shared_t *
-ngx_http_longpoll_shared_create(size_t len, ngx_log_t *log)
+ngx_http_longpoll_shared_create(ngx_http_longpoll_read_t *rd, size_t len)
 {
+    ngx_http_longpoll_msg_t     *last;
     ngx_http_longpoll_shared_t  *shared;
 
-    shared = ngx_alloc(offsetof(ngx_http_longpoll_shared_t, data) + len, log);
+    shared = ngx_alloc(offsetof(ngx_http_longpoll_shared_t, data) + len,
+                       ngx_cycle->log);
 
     if (shared) {
+        last = &rd->msgs[rd->nmsgs - 1];
+
         shared->refs = 1;
         shared->unsent = NULL;
+        shared->nmsgs = rd->nmsgs;
+        shared->missed = rd->missed;
+        shared->first = rd->msgs[0].id;
+        shared->last = last->id;
+        shared->last_uuid = last->uuid;
         shared->size = offsetof(ngx_http_longpoll_shared_t, data) + len;
         shared->len = len;
     }

@@ -10,23 +10,31 @@
 
 
 #include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_read.h"
 
 
 typedef struct {
     ngx_uint_t                       refs;
-    ngx_uint_t                       missed;    /* both are of the messages, */
-    uint64_t                         first;     /* an id; encode() sets them */
     void                            *unsent;    /* of unsent; NULL: all clients
                                                    have taken them */
+
+    /* of the messages, as the read found them */
+    ngx_uint_t                       nmsgs;
+    ngx_uint_t                       missed;
+    uint64_t                         first;     /* id */
+    uint64_t                         last;      /* id */
+    ngx_http_longpoll_uuid_t         last_uuid;
+
     size_t                           size;      /* of the block */
     size_t                           len;
     u_char                           data[1];
 } ngx_http_longpoll_shared_t;
 
 
-/* the caller has one reference; NULL: no memory */
-ngx_http_longpoll_shared_t *ngx_http_longpoll_shared_create(size_t len,
-    ngx_log_t *log);
+/* len bytes for what rd has read; the caller has one reference; NULL: no
+ * memory */
+ngx_http_longpoll_shared_t *ngx_http_longpoll_shared_create(
+    ngx_http_longpoll_read_t *rd, size_t len);
 
 /* gives a reference back */
 void ngx_http_longpoll_shared_release(ngx_http_longpoll_shared_t *shared);

@@ -5,12 +5,13 @@
  *     GET ── protocol: query ──┬─ wrong ──────────▶ error
  *                              ├─ HEAD ───────────▶ headers
  *                              ├─ cannot wait ────▶ deliver: what is there
+ *                              ├─ stream ─────────▶ head, then frames
  *                              └─ poll: deliver ─┬▶ what is there
  *                                                └▶ parked, answered later
  *
  * How a request is read and an answer looks is the protocol's
  * (ngx_http_longpoll_protocol.h).  Reading the zone and answering is deliver's,
- * waiting is poll's.
+ * waiting is poll's and stream's.
  */
 
 
@@ -19,11 +20,14 @@
 #include "ngx_http_longpoll_discard.h"
 #include "ngx_http_longpoll_poll.h"
 #include "ngx_http_longpoll_protocol.h"
+#include "ngx_http_longpoll_stream.h"
 #include "ngx_http_longpoll_unsent.h"
 
 
 static ngx_int_t ngx_http_longpoll_subscribe_later(ngx_http_request_t *r);
 static void ngx_http_longpoll_subscribe_retry(ngx_http_request_t *r);
+static ngx_inline ngx_uint_t ngx_http_longpoll_subscribe_streams(
+    ngx_http_request_t *r, ngx_http_longpoll_loc_conf_t *llcf);
 static ngx_msec_t ngx_http_longpoll_subscribe_age(ngx_http_request_t *r);
 static ngx_int_t ngx_http_longpoll_subscribe_now(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor);
@@ -62,6 +66,10 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
     ctx->protocol = llcf->protocol;
     ctx->age = ngx_http_longpoll_subscribe_age(r);
 
+    if (ngx_http_longpoll_subscribe_streams(r, llcf)) {
+        ctx->protocol = llcf->protocol->stream;
+    }
+
     rc = ctx->protocol->query(r, ctx, &cursor, &timeout);
     if (rc != NGX_OK) {
         return rc == NGX_DONE ? NGX_OK : rc;
@@ -69,6 +77,10 @@ ngx_http_longpoll_subscribe_handler(ngx_http_request_t *r)
 
     if (r->method == NGX_HTTP_HEAD) {
         return ctx->protocol->head(r, ctx);
+    }
+
+    if (ctx->protocol->streams) {
+        return ngx_http_longpoll_stream(r, ctx, &cursor, timeout);
     }
 
     if (r != r->main || r->post_action || ngx_exiting) {
@@ -102,6 +114,29 @@ ngx_http_longpoll_subscribe_retry(ngx_http_request_t *r)
     r->write_event_handler = ngx_http_request_empty_handler;
 
     ngx_http_finalize_request(r, ngx_http_longpoll_subscribe_handler(r));
+}
+
+
+/* a subrequest and a post action are polls */
+
+static ngx_inline ngx_uint_t
+ngx_http_longpoll_subscribe_streams(ngx_http_request_t *r,
+    ngx_http_longpoll_loc_conf_t *llcf)
+{
+    ngx_http_longpoll_protocol_t  *stream;
+
+#if (NGX_HTTP_HEADERS)
+
+    if (r->headers_in.accept == NULL) {
+        return 0;
+    }
+
+#endif
+
+    stream = llcf->protocol->stream;
+
+    return stream && llcf->stream != NGX_HTTP_LONGPOLL_STREAM_OFF
+           && r == r->main && !r->post_action && stream->wanted(r);
 }
 
 

@@ -9,9 +9,10 @@
  *                      ▼              ▼
  *     tree ───────▶ answer         answer ...    one for each block of bytes
  *
- * An entry is in the pool of its request, and leaves with it: when the client
- * has taken the last byte, or is gone.  An answer is there as long as it has
- * entries, and counts once.
+ * An entry of a poll is in the pool of its request, and leaves with it: when
+ * the client has taken the last byte, or is gone.  That of a stream comes and
+ * goes with each answer.  An answer is there as long as it has entries, and
+ * counts once.
  *
  * Ending a request frees it, and perhaps others.  So no request is ended while
  * another one's handler runs, but by a posted event.  It ends requests until
@@ -59,22 +60,13 @@ typedef struct {
 } ngx_http_longpoll_unsent_answer_t;
 
 
-typedef struct {
-    ngx_queue_t                         queue;
-    ngx_http_request_t                 *request;
-    ngx_http_longpoll_unsent_answer_t  *answer;     /* NULL: left */
-    off_t                               sent;       /* on the connection */
-    ngx_msec_t                          since;      /* then sent was less */
-} ngx_http_longpoll_unsent_entry_t;
-
-
 static void ngx_http_longpoll_unsent_key(ngx_http_longpoll_unsent_key_t *key,
     ngx_http_longpoll_ctx_t *ctx, ngx_uint_t nmsgs);
 static ngx_http_longpoll_unsent_answer_t *ngx_http_longpoll_unsent_answer(
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_shared_t *bytes);
 static ngx_rbtree_key_t ngx_http_longpoll_unsent_hash(
     ngx_http_longpoll_unsent_key_t *key);
-static void ngx_http_longpoll_unsent_leave(void *data);
+static void ngx_http_longpoll_unsent_cleanup(void *data);
 static void ngx_http_longpoll_unsent_look_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_longpoll_unsent_got_on(
     ngx_http_longpoll_unsent_entry_t *entry);
@@ -202,15 +194,41 @@ ngx_int_t
 ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *bytes)
 {
-    ngx_pool_cleanup_t                 *cln;
-    ngx_http_longpoll_unsent_entry_t   *entry;
-    ngx_http_longpoll_unsent_answer_t  *answer;
+    ngx_pool_cleanup_t                *cln;
+    ngx_http_longpoll_unsent_entry_t  *entry;
 
     cln = ngx_pool_cleanup_add(r->pool,
                                sizeof(ngx_http_longpoll_unsent_entry_t));
     if (cln == NULL) {
         return NGX_ERROR;
     }
+
+    entry = cln->data;
+
+    if (ngx_http_longpoll_unsent_enter(entry, r, bytes) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_longpoll_unsent_cleanup;
+
+    return NGX_OK;
+}
+
+
+/* the request's reference to the bytes goes after this */
+
+static void
+ngx_http_longpoll_unsent_cleanup(void *data)
+{
+    ngx_http_longpoll_unsent_leave(data);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_unsent_enter(ngx_http_longpoll_unsent_entry_t *entry,
+    ngx_http_request_t *r, ngx_http_longpoll_shared_t *bytes)
+{
+    ngx_http_longpoll_unsent_answer_t  *answer;
 
     answer = ngx_http_longpoll_unsent_answer(
                         ngx_http_get_module_ctx(r, ngx_http_longpoll_module),
@@ -221,14 +239,11 @@ ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
 
     answer->entries++;
 
-    entry = cln->data;
     entry->request = r;
-    entry->answer = answer;
+    entry->bytes = bytes;
     entry->sent = r->connection->sent;
     entry->since = ngx_current_msec;
     ngx_queue_insert_tail(&ngx_http_longpoll_unsent_queue, &entry->queue);
-
-    cln->handler = ngx_http_longpoll_unsent_leave;
 
     if (!ngx_http_longpoll_unsent_look.timer_set) {
         ngx_add_timer(&ngx_http_longpoll_unsent_look,
@@ -263,10 +278,10 @@ ngx_http_longpoll_unsent_answer(ngx_http_longpoll_ctx_t *ctx,
         return NULL;
     }
 
-    ngx_http_longpoll_unsent_key(&answer->key, ctx, ctx->nevents);
+    ngx_http_longpoll_unsent_key(&answer->key, ctx, bytes->nmsgs);
 
     answer->key.first = bytes->first;
-    answer->key.last = ctx->last;
+    answer->key.last = bytes->last_uuid;
     answer->key.missed = bytes->missed;
 
     answer->bytes = bytes;
@@ -283,23 +298,18 @@ ngx_http_longpoll_unsent_answer(ngx_http_longpoll_ctx_t *ctx,
 }
 
 
-/* the cleanup of a request's pool; its reference to the bytes goes after it */
-
-static void
-ngx_http_longpoll_unsent_leave(void *data)
+void
+ngx_http_longpoll_unsent_leave(ngx_http_longpoll_unsent_entry_t *entry)
 {
-    ngx_http_longpoll_unsent_entry_t *entry = data;
-
     ngx_http_longpoll_unsent_answer_t  *answer;
 
-    answer = entry->answer;
-
-    if (answer == NULL) {
+    if (entry->bytes == NULL) {
         return;
     }
 
+    answer = entry->bytes->unsent;
+    entry->bytes = NULL;
     ngx_queue_remove(&entry->queue);
-    entry->answer = NULL;
 
     if (--answer->entries) {
         return;
@@ -448,7 +458,7 @@ ngx_http_longpoll_unsent_end(ngx_http_longpoll_unsent_entry_t *entry)
 
     r = entry->request;
     c = r->connection;
-    size = entry->answer->bytes->len;
+    size = entry->bytes->len;
 
     ngx_http_longpoll_unsent_leave(entry);
 

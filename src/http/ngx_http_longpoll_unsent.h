@@ -20,8 +20,18 @@
 #define _NGX_HTTP_LONGPOLL_UNSENT_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_read.h"
 #include "ngx_http_longpoll_shared.h"
+
+
+/* a request that has bytes unsent; zeroed by its owner */
+
+typedef struct {
+    ngx_queue_t                      queue;
+    ngx_http_request_t              *request;
+    ngx_http_longpoll_shared_t      *bytes;     /* NULL: none are unsent */
+    off_t                            sent;      /* on the connection */
+    ngx_msec_t                       since;     /* then sent was less */
+} ngx_http_longpoll_unsent_entry_t;
 
 
 /* max: bytes */
@@ -35,11 +45,18 @@ ngx_http_longpoll_shared_t *ngx_http_longpoll_unsent_find(
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_read_t *rd);
 
 /*
- * The request's client has not taken all of bytes, whose messages its context
- * names.  NGX_OK, or NGX_ERROR: no memory.  Ends no request in this call.
+ * The request's client has not taken all of bytes.  add: until the request's
+ * pool is destroyed.  enter: until leave, which may be called at any time, also
+ * for an entry that is not entered; the entry and a reference to the bytes are
+ * the caller's.  NGX_OK, or NGX_ERROR: no memory.  No request ends in these
+ * calls.
  */
 ngx_int_t ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
     ngx_http_longpoll_shared_t *bytes);
+ngx_int_t ngx_http_longpoll_unsent_enter(
+    ngx_http_longpoll_unsent_entry_t *entry, ngx_http_request_t *r,
+    ngx_http_longpoll_shared_t *bytes);
+void ngx_http_longpoll_unsent_leave(ngx_http_longpoll_unsent_entry_t *entry);
 
 /* how many there are; find() finds nothing if it is 0 */
 extern ngx_uint_t  ngx_http_longpoll_unsent_answers;

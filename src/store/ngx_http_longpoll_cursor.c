@@ -4,9 +4,11 @@
  * back.
  *
  *     since_time  last_id
- *     -           -          now: what is published from now on
+ *     -           -          now: what is published from now on; with `recent`
+ *                            also the newest messages that there are
  *     -           own        behind that very message, also if a merge has
  *                            moved it
+ *     -           other      from the beginning, with missed (Last-Event-ID)
  *     ms          -          behind that ms; 0 and less: from the beginning
  *     ms          own, of    behind that very message
  *                 that ms
@@ -77,7 +79,12 @@ ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
     if (!q->own_id) {
-        cursor->now = 1;
+
+        /* an id of another server's: nobody knows what it stands behind */
+
+        cursor->now = !q->has_id;
+        cursor->lost = q->has_id;
+        cursor->recent = q->recent;
 
     } else if (known) {
         cursor->id = q->id;
@@ -88,13 +95,13 @@ ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_zone_t *z,
                                                ngx_http_longpoll_id_ms(q->id));
     }
 
-    if (q->own_id
-        && (cursor->lost
-            || ngx_http_longpoll_zone_clock_missing(z, q->id, 0)))
-    {
+    if (q->own_id) {
         cursor->uuid = q->uuid;
-        cursor->named = 1;
-        cursor->anywhere = 1;
+
+        if (cursor->lost || ngx_http_longpoll_zone_clock_missing(z, q->id, 0)) {
+            cursor->named = 1;
+            cursor->anywhere = 1;
+        }
     }
 
     cursor->since = ngx_http_longpoll_id_ms(cursor->id);
@@ -137,6 +144,7 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
 
     } else if (exact) {
         cursor->id = q->id;
+        cursor->uuid = q->uuid;
         cursor->exact = 1;
 
     } else if (q->has_id) {
@@ -147,6 +155,30 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
     } else if (since) {
         cursor->id = ngx_http_longpoll_id_last_of(since);
     }
+}
+
+
+/*
+ * What earlier epochs lost behind the cursor has been told.  So until the
+ * cursor is behind all of their messages, it counts as one from the beginning.
+ */
+
+void
+ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor, uint64_t id, ngx_uint_t missed)
+{
+    uint64_t    earlier;
+    ngx_uint_t  told;
+
+    told = missed || cursor->beginning;
+    earlier = ngx_max(z->sh->cats.earlier, z->sh->previous.missing_below);
+
+    ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
+
+    cursor->id = id;
+    cursor->since = ngx_http_longpoll_id_ms(id);
+    cursor->exact = 1;
+    cursor->beginning = (told && id < earlier);
 }
 
 

@@ -22,6 +22,13 @@ void ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_query_t *q, ngx_http_longpoll_cursor_t *cursor);
 
 /*
+ * A stream has given all messages up to id, and missed if the read said so: it
+ * reads on from there.  Takes no lock.
+ */
+void ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor, uint64_t id, ngx_uint_t missed);
+
+/*
  * The timestamp of an answer without messages, from which the client goes on:
  * rd is a read that returned NGX_AGAIN or NGX_ABORT.  closing: the client is
  * sent away.

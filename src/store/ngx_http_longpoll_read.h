@@ -18,7 +18,8 @@ typedef struct {
     uint64_t                         since;     /* ms: the same position as a
                                                    since_time; valid in later
                                                    epochs, too */
-    ngx_http_longpoll_uuid_t         uuid;      /* if named */
+    ngx_http_longpoll_uuid_t         uuid;      /* of the id that the client
+                                                   sent; or if named */
     uint64_t                         age;       /* ms: of a poll that nginx held
                                                    back; 0: it comes now */
 
@@ -33,6 +34,13 @@ typedef struct {
                                                    uuid, if it is in the ms */
     unsigned                         anywhere:1;    /* named: in any ms */
     unsigned                         beginning:1;   /* asked for all events */
+
+    uint32_t                         recent;    /* of a new poll, with now: up
+                                                   to MAX_RECENT messages come
+                                                   before all later ones.  A
+                                                   read that finds none clears
+                                                   it; after another one the
+                                                   cursor is still fresh */
 } ngx_http_longpoll_cursor_t;
 
 
@@ -66,6 +74,10 @@ typedef struct {
     size_t                           limit;     /* bytes of all messages, each
                                                    with its category's cost */
     size_t                          *costs;     /* of ncats */
+    ngx_uint_t                       by_id;     /* the reader comes back with an
+                                                   id: its answers may end
+                                                   inside a ms; without a
+                                                   message it wants place_id */
 
     /* set by the caller, to read one message behind the cursor of a client */
     ngx_http_longpoll_client_t      *client;    /* NULL: cursor counts */
@@ -78,8 +90,14 @@ typedef struct {
     ngx_http_longpoll_msg_t         *msgs;
     ngx_uint_t                       nmsgs;
     ngx_uint_t                       missed;
+    ngx_uint_t                       more;      /* the limit left messages out
+                                                   that the read has seen */
+    uint64_t                         epoch;     /* of the zone's own ids */
     uint64_t                         timestamp; /* of a time-out: LAST, PEEK, or
                                                    of a frozen zone */
+    uint64_t                         place_id;  /* an id of the zone's: messages
+                                                   that the reader has not seen
+                                                   are behind it */
     uint32_t                        *slots;     /* of ncats, PARK and WAKE: the
                                                    slot that holds the interest,
                                                    NGX_HTTP_LONGPOLL_CAT_NONE

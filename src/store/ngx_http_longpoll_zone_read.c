@@ -10,13 +10,17 @@
  *
  *     touch    applies its limits to each category: inactive, ttl, buffer.  So
  *              missed is exact: an event behind the cursor is gone
+ *     found    whether there is a message behind the cursor.  For a poll that
+ *              asks for the newest ones: which these are, so seek has nothing
+ *              to do
  *     merge    up to what was visible in the first hold, within rd->limit
  *     copy     under the lock, if the messages are small
  *
  * A hold does about NGX_HTTP_LONGPOLL_ZONE_STEPS steps.  The read starts anew
  * if between two holds the client's cursor moved, delete_on_read changed, or
- * all messages that were found have been dropped.  A message that is dropped
- * between two holds, behind the last one collected, has been missed.
+ * all messages that were found have been dropped.  Then, and if a read was not
+ * valid, the newest messages are found anew.  A message that is dropped between
+ * two holds, behind the last one collected, has been missed.
  *
  * The bytes of large answers stay in the log.  The caller uses them without the
  * lock, and then asks ..._zone_read_valid() whether the log's tail has passed
@@ -40,7 +44,9 @@
 static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_read_t *rd, uint64_t now);
+    ngx_http_longpoll_zone_reader_t *reader);
+static uint64_t ngx_http_longpoll_zone_moved_recent(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader);
 static ngx_uint_t ngx_http_longpoll_zone_unseen(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd);
 static void ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
@@ -48,10 +54,17 @@ static void ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
 static ngx_int_t ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps,
     ngx_uint_t *found);
+static ngx_uint_t ngx_http_longpoll_zone_found_recent(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader,
+    ngx_uint_t *steps);
 static void ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
+static void ngx_http_longpoll_zone_issue_place(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader);
+static void ngx_http_longpoll_zone_close_ms(ngx_http_longpoll_zone_t *z,
+    uint64_t ms);
 static ngx_int_t ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 
@@ -86,6 +99,8 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
     reader.take = 0;
 
     rd->nmsgs = 0;
+    rd->more = 0;
+    rd->epoch = z->sh->epoch;
 
     if (scratch->size == 0
         && ngx_http_longpoll_zone_reader_grow(&reader) != NGX_OK)
@@ -209,7 +224,7 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
     if (z->sh->moved) {
-        ngx_http_longpoll_zone_moved(z, rd, reader->now);
+        ngx_http_longpoll_zone_moved(z, reader);
         return NGX_ABORT;
     }
 
@@ -245,11 +260,14 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 
     if (!reader->started) {
 
-        if (!found) {
+        if (!found
+            && !ngx_http_longpoll_zone_found_recent(z, reader, &steps))
+        {
             return NGX_AGAIN;
         }
 
         reader->started = 1;
+        rd->more = 0;
         reader->holds = 0;
         reader->upto = z->sh->clock.visible;
         reader->bytes = 0;
@@ -286,18 +304,21 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
 /*
  * The time from which the client goes on in the zone that replaced this one.
  * Every id of that zone is behind the last ms of this one.  A new poll goes on
- * from its own time, which may be that zone's; without one from the last ms.  A
- * poll that was parked in the middle of a ms (start_cursor), and has not seen
- * what was published behind it there, reads that ms once more.
+ * from its own time, which may be that zone's; without one from the last ms, or
+ * from the ms before the first of the newest messages that it asks for.  A poll
+ * that was parked in the middle of a ms (start_cursor), and has not seen what
+ * was published behind it there, reads that ms once more.
  */
 
 static void
 ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_read_t *rd, uint64_t now)
+    ngx_http_longpoll_zone_reader_t *reader)
 {
-    uint64_t                     last;
+    uint64_t                     first, last;
+    ngx_http_longpoll_read_t    *rd;
     ngx_http_longpoll_cursor_t  *cursor;
 
+    rd = reader->rd;
     cursor = &rd->cursor;
     last = ngx_http_longpoll_id_ms(z->sh->clock.last_id);
 
@@ -310,7 +331,16 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     }
 
     if (cursor->fresh) {
-        ngx_http_longpoll_zone_start_cursor(z, cursor, now);
+        ngx_http_longpoll_zone_start_cursor(z, cursor, reader->now);
+    }
+
+    if (cursor->recent) {
+        first = ngx_http_longpoll_zone_moved_recent(z, reader);
+
+        if (first) {
+            rd->timestamp = ngx_http_longpoll_id_ms(first) - 1;
+            return;
+        }
     }
 
     rd->timestamp = ngx_min(cursor->since, last);
@@ -322,6 +352,36 @@ ngx_http_longpoll_zone_moved(ngx_http_longpoll_zone_t *z,
     {
         rd->timestamp--;
     }
+}
+
+
+/*
+ * The oldest of the newest messages that a poll asks for, of those that the
+ * other zone will not drop for their ttl; 0: there is none.
+ */
+
+static uint64_t
+ngx_http_longpoll_zone_moved_recent(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader)
+{
+    uint64_t    after, clock;
+    ngx_uint_t  i, steps;
+
+    clock = ngx_http_longpoll_zone_clock(z, reader->now);
+    after = 0;
+
+    if (z->sh->conf.ttl && z->sh->conf.ttl <= clock) {
+        after = ngx_http_longpoll_id_last_of(clock - z->sh->conf.ttl);
+    }
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+        reader->iters[i].slot = ngx_http_longpoll_cat_find(&z->cats,
+                                                     reader->rd->cats[i].hash);
+    }
+
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+    return ngx_http_longpoll_zone_reader_recent(z, reader, after, &steps);
 }
 
 
@@ -357,7 +417,8 @@ ngx_http_longpoll_zone_unseen(ngx_http_longpoll_zone_t *z,
  * A new cursor may lie in the future or in the current ms.  Then it is set to
  * the newest message, so the poll also gets what is published later in this ms,
  * as with golongpoll.  If nginx held the poll back, the cursor is set to the ms
- * in which the poll came, by the zone's clock.
+ * in which the poll came, by the zone's clock.  A poll that asks for the newest
+ * messages asks for those of this moment.
  */
 
 static void
@@ -379,7 +440,7 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
 
     start = ngx_http_longpoll_zone_clock(z, now) - cursor->age;
 
-    if (cursor->age && start < clock) {
+    if (cursor->age && cursor->recent == 0 && start < clock) {
         cursor->id = ngx_http_longpoll_id_last_of(start);
         cursor->since = start;
         cursor->exact = 0;
@@ -388,6 +449,10 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
         cursor->id = z->sh->clock.visible;
         cursor->since = ngx_max(ngx_http_longpoll_id_ms(cursor->id),
                                 clock - 1);
+
+        /* so that the next hold finds nothing behind it, either */
+
+        cursor->fresh = (cursor->recent != 0);
     }
 }
 
@@ -460,6 +525,37 @@ ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
 }
 
 
+/*
+ * There is no message behind the cursor.  A poll that asks for the newest
+ * messages begins with them; it came without a cursor, so it has missed nothing
+ * in front of them.  Without any it is a poll from now on.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_found_recent(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps)
+{
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = reader->rd;
+
+    if (rd->cursor.recent == 0) {
+        return 0;
+    }
+
+    rd->missed = 0;
+
+    if (ngx_http_longpoll_zone_reader_recent(z, reader, 0, steps)) {
+        return 1;
+    }
+
+    rd->cursor.recent = 0;
+    rd->cursor.fresh = 0;
+
+    return 0;
+}
+
+
 /* no message: the poll is going to wait, or times out */
 
 static void
@@ -470,6 +566,10 @@ ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t  *rd;
 
     rd = reader->rd;
+
+    if (rd->by_id) {
+        ngx_http_longpoll_zone_issue_place(z, reader);
+    }
 
     if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST
         || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK)
@@ -518,12 +618,53 @@ ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
         t--;
     }
 
-    if (z->sh->clock.last_id < ngx_http_longpoll_id_last_of(t)) {
-        ngx_http_longpoll_put(z->sh->clock.last_id,
-                              ngx_http_longpoll_id_last_of(t));
-    }
+    ngx_http_longpoll_zone_close_ms(z, t);
 
     rd->timestamp = t;
+}
+
+
+/*
+ * The same as an id, that of no message.  While messages of the cursor's own ms
+ * wait for the disk, the place is the newest one that readers see.
+ */
+
+static void
+ngx_http_longpoll_zone_issue_place(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader)
+{
+    uint64_t                   t;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = reader->rd;
+    t = ngx_http_longpoll_zone_clock_horizon(z, reader->now);
+
+    if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
+        t--;
+
+    } else if (z->sh->clock.visible != z->sh->clock.committed) {
+        rd->place_id = ngx_max(rd->cursor.id, z->sh->clock.visible);
+        return;
+    }
+
+    ngx_http_longpoll_zone_close_ms(z, t);
+
+    rd->place_id = ngx_http_longpoll_id_last_of(t);
+}
+
+
+/* no later message is of this ms */
+
+static void
+ngx_http_longpoll_zone_close_ms(ngx_http_longpoll_zone_t *z, uint64_t ms)
+{
+    uint64_t  id;
+
+    id = ngx_http_longpoll_id_last_of(ms);
+
+    if (z->sh->clock.last_id < id) {
+        ngx_http_longpoll_put(z->sh->clock.last_id, id);
+    }
 }
 
 

@@ -12,6 +12,10 @@
  * smallest next message of all iterators is collected, and its iterator moves
  * on.
  *
+ * A poll that asks for the newest messages has no `seen`.  Its iterators walk
+ * back from the newest visible message of their categories: always the one that
+ * stands at the newest, until there are as many as the poll asks for.
+ *
  * Between two holds any message may move or die.  So the reader remembers the
  * position of each message that it comes back to; an iterator whose message no
  * longer stands there searches again, behind `seen`.
@@ -19,10 +23,16 @@
 
 
 #include "ngx_http_longpoll_zone_reader.h"
+#include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_msg.h"
 
 
+static ngx_http_longpoll_zone_iter_t *ngx_http_longpoll_zone_newest(
+    ngx_http_longpoll_zone_reader_t *reader);
+static void ngx_http_longpoll_zone_back(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_iter_t *it, ngx_http_longpoll_msg_sh_t *msg,
+    uint64_t after);
 static ngx_int_t ngx_http_longpoll_zone_seek(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps);
 static ngx_int_t ngx_http_longpoll_zone_seek_iter(ngx_http_longpoll_zone_t *z,
@@ -42,6 +52,102 @@ static void ngx_http_longpoll_zone_add(ngx_http_longpoll_zone_t *z,
 
 
 ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
+
+
+uint64_t
+ngx_http_longpoll_zone_reader_recent(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, uint64_t after, ngx_uint_t *steps)
+{
+    uint64_t                        oldest;
+    ngx_uint_t                      i, n;
+    ngx_http_longpoll_msg_sh_t     *msg;
+    ngx_http_longpoll_zone_iter_t  *it;
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
+        msg = NULL;
+
+        if (it->slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+            msg = ngx_http_longpoll_zone_clock_last(z, it->slot);
+        }
+
+        it->next = 0;
+        ngx_http_longpoll_zone_back(z, it, msg, after);
+    }
+
+    oldest = 0;
+
+    for (n = reader->rd->cursor.recent; n; n--) {
+        it = ngx_http_longpoll_zone_newest(reader);
+
+        if (it == NULL) {
+            break;
+        }
+
+        msg = ngx_http_longpoll_zone_msg(z, it->back);
+        ngx_http_longpoll_zone_validate_order(z, msg);
+
+        oldest = msg->id;
+        it->next = it->back;
+
+        msg = msg->prev ? ngx_http_longpoll_zone_msg(z, msg->prev) : NULL;
+        ngx_http_longpoll_zone_back(z, it, msg, after);
+
+        *steps -= (*steps != 0);
+    }
+
+    for (i = 0; oldest && i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
+
+        it->seen = it->next ? ngx_http_longpoll_zone_msg(z, it->next)->id - 1
+                            : z->sh->clock.visible;
+        it->ready = 1;
+        it->back = 0;
+    }
+
+    return oldest;
+}
+
+
+/* the iterator that has walked back the least; NULL: none can go on */
+
+static ngx_http_longpoll_zone_iter_t *
+ngx_http_longpoll_zone_newest(ngx_http_longpoll_zone_reader_t *reader)
+{
+    uint64_t                        id;
+    ngx_uint_t                      i;
+    ngx_http_longpoll_zone_iter_t  *it, *newest;
+
+    newest = NULL;
+    id = 0;
+
+    for (i = 0; i < reader->rd->ncats; i++) {
+        it = &reader->iters[i];
+
+        if (it->seen > id) {
+            id = it->seen;
+            newest = it;
+        }
+    }
+
+    return newest;
+}
+
+
+/* an iterator walks back to msg, which is `seen` meanwhile; 0: to none */
+
+static void
+ngx_http_longpoll_zone_back(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_iter_t *it, ngx_http_longpoll_msg_sh_t *msg,
+    uint64_t after)
+{
+    it->seen = 0;
+
+    if (msg && msg->id > after) {
+        it->seen = msg->id;
+        it->back = ngx_http_longpoll_zone_ref(z, msg);
+    }
+}
 
 
 ngx_int_t
@@ -80,9 +186,11 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
 
     whole = ngx_http_longpoll_zone_whole(reader);
 
-    if (whole) {
-        ngx_http_longpoll_assert_more(20 * NGX_HTTP_LONGPOLL_ZONE_TAKE);
-    }
+    /* the merge looks at the next message of each category twice */
+
+    ngx_http_longpoll_assert_more((20 + 2 * rd->ncats)
+                                  * (whole ? NGX_HTTP_LONGPOLL_ZONE_TAKE
+                                           : NGX_HTTP_LONGPOLL_ZONE_STEPS));
 
     while (rd->nmsgs < reader->source->max) {
         it = ngx_http_longpoll_zone_next(z, reader);
@@ -95,6 +203,7 @@ ngx_http_longpoll_zone_reader_collect(ngx_http_longpoll_zone_t *z,
         bytes = it->cost + msg->data_len;
 
         if (ngx_http_longpoll_zone_full(reader, whole, msg->id, bytes)) {
+            rd->more = 1;
             break;
         }
 
@@ -331,7 +440,7 @@ ngx_http_longpoll_zone_next(ngx_http_longpoll_zone_t *z,
 
 /*
  * Whether an answer ends in front of the message of this id.  An answer has all
- * messages of a ms or none, because a client comes back with the ms.  So a full
+ * messages of a ms or none, unless its client comes back with an id.  So a full
  * answer gives the messages of its last ms back.  If all its messages share one
  * ms, it takes all of them and exceeds the limit.
  */
@@ -366,6 +475,10 @@ ngx_http_longpoll_zone_full(ngx_http_longpoll_zone_reader_t *reader,
 
     if (reader->bytes + bytes <= limit) {
         return 0;
+    }
+
+    if (rd->by_id) {
+        return 1;
     }
 
     msgs = ngx_http_longpoll_zone_scratch.msgs;

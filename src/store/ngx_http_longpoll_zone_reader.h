@@ -137,6 +137,20 @@ extern ngx_http_longpoll_zone_scratch_t  ngx_http_longpoll_zone_scratch;
 
 
 /*
+ * A poll begins with the newest messages of all its categories together, up to
+ * rd->cursor.recent, and only with those behind the id after.  Makes the
+ * iterators, whose slots are set, ready at the first of them: it has missed
+ * nothing.  Takes a step for each of them, at most MAX_RECENT even if fewer are
+ * left.  The caller holds the lock.
+ *
+ * Returns the id of the oldest of them, or 0: there is none, and the iterators
+ * are not ready.
+ */
+uint64_t ngx_http_longpoll_zone_reader_recent(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, uint64_t after,
+    ngx_uint_t *steps);
+
+/*
  * Collects the next messages by id, up to rd->limit or to the end.  The caller
  * holds the lock.
  *

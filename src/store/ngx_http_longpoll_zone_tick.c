@@ -123,6 +123,7 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_client_reap(z, worker, now);
 
     n = 0;
+    walk.upto = (uint64_t) -1;
     walk.since = 0;
     walk.ref = 0;
 

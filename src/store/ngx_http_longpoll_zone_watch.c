@@ -117,6 +117,7 @@ ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
         return;
     }
 
+    walk.upto = (uint64_t) -1;
     walk.since = since;
     walk.ref = 0;
 
@@ -211,7 +212,7 @@ ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,
 
 void
 ngx_http_longpoll_zone_watch_acknowledge(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, const uint64_t hash[2], uint64_t since)
+    ngx_uint_t worker, const uint64_t hash[2], uint64_t since, uint64_t upto)
 {
     uint32_t                       slot;
     ngx_int_t                      rc;
@@ -222,6 +223,7 @@ ngx_http_longpoll_zone_watch_acknowledge(ngx_http_longpoll_zone_t *z,
         return;
     }
 
+    walk.upto = upto;
     walk.since = since;
     walk.ref = 0;
 
@@ -265,8 +267,8 @@ ngx_http_longpoll_zone_watch_since(ngx_http_longpoll_zone_t *z)
 
 
 /*
- * Acknowledges the messages of a slot, from the last visible one back to
- * walk->since.  NGX_OK, NGX_BUSY.
+ * Acknowledges the messages of a slot, from the last visible one up to
+ * walk->upto back to walk->since.  NGX_OK, NGX_BUSY.
  */
 
 static ngx_int_t
@@ -302,7 +304,9 @@ ngx_http_longpoll_zone_watch_walk(ngx_http_longpoll_zone_t *z,
 
         ref = msg->prev;
 
-        if (!(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING)) {
+        if (msg->id > walk->upto
+            || !(msg->rec.bits & NGX_HTTP_LONGPOLL_MSG_PENDING))
+        {
             continue;
         }
 

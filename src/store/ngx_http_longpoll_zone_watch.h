@@ -35,11 +35,11 @@ void ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_int_t n);
 
 /*
- * The worker's parked polls have received the messages of a category that were
- * pending for them (delete_on_read).  since as in end.
+ * The worker's parked polls have received the messages of a category up to the
+ * id upto that were pending for them (delete_on_read).  since as in end.
  */
 void ngx_http_longpoll_zone_watch_acknowledge(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, const uint64_t hash[2], uint64_t since);
+    ngx_uint_t worker, const uint64_t hash[2], uint64_t since, uint64_t upto);
 
 /*
  * An id: for a poll that finds no message from now on, only messages with later
@@ -97,6 +97,7 @@ uint64_t ngx_http_longpoll_zone_watch_mark(ngx_http_longpoll_zone_t *z,
 /* a walk over messages that may be pending, from the newest on */
 
 typedef struct {
+    uint64_t                       upto;        /* its begin, an id */
     uint64_t                       since;       /* its end, an id */
     uint32_t                       ref;         /* the next one; 0: begin */
     uint64_t                       pos;

@@ -184,7 +184,9 @@ ngx_http_longpoll_control_parse(ngx_http_longpoll_control_t *control,
         ngx_memzero(control, sizeof(ngx_http_longpoll_control_t));
         control->kind = kind;
 
-        if (ngx_http_longpoll_control_read(control, p, p + len) != NGX_OK) {
+        if (ngx_http_longpoll_control_read(control, p, p + len) != NGX_OK
+            || control->number > NGX_HTTP_LONGPOLL_CONTROL_LAST)
+        {
             continue;
         }
 

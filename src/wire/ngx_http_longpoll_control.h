@@ -47,7 +47,7 @@ typedef struct {
     ngx_http_longpoll_control_e      kind;
 
     /* BASE, AFTER */
-    uint64_t                         number;    /* of a segment */
+    uint64_t                         number;    /* of a segment, up to LAST */
     uint64_t                         epoch;
     uint64_t                         key[2];    /* of the hashes of names */
     uint64_t                         valid_from;    /* ms: cursors since then
@@ -68,6 +68,9 @@ typedef struct {
     uint64_t                         bytes;     /* END */
 } ngx_http_longpoll_control_t;
 
+
+/* the highest number of a segment: that behind it is a number, too */
+#define NGX_HTTP_LONGPOLL_CONTROL_LAST  999999999999999999
 
 /* bytes of a line, at most, with its line end */
 #define NGX_HTTP_LONGPOLL_CONTROL_MAX  256

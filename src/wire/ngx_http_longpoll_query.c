@@ -7,7 +7,7 @@
  *
  *      _read     _next, _next, ...     pairs -> the first value of each name,
  *                                      categories into q->cats
- *      _check    timeout, category, too many, since_time, last_id
+ *      _check    timeout, category, too many, since_time, last_id, recent
  *
  * Rules:
  *
@@ -31,7 +31,8 @@
 #define NGX_HTTP_LONGPOLL_QUERY_SINCE_TIME  1
 #define NGX_HTTP_LONGPOLL_QUERY_LAST_ID     2
 #define NGX_HTTP_LONGPOLL_QUERY_CATEGORY    3
-#define NGX_HTTP_LONGPOLL_QUERY_NAMES       4
+#define NGX_HTTP_LONGPOLL_QUERY_RECENT      4
+#define NGX_HTTP_LONGPOLL_QUERY_NAMES       5
 
 
 typedef struct {
@@ -40,8 +41,9 @@ typedef struct {
     u_char     *buf;        /* where the next decoded byte goes */
     ngx_uint_t  plain;      /* there are neither escapes nor ';' */
 
-    /* the first value that counts of each argument, len == 0: none */
-    ngx_str_t   values[NGX_HTTP_LONGPOLL_QUERY_CATEGORY];
+    /* the first value that counts of each argument but category, len == 0:
+       none */
+    ngx_str_t   values[NGX_HTTP_LONGPOLL_QUERY_NAMES];
 
     ngx_str_t  *wrong;      /* the error of the categories, or NULL */
 } ngx_http_longpoll_query_ctx_t;
@@ -70,6 +72,8 @@ static ngx_int_t ngx_http_longpoll_query_check(ngx_http_longpoll_query_t *q,
     ngx_str_t *error);
 static ngx_int_t ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
     ngx_str_t *value, ngx_str_t *error);
+static ngx_int_t ngx_http_longpoll_query_check_recent(
+    ngx_http_longpoll_query_t *q, ngx_str_t *value, ngx_str_t *error);
 static ngx_int_t ngx_http_longpoll_query_number(ngx_str_t *value, int64_t *n);
 
 
@@ -77,7 +81,8 @@ static ngx_str_t  ngx_http_longpoll_query_names[] = {
     ngx_string("timeout"),
     ngx_string("since_time"),
     ngx_string("last_id"),
-    ngx_string("category")
+    ngx_string("category"),
+    ngx_string("recent")
 };
 
 static ngx_str_t  ngx_http_longpoll_query_bad_category = ngx_string(
@@ -90,6 +95,8 @@ static ngx_str_t  ngx_http_longpoll_query_no_since = ngx_string(
     "Must provide 'since_time' arg when providing 'last_id'.");
 static ngx_str_t  ngx_http_longpoll_query_bad_id = ngx_string(
     "Param 'last_id' was not a valid UUID.");
+static ngx_str_t  ngx_http_longpoll_query_bad_recent = ngx_string(
+    "Invalid 'recent' arg.  Must be 1-1000.");
 
 
 ngx_int_t
@@ -578,9 +585,11 @@ ngx_http_longpoll_query_check(ngx_http_longpoll_query_t *q,
     ngx_str_t  *value;
 
     value = &ctx->values[NGX_HTTP_LONGPOLL_QUERY_TIMEOUT];
+    timeout = 0;
 
-    if (ngx_http_longpoll_query_number(value, &timeout) != NGX_OK
-        || timeout < 1 || (uint64_t) timeout > max_timeout)
+    if ((value->len || q->last_event_id == NULL)
+        && (ngx_http_longpoll_query_number(value, &timeout) != NGX_OK
+            || timeout < 1 || (uint64_t) timeout > max_timeout))
     {
         error->data = errbuf;
         error->len = ngx_sprintf(errbuf, "Invalid or missing 'timeout' arg.  "
@@ -596,6 +605,11 @@ ngx_http_longpoll_query_check(ngx_http_longpoll_query_t *q,
         return NGX_ERROR;
     }
 
+    if (q->last_event_id && q->last_event_id->len) {
+        ctx->values[NGX_HTTP_LONGPOLL_QUERY_SINCE_TIME].len = 0;
+        ctx->values[NGX_HTTP_LONGPOLL_QUERY_LAST_ID] = *q->last_event_id;
+    }
+
     value = &ctx->values[NGX_HTTP_LONGPOLL_QUERY_SINCE_TIME];
 
     q->has_since = (value->len != 0);
@@ -608,8 +622,16 @@ ngx_http_longpoll_query_check(ngx_http_longpoll_query_t *q,
         return NGX_ERROR;
     }
 
-    return ngx_http_longpoll_query_check_id(q,
+    if (ngx_http_longpoll_query_check_id(q,
                                &ctx->values[NGX_HTTP_LONGPOLL_QUERY_LAST_ID],
+                               error)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_longpoll_query_check_recent(q,
+                               &ctx->values[NGX_HTTP_LONGPOLL_QUERY_RECENT],
                                error);
 }
 
@@ -637,7 +659,9 @@ ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
         q->own_id = ngx_http_longpoll_id_read(&q->uuid, &q->id, &q->epoch);
     }
 
-    if (!q->own_id && !q->has_since) {
+    if (!q->own_id && !q->has_since
+        && !(q->last_event_id && q->last_event_id->len))
+    {
         *error = ngx_http_longpoll_query_no_since;
         return NGX_ERROR;
     }
@@ -646,6 +670,31 @@ ngx_http_longpoll_query_check_id(ngx_http_longpoll_query_t *q,
         *error = ngx_http_longpoll_query_bad_id;
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_query_check_recent(ngx_http_longpoll_query_t *q,
+    ngx_str_t *value, ngx_str_t *error)
+{
+    int64_t  recent;
+
+    q->recent = 0;
+
+    if (value->len == 0 || q->has_since || q->has_id) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_longpoll_query_number(value, &recent) != NGX_OK
+        || recent < 1 || recent > NGX_HTTP_LONGPOLL_MAX_RECENT)
+    {
+        *error = ngx_http_longpoll_query_bad_recent;
+        return NGX_ERROR;
+    }
+
+    q->recent = (ngx_uint_t) recent;
 
     return NGX_OK;
 }

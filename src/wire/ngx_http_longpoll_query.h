@@ -36,18 +36,28 @@ typedef struct {
 
 
 typedef struct {
-    ngx_uint_t                timeout;      /* s */
+    /* set by the caller of ..._parse() */
+    ngx_str_t                *last_event_id;    /* of a stream, which may leave
+                                               timeout out: in place of
+                                               since_time and last_id, if it is
+                                               not empty.  NULL: it is a poll */
+
+    ngx_uint_t                timeout;      /* s; 0: none */
     int64_t                   since_time;   /* ms, may be negative */
     ngx_http_longpoll_uuid_t  uuid;         /* last_id */
     uint64_t                  id;           /* of last_id, if own_id */
     uint64_t                  epoch;        /* of last_id, if own_id */
+    ngx_uint_t                recent;       /* begin with so many events; 0: not
+                                               asked for, or ignored as there is
+                                               a since_time or last_id */
 
     ngx_uint_t                ncats;
     ngx_http_longpoll_cat_t  *cats;         /* the caller's, MAX_CATEGORIES;
                                                names point into args, buf or the
                                                configuration, hashes are not
                                                set */
-    unsigned                  has_since:1;
+    unsigned                  has_since:1;  /* with has_id alone, the UUID of
+                                               last_event_id may be foreign */
     unsigned                  has_id:1;     /* last_id is a UUID */
     unsigned                  own_id:1;     /* it is of version 7, as the
                                                module's own ids are */
@@ -85,10 +95,11 @@ ngx_int_t ngx_http_longpoll_query_parse(ngx_http_longpoll_query_t *q,
     ngx_uint_t max_timeout, u_char *errbuf, ngx_str_t *error);
 
 /*
- * Puts q into the cache: read from args, without conf, and with the hash of its
- * category.  The owner stands for all else that the result depends on, such as
- * max_timeout.  A query of several categories, of a category with escapes, or
- * with args of more than QUERY_CACHE bytes is not cached.
+ * Puts q into the cache: read from args, without conf or last_event_id, and
+ * with the hash of its category.  The owner stands for all else that the
+ * result depends on, such as max_timeout.  A query of several categories, of a
+ * category with escapes, or with args of more than QUERY_CACHE bytes is not
+ * cached.
  */
 void ngx_http_longpoll_query_cache(ngx_http_longpoll_query_cache_t *cache,
     void *owner, ngx_str_t *args, ngx_http_longpoll_query_t *q);

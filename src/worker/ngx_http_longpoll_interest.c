@@ -102,9 +102,7 @@ void
 ngx_http_longpoll_interest_wake(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_wait_cat_t *cat)
 {
-    if (ngx_http_longpoll_zone_has_pending(z)) {
-        cat->woken = ngx_http_longpoll_zone_watch_since(z);
-    }
+    cat->woken = ngx_http_longpoll_zone_watch_since(z);
 }
 
 
@@ -120,7 +118,8 @@ ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
 
     worker = ngx_http_longpoll_notify_worker();
     ngx_http_longpoll_zone_watch_acknowledge(z, worker, hash,
-                                             cat ? cat->since : 0);
+                                             cat ? cat->since : 0,
+                                             cat ? cat->woken : (uint64_t) -1);
 
     if (cat) {
         cat->since = ngx_max(cat->since, cat->woken);

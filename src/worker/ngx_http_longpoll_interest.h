@@ -40,7 +40,9 @@ void ngx_http_longpoll_interest_wake(ngx_http_longpoll_zone_t *z,
 
 /*
  * With delete_on_read a message stays until each worker that was woken for it
- * has acknowledged it.  cat is NULL if nobody waits for the category.
+ * has acknowledged it.  cat is NULL if nobody waits for the category; else its
+ * waiters have been given what was there when they were last woken.  Some of
+ * them may not have what came since.
  */
 void ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
     const uint64_t hash[2], ngx_http_longpoll_wait_cat_t *cat);

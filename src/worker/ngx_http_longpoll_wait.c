@@ -9,7 +9,8 @@
  * the category to the list of the ready.  The event `slice` wakes 64 waiters
  * and posts itself for the next turn of nginx's loop, so that a fan-out to ten
  * thousand lets other requests through.  A waiter that comes meanwhile is only
- * parked; so a fan-out ends.
+ * parked; so a fan-out ends.  A waiter that has not been given all stands
+ * behind the others once more.
  *
  * The wake handler may answer its request, and an answer may end any number of
  * other requests, waiters of the same category among them.  Therefore a waiter
@@ -46,18 +47,38 @@
 #define NGX_HTTP_LONGPOLL_WAIT_AROUND    512
 #define NGX_HTTP_LONGPOLL_WAIT_HEADERS   256
 
+/*
+ * Bytes of a request from its `out` on, of the pointers to the contexts of its
+ * filters, which are the last ones, and from the waiter on.
+ */
+
+#define NGX_HTTP_LONGPOLL_WAIT_REQUEST   192
+#define NGX_HTTP_LONGPOLL_WAIT_FILTERS   192
+#define NGX_HTTP_LONGPOLL_WAIT_BEHIND    384
+
 
 static ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_cat(
     ngx_http_longpoll_wait_t *wait, const uint64_t hash[2]);
 static void ngx_http_longpoll_wait_grow(ngx_http_longpoll_wait_t *wait);
-static ngx_http_longpoll_period_t *ngx_http_longpoll_wait_period(
+static ngx_inline ngx_http_longpoll_period_t *ngx_http_longpoll_wait_period(
     ngx_http_longpoll_wait_t *wait, ngx_msec_t msec);
+static ngx_http_longpoll_period_t *ngx_http_longpoll_wait_period_create(
+    ngx_http_longpoll_wait_t *wait, ngx_msec_t msec);
+static ngx_inline void ngx_http_longpoll_wait_enter(
+    ngx_http_longpoll_waiter_t *w, ngx_http_longpoll_period_t *period,
+    ngx_msec_t msec);
+static ngx_inline void ngx_http_longpoll_wait_quit(
+    ngx_http_longpoll_waiter_t *w);
+static ngx_inline void ngx_http_longpoll_wait_unpark(
+    ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_wait_period_free(
     ngx_http_longpoll_period_t *period);
 static void ngx_http_longpoll_wait_unlink(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_link_t *link);
 static void ngx_http_longpoll_wait_free(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat);
+static void ngx_http_longpoll_wait_ready(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 static void ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev);
 static ngx_http_longpoll_waiter_t *ngx_http_longpoll_wait_next(
@@ -76,13 +97,13 @@ static ngx_http_longpoll_waiter_t *ngx_http_longpoll_wait_next(
 
 static void ngx_http_longpoll_wait_prefetch(
     ngx_http_longpoll_wait_cat_t *cat);
-
-#define ngx_http_longpoll_wait_fetch(start, size)                             \
-    for (p = (u_char *) (start); p < (u_char *) (start) + (size);             \
-         p += NGX_CPU_CACHE_LINE)                                             \
-    {                                                                         \
-        __builtin_prefetch(p);                                                \
-    }
+static ngx_inline void ngx_http_longpoll_wait_prefetch_next(
+    ngx_http_longpoll_waiter_t *w);
+static ngx_inline void ngx_http_longpoll_wait_prefetch_second(
+    ngx_http_longpoll_waiter_t *w);
+static ngx_inline void ngx_http_longpoll_wait_prefetch_third(
+    ngx_http_longpoll_waiter_t *w);
+static ngx_inline void ngx_http_longpoll_wait_fetch(void *start, size_t size);
 
 #else
 
@@ -103,6 +124,7 @@ ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait, ngx_log_t *log)
 
     ngx_rbtree_init(&wait->periods, &wait->sentinel, ngx_rbtree_insert_value);
 
+    ngx_queue_init(&wait->held);
     wait->ready_last = &wait->ready;
 
     wait->slice.handler = ngx_http_longpoll_wait_slice_handler;
@@ -174,30 +196,68 @@ ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
         cat->polls++;
     }
 
+    if (w->state == NGX_HTTP_LONGPOLL_WAIT_HELD) {
+        ngx_queue_remove(&w->queue);
+        wait->nheld--;
+    }
+
     w->nlinks = n;
     w->state = NGX_HTTP_LONGPOLL_WAIT_PARKED;
-
-    if (ngx_queue_empty(&period->waiters)) {
-        wait->nidle--;
-    }
-
-    w->deadline = ngx_current_msec + msec;
-    ngx_queue_insert_tail(&period->waiters, &w->queue);
     wait->parked++;
 
-    if (!period->timer.timer_set) {
-        ngx_add_timer(&period->timer, msec);
-    }
+    ngx_http_longpoll_wait_enter(w, period, msec);
 
     return NGX_OK;
 }
 
 
-static ngx_http_longpoll_period_t *
+void
+ngx_http_longpoll_wait_renew(ngx_http_longpoll_waiter_t *w, ngx_msec_t msec)
+{
+    ngx_http_longpoll_period_t  *period;
+
+    period = w->period;
+
+    if (period->node.key != msec) {
+        period = ngx_http_longpoll_wait_period(w->wait, msec);
+    }
+
+    if (period && period != w->period) {
+        ngx_http_longpoll_wait_quit(w);
+        ngx_http_longpoll_wait_enter(w, period, msec);
+        return;
+    }
+
+    period = w->period;
+
+    w->deadline = ngx_current_msec + period->node.key;
+    ngx_queue_remove(&w->queue);
+    ngx_queue_insert_tail(&period->waiters, &w->queue);
+}
+
+
+static ngx_inline void
+ngx_http_longpoll_wait_enter(ngx_http_longpoll_waiter_t *w,
+    ngx_http_longpoll_period_t *period, ngx_msec_t msec)
+{
+    if (ngx_queue_empty(&period->waiters)) {
+        w->wait->nidle--;
+    }
+
+    w->period = period;
+    w->deadline = ngx_current_msec + msec;
+    ngx_queue_insert_tail(&period->waiters, &w->queue);
+
+    if (!period->timer.timer_set && !period->expiring) {
+        ngx_add_timer(&period->timer, msec);
+    }
+}
+
+
+static ngx_inline ngx_http_longpoll_period_t *
 ngx_http_longpoll_wait_period(ngx_http_longpoll_wait_t *wait, ngx_msec_t msec)
 {
-    ngx_rbtree_node_t           *node;
-    ngx_http_longpoll_period_t  *period;
+    ngx_rbtree_node_t  *node;
 
     node = wait->periods.root;
 
@@ -209,6 +269,18 @@ ngx_http_longpoll_wait_period(ngx_http_longpoll_wait_t *wait, ngx_msec_t msec)
 
         node = msec < node->key ? node->left : node->right;
     }
+
+    return ngx_http_longpoll_wait_period_create(wait, msec);
+}
+
+
+/* NULL: no memory */
+
+static ngx_http_longpoll_period_t *
+ngx_http_longpoll_wait_period_create(ngx_http_longpoll_wait_t *wait,
+    ngx_msec_t msec)
+{
+    ngx_http_longpoll_period_t  *period;
 
     period = ngx_calloc(sizeof(ngx_http_longpoll_period_t), wait->slice.log);
     if (period == NULL) {
@@ -258,7 +330,7 @@ ngx_http_longpoll_wait_timer_handler(ngx_event_t *ev)
             return;
         }
 
-        period->wait->expire(w);
+        w->handlers->expire(w);
     }
 
     ngx_http_longpoll_wait_period_free(period);
@@ -318,29 +390,61 @@ ngx_http_longpoll_wait_any(ngx_http_longpoll_wait_t *wait)
 void
 ngx_http_longpoll_wait_leave(ngx_http_longpoll_waiter_t *w)
 {
-    ngx_uint_t                   i;
-    ngx_queue_t                 *q;
-    ngx_http_longpoll_period_t  *period;
+    if (w->state == NGX_HTTP_LONGPOLL_WAIT_PARKED) {
+        w->state = NGX_HTTP_LONGPOLL_WAIT_LEFT;
+        ngx_http_longpoll_wait_unpark(w);
+        return;
+    }
 
     w->state = NGX_HTTP_LONGPOLL_WAIT_LEFT;
-
-    q = ngx_queue_next(&w->queue);
-
     ngx_queue_remove(&w->queue);
-    w->wait->parked--;
+    w->wait->nheld--;
+}
 
-    if (ngx_queue_empty(q)) {
-        period = ngx_queue_data(q, ngx_http_longpoll_period_t, waiters);
 
-        if (++w->wait->nidle > NGX_HTTP_LONGPOLL_WAIT_IDLE
-            && !period->expiring)
-        {
-            ngx_http_longpoll_wait_period_free(period);
-        }
+void
+ngx_http_longpoll_wait_hold(ngx_http_longpoll_waiter_t *w)
+{
+    if (w->state == NGX_HTTP_LONGPOLL_WAIT_PARKED) {
+        ngx_http_longpoll_wait_unpark(w);
     }
+
+    w->state = NGX_HTTP_LONGPOLL_WAIT_HELD;
+    ngx_queue_insert_tail(&w->wait->held, &w->queue);
+    w->wait->nheld++;
+}
+
+
+static ngx_inline void
+ngx_http_longpoll_wait_unpark(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_uint_t  i;
+
+    ngx_http_longpoll_wait_quit(w);
+    w->wait->parked--;
 
     for (i = 0; i < w->nlinks; i++) {
         ngx_http_longpoll_wait_unlink(w->wait, &w->links[i]);
+    }
+}
+
+
+/* the period that the last waiter leaves may be freed */
+
+static ngx_inline void
+ngx_http_longpoll_wait_quit(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_http_longpoll_period_t  *period;
+
+    period = w->period;
+
+    ngx_queue_remove(&w->queue);
+
+    if (ngx_queue_empty(&period->waiters)
+        && ++w->wait->nidle > NGX_HTTP_LONGPOLL_WAIT_IDLE
+        && !period->expiring)
+    {
+        ngx_http_longpoll_wait_period_free(period);
     }
 }
 
@@ -368,20 +472,48 @@ void
 ngx_http_longpoll_wait_wake(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat)
 {
+    wait->wake(wait, cat);
+
     if (!ngx_queue_empty(&cat->parked)) {
         ngx_queue_add(&cat->waking, &cat->parked);
         ngx_queue_init(&cat->parked);
     }
 
+    ngx_http_longpoll_wait_ready(wait, cat);
+
+    if (!wait->slice.posted) {
+        ngx_post_event(&wait->slice, &ngx_posted_events);
+    }
+}
+
+
+void
+ngx_http_longpoll_wait_again(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_http_longpoll_link_t  *link;
+
+    link = &w->links[0];
+
+    ngx_queue_remove(&link->queue);
+    ngx_queue_insert_tail(&link->cat->waking, &link->queue);
+
+    ngx_http_longpoll_wait_ready(w->wait, link->cat);
+
+    if (!w->wait->slice.posted) {
+        ngx_post_event(&w->wait->slice, &ngx_posted_next_events);
+    }
+}
+
+
+static void
+ngx_http_longpoll_wait_ready(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
     if (!cat->ready) {
         cat->ready = 1;
         cat->ready_next = NULL;
         *wait->ready_last = cat;
         wait->ready_last = &cat->ready_next;
-    }
-
-    if (!wait->slice.posted) {
-        ngx_post_event(&wait->slice, &ngx_posted_events);
     }
 }
 
@@ -514,6 +646,7 @@ ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
 {
     ngx_uint_t                     left;
     ngx_http_longpoll_wait_t      *wait;
+    ngx_http_longpoll_waiter_t    *w;
     ngx_http_longpoll_wait_cat_t  *cat;
 
     wait = ev->data;
@@ -529,7 +662,8 @@ ngx_http_longpoll_wait_slice_handler(ngx_event_t *ev)
                 return;
             }
 
-            wait->wake(ngx_http_longpoll_wait_next(cat));
+            w = ngx_http_longpoll_wait_next(cat);
+            w->handlers->wake(w);
         }
 
         wait->ready = cat->ready_next;
@@ -572,29 +706,25 @@ ngx_http_longpoll_wait_next(ngx_http_longpoll_wait_cat_t *cat)
 /*
  * A waiter that has waited for long is in no near cache.  To wake it touches
  * some eighty cache lines, most of which are found by an address in another
- * one.  So the memory of the next three waiters is fetched in steps.  From the
- * waiter that is woken next to the one that is woken last:
+ * one; those of a waiter that stays are some forty.  So the memory of the next
+ * three waiters is fetched in steps.  From the waiter that is woken next to the
+ * one that is woken last:
  *
  *     next     what the connection leads to
- *     second   its connection; where the pool ends, since the waiter was taken
- *              from there, and the answer will be
+ *     second   its connection.  Of one that leaves: where the pool ends, since
+ *              the waiter was taken from there, and the answer will be.  Of one
+ *              that stays: where the contexts of filters are found
  *     third    the link, by which the waiter is found; its request, which has
- *              the head of its pool in front and the list of the answer's
- *              headers behind it
+ *              the head of its pool in front.  Of one that leaves: the list of
+ *              the answer's headers behind the request.  Of one that stays:
+ *              what is around the waiter, where it has what it sends
  */
 
 static void
 ngx_http_longpoll_wait_prefetch(ngx_http_longpoll_wait_cat_t *cat)
 {
-    u_char              *p;
-    ngx_pool_t          *pool;
-    ngx_queue_t         *q;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    /* without this gcc takes the function for one that does nothing */
-
-    ngx_memory_barrier();
+    ngx_queue_t                 *q;
+    ngx_http_longpoll_waiter_t  *next, *second, *third;
 
     q = ngx_queue_head(&cat->waking);
 
@@ -602,15 +732,51 @@ ngx_http_longpoll_wait_prefetch(ngx_http_longpoll_wait_cat_t *cat)
         return;
     }
 
-    /* next */
+    next = ngx_http_longpoll_wait_waiter(q);
+    q = ngx_queue_next(q);
 
-    r = ngx_http_longpoll_wait_waiter(q)->request;
+    if (q == &cat->waking) {
+        ngx_http_longpoll_wait_prefetch_next(next);
+        return;
+    }
+
+    second = ngx_http_longpoll_wait_waiter(q);
+    q = ngx_queue_next(q);
+
+    if (q != &cat->waking) {
+        third = ngx_http_longpoll_wait_waiter(q);
+
+        ngx_http_longpoll_wait_prefetch_third(third);
+        ngx_http_longpoll_wait_fetch((u_char *) ngx_queue_next(q)
+                                     - offsetof(ngx_http_longpoll_waiter_t,
+                                                links),
+                                     ngx_http_longpoll_waiter_size(1));
+    }
+
+    ngx_http_longpoll_wait_prefetch_next(next);
+    ngx_http_longpoll_wait_prefetch_second(second);
+}
+
+
+static ngx_inline void
+ngx_http_longpoll_wait_prefetch_next(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_pool_t          *pool;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = w->request;
     c = r->connection;
 
-    ngx_http_longpoll_wait_fetch(c->read, sizeof(ngx_event_t));
     ngx_http_longpoll_wait_fetch(c->write, sizeof(ngx_event_t));
     ngx_http_longpoll_wait_fetch(c->log, sizeof(ngx_log_t));
     ngx_http_longpoll_wait_fetch(c->log->data, 1);
+
+    if (w->handlers->before) {
+        return;
+    }
+
+    ngx_http_longpoll_wait_fetch(c->read, sizeof(ngx_event_t));
 
     if (r->header_in) {
         ngx_http_longpoll_wait_fetch(r->header_in->start, 1);
@@ -622,40 +788,71 @@ ngx_http_longpoll_wait_prefetch(ngx_http_longpoll_wait_cat_t *cat)
         ngx_http_longpoll_wait_fetch(pool->d.last,
                                      NGX_HTTP_LONGPOLL_WAIT_AROUND);
     }
+}
 
-    q = ngx_queue_next(q);
 
-    if (q == &cat->waking) {
+static ngx_inline void
+ngx_http_longpoll_wait_prefetch_second(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_pool_t          *pool;
+    ngx_http_request_t  *r;
+
+    r = w->request;
+
+    ngx_http_longpoll_wait_fetch(r->connection, sizeof(ngx_connection_t));
+
+    if (w->handlers->before) {
+        ngx_http_longpoll_wait_fetch((u_char *) (r->ctx + ngx_http_max_module)
+                                     - NGX_HTTP_LONGPOLL_WAIT_FILTERS,
+                                     NGX_HTTP_LONGPOLL_WAIT_FILTERS);
         return;
     }
 
-    /* second */
-
-    r = ngx_http_longpoll_wait_waiter(q)->request;
     pool = r->pool;
 
-    ngx_http_longpoll_wait_fetch(r->connection, sizeof(ngx_connection_t));
     ngx_http_longpoll_wait_fetch(r->header_in, 1);
     ngx_http_longpoll_wait_fetch(pool->d.last - NGX_HTTP_LONGPOLL_WAIT_AROUND,
                                  2 * NGX_HTTP_LONGPOLL_WAIT_AROUND);
     ngx_http_longpoll_wait_fetch(pool->d.next, 1);
+}
 
-    q = ngx_queue_next(q);
 
-    if (q == &cat->waking) {
+static ngx_inline void
+ngx_http_longpoll_wait_prefetch_third(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_http_request_t  *r;
+
+    r = w->request;
+
+    if (w->handlers->before) {
+        ngx_http_longpoll_wait_fetch((u_char *) w - w->handlers->before,
+                                     w->handlers->before
+                                     + NGX_HTTP_LONGPOLL_WAIT_BEHIND);
+        ngx_http_longpoll_wait_fetch((u_char *) r - sizeof(ngx_pool_t),
+                                     2 * sizeof(ngx_pool_t));
+        ngx_http_longpoll_wait_fetch(&r->out, NGX_HTTP_LONGPOLL_WAIT_REQUEST);
         return;
     }
-
-    /* third */
-
-    r = ngx_http_longpoll_wait_waiter(q)->request;
 
     ngx_http_longpoll_wait_fetch((u_char *) r - sizeof(ngx_pool_t),
                                  sizeof(ngx_pool_t)
                                  + sizeof(ngx_http_request_t)
                                  + NGX_HTTP_LONGPOLL_WAIT_HEADERS);
+}
 
-    ngx_http_longpoll_wait_fetch(ngx_queue_next(q), 1);
+
+static ngx_inline void
+ngx_http_longpoll_wait_fetch(void *start, size_t size)
+{
+    u_char  *p;
+
+    /* without this gcc takes the function for one that does nothing */
+
+    ngx_memory_barrier();
+
+    for (p = start; p < (u_char *) start + size; p += NGX_CPU_CACHE_LINE) {
+        __builtin_prefetch(p);
+    }
 }
 
 #endif

@@ -10,14 +10,19 @@
  *
  *              park                  leave
  *       NEW ─────────▶ PARKED ─────────────────▶ LEFT
- *                      │    ▲  wake: it stays
- *                      └────┘
+ *                      │ ▲  ▲  wake: it stays     ▲
+ *                      │ │  └────┐                │
+ *                 hold │ │ park  └ (PARKED)       │
+ *                      ▼ │                        │
+ *                      HELD ──────────────────────╯
  *
  * A waiter stands in the queue of each category that it waits for, by a link,
  * and in the queue of its period.  A wake-up calls the waiter's wake handler,
  * which reads the zone: then the waiter leaves or stays.  It leaves once, for
- * whatever reason, by ngx_http_longpoll_wait_leave().  What brings it here and
- * what ends it is drawn in ngx_http_longpoll_poll.c.
+ * whatever reason, by ngx_http_longpoll_wait_leave().  A waiter that is HELD
+ * waits for its client to read: it stands in no category and no period.  What
+ * brings it here and what ends it is drawn in ngx_http_longpoll_poll.c and
+ * ngx_http_longpoll_stream.c.
  *
  * Clients ask for few different time-outs, and waiters with the same time-out
  * end in the order in which they came.  So each time-out has a period with one
@@ -46,6 +51,7 @@ typedef struct ngx_http_longpoll_period_s    ngx_http_longpoll_period_t;
 typedef enum {
     NGX_HTTP_LONGPOLL_WAIT_NEW = 0,
     NGX_HTTP_LONGPOLL_WAIT_PARKED,
+    NGX_HTTP_LONGPOLL_WAIT_HELD,
     NGX_HTTP_LONGPOLL_WAIT_LEFT
 } ngx_http_longpoll_wait_e;
 
@@ -70,7 +76,8 @@ struct ngx_http_longpoll_wait_cat_s {
     uint64_t                          since;    /* no message up to this id is
                                                    pending; 0: not known */
     uint64_t                          woken;    /* what since becomes once all
-                                                   have been woken */
+                                                   have been woken: they have
+                                                   been given all up to it */
 };
 
 
@@ -81,10 +88,29 @@ typedef struct {
 } ngx_http_longpoll_link_t;
 
 
+/* set by the waiter's owner */
+
+typedef struct {
+    /* something may be there: the waiter leaves, is held, or stays */
+    void                            (*wake)(ngx_http_longpoll_waiter_t *w);
+
+    /* its time is over, or the worker leaves: as wake; where ngx_exiting is
+       set, it does not stay */
+    void                            (*expire)(ngx_http_longpoll_waiter_t *w);
+
+    /* bytes in front of the waiter that wake uses, if it mostly stays; 0: it
+       mostly leaves with an answer */
+    size_t                            before;
+} ngx_http_longpoll_waiter_handlers_t;
+
+
 struct ngx_http_longpoll_waiter_s {
     ngx_http_request_t               *request;
     ngx_http_longpoll_wait_t         *wait;
-    ngx_queue_t                       queue;    /* of its period */
+    ngx_http_longpoll_waiter_handlers_t  *handlers;
+    ngx_http_longpoll_period_t       *period;
+    ngx_queue_t                       queue;    /* of the period, or of those
+                                                   that are held */
     ngx_msec_t                        deadline;
     ngx_http_longpoll_wait_e          state;
 
@@ -115,6 +141,8 @@ struct ngx_http_longpoll_wait_s {
     ngx_rbtree_node_t                 sentinel;
     ngx_uint_t                        nidle;        /* periods with nobody */
     ngx_uint_t                        parked;
+    ngx_queue_t                       held;     /* waiters */
+    ngx_uint_t                        nheld;
 
     /* categories with waiters to wake: a list, and the event that wakes them */
     ngx_http_longpoll_wait_cat_t     *ready;
@@ -124,11 +152,9 @@ struct ngx_http_longpoll_wait_s {
     /* set by the owner before ..._init() */
     void                             *data;     /* its zone */
 
-    /* wakes a waiter, which leaves or stays */
-    void                            (*wake)(ngx_http_longpoll_waiter_t *w);
-
-    /* ends a waiter: its time is over, or the worker leaves */
-    void                            (*expire)(ngx_http_longpoll_waiter_t *w);
+    /* the waiters of a category are going to be woken */
+    void                            (*wake)(ngx_http_longpoll_wait_t *wait,
+                                          ngx_http_longpoll_wait_cat_t *cat);
 
     /* all waiters of a category have been woken */
     void                            (*woken)(ngx_http_longpoll_wait_t *wait,
@@ -153,20 +179,30 @@ ngx_int_t ngx_http_longpoll_wait_init(ngx_http_longpoll_wait_t *wait,
 void ngx_http_longpoll_wait_exit(ngx_http_longpoll_wait_t *wait);
 
 /*
- * Parks a new waiter, whose request and wait are set, for n categories and msec
- * ms.  Only the hashes of cats are used.
+ * Parks a waiter that is NEW or HELD, whose request, wait and handlers are set,
+ * for n categories and msec ms.  Only the hashes of cats are used.
  *
  * NGX_OK     the waiter is PARKED
- * NGX_ERROR  no memory: the waiter is not parked; wait->empty may have been
+ * NGX_ERROR  no memory: the waiter is what it was; wait->empty may have been
  *            called for categories that it was the first in
  */
 ngx_int_t ngx_http_longpoll_wait_park(ngx_http_longpoll_waiter_t *w,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n, ngx_msec_t msec);
 
-/* a PARKED waiter leaves; calls wait->empty for categories without others */
+/* a PARKED waiter has msec ms from now on; without memory it keeps its time */
+void ngx_http_longpoll_wait_renew(ngx_http_longpoll_waiter_t *w,
+    ngx_msec_t msec);
+
+/* a waiter that is NEW or PARKED is HELD; calls wait->empty as leave does */
+void ngx_http_longpoll_wait_hold(ngx_http_longpoll_waiter_t *w);
+
+/*
+ * A waiter that is PARKED or HELD leaves; calls wait->empty for categories
+ * without others.
+ */
 void ngx_http_longpoll_wait_leave(ngx_http_longpoll_waiter_t *w);
 
-/* any waiter, the oldest of its period; NULL: there is none */
+/* any PARKED waiter, the oldest of its period; NULL: there is none */
 ngx_http_longpoll_waiter_t *ngx_http_longpoll_wait_any(
     ngx_http_longpoll_wait_t *wait);
 
@@ -181,6 +217,13 @@ ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_find(
 void ngx_http_longpoll_wait_wake(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 void ngx_http_longpoll_wait_wake_all(ngx_http_longpoll_wait_t *wait);
+
+/*
+ * Called from the wake or expire handler of a waiter that stays PARKED, and has
+ * not been given all that was there: it is woken once more, in a slice.  Until
+ * then its category counts as not woken.
+ */
+void ngx_http_longpoll_wait_again(ngx_http_longpoll_waiter_t *w);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_WAIT_H_INCLUDED_ */

@@ -34,6 +34,8 @@ static ngx_int_t ngx_http_longpoll_worker_add(ngx_cycle_t *cycle,
 static void ngx_http_longpoll_worker_heap(ngx_log_t *log);
 static void ngx_http_longpoll_worker_check(void);
 static void ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_worker_wake(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat);
 static void ngx_http_longpoll_worker_woken(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 static void ngx_http_longpoll_worker_tick(void);
@@ -96,8 +98,7 @@ ngx_http_longpoll_worker_add(ngx_cycle_t *cycle, ngx_http_longpoll_zone_t *z)
     }
 
     wait->data = z;
-    wait->wake = ngx_http_longpoll_worker_handlers->wake;
-    wait->expire = ngx_http_longpoll_worker_handlers->expire;
+    wait->wake = ngx_http_longpoll_worker_wake;
     wait->woken = ngx_http_longpoll_worker_woken;
     wait->empty = ngx_http_longpoll_interest_end;
 
@@ -183,7 +184,6 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
             cat = ngx_http_longpoll_wait_find(wait, hashes[i]);
 
             if (cat) {
-                ngx_http_longpoll_interest_wake(z, cat);
                 ngx_http_longpoll_wait_wake(wait, cat);
 
             } else {
@@ -209,6 +209,23 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_zone_question_answer(z, worker, number,
                                                cat ? cat->polls : 0);
     }
+}
+
+
+/*
+ * If waiters are being woken already, those whose turn has not come must read
+ * what is new, too.
+ */
+
+static void
+ngx_http_longpoll_worker_wake(ngx_http_longpoll_wait_t *wait,
+    ngx_http_longpoll_wait_cat_t *cat)
+{
+    if (cat->ready) {
+        ngx_http_longpoll_worker_handlers->woken();
+    }
+
+    ngx_http_longpoll_interest_wake(wait->data, cat);
 }
 
 

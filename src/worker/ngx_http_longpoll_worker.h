@@ -12,12 +12,6 @@
 
 
 typedef struct {
-    /* something was published that this waiter waits for: answer it or not */
-    void                           (*wake)(ngx_http_longpoll_waiter_t *w);
-
-    /* its time is over, or the worker leaves: answer it */
-    void                           (*expire)(ngx_http_longpoll_waiter_t *w);
-
     /* all waiters of a category have been woken */
     void                           (*woken)(void);
 

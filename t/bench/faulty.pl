@@ -28,6 +28,9 @@
 # and this to every poll:
 #
 #     pages     its answer has two events at most
+#
+# A request that accepts text/event-stream gets a stream.  golongpoll's is
+# chunked; with `chunks`, in chunks that know nothing of frames.
 
 use strict;
 use warnings;
@@ -39,7 +42,7 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 my $listener = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1')
     or die "no port: $@\n";
 my $select = IO::Select->new($listener, \*STDIN);
-my (%runs, %in, @parked);
+my (%runs, %in, @parked, @streams);
 
 $SIG{PIPE} = 'IGNORE';
 $| = 1;
@@ -61,6 +64,7 @@ sub arrive {
 sub leave {
     my ($fh) = @_;
     @parked = grep { $_->{fh} != $fh } @parked;
+    @streams = grep { $_->{fh} != $fh } @streams;
     $select->remove($fh);
     delete $in{$fh};
     close $fh;
@@ -119,6 +123,7 @@ sub publish {
     my @now = @parked;
     @parked = ();
     serve($_) for @now;
+    flow($_) for @streams;
 }
 
 # polling
@@ -133,7 +138,43 @@ sub begin {
         ? $r->{path} =~ /last_id=(\d+)/
         : $r->{head} =~ /^If-None-Match: (\d+)/mi;
     $r->{cursor} //= $r->{path} =~ m{^/all|since_time=1$} ? 0 : @$list;
-    serve($r);
+    return serve($r) unless $r->{head} =~ m{^Accept: text/event-stream}mi;
+
+    push @streams, $r;
+    $r->{chunked} = $r->{proto} eq 'golongpoll';
+    syswrite $r->{fh}, "HTTP/1.1 200 Right\r\n"
+        . ($r->{chunked} ? "Transfer-Encoding: chunked\r\n" : '') . "\r\n";
+    text($r, "event: place\nid: 0\ndata: {}\n\n: comment\r\n\r\n");
+}
+
+# streams
+
+sub flow {
+    my ($r) = @_;
+    my @events = @{ $r->{run}{cats}{ $r->{cat} } };
+
+    while ($r->{cursor} < @events) {
+        my $data = $events[ $r->{cursor}++ ];
+
+        $data = qq({"timestamp":16,"category":"$r->{cat}","data":"$data",)
+            . qq("id":"$r->{cursor}"}) if $r->{proto} eq 'golongpoll';
+        text($r, "id: $r->{cursor}\ndata: $data\n\n");
+    }
+}
+
+sub text {
+    my ($r, $text) = @_;
+    my $small = $r->{fault} eq 'chunks';
+    my $most = $small ? 7 : 1000;
+
+    $text =~ s/(.{1,$most})/sprintf "%x\r\n%s\r\n", length $1, $1/gse
+        if $r->{chunked};
+    return syswrite $r->{fh}, $text unless $small;
+
+    for ($text =~ /(.{1,11})/gs) {
+        syswrite $r->{fh}, $_;
+        select undef, undef, undef, .0005;
+    }
 }
 
 sub serve {

@@ -60,7 +60,7 @@ sub run {
 }
 
 sub try {
-    my ($proto, $fault, $mode) = @_;
+    my ($proto, $fault, $mode, @more) = @_;
     my @counted = @{ $counted{$fault} };
 
     # A fan-out has no second category that an event could go to.
@@ -71,7 +71,7 @@ sub try {
         || $fault eq 'swap' && $mode =~ /fanout|own|lockstep/ ? 100 : 5000;
 
     my ($code, $said, %figure)
-        = run($proto, $fault, "-W $wait $modes{$mode} $mode");
+        = run($proto, $fault, "-W $wait @more $modes{$mode} $mode");
     my @wrong = grep { !$figure{$_} } @counted;
     my %may   = map { $_ => 1 } @counted;
 
@@ -81,7 +81,7 @@ sub try {
     push @wrong, "exit code $code" if $code != (@counted ? 1 : 0);
     push @wrong, 'nothing was checked' unless $figure{checked};
 
-    ok(!@wrong, "$proto, $mode: " . (!@counted ? "$fault is no mistake"
+    ok(!@wrong, "$proto, @more $mode: " . (!@counted ? "$fault is no mistake"
         : "$fault is counted as " . join ' and ', @counted))
         or diag("wrong: @wrong\n$said");
 }
@@ -101,6 +101,32 @@ for my $proto (qw(nchan pushstream)) {
     for my $mode (qw(own catchup)) {
         try($proto, $_, $mode) for grep { !/status|deaf/ } sort keys %counted;
     }
+}
+
+# The same down streams.
+for my $proto (qw(golongpoll nchan)) {
+    my @faults = qw(none chunks drop double swap misroute corrupt refuse deaf);
+
+    for my $fault (@faults) {
+        try($proto, $fault, 'fanout', '-e');
+        try($proto, $fault, 'own', '-e') if $fault ne 'deaf';
+    }
+}
+
+# Events that go down streams, while their memory is measured.
+{
+    my ($code, $said, %figure)
+        = run('golongpoll', 'none', '-e -c 20 -f 5 -a 30 park');
+    is($code, 0, 'streams that are parked get all events') or diag($said);
+    is($figure{checked}, 20 * 30 + 10 * 35, 'and each of them is looked at');
+
+    ($code, $said, %figure) = run('golongpoll', 'double',
+                                  '-e -c 20 -f 5 -a 30 park');
+    is($code, 1, 'an event that comes twice down them fails the run')
+        or diag($said);
+
+    ($code, $said) = run('golongpoll', 'status', '-e -c 20 park');
+    is($code, 0, 'streams without events are parked') or diag($said);
 }
 
 for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {

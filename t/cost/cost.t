@@ -10,7 +10,9 @@
 #
 #     tools/test.pl cost               compares
 #     tools/test.pl cost -- record     writes the measured figures as the budget
-#     COST_ONLY='publish floor' tools/test.pl cost
+#     COST_ONLY='publish poll' tools/test.pl cost
+#
+# With COST_ONLY, record writes the lines of these operations only.
 #
 # A budget is raised by a commit of its own, which says why.
 
@@ -27,6 +29,8 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 use Longpoll::Browser ();
 use Longpoll::Client ();
 use Longpoll::Instructions qw( counted built_by );
+use Longpoll::Scenario ();
+use Longpoll::Stream ();
 
 # In percent.  From run to run the module's own figures varied by 0.1, the
 # others by 1, as the kernel reports more or fewer events to nginx at once.
@@ -45,7 +49,7 @@ $Longpoll::Client::Patience = 60;
 # The operations, in the order of the budget: `run` does n of them, after
 # `prepare`; the figures of `less` are subtracted.
 
-my %clients;
+my (%clients, %streams);
 
 my @cases = (
     {
@@ -120,6 +124,19 @@ my @cases = (
             park(1);
         },
         run => sub { wake(1) for 1 .. $_[0] },
+    },
+    {
+        name => 'stream', title => 'one of 100 deliveries down streams',
+        few => 10, many => 60, each => 100, less => [qw( publish floor )],
+        prepare => sub { publish('farm') for 1 .. 400; stream(100) },
+        run => sub { flow(100) for 1 .. $_[0] },
+    },
+    {
+        name => 'beat', title => 'a heartbeat of a stream',
+        few => 1, many => 3, each => 400,
+        loose => 10,            # how many beat at once varies
+        prepare => sub { stream(400, '/beats') },
+        run => sub { beat(400) for 1 .. $_[0] },
     },
 );
 
@@ -210,6 +227,41 @@ sub wake {
 }
 
 
+sub stream {
+    my ($n, $path) = @_;
+
+    $streams{$_} = Longpoll::Stream->new(
+        { port => $clients{port}, uri => $path }, category => 'farm')
+        for 1 .. $n;
+
+    $_->caught_up for @streams{1 .. $n};
+    return $n;
+}
+
+# An event down all streams.  The check is as cheap as that of polls.
+
+sub flow {
+    my ($n) = @_;
+
+    publish('farm');
+    came($_, qr/"data":"$data"/) for 1 .. $n;
+    ping();
+}
+
+sub beat {
+    my ($n) = @_;
+
+    came($_, qr/^event: place\n/) for 1 .. $n;
+}
+
+sub came {
+    my ($number, $what) = @_;
+
+    my $frame = $streams{$number}->next;
+    $frame->{text} =~ $what or die "another frame: $frame->{text}\n";
+}
+
+
 # Returns the instructions of one operation.
 
 sub spent {
@@ -223,6 +275,8 @@ sub spent {
             location = /events  { longpoll_subscribe events; }
             location = /publish { longpoll_publish   events; }
             location = /floor   { return 204; }
+            location = /beats   { longpoll_subscribe events;
+                                  longpoll_heartbeat 5s; }
 _EOC_
     );
 
@@ -234,7 +288,7 @@ _EOC_
             %clients = (port => $server->port);
             my $prepared = $case->{prepare} && $case->{prepare}->();
             $case->{run}->($n, $prepared);
-            %clients = ();
+            %clients = %streams = ();
         }, %http);
     } @$case{qw( few many )};
 
@@ -271,6 +325,11 @@ sub budget {
 sub record {
     my ($spent, @build) = @_;
 
+    my %old = budget();
+    my %line = map {
+        $_->{name} => $spent->{ $_->{name} } // $old{ $_->{name} }
+    } @cases;
+
     open my $out, '>', $file or die "$file: $!\n";
     print $out <<'_EOC_', 'build ', join(', ', @build), "\n\n";
 # Instructions for an operation: of the module and yajl, and of all the worker.
@@ -279,7 +338,8 @@ sub record {
 
 _EOC_
     printf $out "%-9s %7.0f %7.0f  %s\n", $_->{name},
-        @{ $spent->{ $_->{name} } }{qw( own all )}, $_->{title} for @cases;
+        @{ $line{ $_->{name} } }{qw( own all )}, $_->{title}
+        for grep { $line{ $_->{name} } } @cases;
     close $out or die "$file: $!\n";
 }
 
@@ -287,9 +347,16 @@ _EOC_
 my (%spent, %figure);
 my %only = map { $_ => 1 } split ' ', $ENV{COST_ONLY} // '';
 
+# what is subtracted is counted, too
+
+my %counted = map { $_ => 1 } %only
+    ? map { $_->{name}, @{ $_->{less} // [] } } grep { $only{ $_->{name} } }
+        @cases
+    : map { $_->{name} } @cases;
+
 for my $case (@cases) {
     my $name = $case->{name};
-    next if %only and !$only{$name};
+    next if !$counted{$name};
 
     $spent{$name} = eval { spent($case) };
     my $why = $@;
@@ -298,6 +365,7 @@ for my $case (@cases) {
 
 for my $case (grep { $spent{ $_->{name} } } @cases) {
     my $name = $case->{name};
+    next if %only and !$only{$name};
     my @less = map { $spent{$_} } @{ $case->{less} // [] };
     next if grep { !$_ } @less;
 
@@ -311,7 +379,11 @@ for my $case (grep { $spent{ $_->{name} } } @cases) {
 my @build = this_build();
 
 if ($ENV{COST_RECORD}) {
-    is(scalar keys %figure, scalar @cases, 'all is counted, and recorded')
+    my $all = %only ? keys %only : @cases;
+    my %old = budget();
+
+    is(scalar keys %figure, $all, 'all is counted, and recorded')
+        and (!%only || is("@build", "@{$old{build}}", 'with this build'))
         and record(\%figure, @build);
     done_testing;
     exit;

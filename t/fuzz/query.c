@@ -95,6 +95,9 @@ query_answer(query_answer_t *a)
                   "a since_time from nowhere");
         fuzz_must(a->q.own_id ? a->q.has_id : a->q.id == 0 && a->q.epoch == 0,
                   "an id from nowhere");
+        fuzz_must(a->q.recent <= NGX_HTTP_LONGPOLL_MAX_RECENT
+                  && (a->q.recent == 0 || (!a->q.has_since && !a->q.has_id)),
+                  "recent beside a cursor, or out of bounds");
         fuzz_must(a->q.epoch <= NGX_HTTP_LONGPOLL_EPOCH_MASK,
                   "an epoch too long");
         return;
@@ -128,6 +131,7 @@ query_agree(query_answer_t *a, query_answer_t *b)
 
     fuzz_must(a->q.timeout == b->q.timeout
               && a->q.since_time == b->q.since_time
+              && a->q.recent == b->q.recent
               && a->q.id == b->q.id && a->q.epoch == b->q.epoch
               && a->q.has_since == b->q.has_since
               && a->q.has_id == b->q.has_id && a->q.own_id == b->q.own_id,

@@ -177,6 +177,9 @@ walk_read(fuzz_bytes_t *b)
     rd.cursor.exact = (bits >> 6) & 1;
     rd.cursor.beginning = (bits >> 7) & 1;
 
+    rd.cursor.now = (bits >> 15) & 1;
+    rd.cursor.recent = bits & 0x8000 ? NGX_HTTP_LONGPOLL_MAX_RECENT : 0;
+
     if (!(bits & 0x80)) {
         rd.cursor.id = ngx_http_longpoll_id(WALK_EPOCH, 0)
                        + ((uint64_t) fuzz_take(b, 1) << 15);
@@ -350,7 +353,7 @@ walk_call(fuzz_bytes_t *b)
 
     case 2:
         ngx_http_longpoll_zone_watch_acknowledge(&walk_zone, worker, cat->hash,
-                                                 0);
+                                                 0, (uint64_t) -1);
         return;
 
     case 3:

@@ -1,13 +1,15 @@
 
 /*
- * wire.c: names, ids and data of an answer, and lines of a log.
+ * wire.c: names, ids and data of an answer, frames of a stream, and lines of a
+ * log.
  *
  * The bytes are cut into names and messages.  Must hold: the second pass
  * writes exactly as many bytes as the first counted; a name that is UTF-8 can
  * be read back from what was written, and has no byte that Go's encoding/json
  * escapes; the cost of an event is what it takes; a line is read back as it was
- * written.  All the bytes are also a control line, or none: then that line is
- * the one that is printed.
+ * written; a stream is cut into its frames at blank lines, and has no CR.  All
+ * the bytes are also a control line, or none: then that line is the one that is
+ * printed.
  */
 
 
@@ -17,6 +19,7 @@
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_utf8.h>
 #include <ngx_http_longpoll_golongpoll.h>
+#include <ngx_http_longpoll_sse.h>
 
 
 #define WIRE_CATS  8
@@ -116,6 +119,80 @@ wire_events(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
 }
 
 
+/* one frame at p, of an event if msg is set; returns its end */
+
+static u_char *
+wire_frame(u_char *p, u_char *last, ngx_http_longpoll_msg_t *msg)
+{
+    u_char  *end;
+
+    fuzz_must(last - p > 4 && memcmp(p, msg ? "id: " : "even", 4) == 0,
+              "a frame's first line");
+
+    end = memmem(p, last - p, "\n\n", 2);
+    fuzz_must(end != NULL, "a frame without an end");
+
+    p = memchr(p, LF, end - p);
+    fuzz_must(p != NULL && memcmp(p + 1, "data: {", 7) == 0
+              && memchr(p + 1, LF, end - p - 1) == NULL,
+              "a frame's second line");
+
+    return end + 2;
+}
+
+
+static void
+wire_frames(ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs,
+    ngx_uint_t n, ngx_uint_t missed, uint64_t epoch)
+{
+    u_char      *p, *end, *frame;
+    size_t       len;
+    ngx_uint_t   i, lines;
+
+    len = ngx_http_longpoll_sse_events_len(cats, msgs, n, missed);
+
+    p = malloc(len);
+    end = ngx_http_longpoll_sse_events(p, cats, msgs, n, missed, epoch);
+    fuzz_must(end == p + len, "frames are as long as counted");
+    fuzz_must(memchr(p, CR, len) == NULL, "frames with a CR");
+
+    /* no data has an LF: body and load see to it */
+
+    lines = 0;
+
+    for (i = 0; i < n; i++) {
+        lines |= memchr(msgs[i].data.data, LF, msgs[i].data.len) != NULL;
+    }
+
+    frame = p;
+
+    if (missed && !lines) {
+        frame = wire_frame(frame, end, NULL);
+    }
+
+    for (i = 0; i < n && !lines; i++) {
+        frame = wire_frame(frame, end, &msgs[i]);
+    }
+
+    fuzz_must(lines || frame == end, "something behind the last frame");
+    free(p);
+}
+
+
+static void
+wire_accept(const u_char *data, size_t size)
+{
+    ngx_str_t  value;
+
+    value.data = fuzz_copy(data, size);
+    value.len = size;
+
+    (void) ngx_http_longpoll_sse_accepted(&value);
+
+    free(value.data);
+}
+
+
 static void
 wire_line(ngx_str_t *name, ngx_http_longpoll_msg_t *msg, const uint64_t *key)
 {
@@ -212,6 +289,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     ngx_http_longpoll_msg_t  msgs[WIRE_MSGS];
 
     wire_control(data, size);
+    wire_accept(data, size);
 
     b.pos = data;
     b.last = data + size;
@@ -235,6 +313,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     }
 
     wire_events(cats, msgs, n, missed);
+    wire_frames(cats, msgs, n, missed, epoch);
     wire_rest(&cats[0].name, msgs[0].id, missed);
 
     key[0] = epoch;

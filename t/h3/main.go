@@ -8,7 +8,8 @@
 //
 //	{"do":"dial","conn":1,"port":443,"ping":1000}  ping: ms between PINGs, or 0
 //	{"do":"request","conn":1,"stream":1,"method":"GET","path":"/"}
-//	        with "body", or with "open":true for one whose end never comes;
+//	        with "headers":{...}; with "body", or with "open":true for one whose
+//	        end never comes;
 //	        with "unread":true nobody reads the answer: quic-go's reader would
 //	        answer the end of its reading by RESET_STREAM
 //	{"do":"stop","conn":1,"stream":1}     STOP_SENDING
@@ -62,6 +63,8 @@ type order struct {
 	Body   *string
 	Open   bool
 	Unread bool
+
+	Headers map[string]string
 }
 
 type report struct {
@@ -189,6 +192,9 @@ func (c *conn) request(o order) {
 	if err != nil {
 		c.answer(o, nil, err)
 		return
+	}
+	for name, value := range o.Headers {
+		req.Header.Set(name, value)
 	}
 	if o.Body != nil {
 		req.ContentLength = int64(len(*o.Body))

@@ -86,9 +86,71 @@ my @mutants = (
 
     { name => 'a time-out left in the queue without its poll',
       file => 'wait.c',
-      from => "    ngx_queue_remove(&w->queue);\n    w->wait->parked--;",
+      from => "    ngx_http_longpoll_wait_quit(w);\n    w->wait->parked--;",
       to => "    w->wait->parked--;",
       seen => 'asan t/040-wait.t' },
+
+    { name => 'a stream read for though its client does not read',
+      file => 'stream.c',
+      from => 'ngx_http_longpoll_wait_hold(&stream->waiter);
+    }
+
+    return NGX_AGAIN;', to => ';
+    }
+
+    return NGX_AGAIN;',
+      seen => 'plain t/036-stream-socket.t' },
+
+    { name => 'the answers of streams not counted as unsent',
+      file => 'stream.c',
+      from => "    if (stream->bytes\n        && ngx_http_longpoll_unsent_enter(",
+      to => "    if (0\n        && ngx_http_longpoll_unsent_enter(",
+      seen => 'plain t/036-stream-socket.t' },
+
+    { name => 'the events of a stream not flushed',
+      file => 'stream.c',
+      from => 'stream->events.flush = 1;', to => 'stream->events.flush = 0;',
+      seen => 'plain t/036-stream-socket.t' },
+
+    { name => 'a stream told missed again after it was',
+      file => 'cursor.c',
+      from => 'cursor->beginning = (told && id < earlier);',
+      to => 'cursor->beginning = 0;',
+      seen => 'plain t/034-stream.t' },
+
+    { name => 'a heartbeat of a stream though events were sent',
+      file => 'stream.c',
+      from => 'ngx_http_longpoll_wait_renew(&stream->waiter,',
+      to => 'if (last != stream->text) ngx_http_longpoll_wait_renew(&stream->waiter,',
+      seen => 'plain t/034-stream.t' },
+
+    { name => "a stream's answer with all of a ms",
+      file => 'zone_reader.c',
+      from => 'if (rd->by_id) {', to => 'if (0) {',
+      seen => 'unit' },
+
+    { name => 'a last_id beside an earlier time as the first place of a stream',
+      file => 'stream.c',
+      from => '&& ngx_http_longpoll_id_ms(id) == ngx_http_longpoll_id_ms(asked->id);',
+      to => ';',
+      seen => 'plain t/034-stream.t' },
+
+    { name => 'a stream that is being read cut off early by the drain',
+      file => 'drain.c',
+      from => 'if (elapsed >= ngx_http_longpoll_drain_time) {',
+      to => 'if (target == 0) {',
+      seen => 'plain t/038-stream-workers.t' },
+
+    { name => 'the end of a stream put off in a leaving worker',
+      file => 'stream.c',
+      from => "    if (sent == NGX_OK && (rc == NGX_ABORT\n                           || ngx_http_longpoll_stream_is_over(stream)))",
+      to => "    if (sent == NGX_OK && rc == NGX_ABORT)",
+      seen => 'plain t/038-stream-workers.t' },
+
+    { name => 'a CR left in a frame of a stream',
+      file => 'sse.c',
+      from => "*line++ = ' ';", to => 'line++;',
+      seen => 'unit' },
 
     { name => 'a query that was read in another location',
       file => 'query.c',

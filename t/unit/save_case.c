@@ -296,6 +296,42 @@ case_raw_read(ngx_http_longpoll_zone_t *zone, uint32_t cat, uint64_t id,
 }
 
 
+/*
+ * A poll that begins with the newest messages gets n of them, the oldest of
+ * which is first; or n is 0, and it returns rc.
+ */
+
+static void
+case_newest(ngx_http_longpoll_zone_t *zone, ngx_uint_t recent, ngx_int_t rc,
+    ngx_uint_t n, uint64_t first, ngx_http_longpoll_read_t *rd)
+{
+    size_t                   cost;
+    ngx_http_longpoll_cat_t  c;
+
+    cost = 1;
+    c = model_cats[0];
+
+    ngx_memzero(rd, sizeof(*rd));
+    rd->mode = NGX_HTTP_LONGPOLL_READ_PEEK;
+    rd->worker = NGX_HTTP_LONGPOLL_NO_WORKER;
+    rd->cats = &c;
+    rd->ncats = 1;
+    rd->costs = &cost;
+    rd->limit = 1000;
+    rd->cursor.fresh = 1;
+    rd->cursor.now = 1;
+    rd->cursor.recent = recent;
+
+    unit_must(ngx_http_longpoll_zone_read(zone, rd, m.now) == rc
+              && rd->nmsgs == n && !rd->missed,
+              "%lu messages, not %lu", (unsigned long) rd->nmsgs,
+              (unsigned long) n);
+    unit_must(n == 0 || rd->msgs[0].id == first, "it begins with another");
+
+    (void) ngx_http_longpoll_zone_read_valid(zone);
+}
+
+
 /* both zones have the same messages */
 
 static void
@@ -346,11 +382,16 @@ case_frozen(void *data)
     case_begin();
 
     seen = case_publish(0);
+    case_newest(z, 9, NGX_AGAIN, 0, 0, &rd);
+    m.now += 5;
     (void) case_publish(0);
     case_op(OP_COLLECT);
     case_op(OP_SAVED);
     waits = case_publish(0);
     case_op(OP_COLLECT);
+
+    case_newest(z, 9, NGX_OK, 2, seen, &rd);
+    case_newest(z, 1, NGX_OK, 1, rd.msgs[1].id, &rd);
 
     case_replace(128 * 1024);
     case_adopt(NULL);
@@ -373,6 +414,22 @@ case_frozen(void *data)
                   "it gives a message, or missed");
         unit_must(rd.timestamp <= model_ms(sh->clock.last_id),
                   "its time is not closed");
+
+        case_newest(&case_old.zone, 9, NGX_ABORT, 0, 0, &rd);
+        unit_must(rd.timestamp == model_ms(seen) - 1,
+                  "its newest messages are not read in the new zone");
+        case_newest(&case_old.zone, 1, NGX_ABORT, 0, 0, &rd);
+        unit_must(rd.timestamp >= model_ms(seen) && rd.timestamp < m.now,
+                  "the newest one is not, or older ones are");
+
+        /* the new zone drops the oldest, and would say missed */
+
+        case_old.zone.sh->conf.ttl = m.now - model_ms(seen);
+        id = rd.timestamp;
+        case_newest(&case_old.zone, 9, NGX_ABORT, 0, 0, &rd);
+        unit_must(rd.timestamp == id, "one over its ttl is the oldest");
+        case_old.zone.sh->conf.ttl = 0;
+
         unit_must(ngx_http_longpoll_zone_disk_decided(&case_old.zone, waits, 0)
                   == NGX_ERROR, "what waits for the disk is not refused");
 

@@ -95,6 +95,8 @@ store_numbers(void)
            (unsigned long) unit->missed, (unsigned long) unit->false_missed,
            (unsigned long) unit->invalid, (unsigned long) unit->declined,
            (unsigned long) unit->known);
+    printf("# %lu reads of the newest messages\n",
+           (unsigned long) unit->recent);
     printf("# %lu messages to clients of gpoll's, %lu lost one and went, "
            "%lu strangers\n",
            (unsigned long) unit->given, (unsigned long) unit->lost,

@@ -41,7 +41,8 @@ model_describe(model_op_t *op)
 
     } else if (op->kind == MODEL_READ) {
         snprintf(unit->what + n, size - n,
-                 "%s mode %u ncats %lu c%u cursor %lx%s%s%s%s limit %lu",
+                 "%s mode %u ncats %lu c%u cursor %lx%s%s%s%s recent %u "
+                 "limit %lu",
                  op->by_client ? " client" : "", op->rd.mode,
                  (unsigned long) op->rd.ncats, op->which[0],
                  (unsigned long) op->cursor.id,
@@ -49,6 +50,7 @@ model_describe(model_op_t *op)
                  op->cursor.now ? " now" : "",
                  op->cursor.exact ? " exact" : "",
                  op->cursor.beginning ? " beginning" : "",
+                 op->cursor.recent,
                  (unsigned long) op->rd.limit);
 
     } else {
@@ -177,7 +179,7 @@ model_call(model_op_t *op)
         since = op->worker == MODEL_NOBODY
                 ? 0 : c->interest[op->worker].since;
         ngx_http_longpoll_zone_watch_acknowledge(z, number, c->cat.hash,
-                                                 since);
+                                                 since, (uint64_t) -1);
         break;
 
     case MODEL_DIRTY:
@@ -232,6 +234,7 @@ model_set(model_op_t *op, model_op_e kind, ngx_uint_t worker, uint32_t cat)
     op->key = 0;
     op->by_client = 0;
     op->rd.have = 0;
+    op->rd.by_id = 0;
 }
 
 
@@ -338,6 +341,13 @@ model_some_cursor(ngx_http_longpoll_cursor_t *cursor)
 
     case 0:
         cursor->now = 1;
+
+        if (unit_once(2)) {
+            cursor->lost = 0;
+            cursor->recent = 1 + unit_skewed(0, NGX_HTTP_LONGPOLL_MAX_RECENT
+                                                - 1);
+        }
+
         return;
 
     case 1:

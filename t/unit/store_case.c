@@ -16,6 +16,7 @@
 static ngx_uint_t  case_zones;
 static uint32_t    case_script_cat;
 static uint64_t    case_bound_evicted;
+static ngx_uint_t  case_locks;
 
 
 static void case_exact_end(void *data);
@@ -23,6 +24,9 @@ static void case_many_cats(void *data);
 static void case_polls(void *data);
 static void case_same_ms(void *data);
 static void case_holds(void *data);
+static void case_wide(void *data);
+static void case_recent(void *data);
+static void case_recent_holds(void *data);
 static void case_long(void *data);
 static void case_long_kills(void *data);
 static void case_evict(void *data);
@@ -434,6 +438,173 @@ case_holds(void *data)
 }
 
 
+/* a read of a thousand messages of 64 categories follows few links */
+
+static void
+case_wide(void *data)
+{
+    ngx_uint_t  i;
+
+    case_zone(4 * 1024 * 1024, 64, 100, 0);
+
+    for (i = 0; i < 6400; i++) {
+        m.now += unit_below(2);
+        case_publish(i % 64, 1, 20);
+    }
+
+    unit_must(case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 0, 64, 0,
+                        1024 * 1024)
+              == NGX_OK, "64 categories are not read");
+
+    case_configure(0, 0, 1);
+
+    unit_must(case_read(NGX_HTTP_LONGPOLL_READ_LAST, MODEL_NOBODY, 0, 64, 0,
+                        1024 * 1024)
+              == NGX_OK && m.nlive == 0, "64 categories are not taken");
+
+    model_end();
+}
+
+
+/* a poll that begins with the newest messages; op is how it went */
+
+static void
+case_read_recent(model_op_t *op, ngx_http_longpoll_read_e mode,
+    ngx_uint_t ncats, ngx_uint_t recent)
+{
+    model_set_read(op, 0);
+
+    ngx_memzero(&op->cursor, sizeof(ngx_http_longpoll_cursor_t));
+    op->cursor.fresh = 1;
+    op->cursor.now = 1;
+    op->cursor.recent = recent;
+
+    op->rd.mode = mode;
+    op->rd.limit = 1024 * 1024;
+
+    for (op->rd.ncats = 0; op->rd.ncats < ncats; op->rd.ncats++) {
+        op->which[op->rd.ncats] = op->rd.ncats;
+        op->costs[op->rd.ncats] = 0;
+    }
+
+    unit_must(model_park_op(op), "a plain op is killed");
+}
+
+
+static void
+case_count_locks(void)
+{
+    case_locks++;
+}
+
+
+/*
+ * The newest messages of 64 categories together.  One category had many more,
+ * which its buffer pushed out behind the oldest of the others.
+ */
+
+static void
+case_recent(void *data)
+{
+    ngx_uint_t  i, k, n;
+    model_op_t  op;
+
+    static const ngx_uint_t  counts[] = { 1, 2, 63, 64, 65, 500, 999, 1000 };
+
+    case_zone(4 * 1024 * 1024, 70, 100, 0);
+
+    case_read_recent(&op, NGX_HTTP_LONGPOLL_READ_PARK, 64, 10);
+    unit_must(op.rc == NGX_AGAIN && m.parks[0].busy, "it finds nothing");
+
+    case_publish(65, 10, 20);
+    case_read_recent(&op, NGX_HTTP_LONGPOLL_READ_LAST, 64, 10);
+    unit_must(op.rc == NGX_AGAIN, "it finds others' messages");
+
+    case_publish(1, 1, 20);
+    unit_must(case_read(NGX_HTTP_LONGPOLL_READ_WAKE, 0, 0, 64, m.parks[0].id,
+                        1024)
+              == NGX_OK, "a poll from now on does not go on");
+
+    for (i = 0; i < 10; i++) {
+        m.now++;
+        case_publish(0, 100, 20);
+    }
+
+    case_read_recent(&op, NGX_HTTP_LONGPOLL_READ_LAST, 64, 1000);
+    unit_must(op.rc == NGX_OK && op.rd.nmsgs == 101 && op.rd.msgs[0].cat == 1,
+              "it does not begin with the oldest");
+
+    for (i = 0; i < 4000; i++) {
+        m.now += unit_below(2);
+        case_publish(unit_below(64), 1, 20);
+    }
+
+    unit_hook = case_count_locks;
+
+    for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+
+        for (n = 0, k = 1; k <= 64; k++) {
+            n += m.cats[k - 1].count;
+            case_locks = 0;
+
+            case_read_recent(&op, NGX_HTTP_LONGPOLL_READ_PARK, k, counts[i]);
+
+            unit_must(op.rc == NGX_OK && op.rd.nmsgs == ngx_min(counts[i], n),
+                      "%lu messages of %lu", (unsigned long) op.rd.nmsgs,
+                      (unsigned long) n);
+            unit_must(case_locks <= 2, "it takes %lu holds",
+                      (unsigned long) case_locks);
+        }
+    }
+
+    unit_hook = NULL;
+
+    model_check();
+    model_end();
+}
+
+
+/* the same in several holds, whatever happens between them */
+
+static void
+case_recent_holds(void *data)
+{
+    ngx_uint_t  i, missed;
+    model_op_t  op;
+
+    static void  (*scripts[])(void) = {
+        case_script_publish, case_script_delete, case_script_huge,
+        case_script_take, case_script_idle, case_script_lap, case_script_move
+    };
+
+    missed = 0;
+
+    for (i = 0; i < 7 * 3 * 4; i++) {
+        case_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_IDLE);
+        case_configure(0, i % 7 == 4 ? 5000 : 0, 0);
+        case_fill(5000);
+
+        case_script_cat = 0;
+
+        m.script = scripts[i % 7];
+        m.script_lock = 1 + i / 7 % 3;
+        unit_hook = model_hook;
+
+        case_read_recent(&op, i & 1 ? NGX_HTTP_LONGPOLL_READ_LAST
+                                    : NGX_HTTP_LONGPOLL_READ_PARK,
+                         1 + (i & 1), i & 2 ? 1000 : 600);
+        missed += op.rd.missed;
+
+        unit_hook = NULL;
+
+        model_check();
+        model_end();
+    }
+
+    unit_must(missed, "nothing is lost between two holds");
+}
+
+
 /* publishes, deletes, ticks and expiry in several holds */
 
 static void
@@ -776,7 +947,8 @@ case_walks(void *data)
     unit_must(ngx_http_longpoll_zone_read(&m.zone, &rd, m.now) == NGX_AGAIN,
               "it finds something");
 
-    ngx_http_longpoll_zone_watch_acknowledge(&m.zone, 0, cat.hash, 0);
+    ngx_http_longpoll_zone_watch_acknowledge(&m.zone, 0, cat.hash, 0,
+                                             (uint64_t) -1);
     ngx_http_longpoll_zone_watch_end(&m.zone, 0, cat.hash, slot, 0, m.now);
 
     (void) ngx_http_longpoll_zone_read(&m.zone, &rd, m.now);
@@ -1082,6 +1254,12 @@ const unit_case_t  store_cases[] = {
     { "a read in many holds is right, whatever happens between them",
       case_holds },
     { "so are a publish, a delete and a tick", case_long },
+    { "a hold of a read follows few links, whatever its categories are",
+      case_wide },
+    { "a poll begins with the newest messages of its categories together",
+      case_recent },
+    { "so it does in many holds, whatever happens between them",
+      case_recent_holds },
     { "also when they are killed", case_long_kills },
     { "a large publish drops no more than a thousand messages in a hold",
       case_bound },

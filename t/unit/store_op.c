@@ -148,7 +148,7 @@ model_any_call(void *data)
 
     case 1:
         ngx_http_longpoll_zone_watch_acknowledge(&m.zone, m.workers[0], hash,
-                                                 0);
+                                                 0, (uint64_t) -1);
         break;
 
     default:

@@ -212,8 +212,8 @@ model_expect(model_op_t *op, uint64_t seen, model_msg_t **found)
 
 
 /*
- * An answer has whole ms: at least one, and otherwise no more than the
- * limit.
+ * An answer has whole ms, or for a reader by id single messages: at least one,
+ * and otherwise no more than the limit.
  */
 
 static ngx_uint_t
@@ -234,6 +234,10 @@ model_cut(model_op_t *op, model_msg_t **found, ngx_uint_t n, uint64_t limit)
         for (j = i; j < n && model_ms(found[j]->id) == model_ms(found[i]->id);
              j++)
         {
+            if (op->rd.by_id && j > i) {
+                break;
+            }
+
             more += op->costs[m.cats[found[j]->cat].index] + found[j]->len;
         }
 
@@ -260,7 +264,8 @@ model_arrived(model_op_t *op)
 
     cursor = &op->cursor;
 
-    unit_must(!op->rd.cursor.fresh, "a cursor remains fresh");
+    unit_must(op->rd.cursor.fresh == (op->rd.cursor.recent != 0),
+              "a cursor remains fresh, or does not");
 
     if (op->between) {
         unit_must(op->rd.cursor.id == cursor->id
@@ -374,7 +379,7 @@ model_read_between(model_op_t *op, uint64_t seen, model_msg_t **found,
                       "an answer with a hole");
 
         } else {
-            unit_must(model_ms(found[i]->id) != model_ms(last)
+            unit_must(op->rd.by_id || model_ms(found[i]->id) != model_ms(last)
                       || found[i]->id > op->visible,
                       "an answer is cut within a ms");
         }
@@ -382,30 +387,18 @@ model_read_between(model_op_t *op, uint64_t seen, model_msg_t **found,
 }
 
 
-/* the messages of an answer by cursor, and whether it says "missed" */
+/* the messages of an answer, where nobody came between its holds */
 
 static void
-model_read_answer(model_op_t *op, uint64_t seen)
+model_read_exactly(model_op_t *op, model_msg_t **found, ngx_uint_t n)
 {
-    ngx_uint_t                 i, n, cut;
-    model_msg_t              **found;
+    ngx_uint_t                 i, cut;
     ngx_http_longpoll_read_t  *rd;
 
     rd = &op->rd;
-    found = m.went;
-    n = model_expect(op, seen, found);
     cut = model_cut(op, found, n, rd->limit);
 
-    unit_must((op->rc == NGX_OK) == (rd->nmsgs != 0),
-              "a read returns %ld with %lu messages", (long) op->rc,
-              (unsigned long) rd->nmsgs);
-    unit_must(op->rc == NGX_OK || n == 0, "a read finds nothing of %lu",
-              (unsigned long) n);
-
-    if (op->between) {
-        model_read_between(op, seen, found, n);
-
-    } else if (op->rc == NGX_OK) {
+    if (op->rc == NGX_OK) {
 
         if (rd->nmsgs != cut && m.invalid > 1) {
             cut = model_cut(op, found, n, ngx_min(rd->limit, 262144));
@@ -422,16 +415,133 @@ model_read_answer(model_op_t *op, uint64_t seen)
         }
     }
 
-    model_missed(op, seen, rd->nmsgs ? rd->msgs[rd->nmsgs - 1].id
-                                     : (uint64_t) -1);
-
-    for (i = 0; i < rd->nmsgs && op->between == 0; i++) {
+    for (i = 0; i < rd->nmsgs; i++) {
         unit_must(m.conf.ttl == 0
                   || model_ms(rd->msgs[i].id) + m.conf.ttl > op->clock,
                   "an answer has a message over its ttl");
         unit_must(!(op->idle >> rd->msgs[i].cat & 1),
                   "an answer has a message of an inactive category");
     }
+}
+
+
+/*
+ * A poll that begins with the newest messages, while others came between the
+ * holds: the newest ones were searched in one of them, and the answer may be
+ * cut.  found are those that are there now.
+ */
+
+static void
+model_recent_between(model_op_t *op, model_msg_t **found, ngx_uint_t n)
+{
+    uint64_t      first, last;
+    ngx_uint_t    i, older, stayed, there, must, may;
+    model_msg_t  *msg;
+
+    must = 0;
+    may = !m.exact;
+    there = 0;
+    stayed = 0;
+    first = op->rd.nmsgs ? op->rd.msgs[0].id : 0;
+    last = op->rd.nmsgs ? op->rd.msgs[op->rd.nmsgs - 1].id : 0;
+
+    for (older = 0; older < n && found[older]->id < first; older++) {
+        /* void */
+    }
+
+    model_read_between(op, 0, found + older, n - older);
+
+    for (i = older; i < n; i++) {
+        stayed += (found[i]->id <= op->visible);
+    }
+
+    for (i = model_index(first); i < m.nall; i++) {
+        msg = m.all[i];
+
+        if (!model_has(op, msg->cat) || (msg->dead && msg->died < op->serial)) {
+            continue;
+        }
+
+        there++;
+
+        if (msg->dead && !(msg->why & MODEL_DELETED)) {
+            may = 1;
+            must |= op->rd.ncats == 1 && msg->id < last
+                    && !model_was_given(op, msg->id);
+        }
+    }
+
+    unit_must(op->rd.nmsgs <= op->cursor.recent
+              && stayed <= op->cursor.recent,
+              "an answer begins with %lu messages, %lu of them there all the "
+              "while, not with %u", (unsigned long) op->rd.nmsgs,
+              (unsigned long) stayed, op->cursor.recent);
+    unit_must(op->rd.nmsgs == 0 || older == 0 || there >= op->cursor.recent,
+              "an answer begins with %lu messages, not with %u",
+              (unsigned long) there, op->cursor.recent);
+
+    unit_must(op->rd.missed || !must, "the newest messages lack missed");
+    unit_must(!op->rd.missed || may, "the newest have missed for nothing");
+}
+
+
+/* a poll that begins with the newest messages has missed nothing before them */
+
+static void
+model_read_recent(model_op_t *op)
+{
+    ngx_uint_t     n, older;
+    model_msg_t  **found;
+
+    found = m.went;
+    n = model_expect(op, 0, found);
+
+    unit_must(op->rc == NGX_OK || n == 0, "a read finds nothing of %lu",
+              (unsigned long) n);
+    unit_must(op->rd.cursor.recent
+              == (op->rc == NGX_OK ? op->cursor.recent : 0),
+              "a cursor remains without a place");
+
+    unit->recent++;
+    unit->missed += op->rd.missed;
+
+    if (op->between) {
+        model_recent_between(op, found, n);
+        return;
+    }
+
+    older = n - ngx_min(n, op->cursor.recent);
+    model_read_exactly(op, found + older, n - older);
+
+    unit_must(!op->rd.missed, "the newest messages have missed");
+}
+
+
+/* the messages of an answer by cursor, and whether it says "missed" */
+
+static void
+model_read_answer(model_op_t *op, uint64_t seen)
+{
+    ngx_uint_t                 n;
+    model_msg_t              **found;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = &op->rd;
+    found = m.went;
+    n = model_expect(op, seen, found);
+
+    unit_must(op->rc == NGX_OK || n == 0, "a read finds nothing of %lu",
+              (unsigned long) n);
+
+    if (op->between) {
+        model_read_between(op, seen, found, n);
+
+    } else {
+        model_read_exactly(op, found, n);
+    }
+
+    model_missed(op, seen, rd->nmsgs ? rd->msgs[rd->nmsgs - 1].id
+                                     : (uint64_t) -1);
 }
 
 
@@ -484,6 +594,25 @@ model_read_timeout(model_op_t *op, uint64_t seen)
               "a time-out answer moves the clock");
 
     m.floor = ngx_max(m.floor, rd->timestamp);
+}
+
+
+/* all that the reader has not seen, and all that comes, is behind its place */
+
+static void
+model_read_place(model_op_t *op, uint64_t seen)
+{
+    uint64_t  place;
+
+    place = op->rd.place_id;
+
+    unit_must(place >= seen, "a place in front of the cursor");
+    unit_must(m.last_id >= place, "a place that events may come before");
+    unit_must(op->between || m.last_id == op->last_id || m.last_id == place,
+              "a place moves the clock");
+    unit_must(op->between || model_index(m.visible + 1) == m.nall
+              || place < m.all[model_index(m.visible + 1)]->id,
+              "a place behind what is not shown");
 }
 
 
@@ -569,8 +698,18 @@ model_was_read(model_op_t *op)
     model_mark(op);
 
     if (!op->by_client) {
+        unit_must((op->rc == NGX_OK) == (rd->nmsgs != 0),
+                  "a read returns %ld with %lu messages", (long) op->rc,
+                  (unsigned long) rd->nmsgs);
+
         seen = model_arrived(op);
-        model_read_answer(op, seen);
+
+        if (op->cursor.recent) {
+            model_read_recent(op);
+
+        } else {
+            model_read_answer(op, seen);
+        }
     }
 
     model_read_takes(op);
@@ -587,6 +726,10 @@ model_was_read(model_op_t *op)
 
     if (op->rc == NGX_OK) {
         return;
+    }
+
+    if (rd->by_id) {
+        model_read_place(op, seen);
     }
 
     if (rd->mode == NGX_HTTP_LONGPOLL_READ_LAST

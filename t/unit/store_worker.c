@@ -228,6 +228,9 @@ model_park(ngx_uint_t worker)
         if (m.nall && unit_once(4)) {
             op.rd.have = m.all[unit_below(m.nall)]->id;
         }
+
+    } else {
+        op.rd.by_id = unit_once(4);
     }
 
     switch (unit_below(8)) {

@@ -149,6 +149,7 @@ main(int argc, char *const *argv)
     text_wire_timeouts();
     text_lines();
     text_controls();
+    text_sse_all();
 
     printf("1..%lu\n", (unsigned long) text_n);
 

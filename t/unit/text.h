@@ -15,6 +15,7 @@
  *     text_value.c        texts and values as JSON, UTF-8
  *     text_golongpoll.c   golongpoll's answers
  *     text_line.c         the events of a file
+ *     text_sse.c          frames of a stream, and the request for one
  *     text_control.c      the other lines of a log
  *     text_model*.c       second opinions
  *     text_stub.c         what src/wire/ uses of nginx
@@ -30,6 +31,7 @@
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_number.h>
 #include <ngx_http_longpoll_query.h>
+#include <ngx_http_longpoll_sse.h>
 #include <ngx_http_longpoll_string.h>
 #include <ngx_http_longpoll_utf8.h>
 #include <ngx_http_longpoll_golongpoll.h>
@@ -55,6 +57,8 @@
 #define TEXT_NO_SINCE                                                         \
     "error: Must provide 'since_time' arg when providing 'last_id'."
 #define TEXT_BAD_ID     "error: Param 'last_id' was not a valid UUID."
+#define TEXT_BAD_RECENT                                                       \
+    "error: Invalid 'recent' arg.  Must be 1-1000."
 
 /* a text so long that yajl does not read all of it */
 
@@ -110,6 +114,9 @@ u_char *text_fill(u_char c, size_t len);
 void text_drop(ngx_uint_t n);
 
 
+/* text_query.c: what was read, as a line in text_got */
+void text_query_line(ngx_http_longpoll_query_t *q);
+
 /* text_json.c: each of these bodies, as the module and the model read it */
 void text_jsons(text_case_t *cases, const char *title);
 
@@ -132,6 +139,7 @@ void text_wire_events(void);
 void text_wire_timeouts(void);
 void text_lines(void);
 void text_controls(void);
+void text_sse_all(void);
 
 
 /* text_stub.c */

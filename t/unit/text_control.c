@@ -9,8 +9,9 @@
 
 #define TEXT_KINDS  6
 
-#define TEXT_AFTER                                                            \
-    "#{\"after\":1,\"life\":\"0000000000000001\",\"hash\":"                   \
+#define TEXT_AFTER  TEXT_AFTER_NUMBER("1")
+#define TEXT_AFTER_NUMBER(n)                                                  \
+    "#{\"after\":" n ",\"life\":\"0000000000000001\",\"hash\":"               \
     "\"00000000000000020000000000000003\",\"last\":4,\"trusted\":5,"          \
     "\"durable\":"
 
@@ -83,7 +84,8 @@ text_control_random(ngx_http_longpoll_control_t *c, ngx_uint_t kind)
 
     case NGX_HTTP_LONGPOLL_CONTROL_BASE:
     case NGX_HTTP_LONGPOLL_CONTROL_AFTER:
-        c->number = text_control_number();
+        c->number = text_control_number()
+                    % (NGX_HTTP_LONGPOLL_CONTROL_LAST + 1);
         c->epoch = text_control_number();
         c->key[0] = text_control_number();
         c->key[1] = text_control_number();
@@ -201,6 +203,7 @@ text_control_cases(void)
         "#{\"drop\":\"220a8397b1dcdaf\",\"upto\":0,\"lost\":1}",
         "#{\"drop\":\"0e220a8397b1dcdaf\",\"upto\":0,\"lost\":1}",
         "#{\"drop\":\"e220a8397b1dcdaf\",\"lost\":1,\"upto\":0}",
+        TEXT_AFTER_NUMBER("1000000000000000000") "1}",
         TEXT_AFTER "2}", TEXT_AFTER "}", TEXT_AFTER "01}", TEXT_AFTER "1",
         "#{\"N\":1}", "#{\"what\":1}"
     };
@@ -219,6 +222,10 @@ text_control_cases(void)
             && c.kind == NGX_HTTP_LONGPOLL_CONTROL_AFTER && c.number == 1
             && c.epoch == 1 && c.key[0] == 2 && c.key[1] == 3 && c.id == 4
             && c.valid_from == 5 && c.durable == 1, "a head");
+    text_ok(text_control_parse(&c, text_lit(
+                               TEXT_AFTER_NUMBER("999999999999999999") "1}"))
+            == NGX_OK && c.number == NGX_HTTP_LONGPOLL_CONTROL_LAST,
+            "the last segment");
     text_end("a control line is read");
 
     for (i = 0; i < sizeof(bad) / sizeof(char *); i++) {

@@ -105,6 +105,7 @@ typedef struct {
     model_bytes_t   timeout;
     model_bytes_t   since;
     model_bytes_t   last_id;
+    model_bytes_t   recent;
     model_bytes_t   cats[65];
     int             nc;
     int             bad;            /* a category is no name */
@@ -155,6 +156,9 @@ model_argument(model_args_t *a, model_bytes_t *name, model_bytes_t *value)
 
     } else if (model_is(name, "last_id") && !a->last_id.len) {
         a->last_id = *value;
+
+    } else if (model_is(name, "recent") && !a->recent.len) {
+        a->recent = *value;
 
     } else if (model_is(name, "category")) {
         model_category(a, value);
@@ -220,6 +224,15 @@ model_cursor(char *line, model_args_t *a)
     } else if (v == 0) {
         strcpy(line, "error: Param 'last_id' was not a valid UUID.");
 
+    } else if (!a->since.len && v < 0 && a->recent.len) {
+
+        if (model_number(&a->recent, &n) && n >= 1 && n <= 1000) {
+            sprintf(line + strlen(line), " recent=%lld", n);
+
+        } else {
+            strcpy(line, "error: Invalid 'recent' arg.  Must be 1-1000.");
+        }
+
     } else {
         if (a->since.len) {
             sprintf(line + strlen(line), " since=%lld", n);
@@ -272,6 +285,7 @@ model_query(char *line, const unsigned char *args, size_t len, long long max)
     free(a.timeout.data);
     free(a.since.data);
     free(a.last_id.data);
+    free(a.recent.data);
 
     for (i = 0; i < a.nc; i++) {
         free(a.cats[i].data);

@@ -7,9 +7,7 @@
 #include "text.h"
 
 
-/* the module's answers, as lines in text_got */
-
-static void
+void
 text_query_line(ngx_http_longpoll_query_t *q)
 {
     ngx_uint_t  i;
@@ -32,6 +30,11 @@ text_query_line(ngx_http_longpoll_query_t *q)
 
     } else if (q->has_id) {
         strcat(text_got, " uuid");
+    }
+
+    if (q->recent) {
+        sprintf(text_got + strlen(text_got), " recent=%lu",
+                (unsigned long) q->recent);
     }
 
     text_ok(q->has_since || q->since_time == 0, "no since_time is 0");
@@ -110,6 +113,9 @@ text_query(const u_char *in, size_t len)
     ngx_http_longpoll_query_t   q;
 
     memset(&q, 0xa5, sizeof(q));
+    q.last_event_id = NULL;
+
+    q.last_event_id = NULL;
 
     args.data = text_piece(in, len);
     args.len = len;
@@ -312,10 +318,43 @@ static text_case_t  text_query_ids[] = {
     { NULL, NULL }
 };
 
+static text_case_t  text_query_recent[] = {
+    { TEXT_T "&category=a&recent=1", "timeout=9 [a] recent=1" },
+    { "recent=1000&" TEXT_T "&category=a&category=b",
+      "timeout=9 [a] [b] recent=1000" },
+    { TEXT_T "&category=a&r%65cent=%2B010", "timeout=9 [a] recent=10" },
+    { TEXT_T "&category=a&recent=7&recent=x", "timeout=9 [a] recent=7" },
+    { TEXT_T "&category=a&recent=&recent=%&recent=1;&recent=8",
+      "timeout=9 [a] recent=8" },
+    { TEXT_T "&category=a&recent=", "timeout=9 [a]" },
+    { TEXT_T "&category=a&Recent=0&recen=0&recents=0&ecent=0",
+      "timeout=9 [a]" },
+    { TEXT_T "&category=a&recent=0", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=-1", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=1001", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=1.5", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=x", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=+5", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=4294967297", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=18446744073709551617", TEXT_BAD_RECENT },
+    { TEXT_T "&category=a&recent=9&since_time=0", "timeout=9 [a] since=0" },
+    { TEXT_T "&category=a&recent=9&last_id=" TEXT_V7,
+      "timeout=9 [a] id=" TEXT_V7_ID },
+    { TEXT_T "&category=a&recent=9&since_time=5&last_id=" TEXT_V4,
+      "timeout=9 [a] since=5 uuid" },
+    { TEXT_T "&category=a&recent=x&since_time=5", "timeout=9 [a] since=5" },
+    { TEXT_T "&category=a&recent=9&since_time=&last_id=%",
+      "timeout=9 [a] recent=9" },
+    { NULL, NULL }
+};
+
 static text_case_t  text_query_order[] = {
-    { "timeout=0&since_time=x&last_id=x", TEXT_BAD_TIMEOUT },
-    { TEXT_T "&since_time=x&last_id=x", TEXT_BAD_CATEGORY },
+    { "timeout=0&since_time=x&last_id=x&recent=x", TEXT_BAD_TIMEOUT },
+    { TEXT_T "&since_time=x&last_id=x&recent=x", TEXT_BAD_CATEGORY },
     { TEXT_T "&category=a&since_time=x&last_id=x", TEXT_BAD_SINCE },
+    { TEXT_T "&category=a&since_time=x&recent=x", TEXT_BAD_SINCE },
+    { TEXT_T "&category=a&last_id=x&recent=x", TEXT_NO_SINCE },
+    { TEXT_T "&category=a&since_time=5&last_id=x&recent=x", TEXT_BAD_ID },
     { TEXT_T "&category=a&category=%ff&since_time=x", TEXT_BAD_CATEGORY },
     { "category=%ff", TEXT_BAD_TIMEOUT },
     { NULL, NULL }
@@ -449,6 +488,7 @@ text_query_random(void)
         "0", "9", "12", "121", "-", "%2b", "9223372036854775807",
         "9223372036854775808", "x", TEXT_V7, TEXT_V4, "urn:uuid:", "{", "}",
         "&timeout=9", "&category=a", "&category=b", "&since_time=5",
+        "recent", "&recent=1", "&recent=1000", "&rec%65nt=12",
         "&last_id=" TEXT_V7, "&last_id=%7b" TEXT_V4 "%7D"
     };
 
@@ -521,6 +561,8 @@ text_query_all(void)
     text_queries(text_query_numbers, "numbers are read as Go reads them");
     text_queries(text_query_ids,
                  "last_id alone must be an own id, with since_time a UUID");
+    text_queries(text_query_recent,
+                 "recent is 1 to 1000, and ignored where there is a cursor");
     text_queries(text_query_order, "of several errors the first is reported");
     text_queries(text_query_utf8, "a category is UTF-8");
     text_query_limits();

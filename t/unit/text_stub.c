@@ -98,6 +98,13 @@ text_stub_reset(void)
 }
 
 
+ngx_int_t
+ngx_strncasecmp(u_char *s1, u_char *s2, size_t n)
+{
+    return strncasecmp((char *) s1, (char *) s2, n);
+}
+
+
 u_char *
 ngx_sprintf(u_char *buf, const char *fmt, ...)
 {

@@ -70,6 +70,8 @@ typedef struct {
                                                another */
     uint64_t                  holds;        /* more than one for an op */
     uint64_t                  reads;
+    uint64_t                  recent;       /* of these from the newest
+                                               messages */
     uint64_t                  messages;
     uint64_t                  kills;
     uint64_t                  rekills;      /* during recovery */

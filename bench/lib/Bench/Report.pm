@@ -19,8 +19,10 @@ use POSIX ();
 my @plots = (
     [ 'cpu', "The server's CPU time, in microseconds: less is better",
       qw( publish publish-1k fanout fanout-10k lockstep own catchup ) ],
+    [ 'streams', "The server's CPU time of streams, in microseconds: less is"
+      . ' better', qw( stream stream-10k stream-own ) ],
     [ 'memory', "The server's memory, in bytes: less is better",
-      qw( parked parked-slim parked-one stored ) ],
+      qw( parked parked-slim parked-one open open-one stored ) ],
     [ 'wait', 'Waiting during a fan-out to 10,000, in milliseconds: less is'
       . ' better', qw( others publisher ) ],
 );
@@ -66,21 +68,44 @@ sub goal {
 
     return '-' unless defined $case->{goal};
     return sprintf '<= %.2f x %s', $case->{goal}, $case->{of} if $case->{of};
+    return sprintf '<= %.2f x a poll', $case->{goal} if $case->{beside};
     return '<= ' . number($case->{goal}, $case->{unit})
         . ($case->{unit} eq 'ms' ? ' ms' : '');
 }
 
+# The rows of polls, and those of streams: not all servers have both.
+
 sub table {
     my ($self) = @_;
 
-    my @servers = @{ $self->{servers} };
-    return '' unless @{ $self->{rows} };
+    return join "\n", map {
+        my $streams = $_;
+        $self->part(grep { !$streams == !$_->{case}{streams} }
+                    @{ $self->{rows} });
+    } 0, 1;
+}
+
+# the servers that have a figure in one of the rows
+
+sub having {
+    my ($self, @rows) = @_;
+
+    return grep {
+        my $name = $_->{name};
+        grep { defined $_->{value}{$name} } @rows;
+    } @{ $self->{servers} };
+}
+
+sub part {
+    my ($self, @rows) = @_;
+
+    my @servers = $self->having(@rows) or return;
 
     my $text = '| case | unit | ' . join(' | ', map { $_->{title} } @servers)
         . " | ratio | goal | met |\n|---|---|"
         . '---:|' x (@servers + 1) . "---|---|\n";
 
-    for my $row (@{ $self->{rows} }) {
+    for my $row (@rows) {
         my $case = $row->{case};
 
         $text .= '| ' . join(' | ', $case->{title}, $case->{unit},
@@ -92,7 +117,7 @@ sub table {
     }
 
     my %spoiled;
-    for my $row (@{ $self->{rows} }) {
+    for my $row (@rows) {
         $spoiled{$_} += $row->{spoiled}{$_} for keys %{ $row->{spoiled} };
     }
 
@@ -219,7 +244,8 @@ without the client's. A delivery includes the client's next poll, until it is
 parked. Figures are medians, of up to @{[ $rounds // 0 ]} rounds in which the
 servers took turns; a ratio is the median of the ratios of each round. It is
 that of this module to what its goal names: to the floor, which is what nginx
-itself needs for such a request, or to nchan. Everything that came was looked
+itself needs for such a request; to bare, a program that only sends the same
+bytes; to nchan or push-stream; or to this module's own parked poll. Everything that came was looked
 through; what this module sent was complete, in order, and nothing came twice or
 to somebody else.
 END
@@ -332,7 +358,7 @@ END
 sub grown {
     my ($self, @rows) = @_;
 
-    my @servers = @{ $self->{servers} };
+    my @servers = $self->having(@rows);
     my $text = "| $rows[0]{case}{of_x} | "
         . join(' | ', map { $_->{title} } @servers) . " |\n|---:|"
         . '---:|' x @servers . "\n";
@@ -348,11 +374,21 @@ sub grown {
 sub spread {
     my ($self) = @_;
 
-    my @servers = @{ $self->{servers} };
+    return join "\n", map {
+        my $streams = $_;
+        $self->spread_part(grep { !$streams == !$_->{case}{streams} }
+                           @{ $self->{rows} });
+    } 0, 1;
+}
+
+sub spread_part {
+    my ($self, @rows) = @_;
+
+    my @servers = $self->having(@rows) or return;
     my $text = '| case | ' . join(' | ', map { $_->{title} } @servers)
         . " | ratio |\n|---|" . '---|' x (@servers + 1) . "\n";
 
-    for my $row (@{ $self->{rows} }) {
+    for my $row (@rows) {
         $text .= '| ' . join(' | ', $row->{case}{title},
             (map {
                 my $spread = $row->{spread}{ $_->{name} };
@@ -443,6 +479,9 @@ sub aim {
     my ($row) = @_;
 
     my ($goal, $of) = @{ $row->{case} }{qw( goal of )};
+
+    return $goal * $row->{value}{longpoll} / $row->{ratio}
+        if $row->{case}{beside} && $row->{ratio};
     return $goal unless defined $goal && $of;
     return defined $row->{value}{$of} ? $goal * $row->{value}{$of} : undef;
 }
@@ -532,7 +571,7 @@ sub scale {
 
 sub kind {
     my ($name) = @_;
-    return $name eq 'floor' ? 'floor' : $name eq 'longpoll' ? 'own' : 'other';
+    return $name =~ /floor|bare/ ? 'floor' : $name eq 'longpoll' ? 'own' : 'other';
 }
 
 sub frame {

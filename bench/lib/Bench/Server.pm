@@ -19,7 +19,8 @@ package Bench::Server;
 # them would accept nearly all connections.
 #
 # "floor" is nginx without a long-poll module: the least that such a request can
-# cost.
+# cost.  "bare" is no nginx, and has streams only: it sends the bytes that this
+# module sends, and does nothing else.
 
 use strict;
 use warnings;
@@ -50,9 +51,12 @@ END
 my $event = '{"timestamp":1616040198889,"category":"c0","data":"'
     . 'x' x 100 . '","id":"0198c0de-0000-7000-8000-000000000000"}';
 
+# polls, streams: which of these it has
+
 my %servers = (
     floor => {
         title => 'nginx itself',
+        polls => 1,
         module => 'ngx_http_echo_module.so',
         package => 'libnginx-mod-http-echo',
         protocol => 'plain',
@@ -68,6 +72,7 @@ END
 
     longpoll => {
         title => 'this module',
+        polls => 1, streams => 1,
         file => "$root/build/ngx_http_longpoll_module.so",
         protocol => 'golongpoll',
         http => "longpoll_zone zone=bench:512m;\n",
@@ -80,6 +85,7 @@ END
     'push-stream' => {
         title => 'push-stream',
         fetch => 1,
+        polls => 1, streams => 1,
         nginx => "$out/push-stream/usr/sbin/nginx",
         file => "$out/push-stream/usr/lib/nginx/modules/"
             . 'ngx_http_push_stream_module.so',
@@ -103,17 +109,22 @@ location = /sub {
     push_stream_message_template          "~text~\n";
     push_stream_longpolling_connection_ttl 110s;
 }
+location = /stream {
+    push_stream_subscriber                eventsource;
+    push_stream_channels_path             $arg_id;
+}
 END
     },
 
     nchan => {
         title => 'nchan',
+        polls => 1, streams => 1,
         module => 'ngx_nchan_module.so',
         package => 'libnginx-mod-nchan',
         protocol => 'nchan',
         options => [ '-G', '/all' ],
         http => "nchan_shared_memory_size 512m;\n",
-        locations => join('', <<'END', map { <<"END" }
+        locations => join('', <<'END', map({ <<"END" }
 location = /pub {
     nchan_publisher;
     nchan_channel_id            $arg_id;
@@ -127,18 +138,39 @@ location = /$_->[0] {
     nchan_longpoll_multipart_response raw;
 }
 END
-            [ sub => 'newest' ], [ all => 'oldest' ]),
+            [ sub => 'newest' ], [ all => 'oldest' ]), <<'END'),
+location = /stream {
+    nchan_subscriber               eventsource;
+    nchan_channel_id               $arg_id;
+    nchan_subscriber_first_message newest;
+}
+END
     },
 
     golongpoll => {
         title => 'golongpoll',
         fetch => 1,
+        polls => 1,
         program => "$out/golongpoll",
         protocol => 'golongpoll',
+        processes => 1,
+        settings => sub {
+            "GOMAXPROCS=$Workers, MaxEventBufferSize: 250\n";
+        },
+    },
+
+    bare => {
+        title => 'bare',
+        streams => 1,
+        program => "$out/bare",
+        arguments => sub { $Workers },
+        protocol => 'golongpoll',
+        version => 'bench/bare/bare.c',
+        settings => sub { "$Workers processes\n" },
     },
 );
 
-my @order = qw( floor longpoll push-stream nchan golongpoll );
+my @order = qw( floor bare longpoll push-stream nchan golongpoll );
 
 
 sub names { return @order }
@@ -150,7 +182,7 @@ sub find {
 
     $self->{nginx} //= $Nginx;
     $self->{why} = $self->prepare;
-    $self->{version} = $self->find_version unless $self->{why};
+    $self->{version} //= $self->find_version unless $self->{why};
 
     return $self;
 }
@@ -213,14 +245,14 @@ sub options {
     return '-p', $self->{protocol}, @{ $self->{options} // [] };
 }
 
-sub processes { return $_[0]{program} ? 1 : $Workers }
+sub processes { return $_[0]{processes} // $Workers }
 
 sub url { return "http://127.0.0.1:$_[0]{port}$_[1]" }
 
 sub settings {
     my ($self) = @_;
 
-    return "GOMAXPROCS=$Workers, MaxEventBufferSize: 250\n" if $self->{program};
+    return $self->{settings}->() if $self->{settings};
     return ($self->{http} // '') . $self->{locations};
 }
 
@@ -234,7 +266,9 @@ sub start {
     chmod 0755, $self->{dir};
 
     my @command = $self->{program}
-        ? ($self->{program}, "127.0.0.1:$self->{port}") : $self->command_nginx;
+        ? ($self->{program}, "127.0.0.1:$self->{port}",
+           $self->{arguments} ? $self->{arguments}->() : ())
+        : $self->command_nginx;
 
     # as many open files as this machine allows
 

@@ -10,13 +10,14 @@ use warnings;
 use Errno qw( EAGAIN EINTR );
 use IO::Select ();
 use IO::Socket::INET ();
-use Socket qw( SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY );
+use Socket qw( SOL_SOCKET SO_LINGER SO_RCVBUF IPPROTO_TCP TCP_NODELAY );
 use Time::HiRes qw( time );
 
 our $Patience = $ENV{LONGPOLL_SLOW} ? 60 : 10;
 
 
-# ->new(port => ..., tls => { IO::Socket::SSL's arguments })
+# ->new(port => ..., tls => { IO::Socket::SSL's arguments }, rcvbuf => bytes): the
+# kernel takes no more than rcvbuf for a client that does not read.
 
 sub new {
     my ($class, %o) = @_;
@@ -29,6 +30,7 @@ sub new {
         or die "connect to port $port: $@\n";
 
     setsockopt($sock, IPPROTO_TCP, TCP_NODELAY, 1);
+    setsockopt($sock, SOL_SOCKET, SO_RCVBUF, $o{rcvbuf}) if $o{rcvbuf};
 
     if ($o{tls}) {
         require IO::Socket::SSL;
@@ -214,6 +216,54 @@ sub dechunk {
     }
 
     return;
+}
+
+
+# An answer that goes on for long: its head as soon as it is there, or nothing;
+# then, in a list, what has come of its body and whether that was all.
+
+sub begun {
+    my ($self) = @_;
+
+    my $head_end = index $self->{buf}, "\r\n\r\n";
+    return if $head_end < 0;
+
+    my $r = Longpoll::Response->new(substr $self->{buf}, 0, $head_end);
+
+    substr($self->{buf}, 0, $head_end + 4) = '';
+    shift @{ $self->{expect} };
+
+    return $r;
+}
+
+sub part {
+    my ($self, $r) = @_;
+
+    my $body = '';
+
+    if (($r->header('Transfer-Encoding') || '') ne 'chunked') {
+        ($body, $self->{buf}) = ($self->{buf}, '');
+        return ($body, $self->{eof});
+    }
+
+    my ($at, $last) = (0, 0);
+    pos($self->{buf}) = 0;
+
+    while (!$last and $self->{buf} =~ /\G([0-9a-f]+)\r\n/gc) {
+        my ($size, $from) = (hex $1, pos $self->{buf});
+
+        last if length $self->{buf} < $from + $size + 2;
+        die "no chunk: $self->{buf}\n"
+            if substr($self->{buf}, $from + $size, 2) ne "\r\n";
+
+        $body .= substr $self->{buf}, $from, $size;
+        $last = !$size;
+        pos($self->{buf}) = $at = $from + $size + 2;
+    }
+
+    substr($self->{buf}, 0, $at) = '';
+
+    return ($body, $last);
 }
 
 

@@ -10,6 +10,7 @@ package Longpoll::Docs;
 #     <!-- main: NAME -->         one for the top of nginx.conf
 #     <!-- file: /etc/nginx/X --> a file that a configuration names
 #     <!-- answer: NAME -->       what an application answers, as HTTP has it
+#     <!-- page: NAME -->         a page's script, which t/clients runs
 #     <!-- shell: NAME -->        commands behind `$ `, and what they print
 #     <!-- demo: NAME -->         lines of the file demo/backends/NAME
 #     <!-- before: SERVER -->     another server's configuration, and the one
@@ -104,7 +105,7 @@ sub read_page {
             die "$page:$.: a block without a mark above it\n" unless $mark;
             $fence = $1;
 
-        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|shell|demo
+        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|page|shell|demo
                                    |(?:tried[ ])?(?:before|after)):
                            [ ](\S+)[ ]-->$/x) {
             $mark = [$1, $2];

@@ -8,7 +8,8 @@ package Longpoll::H3;
 #
 #     my $h3 = Longpoll::H3->new(port => ..., ping => $ms);
 #     my $stream = $h3->request('GET', $path, %o);
-#                                           # body => ..., open, unread => 1:
+#                                           # body => ..., headers => { ... },
+#                                           # open, unread => 1:
 #                                           # see t/h3/main.go
 #     my $r = $h3->answer($stream);         # { status, headers, body }
 #
@@ -100,6 +101,7 @@ sub request {
     $self->order('request', stream => $stream, method => $method,
                  path => $path,
                  defined $o{body} ? (body => $o{body}) : (),
+                 $o{headers} ? (headers => $o{headers}) : (),
                  map { $_ => JSON::PP::true }
                  grep { $o{$_} } qw( open unread ));
 

@@ -12,6 +12,7 @@ package Longpoll::Pages;
 #     <!-- not run: WHY -->     it cannot be run, for that reason
 #     <!-- waits -->            its command is answered during the next block
 #     <!-- setup: NAME -->      the test must prepare something before
+#     <!-- page: NAME -->       t/clients opens it in a browser
 #
 # Any other comment there dies, and so does a mark without a block.  In the
 # pages of Longpoll::Docs its own marks are allowed.
@@ -48,8 +49,9 @@ our @EXPORT_OK = qw( blocks pages slurp );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $elsewhere = qr{^docs/(?:backends|migration)\.md$};
-my $here = qr/not run|waits|setup/;
-my $there = qr/recipe|main|file|answer|shell|demo|(?:tried )?(?:before|after)/;
+my $here = qr/not run|waits|setup|page/;
+my $there = qr/recipe|main|file|answer|page|shell|demo
+               |(?:tried[ ])?(?:before|after)/x;
 my $installed = '/usr/lib/nginx/modules';
 
 my $main_level = qr/^(?:load_module|events|http|worker_\w+|user|env)\b/m;

@@ -1,0 +1,1078 @@
+
+/*
+ * ngx_http_longpoll_stream.c: one stream: reads, sends, parks behind what was
+ * given.
+ *
+ *            head, first frame
+ *      NEW ──────────┬───────────────────────╮
+ *                    │ nothing to read       │ events
+ *                    ▼                       ▼
+ *            ╭──▶ PARKED ────────────────▶ HELD ◀──╮
+ *      woken │       │  the client has       │     │ events
+ *            ╰───────╯  not taken all        │     │
+ *                    ▲                       │     │
+ *                    ╰───────────────────────┴─────╯
+ *                     nothing to read   the client has taken all
+ *
+ *     PARKED  the waiter stands in the queues of wait.  It is woken for events,
+ *             which are sent at once.  If the client takes them, it stays.
+ *     HELD    an answer is on its way (busy), or its turn to read comes in the
+ *             next turn of nginx's loop.  Nothing is read while the client has
+ *             not taken all, so a stream has one answer in memory at most.
+ *     LEFT    once, before the request is finalized, as with polls
+ *             (ngx_http_longpoll_poll.c).  A stream ends behind a whole answer:
+ *             its time is over, or the worker leaves.
+ *
+ * What is sent is the text of the place frames, in the stream itself, and the
+ * bytes of the events, which many streams share.  Both buffers are used again
+ * and again; nothing is allocated for an event.
+ *
+ * The cursor of a stream moves with each answer.  A frame `place` tells it to
+ * the client where no event does.
+ */
+
+
+#include "ngx_http_longpoll_stream.h"
+#include "ngx_http_longpoll_cursor.h"
+#include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_disconnect.h"
+#include "ngx_http_longpoll_interest.h"
+#include "ngx_http_longpoll_join.h"
+#include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_sse.h"
+#include "ngx_http_longpoll_unsent.h"
+
+
+/* ms after which a browser comes back: between these two, at random */
+
+#define NGX_HTTP_LONGPOLL_STREAM_RETRY_MIN  500
+#define NGX_HTTP_LONGPOLL_STREAM_RETRY_MAX  1500
+
+/* ms: the period of a stream that has neither heartbeats nor an end */
+
+#define NGX_HTTP_LONGPOLL_STREAM_QUIET      3600000
+
+/* ms to which the last period is rounded up, so that there are few of them */
+
+#define NGX_HTTP_LONGPOLL_STREAM_ROUND      100
+
+/*
+ * In one turn of nginx's loop so many streams go on, with so many answers each,
+ * at most.
+ */
+
+#define NGX_HTTP_LONGPOLL_STREAM_SLICE      64
+#define NGX_HTTP_LONGPOLL_STREAM_ANSWERS    2
+
+
+typedef struct {
+    /* frames on their way */
+    u_char                           text[NGX_HTTP_LONGPOLL_SSE_FRAMES];
+    ngx_buf_t                        frames;
+
+    /* from here on is what each wake-up uses: wait fetches it together */
+
+    /* events on their way */
+    ngx_http_longpoll_unsent_entry_t  unsent;
+    ngx_buf_t                        events;
+    ngx_http_longpoll_shared_t      *bytes;     /* NULL: none */
+
+    ngx_http_longpoll_ctx_t         *ctx;
+    ngx_http_longpoll_cursor_t       cursor;
+    size_t                           limit;
+    ngx_msec_t                       heartbeat;     /* 0: none */
+    ngx_msec_t                       end;       /* with has_end */
+
+    unsigned                         has_end:1;
+    unsigned                         caught_up:1;   /* a place was sent */
+    unsigned                         more:1;    /* the last answer left messages
+                                                   out */
+    unsigned                         busy:1;    /* the client has not taken
+                                                   all */
+    unsigned                         going:1;   /* stands in the queue of those
+                                                   that go on */
+
+    ngx_queue_t                      queue;
+
+    ngx_http_longpoll_waiter_t       waiter;    /* grows with its links */
+} ngx_http_longpoll_stream_t;
+
+
+static ngx_http_longpoll_stream_t *ngx_http_longpoll_stream_create(
+    ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, ngx_msec_t timeout);
+static ngx_int_t ngx_http_longpoll_stream_open(
+    ngx_http_longpoll_stream_t *stream);
+static ngx_int_t ngx_http_longpoll_stream_head(
+    ngx_http_longpoll_stream_t *stream);
+static u_char *ngx_http_longpoll_stream_first(
+    ngx_http_longpoll_stream_t *stream, ngx_http_longpoll_reading_t *reading,
+    ngx_int_t rc, ngx_http_longpoll_cursor_t *asked);
+static ngx_int_t ngx_http_longpoll_stream_park(
+    ngx_http_longpoll_stream_t *stream, ngx_http_longpoll_reading_t *reading);
+static ngx_msec_t ngx_http_longpoll_stream_period(
+    ngx_http_longpoll_stream_t *stream);
+static ngx_uint_t ngx_http_longpoll_stream_is_over(
+    ngx_http_longpoll_stream_t *stream);
+static void ngx_http_longpoll_stream_wake(ngx_http_longpoll_waiter_t *w);
+static void ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w);
+static void ngx_http_longpoll_stream_post(ngx_http_longpoll_stream_t *stream);
+static void ngx_http_longpoll_stream_turn_handler(ngx_event_t *ev);
+static void ngx_http_longpoll_stream_go_on(ngx_http_longpoll_stream_t *stream);
+static ngx_int_t ngx_http_longpoll_stream_answer(
+    ngx_http_longpoll_stream_t *stream, ngx_http_longpoll_reading_t *reading,
+    ngx_int_t rc, ngx_uint_t beat);
+static u_char *ngx_http_longpoll_stream_place(
+    ngx_http_longpoll_stream_t *stream, ngx_http_longpoll_read_t *rd,
+    u_char *p);
+static void ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
+    ngx_http_longpoll_reading_t *reading);
+static ngx_int_t ngx_http_longpoll_stream_send(
+    ngx_http_longpoll_stream_t *stream, u_char *last);
+static ngx_int_t ngx_http_longpoll_stream_sent(
+    ngx_http_longpoll_stream_t *stream);
+static void ngx_http_longpoll_stream_release(void *data);
+static void ngx_http_longpoll_stream_client_handler(ngx_http_request_t *r);
+static void ngx_http_longpoll_stream_write_handler(ngx_http_request_t *r);
+static void ngx_http_longpoll_stream_end(ngx_http_longpoll_stream_t *stream);
+static ngx_int_t ngx_http_longpoll_stream_last(
+    ngx_http_longpoll_stream_t *stream);
+static void ngx_http_longpoll_stream_fail(ngx_http_longpoll_stream_t *stream,
+    ngx_int_t rc);
+static void ngx_http_longpoll_stream_cleanup(void *data);
+static void ngx_http_longpoll_stream_leave(ngx_http_longpoll_stream_t *stream);
+
+
+static ngx_http_longpoll_waiter_handlers_t  ngx_http_longpoll_stream_waiter = {
+    ngx_http_longpoll_stream_wake,
+    ngx_http_longpoll_stream_expire,
+    offsetof(ngx_http_longpoll_stream_t, waiter)
+    - offsetof(ngx_http_longpoll_stream_t, unsent)
+};
+
+
+/* streams that are not PARKED, and go on in the next turn of nginx's loop */
+
+static ngx_queue_t  ngx_http_longpoll_stream_going = {
+    &ngx_http_longpoll_stream_going,
+    &ngx_http_longpoll_stream_going
+};
+
+static ngx_event_t  ngx_http_longpoll_stream_turn;
+
+
+#define ngx_http_longpoll_stream_of(w)                                        \
+    ((ngx_http_longpoll_stream_t *)                                           \
+     ((u_char *) (w) - offsetof(ngx_http_longpoll_stream_t, waiter)))
+
+#define ngx_http_longpoll_stream_is_parked(stream)                            \
+    ((stream)->waiter.state == NGX_HTTP_LONGPOLL_WAIT_PARKED)
+
+
+/*
+ * a new request
+ */
+
+
+ngx_int_t
+ngx_http_longpoll_stream(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_cursor_t *cursor, ngx_msec_t timeout)
+{
+    ngx_int_t                    rc;
+    ngx_http_longpoll_stream_t  *stream;
+
+    stream = ngx_http_longpoll_stream_create(r, ctx, cursor, timeout);
+
+    if (stream == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_longpoll_stream_open(stream);
+
+    if (rc != NGX_DONE) {
+
+        if (stream->waiter.state != NGX_HTTP_LONGPOLL_WAIT_LEFT) {
+            ngx_http_longpoll_stream_leave(stream);
+        }
+
+        return rc;
+    }
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+/* the stream is HELD; NULL: no memory */
+
+static ngx_http_longpoll_stream_t *
+ngx_http_longpoll_stream_create(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_cursor_t *cursor,
+    ngx_msec_t timeout)
+{
+    ngx_msec_t                     lasts;
+    ngx_http_cleanup_t            *cln;
+    ngx_pool_cleanup_t            *pool_cln;
+    ngx_http_longpoll_stream_t    *stream;
+    ngx_http_longpoll_loc_conf_t  *llcf;
+
+    llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
+
+    stream = ngx_pcalloc(r->pool, offsetof(ngx_http_longpoll_stream_t, waiter)
+                                  + ngx_http_longpoll_waiter_size(ctx->nlinks));
+    cln = ngx_http_cleanup_add(r, 0);
+    pool_cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (stream == NULL || cln == NULL || pool_cln == NULL) {
+        return NULL;
+    }
+
+    stream->ctx = ctx;
+    stream->cursor = *cursor;
+    stream->limit = llcf->max_response_size;
+    stream->heartbeat = llcf->heartbeat;
+
+    lasts = llcf->stream;
+
+    if (timeout) {
+        lasts = ngx_min(lasts, timeout - ngx_min(timeout, ctx->age));
+    }
+
+    stream->has_end = (lasts != NGX_HTTP_LONGPOLL_STREAM_ENDLESS);
+    stream->end = ngx_current_msec + lasts;
+
+    stream->frames.memory = 1;
+    stream->events.memory = 1;
+
+    stream->waiter.request = r;
+    stream->waiter.wait = ctx->zone->wait;
+    stream->waiter.handlers = &ngx_http_longpoll_stream_waiter;
+    ngx_http_longpoll_wait_hold(&stream->waiter);
+
+    ctx->waiter = &stream->waiter;
+
+    cln->handler = ngx_http_longpoll_stream_cleanup;
+    cln->data = stream;
+    pool_cln->handler = ngx_http_longpoll_stream_release;
+    pool_cln->data = stream;
+
+    ngx_http_longpoll_zone_count_waiting(ctx->zone,
+                                         ngx_http_longpoll_notify_worker(), 1);
+
+    return stream;
+}
+
+
+/* NGX_DONE: the stream waits, or what it has sent is on its way */
+
+static ngx_int_t
+ngx_http_longpoll_stream_open(ngx_http_longpoll_stream_t *stream)
+{
+    u_char                       *last;
+    ngx_int_t                     rc, sent;
+    ngx_http_request_t           *r;
+    ngx_http_longpoll_ctx_t      *ctx;
+    ngx_http_longpoll_cursor_t    asked;
+    ngx_http_longpoll_reading_t   reading;
+
+    r = stream->waiter.request;
+    ctx = stream->ctx;
+    asked = stream->cursor;
+
+    rc = ngx_http_longpoll_deliver_read(&reading, ctx, &stream->cursor,
+                                        stream->limit,
+                                        ngx_http_longpoll_stream_is_over(stream)
+                                        ? NGX_HTTP_LONGPOLL_READ_LAST
+                                        : NGX_HTTP_LONGPOLL_READ_PARK);
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        stream->bytes = reading.bytes;
+    }
+
+    if (rc == NGX_AGAIN && !ngx_http_longpoll_stream_is_over(stream)
+        && ngx_http_longpoll_stream_park(stream, &reading) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_ABORT || ngx_exiting) {
+        r->keepalive = 0;
+    }
+
+    sent = ngx_http_longpoll_stream_head(stream);
+    if (sent != NGX_OK) {
+        return sent;
+    }
+
+    last = ngx_http_longpoll_stream_first(stream, &reading, rc, &asked);
+
+    if (rc == NGX_OK) {
+        ngx_http_longpoll_stream_take(stream, &reading);
+    }
+
+    sent = ngx_http_longpoll_stream_send(stream, last);
+
+    if (sent == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (sent == NGX_OK && (rc == NGX_ABORT
+                           || ngx_http_longpoll_stream_is_over(stream)))
+    {
+        /* now: a worker that leaves may have no other turn */
+
+        return ngx_http_longpoll_stream_last(stream);
+    }
+
+    if (sent == NGX_OK && !ngx_http_longpoll_stream_is_parked(stream)) {
+        ngx_http_longpoll_stream_post(stream);
+    }
+
+    return NGX_DONE;
+}
+
+
+/* NGX_OK, or what to finalize the request with */
+
+static ngx_int_t
+ngx_http_longpoll_stream_head(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_int_t                  rc;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    r = stream->waiter.request;
+    c = r->connection;
+
+    rc = ngx_http_longpoll_response_stream(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->tcp_nodelay && ngx_tcp_nodelay(c) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_longpoll_join_begin(c);
+
+    if (ngx_http_longpoll_disconnect_watch(r,
+                                       ngx_http_longpoll_stream_client_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    r->write_event_handler = ngx_http_longpoll_stream_write_handler;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The first frame, and if nothing is there to read, also those of a stream that
+ * has caught up.  The first place is the id that the client has sent, or where
+ * the stream begins; none if that is a time with events behind it, or if it
+ * begins with the newest ones.  An id beside an earlier time does not count:
+ * events in front of it may come.
+ */
+
+static u_char *
+ngx_http_longpoll_stream_first(ngx_http_longpoll_stream_t *stream,
+    ngx_http_longpoll_reading_t *reading, ngx_int_t rc,
+    ngx_http_longpoll_cursor_t *asked)
+{
+    u_char                    *p;
+    uint64_t                   id, epoch, begin;
+    ngx_uint_t                 retry, now, own;
+    ngx_http_longpoll_read_t  *rd;
+    ngx_http_longpoll_uuid_t   uuid;
+
+    rd = &reading->rd;
+
+    now = asked->now || asked->id != rd->cursor.id;
+    own = !now && asked->uuid.high
+          && ngx_http_longpoll_id_read(&asked->uuid, &id, &epoch)
+          && ngx_http_longpoll_id_ms(id) == ngx_http_longpoll_id_ms(asked->id);
+
+    begin = 0;
+
+    if (now && !(rc == NGX_OK && asked->recent)) {
+        begin = (rc == NGX_ABORT) ? ngx_http_longpoll_id_last_of(rd->timestamp)
+                                  : rd->cursor.id;
+    }
+
+    if (rc == NGX_AGAIN && ngx_http_longpoll_stream_is_parked(stream)
+        && !own && !rd->missed)
+    {
+        begin = rd->place_id;
+        stream->caught_up = 1;
+        ngx_http_longpoll_cursor_move(stream->ctx->zone, &stream->cursor, begin,
+                                      0);
+    }
+
+    if (own) {
+        uuid = asked->uuid;
+
+    } else {
+        ngx_http_longpoll_id_uuid(&uuid, begin, rd->epoch);
+    }
+
+    retry = NGX_HTTP_LONGPOLL_STREAM_RETRY_MIN
+            + (ngx_uint_t) ngx_random()
+              % (NGX_HTTP_LONGPOLL_STREAM_RETRY_MAX
+                 - NGX_HTTP_LONGPOLL_STREAM_RETRY_MIN + 1);
+
+    p = ngx_http_longpoll_sse_place(stream->text, retry,
+                                    own || begin ? &uuid : NULL);
+
+    if (ngx_http_longpoll_stream_is_parked(stream) && !stream->caught_up) {
+        p = ngx_http_longpoll_stream_place(stream, rd, p);
+    }
+
+    return p;
+}
+
+
+/* parks a stream that has read all; NGX_ERROR: no memory, it stays HELD */
+
+static ngx_int_t
+ngx_http_longpoll_stream_park(ngx_http_longpoll_stream_t *stream,
+    ngx_http_longpoll_reading_t *reading)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = stream->ctx;
+
+    if (ngx_http_longpoll_wait_park(&stream->waiter, ctx->cats, ctx->nlinks,
+                                    ngx_http_longpoll_stream_period(stream))
+        != NGX_OK)
+    {
+        ngx_http_longpoll_interest_cancel(ctx->zone, ctx->cats, ctx->ncats,
+                                          ctx->client, reading->slots,
+                                          reading->rd.since);
+        return NGX_ERROR;
+    }
+
+    ngx_http_longpoll_interest_keep(ctx->zone, &stream->waiter, ctx->ncats,
+                                    ctx->client, reading->slots,
+                                    reading->rd.since);
+
+    return NGX_OK;
+}
+
+
+/* until the next heartbeat, or the end */
+
+static ngx_msec_t
+ngx_http_longpoll_stream_period(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_msec_t      msec;
+    ngx_msec_int_t  left;
+
+    msec = stream->heartbeat ? stream->heartbeat
+                             : NGX_HTTP_LONGPOLL_STREAM_QUIET;
+
+    if (stream->has_end) {
+        left = (ngx_msec_int_t) (stream->end - ngx_current_msec);
+
+        if (left < (ngx_msec_int_t) msec) {
+            msec = ngx_max(left, 1) + NGX_HTTP_LONGPOLL_STREAM_ROUND - 1;
+            msec -= msec % NGX_HTTP_LONGPOLL_STREAM_ROUND;
+        }
+    }
+
+    return msec;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_stream_is_over(ngx_http_longpoll_stream_t *stream)
+{
+    return ngx_exiting
+           || (stream->has_end
+               && (ngx_msec_int_t) (stream->end - ngx_current_msec) <= 0);
+}
+
+
+/*
+ * a stream that waits
+ */
+
+
+static void
+ngx_http_longpoll_stream_wake(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_int_t                     rc;
+    ngx_http_longpoll_stream_t   *stream;
+    ngx_http_longpoll_reading_t   reading;
+
+    stream = ngx_http_longpoll_stream_of(w);
+
+    if (ngx_http_longpoll_unsent_full()) {
+        ngx_http_longpoll_wait_again(w);
+        return;
+    }
+
+    ngx_http_set_log_request(w->request->connection->log, w->request);
+
+    rc = ngx_http_longpoll_deliver_wake(&reading, stream->ctx, &stream->cursor,
+                                        stream->limit);
+
+    if (ngx_http_longpoll_stream_answer(stream, &reading, rc, 0) == NGX_OK) {
+        ngx_http_longpoll_wait_again(w);
+    }
+}
+
+
+/* a heartbeat; or the stream's time is over, or the worker leaves */
+
+static void
+ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w)
+{
+    ngx_int_t                     rc;
+    ngx_http_longpoll_stream_t   *stream;
+    ngx_http_longpoll_reading_t   reading;
+
+    stream = ngx_http_longpoll_stream_of(w);
+
+    ngx_http_set_log_request(w->request->connection->log, w->request);
+
+    if (!ngx_http_longpoll_stream_is_parked(stream)) {
+
+        /* the drain is over, and the client has not taken all */
+
+        ngx_http_longpoll_stream_leave(stream);
+        stream->ctx->result = NGX_HTTP_LONGPOLL_CLOSING;
+        ngx_http_longpoll_stream_fail(stream, NGX_HTTP_CLOSE);
+        return;
+    }
+
+    if (ngx_http_longpoll_stream_is_over(stream)) {
+        ngx_http_longpoll_stream_end(stream);
+        return;
+    }
+
+    /* also a stream without heartbeats, which is sent nothing now */
+
+    ngx_http_longpoll_wait_renew(w, ngx_http_longpoll_stream_period(stream));
+
+    /* nobody has woken it: with delete_on_read it is as one that comes */
+
+    rc = ngx_http_longpoll_deliver_read(&reading, stream->ctx, &stream->cursor,
+                                        stream->limit,
+                                        NGX_HTTP_LONGPOLL_READ_PARK);
+
+    if (ngx_http_longpoll_stream_answer(stream, &reading, rc,
+                                        stream->heartbeat != 0)
+        == NGX_OK)
+    {
+        ngx_http_longpoll_wait_again(w);
+    }
+}
+
+
+/* in the next turn of nginx's loop the stream goes on, or ends */
+
+static void
+ngx_http_longpoll_stream_post(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_event_t  *ev;
+
+    if (!stream->going) {
+        stream->going = 1;
+        ngx_queue_insert_tail(&ngx_http_longpoll_stream_going, &stream->queue);
+    }
+
+    ev = &ngx_http_longpoll_stream_turn;
+
+    if (!ev->posted) {
+        ev->handler = ngx_http_longpoll_stream_turn_handler;
+        ev->log = ngx_cycle->log;
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+}
+
+
+/* what would be more than longpoll_max_unsent waits until others have ended */
+
+static void
+ngx_http_longpoll_stream_turn_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                   left;
+    ngx_queue_t                 *q, *going;
+    ngx_http_longpoll_stream_t  *stream;
+
+    going = &ngx_http_longpoll_stream_going;
+
+    for (left = NGX_HTTP_LONGPOLL_STREAM_SLICE;
+         left && !ngx_queue_empty(going) && !ngx_http_longpoll_unsent_full();
+         left--)
+    {
+        q = ngx_queue_head(going);
+        stream = ngx_queue_data(q, ngx_http_longpoll_stream_t, queue);
+
+        ngx_queue_remove(q);
+        stream->going = 0;
+
+        ngx_http_set_log_request(stream->waiter.request->connection->log,
+                                 stream->waiter.request);
+        ngx_http_longpoll_stream_go_on(stream);
+    }
+
+    if (!ngx_queue_empty(going) && !ev->posted) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+}
+
+
+/* the client has taken all: reads what is next, or ends */
+
+static void
+ngx_http_longpoll_stream_go_on(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    n;
+    ngx_http_longpoll_reading_t   reading;
+
+    for (n = 0; n < NGX_HTTP_LONGPOLL_STREAM_ANSWERS; n++) {
+
+        if (ngx_http_longpoll_stream_is_over(stream)) {
+            ngx_http_longpoll_stream_end(stream);
+            return;
+        }
+
+        rc = ngx_http_longpoll_deliver_read(&reading, stream->ctx,
+                                            &stream->cursor, stream->limit,
+                                            NGX_HTTP_LONGPOLL_READ_PARK);
+
+        if (ngx_http_longpoll_stream_answer(stream, &reading, rc, 0)
+            != NGX_OK)
+        {
+            return;
+        }
+    }
+
+    ngx_http_longpoll_stream_post(stream);
+}
+
+
+/*
+ * Sends what was read.  beat: a place is due if there are no events.
+ *
+ * NGX_OK    the client has taken it, and there is more to read
+ * NGX_DONE  the stream waits, or has ended
+ */
+
+static ngx_int_t
+ngx_http_longpoll_stream_answer(ngx_http_longpoll_stream_t *stream,
+    ngx_http_longpoll_reading_t *reading, ngx_int_t rc, ngx_uint_t beat)
+{
+    u_char                    *last;
+    ngx_http_longpoll_ctx_t   *ctx;
+    ngx_http_longpoll_read_t  *rd;
+
+    ctx = stream->ctx;
+    rd = &reading->rd;
+    last = stream->text;
+
+    switch (rc) {
+
+    case NGX_OK:
+        stream->bytes = reading->bytes;
+        ngx_http_longpoll_stream_take(stream, reading);
+        break;
+
+    case NGX_AGAIN:
+        stream->more = 0;
+
+        if (ngx_http_longpoll_stream_is_parked(stream)) {
+            ngx_http_longpoll_interest_keep(ctx->zone, &stream->waiter,
+                                            ctx->ncats, ctx->client,
+                                            reading->slots, rd->since);
+
+        } else if (ngx_http_longpoll_stream_park(stream, reading) != NGX_OK) {
+            ngx_http_longpoll_stream_fail(stream, NGX_ERROR);
+            return NGX_DONE;
+        }
+
+        if (!beat && !rd->missed && stream->caught_up) {
+            return NGX_DONE;
+        }
+
+        last = ngx_http_longpoll_stream_place(stream, rd, last);
+        break;
+
+    case NGX_ABORT:
+        ngx_http_longpoll_stream_end(stream);
+        return NGX_DONE;
+
+    default: /* NGX_ERROR */
+        ngx_http_longpoll_stream_fail(stream, NGX_ERROR);
+        return NGX_DONE;
+    }
+
+    rc = ngx_http_longpoll_stream_send(stream, last);
+
+    if (rc == NGX_ERROR) {
+        ngx_http_longpoll_stream_fail(stream, NGX_ERROR);
+        return NGX_DONE;
+    }
+
+    if (rc == NGX_AGAIN) {
+        return NGX_DONE;
+    }
+
+    if (ngx_http_longpoll_stream_is_parked(stream)) {
+        ngx_http_longpoll_wait_renew(&stream->waiter,
+                                     ngx_http_longpoll_stream_period(stream));
+
+        if (!stream->more) {
+            return NGX_DONE;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* a missed frame if the read says so, and the place up to which all is given */
+
+static u_char *
+ngx_http_longpoll_stream_place(ngx_http_longpoll_stream_t *stream,
+    ngx_http_longpoll_read_t *rd, u_char *p)
+{
+    ngx_http_longpoll_ctx_t   *ctx;
+    ngx_http_longpoll_uuid_t   uuid;
+
+    ctx = stream->ctx;
+
+    if (rd->missed) {
+        p = ngx_http_longpoll_sse_missed(p);
+        ngx_http_longpoll_zone_count(ctx->zone, missed, 1);
+    }
+
+    ngx_http_longpoll_id_uuid(&uuid, rd->place_id, rd->epoch);
+    p = ngx_http_longpoll_sse_place(p, 0, &uuid);
+
+    stream->caught_up = 1;
+    ngx_http_longpoll_cursor_move(ctx->zone, &stream->cursor, rd->place_id,
+                                  rd->missed);
+
+    return p;
+}
+
+
+/* the events that were read: stream->bytes */
+
+static void
+ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
+    ngx_http_longpoll_reading_t *reading)
+{
+    ngx_http_longpoll_shared_t  *bytes;
+
+    bytes = stream->bytes;
+
+    ngx_http_longpoll_deliver_count(stream->ctx, bytes);
+    ngx_http_longpoll_cursor_move(stream->ctx->zone, &stream->cursor,
+                                  bytes->last, bytes->missed);
+
+    stream->more = reading->more;
+
+    stream->events.pos = bytes->data;
+    stream->events.last = bytes->data + bytes->len;
+}
+
+
+/*
+ * Sends the frames in text up to last, and the events.
+ *
+ * NGX_OK     the client has taken all
+ * NGX_AGAIN  it has not: the stream is HELD
+ * NGX_ERROR
+ */
+
+static ngx_int_t
+ngx_http_longpoll_stream_send(ngx_http_longpoll_stream_t *stream, u_char *last)
+{
+    ngx_buf_t           *b;
+    ngx_chain_t          frames, events, *out;
+    ngx_http_request_t  *r;
+
+    r = stream->waiter.request;
+    out = NULL;
+    b = NULL;
+
+    if (stream->bytes) {
+        b = &stream->events;
+        events.buf = b;
+        events.next = NULL;
+        out = &events;
+    }
+
+    if (last != stream->text) {
+        stream->frames.pos = stream->text;
+        stream->frames.last = last;
+        stream->frames.flush = (b == NULL);
+        stream->frames.last_in_chain = (b == NULL);
+
+        frames.buf = &stream->frames;
+        frames.next = out;
+        out = &frames;
+    }
+
+    stream->events.flush = 1;
+    stream->events.last_in_chain = 1;
+    stream->busy = 1;
+
+    if (ngx_http_output_filter(r, out) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_longpoll_point("sent");
+
+    if (ngx_http_longpoll_stream_sent(stream) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (stream->bytes
+        && ngx_http_longpoll_unsent_enter(&stream->unsent, r, stream->bytes)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_longpoll_stream_is_parked(stream)) {
+        ngx_http_longpoll_wait_hold(&stream->waiter);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* NGX_OK: the client has taken all; NGX_AGAIN: nginx waits for it; NGX_ERROR */
+
+static ngx_int_t
+ngx_http_longpoll_stream_sent(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_event_t               *wev;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    r = stream->waiter.request;
+    c = r->connection;
+    wev = c->write;
+
+    if (!r->buffered && !r->postponed && !c->buffered
+        && stream->frames.pos == stream->frames.last
+        && stream->events.pos == stream->events.last)
+    {
+        stream->busy = 0;
+        ngx_http_longpoll_stream_release(stream);
+
+        if (wev->timer_set && !wev->delayed) {
+            ngx_del_timer(wev);
+        }
+
+        return NGX_OK;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (!wev->delayed) {
+        ngx_add_timer(wev, clcf->send_timeout);
+    }
+
+    if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* also the cleanup of the request's pool */
+
+static void
+ngx_http_longpoll_stream_release(void *data)
+{
+    ngx_http_longpoll_stream_t *stream = data;
+
+    ngx_http_longpoll_unsent_leave(&stream->unsent);
+
+    if (stream->bytes) {
+        ngx_http_longpoll_shared_release(stream->bytes);
+        stream->bytes = NULL;
+    }
+}
+
+
+/*
+ * the client
+ */
+
+
+/* something has come from it, or it has left */
+
+static void
+ngx_http_longpoll_stream_client_handler(ngx_http_request_t *r)
+{
+    ngx_http_longpoll_disconnect_test(r, ngx_http_longpoll_stream_cleanup);
+}
+
+
+/* the client can take more; or the stream has its turn */
+
+static void
+ngx_http_longpoll_stream_write_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_event_t                 *wev;
+    ngx_connection_t            *c;
+    ngx_http_longpoll_ctx_t     *ctx;
+    ngx_http_longpoll_stream_t  *stream;
+
+    c = r->connection;
+    wev = c->write;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
+    stream = ngx_http_longpoll_stream_of(ctx->waiter);
+
+    if (!stream->busy) {
+        ngx_http_longpoll_stream_client_handler(r);
+        return;
+    }
+
+    if (wev->timedout) {
+        ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
+                      "client timed out");
+        c->timedout = 1;
+        ngx_http_longpoll_stream_fail(stream, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
+    }
+
+    if (!wev->delayed && ngx_http_output_filter(r, NULL) == NGX_ERROR) {
+        ngx_http_longpoll_stream_fail(stream, NGX_ERROR);
+        return;
+    }
+
+    rc = ngx_http_longpoll_stream_sent(stream);
+
+    if (rc == NGX_OK && ngx_http_longpoll_stream_is_over(stream)) {
+
+        /* a worker that leaves may have no other turn */
+
+        ngx_http_longpoll_stream_end(stream);
+
+    } else if (rc == NGX_OK) {
+        ngx_http_longpoll_stream_post(stream);
+
+    } else if (rc == NGX_ERROR) {
+        ngx_http_longpoll_stream_fail(stream, NGX_ERROR);
+    }
+}
+
+
+/*
+ * the end
+ */
+
+
+/* nothing is on its way */
+
+static void
+ngx_http_longpoll_stream_end(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = stream->waiter.request;
+    c = r->connection;
+
+    ngx_http_finalize_request(r, ngx_http_longpoll_stream_last(stream));
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* the stream leaves; returns what its request is to be finalized with */
+
+static ngx_int_t
+ngx_http_longpoll_stream_last(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = stream->ctx;
+
+    if (ngx_exiting || ngx_http_longpoll_zone_is_frozen(ctx->zone)) {
+        ctx->result = NGX_HTTP_LONGPOLL_CLOSING;
+
+    } else {
+        ctx->result = NGX_HTTP_LONGPOLL_TIMEOUT;
+        ngx_http_longpoll_zone_count(ctx->zone, timeouts, 1);
+    }
+
+    ngx_http_longpoll_stream_leave(stream);
+
+    return ngx_http_send_special(stream->waiter.request, NGX_HTTP_LAST);
+}
+
+
+static void
+ngx_http_longpoll_stream_fail(ngx_http_longpoll_stream_t *stream, ngx_int_t rc)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = stream->waiter.request;
+    c = r->connection;
+
+    ngx_http_longpoll_stream_cleanup(stream);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* the client has left; or nginx has ended the request, perhaps long ago */
+
+static void
+ngx_http_longpoll_stream_cleanup(void *data)
+{
+    ngx_http_longpoll_stream_t  *stream = data;
+
+    if (stream->waiter.state == NGX_HTTP_LONGPOLL_WAIT_LEFT) {
+        return;
+    }
+
+    ngx_http_longpoll_stream_leave(stream);
+
+    stream->ctx->result = NGX_HTTP_LONGPOLL_GONE;
+    ngx_http_longpoll_zone_count(stream->ctx->zone, disconnected, 1);
+}
+
+
+static void
+ngx_http_longpoll_stream_leave(ngx_http_longpoll_stream_t *stream)
+{
+    if (stream->going) {
+        stream->going = 0;
+        ngx_queue_remove(&stream->queue);
+    }
+
+    ngx_http_longpoll_unsent_leave(&stream->unsent);
+    ngx_http_longpoll_wait_leave(&stream->waiter);
+
+    ngx_http_longpoll_zone_count_waiting(stream->ctx->zone,
+                                         ngx_http_longpoll_notify_worker(), -1);
+
+    ngx_http_longpoll_disconnect_unwatch(stream->waiter.request);
+    ngx_http_longpoll_join_end(stream->waiter.request->connection);
+}
