@@ -21,12 +21,15 @@ export type Start = "now" | "beginning" | Cursor;
 
 /**
  * The state of the connection: "idle" before the first listener, "connecting"
- * until a poll is answered, "listening" since then, "broken" after an error
- * until the retry, "offline" while the browser is offline and no answer arrives,
- * "paused" while an iterator is behind.
+ * until a poll is answered or an event stream is open, "listening" since then,
+ * "broken" after an error until the retry, "offline" while the browser is
+ * offline and no answer arrives, "paused" while an iterator is behind.
  */
 export type State = "idle" | "connecting" | "listening" | "broken" | "offline"
   | "paused" | "closed";
+
+/** What the events come by. */
+export type Transport = "stream" | "poll";
 
 /** Seconds to wait after failures: min at first, then doubled, up to max. */
 export interface Retry {
@@ -63,17 +66,22 @@ export interface SubscribeOptions extends RequestOptions {
    * from `headers`.
    */
   shared?: boolean | string;
-  /** How long a poll may wait, in seconds; 45. */
+  /**
+   * Event streams, polls, or event streams where these come through; "auto" by
+   * default.
+   */
+  transport?: "auto" | Transport;
+  /** How long a poll may wait, or an event stream be silent, in seconds; 45. */
   timeout?: number;
   /** How many seconds longer before the client gives up; 10. */
   margin?: number;
-  /** How many events an iterator may be behind before polling pauses; 256. */
+  /** How many events an iterator may be behind before reading pauses; 256. */
   queue?: number;
   signal?: AbortSignal;
 }
 
 export interface LongpollOptions extends RequestOptions,
-  Pick<SubscribeOptions, "timeout" | "margin" | "queue">
+  Pick<SubscribeOptions, "transport" | "timeout" | "margin" | "queue">
 {
   /** The URL of a location with longpoll_subscribe. */
   subscribe?: string | URL;
@@ -114,15 +122,20 @@ export interface StreamEvents<T> {
   missed: StreamEvent<Missed>;
   error: StreamEvent<LongpollError>;
   state: StreamEvent<State>;
+  transport: StreamEvent<Transport>;
 }
 
 type Listener<E> = ((event: E) => void) | { handleEvent(event: E): void };
 
-/** Polling begins with the first iterator or listener for "event". */
+/** Requests begin with the first iterator or listener for "event". */
 export interface Stream<T = any> extends EventTarget,
   AsyncIterable<LongpollEvent<T> | Missed>
 {
   readonly state: State;
+  /** As far as it is known. */
+  readonly transport: Transport | null;
+  /** Whether tabs share the connection, once requests have begun. */
+  readonly isShared: boolean;
   /** Behind the last event that all iterators have handled; null is now. */
   readonly cursor: Cursor | null;
   /** Ends the stream and its iterators; they throw the reason if given. */

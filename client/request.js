@@ -1,6 +1,8 @@
 // One request and its answer: sends it, limits its time, and checks that the
 // answer is one of the module's.  Anything else is a LongpollError.
 
+import { isEvent, parse } from "./batch.js";
+
 /** An error: no answer (`status` is 0), or an answer that is none or refuses. */
 export class LongpollError extends Error {
   constructor(message, { status = 0, retryAfter = 0, cause,
@@ -62,6 +64,82 @@ export function absolute(name, url) {
   return whole.href;
 }
 
+/** A request under way: its limit of time, and its end. */
+export class Exchange {
+  constructor() {
+    this.aborted = false;               // by abort()
+    this.late = false;                  // by its own limit
+
+    this._controller = new AbortController();
+    this._timer = undefined;
+    this._aborted = new Promise((_, reject) =>
+      onAbort(this._controller.signal, reject));
+    this._aborted.catch(() => {});
+  }
+
+  get signal() {
+    return this._controller.signal;
+  }
+
+  abort() {
+    if (this.signal.aborted) return;
+    this.aborted = true;
+    this._controller.abort();
+  }
+
+  /** What follows may take so many seconds. */
+  allow(seconds) {
+    this.rest();
+    if (this.signal.aborted) return;
+    this._timer = setTimeout(() => { this.late = true;
+                                     this._controller.abort(); },
+                             1000 * seconds);
+  }
+
+  /** What follows may take any time. */
+  rest() {
+    clearTimeout(this._timer);
+  }
+
+  /** Sends the request and returns the Response. */
+  async fetch(options, url, init) {
+    const own = typeof options.headers === "function"
+      ? await options.headers() : options.headers;
+    const headers = merge(own, init.headers);
+
+    // "no-store": without it, a browser sends only one of several equal polls
+    return (options.fetch ?? globalThis.fetch)(url, {
+      cache: "no-store", credentials: options.credentials ?? "same-origin",
+      ...init, headers, signal: this.signal,
+    });
+  }
+
+  /** The answer of a Response, whose body may pause for `margin` seconds. */
+  async answer(response, margin) {
+    const text = await read(response, () => this.allow(margin));
+    const seconds = Number(response.headers.get("Retry-After"));
+
+    return { status: response.status, ok: response.ok,
+             headers: response.headers, json: parse(text) ?? {},
+             retryAfter: seconds > 0 ? seconds : 0 };
+  }
+
+  /** The value of a promise, even one that does not care for the signal. */
+  async within(promise) {
+    try {
+      return await Promise.race([promise, this._aborted]);
+    } catch (cause) {
+      throw this.error(cause);
+    }
+  }
+
+  error(cause) {
+    if (cause instanceof LongpollError) return cause;
+    return new LongpollError(this.late ? "no answer in time" : "no answer",
+                             { cause });
+  }
+}
+
 /**
  * Sends a request and returns the answer's status, headers and JSON ({} if it
  * is not JSON).
@@ -70,45 +148,18 @@ export function absolute(name, url) {
  * `margin` seconds.
  */
 export async function send(options, url, init, { signal, wait, margin }) {
-  const abort = new AbortController();
-  const unlink = onAbort(signal, () => abort.abort());
-  const aborted = new Promise((_, reject) => onAbort(abort.signal, reject));
-  let timer, late = false;
+  const exchange = new Exchange();
+  const unlink = onAbort(signal, () => exchange.abort());
 
-  const allow = seconds => {
-    clearTimeout(timer);
-    timer = setTimeout(() => { late = true; abort.abort(); }, 1000 * seconds);
-  };
-
-  async function exchange() {
-    const own = typeof options.headers === "function"
-      ? await options.headers() : options.headers;
-    const headers = merge(own, init.headers);
-
-    // "no-store": without it, a browser sends only one of several equal polls
-    const response = await (options.fetch ?? globalThis.fetch)(url, {
-      cache: "no-store", credentials: options.credentials ?? "same-origin",
-      ...init, headers, signal: abort.signal,
-    });
-
-    return { response, text: await read(response, () => allow(margin)) };
+  async function answer() {
+    return exchange.answer(await exchange.fetch(options, url, init), margin);
   }
 
   try {
-    allow(wait);
-
-    const { response, text } = await Promise.race([exchange(), aborted]);
-    const seconds = Number(response.headers.get("Retry-After"));
-
-    return { status: response.status, ok: response.ok,
-             headers: response.headers, json: parse(text),
-             retryAfter: seconds > 0 ? seconds : 0 };
-  } catch (cause) {
-    if (cause instanceof LongpollError) throw cause;
-    throw new LongpollError(late ? "no answer in time" : "no answer",
-                            { cause });
+    exchange.allow(wait);
+    return await exchange.within(answer());
   } finally {
-    clearTimeout(timer);
+    exchange.rest();
     unlink();
   }
 }
@@ -139,17 +190,9 @@ async function read(response, alive) {
   }
 }
 
-function parse(text) {
-  try {
-    return JSON.parse(text) ?? {};
-  } catch {
-    return {};
-  }
-}
-
 // An answer without a reason that says 200 is not the module's: it is a captive
 // portal's page, say, and a retry may reach the module.
-function refused({ ok, status, json, retryAfter }, otherwise) {
+export function refused({ ok, status, json, retryAfter }, otherwise) {
   if (typeof json.error === "string") {
     return new LongpollError(json.error, { status, retryAfter });
   }
@@ -160,22 +203,31 @@ function refused({ ok, status, json, retryAfter }, otherwise) {
                         { status, retryAfter });
 }
 
-/** Polls once: { events } or { timestamp }, and `missed` with either. */
-export async function poll(options, url, { categories, cursor, ...limits }) {
+/** The URL of a poll or an event stream. */
+export function subscription(url, { categories, cursor, timeout }) {
   const args = new URLSearchParams(categories.map(name => ["category", name]));
 
-  args.set("timeout", limits.timeout);
+  if (timeout) args.set("timeout", timeout);
   for (const name in cursor) args.set(name, cursor[name]);
+  return withArguments(url, args);
+}
 
-  const answer = await send(options, withArguments(url, args), {}, {
-    ...limits, wait: limits.timeout + limits.margin,
-  });
+/** Polls once: { events } or { timestamp }, and `missed` with either. */
+export async function poll(options, url, { categories, cursor, ...limits }) {
+  const { timeout } = limits;
+
+  return polled(await send(
+    options, subscription(url, { categories, cursor, timeout }), {},
+    { ...limits, wait: timeout + limits.margin }));
+}
+
+/** The same of an answer that is there. */
+export function polled(answer) {
   const { events, timeout, timestamp, missed } = answer.json;
 
   if (answer.ok && Array.isArray(events) && events.length
-      && events.every(e => e && typeof e.id === "string" && "data" in e
-                           && typeof e.category === "string"
-                           && Number.isInteger(e.timestamp))) {
+      && events.every(isEvent))
+  {
     return { events, missed: missed === true };
   }
 

@@ -1,19 +1,24 @@
-// A stream: polls in a loop and hands out the events.
+// A stream: reads event streams, or polls, in a loop and hands out the events.
 //
-// All answers, those of this tab's polls and those of another tab's, go through
-// _take.  All events go through _hand to the listeners and iterators, in the
+// All that comes, in this tab or in another one, goes through _take, as
+// batches. All events go through _hand to the listeners and iterators, in the
 // zone's order.  The cursor moves with each event that is handed out.
 //
-//     _run -> _lead -> _ask -> _take -> _hand      the polls of this tab
+//     _run -> _lead -> _flow -> _pass -> _take -> _hand      an event stream
+//                  \-> _poll -> _pass -> _take -> _hand      a poll
 //     _heard -> _follow -> _take -> _hand          those of another tab
 //                  \-> _catchUp -> _ask            if these have a gap
 
-import { behind, isBefore, isSame, next, toCursor } from "./cursor.js";
+import { ofAnswer } from "./batch.js";
+import { isBefore, isSame, toCursor } from "./cursor.js";
 import { Queue } from "./iterator.js";
-import { LongpollError, absolute, backOff, onAbort, poll } from "./request.js";
+import { Exchange, LongpollError, absolute, backOff, onAbort, poll }
+  from "./request.js";
 import { Shared } from "./shared.js";
+import { Source } from "./source.js";
+import { Transport } from "./transport.js";
 
-/** The argument of listeners: `detail` is the event, the error or the state. */
+/** The argument of listeners: `detail` is the event, the error, ... */
 class StreamEvent extends Event {
   constructor(type, detail) {
     super(type);
@@ -26,7 +31,7 @@ export class Stream extends EventTarget {
     super();
 
     const all = { timeout: 45, margin: 10, queue: 256, start: "now",
-                  ...options, ...own };
+                  transport: "auto", ...options, ...own };
 
     this._options = all;
     this._url = absolute("subscribe", url);
@@ -41,7 +46,9 @@ export class Stream extends EventTarget {
     this._listened = false;                     // "event" has a listener
     this._begun = this._closed = false;
 
-    this._attempt = undefined;                  // aborts the current poll
+    this._choice = new Transport(all.transport, all);
+    this._transport = null;                     // as it is told
+    this._attempt = undefined;                  // aborts the current request
     this._retry = undefined;                    // ends the pause after it
     this._room = undefined;                     // { promise, done }: queues
                                                 // have room again
@@ -64,6 +71,16 @@ export class Stream extends EventTarget {
 
   get state() {
     return this._state;
+  }
+
+  /** What the events come by: "stream" or "poll"; null before it is known. */
+  get transport() {
+    return this._transport;
+  }
+
+  /** Whether other tabs can have this one's connection. */
+  get isShared() {
+    return this._shared !== undefined && !this._closed;
   }
 
   /** The cursor behind the events that all iterators have handled. */
@@ -126,7 +143,7 @@ export class Stream extends EventTarget {
     };
   }
 
-  // Polling begins with the first listener or iterator, so it misses nothing.
+  // Requests begin with the first listener or iterator, so it misses nothing.
   // Nothing is dispatched before the page has added its other listeners.
 
   _begin() {
@@ -156,15 +173,16 @@ export class Stream extends EventTarget {
     }
   }
 
-  // When the network comes back, the poll is sent again, since its connection
-  // may be dead without a sign.  When it goes, the poll is left alone: the
-  // server may still be reachable.
+  // When the network comes back, the request is sent again, since its
+  // connection may be dead without a sign.  When it goes, the request is left
+  // alone: the server may still be reachable.
   _watchNetwork() {
     if (!globalThis.addEventListener) return;
 
     const watch = { offline: () => this._say("offline"), online: () => {
       this._failures = 0;
       this._answered = false;
+      this._choice.reset();
       if (this._state === "offline") {
         this._say(this._full ? "paused" : "connecting");
       }
@@ -177,19 +195,127 @@ export class Stream extends EventTarget {
     }
   }
 
-  // polls
-
   async _lead() {
     while (!this._closed && !this._full) {
-      const from = this._cursor;
-      const answer = await this._ask();
-
-      if (!answer) continue;
-      const to = next(from, answer);
-
-      this._shared?.post({ kind: "answer", from, to, answer });
-      this._take(answer, to);
+      await (this._choice.next === "stream" ? this._flow() : this._poll());
     }
+  }
+
+  // To the other tabs, and to this one.
+  _pass(batch) {
+    this._shared?.post({ kind: "batch", from: this._cursor, batch });
+    this._take(batch);
+  }
+
+  // event streams
+
+  async _flow() {
+    const exchange = this._attempt = new Exchange();
+
+    this._answered = false;             // a poll after this one is a trial
+    const opened = await this._open(exchange);
+    const pause = opened && await this._read(exchange, opened);
+
+    exchange.abort();
+    if (pause) await this._sleep(pause);
+  }
+
+  // Opens an event stream, or takes an answer that came instead, or pauses
+  // after a failure.
+  async _open(exchange) {
+    const { margin } = this._options;
+    const { isAuto } = this._choice;
+    let opened;
+
+    try {
+      opened = await Source.open(exchange, this._options, this._url, {
+        categories: this._categories, cursor: this._cursor, polls: isAuto,
+        wait: isAuto ? 0.3 * margin : margin, margin,
+      });
+    } catch (error) {
+      if (exchange.aborted) return undefined;
+
+      if (isAuto && exchange.late) {
+        this._choice.useless();
+      } else {
+        this._choice.refused();
+        await this._failed(error);
+      }
+      return undefined;
+    }
+
+    if (exchange.aborted || opened.source) return opened;
+
+    this._choice.useless();
+    if (opened.answer) {
+      this._works("poll");
+      this._pass(ofAnswer(this._cursor, opened.answer));
+    }
+    return undefined;
+  }
+
+  // Reads an event stream until it ends, or until an iterator has no room.
+  // Returns the milliseconds until the next one.
+  async _read(exchange, { source, batch }) {
+    const { timeout, margin } = this._options;
+
+    this._choice.opened();
+    this._failures = 0;
+
+    try {
+      for (; batch; batch = await source.read(timeout + margin)) {
+        exchange.rest();
+        this._choice.alive();
+        this._works("stream");
+        this._pass(batch);
+
+        if (this._full && !await this._roomSoon()) return 0;
+      }
+      this._choice.ended();
+    } catch (error) {
+      if (exchange.aborted) return 0;
+
+      if (error.status || exchange.late) this._choice.refused();
+      else this._choice.ended();
+
+      if (error.status) await this._failed(error);
+      else this._connect();
+
+      if (error.status || exchange.late) return 0;
+    }
+
+    const { min, max = 30 } = this._options.retry ?? {};
+    const { failed } = this._choice;
+    const retry = Math.min(source.retry ?? 500 + 1000 * Math.random(),
+                           1000 * max);
+
+    return failed > 3 ? Math.max(retry, backOff(failed - 4, { min, max }))
+                      : retry;
+  }
+
+  // Whether there is room before the server would give up the connection.
+  // Until then nothing is read.  A tab that shares does not make the others
+  // wait.
+  async _roomSoon() {
+    if (this._shared || this._closed) return false;
+
+    const timer = setTimeout(() => this._room?.done(),
+                             1000 * this._options.margin);
+
+    this._say("paused");
+    await this._emptied();
+    clearTimeout(timer);
+    if (this._full || this._closed) return false;
+    this._sayUnlessOffline("listening");
+    return true;
+  }
+
+  // polls
+
+  async _poll() {
+    const answer = await this._ask();
+
+    if (answer) this._pass(ofAnswer(this._cursor, answer));
   }
 
   // Polls once and returns the answer, or pauses after a failure.  At first and
@@ -209,9 +335,8 @@ export class Stream extends EventTarget {
       });
     } catch (error) {
       if (!attempt.signal.aborted) {
-        this._fail(error);
-        await this._pause(this._failures++, error.retryAfter);
-        this._connect();
+        this._choice.pollFailed();
+        await this._failed(error);
       }
       return undefined;
     }
@@ -219,7 +344,7 @@ export class Stream extends EventTarget {
     if (attempt.signal.aborted) return undefined;
     this._answered = true;
     if (timeout === most) this._failures = 0;   // nginx may refuse the long one
-    this._say("listening");
+    this._works("poll");
 
     // a leaving worker does this once or twice; a broken proxy always does
     const early = !answer.events && performance.now() - begin < 200;
@@ -230,9 +355,27 @@ export class Stream extends EventTarget {
     return attempt.signal.aborted ? undefined : answer;
   }
 
+  // both
+
   _connect() {
     this._answered = false;
     this._sayUnlessOffline("connecting");
+  }
+
+  // This transport brought something.  What a tab asks to catch up with the one
+  // that leads is not the transport of either.
+  _works(transport) {
+    if (!this._shared || this._leading) {
+      if (transport === "poll") this._choice.polled();
+      this._by(transport);
+    }
+    this._say("listening");
+  }
+
+  async _failed(error) {
+    this._fail(error);
+    await this._pause(this._failures++, error.retryAfter);
+    this._connect();
   }
 
   _again() {
@@ -251,9 +394,11 @@ export class Stream extends EventTarget {
     this._tell(error);
   }
 
-  async _pause(failures, retryAfter) {
-    const ms = backOff(failures, this._options.retry, retryAfter);
+  _pause(failures, retryAfter) {
+    return this._sleep(backOff(failures, this._options.retry, retryAfter));
+  }
 
+  async _sleep(ms) {
     if (this._closed) return;
     await new Promise(done => {
       const timer = setTimeout(done, ms);
@@ -262,7 +407,7 @@ export class Stream extends EventTarget {
     this._retry = undefined;
   }
 
-  // bounded memory: no poll while an iterator's queue is full
+  // bounded memory: nothing is read while an iterator's queue is full
 
   get _full() {
     const { queue } = this._options;
@@ -272,26 +417,29 @@ export class Stream extends EventTarget {
   async _vacancy() {
     while (this._full && !this._closed) {
       this._say("paused");
-      if (!this._room) {
-        const room = this._room = {};
-
-        room.promise = new Promise(resolve => {
-          room.done = () => { this._room = undefined; resolve(); };
-        });
-      }
-      await this._room.promise;
+      await this._emptied();
     }
     if (this._state === "paused") this._connect();
   }
 
-  // answers and events
+  _emptied() {
+    if (!this._room) {
+      const room = this._room = {};
 
-  _take({ events = [], missed }, to) {
-    if (missed) this._hand("missed", { missed: true }, this._cursor);
+      room.promise = new Promise(resolve => {
+        room.done = () => { this._room = undefined; resolve(); };
+      });
+    }
+    return this._room.promise;
+  }
 
-    for (const event of events) {
+  // batches and events
+
+  _take({ steps, to }) {
+    for (const { event, to: behind } of steps) {
       if (this._closed) return;
-      this._hand("event", event, behind(event));
+      if (event) this._hand("event", event, behind);
+      else this._hand("missed", { missed: true }, this._cursor);
     }
 
     if (this._closed) return;
@@ -312,6 +460,13 @@ export class Stream extends EventTarget {
     this._state = state;
     if (this._leading) this._shared?.post({ kind: "state", state });
     this.dispatchEvent(new StreamEvent("state", state));
+  }
+
+  _by(transport) {
+    if (transport === this._transport || this._closed) return;
+    this._transport = transport;
+    if (this._leading) this._shared?.post({ kind: "transport", transport });
+    this.dispatchEvent(new StreamEvent("transport", transport));
   }
 
   // while the browser is offline, another try or failure is no news
@@ -350,7 +505,7 @@ export class Stream extends EventTarget {
     }
   }
 
-  // Several tabs.  Each has its own cursor and polls from there when it gets
+  // Several tabs.  Each has its own cursor and goes on from there when it gets
   // the lock.
 
   async _inTurn() {
@@ -378,11 +533,12 @@ export class Stream extends EventTarget {
 
   _here() {
     this._shared.post({ kind: "place", cursor: this._cursor,
-                        state: this._state });
+                        state: this._state, transport: this._transport });
   }
 
-  // The tab that polls posts each answer.  If it hangs, it keeps the lock; then
-  // the other tabs poll for themselves until they hear from it again.
+  // The tab that leads posts each batch, at least one in each time-out.  If it
+  // hangs, it keeps the lock; then the other tabs poll for themselves until
+  // they hear from it again.
   _listenForSilence() {
     const { timeout, margin } = this._options;
 
@@ -391,7 +547,7 @@ export class Stream extends EventTarget {
                                1000 * (timeout + 2 * margin));
   }
 
-  _heard({ kind, cursor, state, error, ...rest }) {
+  _heard({ kind, cursor, state, transport, error, ...rest }) {
     if (this._closed) return;
     if (this._leading) {
       if (kind === "hello") this._here();
@@ -400,9 +556,13 @@ export class Stream extends EventTarget {
     if (kind === "hello") return;
 
     this._listenForSilence();
+    if (transport) {
+      this._choice.heard(transport);
+      this._by(transport);
+    }
     if (state && this._state !== "paused") this._say(state);
     if (error) this._tell(new LongpollError(error.message, error));
-    if (kind === "answer") this._follow(rest);
+    if (kind === "batch") this._follow(rest);
 
     if (kind === "place" && cursor) {
       if (!this._cursor) this._cursor = cursor;
@@ -412,20 +572,21 @@ export class Stream extends EventTarget {
     }
   }
 
-  // Takes another tab's answer, which leads from one cursor to another.  If
+  // Takes another tab's batch, which leads from one cursor to another.  If
   // there is a gap before it, or no room, this tab polls the zone itself.
-  _follow({ from, to, answer: { events, missed } }) {
-    const own = this._cursor;
+  _follow({ from, batch }) {
+    const own = this._cursor, { steps, to } = batch;
 
     if (this._catching || this._full) {
       this._catchUp(to);
     } else if (!own || isSame(own, from)) {
-      this._take({ events, missed }, to);
+      this._take(batch);
     } else if (isBefore(own, from ?? to)) {
       this._catchUp(to);
     } else {
-      this._take({ events: events?.filter(e => isBefore(own, behind(e))),
-                   missed }, isBefore(own, to) ? to : own);
+      this._take({ steps: steps.filter(step => !step.event
+                                               || isBefore(own, step.to)),
+                   to: isBefore(own, to) ? to : own });
     }
   }
 
@@ -446,7 +607,7 @@ export class Stream extends EventTarget {
         const answer = await this._ask(
           this._ahead.since_time === Infinity ? undefined : 1);
 
-        if (answer) this._take(answer, next(from, answer));
+        if (answer) this._take(ofAnswer(from, answer));
       }
       this._catching = undefined;
     })();

@@ -3,6 +3,12 @@
 // Each window is a user of its own.  Its token is in sessionStorage and is sent
 // with every request.  If the application does not know the token any more, the
 // window joins again.
+//
+// All windows of a browser share one stream: with HTTP/1.1 a browser has only
+// six connections to a server.  So the stream is opened with the tokens of all,
+// and each window shows what is for its own user.  (In an application whose
+// users are known by a cookie, all windows have one user, and `shared: true` is
+// enough.) The name of a lock that the window holds says that it is there.
 
 import { Longpoll } from "./client/longpoll.js";
 import { become, chosen, heard, note } from "./talks.js";
@@ -21,10 +27,57 @@ let joining;                            // the promise of join(), if it runs
 sessionStorage.token ||= [...crypto.getRandomValues(new Uint8Array(16))]
   .map(b => b.toString(16).padStart(2, "0")).join("");
 
-const auth = () => ({ Authorization: "Bearer " + sessionStorage.token });
+const auth = (...others) => ({
+  Authorization: "Bearer " + [sessionStorage.token, ...others].join(","),
+});
 const longpoll = new Longpoll({ subscribe: "events", publish: "say",
                                 headers: auth, timeout: 25, retry: { max: 10 },
                                 fetch: shown });
+
+
+// the windows of this browser
+
+const lock = "chat ";                   // and a token
+const windows = globalThis.BroadcastChannel && new BroadcastChannel("chat");
+let stream, held, group = 0;
+
+async function others() {
+  if (!navigator.locks) return [];
+
+  const locks = await navigator.locks.query();
+
+  return locks.held.filter(({ name }) => name.startsWith(lock))
+    .map(({ name }) => name.slice(lock.length))
+    .filter(token => token !== sessionStorage.token);
+}
+
+// Keeps this window's lock.  A window that is a copy of another one has the
+// same token, and gets the lock when the other one closes.
+const hold = options => new Promise(done => {
+  navigator.locks.request(lock + sessionStorage.token, options, own => {
+    done(own);
+    return own && new Promise(() => {});
+  });
+});
+
+// A window that has joined says so, and all move to a new group.  Only windows
+// of a group share a stream, and its stream has the tokens of all of them.
+async function here() {
+  if (navigator.locks) {
+    held ??= hold({ ifAvailable: true }).then(own => { own || hold({}); });
+    await held;
+  }
+  move(Math.max(group + 1, Date.now()));
+  windows?.postMessage(group);
+}
+
+function move(to) {
+  if (to <= group) return;
+  group = to;
+  if (stream) listen(stream.cursor);
+}
+
+windows?.addEventListener("message", ({ data }) => move(data));
 
 
 // the user
@@ -49,7 +102,7 @@ async function join() {
   let name = sessionStorage.name;
 
   for (let tries = 0; tries < 20; tries++, name = undefined) {
-    if ((await ask(name ?? anyName())).status === 200) return;
+    if ((await ask(name ?? anyName())).status === 200) return here();
   }
   throw new Error("no free name found");
 }
@@ -92,17 +145,29 @@ function why({ status, message }) {
 }
 
 // "beginning" asks for everything in the zone
-function listen() {
-  const stream = longpoll.subscribe([], { start: "beginning" });
+function listen(start = "beginning") {
+  stream?.close();
 
-  stream.addEventListener("missed", () => note("Some messages were missed."));
-  stream.addEventListener("event", ({ detail }) => heard(detail));
-  stream.addEventListener("error", async ({ detail }) => {
+  const one = stream = longpoll.subscribe([], {
+    start, shared: "group " + group,
+    headers: async () => auth(...await others()),
+  });
+
+  one.addEventListener("missed", () => note("Some messages were missed."));
+  one.addEventListener("event", ({ detail }) => heard(detail));
+  one.addEventListener("error", async ({ detail }) => {
     state("broken", why(detail));
     if (detail.status === 401) await again().catch(() => {});
   });
-  stream.addEventListener("state", ({ detail }) => {
-    if (detail === "listening") state("listening", "listening");
+  one.addEventListener("state", ({ detail }) => {
+    if (detail !== "listening") return;
+    state("listening", "listening");
+    $("unshared").hidden = one.isShared;
+  });
+  one.addEventListener("transport", ({ detail }) => {
+    $("transport").textContent = detail === "stream"
+      ? "The messages come down a stream."
+      : "No stream comes through here: this browser polls.";
   });
 }
 

@@ -9,8 +9,9 @@
 #     POST /join {name, token}     sets the user's name: {id, name, rooms};
 #                                  later requests have the token in their
 #                                  header Authorization
-#     GET /auth                    nginx asks this for each poll; the answer
-#                                  has the user's categories in X-Categories
+#     GET /auth                    nginx asks this for each stream or poll; the
+#                                  answer has the user's categories in
+#                                  X-Categories
 #     POST /say {to, text}         publishes; `to` is a room or a user's id
 #     POST /leave                  the window closes
 #
@@ -19,6 +20,10 @@
 # a digest of the token, which only the user's browser knows.  The application
 # writes the sender into each message, so that nobody can send under another
 # name.  The list of users is an event, too; the newest one counts.
+#
+# The windows of one browser share a stream, though each is a user of its own.  So
+# Authorization may have several tokens.  The first is that of the window which
+# asks; the others count for /auth alone.
 #
 # Nothing is stored.  After a restart a client gets 401, joins again with the
 # same token, and has the same id.  Requests are served one after the other,
@@ -34,7 +39,7 @@ use IO::Select ();
 use IO::Socket::UNIX ();
 use JSON::PP ();
 
-my $here  = 40;                         # seconds; a poll takes 25
+my $here  = 40;                         # seconds; a stream takes 25
 my $most  = 1000;                       # people
 my @rooms = qw(lobby garden workshop);
 
@@ -110,13 +115,16 @@ sub join_in {
 }
 
 sub auth {
-    my ($r, $me) = @_;
+    my ($r, $me, @others) = @_;
 
     return refuse(401, 'Please join first.') if !$me;
-    see($me);
+
+    my %all = map { $_->{id} => $_ } $me, @others;
+    see($_) for values %all;
 
     return (200, {}, 'X-Categories: ' . join ',', 'people',
-                     map({ "room:$_" } @rooms), "private:$me->{id}");
+                     map({ "room:$_" } @rooms),
+                     map({ "private:$_" } sort keys %all));
 }
 
 sub tell {
@@ -205,18 +213,20 @@ sub serve {
     my ($client) = @_;
     my ($line, $head, $body) = message($client);
     my ($method, $path) = $line =~ m{^(\S+) ([^ ?]+)} or return;
-    my ($token) = ($head->{authorization} // '') =~ /^Bearer (\w+)$/;
+    my ($tokens) = ($head->{authorization} // '') =~ /^Bearer ([\w,]+)$/;
+    my ($token, @more) = split /,/, $tokens // '';
     my $told = eval { $json->decode($body) };
     my %r = (head => $head, json => ref $told eq 'HASH' ? $told : {});
     my $answer = $answers{"$method $path"} || sub { refuse(404, 'No such page.') };
-    my ($status, $object, @more)
-        = $answer->(\%r, $people{$token // $r{json}{token} // ''});
+    my @others = grep { $_ } map { $people{$_} } grep { $_ } @more[0 .. 30];
+    my ($status, $object, @headers)
+        = $answer->(\%r, $people{$token // $r{json}{token} // ''}, @others);
 
     my $text = ref $object ? $json->encode($object) : $object;
 
     print $client join "\r\n", "HTTP/1.0 $status -",
         'Content-Type: application/json', 'Cache-Control: no-store',
-        'Content-Length: ' . length $text, @more, '', $text;
+        'Content-Length: ' . length $text, @headers, '', $text;
 }
 
 # Reads a message: first line, headers by lower-case name, body.

@@ -189,8 +189,16 @@ function message({ name, own, text, timestamp }, above) {
   return line;
 }
 
+/** Whether an event is for this window's user; the stream is that of all. */
+export const isMine = ({ category }) =>
+  !category.startsWith("private:") || category === "private:" + me.id;
+
 /** Shows an event in the talk to which it belongs. */
-export function heard({ category, data, timestamp }) {
+export function heard(event) {
+  const { category, data, timestamp } = event;
+
+  if (!isMine(event)) return;
+
   if (category === "people") {
     people = data;
     return listPeople();

@@ -1,6 +1,7 @@
-// Shows the requests of this window while they wait and when they are answered.
+// Shows the requests of this window while they wait and when they are answered,
+// and the last frames of a stream.
 
-import { element } from "./talks.js";
+import { element, isMine } from "./talks.js";
 
 const kept = 30;                        // requests on the page
 const requests = document.getElementById("requests");
@@ -11,15 +12,56 @@ export async function shown(url, init) {
 
   try {
     const response = await fetch(url, init);
+
+    if (response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+      return streamed(response, done);
+    }
+
     const text = await response.clone().text();
 
     done(response.ok && !text.startsWith('{"error"') ? "" : "failed",
-         response.status, text);
+         response.status, mine(text));
     return response;
   } catch (error) {
     done("no answer");
     throw error;
   }
+}
+
+// The text of an answer or of a frame's data, without what is for the users of
+// other windows.
+function mine(text) {
+  try {
+    const { events, ...event } = JSON.parse(text);
+    const shows = e => isMine(e) ? JSON.stringify(e) : "(for another window)";
+
+    if (events) return `{"events":[${events.map(shows)}]}`;
+    return event.category ? shows(event) : text;
+  } catch {
+    return text;
+  }
+}
+
+// Shows the frames of a stream on their way to the client.
+function streamed(response, done) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  const { readable, writable } = new TransformStream({
+    transform(piece, to) {
+      to.enqueue(piece);
+
+      const frames = (rest + decoder.decode(piece, { stream: true }))
+        .split("\n\n");
+
+      rest = frames.pop();
+      done.frames(frames.map(frame => frame.replace(
+        /(?<=^data: ).*/m, data => mine(data)) + "\n\n").join(""));
+    },
+  });
+
+  response.body.pipeTo(writable).then(() => done("", response.status),
+                                      () => done("", response.status));
+  return new Response(readable, response);
 }
 
 // Shows a request, and returns a function that shows its end.
@@ -41,11 +83,12 @@ function underWay(method, url, body) {
   requests.prepend(line);
   while (requests.children.length > kept) requests.lastChild.remove();
 
+  let waits = body ? "" : "parked, ";
   const clock = setInterval(() => {
-    answer.textContent = (body ? "" : "parked, ") + elapsed();
+    answer.textContent = waits + elapsed();
   }, 100);
 
-  return (how, status, text) => {
+  function end(how, status, text) {
     clearInterval(clock);
     line.className = how && "failed";
     answer.textContent = `${status || how} after ${elapsed()}`;
@@ -53,5 +96,14 @@ function underWay(method, url, body) {
       line.append(element("pre", "", text.length > 600
                                      ? text.slice(0, 600) + " …" : text));
     }
+  }
+
+  const frames = element("pre", "");
+
+  end.frames = text => {
+    waits = "open, ";
+    if (!frames.parentNode) line.append(frames);
+    frames.textContent = (frames.textContent + text).slice(-1200);
   };
+  return end;
 }

@@ -2,10 +2,11 @@
 #
 # - as a package: the files that npm would publish, tsc's check of the types,
 #   and the README's lines, run from the package
-# - in Node: t/clients/js/client.test.js, by Node's own test runner.  It sends
-#   commands for nginx to a port of this test, one word a connection.
-# - in a headless Chromium: tabs that share a connection, networks that fail,
-#   pages that are reloaded
+# - in Node: t/clients/js/*.test.js, by Node's own test runner; client.test.js
+#   once with event streams and once with polls.  They send commands for nginx
+#   to a port of this test, one word a connection.
+# - in a headless Chromium, with polls and with event streams: tabs that share a
+#   connection, networks that fail, pages that are reloaded
 #
 # Without Node, Chromium, or TypeScript from npm's registry, the part that needs
 # it is skipped by name.
@@ -37,8 +38,9 @@ use Longpoll::Server qw( wait_until );
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $js = "$root/t/clients/js";
 my $build = "$root/build/clients/js";
-my @files = qw( LICENSE README.md cursor.js iterator.js longpoll.d.ts
-                longpoll.js package.json request.js shared.js stream.js );
+my @files = qw( LICENSE README.md batch.js cursor.js eventstream.js iterator.js
+                longpoll.d.ts longpoll.js package.json request.js shared.js
+                source.js stream.js transport.js );
 
 my $http = <<'_EOC_';
     longpoll_zone zone=events:16m buffer=5000;
@@ -121,7 +123,8 @@ import { Longpoll } from "/client/longpoll.js";
 
 const longpoll = new Longpoll({ subscribe: "events?of=page",
                                 publish: "publish",
-                                retry: { min: 0.05, max: 0.4 } });
+                                retry: { min: 0.05, max: 0.4 },
+                                transport: location.hash.slice(1) });
 
 window.got = {};
 window.longpoll = longpoll;
@@ -148,7 +151,7 @@ window.listen = (name, categories, { iterate, ...options } = {}) => {
 </html>
 _EOC_
 
-my ($server, $browser, $serial);
+my ($server, $browser, $transport, $serial);
 
 main();
 
@@ -177,7 +180,11 @@ sub main {
         }
 
         readme();
-        in_node();
+        in_node('eventstream.test.js');
+        in_node('transport.test.js');
+        in_node('client.test.js', 'poll');
+        in_node('client.test.js', 'stream');
+        in_node('stream.test.js');
     }
 
     SKIP: {
@@ -319,44 +326,51 @@ sub readme {
 }
 
 
-# Runs the tests in Node, and their commands for nginx.
+# Runs the tests of a file in Node, and their commands for nginx.  What is only
+# for another transport is skipped there.
 
 sub in_node {
+    my ($name, $transport) = @_;
+
     my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1:0')
         or die "no port: $!\n";
-    my $file = "$js/client.test.js";
+    my $file = "$js/$name";
+    my $title = 'node' . ($transport ? ", $transport" : '');
     my $log = "$build/node.tap.$$";
     my $node = Longpoll::Child->start(
         [ 'node', '--test', '--test-reporter=tap', $file ], log => $log,
         env => { LONGPOLL_URL => $server->url(''),
-                 LONGPOLL_CONTROL => $listen->sockport });
+                 LONGPOLL_CONTROL => $listen->sockport,
+                 LONGPOLL_TRANSPORT => $transport // '' });
     my $select = IO::Select->new($listen);
-    my $end = time + 120;
+    my $end = time + 200;
 
     while ($node->alive and time < $end) {
         obey($listen->accept) if $select->can_read(0.05);
     }
 
-    fail('node: it has come to its end') if $node->alive;
+    fail("$title: it has come to its end") if $node->alive;
     $node->end;
 
     my $tap = slurp($log);
-    my @tests = slurp($file) =~ /^test\("([^"]+)"/mg;
+    my @tests = slurp($file) =~ /^(?:test|through|polls)\(\s*"([^"]+)"/mg;
     my $known = 0;
 
     for my $name (@tests) {
+        next if $tap =~ /^\ *ok[ ]\d+[ ]-[ ]\Q$name\E[ ]\#[ ]SKIP/m;
+
         my ($not, $more) = $tap =~
             /^\ *(not[ ])?ok[ ]\d+[ ]-[ ]\Q$name\E\n
              ((?:(?!\ *(?:not[ ])?ok[ ]|\ *\#[ ]Subtest).*\n)*)/mx;
 
         $known += defined $more;
-        ok(defined $more && !$not, "node: $name")
+        ok(defined $more && !$not, "$title: $name")
             or diag($more // "it was not run: $tap");
     }
 
     my ($all) = $tap =~ /^# fail (\d+)$/m;
 
-    is($all, 0, 'node: nothing else failed') or diag($tap);
+    is($all, 0, "$title: nothing else failed") or diag($tap);
     unlink $log;
 }
 
@@ -396,14 +410,17 @@ sub in_browser {
     $browser = Longpoll::Browser->start;
     diag('Chromium ' . $browser->version);
 
-    part('tabs that share a connection', \&shared);
-    part('a tab behind the others', \&behind);
-    part('a tab that was deaf', \&deaf);
-    part('a tab that hangs', \&silent);
-    part('tabs, and nginx that goes and comes', \&shared_restart);
-    part('without Web Locks', \&without_locks);
-    part('a network that fails', \&network);
-    part('a page loaded again', \&loaded_again);
+    for my $one (qw( poll stream )) {
+        $transport = $one;
+        part('tabs that share a connection', \&shared);
+        part('a tab behind the others', \&behind);
+        part('a tab that was deaf', \&deaf);
+        part('a tab that hangs', \&silent);
+        part('tabs, and nginx that goes and comes', \&shared_restart);
+        part('without Web Locks', \&without_locks);
+        part('a network that fails', \&network) if $one eq 'poll';
+        part('a page loaded again', \&loaded_again);
+    }
 
     $browser->end;
 }
@@ -413,16 +430,17 @@ my @windows;
 sub part {
     my ($title, $code) = @_;
 
+    $title = "browser, $transport: $title";
     $browser->window->open('about:blank');
-    eval { $code->("browser: $title"); 1 }
-        or fail("browser: $title: it ran to its end")
+    eval { $code->($title); 1 }
+        or fail("$title: it ran to its end")
             or diag($@, (split /^/, $server->log)[-10 .. -1]);
 
     eval {
         $_->close for splice @windows;
         $server->wait_waiting(0);
         1;
-    } or fail("browser: $title: no poll is left waiting") or diag($@);
+    } or fail("$title: no request is left waiting") or diag($@);
 }
 
 sub window {
@@ -432,7 +450,7 @@ sub window {
 
     $browser->window->url;
     push @windows, $window = $browser->new_window('tab');
-    $window->open($server->url('/page.html'));
+    $window->open($server->url("/page.html#$transport"));
     $window->wait_for('window.longpoll', 'the client');
     return $window;
 }
@@ -496,7 +514,9 @@ sub shared {
     $_->wait_for('got.a.stream.state === "listening"', 'it to listen')
         for @tabs;
     $server->wait_waiting(1);
-    pass("$title: one poll is parked");
+    pass("$title: one request waits");
+    is($_->run('return got.a.stream.isShared'), 1, "$title: they say so")
+        for @tabs;
 
     # The tab that polls closes: first the whole tab, then only its stream.
 
@@ -537,6 +557,8 @@ sub shared {
     pass("$title: a tab with another name has its own poll");
     is_deeply($tabs[0]->run('return [got.a.errors, got.a.stream.state]'),
               [ [], 'listening' ], "$title: all the time it is well");
+    is($_->wait_for('got.a.stream.transport', 'a transport'), $transport,
+       "$title: a tab knows the transport") for @tabs;
 }
 
 # One tab does not hear the others for a while, as if it had been frozen.
@@ -577,7 +599,7 @@ sub silent {
     my ($title) = @_;
     my $name = category();
     my ($one, $two) = map { window() } 1, 2;
-    my %o = (shared => \1, timeout => 1, margin => 0.3);
+    my %o = (shared => \1, timeout => 1, margin => 1);
 
     listen_in($one, 'a', $name, %o);
     $server->wait_waiting(1);
@@ -692,7 +714,9 @@ sub without_locks {
     $server->publish($name, 1);
     wait_heard($_, 'a', 1) for @tabs;
     is_deeply(heard($_, 'a'), [ 1 ],
-              "$title: each tab polls for itself") for @tabs;
+              "$title: each tab listens for itself") for @tabs;
+    is($_->run('return got.a.stream.isShared'), 0, "$title: and says so")
+        for @tabs;
 }
 
 sub network {

@@ -49,8 +49,9 @@ like($one->wait_for('document.querySelector("#log .empty")?.textContent'),
 is($one->find('#state')->text, 'listening', 'and listens');
 
 $two->open($url);
-wait_waiting(2);
-pass('both windows wait at once');
+$two->wait_for('document.querySelector("#log .empty")', 'the chat');
+wait_waiting(1);
+pass('both windows share one request');
 
 name($one, 'Ann');
 say_in($one, 'hello <b>you</b> & "all"');
@@ -75,7 +76,7 @@ my ($poll, $publish) = $said =~ /^(curl '[^\n]+)\n\n(curl -d [^\n]+)\n/m;
 
 open my $out, '-|', "$poll 2>/dev/null" or die "$poll: $!\n";
 
-wait_waiting(3);
+wait_waiting(2);
 is(`$publish 2>/dev/null`, '{"success": true}',
    'the printed publish is accepted');
 like(join('', <$out>), qr/^\{"events":\[\{.*"data":"hello".*\}\]\}$/,
@@ -168,11 +169,26 @@ is($http->post("${url}say", {
 
 $one->size(1440, 900);
 
-my ($top, @below) = map { $_->text } $one->find_all('#requests li');
+# One of the windows has the stream, which nginx ends every 25 seconds.
 
-like($top, qr{^GET[ ]/events\?timeout=25&since_time=\d+&last_id=[-0-9a-f]{36}
-              \nparked,}x, 'the page shows the parked poll');
-ok((grep { /^GET.*200 after .*goes to all/s } @below), 'and the answers');
+my ($leads, $open);
+
+$_->size(1440, 900) for $two, $three;
+wait_until('a stream that is open' => sub {
+    for my $window ($one, $two, $three) {
+        ($open) = grep { /\nopen, / } requests_of($window);
+        return $leads = $window if $open;
+    }
+});
+
+like($open, qr{^GET[ ]/events\?since_time=\d+(&last_id=[-0-9a-f]{36})?
+               \nopen,}x, 'a window shows the stream that is open');
+ok((grep { /^id: [-0-9a-f]{36}\ndata: \{.*goes to all/m }
+        map { requests_of($_) } $one, $two, $three), 'and its frames');
+is($leads->find('#transport')->text, 'The messages come down a stream.',
+   'and says that it is one');
+ok(!$leads->find('#unshared')->property('offsetWidth'),
+   'and nothing about windows that cannot share it');
 
 my $conf = slurp("$root/demo/nginx.conf") =~ s/\b8080\b/$port/r;
 
@@ -207,8 +223,8 @@ wait_until('the user who left' => sub {
 pass('a user who left is not listed any more');
 
 $three->open("${url}dashboard.html");
-$three->wait_for(figure('waiting') . ' === "2"', 'the polls to be counted');
-pass('the dashboard counts the polls that are parked');
+$three->wait_for(figure('waiting') . ' === "1"', 'the stream to be counted');
+pass('the dashboard counts the stream that waits');
 is($three->find('#conf')->property('textContent'), pieces($conf, 'dashboard'),
    'and shows its piece of nginx.conf');
 ok(fits($three), 'and fits');
@@ -227,12 +243,12 @@ wait_until('new workers only' => sub {
     my @workers = workers_of($master);
     @workers == 2 && !grep { $old{$_} } @workers;
 });
-wait_waiting(2);
+wait_waiting(1);
 choose($one, 'Ben <i>Bo</i>');
 say_in($one, 'after it');
 is(heard($two, -1), 'Ann: after it', 'private talks continue over a reload');
 choose($one, 'lobby');
-$three->wait_for(figure('waiting') . ' === "2"', 'the polls to be counted');
+$three->wait_for(figure('waiting') . ' === "1"', 'the stream to be counted');
 is($three->find('.dashboard .state')->text, 'live',
    'and so does the dashboard');
 
@@ -257,7 +273,7 @@ like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
 is($one->find('#text')->property('value'), 'lost?', 'and kept');
 
 ($run) = start();
-wait_waiting(2);
+wait_waiting(1);
 wait_until('both to know each other' => sub {
     join(',', people($one), people($two)) eq 'Ben <i>Bo</i>,Ann';
 });
@@ -269,6 +285,58 @@ choose($two, 'Ann');
 say_in($two, 'still only for you');
 is($one->wait_for(new_in('Ben <i>Bo</i>'), 'a private message'), '1',
    'and so does the private talk');
+
+
+# more windows than a browser has connections
+
+my @more = map { $browser->new_window('tab') } 1 .. 6;
+
+$_->open($url) for @more;
+choose($_, 'lobby') for $one, $two;
+say_in($one, 'to all eight');
+is(heard($_, -1), 'Ann: to all eight', 'each of eight windows has the message')
+    for $two, @more;
+wait_waiting(1);
+pass('by one stream');
+
+my $guest = $more[-1]->find('#name')->property('value');
+
+choose($one, $guest);
+say_in($one, 'to the last one');
+is($more[-1]->wait_for(new_in('Ann'), 'a private message'), '1',
+   'and its own private ones');
+$_->close for @more;
+
+
+# a browser that cannot share
+
+$one->url;                              # a window that is there is in front
+
+my $lone = $browser->new_window('tab');
+
+$lone->cdp('Page.addScriptToEvaluateOnNewDocument', { source =>
+    'Object.defineProperty(navigator, "locks", { value: undefined })' });
+$lone->open($url);
+like($lone->wait_for('!document.getElementById("unshared").hidden'
+                     . ' && document.getElementById("unshared").textContent',
+                     'it to say so'),
+     qr/cannot share/, 'a window that cannot share says so');
+choose($one, 'lobby');
+say_in($one, 'to a lone one');
+is(heard($lone, -1), 'Ann: to a lone one', 'and has a stream of its own');
+wait_waiting(2);
+$lone->close;
+
+
+# a plain EventSource
+
+$three->open("${url}lobby.html");
+$three->wait_for('heard.lastChild?.textContent === "to a lone one"',
+                 'the messages of the lobby');
+choose($one, 'lobby');
+say_in($one, 'and to an EventSource');
+is($three->wait_for('heard.lastChild.textContent === "and to an EventSource"',
+                    'the next one'), 1, 'the lobby, by an EventSource');
 
 
 # the end
@@ -422,6 +490,15 @@ sub heard {
 
     return $window->wait_for("$line && $line.querySelector('b').textContent "
         . "+ ': ' + $line.querySelector('.bubble').textContent", "message $n");
+}
+
+# the requests that a window shows
+
+sub requests_of {
+    my ($window) = @_;
+
+    return @{ $window->run('return [...document.querySelectorAll('
+        . '"#requests > li")].map(e => e.innerText)') };
 }
 
 sub figure { "document.querySelector('[data-key=$_[0]] .now').textContent" }

@@ -1,76 +1,13 @@
-// client/ in Node, against the nginx of client.t.  No part of the server is
-// imitated: a test that must lose an answer drops it behind fetch.
+// client/ in Node, against the nginx of client.t, by polls and by event
+// streams. No part of the server is imitated: a test that must lose an answer
+// drops it behind fetch.
 
 import assert from "node:assert/strict";
-import { afterEach, test as nodeTest } from "node:test";
 
 import { Longpoll, LongpollError } from "../../../client/longpoll.js";
+import { at, counted, has, listen, longpoll, polls, read, retry, storage, test,
+         transport, upTo } from "./listen.js";
 import { category, nginx, parked, publish, until, url } from "./nginx.js";
-
-const test = (name, run, timeout = 20000) => nodeTest(name, { timeout }, run);
-const streams = [];
-
-afterEach(() => {
-  for (const stream of streams.splice(0)) stream.close();
-});
-
-class Client extends Longpoll {
-  subscribe(...own) {
-    streams.push(super.subscribe(...own));
-    return streams.at(-1);
-  }
-}
-
-const retry = { min: 0.05, max: 0.4 };
-const longpoll = new Client({ subscribe: url("/events"),
-                              publish: url("/publish"), retry });
-const at = (path, options) =>
-  new Client({ subscribe: url(path), publish: url(path), retry, ...options });
-
-// Records a stream in order: data and "missed"; and beside it errors and
-// states.
-function listen(stream) {
-  const got = { all: [], ids: [], errors: [], states: [], stream };
-
-  stream.addEventListener("missed", () => got.all.push("missed"));
-  stream.addEventListener("error", ({ detail }) => got.errors.push(detail));
-  stream.addEventListener("state", ({ detail }) => got.states.push(detail));
-  stream.addEventListener("event", ({ detail }) => {
-    got.all.push(detail.data);
-    got.ids.push(detail.id);
-  });
-  return got;
-}
-
-const has = (got, n) => until(`${n} of ${got.all.length}`,
-                              () => got.all.length >= n);
-
-async function read(iterable, n) {
-  const all = [];
-  for await (const event of iterable) {
-    all.push(event.missed ? "missed" : event.data);
-    if (all.length === n) break;
-  }
-  return all;
-}
-
-// fetch, with a record of all requests
-function counted() {
-  const asked = [];
-  const own = (target, init) => {
-    asked.push({ url: String(target), at: performance.now(), init });
-    return fetch(target, init);
-  };
-  return { asked, fetch: own };
-}
-
-function storage() {
-  const kept = new Map();
-  return { kept, getItem: key => kept.get(key) ?? null,
-           setItem: (key, value) => kept.set(key, value) };
-}
-
-const upTo = n => Array.from({ length: n }, (_, i) => i + 1);
 
 
 test("events of several categories, once and in order", async () => {
@@ -132,7 +69,7 @@ test("where to begin", async () => {
 });
 
 
-test("time-outs move the cursor, and nothing gets lost at one", async () => {
+polls("time-outs move the cursor, and nothing gets lost at one", async () => {
   const name = category("timeouts");
   const { asked, fetch } = counted();
   const got = listen(at("/events", { fetch })
@@ -274,17 +211,23 @@ test("close and abort", async () => {
 
 
 test("a foreign answer is an error, and the client asks again", async () => {
+  const other = transport === "stream" ? "the answer is not an event stream"
+                                       : "the answer is not one to a poll";
   const cases = {
     "/says/401": [401, "the server answered 401", false],
     "/says/403": [403, "the server answered 403", false],
     "/says/404": [404, "the server answered 404", false],
     "/says/429": [429, "the server answered 429", true],
     "/says/503": [503, "the server answered 503", true],
-    "/page": [200, "the answer is not one to a poll", true],
-    "/empty": [200, "the answer is not one to a poll", true],
-    "/null": [200, "the answer is not one to a poll", true],
-    "/strict": [400, "Invalid or missing 'timeout' arg.  Must be 1-10.", false],
-    "/short": [200, "Invalid or missing 'timeout' arg.  Must be 1-10.", false],
+    "/page": [200, other, true],
+    "/empty": [200, other, true],
+    "/null": [200, other, true],
+    ...transport === "poll" && {
+      "/strict": [400, "Invalid or missing 'timeout' arg.  Must be 1-10.",
+                  false],
+      "/short": [200, "Invalid or missing 'timeout' arg.  Must be 1-10.",
+                 false],
+    },
   };
 
   await Promise.all(Object.entries(cases).map(async ([path, expected]) => {
@@ -349,7 +292,7 @@ test("the client is listening only if its polls are answered", async () => {
 });
 
 
-test("the first poll, and the first after a failure, is short", async () => {
+polls("the first poll, and the first after a failure, is short", async () => {
   const { asked, fetch } = counted();
   const refuses = { now: true };
   const got = listen(at("/events", { fetch: (target, init) =>
@@ -368,7 +311,7 @@ test("the first poll, and the first after a failure, is short", async () => {
 });
 
 
-test("time-outs that come at once do not make a loop", async () => {
+polls("time-outs that come at once do not make a loop", async () => {
   const { asked, fetch } = counted();
   const got = listen(at("/early", { fetch, retry: { min: 0.2, max: 0.2 } })
                      .subscribe("farm"));
@@ -503,7 +446,7 @@ test("a flood over reloads and killed workers", async () => {
     assert.deepEqual(got.ids, ids);
   }
   await parked(0);
-});
+}, 60000);
 
 
 test("publishing again, with the same key", async () => {
@@ -684,7 +627,7 @@ test("nginx accepts or refuses a publish", async () => {
 });
 
 
-test("a slow iterator stops the polls", async () => {
+polls("a slow iterator stops the polls", async () => {
   const name = category("bounded");
   const total = 600;
   const held = { now: 0 };
@@ -719,7 +662,7 @@ test("a slow iterator stops the polls", async () => {
   await iterator.return();
   assert.equal(stream.state, "closed");
   await parked(0);
-});
+}, 60000);
 
 
 test("headers, and URLs with arguments of their own", async () => {

@@ -2,7 +2,8 @@
 // file.  Lines that tsc must reject are marked.
 
 import { Longpoll, LongpollError } from "nginx-longpoll";
-import type { Cursor, LongpollEvent, State, Stream } from "nginx-longpoll";
+import type { Cursor, LongpollEvent, State, Stream, Transport }
+  from "nginx-longpoll";
 
 interface Cow {
   cow: string;
@@ -17,6 +18,7 @@ const longpoll = new Longpoll({
   fetch: (url, init) => fetch(url + "&x=1", init),
   retry: { min: 1 },
   timeout: 30,
+  transport: "auto",
 });
 
 const stream: Stream<Cow> = longpoll.subscribe<Cow>(["farm", "zoo"], {
@@ -50,6 +52,12 @@ stream.addEventListener("state", ({ detail }) => {
   if (state === "sleeping") stream.close();
 });
 
+stream.addEventListener("transport", ({ detail }) => {
+  const transport: "stream" | "poll" = detail;
+  // @ts-expect-error
+  if (transport === "auto") stream.close();
+});
+
 for await (const event of stream) {
   // @ts-expect-error
   event.data.cow;
@@ -67,6 +75,10 @@ const id: string | null = await longpoll.publish("farm", { cow: "moo" }, {
 
 await longpoll.publish(null, "text", { text: true });
 
+const transport: Transport | null = stream.transport;
+
+// @ts-expect-error
+longpoll.subscribe("farm", { transport: "websocket" });
 // @ts-expect-error
 new Longpoll();
 // @ts-expect-error
