@@ -324,7 +324,7 @@ for my $n (0, 2, 3) {
 
 === TEST 12: a reload answers the polls; clients continue on new connections
 --- quic_http
-    keepalive_timeout 1s;
+    keepalive_timeout 3s;
 --- scenario
 # While a worker leaves, the kernel hands some of its clients' packets to the
 # new workers (see docs/operations.md).  The worker may not read that a client
