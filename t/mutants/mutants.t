@@ -305,7 +305,7 @@ my @mutants = (
     { name => 'events of the other side of an upgrade not missed',
       file => 'zone_load.c',
       from => '    if (!follows) {', to => '    if (0) {',
-      seen => 'persist t/persist/move.t' },
+      seen => 'persist t/persist/upgrade.t' },
 
     { name => 'a delete that leaves no note in the log',
       file => 'zone_list.c',
@@ -322,7 +322,7 @@ my @mutants = (
       file => 'pass.c',
       from => '    if (!writer->ready
         && (highest', to => '    if (0
-        && (highest', seen => 'persist t/persist/move.t' },
+        && (highest', seen => 'persist t/persist/upgrade.t' },
 
     { name => 'a round that is not synced',
       file => 'pass.c',

@@ -13,7 +13,7 @@ use Time::HiRes qw( time sleep );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use Longpoll::Persist qw( wait_until );
+use Longpoll::Persist qw( data_of no_alerts wait_until );
 use Longpoll::Timely qw( timely );
 
 plan skip_all => 'not built: build/persist/disk.so'
@@ -23,13 +23,6 @@ $SIG{PIPE} = 'IGNORE';
 
 sub start { Longpoll::Persist->start(@_) }
 sub event { Longpoll::Persist::event(@_) }
-sub data { join ' ', map { $_->[1] } @_ }
-
-sub no_alerts {
-    my ($n, $name) = @_;
-
-    is(join('', $n->alerts), '', "$name: no alerts");
-}
 
 sub publish_all {
     my ($n, $c, @events) = @_;
@@ -74,7 +67,7 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1s durable=on') {
     $n->up;
 
     for my $cat (0 .. 4) {
-        is(data($n->events("c$cat")),
+        is(data_of($n->events("c$cat")),
            join(' ', map { "200-$_-$kb" } grep { $_ % 5 == $cat } 1 .. 100),
            "$name: every live event is there, $cat");
     }
@@ -243,14 +236,14 @@ for my $cut ('', 'names', 'files') {
         $cut ? $n->power_cut($cut) : $n->kill_all;
         $n->up;
 
-        my $farm = data($n->events('farm'));
+        my $farm = data_of($n->events('farm'));
         my $keep = $n->said([ category => 'keep', last_id => $k1 ]);
 
         push @trouble, "$k: farm is lost"
             unless $farm eq $acked or $farm eq $sent;
         push @trouble, "$k: keep is '$keep'" unless $keep eq 'k2';
         push @trouble, "$k: other is lost"
-            unless data($n->events('other')) eq 'k0';
+            unless data_of($n->events('other')) eq 'k0';
         last if @trouble;
 
         # The next round begins with an empty zone.

@@ -12,7 +12,7 @@ use Time::HiRes qw( time sleep );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use Longpoll::Persist qw( wait_until );
+use Longpoll::Persist qw( data_of no_alerts wait_until );
 use Longpoll::Timely qw( timely );
 
 plan skip_all => 'not built: build/persist/disk.so'
@@ -22,14 +22,7 @@ $SIG{PIPE} = 'IGNORE';
 
 sub start { Longpoll::Persist->start(disk => 1, @_) }
 
-sub data { join ' ', map { $_->[1] } @_ }
 sub in_file { join ' ', map { $_->{data} } $_[0]->lines }
-
-sub no_alerts {
-    my ($n, $name) = @_;
-
-    is(join('', $n->alerts), '', "$name: no alerts");
-}
 
 # The lines of the log, without time and pid.
 
@@ -139,7 +132,7 @@ _EOC_
     $going->close;
     is($n->post(pig => '"stays"')->response->status, 200,
        "$name: a publisher leaves, another is answered");
-    is(data($n->events('pig')), 'going stays',
+    is(data_of($n->events('pig')), 'going stays',
        "$name: the event of the first stays");
 
     # A quit waits for the accepted events, but not for ever.
@@ -154,7 +147,7 @@ _EOC_
     is($last->response->status, 200, "$name: a quit answers the publisher");
     $n->set_disk(delay => 0);
     $n->up;
-    is(data($n->events('pig')), 'going stays last',
+    is(data_of($n->events('pig')), 'going stays last',
        "$name: all events are there");
     no_alerts($n, $name);
 }
@@ -175,7 +168,7 @@ _EOC_
     $n->publish(farm => '"b"');
     $n->wait_log('events are not on disk');
     is(in_file($n), 'a', "$name: no torn event");
-    is($n->publish(farm => '"c"') && data($n->events('farm')), 'a b c',
+    is($n->publish(farm => '"c"') && data_of($n->events('farm')), 'a b c',
        "$name: nginx still serves all events");
 
     my $calls = $n->disk('calls');
@@ -333,7 +326,7 @@ for my $durable ('', ' durable=on') {
     wait_until('all is well', sub { $n->status('events')->{disk}{ok} });
     $n->kill_all;
     $n->up;
-    is(data($n->events('farm')), join(' ', 'a', ($durable ? () : 'b'), 'c'),
+    is(data_of($n->events('farm')), join(' ', 'a', ($durable ? () : 'b'), 'c'),
        "$name: nothing is lost");
     no_alerts($n, $name);
 }
@@ -423,7 +416,7 @@ for my $name (sort keys %rigid) {
     pass("$name: then the files become smaller");
     $n->kill_all;
     $n->up;
-    is(data($n->events('farm')), '19 20', "$name: nothing is lost");
+    is(data_of($n->events('farm')), '19 20', "$name: nothing is lost");
     no_alerts($n, $name);
 }
 
@@ -541,7 +534,7 @@ for my $durable ('', ' durable=on') {
     wait_until('a base', sub { !-e $first });
     $n->kill_all;
     $n->up;
-    is(data($n->events('farm')), 'a b c', "$name: no event is lost");
+    is(data_of($n->events('farm')), 'a b c', "$name: no event is lost");
 }
 
 

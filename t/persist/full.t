@@ -10,7 +10,7 @@ use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use Longpoll::Persist qw( wait_until );
+use Longpoll::Persist qw( data_of no_alerts wait_until );
 
 my @mounted;
 
@@ -55,13 +55,6 @@ sub fill {
 
 sub empty { unlink $_[0]->data . '/filler' or die "filler: $!\n" }
 
-sub data { join ' ', map { $_->[1] } @_ }
-
-sub no_alerts {
-    my ($n, $name) = @_;
-
-    is(join('', $n->alerts), '', "$name: no alerts");
-}
 
 sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
 
@@ -81,7 +74,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
 
     $n->publish(farm => qq("$_$long")) for 1 .. 20;
     $n->wait_log('events are not on disk');
-    is(data($n->events('farm')), join(' ', 'a', map { "$_$long" } 1 .. 20),
+    is(data_of($n->events('farm')), join(' ', 'a', map { "$_$long" } 1 .. 20),
        "$name: nginx still serves all events");
 
     empty($n);
@@ -90,7 +83,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
     is(logged($n, 'not on disk'), 1, "$name: logged once");
     $n->quit;
     $n->up;
-    is(data($n->events('farm')), join(' ', 'a', map { "$_$long" } 1 .. 20),
+    is(data_of($n->events('farm')), join(' ', 'a', map { "$_$long" } 1 .. 20),
        "$name: nothing is lost");
     is($n->said([ category => 'farm', last_id => $first, timeout => 1 ]),
        join(' ', map { "$_$long" } 1 .. 20), "$name: nothing is missed");
@@ -120,7 +113,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
 
     is($status, 503, "$name: a publish is refused");
     cmp_ok(@there, '<', 10, "$name: when the disk has no room");
-    is(data($n->events('farm')), "@there",
+    is(data_of($n->events('farm')), "@there",
        "$name: the zone has the accepted events");
     is(join(' ', map { $_->{data} } $n->lines), "@there",
        "$name: and so has the log");
@@ -131,7 +124,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
     });
     $n->kill_all;
     $n->up;
-    is(data($n->events('farm')), "@there z", "$name: nothing is lost");
+    is(data_of($n->events('farm')), "@there z", "$name: nothing is lost");
     is(logged($n, 'not on disk'), 1, "$name: logged once");
 }
 
@@ -154,7 +147,7 @@ sub logged { scalar(() = $_[0]->log =~ /$_[1]/g) }
 
     mounted($dir, 'remount,rw') or die "remount\n";
     $n->up;
-    is(data($n->events('farm')), 'a', "$name: writable again, all is there");
+    is(data_of($n->events('farm')), 'a', "$name: writable again, all is there");
 }
 
 

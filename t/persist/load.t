@@ -15,7 +15,7 @@ use Time::HiRes qw( time sleep );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use Longpoll::Persist qw( wait_until );
+use Longpoll::Persist qw( data_of no_alerts wait_until );
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -23,7 +23,6 @@ my $now = int(time * 1000) - 100_000;
 my $serial = 0;
 
 sub start { Longpoll::Persist->start(workers => 1, @_) }
-sub data { join ' ', map { $_->[1] } @_ }
 
 # Ids in the form of golongpoll's.
 
@@ -40,12 +39,6 @@ sub line {
 }
 
 sub file { join '', map { "\n$_" } @_ }
-
-sub no_alerts {
-    my ($n, $name) = @_;
-
-    is(join('', $n->alerts), '', "$name: no alerts");
-}
 
 # The numbers of the lines that the log names.
 
@@ -140,7 +133,7 @@ for my $file (@files) {
     my ($name, $text, $want, $broken) = @$file;
     my $n = start(parameters => 'flush=50ms', content => $text);
 
-    is(data($n->events('farm')), $want, "$name: the zone has these");
+    is(data_of($n->events('farm')), $want, "$name: the zone has these");
     is(broken($n), $broken, "$name: the error log names the other lines");
     $n->publish(farm => '"new"');
 
@@ -163,7 +156,7 @@ for my $file (@files) {
 
     $n->quit;
     $n->up;
-    is(data($n->events('farm')), "@want",
+    is(data_of($n->events('farm')), "@want",
        "$name: the next epoch loads the same");
     no_alerts($n, $name);
 }
@@ -193,7 +186,7 @@ for my $file (@files) {
     my $n = start(parameters => 'flush=1h buffer=3',
                   content => file(map { line($_, "d$_") } 1 .. 2000));
 
-    is(data($n->events('farm')), 'd1998 d1999 d2000', "$name: buffer");
+    is(data_of($n->events('farm')), 'd1998 d1999 d2000', "$name: buffer");
     no_alerts($n, $name);
 
     my $kb = 'x' x 1000;
@@ -205,7 +198,7 @@ for my $file (@files) {
     my $events = $n->status('events')->{events};
 
     cmp_ok($events, '>', 50, "$name: the zone has as many as fit");
-    is(data($n->events('c2000')), "2000-$kb", "$name: the newest of them");
+    is(data_of($n->events('c2000')), "2000-$kb", "$name: the newest of them");
     is($n->said([ category => 'c1', since_time => $now ]),
        'timeout missed', "$name: a poll misses the others");
     no_alerts($n, $name);
@@ -269,7 +262,7 @@ SKIP: {
         chmod 0644, $_[0]->file or die $!;
     });
 
-    is(data($n->events('farm')), 'a b', "$name: nginx loads it");
+    is(data_of($n->events('farm')), 'a b', "$name: nginx loads it");
     $n->publish(farm => '"c"');
     $n->wait_data(qw( a b c ));
 
@@ -361,9 +354,9 @@ SKIP: {
     like($n->log, qr/"${\ quotemeta $n->file }" line 3 .*ahead/,
          "$name: is named in the log");
     $n->publish(farm => '"new"');
-    is(data($n->events('farm')), 'b new', "$name: and loaded");
+    is(data_of($n->events('farm')), 'b new', "$name: and loaded");
     wait_until('the end of the new event', sub {
-        data($n->events('farm')) !~ /new/;
+        data_of($n->events('farm')) !~ /new/;
     });
     pass("$name: the ttl of others goes on");
     no_alerts($n, $name);
@@ -460,7 +453,8 @@ for my $size (3 << 30, 2 << 40) {
             $n->up;
             pass("$name: nginx starts, and in bounded memory");
             $n->publish(farm => '"b"');
-            is(data($n->events('farm')), 'a b', "$name: the events are there");
+            is(data_of($n->events('farm')), 'a b',
+               "$name: the events are there");
             no_alerts($n, $name);
         }
 

@@ -12,7 +12,7 @@ use Time::HiRes qw( time );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use Longpoll::Persist qw( wait_until );
+use Longpoll::Persist qw( data_of no_alerts wait_until );
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -26,13 +26,6 @@ END {
 
 sub start { Longpoll::Persist->start(workers => 2, @_) }
 sub slurp { Longpoll::Persist::slurp(@_) }
-sub data { join ' ', map { $_->[1] } @_ }
-
-sub no_alerts {
-    my ($n, $name) = @_;
-
-    is(join('', $n->alerts), '', "$name: no alerts");
-}
 
 # Adds to the end of a file, or changes it, as its user.
 
@@ -102,7 +95,7 @@ for my $durable ('', ' durable=on') {
 
     $n->put_back($copy);
     $n->up;
-    is(data($n->events('farm')), 'a b', "$name: what it has is back");
+    is(data_of($n->events('farm')), 'a b', "$name: what it has is back");
     is($n->said([ category => 'farm', last_id => $a ]),
        $durable ? 'b' : 'b missed', "$name: as after a crash at that moment");
     $n->quit;
@@ -212,7 +205,7 @@ for my $tail ("\0" x 100, '{"timestamp":16', "\0" x 5000 . "}\n", "\n\n") {
     $n->kill_all;
     append(($n->segments)[-1], $tail);
     $n->up;
-    is(data($n->events('farm')), 'a b c',
+    is(data_of($n->events('farm')), 'a b c',
        "$name: what was acknowledged is there");
     is($n->said([ category => 'farm', last_id => $id[2] ],
                 [ category => 'farm', last_id => $id[0] ]),
@@ -220,7 +213,7 @@ for my $tail ("\0" x 100, '{"timestamp":16', "\0" x 5000 . "}\n", "\n\n") {
     $n->publish(farm => '"d"');
     $n->kill_all;
     $n->up;
-    is(data($n->events('farm')), 'a b c d', "$name: nginx goes on behind it");
+    is(data_of($n->events('farm')), 'a b c d', "$name: nginx goes on behind it");
     no_alerts($n, $name);
 }
 
@@ -241,7 +234,7 @@ SKIP: {
     $n->configure(user => 'www-data');
     $n->give($n->data);
     $n->up;
-    is(data($n->events('farm')), 'a', "$name: the events are there");
+    is(data_of($n->events('farm')), 'a', "$name: the events are there");
     $n->publish(farm => '"b"');
     $n->wait_data(qw( a b ));
     pass("$name: nginx goes on writing");
@@ -291,7 +284,7 @@ SKIP: {
     $n->kill_all;
     system 'umount', pop @mounted;
     $n->up;
-    is(data($n->events('farm')), '1 2', "$name: all the same");
+    is(data_of($n->events('farm')), '1 2', "$name: all the same");
     wait_until('small files', sub { $n->bytes < 1e6 });
     no_alerts($n, $name);
 }
@@ -328,7 +321,7 @@ SKIP: {
     cmp_ok(time - $begin, '<', 5, "$name: and nginx ends without waiting for it");
     system 'umount', pop @mounted;
     $n->up;
-    is($n->publish(farm => '"b"') && data($n->events('farm')), 'b',
+    is($n->publish(farm => '"b"') && data_of($n->events('farm')), 'b',
        "$name: without the mount it is");
     no_alerts($n, $name);
 }
@@ -350,7 +343,7 @@ SKIP: {
     is($r->status, 503, "$name: the second one can write nothing");
     is(scalar(() = $two->log =~ /^\d.*another nginx has the directory/mg), 1,
        "$name: and says so once");
-    is($one->publish(farm => '"c"') && data($one->events('farm')), 'a c',
+    is($one->publish(farm => '"c"') && data_of($one->events('farm')), 'a c',
        "$name: the first one goes on");
     $one->quit;
     wait_until('the second one can write', sub {

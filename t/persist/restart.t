@@ -14,7 +14,7 @@ use Time::HiRes qw( time sleep );
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Oracle ();
-use Longpoll::Persist qw( wait_until );
+use Longpoll::Persist qw( data_of no_alerts tick wait_until );
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -26,20 +26,8 @@ sub start { Longpoll::Persist->start(@_) }
 sub ms { Longpoll::Oracle::id_ms($_[0]) }
 
 
-sub data { join ' ', map { $_->[1] } @_ }
 
 # Waits until the wall clock is in a later millisecond.
-
-sub tick {
-    my $now = int(time * 1000);
-    wait_until('the next millisecond', sub { int(time * 1000) > $now });
-}
-
-sub no_alerts {
-    my ($n, $name) = @_;
-
-    is(join('', $n->alerts), '', "$name: no alerts");
-}
 
 
 # The format of the files.
@@ -131,7 +119,7 @@ for my $signal (qw( quit term )) {
        "$name: the log has the live events only");
 
     $n->up;
-    is(data($n->events('farm')), 'f3 f4 f5', "$name: the events are back");
+    is(data_of($n->events('farm')), 'f3 f4 f5', "$name: the events are back");
     is(join(' ', map { $_->[0] } $n->events('farm')),
        join(' ', @id{qw( f3 f4 f5 )}), "$name: with their ids");
 
@@ -189,7 +177,7 @@ for my $signal (qw( quit term )) {
     $n->publish(farm => '"f7"');
     $n->$signal;
     $n->up;
-    is(data($n->events('farm')), 'f5 f6 f7', "$name: twice");
+    is(data_of($n->events('farm')), 'f5 f6 f7', "$name: twice");
     is($n->said([ category => 'farm', last_id => $id{f3} ],
                 [ category => 'farm', last_id => $id{f4} ],
                 [ category => 'farm', last_id => $id{f6} ]),
@@ -251,7 +239,8 @@ for my $parameters ('flush=100ms', 'flush=1h') {
     is($there, 'a b', "$name: events older than flush are in the file")
         if $written;
 
-    is(data($n->events('farm')), $there, "$name: events of the file are back");
+    is(data_of($n->events('farm')), $there,
+       "$name: events of the file are back");
     ok(!$n->{missed}, "$name: a poll for all events missed nothing");
 
     my $c = $n->publish(farm => '"c"');
@@ -308,7 +297,7 @@ for my $parameters ('flush=100ms', 'flush=1h') {
 
     $n->kill_all;
     $n->up;
-    is(data($n->events('farm')), 'b c', "$name: all events are back");
+    is(data_of($n->events('farm')), 'b c', "$name: all events are back");
 
     my $d = $n->publish(cow => '"d"');
 
@@ -350,8 +339,8 @@ for my $end (qw( quit kill_all )) {
 
     $n->$end;
     $n->up;
-    is(data($n->events('farm')), 'b', "$name: deleted events are not back");
-    is(data($n->events('cow')), 'c', "$name: the others are");
+    is(data_of($n->events('farm')), 'b', "$name: deleted events are not back");
+    is(data_of($n->events('cow')), 'c', "$name: the others are");
     is($n->said([ category => 'farm', last_id => $a ]),
        $end eq 'quit' ? 'b' : 'b missed', "$name: a deletion is no loss");
 
@@ -359,7 +348,7 @@ for my $end (qw( quit kill_all )) {
 
     $n->$end;
     $n->up;
-    is(data($n->events('farm')), 'b',
+    is(data_of($n->events('farm')), 'b',
        "$name: nor are they in the epoch after it");
     no_alerts($n, $name);
 }
@@ -423,8 +412,8 @@ for my $end (qw( quit kill_all )) {
         is($n->post('', '', key => 'many', body => $body)->response
              ->header('Longpoll-Event-Id'), $y,
            "$name: the last id of several, epoch $epoch");
-        is(data($n->events('farm')), 'a b x', "$name: and stores nothing");
-        is(data($n->events('cow')), 'y', "$name: nowhere");
+        is(data_of($n->events('farm')), 'a b x', "$name: and stores nothing");
+        is(data_of($n->events('cow')), 'y', "$name: nowhere");
     }
 
     isnt($n->publish(farm => '"c"', key => 'two'), $a, "$name: another key");
@@ -456,7 +445,7 @@ for my $case ((map { [ $_, 'deleted' ] } qw( quit term kill_all )),
     $n->publish(farm => $_) for 4, 5;
 
     if ($read) {
-        is(data($n->events('farm')), '3 4 5', "$name: the zone has these");
+        is(data_of($n->events('farm')), '3 4 5', "$name: the zone has these");
     } else {
         $n->forget('farm');
     }
@@ -478,7 +467,7 @@ for my $case ((map { [ $_, 'deleted' ] } qw( quit term kill_all )),
     $n->wait_line(6);
     $n->$end;
     $n->up;
-    is(data($n->events('farm')), 6, "$name: a new event is");
+    is(data_of($n->events('farm')), 6, "$name: a new event is");
     no_alerts($n, $name);
 }
 

@@ -17,25 +17,25 @@ extern const ngx_uint_t   store_ncases;
 static const unit_worlds_t  store_worlds[] = {
 
     { "readers get every event once and in order, or missed",
-      0, 300, 5000, 0, 0 },
+      0, 120, 5000, 0, 0 },
 
     { "more categories than slots: each loss is missed",
-      MODEL_CROWDED, 200, 5000, 0, 0 },
+      MODEL_CROWDED, 80, 5000, 0, 0 },
 
     { "an inactive category is dropped, and no other one",
-      MODEL_CROWDED|MODEL_IDLE, 200, 5000, 0, 0 },
+      MODEL_CROWDED|MODEL_IDLE, 80, 5000, 0, 0 },
 
     { "with delete_on_read an event is dropped once a poll has it",
-      MODEL_TAKE, 200, 5000, 0, 0 },
+      MODEL_TAKE, 80, 5000, 0, 0 },
 
     { "other workers may do anything between two holds of the lock",
-      MODEL_BETWEEN|MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE, 200, 5000, 0, 0 },
+      MODEL_BETWEEN|MODEL_CROWDED|MODEL_IDLE|MODEL_TAKE, 80, 5000, 0, 0 },
 
     { "the same in a large zone",
-      MODEL_LARGE, 20, 20000, 0, 0 },
+      MODEL_LARGE, 10, 20000, 0, 0 },
 
     { "the same in a large zone with other workers between holds",
-      MODEL_LARGE|MODEL_BETWEEN|MODEL_IDLE|MODEL_TAKE, 20, 20000, 0, 0 },
+      MODEL_LARGE|MODEL_BETWEEN|MODEL_IDLE|MODEL_TAKE, 10, 20000, 0, 0 },
 
     { "a kill at any store loses no acknowledged event",
       MODEL_CRASH, 100, 600, 1, 0 },

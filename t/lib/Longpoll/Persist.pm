@@ -50,6 +50,10 @@ package Longpoll::Persist;
 #     $n->disk('syncs')
 #     $n->power_cut('names', ...)       kill_all, then a power cut; see there
 #
+#     data_of($n->events($cat))         their data, as said() has them
+#     no_alerts($n, $name, $but)        a test: nginx logged no alert, but $but
+#     tick()                            waits for the next millisecond
+#
 # Nothing sleeps to let something happen.
 
 use strict;
@@ -61,12 +65,14 @@ use Cwd qw( abs_path );
 use Exporter qw( import );
 use File::Basename qw( dirname );
 use JSON::PP ();
+use Test::More ();
 use Time::HiRes qw( time sleep );
 
 use Longpoll::Client ();
 use Longpoll::Server qw( wait_until );
 
-our @EXPORT_OK = qw( wait_until said event shuffled );
+our @EXPORT_OK = qw( wait_until said event shuffled data_of no_alerts
+                     tick );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $preload = "$root/build/persist/disk.so";
@@ -407,6 +413,23 @@ sub said {
     my @said = map { summary($_->response) } @polls;
 
     return wantarray ? @said : join ' | ', @said;
+}
+
+sub data_of { join ' ', map { $_->[1] } @_ }
+
+sub no_alerts {
+    my ($self, $name, $but) = @_;
+
+    my @alerts = grep { !$but or !/$but/ } $self->alerts;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    Test::More::is(join('', @alerts), '', "$name: no alerts");
+}
+
+sub tick {
+    my $now = int(time * 1000);
+
+    wait_until('the next millisecond', sub { int(time * 1000) > $now });
 }
 
 sub summary {

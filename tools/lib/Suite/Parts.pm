@@ -7,7 +7,7 @@ package Suite::Parts;
 #     needs     sets of packages (tools/deps.sh)
 #     steps     commands that are run first; each that fails is a failure
 #     files     patterns of the test files, which FILEs of the command line
-#               replace
+#               replace; the slowest may be named first, each file runs once
 #     at_once   how many files run at the same time, 1
 #     limit     seconds for one file, 900
 #     env       the environment of the files
@@ -19,7 +19,7 @@ package Suite::Parts;
 #     must      no later part can run if this one fails
 #     inner     only sets run it, make has no target for it
 #
-# Most tests wait more than they work, hence three files at once on two
+# Most tests wait more than they work, hence three files and more at once on two
 # processors.
 
 use strict;
@@ -37,21 +37,23 @@ my @parts = (
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
       needs => 'build test', steps => [$programs],
-      way => 'unit', programs => [qw( disk load store save text )], at_once => 2 },
+      way => 'unit', programs => [qw( store save disk text load )], at_once => 2 },
 
     { name => 'brief', does => 'the same for a few seconds',
       needs => 'build test', steps => [$programs],
-      way => 'brief', programs => [qw( disk load store save text )], at_once => 2,
+      way => 'brief', programs => [qw( store save disk text load )], at_once => 2,
       inner => 1 },
 
     { name => 'changed', does => 't/*.t that changed, or whose sources did',
       needs => 'build test', way => 'changed', at_once => 3, inner => 1 },
 
     { name => 'plain', does => 't/*.t, a fresh nginx for every block',
-      needs => 'build test', files => [qw( t/*.t )], at_once => 3 },
+      needs => 'build test', at_once => 4,
+      files => [qw( t/060-workers.t t/050-zone.t t/*.t )] },
 
     { name => 'persist', does => "t/persist/*.t, a zone's file; ROUNDS=n",
-      needs => 'build test', files => [qw( t/persist/*.t )], at_once => 3,
+      needs => 'build test', at_once => 5,
+      files => [map { "t/persist/$_.t" } qw( kill writer upgrade resize log * )],
       steps => [[qw( tools/build.sh persist )]], nginx => 'any' },
 
     { name => 'user', does => 'a few of t/*.t, by a user who is not root',
@@ -124,14 +126,15 @@ my @parts = (
       inner => 1 },
 );
 
-# test-all is what test leaves out: together they run each part once.  Of the
-# SECONDS of a soak its parts get a share; fuzz gets it for each target.
+# test-all is what test leaves out: together they run each part once, and the
+# models longer.  Some parts get a share of SECONDS, 600; fuzz gets it for each
+# target.
 
 my %sets = (
     quick => [qw( build check brief changed )],
     test => [qw( build check unit plain persist )],
-    'test-all' => [qw( build cost generator user docs hup clients asan fuzz
-                       chaos smoke )],
+    'test-all' => ['build', [models => 0.1], qw( cost generator user docs hup
+                       clients asan fuzz chaos smoke )],
     soak => ['build', [models => 0.3], [fuzz => 0.1], 'persist', 'plain',
              [chaos => 0.4]],
 );

@@ -107,7 +107,9 @@ sub step {
 sub files {
     return if !$part->{files};
 
-    my @files = @_ ? @_ : map { glob } @{ $part->{files} };
+    my %seen;
+    my @files = grep { !$seen{$_}++ }
+                @_ ? @_ : map { glob } @{ $part->{files} };
     my $nginx = $part->{nginx} // '';
 
     if ($nginx eq 'any') {
