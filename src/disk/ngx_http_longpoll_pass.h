@@ -42,7 +42,7 @@ struct ngx_http_longpoll_writer_s {
 
     /* between the event loop and the thread */
 
-    ngx_atomic_t                     ended;     /* the pass has */
+    ngx_atomic_t                     done;      /* the pass is */
     ngx_atomic_t                     due;       /* the timer has fired: check
                                                    the files, write, try again
                                                    what failed */

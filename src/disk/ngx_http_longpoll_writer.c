@@ -203,7 +203,7 @@ ngx_http_longpoll_writer_step(ngx_http_longpoll_writer_t *writer)
 {
     if (writer->running) {
 
-        if (!writer->ended) {
+        if (!writer->done) {
             return;
         }
 
@@ -288,7 +288,7 @@ ngx_http_longpoll_writer_begin(ngx_http_longpoll_writer_t *writer)
     ngx_log_debug1(NGX_LOG_DEBUG_CORE, writer->log, 0,
                    "longpoll writer \"%V\" begins a pass", &writer->zone->name);
 
-    writer->ended = 0;
+    writer->done = 0;
 
     /* the thread is born with this mask: signals are nginx's main thread's */
 
@@ -318,7 +318,7 @@ ngx_http_longpoll_writer_thread(void *data)
     ngx_http_longpoll_pass(writer);
 
     ngx_memory_barrier();
-    writer->ended = 1;
+    writer->done = 1;
 
     ngx_http_longpoll_notify_wake_self();
 

@@ -517,7 +517,7 @@ ngx_http_longpoll_stream_wake(ngx_http_longpoll_waiter_t *w)
     stream = ngx_http_longpoll_stream_of(w);
 
     if (ngx_http_longpoll_unsent_full()) {
-        ngx_http_longpoll_wait_again(w);
+        ngx_http_longpoll_wait_rewake(w);
         return;
     }
 
@@ -527,7 +527,7 @@ ngx_http_longpoll_stream_wake(ngx_http_longpoll_waiter_t *w)
                                         stream->limit);
 
     if (ngx_http_longpoll_stream_answer(stream, &reading, rc, 0) == NGX_OK) {
-        ngx_http_longpoll_wait_again(w);
+        ngx_http_longpoll_wait_rewake(w);
     }
 }
 
@@ -574,7 +574,7 @@ ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w)
                                         stream->heartbeat != 0)
         == NGX_OK)
     {
-        ngx_http_longpoll_wait_again(w);
+        ngx_http_longpoll_wait_rewake(w);
     }
 }
 

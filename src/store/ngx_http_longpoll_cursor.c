@@ -168,9 +168,9 @@ ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t id, ngx_uint_t missed)
 {
     uint64_t    earlier;
-    ngx_uint_t  told;
+    ngx_uint_t  warned;
 
-    told = missed || cursor->beginning;
+    warned = missed || cursor->beginning;
     earlier = ngx_max(z->sh->cats.earlier, z->sh->previous.missing_below);
 
     ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
@@ -178,7 +178,7 @@ ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
     cursor->id = id;
     cursor->since = ngx_http_longpoll_id_ms(id);
     cursor->exact = 1;
-    cursor->beginning = (told && id < earlier);
+    cursor->beginning = (warned && id < earlier);
 }
 
 

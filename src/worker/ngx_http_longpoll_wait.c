@@ -488,7 +488,7 @@ ngx_http_longpoll_wait_wake(ngx_http_longpoll_wait_t *wait,
 
 
 void
-ngx_http_longpoll_wait_again(ngx_http_longpoll_waiter_t *w)
+ngx_http_longpoll_wait_rewake(ngx_http_longpoll_waiter_t *w)
 {
     ngx_http_longpoll_link_t  *link;
 
@@ -772,7 +772,7 @@ ngx_http_longpoll_wait_prefetch_next(ngx_http_longpoll_waiter_t *w)
     ngx_http_longpoll_wait_fetch(c->log, sizeof(ngx_log_t));
     ngx_http_longpoll_wait_fetch(c->log->data, 1);
 
-    if (w->handlers->before) {
+    if (w->handlers->used) {
         return;
     }
 
@@ -801,7 +801,7 @@ ngx_http_longpoll_wait_prefetch_second(ngx_http_longpoll_waiter_t *w)
 
     ngx_http_longpoll_wait_fetch(r->connection, sizeof(ngx_connection_t));
 
-    if (w->handlers->before) {
+    if (w->handlers->used) {
         ngx_http_longpoll_wait_fetch((u_char *) (r->ctx + ngx_http_max_module)
                                      - NGX_HTTP_LONGPOLL_WAIT_FILTERS,
                                      NGX_HTTP_LONGPOLL_WAIT_FILTERS);
@@ -824,9 +824,9 @@ ngx_http_longpoll_wait_prefetch_third(ngx_http_longpoll_waiter_t *w)
 
     r = w->request;
 
-    if (w->handlers->before) {
-        ngx_http_longpoll_wait_fetch((u_char *) w - w->handlers->before,
-                                     w->handlers->before
+    if (w->handlers->used) {
+        ngx_http_longpoll_wait_fetch((u_char *) w - w->handlers->used,
+                                     w->handlers->used
                                      + NGX_HTTP_LONGPOLL_WAIT_BEHIND);
         ngx_http_longpoll_wait_fetch((u_char *) r - sizeof(ngx_pool_t),
                                      2 * sizeof(ngx_pool_t));

@@ -100,7 +100,7 @@ typedef struct {
 
     /* bytes in front of the waiter that wake uses, if it mostly stays; 0: it
        mostly leaves with an answer */
-    size_t                            before;
+    size_t                            used;
 } ngx_http_longpoll_waiter_handlers_t;
 
 
@@ -223,7 +223,7 @@ void ngx_http_longpoll_wait_wake_all(ngx_http_longpoll_wait_t *wait);
  * not been given all that was there: it is woken once more, in a slice.  Until
  * then its category counts as not woken.
  */
-void ngx_http_longpoll_wait_again(ngx_http_longpoll_waiter_t *w);
+void ngx_http_longpoll_wait_rewake(ngx_http_longpoll_waiter_t *w);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_WAIT_H_INCLUDED_ */

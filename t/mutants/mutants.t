@@ -114,7 +114,7 @@ my @mutants = (
 
     { name => 'a stream told missed again after it was',
       file => 'cursor.c',
-      from => 'cursor->beginning = (told && id < earlier);',
+      from => 'cursor->beginning = (warned && id < earlier);',
       to => 'cursor->beginning = 0;',
       seen => 'plain t/034-stream.t' },
 
