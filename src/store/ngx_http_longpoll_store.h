@@ -271,7 +271,7 @@ typedef struct {
  * docs/internals/disk.md draws the log.
  *
  * Always true between calls:
- *     SAVED <= NEXT <= committed; EXPOSED <= visible
+ *     SAVED <= NEXT <= taken_upto <= committed; EXPOSED <= visible
  *     BASE <= base_upto, where it is on
  *     no message behind taken_upto has a line in any file
  *     notes_first <= notes_last, at most nnotes apart
@@ -310,8 +310,9 @@ typedef struct {
     uint64_t                         stale;     /* so often the log could not
                                                    say something: it needs a new
                                                    base although it is small */
-    uint64_t                         taken_upto;    /* highest id that a writer
-                                                       took */
+    uint64_t                         taken_upto;    /* id: a writer has taken
+                                                       messages up to here, or
+                                                       passed them */
 
     /* the base that is being written: BASE is on */
     uint64_t                         base_number;   /* replaces segments up to

@@ -112,9 +112,9 @@ ngx_http_longpoll_zone_validate_disk(ngx_http_longpoll_zone_t *z)
     exposed = &disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
 
     ngx_http_longpoll_assert(saved->id <= next->id
-                             && next->id <= clock->committed
-                             && next->id <= disk->taken_upto,
-                             "saved, given to the writer, committed");
+                             && next->id <= disk->taken_upto
+                             && disk->taken_upto <= clock->committed,
+                             "saved, taken by the writer, committed");
     ngx_http_longpoll_assert(!base->on
                              || (base->id <= disk->base_upto
                                  && disk->base_upto <= disk->taken_upto

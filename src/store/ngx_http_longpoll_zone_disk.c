@@ -507,7 +507,13 @@ ngx_http_longpoll_zone_disk_end(ngx_http_longpoll_zone_t *z)
         ngx_http_longpoll_put(disk->begun, 0);
         ngx_http_longpoll_put(disk->read_upto, sh->clock.last_id);
 
-        /* later messages are behind SAVED: see ..._zone_clock_took() */
+        /*
+         * What was committed since the last round has gone again.  The writer
+         * passes it, as a round does.  Later messages are behind SAVED: see
+         * ..._zone_clock_took().
+         */
+
+        ngx_http_longpoll_put(disk->taken_upto, sh->clock.committed);
 
         ngx_http_longpoll_zone_cursor_saved(z, sh->clock.committed, 0);
 

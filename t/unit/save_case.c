@@ -187,6 +187,48 @@ case_expired(void *data)
 }
 
 
+/* a clean end passes what was committed, and went before a writer took it */
+
+static void
+case_gone(void *data)
+{
+    ngx_uint_t  durable, i;
+
+    for (durable = 0; durable < 2; durable++) {
+        case_world(0, durable);
+        case_begin();
+        (void) case_publish(0);
+
+        if (durable) {
+            case_op(OP_UNSAVED);
+
+        } else {
+            sh->conf.ttl = 1000;
+
+            for (i = 0; i < 3; i++) {
+                m.now += 2000;
+                case_op(OP_TICK);
+            }
+        }
+
+        unit_must(sh->list.count == 0
+                  && sh->clock.committed > sh->disk.taken_upto,
+                  "a writer has taken what was to go before");
+
+        case_op(OP_END);
+        unit_must(m.writing, "the log has no end");
+
+        case_op(OP_SAVED);
+        (void) case_publish(0);
+        case_op(OP_COLLECT);
+        case_op(OP_SAVED);
+        unit_must(sh->disk.begun && sh->list.count == 1,
+                  "the epoch does not go on");
+        epoch_end();
+    }
+}
+
+
 /* a zone, and a new one of another size; which of them is z */
 
 typedef struct {
@@ -689,6 +731,8 @@ const unit_case_t  save_cases[] = {
       case_failures },
     { "losses of a previous epoch are missed by its cursors only",
       case_expired },
+    { "a log ends behind events that went before a writer took them",
+      case_gone },
     { "a frozen zone gives nothing and takes nothing",
       case_frozen },
     { "a zone of another size has what the old one has, whatever came "
