@@ -69,7 +69,7 @@ model_drop(uint64_t name, uint64_t upto, uint64_t lost)
 
 /* of a message without an id of its own only the ms can be compared */
 
-static ngx_uint_t
+ngx_uint_t
 model_is_dropped(model_msg_t *msg)
 {
     uint64_t  id, epoch, upto, lost;
