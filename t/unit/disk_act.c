@@ -129,7 +129,7 @@ act_publish_call(void *data)
 }
 
 
-static void
+void
 act_publish(model_nginx_t *nginx, model_worker_t *worker)
 {
     ngx_uint_t  i, n, keyed;
@@ -205,6 +205,15 @@ act_take_call(void *data)
     cat = model_cats[m.cat];
 
     (void) act_read_call(&rd, &cat, NGX_HTTP_LONGPOLL_READ_LAST);
+}
+
+
+gone_e
+act_take(model_nginx_t *nginx, model_worker_t *worker)
+{
+    (void) worker_call(nginx, worker, act_take_call, NULL);
+
+    return m.conf.delete_on_read ? GONE_TAKEN : GONE_LOST;
 }
 
 
@@ -396,8 +405,7 @@ act(model_nginx_t *nginx)
         break;
 
     case 1: case 2: case 3:
-        why = m.flags & MODEL_TAKE ? GONE_TAKEN : GONE_LOST;
-        (void) worker_call(nginx, worker, act_take_call, NULL);
+        why = act_take(nginx, worker);
         break;
 
     case 4: case 5:

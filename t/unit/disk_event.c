@@ -5,7 +5,8 @@
  * The data of an event is its number, and bytes that follow from it.  So an
  * event is known wherever it comes back.  After each op the zone is compared
  * with what is known of it: what came must have been published, and what went
- * went for the reason that the op is (gone_e).
+ * went for the reason that the op is (gone_e).  A poll that takes what there is
+ * applies the buffer first: what is over that is lost.
  *
  * A note says for how long an event that went may still come back: while the
  * ring has its note.  Where the ring was full, a base that begins later leaves
@@ -184,6 +185,39 @@ event_reason(model_event_t *ev, gone_e why)
 }
 
 
+/*
+ * In front of an op that takes what m.cat has: the id of its last event that is
+ * over the buffer; 0: none is.  Of what waits for the disk none is.
+ */
+
+static uint64_t
+event_over_buffer(void)
+{
+    uint64_t                        n, id;
+    ngx_uint_t                      i;
+    model_event_t                  *ev;
+    model_place_t                  *place;
+    ngx_http_longpoll_cursor_sh_t  *exposed;
+
+    exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    id = 0;
+
+    for (i = m.nevents, n = 0; i > 0 && id == 0; i--) {
+        ev = &m.events[i - 1];
+        place = model_place(ev);
+
+        n += place->live && ev->cat == m.cat
+             && (!sh->disk.durable || place->id <= exposed->id);
+
+        if (n > sh->conf.buffer) {
+            id = place->id;
+        }
+    }
+
+    return id;
+}
+
+
 static void
 event_went(model_event_t *ev, gone_e why)
 {
@@ -252,7 +286,7 @@ void
 event_diff(gone_e why)
 {
     uint32_t                     ref;
-    uint64_t                     last;
+    uint64_t                     last, over;
     ngx_uint_t                   i, n;
     model_event_t               *ev;
     model_place_t               *place;
@@ -260,6 +294,7 @@ event_diff(gone_e why)
     ngx_http_longpoll_msg_sh_t  *at;
 
     last = 0;
+    over = why == GONE_TAKEN ? event_over_buffer() : 0;
 
     for (ref = sh->list.oldest; ref; ref = at->newer) {
         at = model_at(ref);
@@ -290,7 +325,7 @@ event_diff(gone_e why)
         place = model_place(ev);
 
         if (place->live && !place->seen) {
-            event_went(ev, why);
+            event_went(ev, place->id <= over ? GONE_LOST : why);
         }
 
         place->seen = 0;

@@ -175,14 +175,21 @@ life_disk(void)
 }
 
 
-static void
+void
 life_configure(model_nginx_t *nginx)
+{
+    worker_enter_nginx(nginx);
+    z->conf = m.conf;
+    ngx_http_longpoll_zone_configure(z);
+}
+
+
+static void
+life_reload(model_nginx_t *nginx)
 {
     if (!(m.flags & MODEL_DURABLE) && unit_once(150)) {
         m.conf.durable = !m.conf.durable;
-        worker_enter_nginx(nginx);
-        z->conf = m.conf;
-        ngx_http_longpoll_zone_configure(z);
+        life_configure(nginx);
     }
 }
 
@@ -228,7 +235,7 @@ life_turns(model_nginx_t *nginx, ngx_uint_t turns)
                  (unsigned long) figures->lives);
 
         life_disk();
-        life_configure(nginx);
+        life_reload(nginx);
         life_workers(nginx);
 
         if (unit_once(3)) {

@@ -347,6 +347,15 @@ ngx_str_t event_key(ngx_uint_t n);
 void act(model_nginx_t *nginx);
 void act_some(model_nginx_t *nginx, ngx_uint_t n);
 
+/* a publish of some events, in the worker */
+void act_publish(model_nginx_t *nginx, model_worker_t *worker);
+
+/*
+ * A poll of m.cat from the beginning, in the worker.  Returns why what went
+ * did, for worker_look().
+ */
+gone_e act_take(model_nginx_t *nginx, model_worker_t *worker);
+
 /* whether a client with that cursor has seen an event */
 ngx_uint_t act_seen(model_cursor_t *cursor, ngx_uint_t n);
 
@@ -377,6 +386,9 @@ void life_world(void);
 void life_start(model_nginx_t *nginx);
 void life_free(model_nginx_t *nginx);
 
+/* a reload gives the zone m.conf */
+void life_configure(model_nginx_t *nginx);
+
 /* what the model keeps of a zone that ends */
 void life_remember(model_nginx_t *nginx);
 
@@ -387,6 +399,9 @@ void life_between(void);
 /* disk_upgrade.c */
 
 void upgrade_world(void);
+
+/* an nginx has turns until the log has all of it, and says so */
+void upgrade_rest(model_nginx_t *nginx);
 
 
 #endif /* _DISK_MODEL_H_INCLUDED_ */

@@ -66,7 +66,7 @@ upgrade_rests(model_nginx_t *nginx)
 }
 
 
-static void
+void
 upgrade_rest(model_nginx_t *nginx)
 {
     ngx_uint_t  i;
@@ -80,7 +80,7 @@ upgrade_rest(model_nginx_t *nginx)
         upgrade_turns(nginx, 1, 0);
     }
 
-    unit_fail("the nginx that is left does not come to rest");
+    unit_fail("an nginx does not come to rest");
 }
 
 
