@@ -19,6 +19,11 @@ our $tls = system("openssl req -x509 -newkey ec"
            && `$Test::Nginx::Util::NginxBinary -V 2>&1`
               =~ /--with-http_ssl_module/;
 
+# A filter of nginx that changes a stream's text.
+
+our $sub = `$Test::Nginx::Util::NginxBinary -V 2>&1`
+           =~ /--with-http_sub_module/;
+
 $ENV{TEST_NGINX_CERT} = "$dir/cert.pem";
 $ENV{TEST_NGINX_CERT_KEY} = "$dir/key.pem";
 
@@ -43,6 +48,16 @@ add_block_preprocessor(sub {
             $stream
         }
         location = /status  { longpoll_status all; }
+_EOC_
+
+    $locations .= <<"_EOC_" if $sub;
+        location = /sub {
+            sub_filter         oink moo;
+            sub_filter_once    off;
+            sub_filter_types   text/event-stream;
+            longpoll_subscribe events;
+            $stream
+        }
 _EOC_
 
     my @servers = (
@@ -379,7 +394,24 @@ is(stream({ gzip => 1 }, category => $cat)->head->header('Content-Encoding'),
 
 
 
-=== TEST 9: a stream ends on every kind of connection as an answer does
+=== TEST 9: nginx's filters see every event
+--- skip_eval
+5: !$main::sub
+--- scenario
+my $cat = category();
+my $s = stream({ uri => '/sub' }, category => $cat);
+
+$s->next;
+
+for my $n (1 .. 5) {
+    my $id = publish($cat, qq("oink $n"));
+
+    is_deeply([$s->told(1)], [qq(event $id "moo $n")], "event $n");
+}
+
+
+
+=== TEST 10: a stream ends on every kind of connection as an answer does
 --- scenario
 my $cat = category();
 
@@ -403,7 +435,7 @@ is($h2->answer($h2->request('GET', '/pid'))->{status}, 200, 'HTTP/2 stays');
 
 
 
-=== TEST 10: a request behind a stream waits for the stream's end
+=== TEST 11: a request behind a stream waits for the stream's end
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -419,7 +451,7 @@ like($c->response->body, qr/^\d+$/, 'then the other answer');
 
 
 
-=== TEST 11: a body behind the head of a stream, and what is behind that
+=== TEST 12: a body behind the head of a stream, and what is behind that
 --- scenario
 my $cat = category();
 my $c = connection();
@@ -434,7 +466,7 @@ like($c->response->body, qr/^\d+$/, 'the next answer');
 
 
 
-=== TEST 12: a client that leaves is noticed at once
+=== TEST 13: a client that leaves is noticed at once
 --- stream
             longpoll_heartbeat 0;
 --- scenario
@@ -458,7 +490,7 @@ like(wait_log('longpoll.log', qr/category=$cat /), qr/ 200 gone 0$/, 'the log');
 
 
 
-=== TEST 13: a client that leaves is noticed while it does not read
+=== TEST 14: a client that leaves is noticed while it does not read
 --- stream
             longpoll_max_response_size 64k;
 --- scenario
@@ -475,7 +507,7 @@ for my $how (qw( close half_close reset )) {
 
 
 
-=== TEST 14: HTTP/2: RST_STREAM ends that stream and no other
+=== TEST 15: HTTP/2: RST_STREAM ends that stream and no other
 --- scenario
 my $cat = category();
 my $h2 = Longpoll::H2->new(port => rand_port(2));
@@ -496,7 +528,7 @@ wait_waiting(0);
 
 
 
-=== TEST 15: HTTP/2: a stream whose window is closed is not written to
+=== TEST 16: HTTP/2: a stream whose window is closed is not written to
 --- stream
             longpoll_max_response_size 64k;
 --- scenario
@@ -529,7 +561,7 @@ is_deeply(up_to($stalls, $id), { event => 5001, place => 0, missed => 0 },
 
 
 
-=== TEST 16: memory after 100,000 events is as after the first ones
+=== TEST 17: memory after 100,000 events is as after the first ones
 --- stream
             longpoll_max_response_size 200k;
 --- timeout: 60

@@ -150,7 +150,7 @@ ngx_http_longpoll_protocol_sse_encode(ngx_http_longpoll_read_t *rd)
     if (bytes) {
         end = ngx_http_longpoll_sse_events(bytes->data, rd->cats, rd->msgs,
                                            rd->nmsgs, rd->missed, rd->epoch);
-        bytes->len = end - bytes->data;
+        ngx_http_longpoll_shared_chunk(bytes, end - bytes->data);
     }
 
     return bytes;

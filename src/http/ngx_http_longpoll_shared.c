@@ -15,11 +15,13 @@
 ngx_http_longpoll_shared_t *
 ngx_http_longpoll_shared_create(ngx_http_longpoll_read_t *rd, size_t len)
 {
+    size_t                       size;
     ngx_http_longpoll_msg_t     *last;
     ngx_http_longpoll_shared_t  *shared;
 
-    shared = ngx_alloc(offsetof(ngx_http_longpoll_shared_t, data) + len,
-                       ngx_cycle->log);
+    size = offsetof(ngx_http_longpoll_shared_t, data) + len + sizeof(CRLF) - 1;
+
+    shared = ngx_alloc(size, ngx_cycle->log);
 
     if (shared) {
         last = &rd->msgs[rd->nmsgs - 1];
@@ -31,11 +33,28 @@ ngx_http_longpoll_shared_create(ngx_http_longpoll_read_t *rd, size_t len)
         shared->first = rd->msgs[0].id;
         shared->last = last->id;
         shared->last_uuid = last->uuid;
-        shared->size = offsetof(ngx_http_longpoll_shared_t, data) + len;
+        shared->size = size;
         shared->len = len;
+        shared->chunk = NULL;
     }
 
     return shared;
+}
+
+
+void
+ngx_http_longpoll_shared_chunk(ngx_http_longpoll_shared_t *shared, size_t len)
+{
+    size_t   n;
+    u_char   head[NGX_HTTP_LONGPOLL_SHARED_HEAD];
+
+    n = ngx_sprintf(head, "%xO" CRLF, (off_t) len) - head;
+
+    shared->len = len;
+    shared->chunk = shared->data - n;
+
+    ngx_memcpy(shared->chunk, head, n);
+    ngx_memcpy(shared->data + len, CRLF, sizeof(CRLF) - 1);
 }
 
 

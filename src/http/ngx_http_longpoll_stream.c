@@ -35,9 +35,9 @@
 #include "ngx_http_longpoll_stream.h"
 #include "ngx_http_longpoll_cursor.h"
 #include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_direct.h"
 #include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_interest.h"
-#include "ngx_http_longpoll_join.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_sse.h"
 #include "ngx_http_longpoll_unsent.h"
@@ -91,6 +91,8 @@ typedef struct {
                                                    all */
     unsigned                         going:1;   /* stands in the queue of those
                                                    that go on */
+    unsigned                         direct:1;  /* filters have nothing to do
+                                                   with events */
 
     ngx_queue_t                      queue;
 
@@ -128,6 +130,10 @@ static u_char *ngx_http_longpoll_stream_place(
 static void ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
     ngx_http_longpoll_reading_t *reading);
 static ngx_int_t ngx_http_longpoll_stream_send(
+    ngx_http_longpoll_stream_t *stream, u_char *last);
+static ngx_int_t ngx_http_longpoll_stream_send_chunk(
+    ngx_http_longpoll_stream_t *stream);
+static ngx_int_t ngx_http_longpoll_stream_send_frames(
     ngx_http_longpoll_stream_t *stream, u_char *last);
 static ngx_int_t ngx_http_longpoll_stream_sent(
     ngx_http_longpoll_stream_t *stream);
@@ -244,6 +250,8 @@ ngx_http_longpoll_stream_create(ngx_http_request_t *r,
 
     stream->frames.memory = 1;
     stream->events.memory = 1;
+    stream->events.flush = 1;
+    stream->events.last_in_chain = 1;
 
     stream->waiter.request = r;
     stream->waiter.wait = ctx->zone->wait;
@@ -320,6 +328,8 @@ ngx_http_longpoll_stream_open(ngx_http_longpoll_stream_t *stream)
         return NGX_ERROR;
     }
 
+    stream->direct = ngx_http_longpoll_direct_allowed(stream->waiter.request);
+
     if (sent == NGX_OK && (rc == NGX_ABORT
                            || ngx_http_longpoll_stream_is_over(stream)))
     {
@@ -360,8 +370,6 @@ ngx_http_longpoll_stream_head(ngx_http_longpoll_stream_t *stream)
     if (clcf->tcp_nodelay && ngx_tcp_nodelay(c) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    ngx_http_longpoll_join_begin(c);
 
     if (ngx_http_longpoll_disconnect_watch(r,
                                        ngx_http_longpoll_stream_client_handler)
@@ -785,9 +793,6 @@ ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
                                   bytes->last, bytes->missed);
 
     stream->more = reading->more;
-
-    stream->events.pos = bytes->data;
-    stream->events.last = bytes->data + bytes->len;
 }
 
 
@@ -802,16 +807,80 @@ ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
 static ngx_int_t
 ngx_http_longpoll_stream_send(ngx_http_longpoll_stream_t *stream, u_char *last)
 {
-    ngx_buf_t           *b;
-    ngx_chain_t          frames, events, *out;
-    ngx_http_request_t  *r;
+    ngx_int_t  rc;
 
-    r = stream->waiter.request;
+    stream->busy = 1;
+
+    if (stream->direct && last == stream->text) {
+        rc = ngx_http_longpoll_stream_send_chunk(stream);
+
+    } else {
+        rc = ngx_http_longpoll_stream_send_frames(stream, last);
+    }
+
+    ngx_http_longpoll_point("sent");
+
+    if (rc != NGX_AGAIN) {
+        return rc;
+    }
+
+    if (stream->bytes
+        && ngx_http_longpoll_unsent_enter(&stream->unsent,
+                                          stream->waiter.request, stream->bytes)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_longpoll_stream_is_parked(stream)) {
+        ngx_http_longpoll_wait_hold(&stream->waiter);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* the events alone, past the filters */
+
+static ngx_int_t
+ngx_http_longpoll_stream_send_chunk(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_int_t                    rc;
+    ngx_http_longpoll_shared_t  *bytes;
+
+    bytes = stream->bytes;
+
+    stream->events.pos = bytes->chunk;
+    stream->events.last = ngx_http_longpoll_shared_chunk_last(bytes);
+
+    rc = ngx_http_longpoll_direct_send(stream->waiter.request, &stream->events);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_ERROR) ? rc : ngx_http_longpoll_stream_sent(stream);
+    }
+
+    stream->busy = 0;
+    ngx_http_longpoll_stream_release(stream);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_stream_send_frames(ngx_http_longpoll_stream_t *stream,
+    u_char *last)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   frames, events, *out;
+
     out = NULL;
     b = NULL;
 
     if (stream->bytes) {
         b = &stream->events;
+        b->pos = stream->bytes->data;
+        b->last = b->pos + stream->bytes->len;
+
         events.buf = b;
         events.next = NULL;
         out = &events;
@@ -828,32 +897,11 @@ ngx_http_longpoll_stream_send(ngx_http_longpoll_stream_t *stream, u_char *last)
         out = &frames;
     }
 
-    stream->events.flush = 1;
-    stream->events.last_in_chain = 1;
-    stream->busy = 1;
-
-    if (ngx_http_output_filter(r, out) == NGX_ERROR) {
+    if (ngx_http_output_filter(stream->waiter.request, out) == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    ngx_http_longpoll_point("sent");
-
-    if (ngx_http_longpoll_stream_sent(stream) == NGX_OK) {
-        return NGX_OK;
-    }
-
-    if (stream->bytes
-        && ngx_http_longpoll_unsent_enter(&stream->unsent, r, stream->bytes)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_longpoll_stream_is_parked(stream)) {
-        ngx_http_longpoll_wait_hold(&stream->waiter);
-    }
-
-    return NGX_AGAIN;
+    return ngx_http_longpoll_stream_sent(stream);
 }
 
 
@@ -1074,5 +1122,4 @@ ngx_http_longpoll_stream_leave(ngx_http_longpoll_stream_t *stream)
                                          ngx_http_longpoll_notify_worker(), -1);
 
     ngx_http_longpoll_disconnect_unwatch(stream->waiter.request);
-    ngx_http_longpoll_join_end(stream->waiter.request->connection);
 }

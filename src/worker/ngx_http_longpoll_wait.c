@@ -47,14 +47,10 @@
 #define NGX_HTTP_LONGPOLL_WAIT_AROUND    512
 #define NGX_HTTP_LONGPOLL_WAIT_HEADERS   256
 
-/*
- * Bytes of a request from its `out` on, of the pointers to the contexts of its
- * filters, which are the last ones, and from the waiter on.
- */
+/* bytes of a request from its `out` on, and from the waiter on */
 
-#define NGX_HTTP_LONGPOLL_WAIT_REQUEST   192
-#define NGX_HTTP_LONGPOLL_WAIT_FILTERS   192
-#define NGX_HTTP_LONGPOLL_WAIT_BEHIND    384
+#define NGX_HTTP_LONGPOLL_WAIT_REQUEST   128
+#define NGX_HTTP_LONGPOLL_WAIT_BEHIND    128
 
 
 static ngx_http_longpoll_wait_cat_t *ngx_http_longpoll_wait_cat(
@@ -706,18 +702,18 @@ ngx_http_longpoll_wait_next(ngx_http_longpoll_wait_cat_t *cat)
 /*
  * A waiter that has waited for long is in no near cache.  To wake it touches
  * some eighty cache lines, most of which are found by an address in another
- * one; those of a waiter that stays are some forty.  So the memory of the next
+ * one; those of a waiter that stays are some twenty.  So the memory of the next
  * three waiters is fetched in steps.  From the waiter that is woken next to the
  * one that is woken last:
  *
  *     next     what the connection leads to
  *     second   its connection.  Of one that leaves: where the pool ends, since
- *              the waiter was taken from there, and the answer will be.  Of one
- *              that stays: where the contexts of filters are found
- *     third    the link, by which the waiter is found; its request, which has
- *              the head of its pool in front.  Of one that leaves: the list of
- *              the answer's headers behind the request.  Of one that stays:
- *              what is around the waiter, where it has what it sends
+ *              the waiter was taken from there, and the answer will be
+ *     third    the link, by which the waiter is found.  Of one that leaves: its
+ *              request, which has the head of its pool in front, and the list
+ *              of the answer's headers behind.  Of one that stays: the two
+ *              lines of the request that a sender reads, and what is around
+ *              the waiter, where it has what it sends
  */
 
 static void
@@ -802,9 +798,6 @@ ngx_http_longpoll_wait_prefetch_second(ngx_http_longpoll_waiter_t *w)
     ngx_http_longpoll_wait_fetch(r->connection, sizeof(ngx_connection_t));
 
     if (w->handlers->used) {
-        ngx_http_longpoll_wait_fetch((u_char *) (r->ctx + ngx_http_max_module)
-                                     - NGX_HTTP_LONGPOLL_WAIT_FILTERS,
-                                     NGX_HTTP_LONGPOLL_WAIT_FILTERS);
         return;
     }
 
@@ -828,8 +821,7 @@ ngx_http_longpoll_wait_prefetch_third(ngx_http_longpoll_waiter_t *w)
         ngx_http_longpoll_wait_fetch((u_char *) w - w->handlers->used,
                                      w->handlers->used
                                      + NGX_HTTP_LONGPOLL_WAIT_BEHIND);
-        ngx_http_longpoll_wait_fetch((u_char *) r - sizeof(ngx_pool_t),
-                                     2 * sizeof(ngx_pool_t));
+        ngx_http_longpoll_wait_fetch(r, 1);
         ngx_http_longpoll_wait_fetch(&r->out, NGX_HTTP_LONGPOLL_WAIT_REQUEST);
         return;
     }

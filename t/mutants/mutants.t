@@ -112,6 +112,21 @@ my @mutants = (
       from => 'stream->events.flush = 1;', to => 'stream->events.flush = 0;',
       seen => 'plain t/036-stream-socket.t' },
 
+    { name => 'the events of a stream sent past a filter that changes them',
+      file => 'direct.c',
+      from => '&& r->ctx[module->ctx_index]', to => '&& 0',
+      seen => 'plain t/036-stream-socket.t' },
+
+    { name => 'the rest of a chunk that was not all taken sent from its start',
+      file => 'direct.c',
+      from => 'b->pos += n;', to => ';',
+      seen => 'plain t/036-stream-socket.t' },
+
+    { name => 'limit_rate left out for the events of a stream',
+      file => 'direct.c',
+      from => '&& r->limit_rate == 0', to => '',
+      seen => 'plain t/036-stream-socket.t' },
+
     { name => 'a stream told missed again after it was',
       file => 'cursor.c',
       from => 'cursor->beginning = (warned && id < earlier);',
