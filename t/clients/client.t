@@ -244,6 +244,15 @@ sub types {
         is($said, '', "types: tsc has nothing to say, $how");
     }
 
+    my $usage = slurp("$js/usage.ts");
+    my %used = map { $_ => 1 } map { split /[\s,]+/ }
+               $usage =~ /^import (?:type )?\{\s*(.*?)\s*\}\s*from/msg;
+
+    is_deeply([ sort keys %used ],
+              [ sort(slurp("$root/client/longpoll.d.ts")
+                     =~ /^export \w+ (\w+)/mg) ],
+              'types: usage.ts has all that are exported');
+
     # TypeScript finds nothing that older JavaScript would write in another way.
 
     copy("$js/es2020.js", $build) or die "es2020.js: $!\n";

@@ -2,8 +2,11 @@
 // file.  Lines that tsc must reject are marked.
 
 import { Longpoll, LongpollError } from "nginx-longpoll";
-import type { Cursor, LongpollEvent, State, Stream, Transport }
-  from "nginx-longpoll";
+import type {
+  Cursor, CursorStorage, LongpollEvent, LongpollOptions, Missed, PublishOptions,
+  RequestOptions, Retry, Start, State, Stream, StreamEvent, StreamEvents,
+  SubscribeOptions, Transport,
+} from "nginx-longpoll";
 
 interface Cow {
   cow: string;
@@ -76,6 +79,42 @@ const id: string | null = await longpoll.publish("farm", { cow: "moo" }, {
 await longpoll.publish(null, "text", { text: true });
 
 const transport: Transport | null = stream.transport;
+
+// The same with options and handlers that have names of their own.
+
+const retry: Retry = { min: 0.5, max: 30 };
+const request: RequestOptions = { headers: [["X-Farm", "1"]], retry };
+const options: LongpollOptions = { ...request, subscribe: "/events", queue: 8 };
+const kept = new Map<string, string>();
+const storage: CursorStorage = {
+  getItem: key => kept.get(key),
+  setItem: (key, value) => { kept.set(key, value); },
+};
+const start: Start = { since_time: 1616040198889 };
+const from: SubscribeOptions = { ...request, start, storage, margin: 5 };
+const once: PublishOptions = { idempotencyKey: null, timeout: 5, retry };
+
+function onEvent({ detail }: StreamEvent<LongpollEvent<Cow>>): string {
+  return detail.data.cow;
+}
+
+const onMissed = (event: StreamEvents<Cow>["missed"]): Missed => event.detail;
+
+const named = new Longpoll(options).subscribe<Cow>([], from);
+
+named.addEventListener("event", onEvent);
+named.addEventListener("missed", onMissed);
+named.removeEventListener("event", onEvent);
+await longpoll.publish("farm", { cow: "moo" }, once);
+
+// @ts-expect-error
+named.addEventListener("state", onEvent);
+// @ts-expect-error
+const never: Start = {};
+// @ts-expect-error
+const text: Retry = { min: "1" };
+// @ts-expect-error
+const half: CursorStorage = { getItem: () => null };
 
 // @ts-expect-error
 longpoll.subscribe("farm", { transport: "websocket" });
