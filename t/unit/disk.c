@@ -44,6 +44,9 @@ static const unit_worlds_t  disk_worlds[] = {
     { "events that go by their age, or with their category, are missed",
       MODEL_IDLE, 30, 1500, 0, 0 },
 
+    { "also in front of a poll that takes what is left",
+      MODEL_IDLE|MODEL_TAKE, 20, 1500, 0, 0 },
+
     { "golongpoll's file is taken over",
       MODEL_IMPORT, 20, 1000, 0, 0 },
 

@@ -14,6 +14,10 @@ static ngx_uint_t           act_first;
 static ngx_uint_t           act_n;
 static ngx_http_longpoll_msg_t  act_msgs[MODEL_MESSAGES];
 
+/* why the events of a poll's category go that takes them */
+
+static gone_e               act_why;
+
 
 /*
  * publish
@@ -195,6 +199,7 @@ act_read_call(ngx_http_longpoll_read_t *rd, ngx_http_longpoll_cat_t *cat,
 static void
 act_take_call(void *data)
 {
+    uint32_t                  slot;
     ngx_http_longpoll_cat_t   cat;
     ngx_http_longpoll_read_t  rd;
 
@@ -204,6 +209,14 @@ act_take_call(void *data)
     rd.limit = 1;
     cat = model_cats[m.cat];
 
+    slot = ngx_http_longpoll_cat_find(&z->cats, cat.hash);
+
+    if (slot != NGX_HTTP_LONGPOLL_CAT_NONE
+        && ngx_http_longpoll_zone_list_inactive(z, slot, m.now))
+    {
+        act_why = GONE_FORGOTTEN;
+    }
+
     (void) act_read_call(&rd, &cat, NGX_HTTP_LONGPOLL_READ_LAST);
 }
 
@@ -211,9 +224,11 @@ act_take_call(void *data)
 gone_e
 act_take(model_nginx_t *nginx, model_worker_t *worker)
 {
+    act_why = m.conf.delete_on_read ? GONE_TAKEN : GONE_LOST;
+
     (void) worker_call(nginx, worker, act_take_call, NULL);
 
-    return m.conf.delete_on_read ? GONE_TAKEN : GONE_LOST;
+    return act_why;
 }
 
 

@@ -6,7 +6,7 @@
  * event is known wherever it comes back.  After each op the zone is compared
  * with what is known of it: what came must have been published, and what went
  * went for the reason that the op is (gone_e).  A poll that takes what there is
- * applies the buffer first: what is over that is lost.
+ * applies the ttl and the buffer first: what is over these is lost.
  *
  * A note says for how long an event that went may still come back: while the
  * ring has its note.  Where the ring was full, a base that begins later leaves
@@ -187,29 +187,36 @@ event_reason(model_event_t *ev, gone_e why)
 
 /*
  * In front of an op that takes what m.cat has: the id of its last event that is
- * over the buffer; 0: none is.  Of what waits for the disk none is.
+ * over the ttl, or the buffer; 0: none is.  Of what waits for the disk none is.
  */
 
 static uint64_t
-event_over_buffer(void)
+event_over(void)
 {
-    uint64_t                        n, id;
+    uint64_t                        n, id, clock;
     ngx_uint_t                      i;
     model_event_t                  *ev;
     model_place_t                  *place;
     ngx_http_longpoll_cursor_sh_t  *exposed;
 
     exposed = &sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_EXPOSED];
+    clock = ngx_http_longpoll_zone_clock(z, m.now);
     id = 0;
 
     for (i = m.nevents, n = 0; i > 0 && id == 0; i--) {
         ev = &m.events[i - 1];
         place = model_place(ev);
 
-        n += place->live && ev->cat == m.cat
-             && (!sh->disk.durable || place->id <= exposed->id);
+        if (!place->live || ev->cat != m.cat) {
+            continue;
+        }
 
-        if (n > sh->conf.buffer) {
+        n += !sh->disk.durable || place->id <= exposed->id;
+
+        if (n > sh->conf.buffer
+            || (sh->conf.ttl
+                && ngx_http_longpoll_zone_is_expired(z, place, clock)))
+        {
             id = place->id;
         }
     }
@@ -294,7 +301,7 @@ event_diff(gone_e why)
     ngx_http_longpoll_msg_sh_t  *at;
 
     last = 0;
-    over = why == GONE_TAKEN ? event_over_buffer() : 0;
+    over = why == GONE_TAKEN ? event_over() : 0;
 
     for (ref = sh->list.oldest; ref; ref = at->newer) {
         at = model_at(ref);
