@@ -620,6 +620,12 @@ writer_next_round(void)
         return OP_SAVED;
     }
 
+    /* nobody waits for the end of the log */
+
+    if (m.n_round && m.round[m.n_round - 1].kind == LINE_END) {
+        return OP_BEGIN;
+    }
+
     if (n == 0) {
         return OP_RETRY;
     }
@@ -650,6 +656,12 @@ writer_next(void)
     if (unit_once(200) && m.n_lines) {
         model_remove(m.lines[unit_below(m.n_lines)].segment);
         return OP_LOST;
+    }
+
+    /* a worker is still there that will take a publish */
+
+    if (unit_once(60) && !m.rebasing && !m.damaged && !sh->disk.lost) {
+        return OP_END;
     }
 
     if (unit_once(10) && sh->conf.durable != sh->disk.durable
