@@ -554,7 +554,7 @@ in_time(2.5, 'in time', sub {
     return time - $began;
 });
 
-is_deeply([ask({ conn => $c }, category => $cat, since_time => 0)->data], [1],
+is_deeply([ask({ conn => $c }, category => $cat, recent => 1)->data], [1],
           'a poll on the same connection');
 is(status()->{timeouts} - $before->{timeouts}, 1, 'it is one time-out')
     if status()->{published} == 1;
