@@ -1039,3 +1039,36 @@ $s->next;
 my $id = publish($cat, 1);
 
 is_deeply([$s->ids(1)], [$id], 'an event');
+
+
+
+=== TEST 36: limit_conn counts streams, and refuses one as it does a poll
+--- http_config
+    longpoll_zone zone=events:1m;
+    limit_conn_zone $server_name zone=conns:1m;
+--- config
+        location = /events {
+            longpoll_subscribe events;
+            limit_conn         conns 2;
+        }
+        location = /publish { longpoll_publish events; }
+--- scenario
+my $cat = category();
+my @s = map { stream(category => $cat) } 1, 2;
+
+$_->next for @s;
+
+my $r = get("/events?category=$cat", accept_stream());
+
+is($r->status, 503, 'the third is refused');
+like($r->header('Content-Type'), qr{^text/html}, "by nginx's own page");
+is(status()->{waiting}, 2, 'and does not wait');
+
+my $id = publish($cat, 1);
+
+is_deeply([$_->ids(1)], [$id], 'the others go on') for @s;
+
+(shift @s)->close;
+wait_until {
+    get("/events?category=$cat&timeout=1", accept_stream())->status == 200;
+} 'another stream is admitted';

@@ -198,3 +198,82 @@ wait_until {
          ->events
 } 'both are on disk';
 is(status()->{events}, $events + 2, 'and there are no others');
+
+
+
+=== TEST 7: a stream whose client left does not wait while its post action runs
+--- scenario
+my $backend = backend(1);
+
+for my $leave (qw( close reset )) {
+    my $cat = category();
+    my $s = stream(category => $cat);
+
+    $s->next;
+    my ($gone, $given) = @{ status() }{qw( disconnected delivered )};
+    $s->$leave;
+
+    my $action = $backend->request;
+
+    wait_waiting(0);
+    is(status()->{disconnected}, $gone + 1, "$leave: its client left");
+    publish($cat, 1, uri => '/plain');
+    is(status()->{delivered}, $given, "$leave: it is given nothing more");
+    $action->answer(204);
+}
+
+
+
+=== TEST 8: the same with HTTP/2
+--- scenario
+my $backend = backend(1);
+
+for my $leave (qw( rst close )) {
+    my $h2 = Longpoll::H2->new(port => rand_port(2));
+    my $s = stream({ h2 => $h2 }, category => category());
+
+    $s->next;
+    my $gone = status()->{disconnected};
+    $h2->$leave($s->{number});
+
+    my $action = $backend->request;
+
+    wait_waiting(0);
+    is(status()->{disconnected}, $gone + 1, "$leave: its client left");
+    $action->answer(204);
+}
+
+
+
+=== TEST 9: a stream that ends has its post action behind its last frame
+--- scenario
+my $backend = backend(1);
+my $s = stream(category => category(), timeout => 1);
+
+ok($s->ends, 'it is whole');
+
+my $action = $backend->request;
+
+is(status()->{waiting}, 0, 'nothing waits meanwhile');
+$action->answer(204);
+is($s->conn->request('GET', '/pid')->response->status, 200,
+   'the next request');
+
+
+
+=== TEST 10: a post action of a stream that is a poll does not wait
+--- scenario
+my $cat = category();
+my $s = stream({ uri => '/then-poll' }, category => $cat, timeout => 1);
+
+ok($s->ends, 'the stream is whole');
+is($s->conn->request('GET', '/pid')->response->status, 200,
+   'the next request');
+is(status()->{waiting}, 0, 'nothing waits');
+
+$s = stream({ uri => '/then-poll' }, category => $cat);
+$s->next;
+my $gone = status()->{disconnected};
+$s->close;
+wait_status { $_->{disconnected} == $gone + 1 } 'the client left';
+is(status()->{waiting}, 0, 'nothing waits after a client that left');

@@ -385,3 +385,46 @@ for my $line ('content-type: application/json',
 }
 
 like($got, qr/"data":1/, 'the event');
+
+
+
+=== TEST 16: HTTP/2: HEAD of a stream has its headers, and ends
+--- scenario
+my $cat = category();
+my $h2 = Longpoll::H2->new(port => rand_port(2));
+my @accept = (headers => ['accept: text/event-stream']);
+my $r = $h2->answer($h2->request('HEAD', "/events?category=$cat", @accept));
+
+is($r->{status}, 200, 'the status');
+is($r->{body}, '', 'no body');
+ok(!$r->{reset}, 'it ends as an answer does');
+is(status()->{waiting}, 0, 'nothing waits');
+
+$r = $h2->answer($h2->request('HEAD', '/events', @accept));
+is($r->{body}, '', 'an error has no body');
+
+my $s = Longpoll::Stream->new({ h2 => $h2 }, category => $cat);
+
+is($s->next->{kind}, 'place', 'the connection stays');
+
+
+
+=== TEST 17: HTTP/2: the headers of HEAD of a stream, as curl sees them
+--- skip_eval
+1: system('curl --version 2>/dev/null | grep -q HTTP2') != 0
+--- scenario
+my $uri = 'http://127.0.0.1:' . rand_port(2) . '/events?category=farm';
+my $got = `curl -sS -I --http2-prior-knowledge --max-time 10 -H 'Accept: text/event-stream' '$uri' 2>&1`;
+
+like($got, qr{^HTTP/2 200}, 'HTTP/2');
+
+for my $line ('content-type: text/event-stream', 'x-accel-buffering: no',
+              'x-content-type-options: nosniff', 'expires: 0',
+              'cache-control: no-cache, no-store, must-revalidate',
+              'pragma: no-cache')
+{
+    my @found = $got =~ /^(\Q$line\E)\r$/mig;
+    is(scalar @found, 1, $line);
+}
+
+unlike($got, qr/^content-length:/mi, 'no length');
