@@ -29,6 +29,10 @@ package Longpoll::Chaos;
 # over TLS).  With HTTP/2 several of them share a connection.  They leave it one
 # by one, or one of them breaks it for all.
 #
+# A follower polls again after each answer, or it holds an event stream and comes
+# back with Last-Event-ID when that ends.  Some streams have sockets that take
+# little (the kind slow), and rest: they are not read for a while.
+#
 # One process runs one loop.  The loop reads what is ready, does what is due,
 # and checks for polls that wait too long.  Time in which a worker was stopped,
 # or in which this loop did not turn, is added to every limit.
@@ -48,12 +52,14 @@ use Longpoll::Client ();
 use Longpoll::H2 ();
 use Longpoll::Oracle ();
 use Longpoll::Server qw( wait_until );
+use Longpoll::Stream ();
 
 our $Slack = $ENV{CHAOS_SLACK} || 0.6;   # seconds more than promised
 
 my $publishers = 6;
 my $most_followers = 16;
 my $most_streams = 6;
+my $heartbeat = 0.5;                     # seconds, of streams
 
 # With fewer polls than this, old ones included, every poll gets a number of its
 # own, if none is lost.
@@ -65,7 +71,7 @@ my $crowded = 50;
 
 my %often = (
     publish => 60, burst => 1, again => 2, probe => 8, slow => 0.5,
-    follow => 0.7, leave => 2, delete => 0.7, reload => 0.3, broken => 0.15,
+    follow => 0.7, leave => 2, rest => 1, delete => 0.7, reload => 0.3, broken => 0.15,
     kill => 0.8, stop => 0.4, status => 2, die => 0, point => 0,
     clock => 0,
 );
@@ -142,15 +148,20 @@ sub details {
     } elsif ($what eq 'follow') {
         $o{cats} = some_cats($world, 4);
         $o{start} = pick(qw( zero now id ));
-        $o{style} = pick(qw( id both golongpoll ));
+        $o{style} = pick(qw( id both golongpoll stream stream ));
         $o{few} = rand() < 0.3 ? 1 : 0;
         $o{which} = rand;
         $o{kind} = pick(@{ $world->{kinds} }) if $world->{kinds};
+        $o{kind} = 'slow' if $o{style} eq 'stream' and rand() < 0.4;
 
     } elsif ($what eq 'leave') {
         $o{which} = rand;
         $o{how} = pick(qw( close reset half_close ));
         $o{back} = 0.3 * rand;
+
+    } elsif ($what eq 'rest') {
+        $o{which} = rand;
+        $o{for} = 2 * rand() ** 2;
 
     } elsif ($what eq 'delete') {
         $o{cat} = 'c' . int rand $world->{cats};
@@ -243,29 +254,32 @@ sub new {
     return $self;
 }
 
-my $locations = <<'_EOC_';
+my $locations = <<"_EOC_";
         location = /events {
             longpoll_subscribe events;
+            longpoll_heartbeat ${\ int 1000 * $heartbeat}ms;
             longpoll_publish events;
             longpoll_delete events;
         }
         location = /few {
             longpoll_subscribe events;
+            longpoll_heartbeat ${\ int 1000 * $heartbeat}ms;
             longpoll_max_response_size 2k;
         }
 _EOC_
 
 sub http {
     my ($self) = @_;
-    my $servers = '';
+    my %ports = %{ $self->{ports} };
+    my $servers = "server {\nlisten 127.0.0.1:$ports{slow} sndbuf=8k;\n"
+                  . "$locations}\n";
 
     if ($self->{world}{kinds}) {
         my ($file, $key) = @{ $self->{world}{certificate} };
         my ($listen, $directive) = Longpoll::Server::http2();
         my $tls = "ssl_certificate $file; ssl_certificate_key $key;";
-        my %ports = %{ $self->{ports} };
 
-        $servers = join '', map { "server {\n$_\n$locations}\n" }
+        $servers .= join '', map { "server {\n$_\n$locations}\n" }
             "listen 127.0.0.1:$ports{tls} ssl; $tls",
             "listen 127.0.0.1:$ports{h2} $listen; $directive",
             "listen 127.0.0.1:$ports{h2s} ssl $listen; $directive $tls";
@@ -280,7 +294,7 @@ sub start {
     my $port = ($ENV{TEST_NGINX_PORT} || 1984) + 20;
 
     $self->{ports}{$_} = $port = Longpoll::Server::free_port($port + 1)
-        for qw( tls h2 h2s );
+        for qw( tls h2 h2s slow );
 
     # nginx reads the environment when it starts, and the configuration whenever
     # the test writes it.
@@ -343,12 +357,14 @@ sub perform {
 
     my $begin = time;
 
-    $self->{oracle}{begun} = $begin;
+    $self->{oracle}{begun} = $self->{turned} = $begin;
 
     for my $step (@$steps) {
         my ($t, $what, $o) = @$step;
 
-        $self->turn($begin + $t - time) while time < $begin + $t;
+        # also if the steps are late
+
+        do { $self->turn($begin + $t - time) } while time < $begin + $t;
         last if $self->failed;
 
         my $do = "do_$what";
@@ -374,6 +390,13 @@ sub turn {
         if $self->{turned} and $now - $self->{turned} > 0.1;
     $self->{turned} = $now;
 
+    # Here, because only now that time is counted.
+
+    if (!$self->{looked} or $now - $self->{looked} > 0.05) {
+        $self->{looked} = $now;
+        $self->overdue($now);
+    }
+
     my @timers = sort { $a->[0] <=> $b->[0] } @{ $self->{timers} };
 
     while (@timers and $timers[0][0] <= $now) {
@@ -393,11 +416,6 @@ sub turn {
             my $conn = $self->{fds}{$fd} or next;
             $self->ready($conn);
         }
-    }
-
-    if (!$self->{looked} or $now - $self->{looked} > 0.05) {
-        $self->{looked} = $now;
-        $self->overdue($now);
     }
 }
 
@@ -564,6 +582,7 @@ sub ready {
     $client->fill(0.001);
 
     return $self->ready_streams($conn) if $conn->{streams};
+    return $self->ready_frames($conn) if $conn->{frames};
 
     if (my $r = $client->parsed) {
         my $on = delete $conn->{on};
@@ -597,6 +616,8 @@ sub ready_streams {
     for my $n (sort { $a <=> $b } keys %{ $carrier->{streams} }) {
         my $answer = $client->{streams}{$n};
 
+        $self->frames($carrier->{streams}{$n})
+            if $carrier->{streams}{$n}{frames};
         next unless $answer->{done};
 
         my $conn = delete $carrier->{streams}{$n} or next;
@@ -695,6 +716,7 @@ sub published {
 
         for my $f (@{ $self->{followers} }) {
             next unless $f->{conn} and $f->{conn}{on};
+            next if $f->{style} eq 'stream' and !$f->{caught_up};
             next unless grep { $f->{has}{ $_->{cat} } } @{ $pub->{events} };
             $f->{awaited} ||= [ time, $self->{lost}, $pub ];
         }
@@ -816,7 +838,8 @@ sub poll_uri {
 
     return ($reader->{few} ? '/few?' : '/events?')
            . join('&', (map { "category=$_" } @{ $reader->{cats} }),
-                  "timeout=$timeout", length $query ? $query : ());
+                  defined $timeout ? "timeout=$timeout" : (),
+                  length $query ? $query : ());
 }
 
 
@@ -879,6 +902,8 @@ sub do_follow {
 
 sub poll {
     my ($self, $f) = @_;
+
+    return $self->listen($f) if $f->{style} eq 'stream';
 
     my $conn = $f->{conn};
 
@@ -968,14 +993,180 @@ sub aim {
 sub do_leave {
     my ($self, $o) = @_;
 
-    my @there = grep { $_->{conn} and $_->{conn}{on} }
-                @{ $self->{followers} };
+    my @there = $self->there;
     my $f = $there[ $o->{which} * @there ] or return;
 
     delete $f->{conn}{on};
     $self->{oracle}->lost_poll($f);
     $self->close($f->{conn}, $o->{how});
     $self->later($o->{back}, sub { $self->poll($f) });
+}
+
+
+# the followers that wait
+
+sub there {
+    my ($self) = @_;
+
+    return grep { $_->{conn} and $_->{conn}{on} } @{ $self->{followers} };
+}
+
+
+# Followers that hold a stream.  A stream has caught up when it was given a place
+# behind its first frame.
+
+sub listen {
+    my ($self, $f) = @_;
+
+    my $conn = $f->{conn} = $self->connect(
+        kind => $f->{kind}, small => ($f->{kind} // '') eq 'slow');
+
+    $conn->{follower} = $f;
+    $f->{caught_up} = 0;
+    delete $f->{awaited};
+    $self->alive($f);
+    $self->{oracle}->ask($f);
+
+    my $uri = poll_uri($f, $f->{query});
+
+    $self->request($conn, sub { $self->stream_over($f, @_) }, GET => $uri,
+        headers => [ 'Accept: text/event-stream',
+                     defined $f->{last} ? "Last-Event-ID: $f->{last}" : () ]);
+
+    my $frames = Longpoll::Stream->over(($conn->{carrier} || $conn)->{client});
+
+    @$frames{qw( h2 number )} = (1, $conn->{stream}) if $conn->{carrier};
+    $conn->{frames} = $frames;
+}
+
+# Something was heard from the stream.
+
+sub alive {
+    my ($self, $f) = @_;
+
+    $f->{heard} = [ time, $self->{lost} ];
+}
+
+sub ready_frames {
+    my ($self, $conn) = @_;
+
+    $self->frames($conn);
+    return if $conn->{closed};
+
+    if ($conn->{frames}{done}) {
+        my $on = delete $conn->{on};
+
+        $self->close($conn);
+        $on->($conn->{frames}{head}, $conn);
+
+    } elsif ($conn->{client}{eof}) {
+        $self->cut_off($conn);
+    }
+}
+
+# Takes the frames that are there.
+
+sub frames {
+    my ($self, $conn) = @_;
+
+    my $s = $conn->{frames};
+    my $f = $conn->{follower};
+
+    my $valid = eval {
+        1 while $s->{h2} ? $s->take_h2 : $s->take_h1;
+        die "status $s->{head}{status}\n"
+            if $s->{head} and $s->{head}{status} != 200;
+        1;
+    };
+
+    $self->{oracle}->fail(whole => "$f->{name}: $@") unless $valid;
+
+    while (my $frame = shift @{ $s->{es}->frames }) {
+        $self->told($f, $frame);
+        return if $conn->{closed};
+    }
+}
+
+sub told {
+    my ($self, $f, $frame) = @_;
+
+    my $oracle = $self->{oracle};
+    my $id = $frame->{id};
+
+    $self->alive($f);
+    $self->{count}{"frame_$frame->{kind}"}++;
+    $oracle->frame($f, $frame);
+
+    return unless defined $id;
+
+    $f->{last} = $id;
+    delete $f->{awaited}
+        if $f->{awaited} and $f->{awaited}[2]{id} le $id;
+
+    return unless $frame->{kind} eq 'place' and !$frame->{retry};
+
+    if (!$f->{caught_up}) {
+        $f->{caught_up} = 1;
+        $oracle->waits($f, 1);
+    }
+
+    return unless $self->{last_round} and $id ge $self->{last_id};
+
+    # at the end of the world
+
+    $f->{done} = $f->{answered} = 1;
+    delete $f->{conn}{on};
+    $oracle->lost_poll($f);
+    $self->close($f->{conn});
+}
+
+# The stream has ended, as answers do if there is an answer.
+
+sub stream_over {
+    my ($self, $f, $r, $conn) = @_;
+
+    my $oracle = $self->{oracle};
+
+    if ($r) {
+        $oracle->fail(whole => "$f->{name}: ended inside a frame")
+            if !$conn->{frames}{es}->whole;
+        $oracle->fail(answers => "$f->{name}: ended, though no worker leaves")
+            if $self->waited($self->{hupped} // 0, 0) > 2 + 2 * $Slack
+                and !@{ $self->{leaving} } and !$self->{ending};
+    }
+
+    $self->{count}{ $r ? 'stream_ends' : 'stream_cut' }++;
+    $f->{answered} = $r ? 1 : 0;
+    $oracle->lost_poll($f);
+    $self->later(0.01, sub { $self->poll($f) });
+}
+
+# A stream is not read for a while.  Meanwhile nobody may wait for its
+# categories.
+
+sub do_rest {
+    my ($self, $o) = @_;
+
+    my @there = grep { $_->{caught_up} and !$_->{conn}{carrier} } $self->there;
+    my $f = $there[ $o->{which} * @there ] or return;
+    my $conn = $f->{conn};
+
+    $f->{caught_up} = 0;
+    $f->{heard} = undef;
+    delete $f->{awaited};
+    $self->{oracle}->waits($f, 0);
+    $self->unwatch($conn);
+
+    $self->later($o->{for}, sub {
+        return if $conn->{closed};
+
+        # through a window of a few kB little gets on
+
+        setsockopt $conn->{client}->sock, SOL_SOCKET, SO_RCVBUF,
+                   pack 'i', 1 << 20 if ($f->{kind} // '') eq 'slow';
+        $self->watch($conn);
+        $self->alive($f);
+    });
 }
 
 
@@ -1271,9 +1462,17 @@ sub overdue {
 
         my $waited = $self->waited($f->{conn}{at}, $f->{conn}{lost});
 
-        $oracle->fail(woken => sprintf '%s waits for %.2f s, not %d',
-                               $f->{name}, $waited, $f->{timeout})
-            if $waited > $f->{timeout} + 1 + $Slack;
+        if ($f->{style} eq 'stream') {
+            my $silent = $f->{heard} ? $self->waited(@{ $f->{heard} }) : 0;
+
+            $oracle->fail(woken => sprintf '%s is silent for %.2f s',
+                                   $f->{name}, $silent)
+                if $silent > $heartbeat + 1 + $Slack;
+
+        } elsif ($waited > $f->{timeout} + 1 + $Slack) {
+            $oracle->fail(woken => sprintf '%s waits for %.2f s, not %d',
+                                   $f->{name}, $waited, $f->{timeout});
+        }
 
         next unless $f->{awaited};
 
@@ -1348,7 +1547,7 @@ sub settle {
 
     # Every follower reads to the end.
 
-    $self->until('the answers to all publishes', 5, sub {
+    $self->until('the answers to all publishes', 15, sub {
         !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
     }) or return;
 
@@ -1366,6 +1565,7 @@ sub settle {
     }) or return;
 
     $self->{last_round} = time;
+    ($self->{last_id}) = sort { $b cmp $a } map { $_->{id} } @{ $self->{all} };
 
     $self->until('every follower at the end', 20, sub {
         !%{ $self->{probes} }

@@ -19,6 +19,10 @@ package Longpoll::Oracle;
 #     $oracle->deleted($delete, $answered)
 #     $oracle->ask($reader)                  a poll that is being sent
 #     $oracle->answer($reader, $response)    its answer; moves its cursor
+#     $oracle->frame($reader, $frame)        a frame of a stream, from
+#                                            Longpoll::EventStream
+#     $oracle->waits($reader, $yes)          whether a stream waits: its
+#                                            categories are in use
 #     $oracle->complete($reader)             checks that it has all events from
 #                                            its start to its cursor
 #     $oracle->lost                          checks at the end that some reader
@@ -454,10 +458,24 @@ sub ask {
     $reader->{sent} = time;
     $reader->{given} = $self->{given};
 
+    $self->used($_, $reader->{sent}) for @{ $reader->{cats} };
+    $self->waits($reader, 1);
+}
+
+sub waits {
+    my ($self, $reader, $yes) = @_;
+
+    my $now = time;
+    my $more = $yes - ($reader->{waits} // 0);
+
     for (@{ $reader->{cats} }) {
-        $self->used($_, $reader->{sent});
-        $self->cat($_)->{polls}++;
+        my $cat = $self->cat($_);
+
+        $cat->{polls} += $more;
+        $cat->{used} = $now if !$yes;
     }
+
+    $reader->{waits} = $yes;
 }
 
 sub lost_poll {
@@ -465,12 +483,10 @@ sub lost_poll {
 
     my $now = time;
 
-    for (@{ $reader->{cats} }) {
-        my $cat = $self->cat($_);
+    $self->waits($reader, 0);
 
-        $cat->{polls}--;
-        $cat->{used} = $now;
-        $cat->{left} = $now if !$reader->{answered};
+    if (!$reader->{answered}) {
+        $self->cat($_)->{left} = $now for @{ $reader->{cats} };
     }
 
     $reader->{answered} = 0;
@@ -500,13 +516,7 @@ sub answer {
     my $missed = $body =~ s/,"missed":true\}\z/}/;
     my @events;
 
-    $self->fail(missed => "$client got missed, behind " . ($cursor // 'now')
-                          . ' of ' . join ' ', @{ $reader->{cats} })
-        if $missed and !$reader->{must_miss}
-            and !$self->may_miss($reader, $reader->{asked} // ms_place(
-                      1000 * $self->clock_least($reader->{sent},
-                                                $reader->{given}) - 1000, 0),
-                      $now);
+    $self->missed($reader, $now) if $missed and !$reader->{must_miss};
 
     # A frozen zone sends the client away; the new one tells it.
 
@@ -531,40 +541,15 @@ sub answer {
         return;
     }
 
-    my %cats = map { $_ => 1 } @{ $reader->{cats} };
     my $last = $cursor;
     my %got;
 
     while ($body =~ /\G,?$event/gc) {
         my ($timestamp, $name, $data, $n, $id) = ($1, $2, $3, $4, $5);
-        my $e = $self->{events}[$n];
 
-        if (!$e or !defined $e->{sent} or $e->{data} ne $data
-            or $e->{cat} ne $name or id_ms($id) != $timestamp)
-        {
-            $self->fail(whole => "$client: $name $timestamp $id "
-                                 . substr $data, 0, 100);
-            next;
-        }
-
-        $self->fail(whole => "$client: event $n of another category")
-            if !$cats{$name};
-        $self->fail(twice => "$client: event $n, $id again")
-            if $reader->{got}{$id} or $got{$id};
-        $self->fail($last eq $id ? 'twice' : 'order',
-                    "$client: event $n, $id behind $last")
-            if defined $last and $id le $last
-                and !$self->same_ms($reader, $last, $id, $e);
-        $self->fail(whole => "$client: event $n, $id was there before")
-            if !defined $cursor and $self->settled($e, $reader->{sent});
-
-        $self->known($e, $id);
-        $self->outlived($reader, $e, $id, $timestamp);
-
-        $e->{had} = 1;
-        $got{$id} = 1;
+        $self->event($reader, $last, \%got, $timestamp, $name, $data, $n, $id)
+            or next;
         $last = $id;
-        $self->{delivered}++;
     }
 
     if (substr($body, pos $body) ne ']}' or !%got) {
@@ -576,6 +561,92 @@ sub answer {
     $self->ended($reader, $cursor, $last, $missed, \%got);
 
     return $kind;
+}
+
+# An event that the reader was given behind $last.  Returns false if there is no
+# such event.
+
+sub event {
+    my ($self, $reader, $last, $got, $timestamp, $name, $data, $n, $id) = @_;
+
+    my $client = $reader->{name};
+    my $e = $self->{events}[$n];
+
+    if (!$e or !defined $e->{sent} or $e->{data} ne $data
+        or $e->{cat} ne $name or id_ms($id) != $timestamp)
+    {
+        $self->fail(whole => "$client: $name $timestamp $id "
+                             . substr $data, 0, 100);
+        return 0;
+    }
+
+    $self->fail(whole => "$client: event $n of another category")
+        if !grep { $_ eq $name } @{ $reader->{cats} };
+    $self->fail(twice => "$client: event $n, $id again")
+        if $reader->{got}{$id} or $got->{$id};
+    $self->fail($last eq $id ? 'twice' : 'order',
+                "$client: event $n, $id behind $last")
+        if defined $last and $id le $last
+            and !$self->same_ms($reader, $last, $id, $e);
+    $self->fail(whole => "$client: event $n, $id was there before")
+        if !defined $reader->{cursor} and $self->settled($e, $reader->{sent});
+
+    $self->known($e, $id);
+    $self->outlived($reader, $e, $id, $timestamp);
+
+    $e->{had} = 1;
+    $got->{$id} = 1;
+    $self->{delivered}++;
+
+    return 1;
+}
+
+# The reader was told "missed".
+
+sub missed {
+    my ($self, $reader, $now) = @_;
+
+    my $asked = $reader->{asked} // ms_place(
+        1000 * $self->clock_least($reader->{sent}, $reader->{given}) - 1000, 0);
+
+    $self->fail(missed => "$reader->{name} got missed, behind "
+                          . ($reader->{cursor} // 'now') . ' of '
+                          . join ' ', @{ $reader->{cats} })
+        if !$self->may_miss($reader, $asked, $now);
+}
+
+# A frame "missed" stands in front of an answer whose end the client cannot see.
+# What was dropped was published before the frame came.
+
+sub frame {
+    my ($self, $reader, $frame) = @_;
+
+    my $id = $frame->{id};
+    my $from = $reader->{cursor};
+    my $now = time;
+    my %got;
+
+    if ($frame->{kind} eq 'missed') {
+        $self->missed($reader, $now);
+        push @{ $reader->{missed} },
+            [ $from // '', ms_place(1000 * $self->clock_peak($now), 'g') ];
+        return;
+    }
+
+    if ($frame->{kind} eq 'event') {
+        if ($frame->{line} !~ /\A$event\z/) {
+            $self->fail(whole => "$reader->{name}: $frame->{text}");
+            return;
+        }
+
+        $self->event($reader, $from, \%got, $1, $2, $3, $4, $5) or return;
+    }
+
+    return if !defined $id;
+
+    $self->{given} = max($self->{given}, id_ms($id));
+    $self->ended($reader, $from, $id, 0, \%got);
+    $reader->{asked} = $reader->{cursor};
 }
 
 # A poll for events later than the current ms may still get events of that ms.
