@@ -22,7 +22,7 @@ Content-Type: application/json
 X-Content-Type-Options: nosniff
 Cache-Control: no-cache, no-store, must-revalidate
 --- response_body_like eval
-qr/^\{"version":"\d+\.\d+\.\d+","zones":\{"fresh1":\{"size":1048576,"used":\d+,"categories":0,"events":0,"waiting":0,"published":0,"delivered":0,"timeouts":0,"missed":0,"evicted":0,"expired":0,"refused":0,"disconnected":0\}\}\}$/
+qr/^\{"version":"\d+\.\d+\.\d+","zones":\{"fresh1":\{"size":1048576,"used":0,"categories":0,"events":0,"waiting":0,"published":0,"delivered":0,"timeouts":0,"missed":0,"evicted":0,"expired":0,"trimmed":0,"refused":0,"disconnected":0\}\}\}$/
 
 
 
@@ -63,7 +63,7 @@ GET /all
 --- scenario
 my ($a, $b) = (category('a'), category('b'));
 my %zero = map { $_ => 0 } qw( categories events waiting published delivered
-    timeouts missed evicted expired refused disconnected );
+    timeouts missed evicted expired trimmed refused disconnected );
 my $before = status();
 
 my $check = sub {
@@ -77,7 +77,7 @@ my $check = sub {
 
 publish($a, $_) for 1 .. 5;
 $check->('five events, of which three stay', published => 5, events => 3,
-         categories => 1);
+         categories => 1, trimmed => 2);
 
 publish($b, 1);
 $check->('one in another category', published => 6, events => 4,
@@ -109,7 +109,7 @@ publish($a, 6);
 $_->answer for @p[1, 2];
 wait_waiting(0);
 $check->('two polls have been woken', waiting => 0, published => 7,
-         delivered => 9);
+         delivered => 9, trimmed => 3);
 
 # Requests that are not answered as polls are not counted.
 
@@ -149,24 +149,48 @@ is(status()->{categories} - $before, 1, 'a poll that is over leaves nothing');
 
 
 
-=== TEST 6: "used" grows with what is stored, and shrinks again
+=== TEST 6: "used" is 0 in an empty zone, and "size" when the next event evicts
 --- http_config
-    longpoll_zone zone=used:1m buffer=1;
+    longpoll_zone zone=used:1m buffer=10000;
+    longpoll_zone zone=slots:64k;
 --- config
     location = /events  { longpoll_subscribe used; }
     location = /publish { longpoll_publish   used; }
+    location = /slots   { longpoll_publish   slots; }
 --- scenario
 my $cat = category();
-my $empty = status()->{used};
+my $st = status('used');
+is($st->{used}, 0, 'an empty zone');
 
 publish($cat, '"' . 'x' x 100_000 . '"');
-my $full = status()->{used};
-cmp_ok($full - $empty, '>=', 100_000, 'at least its bytes');
-cmp_ok($full - $empty, '<', 101_000, 'and hardly more');
+my $one = status('used')->{used};
+cmp_ok($one, '>=', 100_000, 'an event: at least its bytes');
 
-publish($cat, 1);
-cmp_ok(status()->{used} - $empty, '<', 1000, 'they are free again');
-cmp_ok($empty, '<', 1 << 19, 'an empty zone has most of it free');
+publish($cat, '"' . 'x' x 100_000 . '"');
+cmp_ok(abs(status('used')->{used} - 2 * $one), '<=', 1, 'two: twice as much');
+
+publish($cat, '"' . 'x' x 1000 . '"')
+    until ($st = status('used'))->{used} == $st->{size} or $st->{evicted};
+is($st->{evicted}, 0, 'no event was evicted before the zone was full');
+
+publish($cat, '"' . 'x' x 1000 . '"');
+$st = status('used');
+is($st->{evicted}, 1, 'then the next one evicts');
+cmp_ok($st->{used}, '<', $st->{size}, 'a large one, so that there is room');
+
+http('DELETE', "/events?category=$cat");
+
+# Slots for categories are used up, too.
+
+publish("s$_", 1, uri => '/slots') for 1 .. 48;
+$st = status('slots');
+is($st->{used}, 48 / 96 * $st->{size}, 'half of the slots');
+publish("s$_", 1, uri => '/slots') for 49 .. 96;
+$st = status('slots');
+is($st->{used}, $st->{size}, 'all slots');
+is($st->{evicted}, 0, 'nothing was evicted');
+publish('s97', 1, uri => '/slots');
+is(status('slots')->{evicted}, 1, 'now it was');
 
 
 
@@ -200,11 +224,16 @@ my @metrics = (
     (map { ["longpoll_$_", 'gauge'] }
         qw( size_bytes used_bytes categories events waiting )),
     (map { ["longpoll_${_}_total", 'counter'] }
-        qw( published delivered timeouts missed evicted expired refused
+        qw( published delivered timeouts missed evicted expired trimmed refused
             disconnected )),
 );
 
-my $text = join '', map {
+my ($nginx) = get('/nowhere')->header('Server') =~ m{nginx/([\d.]+)};
+my $build = quotemeta(get('/status')->json->{version}) . '",nginx="'
+            . quotemeta($nginx);
+my $text = join '', "# HELP longpoll_build_info [^\\n]+\\n"
+                    . "# TYPE longpoll_build_info gauge\\n"
+                    . qq(longpoll_build_info\\{version="$build"\\} 1\\n), map {
     my ($name, $type) = @$_;
     "# HELP $name [^\\n]+\\n# TYPE $name $type\\n"
     . qq(${name}\\{zone="prom1"\\} \\d+\\n${name}\\{zone="prom2"\\} \\d+\\n)

@@ -33,7 +33,7 @@ const figures = [
   ["delivered", "deliveries"], ["timeouts", "time-outs"],
   ["disconnected", "clients that left"], ["refused", "publishes refused"],
   ["missed", "answers with missed"], ["evicted", "events evicted"],
-  ["expired", "events expired"],
+  ["expired", "events expired"], ["trimmed", "events over buffer"],
 ];
 
 function element(tag, attributes, ...content) {
@@ -106,7 +106,7 @@ class Card {
       const one = zones?.[name];
       if (!one) return "no figures";
 
-      return `${bytes(one.used)} of ${bytes(one.size)}, index included`
+      return `of ${bytes(one.size)}`
              + (zone === "" && Object.keys(zones).length > 1
                 ? ` · ${name}, the fullest` : "");
     }

@@ -9,7 +9,8 @@
  *
  * JSON has the figures in the tables' order.  The Prometheus text is version
  * 0.0.4: the name of a counter ends in _total, and the lines of a metric stand
- * together, one for each zone, under its HELP and TYPE.
+ * together, one for each zone, under its HELP and TYPE.  It begins with
+ * longpoll_build_info, which is of no zone.
  *
  * Names of zones are not escaped: the configuration refuses one that would have
  * to be.
@@ -29,6 +30,15 @@
     offsetof(ngx_http_longpoll_figures_t, status.counters.name)
 #define ngx_http_longpoll_figures_disk(name)                                  \
     offsetof(ngx_http_longpoll_figures_t, disk.name)
+
+
+/* Prometheus: which module, built for which nginx */
+
+#define NGX_HTTP_LONGPOLL_FIGURES_BUILD                                       \
+    "# HELP longpoll_build_info The module, and the nginx it was built for.\n"\
+    "# TYPE longpoll_build_info gauge\n"                                      \
+    "longpoll_build_info{version=\"" NGX_HTTP_LONGPOLL_VERSION "\","          \
+    "nginx=\"" NGINX_VERSION "\"} 1\n"
 
 
 typedef enum {
@@ -70,7 +80,7 @@ static ngx_http_longpoll_figure_t  ngx_http_longpoll_figures_table[] = {
       ngx_http_longpoll_figures_gauge(size) },
 
     { "used", "longpoll_used_bytes", "gauge",
-      "What a new event could not have without evicting a live one.",
+      "0 if the zone is empty, its size if the next event evicts one.",
       ngx_http_longpoll_figures_gauge(used) },
 
     { "categories", "longpoll_categories", "gauge",
@@ -108,6 +118,10 @@ static ngx_http_longpoll_figure_t  ngx_http_longpoll_figures_table[] = {
     { "expired", "longpoll_expired_total", "counter",
       "Events dropped by ttl or inactive.",
       ngx_http_longpoll_figures_counter(expired) },
+
+    { "trimmed", "longpoll_trimmed_total", "counter",
+      "Events dropped as their category had more than buffer.",
+      ngx_http_longpoll_figures_counter(trimmed) },
 
     { "refused", "longpoll_refused_total", "counter",
       "Publishes refused.",
@@ -151,8 +165,9 @@ ngx_http_longpoll_figures_len(ngx_array_t *zones)
     ngx_uint_t                    i;
     ngx_http_longpoll_figures_t  *zone;
 
-    len = sizeof("{\"version\":\"\",\"zones\":{}}")
-          + sizeof(NGX_HTTP_LONGPOLL_VERSION)
+    len = ngx_max(sizeof("{\"version\":\"\",\"zones\":{}}")
+                  + sizeof(NGX_HTTP_LONGPOLL_VERSION),
+                  sizeof(NGX_HTTP_LONGPOLL_FIGURES_BUILD))
           + ngx_http_longpoll_figures_table_len(zones,
                                        ngx_http_longpoll_figures_table)
           + ngx_http_longpoll_figures_table_len(zones,
@@ -297,6 +312,8 @@ ngx_http_longpoll_figures_prometheus(u_char *p, ngx_array_t *zones)
     ngx_uint_t                    i;
     ngx_http_longpoll_figures_t  *zone;
 
+    p = ngx_cpymem(p, NGX_HTTP_LONGPOLL_FIGURES_BUILD,
+                   sizeof(NGX_HTTP_LONGPOLL_FIGURES_BUILD) - 1);
     p = ngx_http_longpoll_figures_prometheus_table(p, zones,
                                              ngx_http_longpoll_figures_table);
     zone = zones->elts;

@@ -128,11 +128,14 @@ typedef struct {
     ngx_atomic_t                     delivered;         /* without a number;
                                                            see workers */
     ngx_atomic_t                     expired;
+    ngx_atomic_t                     trimmed;           /* over buffer */
     ngx_atomic_t                     evicted;
     ngx_atomic_t                     timeouts;          /* answers */
     ngx_atomic_t                     missed;
     ngx_atomic_t                     refused;           /* publishes */
     ngx_atomic_t                     disconnected;      /* polls */
+
+    ngx_atomic_t                     padding[7];    /* to two cache lines */
 } ngx_http_longpoll_counters_t;
 
 /* fill a struct with padding, as in worker_sh_t, when a counter is added */

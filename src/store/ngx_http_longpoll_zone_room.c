@@ -448,6 +448,7 @@ ngx_http_longpoll_zone_room_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
         ngx_http_longpoll_zone_list_drop(z,
                                     ngx_http_longpoll_zone_msg(z, cat->first),
                                     NGX_HTTP_LONGPOLL_ZONE_LOST);
+        ngx_http_longpoll_zone_count(z, trimmed, 1);
     }
 
     return NGX_OK;

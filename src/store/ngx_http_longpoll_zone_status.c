@@ -19,6 +19,10 @@
 #include "ngx_http_longpoll_zone_clock.h"
 
 
+static uint64_t ngx_http_longpoll_zone_status_used(
+    ngx_http_longpoll_zone_t *z);
+
+
 void
 ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st)
@@ -32,9 +36,7 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_lock(z);
 
     st->size = z->size;
-    st->used = z->size - (ngx_http_longpoll_zone_room_limit(z)
-                          - ngx_min(sh->log.live,
-                                    ngx_http_longpoll_zone_room_limit(z)));
+    st->used = ngx_http_longpoll_zone_status_used(z);
     st->categories = sh->cats.active;
     st->events = sh->list.count;
     st->counters = sh->counters;
@@ -49,6 +51,40 @@ ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     }
 
     ngx_http_longpoll_zone_unlock(z);
+}
+
+
+/*
+ * The share that is full of what fills first, the log or the slots for
+ * categories with messages, in bytes of the zone.  The log is full if another
+ * message as large as the newest one would evict.
+ */
+
+static uint64_t
+ngx_http_longpoll_zone_status_used(ngx_http_longpoll_zone_t *z)
+{
+    double                        bytes, slots;
+    uint64_t                      limit, next;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (sh->list.newest == 0) {
+        return 0;
+    }
+
+    limit = ngx_http_longpoll_zone_room_limit(z);
+    next = ngx_http_longpoll_zone_msg(z, sh->list.newest)->rec.units
+           * NGX_HTTP_LONGPOLL_LOG_UNIT;
+
+    if (sh->log.live + next > limit) {
+        return z->size;
+    }
+
+    bytes = (double) sh->log.live / limit;
+    slots = (double) sh->cats.full / ngx_http_longpoll_cat_max_full(&z->cats);
+
+    return (uint64_t) (z->size * ngx_min(ngx_max(bytes, slots), 1));
 }
 
 

@@ -52,7 +52,7 @@ my $zone = $server->status('events');
 is($got{$_}, $zone->{$_}, "$_ is what the JSON says")
     for qw( categories events waiting );
 is($got{"${_}_total"}, $zone->{$_}, "$_ is what the JSON says")
-    for qw( published delivered timeouts missed evicted expired refused
+    for qw( published delivered timeouts missed evicted expired trimmed refused
             disconnected );
 is($got{size_bytes}, $zone->{size}, 'size is what the JSON says');
 
