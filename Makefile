@@ -145,7 +145,7 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 # The fuzz targets: libFuzzer is clang's.  The stubs are those of the unit
 # programs.
 
-build/fuzz/query:  FUZZ = id query utf8
+build/fuzz/query:  FUZZ = id hash page query utf8
 build/fuzz/body:   FUZZ = $(JSON)
 build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)

@@ -19,6 +19,7 @@
 #include <ngx_http_longpoll_zone.h>
 #include <ngx_http_longpoll_zone_client.h>
 #include <ngx_http_longpoll_zone_delete.h>
+#include <ngx_http_longpoll_zone_page.h>
 #include <ngx_http_longpoll_zone_publish.h>
 #include <ngx_http_longpoll_zone_read.h>
 #include <ngx_http_longpoll_zone_status.h>
@@ -659,6 +660,53 @@ holds_run_status(void)
 }
 
 
+/* all categories, a hundred on a page; and with a prefix that none has */
+
+static void
+holds_pages(const char *prefix)
+{
+    static u_char                          names[HOLDS_KB * 128];
+    ngx_http_longpoll_zone_page_t          page;
+    static ngx_http_longpoll_zone_entry_t  entries[100];
+
+    ngx_memzero(&page, sizeof(ngx_http_longpoll_zone_page_t));
+
+    page.prefix.data = (u_char *) prefix;
+    page.prefix.len = strlen(prefix);
+    page.entries = entries;
+    page.max = 100;
+
+    while (!page.ended) {
+        page.n = 0;
+        page.names = names;
+        page.end = names + sizeof(names);
+
+        while (ngx_http_longpoll_zone_page_read(&holds_zone, &page,
+                                                (uint64_t) -1)
+               == NGX_BUSY)
+        {
+            /* void */
+        }
+
+        holds_call();
+    }
+}
+
+
+static void
+holds_run_pages(void)
+{
+    holds_pages("");
+}
+
+
+static void
+holds_run_prefix(void)
+{
+    holds_pages("none");
+}
+
+
 static const holds_case_t  holds_cases[] = {
 
     { "publish 100 B, 1,000 categories, full",
@@ -708,6 +756,15 @@ static const holds_case_t  holds_cases[] = {
 
     { "status of a zone with 90,000 categories",
       64 * HOLDS_MB, 100000, holds_full_cold, holds_run_status },
+
+    { "a list of 90,000 categories, 100 on a page",
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_pages },
+
+    { "the same with a prefix that none has",
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_prefix },
+
+    { "a list of an empty zone",
+      64 * HOLDS_MB, 100000, NULL, holds_run_pages },
 
     { "16,384 clients of gpoll's register",
       64 * HOLDS_MB, 100000, holds_full_100, holds_clients_come },
@@ -759,7 +816,9 @@ holds_world(const holds_case_t *test)
         exit(2);
     }
 
-    test->before();
+    if (test->before) {
+        test->before();
+    }
 
     holds_n = 0;
     holds_calls = 0;

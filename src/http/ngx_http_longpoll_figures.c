@@ -62,10 +62,6 @@ static size_t ngx_http_longpoll_figures_table_len(ngx_array_t *zones,
     ngx_http_longpoll_figure_t *figure);
 static u_char *ngx_http_longpoll_figures_json_table(u_char *p,
     ngx_http_longpoll_figures_t *zone, ngx_http_longpoll_figure_t *table);
-static u_char *ngx_http_longpoll_figures_json_category(u_char *p,
-    ngx_http_longpoll_figures_t *zone);
-static u_char *ngx_http_longpoll_figures_json_id(u_char *p, const char *key,
-    const ngx_http_longpoll_uuid_t *uuid);
 static u_char *ngx_http_longpoll_figures_prometheus_table(u_char *p,
     ngx_array_t *zones, ngx_http_longpoll_figure_t *table);
 static u_char *ngx_http_longpoll_figures_print(u_char *p,
@@ -177,14 +173,10 @@ ngx_http_longpoll_figures_len(ngx_array_t *zones)
     for (i = 0; i < zones->nelts; i++) {
         len += sizeof(",\"\":{,\"disk\":{}}") + zone[i].zone->name.len;
 
-        if (zone[i].cat.name.len == 0) {
-            continue;
+        if (zone[i].cat.name.len) {
+            len += sizeof(",\"category\":")
+                   + ngx_http_longpoll_figures_category_len(&zone[i].cat.name);
         }
-
-        len += sizeof(",\"category\":{\"name\":\"\",\"events\":,\"waiting\":,"
-                      "\"first_id\":\"\",\"last_id\":\"\"}")
-               + ngx_http_longpoll_golongpoll_name_len(&zone[i].cat.name)
-               + 2 * NGX_INT64_LEN + 2 * NGX_HTTP_LONGPOLL_ID_LEN;
     }
 
     return len;
@@ -242,7 +234,11 @@ ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones)
         }
 
         if (zone[i].cat.name.len) {
-            p = ngx_http_longpoll_figures_json_category(p, &zone[i]);
+            p = ngx_sprintf(p, ",\"category\":");
+            p = ngx_http_longpoll_figures_category(p, "name",
+                                                   &zone[i].cat.name,
+                                                   &zone[i].category,
+                                                   zone[i].waiting);
         }
 
         *p++ = '}';
@@ -271,25 +267,34 @@ ngx_http_longpoll_figures_json_table(u_char *p,
 }
 
 
-static u_char *
-ngx_http_longpoll_figures_json_category(u_char *p,
-    ngx_http_longpoll_figures_t *zone)
+size_t
+ngx_http_longpoll_figures_category_len(ngx_str_t *name)
 {
-    p = ngx_cpymem(p, ",\"category\":{\"name\":\"",
-                   sizeof(",\"category\":{\"name\":\"") - 1);
-    p = ngx_http_longpoll_golongpoll_name(p, &zone->cat.name);
-    p = ngx_sprintf(p, "\",\"events\":%uL,\"waiting\":%uL",
-                    zone->category.events, zone->waiting);
-    p = ngx_http_longpoll_figures_json_id(p, "first_id", &zone->category.first);
-    p = ngx_http_longpoll_figures_json_id(p, "last_id", &zone->category.last);
+    return sizeof("{\"category\":\"\",\"events\":,\"waiting\":,"
+                  "\"first_id\":\"\",\"last_id\":\"\"}")
+           + ngx_http_longpoll_golongpoll_name_len(name)
+           + 2 * NGX_INT64_LEN + 2 * NGX_HTTP_LONGPOLL_ID_LEN;
+}
+
+
+u_char *
+ngx_http_longpoll_figures_category(u_char *p, const char *key, ngx_str_t *name,
+    ngx_http_longpoll_category_status_t *st, uint64_t waiting)
+{
+    p = ngx_sprintf(p, "{\"%s\":\"", key);
+    p = ngx_http_longpoll_golongpoll_name(p, name);
+    p = ngx_sprintf(p, "\",\"events\":%uL,\"waiting\":%uL", st->events,
+                    waiting);
+    p = ngx_http_longpoll_figures_id(p, "first_id", &st->first);
+    p = ngx_http_longpoll_figures_id(p, "last_id", &st->last);
     *p++ = '}';
 
     return p;
 }
 
 
-static u_char *
-ngx_http_longpoll_figures_json_id(u_char *p, const char *key,
+u_char *
+ngx_http_longpoll_figures_id(u_char *p, const char *key,
     const ngx_http_longpoll_uuid_t *uuid)
 {
     p = ngx_sprintf(p, ",\"%s\":", key);

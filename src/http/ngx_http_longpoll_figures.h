@@ -37,4 +37,18 @@ u_char *ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones);
 u_char *ngx_http_longpoll_figures_prometheus(u_char *p, ngx_array_t *zones);
 
 
+/*
+ * A category's figures as a JSON object, whose name is under key; waiting is
+ * the number of its polls.
+ */
+size_t ngx_http_longpoll_figures_category_len(ngx_str_t *name);
+u_char *ngx_http_longpoll_figures_category(u_char *p, const char *key,
+    ngx_str_t *name, ngx_http_longpoll_category_status_t *st,
+    uint64_t waiting);
+
+/* ,"key": and an id, or null if the UUID is all zeros */
+u_char *ngx_http_longpoll_figures_id(u_char *p, const char *key,
+    const ngx_http_longpoll_uuid_t *uuid);
+
+
 #endif /* _NGX_HTTP_LONGPOLL_FIGURES_H_INCLUDED_ */

@@ -69,6 +69,8 @@ static ngx_http_longpoll_poll_t *ngx_http_longpoll_poll_park(
 static void ngx_http_longpoll_poll_client_handler(ngx_http_request_t *r);
 static void ngx_http_longpoll_poll_wake(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_poll_expire(ngx_http_longpoll_waiter_t *w);
+static ngx_http_longpoll_cat_t *ngx_http_longpoll_poll_cats(
+    ngx_http_longpoll_waiter_t *w, ngx_uint_t *n);
 static void ngx_http_longpoll_poll_answer(ngx_http_longpoll_poll_t *poll,
     ngx_http_longpoll_reading_t *reading, ngx_int_t rc, ngx_uint_t closing);
 static void ngx_http_longpoll_poll_cleanup(void *data);
@@ -78,6 +80,7 @@ static void ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll);
 static ngx_http_longpoll_waiter_handlers_t  ngx_http_longpoll_poll_waiter = {
     ngx_http_longpoll_poll_wake,
     ngx_http_longpoll_poll_expire,
+    ngx_http_longpoll_poll_cats,
     0
 };
 
@@ -343,6 +346,18 @@ ngx_http_longpoll_poll_expire(ngx_http_longpoll_waiter_t *w)
                                         NGX_HTTP_LONGPOLL_READ_LAST);
 
     ngx_http_longpoll_poll_answer(poll, &reading, rc, ngx_exiting);
+}
+
+
+static ngx_http_longpoll_cat_t *
+ngx_http_longpoll_poll_cats(ngx_http_longpoll_waiter_t *w, ngx_uint_t *n)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = ngx_http_longpoll_poll_of(w)->ctx;
+    *n = ctx->ncats;
+
+    return ctx->cats;
 }
 
 

@@ -4,6 +4,8 @@
  *
  *   GET /status             the figures of the zones
  *   GET /status?category=x  JSON: and those of one category in each zone
+ *   GET /status?list        JSON: the categories of the zone, a page of them
+ *                           (ngx_http_longpoll_list.c)
  *
  * Only the workers know how many polls wait for a category.  So the request
  * asks them, and reads their answers every ms, for a second at most: see
@@ -15,6 +17,8 @@
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_discard.h"
 #include "ngx_http_longpoll_figures.h"
+#include "ngx_http_longpoll_hash.h"
+#include "ngx_http_longpoll_list.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_query.h"
 #include "ngx_http_longpoll_response.h"
@@ -30,7 +34,9 @@ typedef struct {
     ngx_http_request_t              *request;
     ngx_array_t                      zones;     /* of figures_t */
 
-    /* with ?category=: the workers are asked how many polls wait */
+    ngx_http_longpoll_list_t        *list;      /* NULL: no list is asked for */
+
+    /* with ?category= or ?list: the workers are asked how many polls wait */
     ngx_msec_t                       start;
     ngx_event_t                      timer;
 } ngx_http_longpoll_status_t;
@@ -43,7 +49,10 @@ static ngx_int_t ngx_http_longpoll_status_zones(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_status_wait(ngx_http_longpoll_status_t *st);
 static void ngx_http_longpoll_status_cleanup(void *data);
 static void ngx_http_longpoll_status_timer_handler(ngx_event_t *ev);
-static ngx_uint_t ngx_http_longpoll_status_ask(ngx_array_t *zones);
+static ngx_uint_t ngx_http_longpoll_status_ask(
+    ngx_http_longpoll_status_t *st);
+static ngx_int_t ngx_http_longpoll_status_answer(
+    ngx_http_longpoll_status_t *st, ngx_uint_t patient);
 static ngx_int_t ngx_http_longpoll_status_send(ngx_http_request_t *r,
     ngx_array_t *zones);
 
@@ -76,7 +85,20 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    switch (ngx_http_longpoll_status_category(r, &category, &error)) {
+    st = ngx_pcalloc(r->pool, sizeof(ngx_http_longpoll_status_t));
+    if (st == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_str_null(&category);
+
+    rc = ngx_http_longpoll_list_read(r, &st->list, &error);
+
+    if (rc == NGX_OK && st->list == NULL) {
+        rc = ngx_http_longpoll_status_category(r, &category, &error);
+    }
+
+    switch (rc) {
 
     case NGX_OK:
         break;
@@ -89,16 +111,11 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    st = ngx_pcalloc(r->pool, sizeof(ngx_http_longpoll_status_t));
-    if (st == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     if (ngx_http_longpoll_status_zones(r, &st->zones, &category) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (category.len == 0) {
+    if (category.len == 0 && st->list == NULL) {
         return ngx_http_longpoll_status_send(r, &st->zones);
     }
 
@@ -109,7 +126,8 @@ ngx_http_longpoll_status_handler(ngx_http_request_t *r)
 
 
 /*
- * NGX_OK        *category: the name asked for; empty: only the zones' figures
+ * NGX_OK        *category: the name asked for, or as it was: only the zones'
+ *               figures
  * NGX_DECLINED  it is invalid: *error
  * NGX_ERROR     no memory
  */
@@ -126,8 +144,6 @@ ngx_http_longpoll_status_category(ngx_http_request_t *r, ngx_str_t *category,
     ngx_http_longpoll_loc_conf_t  *llcf;
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
-
-    ngx_str_null(category);
 
     if (llcf->status_format != NGX_HTTP_LONGPOLL_STATUS_JSON) {
         return NGX_OK;
@@ -237,7 +253,7 @@ ngx_http_longpoll_status_wait(ngx_http_longpoll_status_t *st)
 
     ngx_add_timer(&st->timer, NGX_HTTP_LONGPOLL_STATUS_INTERVAL);
 
-    (void) ngx_http_longpoll_status_ask(&st->zones);
+    (void) ngx_http_longpoll_status_ask(st);
 
     return NGX_DONE;
 }
@@ -257,12 +273,11 @@ ngx_http_longpoll_status_cleanup(void *data)
 static void
 ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
 {
-    uint64_t                      now;
-    ngx_uint_t                    i;
-    ngx_connection_t             *c;
-    ngx_http_request_t           *r;
-    ngx_http_longpoll_status_t   *st;
-    ngx_http_longpoll_figures_t  *zone;
+    ngx_int_t                    rc;
+    ngx_uint_t                   patient;
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_longpoll_status_t  *st;
 
     st = ev->data;
     r = st->request;
@@ -270,14 +285,50 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
-    if (!ngx_http_longpoll_status_ask(&st->zones)
-        && ngx_current_msec - st->start < NGX_HTTP_LONGPOLL_STATUS_PATIENCE)
-    {
+    patient = (ngx_current_msec - st->start
+               < NGX_HTTP_LONGPOLL_STATUS_PATIENCE);
+
+    rc = NGX_AGAIN;
+
+    if (ngx_http_longpoll_status_ask(st) || !patient) {
+        rc = ngx_http_longpoll_status_answer(st, patient);
+    }
+
+    if (rc == NGX_AGAIN) {
         ngx_add_timer(ev, NGX_HTTP_LONGPOLL_STATUS_INTERVAL);
         return;
     }
 
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* NGX_AGAIN, if it is patient: the workers are to be asked anew */
+
+static ngx_int_t
+ngx_http_longpoll_status_answer(ngx_http_longpoll_status_t *st,
+    ngx_uint_t patient)
+{
+    uint64_t                      now;
+    ngx_int_t                     rc;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_figures_t  *zone;
+
     zone = st->zones.elts;
+
+    if (st->list) {
+        rc = ngx_http_longpoll_list_send(st->request, st->list,
+                                         zone->question,
+                                         ngx_http_longpoll_notify_alive(),
+                                         patient);
+        if (rc == NGX_AGAIN) {
+            zone->question = 0;
+            zone->counted = 0;
+        }
+
+        return rc;
+    }
 
     for (i = 0; i < st->zones.nelts; i++) {
         now = ngx_http_longpoll_zone_clock_now(zone[i].zone);
@@ -286,34 +337,40 @@ ngx_http_longpoll_status_timer_handler(ngx_event_t *ev)
                                                &zone[i].category);
     }
 
-    ngx_http_finalize_request(r, ngx_http_longpoll_status_send(r, &st->zones));
-    ngx_http_run_posted_requests(c);
+    return ngx_http_longpoll_status_send(st->request, &st->zones);
 }
 
 
 /* asks the workers, or reads their answers; 1: all zones have all of them */
 
 static ngx_uint_t
-ngx_http_longpoll_status_ask(ngx_array_t *zones)
+ngx_http_longpoll_status_ask(ngx_http_longpoll_status_t *st)
 {
-    uint64_t                      now, alive;
+    uint64_t                      now, alive, from, upto;
     ngx_int_t                     rc;
     ngx_uint_t                    i, complete;
     ngx_http_longpoll_figures_t  *zone;
 
     complete = 1;
     alive = ngx_http_longpoll_notify_alive();
-    zone = zones->elts;
+    zone = st->zones.elts;
 
-    for (i = 0; i < zones->nelts; i++) {
+    for (i = 0; i < st->zones.nelts; i++) {
 
         if (zone[i].counted) {
             continue;
         }
 
         now = ngx_http_longpoll_zone_clock_now(zone[i].zone);
+        from = ngx_http_longpoll_hash_place(zone[i].cat.hash[1]);
+        upto = from;
 
-        rc = ngx_http_longpoll_zone_question_count(zone[i].zone, &zone[i].cat,
+        if (st->list) {
+            from = st->list->page.from;
+            upto = (uint64_t) -1;
+        }
+
+        rc = ngx_http_longpoll_zone_question_count(zone[i].zone, from, upto,
                                               alive, now, &zone[i].question,
                                               &zone[i].waiting);
         if (rc == NGX_OK) {

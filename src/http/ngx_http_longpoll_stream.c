@@ -118,6 +118,8 @@ static ngx_uint_t ngx_http_longpoll_stream_is_over(
     ngx_http_longpoll_stream_t *stream);
 static void ngx_http_longpoll_stream_wake(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w);
+static ngx_http_longpoll_cat_t *ngx_http_longpoll_stream_cats(
+    ngx_http_longpoll_waiter_t *w, ngx_uint_t *n);
 static void ngx_http_longpoll_stream_post(ngx_http_longpoll_stream_t *stream);
 static void ngx_http_longpoll_stream_turn_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_stream_go_on(ngx_http_longpoll_stream_t *stream);
@@ -152,6 +154,7 @@ static void ngx_http_longpoll_stream_leave(ngx_http_longpoll_stream_t *stream);
 static ngx_http_longpoll_waiter_handlers_t  ngx_http_longpoll_stream_waiter = {
     ngx_http_longpoll_stream_wake,
     ngx_http_longpoll_stream_expire,
+    ngx_http_longpoll_stream_cats,
     offsetof(ngx_http_longpoll_stream_t, waiter)
     - offsetof(ngx_http_longpoll_stream_t, unsent)
 };
@@ -584,6 +587,18 @@ ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w)
     {
         ngx_http_longpoll_wait_rewake(w);
     }
+}
+
+
+static ngx_http_longpoll_cat_t *
+ngx_http_longpoll_stream_cats(ngx_http_longpoll_waiter_t *w, ngx_uint_t *n)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = ngx_http_longpoll_stream_of(w)->ctx;
+    *n = ctx->ncats;
+
+    return ctx->cats;
 }
 
 

@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_longpoll_cat.h"
+#include "ngx_http_longpoll_hash.h"
 
 
 static void ngx_http_longpoll_cat_entomb(ngx_http_longpoll_cats_t *cats,
@@ -69,6 +70,35 @@ ngx_http_longpoll_cat_named(ngx_http_longpoll_cats_t *cats, uint64_t name)
     }
 
     return NGX_HTTP_LONGPOLL_CAT_NONE;
+}
+
+
+uint32_t
+ngx_http_longpoll_cat_next(ngx_http_longpoll_cats_t *cats, uint64_t from)
+{
+    uint32_t  n, next;
+    uint64_t  place, lowest;
+
+    next = NGX_HTTP_LONGPOLL_CAT_NONE;
+    lowest = 0;
+
+    n = cats->buckets[ngx_http_longpoll_hash_bucket(from,
+                                                    cats->sh->nbuckets)];
+
+    for ( /* void */ ; n; n = cats->slots[n - 1].next) {
+        ngx_http_longpoll_cat_assert(cats, n);
+
+        place = ngx_http_longpoll_hash_place(cats->slots[n - 1].hash[1]);
+
+        if (place >= from
+            && (next == NGX_HTTP_LONGPOLL_CAT_NONE || place < lowest))
+        {
+            next = n - 1;
+            lowest = place;
+        }
+    }
+
+    return next;
 }
 
 

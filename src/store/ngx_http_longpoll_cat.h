@@ -125,6 +125,13 @@ uint32_t ngx_http_longpoll_cat_named(ngx_http_longpoll_cats_t *cats,
     uint64_t name);
 
 /*
+ * The slot with the lowest place from `from` on, of those in the bucket of this
+ * place; NGX_HTTP_LONGPOLL_CAT_NONE if there is none.
+ */
+uint32_t ngx_http_longpoll_cat_next(ngx_http_longpoll_cats_t *cats,
+    uint64_t from);
+
+/*
  * Gives a slot to a category that has none, with the losses that its bucket's
  * tombstone knows.  Returns NGX_HTTP_LONGPOLL_CAT_NONE if no slot is free.
  */

@@ -36,8 +36,8 @@
  *     zone_watch     which workers wait
  *     zone_client    gpoll's clients
  *     zone_key       idempotency keys
- *     zone_publish, zone_read, zone_delete, zone_status, zone_question,
- *     zone_tick, zone
+ *     zone_publish, zone_read, zone_delete, zone_status, zone_page,
+ *     zone_question, zone_tick, zone
  *     zone_disk, zone_load, zone_adopt
  *
  * A debug build adds zone_debug.
@@ -403,14 +403,17 @@ typedef struct {
 
 
 /*
- * How many polls wait for a category; zone_question writes it, under the lock.
- * The workers in missing have still to add their numbers to sum.
+ * How many polls wait for a category, or for which; zone_question writes it,
+ * under the lock.  The workers in missing have still to add their numbers to
+ * sum.
  */
 
 typedef struct {
     uint64_t                         number;    /* of the last question */
     uint64_t                         asked;     /* ms, 0: none is open */
-    uint64_t                         hash[2];   /* of the category */
+    uint64_t                         from;      /* place of the first category
+                                                   that it is about */
+    uint64_t                         upto;      /* and of the last */
     uint64_t                         sum;
     ngx_atomic_t                     missing;   /* set; read without the lock */
 } ngx_http_longpoll_question_sh_t;

@@ -4,9 +4,10 @@
  *
  * One zone is one piece of shared memory, the same for all workers and over
  * reloads.  Every verb has a header of its own: zone_publish, zone_read,
- * zone_watch, zone_delete, zone_status, zone_question, zone_client, zone_tick,
- * zone_disk, zone_load, zone_adopt.  A verb of requests takes the lock itself,
- * holds it for a bounded time, and neither allocates, logs nor waits under it.
+ * zone_watch, zone_delete, zone_status, zone_page, zone_question, zone_client,
+ * zone_tick, zone_disk, zone_load, zone_adopt.  A verb of requests takes the
+ * lock itself, holds it for a bounded time, and neither allocates, logs nor
+ * waits under it.
  * A worker is a number below NGX_HTTP_LONGPOLL_WORKERS, a set of workers a bit
  * mask; now is the wall clock in ms.
  */

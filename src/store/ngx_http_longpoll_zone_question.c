@@ -1,12 +1,12 @@
 
 /*
- * ngx_http_longpoll_zone_question.c: how many polls wait for a category.
+ * ngx_http_longpoll_zone_question.c: how many polls wait for categories.
  *
  * The zone knows in which workers polls wait for a category, but only each
- * worker knows how many.  (A count in the category's slot would be a shared
- * word that is written twice for each delivery, and wrong after a kill.)  So a
- * request for the number asks: it stores a question in the zone, and each
- * worker adds its number when it is woken.
+ * worker knows how many, and under which name.  (A count in the category's slot
+ * would be a shared word that is written twice for each delivery, and wrong
+ * after a kill.)  So a request for the number asks: it stores a question in the
+ * zone, and each worker adds its number when it is woken.
  *
  *   request   count: store the question ── wake ─▶ worker   asked, answer
  *             count, every ms: sum, until no answer is missing
@@ -31,7 +31,7 @@
 
 ngx_int_t
 ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t alive, uint64_t now,
+    uint64_t from, uint64_t upto, uint64_t alive, uint64_t now,
     uint64_t *question, uint64_t *n)
 {
     ngx_int_t                         rc;
@@ -55,8 +55,8 @@ ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
     {
         ngx_http_longpoll_put(q->number, q->number + 1);
         ngx_http_longpoll_put(q->asked, now);
-        ngx_http_longpoll_put(q->hash[0], cat->hash[0]);
-        ngx_http_longpoll_put(q->hash[1], cat->hash[1]);
+        ngx_http_longpoll_put(q->from, from);
+        ngx_http_longpoll_put(q->upto, upto);
         ngx_http_longpoll_put(q->sum, 0);
         ngx_http_longpoll_put(q->missing, alive);
 
@@ -72,7 +72,7 @@ ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
 
 ngx_uint_t
 ngx_http_longpoll_zone_question_asked(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t *number, uint64_t hash[2])
+    ngx_uint_t worker, uint64_t *number, uint64_t *from, uint64_t *upto)
 {
     ngx_http_longpoll_question_sh_t  *q;
 
@@ -87,8 +87,8 @@ ngx_http_longpoll_zone_question_asked(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lock(z);
 
     *number = q->number;
-    hash[0] = q->hash[0];
-    hash[1] = q->hash[1];
+    *from = q->from;
+    *upto = q->upto;
 
     ngx_http_longpoll_zone_unlock(z);
 

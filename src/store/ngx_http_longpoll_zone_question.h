@@ -1,6 +1,6 @@
 
 /*
- * ngx_http_longpoll_zone_question.h: how many polls wait for a category.
+ * ngx_http_longpoll_zone_question.h: how many polls wait for categories.
  */
 
 
@@ -12,9 +12,9 @@
 
 
 /*
- * Counts the polls that wait for a category, cat->hash, in the workers of the
- * set alive.  Call it again every ms, with the same *question, at first 0, and
- * give up when you like.  Takes the lock.
+ * Counts the polls that wait for categories with places from `from` to `upto`,
+ * in the workers of the set alive.  Call it again every ms, with the same
+ * *question, at first 0, and give up when you like.  Takes the lock.
  *
  * NGX_OK     *n is the number
  * NGX_DONE   the question stands in the zone now: wake the workers
@@ -22,17 +22,24 @@
  *            another question is open, *n does not change
  */
 ngx_int_t ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_t *cat, uint64_t alive, uint64_t now,
+    uint64_t from, uint64_t upto, uint64_t alive, uint64_t now,
     uint64_t *question, uint64_t *n);
 
 /*
- * In a worker: 1 if it has to answer a question; number and hash are those of
+ * In a worker: 1 if it has to answer a question; number and places are those of
  * the question.  Takes the lock only then.
  */
 ngx_uint_t ngx_http_longpoll_zone_question_asked(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t *number, uint64_t hash[2]);
+    ngx_uint_t worker, uint64_t *number, uint64_t *from, uint64_t *upto);
 
-/* n polls of the worker wait for the category; takes the lock */
+/*
+ * A number that this question, with its number, has and no other one of any
+ * zone.
+ */
+#define ngx_http_longpoll_zone_question_tag(z, number)                        \
+    (ngx_http_longpoll_zone_own_epoch(z) ^ (number) << 32)
+
+/* n polls of the worker wait for the categories; takes the lock */
 void ngx_http_longpoll_zone_question_answer(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t number, ngx_uint_t n);
 

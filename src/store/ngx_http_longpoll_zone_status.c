@@ -133,11 +133,9 @@ ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now,
     ngx_http_longpoll_category_status_t *st)
 {
-    uint32_t                     slot;
-    ngx_int_t                    rc;
-    ngx_uint_t                   steps;
-    ngx_http_longpoll_cat_sh_t  *c;
-    ngx_http_longpoll_msg_sh_t  *last;
+    uint32_t    slot;
+    ngx_int_t   rc;
+    ngx_uint_t  steps;
 
     ngx_memzero(st, sizeof(ngx_http_longpoll_category_status_t));
 
@@ -155,23 +153,35 @@ ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
                                                    &slot);
         }
 
-        if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-            c = &z->cats.slots[slot];
-
-            if (c->count) {
-                st->events = c->count;
-                ngx_http_longpoll_zone_msg_uuid(z,
-                                    ngx_http_longpoll_zone_msg(z, c->first),
-                                    &st->first);
-                last = ngx_http_longpoll_zone_clock_last(z, slot);
-
-                if (last) {
-                    ngx_http_longpoll_zone_msg_uuid(z, last, &st->last);
-                }
-            }
+        if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE
+            && z->cats.slots[slot].count)
+        {
+            ngx_http_longpoll_zone_status_slot_locked(z, slot, st);
         }
 
         ngx_http_longpoll_zone_unlock(z);
 
     } while (rc == NGX_BUSY);
+}
+
+
+void
+ngx_http_longpoll_zone_status_slot_locked(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_http_longpoll_category_status_t *st)
+{
+    ngx_http_longpoll_cat_sh_t  *cat;
+    ngx_http_longpoll_msg_sh_t  *last;
+
+    cat = &z->cats.slots[slot];
+
+    st->events = cat->count;
+    ngx_http_longpoll_zone_msg_uuid(z,
+                                    ngx_http_longpoll_zone_msg(z, cat->first),
+                                    &st->first);
+
+    last = ngx_http_longpoll_zone_clock_last(z, slot);
+
+    if (last) {
+        ngx_http_longpoll_zone_msg_uuid(z, last, &st->last);
+    }
 }

@@ -61,4 +61,9 @@ void ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_category_status_t *st);
 
 
+/* the same of a slot that has messages; the caller holds the lock */
+void ngx_http_longpoll_zone_status_slot_locked(ngx_http_longpoll_zone_t *z,
+    uint32_t slot, ngx_http_longpoll_category_status_t *st);
+
+
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_STATUS_H_INCLUDED_ */

@@ -94,3 +94,16 @@ ngx_http_longpoll_hash_word(const u_char *p, size_t len)
 
     return word;
 }
+
+
+uint64_t
+ngx_http_longpoll_hash_place(uint64_t hash1)
+{
+    uint64_t  p;
+
+    p = __builtin_bswap64(hash1);
+    p = (p >> 4 & 0x0f0f0f0f0f0f0f0f) | (p & 0x0f0f0f0f0f0f0f0f) << 4;
+    p = (p >> 2 & 0x3333333333333333) | (p & 0x3333333333333333) << 2;
+
+    return (p >> 1 & 0x5555555555555555) | (p & 0x5555555555555555) << 1;
+}

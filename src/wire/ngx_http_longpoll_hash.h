@@ -21,5 +21,20 @@
 void ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
     const u_char *p, size_t len);
 
+/*
+ * Tables find a category by the lower bits of hash[1], more of them the larger
+ * the table is.  Its place is hash[1] with the bits in reverse, so that each
+ * bucket of a table of any size is a range of places: a walk in the order of
+ * places goes bucket by bucket, and can go on in a table of another size.
+ */
+uint64_t ngx_http_longpoll_hash_place(uint64_t hash1);
+
+/* the bucket of a place in a table of n buckets, a power of two; the last
+   place in that bucket */
+#define ngx_http_longpoll_hash_bucket(place, n)                               \
+    (ngx_http_longpoll_hash_place(place) & ((n) - 1))
+#define ngx_http_longpoll_hash_last(place, n)                                 \
+    ((place) | (uint64_t) -1 / (n))
+
 
 #endif /* _NGX_HTTP_LONGPOLL_HASH_H_INCLUDED_ */

@@ -222,6 +222,32 @@ ngx_http_longpoll_query_value(ngx_str_t *args, u_char *buf, ngx_str_t *name,
 
 
 ngx_uint_t
+ngx_http_longpoll_query_has(ngx_str_t *args, ngx_str_t *name)
+{
+    u_char  *p, *eq, *end, *last;
+
+    last = args->data + args->len;
+
+    for (p = args->data; p < last; p = end + 1) {
+
+        end = memchr(p, '&', last - p);
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        eq = memchr(p, '=', end - p);
+
+        if (ngx_http_longpoll_query_named(p, eq ? eq : end, name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
 ngx_http_longpoll_query_escaped(ngx_str_t *args)
 {
     return args->len

@@ -130,6 +130,9 @@ ngx_int_t ngx_http_longpoll_query_categories(ngx_http_longpoll_query_t *q,
 void ngx_http_longpoll_query_value(ngx_str_t *args, u_char *buf,
     ngx_str_t *name, ngx_str_t *value);
 
+/* returns 1 if the argument is there, with a value or without */
+ngx_uint_t ngx_http_longpoll_query_has(ngx_str_t *args, ngx_str_t *name);
+
 /* returns 1 if something is escaped, and decoding needs buf */
 ngx_uint_t ngx_http_longpoll_query_escaped(ngx_str_t *args);
 

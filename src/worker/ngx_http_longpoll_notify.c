@@ -96,7 +96,8 @@ ngx_http_longpoll_notify_make(ngx_log_t *log)
     shm = &ngx_http_longpoll_notify_shm;
 
     shm->size = NGX_HTTP_LONGPOLL_WORKERS
-                * sizeof(ngx_http_longpoll_notify_sh_t);
+                * (sizeof(ngx_http_longpoll_notify_sh_t)
+                   + NGX_HTTP_LONGPOLL_NOTIFY_ROOM);
     ngx_str_set(&shm->name, "longpoll_notify");
     shm->log = log;
 
@@ -356,6 +357,17 @@ ngx_http_longpoll_notify_alive(void)
     }
 
     return alive;
+}
+
+
+u_char *
+ngx_http_longpoll_notify_room(ngx_uint_t worker)
+{
+    /* the rooms are behind the table */
+
+    return (u_char *) (ngx_http_longpoll_notify_table
+                       + NGX_HTTP_LONGPOLL_WORKERS)
+           + worker * NGX_HTTP_LONGPOLL_NOTIFY_ROOM;
 }
 
 

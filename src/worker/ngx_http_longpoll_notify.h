@@ -6,6 +6,7 @@
  *                  number     0      1      2     ...    63
  *   shared table   owner    pid|t  pid|t    0            0
  *                  notified   0      1      0            0
+ *                  room      16 kB  16 kB  16 kB        16 kB
  *   inherited      eventfd   [ ]    [ ]    [ ]          [ ]
  *
  * The master makes the table and the eventfds for the first configuration with
@@ -88,6 +89,14 @@ void ngx_http_longpoll_notify_wake_self(void);
  * compares start times, finds it within a second.
  */
 uint64_t ngx_http_longpoll_notify_alive(void);
+
+/*
+ * Memory that all workers share, for what one of them says: only the worker
+ * with this number writes it.  It is zeroed at first, and takes no memory until
+ * it is written.
+ */
+#define NGX_HTTP_LONGPOLL_NOTIFY_ROOM  16384        /* bytes */
+u_char *ngx_http_longpoll_notify_room(ngx_uint_t worker);
 
 /* reaps the numbers of dead processes, and gives them back */
 void ngx_http_longpoll_notify_reap(void);

@@ -82,7 +82,7 @@ static ngx_http_longpoll_waiter_t *ngx_http_longpoll_wait_next(
 
 
 #define ngx_http_longpoll_wait_bucket(wait, hash)                             \
-    (&(wait)->buckets[(hash)[0] & ((wait)->nbuckets - 1)])
+    (&(wait)->buckets[(hash)[1] & ((wait)->nbuckets - 1)])
 
 
 #define ngx_http_longpoll_wait_waiter(q)                                      \

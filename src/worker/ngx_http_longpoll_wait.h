@@ -98,6 +98,11 @@ typedef struct {
        set, it does not stay */
     void                            (*expire)(ngx_http_longpoll_waiter_t *w);
 
+    /* the categories that it waits for, with their names, in the order in which
+       it was parked for them; *n is their number */
+    ngx_http_longpoll_cat_t        *(*cats)(ngx_http_longpoll_waiter_t *w,
+                                          ngx_uint_t *n);
+
     /* bytes in front of the waiter that wake uses, if it mostly stays; 0: it
        mostly leaves with an answer */
     size_t                            used;

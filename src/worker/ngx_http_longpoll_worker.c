@@ -16,12 +16,12 @@
 
 
 #include "ngx_http_longpoll_worker.h"
+#include "ngx_http_longpoll_census.h"
 #include "ngx_http_longpoll_drain.h"
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone.h"
 #include "ngx_http_longpoll_zone_clock.h"
-#include "ngx_http_longpoll_zone_question.h"
 #include "ngx_http_longpoll_zone_tick.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
@@ -163,7 +163,6 @@ static void
 ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
 {
     uint64_t                       hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
-    uint64_t                       number, hash[2];
     ngx_uint_t                     i, n, worker;
     ngx_http_longpoll_wait_t      *wait;
     ngx_http_longpoll_wait_cat_t  *cat;
@@ -203,12 +202,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_worker_handlers->check(z);
 
-    if (ngx_http_longpoll_zone_question_asked(z, worker, &number, hash)) {
-        cat = ngx_http_longpoll_wait_find(wait, hash);
-
-        ngx_http_longpoll_zone_question_answer(z, worker, number,
-                                               cat ? cat->polls : 0);
-    }
+    ngx_http_longpoll_census_answer(z, worker);
 }
 
 

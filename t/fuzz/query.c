@@ -7,11 +7,15 @@
  * of them, inside what was read or decoded), an error is a known text, asking
  * twice says the same, so does what was kept, a buffer is not needed where
  * nothing is escaped, and the two ways to ask agree on the categories.
+ *
+ * The same bytes ask for a page of a list: its limit is in bounds, its prefix
+ * stands in what was read or decoded, and its token is one that was made.
  */
 
 
 #include "fuzz.h"
 
+#include <ngx_http_longpoll_page.h>
 #include <ngx_http_longpoll_query.h>
 #include <ngx_http_longpoll_utf8.h>
 
@@ -195,6 +199,65 @@ query_given(ngx_http_longpoll_configured_t *given, ngx_str_t *values,
 }
 
 
+/* as a page of a list; and with a token of the first bytes in front */
+
+static void
+query_page(ngx_str_t *args)
+{
+    u_char                   *buf, token[NGX_HTTP_LONGPOLL_PAGE_TOKEN_LEN];
+    ngx_int_t                 rc;
+    ngx_str_t                 error, with;
+    uint64_t                  key[2] = { 1, 2 }, from;
+    ngx_http_longpoll_page_t  page;
+
+    buf = malloc(args->len);
+
+    rc = ngx_http_longpoll_page_parse(&page, args, buf, key, &error);
+
+    fuzz_must(rc == NGX_OK || (rc == NGX_DECLINED && error.len > 20),
+              "no page, and no error");
+
+    if (rc == NGX_OK) {
+        fuzz_must(page.limit >= 1 && page.limit <= NGX_HTTP_LONGPOLL_PAGE_LIMIT,
+                  "a limit out of bounds");
+        fuzz_must(page.prefix.len == 0
+                  || fuzz_inside(&page.prefix, args->data, args->len)
+                  || fuzz_inside(&page.prefix, buf, args->len),
+                  "a prefix that stands nowhere");
+        fuzz_must(!page.first || page.from == 0, "a place from nowhere");
+    }
+
+    free(buf);
+
+    from = 0;
+    memcpy(&from, args->data, ngx_min(args->len, sizeof(from)));
+    fuzz_must(ngx_http_longpoll_page_token(token, from, key)
+              == token + sizeof(token), "a token's length");
+
+    with.len = sizeof("after=") - 1 + sizeof(token);
+    with.data = malloc(with.len);
+    memcpy(with.data, "after=", sizeof("after=") - 1);
+    memcpy(with.data + sizeof("after=") - 1, token, sizeof(token));
+
+    fuzz_must(ngx_http_longpoll_page_parse(&page, &with, NULL, key, &error)
+              == NGX_OK && page.from == from && !page.first,
+              "a token that does not lead to its place");
+
+    /* one digit is another, or one bit of the key */
+
+    with.data[with.len - 1 - from % sizeof(token)] ^= 1;
+    fuzz_must(ngx_http_longpoll_page_parse(&page, &with, NULL, key, &error)
+              == NGX_DECLINED, "a token that was not made");
+
+    with.data[with.len - 1 - from % sizeof(token)] ^= 1;
+    key[1] ^= 4;
+    fuzz_must(ngx_http_longpoll_page_parse(&page, &with, NULL, key, &error)
+              == NGX_DECLINED, "a token of another zone");
+
+    free(with.data);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 {
@@ -264,6 +327,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 
     query_end(&first);
     query_end(&second);
+    query_page(&args);
 
     for (i = 0; i < n; i++) {
         free(values[i].data);

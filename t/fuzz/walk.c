@@ -20,6 +20,7 @@
 #include <ngx_http_longpoll_zone_client.h>
 #include <ngx_http_longpoll_zone_delete.h>
 #include <ngx_http_longpoll_zone_publish.h>
+#include <ngx_http_longpoll_zone_page.h>
 #include <ngx_http_longpoll_zone_question.h>
 #include <ngx_http_longpoll_zone_read.h>
 #include <ngx_http_longpoll_zone_status.h>
@@ -265,22 +266,49 @@ walk_client(fuzz_bytes_t *b)
 static void
 walk_question(ngx_http_longpoll_cat_t *cat, ngx_uint_t worker)
 {
-    uint64_t  n, number, hash[2];
+    uint64_t  n, number, place, from, upto;
 
     number = 0;
-    (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
+    place = ngx_http_longpoll_hash_place(cat->hash[1]);
+
+    (void) ngx_http_longpoll_zone_question_count(&walk_zone, place, place,
                                                  (uint64_t) 1 << worker,
                                                  walk_now, &number, &n);
 
     if (ngx_http_longpoll_zone_question_asked(&walk_zone, worker, &number,
-                                              hash))
+                                              &from, &upto))
     {
         ngx_http_longpoll_zone_question_answer(&walk_zone, worker, number, 1);
     }
 
-    (void) ngx_http_longpoll_zone_question_count(&walk_zone, cat,
+    (void) ngx_http_longpoll_zone_question_count(&walk_zone, place, place,
                                                  (uint64_t) 1 << worker,
                                                  walk_now, &number, &n);
+}
+
+
+/* all pages of the categories */
+
+static void
+walk_pages(void)
+{
+    u_char                          names[NGX_HTTP_LONGPOLL_MAX_CATEGORY];
+    ngx_http_longpoll_zone_page_t   page;
+    ngx_http_longpoll_zone_entry_t  entry;
+
+    ngx_memzero(&page, sizeof(ngx_http_longpoll_zone_page_t));
+
+    page.entries = &entry;
+    page.max = 1;
+
+    while (!page.ended) {
+        page.n = 0;
+        page.names = names;
+        page.end = names + sizeof(names);
+
+        (void) ngx_http_longpoll_zone_page_read(&walk_zone, &page,
+                                                (uint64_t) -1);
+    }
 }
 
 
@@ -379,6 +407,7 @@ walk_call(fuzz_bytes_t *b)
 
     default:
         walk_question(cat, worker);
+        walk_pages();
     }
 }
 

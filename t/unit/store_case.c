@@ -7,6 +7,7 @@
 #include "store_model.h"
 
 #include <ngx_http_longpoll_zone_clock.h>
+#include <ngx_http_longpoll_zone_page.h>
 #include <ngx_http_longpoll_zone_question.h>
 
 
@@ -1093,8 +1094,12 @@ case_batches(void *data)
 static ngx_int_t
 case_count(uint32_t cat, uint64_t alive, uint64_t *question, uint64_t *n)
 {
-    return ngx_http_longpoll_zone_question_count(&m.zone, &m.cats[cat].cat,
-                                                 alive, m.now, question, n);
+    uint64_t  place;
+
+    place = ngx_http_longpoll_hash_place(m.cats[cat].cat.hash[1]);
+
+    return ngx_http_longpoll_zone_question_count(&m.zone, place, place, alive,
+                                                 m.now, question, n);
 }
 
 
@@ -1103,15 +1108,17 @@ case_count(uint32_t cat, uint64_t alive, uint64_t *question, uint64_t *n)
 static ngx_uint_t
 case_answer(uint32_t cat, ngx_uint_t worker, ngx_uint_t n)
 {
-    uint64_t  number, hash[2];
+    uint64_t  number, from, upto, place;
 
-    if (!ngx_http_longpoll_zone_question_asked(&m.zone, worker, &number, hash))
+    if (!ngx_http_longpoll_zone_question_asked(&m.zone, worker, &number, &from,
+                                               &upto))
     {
         return 0;
     }
 
-    unit_must(hash[0] == m.cats[cat].cat.hash[0]
-              && hash[1] == m.cats[cat].cat.hash[1], "another category");
+    place = ngx_http_longpoll_hash_place(m.cats[cat].cat.hash[1]);
+
+    unit_must(from == place && upto == place, "another category");
 
     ngx_http_longpoll_zone_question_answer(&m.zone, worker, number, n);
 
@@ -1174,6 +1181,115 @@ case_questions(void *data)
     m.now -= 1000;
     unit_must(case_count(1, 1, &two, &n) == NGX_DONE, "open for a second");
 
+    model_end();
+}
+
+
+/*
+ * Pages of the categories, while others come and go: the first 100 categories
+ * always have messages, for the next 60 polls wait.
+ */
+
+#define CASE_STAY   100
+#define CASE_PARK   160
+#define CASE_PAGED  440     /* of 512 slots */
+
+static void
+case_pages(void *data)
+{
+    uint32_t                        n;
+    ngx_uint_t                      i, pages, seen[CASE_PAGED];
+    model_op_t                      op;
+    u_char                          names[4 * NGX_HTTP_LONGPOLL_MAX_CATEGORY];
+    ngx_http_longpoll_zone_page_t   page;
+    ngx_http_longpoll_zone_entry_t  entries[9];
+
+    case_zone(256 * 1024, CASE_PAGED, 3, 0);
+
+    for (n = CASE_STAY; n < CASE_PARK; n += 60) {
+        model_set_read(&op, 0);
+
+        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+        op.cursor.fresh = 1;
+        op.cursor.now = 1;
+        op.rd.limit = 1024;
+
+        for (op.rd.ncats = 0; op.rd.ncats < 60; op.rd.ncats++) {
+            op.which[op.rd.ncats] = n + op.rd.ncats;
+            op.costs[op.rd.ncats] = 0;
+        }
+
+        unit_must(model_park_op(&op) && op.rc == NGX_AGAIN, "not parked");
+    }
+
+    ngx_memzero(seen, sizeof(seen));
+    ngx_memzero(&page, sizeof(page));
+
+    page.entries = entries;
+
+    for (pages = 0; !page.ended; pages++) {
+
+        for (i = 0; i < 10; i++) {
+            m.now += 1;
+            n = CASE_PARK + unit_below(CASE_PAGED - CASE_PARK);
+
+            if (unit_once(3)) {
+                case_do(MODEL_DELETE, MODEL_NOBODY, n);
+            } else {
+                case_publish(n, 1, 1 + unit_below(300));
+            }
+        }
+
+        for (n = 0; n < CASE_STAY; n++) {
+            case_publish(n, 1, 10);
+        }
+
+        page.n = 0;
+        page.max = 1 + unit_below(9);
+        page.names = names;
+        page.end = names + sizeof(names);
+
+        (void) ngx_http_longpoll_zone_page_read(&m.zone, &page, unit_once(2)
+                               ? (uint64_t) -1
+                               : page.from | (uint64_t) -1 >> unit_below(12));
+
+        for (i = 0; i < page.n; i++) {
+
+            for (n = 0; n < CASE_PAGED; n++) {
+
+                if (ngx_http_longpoll_hash_place(m.cats[n].cat.hash[1])
+                    == entries[i].place)
+                {
+                    break;
+                }
+            }
+
+            unit_must(n < CASE_PAGED, "an unknown category");
+            unit_must(!seen[n]++, "a category stands twice");
+            unit_must(entries[i].status.events == m.cats[n].count,
+                      "not its messages");
+            unit_must((entries[i].name.len != 0) == (m.cats[n].count != 0)
+                      && (m.cats[n].count == 0
+                          || (entries[i].name.len == m.cats[n].cat.name.len
+                              && memcmp(entries[i].name.data,
+                                        m.cats[n].cat.name.data,
+                                        entries[i].name.len) == 0)),
+                      "not its name");
+            unit_must((entries[i].workers != 0)
+                      == (n >= CASE_STAY && n < CASE_PARK), "who waits");
+        }
+    }
+
+    for (n = 0; n < CASE_PARK; n++) {
+        unit_must(seen[n] == 1, "category %u is left out", n);
+    }
+
+    unit_must(pages > 20, "few pages");
+
+    (void) model_drain(0);
+    (void) model_reap(0, model_op);
+
+    model_check();
     model_end();
 }
 
@@ -1271,6 +1387,8 @@ const unit_case_t  store_cases[] = {
     { "1,000 messages are published at once in a small zone", case_batches },
     { "another process finds the same zone in the memory", case_views },
     { "one question at a time counts the polls of a category", case_questions },
+    { "a category that stays is on one page, whatever comes and goes",
+      case_pages },
     { "the zone's time goes on while the wall clock is behind", case_clock },
 };
 
