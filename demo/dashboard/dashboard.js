@@ -4,10 +4,14 @@
 //
 //     data-status     URL of a location with `longpoll_status all`
 //     data-every      seconds between two requests; 1
+//     data-list       URL, without the name of a zone, of locations with
+//                     `longpoll_status` of one zone: their categories can be
+//                     listed
 //
 // While the page is open, it keeps the figures of an hour.  Names of zones are
 // always inserted as text.
 
+import { Categories } from "./categories.js";
 import { History, value } from "./figures.js";
 import { Plot, bytes } from "./plot.js";
 
@@ -148,6 +152,10 @@ class Dashboard {
       element("div", { class: "cards" }, ...this.cards.map(c => c.element)),
       element("div", { class: "figures", tabindex: 0, role: "region",
                        "aria-label": "All figures" }, this.table));
+    if (parent.dataset.list !== undefined) {
+      this.categories = new Categories(parent.dataset.list);
+      parent.append(this.categories.element);
+    }
     this._run();
   }
 
@@ -157,6 +165,7 @@ class Dashboard {
 
       this._say(wrong);
       this._draw();
+      if (!document.hidden) this.categories?.refresh();
       await new Promise(done => setTimeout(done, 1000 * this.every));
     }
   }
@@ -211,6 +220,8 @@ class Dashboard {
     for (const card of this.cards) card.show(this.history, this.zone, span);
     this._point(this.time);
     this._table();
+    this.categories?.show(this.zone || (this.names.length === 1
+                                        ? this.names[0] : undefined));
   }
 
   _point(time) {

@@ -141,6 +141,43 @@ ok($window->run('return [...document.querySelectorAll(".line")].every('
    'numbers everywhere');
 
 
+# the categories of a zone
+
+choose('');
+$window->wait_for('document.querySelector(".categories .foot").textContent'
+                  . ' === "choose a zone"', 'the zones');
+choose('events');
+$server->publish("room:$_", 1) for 1 .. 60;
+$server->publish('user:ann', $_) for 1 .. 2;
+push @parked, get('/events?category=user:bob&timeout=100');
+$server->wait_waiting(1);
+
+list('');
+like(rows(), qr/^50 /, 'a page of categories');
+$window->run('[...document.querySelectorAll(".categories form button")][1]'
+             . '.click()');
+$window->wait_for('document.querySelectorAll(".categories tbody tr").length'
+                  . ' === 12', 'the next page');
+pass('and the next page has the rest');
+
+list('user:');
+$window->wait_for('document.querySelectorAll(".categories tbody tr").length'
+                  . ' === 2', 'two of them');
+like(rows(), qr{^2 .*\buser:ann/2/0/}, 'one with two events');
+like(rows(), qr{\buser:bob/0/1/–}, 'and one that a poll waits for');
+
+$window->run('[...document.querySelectorAll(".categories tbody button")].find('
+             . 'e => e.textContent === "user:ann").click()');
+$window->wait_for('/^user:ann: 2 events, 0 waiting/.test('
+                  . 'document.querySelector(".categories .one").textContent)',
+                  'a look into it');
+$server->publish('user:ann', 3);
+$window->wait_for('/^user:ann: 3 events/.test('
+                  . 'document.querySelector(".categories .one").textContent)',
+                  'a third event');
+pass('a category that is looked into is asked for again');
+
+
 # values read from the plots
 
 $window->find('[data-key=waiting] svg')->type("\x{E012}\x{E012}");
@@ -284,6 +321,28 @@ sub choose {
         const select = document.querySelector("select[aria-label=Zone]");
         select.value = arguments[0];
         select.dispatchEvent(new Event("change"));
+_EOC_
+}
+
+# Asks for the first page of names that begin so.
+
+sub list {
+    $window->run(<<'_EOC_', @_);
+        document.querySelector(".categories input").value = arguments[0];
+        document.querySelector(".categories form").requestSubmit();
+_EOC_
+    $window->wait_for('document.querySelector(".categories .foot").textContent'
+                      . ' === ""', 'the page');
+}
+
+# The number of rows, and what they show.
+
+sub rows {
+    return $window->run(<<'_EOC_');
+        const rows = [...document.querySelectorAll(".categories tbody tr")];
+
+        return rows.length + " " + rows.map(row => [...row.cells].map(
+            cell => cell.textContent).join("/")).join(" ");
 _EOC_
 }
 
