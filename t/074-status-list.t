@@ -383,3 +383,41 @@ kill CONT => $there;
 
 is($r->status, 200, 'nginx answers without it');
 is($r->json->{categories}[0]{category}, $cat, 'with what has events');
+
+
+
+=== TEST 13: a small list in a large zone is one page
+--- zone: zone=events:64m
+--- scenario
+publish(category(), 1);
+ok(!exists page()->{next}, 'it has no next one');
+
+
+
+=== TEST 14: 100,000 categories are listed while they change
+--- zone: zone=events:128m
+--- scenario
+my $c = connection();
+my $batch = sub {
+    my $r = post('/publish', '[' . join(',', map { event($_, 1) } @_) . ']',
+                 conn => $c);
+    die $r->body if $r->status != 200;
+};
+
+$batch->(map { "k$_" } 1000 * $_ .. 1000 * $_ + 999) for 0 .. 99;
+my @polls = map { poll(category => "p$_") } 1 .. 300;
+wait_waiting(300);
+
+my $n = 0;
+my $names = names(sub {
+    $n++;
+    $batch->(map { "new$n-$_" } 1 .. 20);
+    http('DELETE', "/delete?category=new$n-7");
+    publish('k' . (997 * $n % 100_000), 2, conn => $c);
+}, limit => 1000);
+
+cmp_ok($n, '>', 90, 'pages');
+is(scalar(grep { $names->{$_} } map { "k$_" } 0 .. 99_999), 100_000,
+   'all of those that stay');
+is(scalar(grep { $names->{"p$_"} } 1 .. 300), 300, 'and those with polls');
+is(scalar(grep { $_ != 1 } values %$names), 0, 'each once');

@@ -29,7 +29,13 @@
 #include "ngx_http_longpoll_zone_question.h"
 
 
-#define NGX_HTTP_LONGPOLL_LIST_HOLDS  64        /* of the lock, for a page */
+/*
+ * Holds of the lock for a page, at most: in a zone of 64m, with 131,072
+ * buckets, a page ends for no other reason than its limit.
+ */
+
+#define NGX_HTTP_LONGPOLL_LIST_HOLDS  160
+
 #define NGX_HTTP_LONGPOLL_LIST_NAMES  65536     /* bytes, of a page */
 
 
