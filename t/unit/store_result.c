@@ -821,10 +821,29 @@ model_reaped(model_op_t *op)
 }
 
 
+/* of the newest message; 0: there is none */
+
+static uint64_t
+model_newest_bytes(void)
+{
+    ngx_uint_t  i;
+
+    for (i = m.nall; i; i--) {
+
+        if (!m.all[i - 1]->dead) {
+            return m.all[i - 1]->bytes;
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 model_status(model_op_t *op)
 {
     uint32_t                          n;
+    double                            bytes, slots;
     uint64_t                          waiting, active, used;
     ngx_uint_t                        i;
     ngx_http_longpoll_zone_status_t  *st;
@@ -841,11 +860,15 @@ model_status(model_op_t *op)
         active += (m.cats[n].count || model_pinned(n, 0));
     }
 
-    used = m.size - ngx_min(m.size, model_limit() - m.live);
+    bytes = (double) m.live / model_limit();
+    slots = (double) m.full / ngx_http_longpoll_cat_max_full(&m.zone.cats);
+    used = m.nlive ? m.size * ngx_max(bytes, slots) : 0;
 
     unit_must(st->size == m.size && st->events == m.nlive
               && st->waiting == waiting, "status: wrong figures");
-    unit_must(st->used <= used + 32 && used <= st->used + 32,
+    unit_must((st->used <= used + 1 && used <= st->used + 1)
+              || (st->used == m.size && m.live + model_newest_bytes()
+                                        > model_limit()),
               "status: used is %lu, not %lu", (unsigned long) st->used,
               (unsigned long) used);
     unit_must(st->categories <= active
