@@ -132,3 +132,27 @@ ngx_sprintf(u_char *buf, const char *fmt, ...)
 
     return buf;
 }
+
+
+/* NGX_ERROR: it is no number, or too large */
+
+ngx_int_t
+ngx_atoi(u_char *line, size_t n)
+{
+    ngx_int_t  value;
+
+    if (n == 0 || n > 18) {
+        return NGX_ERROR;
+    }
+
+    for (value = 0; n; n--, line++) {
+
+        if (*line < '0' || *line > '9') {
+            return NGX_ERROR;
+        }
+
+        value = value * 10 + (*line - '0');
+    }
+
+    return value;
+}
