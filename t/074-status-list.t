@@ -405,7 +405,7 @@ my $batch = sub {
 };
 
 $batch->(map { "k$_" } 1000 * $_ .. 1000 * $_ + 999) for 0 .. 99;
-my @polls = map { poll(category => "p$_") } 1 .. 300;
+my @polls = map { poll(category => "p$_", timeout => 120) } 1 .. 300;
 wait_waiting(300);
 
 my $n = 0;

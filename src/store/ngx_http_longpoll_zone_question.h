@@ -25,6 +25,10 @@ ngx_int_t ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
     uint64_t from, uint64_t upto, uint64_t alive, uint64_t now,
     uint64_t *question, uint64_t *n);
 
+/* whether some worker may have to answer; takes no lock */
+#define ngx_http_longpoll_zone_question_is_open(z)                            \
+    ((z)->sh->question.missing != 0)
+
 /*
  * In a worker: 1 if it has to answer a question; number and places are those of
  * the question.  Takes the lock only then.

@@ -22,6 +22,7 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone.h"
 #include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_question.h"
 #include "ngx_http_longpoll_zone_tick.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
@@ -202,7 +203,9 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_worker_handlers->check(z);
 
-    ngx_http_longpoll_census_answer(z, worker);
+    if (ngx_http_longpoll_zone_question_is_open(z)) {
+        ngx_http_longpoll_census_answer(z, worker);
+    }
 }
 
 
