@@ -260,17 +260,14 @@ ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
             return;
         }
 
-        if (z && c && z->place != c->place) {
+        if (z && (c == NULL || z->place <= c->place)) {
+            place = z->place;
+            c = (c && c->place == place) ? c : NULL;
 
-            if (z->place < c->place) {
-                c = NULL;
-
-            } else {
-                z = NULL;
-            }
+        } else {
+            place = c->place;
+            z = NULL;
         }
-
-        place = z ? z->place : c->place;
 
         if (page->n == list->page.limit
             || (z && z->name.len == 0 && c == NULL
