@@ -385,15 +385,20 @@ act_cursor_call(void *data)
 }
 
 
-static model_cursor_t *
-act_cursor(void)
-{
-    if (m.ncursors < MODEL_CURSORS) {
-        m.cursors[m.ncursors].id = 0;
-        return &m.cursors[m.ncursors++];
-    }
+/* a client whose worker is killed keeps the cursor that it had, if any */
 
-    return &m.cursors[unit_below(MODEL_CURSORS)];
+void
+act_cursor(model_nginx_t *nginx, model_worker_t *worker)
+{
+    ngx_uint_t  i;
+
+    i = m.ncursors < MODEL_CURSORS ? m.ncursors : unit_below(MODEL_CURSORS);
+
+    if (worker_call(nginx, worker, act_cursor_call, &m.cursors[i])
+        && i == m.ncursors)
+    {
+        m.ncursors++;
+    }
 }
 
 
@@ -424,8 +429,7 @@ act(model_nginx_t *nginx)
         break;
 
     case 4: case 5:
-        (void) worker_call(nginx, worker, act_cursor_call,
-                           act_cursor());
+        act_cursor(nginx, worker);
         break;
 
     default:

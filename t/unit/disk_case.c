@@ -29,6 +29,43 @@ case_world(ngx_uint_t flags)
 }
 
 
+/* an nginx begins without a log */
+
+static void
+case_begin(model_nginx_t *nginx)
+{
+    life_start(nginx);
+    check_loaded(0, 0);
+    upgrade_rest(nginx);
+}
+
+
+/* there are n events, or a few more, and they are on disk */
+
+static void
+case_publish(model_nginx_t *nginx, ngx_uint_t n)
+{
+    do {
+        act_publish(nginx, worker_any(nginx));
+        worker_look(nginx, GONE_LOST);
+    } while (m.nevents < n);
+
+    upgrade_rest(nginx);
+}
+
+
+/* the nginx is killed, and the log is loaded again */
+
+static void
+case_again(model_nginx_t *nginx)
+{
+    life_remember(nginx);
+    worker_kill_all(nginx);
+    life_free(nginx);
+    life_start(nginx);
+}
+
+
 static void
 case_nothing(void *data)
 {
@@ -56,16 +93,8 @@ case_take_over_buffer(void *data)
     m.ncats = 1;
     m.conf.delete_on_read = 1;
 
-    life_start(nginx);
-    check_loaded(0, 0);
-    upgrade_rest(nginx);
-
-    do {
-        act_publish(nginx, worker_any(nginx));
-        worker_look(nginx, GONE_LOST);
-    } while (m.nevents < 5);
-
-    upgrade_rest(nginx);
+    case_begin(nginx);
+    case_publish(nginx, 5);
 
     m.conf.buffer = 2;
     life_configure(nginx);
@@ -76,11 +105,41 @@ case_take_over_buffer(void *data)
 
     upgrade_rest(nginx);
 
-    life_remember(nginx);
-    worker_kill_all(nginx);
-    life_free(nginx);
-    life_start(nginx);
+    case_again(nginx);
     unit_must(sh->list.count == 2, "what was lost does not come back");
+    check_loaded(0, 0);
+}
+
+
+/*
+ * A client's worker is killed while it answers the client's first poll.  So the
+ * client has no cursor, and misses nothing later.
+ */
+
+static void
+case_cursor_killed(void *data)
+{
+    model_nginx_t   *nginx;
+    model_worker_t  *worker;
+
+    nginx = &m.nginxes[0];
+
+    case_world(0);
+    m.ncats = 1;
+    m.conf.buffer = 2;
+
+    case_begin(nginx);
+
+    worker = worker_any(nginx);
+    m.dying = 1;
+    act_cursor(nginx, worker);
+    worker_look(nginx, GONE_LOST);
+    unit_must(!worker->alive, "no worker is killed");
+
+    worker_begin(nginx);
+    case_publish(nginx, 5);
+
+    case_again(nginx);
     check_loaded(0, 0);
 }
 
@@ -89,6 +148,8 @@ const unit_case_t  disk_cases[] = {
     { "a log that is not there is empty", case_nothing },
     { "what the buffer pushed out may be back if the rest was taken",
       case_take_over_buffer },
+    { "a client whose worker is killed in its first poll misses nothing",
+      case_cursor_killed },
 };
 
 

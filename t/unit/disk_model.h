@@ -194,6 +194,8 @@ typedef struct {
     ngx_uint_t                 damaged;
     ngx_uint_t                 stable;  /* no worker is killed */
     ngx_uint_t                 doomed;  /* workers are killed often */
+    ngx_uint_t                 dying;   /* one is, at the next call's first
+                                           store */
     ngx_uint_t                 strangers;   /* two nginxes began without a log,
                                                and hash with other keys */
 
@@ -355,6 +357,9 @@ void act_publish(model_nginx_t *nginx, model_worker_t *worker);
  * did, for worker_look().
  */
 gone_e act_take(model_nginx_t *nginx, model_worker_t *worker);
+
+/* a poll in the worker, from which a new client, or an old one, has a cursor */
+void act_cursor(model_nginx_t *nginx, model_worker_t *worker);
 
 /* whether a client with that cursor has seen an event */
 ngx_uint_t act_seen(model_cursor_t *cursor, ngx_uint_t n);

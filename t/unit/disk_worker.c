@@ -214,6 +214,12 @@ worker_recover(void *data)
 static ngx_uint_t
 worker_is_killed(uint64_t *store)
 {
+    if (m.dying) {
+        m.dying = 0;
+        *store = 0;
+        return 1;
+    }
+
     *store = UNIT_NEVER;
 
     if (m.stable || !unit_once(m.doomed ? 8 : 80)) {
