@@ -29,6 +29,7 @@ static void case_wide(void *data);
 static void case_recent(void *data);
 static void case_recent_holds(void *data);
 static void case_long(void *data);
+static void case_ends(void *data);
 static void case_long_kills(void *data);
 static void case_evict(void *data);
 static void case_torn(void *data);
@@ -391,6 +392,32 @@ case_script_unwatch(void)
 
 
 static void
+case_script_check(void)
+{
+    case_do(MODEL_STATUS, MODEL_NOBODY, 0);
+    model_check();
+}
+
+
+/* a poll from now on waits in worker 0 */
+
+static void
+case_park(uint32_t cat)
+{
+    model_op_t  op;
+
+    model_set_read(&op, 0);
+    ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+    op.cursor.fresh = 1;
+    op.cursor.now = 1;
+    op.rd.ncats = 1;
+    op.which[0] = cat;
+
+    (void) model_park_op(&op);
+}
+
+
+static void
 case_fill(ngx_uint_t n)
 {
     for ( /* void */ ; n; n -= 100) {
@@ -612,7 +639,6 @@ static void
 case_long(void *data)
 {
     ngx_uint_t  i, k, lock;
-    model_op_t  op;
 
     static void  (*scripts[])(void) = {
         case_script_publish, case_script_delete, case_script_huge,
@@ -627,15 +653,8 @@ case_long(void *data)
         case_fill(3500);
         case_script_cat = 0;
 
-        model_set_read(&op, 0);
-        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
-        op.cursor.fresh = 1;
-        op.cursor.now = 1;
-        op.rd.ncats = 1;
-        op.which[0] = 0;
-
         if (unit_once(2)) {
-            (void) model_park_op(&op);
+            case_park(0);
         }
 
         m.script = scripts[i % 6];
@@ -685,6 +704,63 @@ case_long(void *data)
 }
 
 
+/*
+ * A worker waits for a category of 2,500 pending messages, and its interest
+ * ends over several holds: the worker is dead, its last poll leaves, or it
+ * acknowledges and waits on.
+ */
+
+static void
+case_ends(void *data)
+{
+    ngx_uint_t  i;
+
+    static void  (*scripts[])(void) = {
+        case_script_publish, case_script_delete, case_script_read,
+        case_script_idle, case_script_check
+    };
+
+    for (i = 0; i < 5 * 5 * 3; i++) {
+        case_zone(1024 * 1024, 3, 20000, MODEL_BETWEEN|MODEL_TAKE|MODEL_IDLE);
+        case_configure(0, i / 5 % 5 ? 50000 : 0, 1);
+        case_script_cat = 0;
+
+        case_park(0);
+        case_fill(2500);
+
+        m.script = scripts[i % 5];
+        m.script_lock = 1 + i / 5 % 5;
+        unit_hook = model_hook;
+
+        switch (i / 25) {
+
+        case 0:
+            (void) model_reap(0, model_op);
+            break;
+
+        case 1:
+            (void) model_leave(&m.parks[0]);
+            break;
+
+        case 2:
+            case_do(MODEL_ACKNOWLEDGE, 0, 0);
+        }
+
+        unit_hook = NULL;
+        m.script = NULL;
+
+        /* whatever is left is read, and goes when nobody is pending in it */
+
+        case_publish(0, 1, 10);
+        case_script_read();
+        (void) model_drain(0);
+
+        model_check();
+        model_end();
+    }
+}
+
+
 /* kills in what takes several holds of the lock */
 
 static void
@@ -698,15 +774,8 @@ case_long_kills(void *data)
         case_configure(0, 0, i & 1);
         case_fill(2200);
 
-        model_set_read(&op, 0);
-        ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
-        op.cursor.fresh = 1;
-        op.cursor.now = 1;
-        op.rd.ncats = 1;
-        op.which[0] = 0;
-
         if (i & 2) {
-            (void) model_park_op(&op);
+            case_park(0);
         }
 
         switch (i % 5) {
@@ -1370,6 +1439,8 @@ const unit_case_t  store_cases[] = {
     { "a read in many holds is right, whatever happens between them",
       case_holds },
     { "so are a publish, a delete and a tick", case_long },
+    { "what a worker ends in several holds is due to nobody in between",
+      case_ends },
     { "a hold of a read follows few links, whatever its categories are",
       case_wide },
     { "a poll begins with the newest messages of its categories together",

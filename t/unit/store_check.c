@@ -124,6 +124,7 @@ model_check_slots(void)
                 waiting |= model_bit(i);
 
                 unit_must((cat->waiting & model_bit(i)) || m.waking[i]
+                          || model_ending(i, c - m.cats)
                           || m.sh->workers[m.workers[i]].wake_all,
                           "slots: an interest of worker %lu is lost",
                           (unsigned long) i);
@@ -178,13 +179,15 @@ model_check_workers(void)
                   "worker: slotless is %lu, not %lu",
                   (unsigned long) w->slotless, (unsigned long) m.slotless[i]);
         unit_must((m.sh->slotless & model_bit(i))
-                  == (m.slotless[i] ? model_bit(i) : 0),
+                  == (m.slotless[i] ? model_bit(i) : 0)
+                  || (m.begun && m.begun->kind == MODEL_REAP
+                      && m.begun->worker == i),
                   "worker: the bit of slotless interest");
     }
 }
 
 
-/* whether the worker will learn of what was published */
+/* whether the worker will learn of what was published, or has no need to */
 
 ngx_uint_t
 model_woken(ngx_uint_t w, uint32_t n, uint64_t count)
@@ -196,7 +199,7 @@ model_woken(ngx_uint_t w, uint32_t n, uint64_t count)
     c = &m.cats[n];
     number = m.workers[w];
 
-    if (m.sh->workers[number].wake_all || m.waking[w]) {
+    if (m.sh->workers[number].wake_all || m.waking[w] || model_ending(w, n)) {
         return 1;
     }
 

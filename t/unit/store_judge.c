@@ -273,22 +273,57 @@ model_was_given(model_op_t *op, uint64_t id)
 }
 
 
-/* whether a read, or an acknowledgement, was right to drop it */
+/*
+ * The call that has begun ends the worker's interest in the category.  The
+ * worker is dead, or its last poll of the category has left.
+ */
+
+ngx_uint_t
+model_ending(ngx_uint_t w, uint32_t n)
+{
+    return m.begun && m.begun->worker == w
+           && (m.begun->kind == MODEL_REAP
+               || (m.begun->kind == MODEL_UNWATCH && m.begun->cat == n));
+}
+
+
+/* the workers pending in a message, without that of a call that ends this */
+
+static uint64_t
+model_pending(model_msg_t *msg)
+{
+    model_op_t  *op;
+
+    op = m.begun;
+
+    if (op && op->worker != MODEL_NOBODY
+        && (model_ending(op->worker, msg->cat)
+            || (op->kind == MODEL_ACKNOWLEDGE && op->cat == msg->cat)))
+    {
+        return msg->pending & ~model_bit(op->worker);
+    }
+
+    return msg->pending;
+}
+
+
+/* whether a delete, a read, or an acknowledgement was right to drop it */
 
 static ngx_uint_t
 model_may_go(model_op_t *op, model_msg_t *msg, ngx_uint_t killed)
 {
-    uint64_t  bit;
+    uint64_t  bit, pending;
 
     if ((op->kind == MODEL_DELETE && msg->cat == op->cat
          && msg->id <= op->bound)
-        || (m.deleting && m.deleting->cat == msg->cat
-            && msg->id <= m.deleting->bound))
+        || (m.begun && m.begun->kind == MODEL_DELETE
+            && m.begun->cat == msg->cat && msg->id <= m.begun->bound))
     {
         return 1;
     }
 
     bit = op->worker == MODEL_NOBODY ? 0 : model_bit(op->worker);
+    pending = model_pending(msg);
 
     switch (op->kind) {
 
@@ -297,17 +332,17 @@ model_may_go(model_op_t *op, model_msg_t *msg, ngx_uint_t killed)
                && op->rd.mode != NGX_HTTP_LONGPOLL_READ_PEEK
                && (killed || model_was_given(op, msg->id))
                && (!msg->has_pending
-                   || (msg->pending == 0
+                   || (pending == 0
                        && (op->rd.mode != NGX_HTTP_LONGPOLL_READ_WAKE
                            || bit == 0)));
 
     case MODEL_ACKNOWLEDGE:
     case MODEL_UNWATCH:
         return msg->cat == op->cat && msg->has_pending && msg->taken
-               && (msg->pending & ~bit) == 0;
+               && (pending & ~bit) == 0;
 
     case MODEL_REAP:
-        return msg->has_pending && msg->taken && (msg->pending & ~bit) == 0;
+        return msg->has_pending && msg->taken && (pending & ~bit) == 0;
 
     default:
         return 0;
@@ -315,7 +350,10 @@ model_may_go(model_op_t *op, model_msg_t *msg, ngx_uint_t killed)
 }
 
 
-/* sure: not where a publish may have taken the slot */
+/*
+ * sure: not where a publish may have taken the slot, or where the interest is
+ * about to end
+ */
 
 ngx_uint_t
 model_pinned(uint32_t n, ngx_uint_t sure)
@@ -324,7 +362,7 @@ model_pinned(uint32_t n, ngx_uint_t sure)
 
     for (i = 0; i < MODEL_WORKERS; i++) {
         if (m.cats[n].interest[i].bit
-            && !(sure && (m.waking[i]
+            && !(sure && (m.waking[i] || model_ending(i, n)
                           || m.sh->workers[m.workers[i]].wake_all)))
         {
             return 1;

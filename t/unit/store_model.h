@@ -30,6 +30,11 @@
  * workers may come in front of every hold of the lock (MODEL_BETWEEN).  In a
  * crash world the call is first killed at its first store, then at its second,
  * and so on, each time from the same memory, until it comes to its end.
+ *
+ * The model takes over what an op has done when the op is over.  Some ops end
+ * interests and pending bits hold by hold (m.begun): a reap, an unwatch, an
+ * acknowledgement.  Between two holds those may be there or not, and no wake-up
+ * is due for an interest that ends: no poll is left that wants it.
  */
 
 
@@ -218,7 +223,7 @@ typedef struct {
     uint64_t                   published;   /* then */
     uint64_t                   last_id;     /* before the last hold */
     uint64_t                   clock;       /* then */
-    uint64_t                   bound;       /* of a delete */
+    uint64_t                   bound;       /* visible at the first hold */
     ngx_int_t                  rc;
     uint64_t                   wake;
     uint64_t                   hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
@@ -285,7 +290,8 @@ typedef struct {
     ngx_uint_t                 scarce;      /* a read may get no memory */
     ngx_uint_t                 depth;
     model_op_t                *op;
-    model_op_t                *deleting;
+    model_op_t                *begun;       /* its first hold has been, or is
+                                               next */
 
     /* in place of random ops, before the lock of that number */
     void                     (*script)(void);
@@ -341,6 +347,7 @@ void model_diff(model_op_t *op, ngx_uint_t killed, ngx_uint_t final,
 void model_mark(model_op_t *op);
 ngx_uint_t model_has(model_op_t *op, uint32_t n);
 ngx_uint_t model_was_given(model_op_t *op, uint64_t id);
+ngx_uint_t model_ending(ngx_uint_t w, uint32_t n);
 ngx_uint_t model_pinned(uint32_t n, ngx_uint_t sure);
 ngx_uint_t model_idle(uint32_t n, uint64_t now, ngx_uint_t must);
 uint64_t model_limit(void);

@@ -78,9 +78,9 @@ model_hook(void)
         model_between(outer, 1 + unit_below(3));
     }
 
-    if (outer->kind == MODEL_DELETE && m.deleting == NULL) {
+    if (outer->locks == 1) {
         outer->bound = m.sh->clock.visible;
-        m.deleting = outer;
+        m.begun = outer;
     }
 }
 
@@ -105,8 +105,8 @@ model_plain_op(model_op_t *op)
 
     unit_no_memory = 0;
 
-    if (m.deleting == op) {
-        m.deleting = NULL;
+    if (m.begun == op) {
+        m.begun = NULL;
     }
 
     model_sync(op, 0, 1);

@@ -85,7 +85,9 @@ model_publish_wakes(model_op_t *op, ngx_uint_t cat)
     for (w = 0; w < MODEL_WORKERS; w++) {
         in = &c->interest[w];
 
-        if (!in->bit && (!in->slotless || before != 0)) {
+        if ((!in->bit && (!in->slotless || before != 0))
+            || model_ending(w, cat))
+        {
             continue;
         }
 
@@ -743,10 +745,13 @@ model_was_read(model_op_t *op)
 }
 
 
-/* a worker is pending in no message of a category any more, or of any */
+/*
+ * A worker is pending in no message of a category any more, or of any, up to
+ * an id.
+ */
 
 static void
-model_acknowledged(ngx_uint_t worker, uint32_t cat)
+model_acknowledged(ngx_uint_t worker, uint32_t cat, uint64_t upto)
 {
     ngx_uint_t    i;
     model_msg_t  *msg;
@@ -754,8 +759,8 @@ model_acknowledged(ngx_uint_t worker, uint32_t cat)
     for (i = 0; i < m.nall; i++) {
         msg = m.all[i];
 
-        if (!msg->dead && msg->has_pending && (cat == (uint32_t) -1
-                                        || cat == msg->cat))
+        if (!msg->dead && msg->has_pending && msg->id <= upto
+            && (cat == (uint32_t) -1 || cat == msg->cat))
         {
             msg->pending &= ~model_bit(worker);
 
@@ -784,7 +789,7 @@ model_reaped(model_op_t *op)
         c = &m.cats[n];
 
         if (c->interest[op->worker].bit) {
-            c->used_min = op->now;
+            c->used_min = op->between ? ngx_min(c->used_min, op->now) : op->now;
             c->used_max = ngx_max(c->used_max, op->now);
         }
 
@@ -795,7 +800,7 @@ model_reaped(model_op_t *op)
     m.waiting[op->worker] = 0;
     m.waking[op->worker] = 0;
 
-    model_acknowledged(op->worker, (uint32_t) -1);
+    model_acknowledged(op->worker, (uint32_t) -1, (uint64_t) -1);
 
     unit_must(w->waiting == 0, "the gauge of a dead worker remains");
     unit_must(w->slotless == 0 && !(m.sh->slotless & bit),
@@ -844,13 +849,14 @@ model_status(model_op_t *op)
 {
     uint32_t                          n;
     double                            bytes, slots;
-    uint64_t                          waiting, active, used;
+    uint64_t                          waiting, active, least, used;
     ngx_uint_t                        i;
     ngx_http_longpoll_zone_status_t  *st;
 
     st = &op->st;
     waiting = 0;
     active = 0;
+    least = 0;
 
     for (i = 0; i < MODEL_WORKERS; i++) {
         waiting += m.waiting[i];
@@ -858,6 +864,7 @@ model_status(model_op_t *op)
 
     for (n = 0; n < m.ncats; n++) {
         active += (m.cats[n].count || model_pinned(n, 0));
+        least += (m.cats[n].count || (m.exact && model_pinned(n, 1)));
     }
 
     bytes = (double) m.live / model_limit();
@@ -872,7 +879,7 @@ model_status(model_op_t *op)
               "status: used is %lu, not %lu", (unsigned long) st->used,
               (unsigned long) used);
     unit_must(st->categories <= active
-              && st->categories >= (m.exact ? active : m.full),
+              && st->categories >= least,
               "status: %lu categories, not %lu",
               (unsigned long) st->categories, (unsigned long) active);
 }
@@ -940,7 +947,7 @@ model_result(model_op_t *op)
         c->used_min = ngx_min(c->used_min, op->now);
 
         if (in->bit) {
-            model_acknowledged(op->worker, op->cat);
+            model_acknowledged(op->worker, op->cat, op->bound);
         }
 
         in->bit = 0;
@@ -961,7 +968,7 @@ model_result(model_op_t *op)
 
     case MODEL_ACKNOWLEDGE:
         if (in) {
-            model_acknowledged(op->worker, op->cat);
+            model_acknowledged(op->worker, op->cat, op->bound);
         }
 
         break;
