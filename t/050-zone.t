@@ -646,3 +646,64 @@ for my $n (1 .. 30) {
     my $id = publish("$cat-$n-" . (1 + $n * 7 % 60), $n);
     is_deeply([$p[$n - 1]->answer->ids], [$id], "poll $n of 60 categories");
 }
+
+
+
+=== TEST 26: a stream for which there is no slot gets each event at once
+--- http_config
+    longpoll_zone zone=crowded:128k;
+--- config
+    location = /events  { longpoll_subscribe crowded; }
+    location = /publish { longpoll_publish   crowded; }
+--- scenario
+my $cat = category('crowded');
+my @p = map { my $n = $_; poll(map { (category => "$cat-$n-$_") } 1 .. 60) }
+        1 .. 5;
+
+wait_waiting(5);
+
+my $s = stream(category => "$cat-s");
+
+$s->next;
+
+for my $n (1 .. 3) {
+    my $id = publish("$cat-s", $n);
+    is_deeply([$s->ids(1)], [$id], "event $n");
+}
+
+
+
+=== TEST 27: so does one whose slot a publish has taken
+--- http_config
+    longpoll_zone zone=crowded:128k;
+--- config
+    location = /events  { longpoll_subscribe crowded; }
+    location = /publish { longpoll_publish   crowded; }
+    location = /delete  { longpoll_delete    crowded; }
+--- scenario
+my $cat = category('crowded');
+my $c = connection();
+my $s = stream(category => $cat);
+
+$s->next;
+
+# All 256 slots are those of categories without events that are waited for.
+
+my @p = map {
+    my @cats = map { "$cat-$_" } 1 + 51 * $_ .. 51 + 51 * $_;
+
+    publish($_, 1, conn => $c) for @cats;
+
+    my $p = poll(map { (category => $_) } @cats);
+
+    wait_waiting(2 + $_);
+    http('DELETE', "/delete?category=$_", conn => $c) for @cats;
+    $p;
+} 0 .. 4;
+
+publish("$cat-new-$_", 1, conn => $c) for 1 .. 40;
+
+for my $n (1 .. 3) {
+    my $id = publish($cat, $n, conn => $c);
+    is_deeply([$s->ids(1)], [$id], "event $n");
+}

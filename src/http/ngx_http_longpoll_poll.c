@@ -210,7 +210,7 @@ ngx_http_longpoll_poll_read(ngx_http_longpoll_reading_t *reading,
 
     cat = ngx_http_longpoll_wait_find(ctx->zone->wait, ctx->cats->hash);
 
-    if (ctx->ncats == 1 && cat && !cat->slotless
+    if (ctx->ncats == 1 && cat && ngx_http_longpoll_interest_stands(cat)
         && ngx_http_longpoll_zone_read_newest(ctx->zone, cursor))
     {
         reading->slots[0] = cat->slot;

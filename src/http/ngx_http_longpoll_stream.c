@@ -85,8 +85,8 @@ typedef struct {
 
     unsigned                         has_end:1;
     unsigned                         caught_up:1;   /* a place was sent */
-    unsigned                         more:1;    /* the last answer left messages
-                                                   out */
+    unsigned                         more:1;    /* the last answer may have left
+                                                   messages out */
     unsigned                         busy:1;    /* the client has not taken
                                                    all */
     unsigned                         going:1;   /* stands in the queue of those
@@ -131,6 +131,8 @@ static u_char *ngx_http_longpoll_stream_place(
     u_char *p);
 static void ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
     ngx_http_longpoll_reading_t *reading);
+static ngx_uint_t ngx_http_longpoll_stream_stands(
+    ngx_http_longpoll_stream_t *stream);
 static ngx_int_t ngx_http_longpoll_stream_send(
     ngx_http_longpoll_stream_t *stream, u_char *last);
 static ngx_int_t ngx_http_longpoll_stream_send_chunk(
@@ -807,7 +809,28 @@ ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
     ngx_http_longpoll_cursor_move(stream->ctx->zone, &stream->cursor,
                                   bytes->last, bytes->missed);
 
-    stream->more = reading->more;
+    stream->more = reading->more || !ngx_http_longpoll_stream_stands(stream);
+}
+
+
+/* whether a stream that stays parked is woken for every message to come */
+
+static ngx_uint_t
+ngx_http_longpoll_stream_stands(ngx_http_longpoll_stream_t *stream)
+{
+    ngx_uint_t  i;
+
+    if (!ngx_http_longpoll_stream_is_parked(stream)) {
+        return 1;
+    }
+
+    for (i = 0; i < stream->ctx->ncats; i++) {
+        if (!ngx_http_longpoll_interest_stands(stream->waiter.links[i].cat)) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

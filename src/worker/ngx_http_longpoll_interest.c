@@ -8,7 +8,11 @@
  * begins with the first waiter and ends with the last one.
  *
  * An interest stands in the slot that the zone has for the category.  Where the
- * zone has no slot free it is slotless, and the zone only counts it.
+ * zone has no slot free it is slotless, and the zone only counts it: the worker
+ * is woken for the category's first message, and for no other.  A publish that
+ * needs a slot may take one in which interests stand (lost): the worker reads
+ * for all of its waiters with the next tick.  So of such a category a waiter
+ * reads until a read finds nothing, which registers the interest anew.
  *
  * A poll of gpoll's has one more link, to its client, under the client's UUID.
  * Nothing is published to a client.  By the link the worker knows when the last
@@ -42,6 +46,7 @@ ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < n; i++) {
         cat = w->links[i].cat;
         cat->slot = slots[i];
+        cat->lost = 0;
 
         if (!cat->interest) {
             cat->interest = 1;

@@ -26,6 +26,14 @@ void ngx_http_longpoll_interest_keep(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_waiter_t *w, ngx_uint_t n,
     ngx_http_longpoll_client_t *client, const uint32_t *slots, uint64_t since);
 
+/*
+ * Whether the worker is woken for every message of a category in which its
+ * waiters have an interest.  If not, a waiter is parked, or stays, only behind
+ * a read that finds nothing.
+ */
+#define ngx_http_longpoll_interest_stands(cat)                                \
+    (!(cat)->slotless && !(cat)->lost)
+
 /* the same was registered, but nothing is parked for it */
 void ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n,

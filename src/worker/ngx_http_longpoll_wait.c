@@ -523,6 +523,7 @@ ngx_http_longpoll_wait_wake_all(ngx_http_longpoll_wait_t *wait)
     for (i = 0; i < wait->nbuckets; i++) {
 
         for (cat = wait->buckets[i]; cat; cat = cat->next) {
+            cat->lost = 1;
             ngx_http_longpoll_wait_wake(wait, cat);
         }
     }

@@ -71,6 +71,7 @@ struct ngx_http_longpoll_wait_cat_s {
     /* of ngx_http_longpoll_interest.h */
     unsigned                          interest:1;   /* since is set */
     unsigned                          slotless:1;
+    unsigned                          lost:1;   /* its slot may be taken */
     unsigned                          client:1; /* hash is a client's UUID */
     uint32_t                          slot;     /* or the client's number */
     uint64_t                          since;    /* no message up to this id is
