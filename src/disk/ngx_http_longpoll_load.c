@@ -951,13 +951,15 @@ ngx_http_longpoll_load_find(ngx_http_longpoll_load_t *load,
 
 /*
  * Whether a message of that category was dropped.  Where the id is not of this
- * module, or of another time, it is 0, and only the time can be compared.
+ * module, or of another time, it is 0, and only the time can be compared.  What
+ * a delete dropped in its own ms has a note of its own.
  */
 
 static ngx_uint_t
 ngx_http_longpoll_load_is_dropped(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_uuid_t *name, uint64_t id, uint64_t ms)
 {
+    uint64_t                        upto;
     ngx_http_longpoll_load_note_t  *note;
 
     note = ngx_http_longpoll_load_find(load, name);
@@ -966,12 +968,9 @@ ngx_http_longpoll_load_is_dropped(ngx_http_longpoll_load_t *load,
         return 0;
     }
 
-    if (id) {
-        return id <= ngx_max(note->upto, note->lost);
-    }
+    upto = ngx_max(note->upto, note->lost);
 
-    return (note->upto && ms <= ngx_http_longpoll_id_ms(note->upto))
-           || ms < ngx_http_longpoll_id_ms(note->lost);
+    return id ? id <= upto : ms < ngx_http_longpoll_id_ms(upto);
 }
 
 

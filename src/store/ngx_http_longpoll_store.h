@@ -344,9 +344,6 @@ typedef struct {
 
     uint64_t                         notes_first;   /* in the ring; both only */
     uint64_t                         notes_last;    /* grow */
-    uint64_t                         noted;     /* id: highest that is dropped
-                                                   in some category, as notes
-                                                   say */
 
     uint64_t                         refused;   /* messages up to here were not
                                                    written, and are dropped */

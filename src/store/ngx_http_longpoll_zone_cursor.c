@@ -25,6 +25,8 @@ static void ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
     uint32_t ref, uint32_t to);
 static void ngx_http_longpoll_zone_cursor_uncount(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
+static ngx_uint_t ngx_http_longpoll_zone_cursor_in_delete(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_msg_sh_t *msg);
 static void ngx_http_longpoll_zone_cursor_note(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c);
 
@@ -74,7 +76,9 @@ ngx_http_longpoll_zone_cursor_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_cursor_relink(z, ngx_http_longpoll_zone_ref(z, msg),
                                          msg->newer);
 
-    if (noted && msg->id <= disk->taken_upto) {
+    if ((noted || ngx_http_longpoll_zone_cursor_in_delete(z, msg))
+        && msg->id <= disk->taken_upto)
+    {
         ngx_http_longpoll_zone_msg_uuid(z, msg, &uuid);
         ngx_http_longpoll_zone_cursor_note(z,
                                          NGX_HTTP_LONGPOLL_CONTROL_DELETION,
@@ -161,6 +165,28 @@ ngx_http_longpoll_zone_cursor_move(ngx_http_longpoll_zone_t *z,
 }
 
 
+/*
+ * Whether a delete drops the message, and its DROP line does not name it: of a
+ * foreign UUID a load can only compare the ms, and what was published in that
+ * ms behind the delete stays.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_cursor_in_delete(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_msg_sh_t *msg)
+{
+    ngx_http_longpoll_work_sh_t  *work;
+
+    work = &z->sh->work;
+
+    return ngx_http_longpoll_msg_epoch(msg) == NGX_HTTP_LONGPOLL_FOREIGN
+           && work->delete_slot == msg->slot + 1
+           && msg->id <= work->delete_id
+           && ngx_http_longpoll_id_ms(msg->id)
+              == ngx_http_longpoll_id_ms(work->delete_id);
+}
+
+
 /* the cursors at ref go to the ref to; 0: those at the end of the list */
 
 static void
@@ -185,11 +211,6 @@ void
 ngx_http_longpoll_zone_cursor_note_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t upto, uint64_t lost)
 {
-    ngx_http_longpoll_disk_sh_t  *disk;
-
-    disk = &z->sh->disk;
-
-    ngx_http_longpoll_put(disk->noted, ngx_max(disk->noted, upto));
     ngx_http_longpoll_zone_cursor_note(z, NGX_HTTP_LONGPOLL_CONTROL_DROP,
                                        cat->hash[1], upto, lost);
 }

@@ -44,7 +44,8 @@ void ngx_http_longpoll_zone_cursor_append(ngx_http_longpoll_zone_t *z,
 
 /*
  * msg is dropped; it is still linked.  noted: it is not lost, so there is a
- * note, unless no writer has taken the message.
+ * note, unless no writer has taken the message.  A message that the note of the
+ * delete at hand does not name has one, too.
  */
 void ngx_http_longpoll_zone_cursor_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t noted);
@@ -59,7 +60,8 @@ void ngx_http_longpoll_zone_cursor_move(ngx_http_longpoll_zone_t *z,
 
 /*
  * A note: all messages of the category up to the id upto will be dropped, and
- * it has lost messages up to the id lost.
+ * it has lost messages up to the id lost.  The note does not name those with a
+ * foreign UUID in the ms of upto.
  */
 void ngx_http_longpoll_zone_cursor_note_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_sh_t *cat, uint64_t upto, uint64_t lost);

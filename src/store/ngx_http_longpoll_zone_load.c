@@ -199,16 +199,14 @@ ngx_http_longpoll_zone_load_append(ngx_http_longpoll_zone_t *z,
     msg->id = ngx_max(msg->id, sh->clock.last_id + 1);
     msg->id = ngx_max(msg->id, c->dropped + 1);
 
-    if (load->live && bits >> 4 == NGX_HTTP_LONGPOLL_FOREIGN) {
+    /* in the ms of its UUID's id a load would compare that id with notes */
 
-        /*
-         * A load compares its time alone with that of notes, also of one that
-         * drops what is visible while this message waits for the disk.
-         */
+    ms = ngx_http_longpoll_id_ms(msg->id);
 
-        ms = sh->disk.durable ? sh->clock.visible : 0;
-        ms = ngx_http_longpoll_id_ms(ngx_max(ms, sh->disk.noted)) + 1;
-        msg->id = ngx_max(msg->id, ngx_http_longpoll_id(ms, 0));
+    if (load->live && msg->id != load->own
+        && ms == ngx_http_longpoll_id_ms(load->own))
+    {
+        msg->id = ngx_http_longpoll_id(ms + 1, 0);
     }
 
     ngx_http_longpoll_put(sh->clock.last_id, msg->id);

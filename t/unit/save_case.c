@@ -6,6 +6,8 @@
 
 #include "save_model.h"
 
+#include <ngx_http_longpoll_zone_cursor.h>
+
 
 static void
 case_world(ngx_uint_t inactive, ngx_uint_t durable)
@@ -725,6 +727,75 @@ case_merge(void *data)
 }
 
 
+/*
+ * A message of another nginx waits for the disk, in the ms of an event that is
+ * visible.  A delete takes that event only, and the next delete both: the log
+ * says so to a load, which can compare the ms of one and the id of the other.
+ */
+
+static void
+case_same_ms(void *data)
+{
+    uint64_t    id;
+    ngx_uint_t  own;
+
+    for (own = 0; own < 2; own++) {
+        case_world(0, 1);
+        case_begin();
+        (void) case_publish(0);
+        case_op(OP_COLLECT);
+        case_op(OP_SAVED);
+
+        /* the writer is killed before it exposes what it saved */
+
+        m.now += 5;
+        id = case_publish(0);
+        case_op(OP_COLLECT);
+        act_set(OP_SAVED);
+        writer_before(&act_op);
+        ngx_http_longpoll_zone_cursor_saved(z, cursors[NEXT].id,
+                                            cursors[NEXT].ref);
+        writer_died(&act_op);
+
+        sh->disk.contested = 1;
+        act_set(OP_LOAD);
+        act_op.cat = 0;
+        act_op.last = own ? id : id - (1 << 17);
+        act_foreign(99);
+        (void) op_run(&act_op);
+
+        unit_must(sh->clock.visible == id && sh->clock.committed > id,
+                  "the message does not wait, or the event does");
+
+        act_set(OP_DELETE);
+        act_op.cat = 0;
+        (void) op_run(&act_op);
+        unit_must(sh->list.count == 1, "the message does not stay");
+
+        /* a round with the first note, and with the message */
+
+        case_begin();
+        case_op(OP_COLLECT);
+        case_op(OP_SAVED);
+        unit_must(sh->clock.visible == act_op.committed,
+                  "the message is not visible");
+
+        act_set(OP_DELETE);
+        act_op.cat = 0;
+        (void) op_run(&act_op);
+
+        while (sh->disk.notes_first < sh->disk.notes_last) {
+            case_op(OP_COLLECT);
+            case_op(OP_SAVED);
+        }
+
+        epoch_next();
+        unit_must(sh->list.count == 0, "a deleted message came back");
+        epoch_end();
+    }
+}
+
+
 const unit_case_t  save_cases[] = {
 
     { "a publisher that slept over 63 failures learns of its own",
@@ -744,6 +815,8 @@ const unit_case_t  save_cases[] = {
       case_master },
     { "cursors are told what they missed in another nginx that had the log",
       case_merge },
+    { "a delete takes no event that another nginx had, and is in its ms",
+      case_same_ms },
 };
 
 

@@ -69,22 +69,20 @@ model_drop(uint64_t name, uint64_t upto, uint64_t lost)
 
 /* of a message without an id of its own only the ms can be compared */
 
-ngx_uint_t
+static ngx_uint_t
 model_is_dropped(model_msg_t *msg)
 {
-    uint64_t  id, epoch, upto, lost;
+    uint64_t  id, epoch, upto;
 
-    upto = check_upto[msg->cat];
-    lost = check_lost[msg->cat];
+    upto = ngx_max(check_upto[msg->cat], check_lost[msg->cat]);
 
     if (ngx_http_longpoll_id_read(&msg->uuid, &id, &epoch)
         && model_ms(id) == model_ms(msg->id))
     {
-        return id <= ngx_max(upto, lost);
+        return id <= upto;
     }
 
-    return model_ms(msg->id) <= model_ms(upto)
-           || model_ms(msg->id) < model_ms(lost);
+    return model_ms(msg->id) < model_ms(upto);
 }
 
 

@@ -180,29 +180,20 @@ epoch_take(ngx_uint_t exact)
 }
 
 
-/*
- * Foreign ids: what golongpoll wrote has them.  It is loaded before a delete
- * can come, so a delete takes all of it: none is left in the ms of a DROP.
- */
+/* foreign ids: what golongpoll wrote has them */
 
 static void
 epoch_foreign(void)
 {
-    ngx_uint_t                 i;
-    model_msg_t               *msg;
-    ngx_http_longpoll_uuid_t   uuid;
+    ngx_uint_t    i;
+    model_msg_t  *msg;
 
     for (i = 0; i < m.n_msgs; i++) {
         msg = &m.msgs[i];
 
         if (msg->logged && !msg->noted && msg->name == 0 && unit_once(20)) {
-            uuid = msg->uuid;
             msg->uuid.high = (unit_random() & ~0xf000ULL) | 0x4000;
             msg->uuid.low = (unit_random() >> 2) | (1ULL << 63);
-
-            if (model_is_dropped(msg)) {
-                msg->uuid = uuid;
-            }
         }
     }
 }

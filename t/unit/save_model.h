@@ -316,9 +316,6 @@ void model_check(ngx_uint_t exact);
 /* which messages the log has, and notes as gone; ring: or the zone does */
 void model_read_log(ngx_uint_t ring);
 
-/* by the category's lines, as model_read_log() found them */
-ngx_uint_t model_is_dropped(model_msg_t *msg);
-
 /* the last head of the log; NULL: it has none */
 model_line_t *model_head(void);
 
