@@ -536,9 +536,10 @@ load_notes(void)
     load_file("");
     load_base(7, 10, 1);
     load_drop("c", 1999, 1000);
-    load_text(load_line("1999", "1", LOAD_U1) "\n"
+    load_text(load_line("1998", "1", LOAD_U1) "\n"
+              load_line("1999", "6", LOAD_U3) "\n"
               load_line("2000", "2", LOAD_U2) "\n");
-    load_is("2 lost:c=1000 after:7 valid:10 head believed");
+    load_is("6 2 lost:c=1000 after:7 valid:10 head believed");
     load_drop("c", 1999, 2000);
     load_event(10, 2000, 0xf, "3");
     load_event(10, 2000, 0x10, "4");
