@@ -17,6 +17,7 @@
 
 
 #include "ngx_http_longpoll_interest.h"
+#include "ngx_http_longpoll_announce.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_clock.h"
@@ -90,6 +91,10 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
             ngx_http_longpoll_zone_watch_end(z, worker, cats[i].hash, slots[i],
                                              since, now);
         }
+
+        if (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) == NULL) {
+            ngx_http_longpoll_announce_left(z, cats[i].hash);
+        }
     }
 
     if (client && ngx_http_longpoll_wait_find(z->wait, client->uuid) == NULL) {
@@ -144,6 +149,12 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
         ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,
                               ngx_http_longpoll_zone_clock_now(wait->data));
         return;
+    }
+
+    if (ngx_http_longpoll_zone_has_presence(
+                                      (ngx_http_longpoll_zone_t *) wait->data))
+    {
+        ngx_http_longpoll_announce_left(wait->data, cat->hash);
     }
 
     if (cat->slotless) {

@@ -37,11 +37,11 @@ my @parts = (
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
       needs => 'build test', steps => [$programs],
-      way => 'unit', programs => [qw( store save disk text load )], at_once => 2 },
+      way => 'unit', programs => [qw( store save disk presence text load )], at_once => 2 },
 
     { name => 'brief', does => 'the same for a few seconds',
       needs => 'build test', steps => [$programs],
-      way => 'brief', programs => [qw( store save disk text load )], at_once => 2,
+      way => 'brief', programs => [qw( store save disk presence text load )], at_once => 2,
       inner => 1 },
 
     { name => 'changed', does => 't/*.t that changed, or whose sources did',
@@ -122,7 +122,7 @@ my @parts = (
 
     { name => 'models', does => 'the models of t/unit/, for SECONDS',
       needs => 'build test', steps => [$programs],
-      way => 'models', programs => [qw( disk store save )], at_once => 2,
+      way => 'models', programs => [qw( disk store save presence )], at_once => 2,
       inner => 1 },
 );
 
