@@ -676,7 +676,7 @@ holds_pages(const char *prefix)
     page.entries = entries;
     page.max = 100;
 
-    while (!page.ended) {
+    while (!page.complete) {
         page.n = 0;
         page.names = names;
         page.end = names + sizeof(names);

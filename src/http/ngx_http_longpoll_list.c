@@ -57,7 +57,7 @@ typedef struct {
     ngx_http_longpoll_list_row_t    *rows;
     ngx_uint_t                       n;
     uint64_t                         next;      /* place */
-    ngx_uint_t                       ended;     /* there is no next page */
+    ngx_uint_t                       complete;  /* there is no next page */
 } ngx_http_longpoll_list_page_t;
 
 
@@ -200,7 +200,7 @@ ngx_http_longpoll_list_zone(ngx_http_request_t *r,
                    NGX_HTTP_LONGPOLL_LIST_NAMES);
 
     zone->from = list->page.from;
-    zone->ended = 0;
+    zone->complete = 0;
     zone->prefix = list->page.prefix;
     zone->n = 0;
     zone->max = list->page.limit;
@@ -246,13 +246,13 @@ ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
 
     page->n = 0;
     page->next = page->zone.from;
-    page->ended = page->zone.ended;
+    page->complete = page->zone.complete;
 
     for ( ;; ) {
         z = i < page->zone.n ? &page->zone.entries[i] : NULL;
         c = j < page->census.n ? &page->census.entries[j] : NULL;
 
-        if (c && !page->zone.ended && c->place >= page->zone.from) {
+        if (c && !page->zone.complete && c->place >= page->zone.from) {
             c = NULL;
         }
 
@@ -275,7 +275,7 @@ ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
                 && place != list->page.from))
         {
             page->next = place;
-            page->ended = 0;
+            page->complete = 0;
             return;
         }
 
@@ -361,7 +361,7 @@ ngx_http_longpoll_list_respond(ngx_http_request_t *r,
 
     *p++ = ']';
 
-    if (!page->ended) {
+    if (!page->complete) {
         p = ngx_sprintf(p, ",\"next\":\"");
         p = ngx_http_longpoll_page_token(p, page->next, list->zone->sh->key);
         *p++ = '"';

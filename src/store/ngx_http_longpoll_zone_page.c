@@ -62,7 +62,7 @@ ngx_http_longpoll_zone_page_read(ngx_http_longpoll_zone_t *z,
         place = ngx_min(place, upto);
 
         page->from = place + 1;
-        page->ended = (page->from == 0);
+        page->complete = (page->from == 0);
 
         if (place == upto) {
             rc = NGX_OK;

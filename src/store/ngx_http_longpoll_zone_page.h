@@ -29,7 +29,7 @@ typedef struct {
 typedef struct {
     uint64_t                             from;      /* place: all in front of
                                                        it was read */
-    ngx_uint_t                           ended;     /* and all behind it */
+    ngx_uint_t                           complete;  /* and all behind it */
     ngx_str_t                            prefix;    /* categories with messages
                                                        whose names do not begin
                                                        so are left out */

@@ -301,7 +301,7 @@ walk_pages(void)
     page.entries = &entry;
     page.max = 1;
 
-    while (!page.ended) {
+    while (!page.complete) {
         page.n = 0;
         page.names = names;
         page.end = names + sizeof(names);

@@ -1296,7 +1296,7 @@ case_pages(void *data)
 
     page.entries = entries;
 
-    for (pages = 0; !page.ended; pages++) {
+    for (pages = 0; !page.complete; pages++) {
 
         for (i = 0; i < 10; i++) {
             m.now += 1;
