@@ -118,7 +118,6 @@ my @cases = (
         name => 'periods',
         title => 'a delivery after 6,000 time-outs that were given up',
         few => 200, many => 1200, less => [qw( publish floor )],
-        loose => 10,            # with 6,000 timers: 16,700 to 18,100 was seen
         prepare => sub {
             give_up(1 + $_) for 1 .. 6000;
             publish('farm') for 1 .. 400;
