@@ -1567,7 +1567,7 @@ sub settle {
 
     # Every follower reads to the end.
 
-    $self->until('the answers to all publishes', 15, sub {
+    $self->until('the answers to all publishes', 5, sub {
         !$self->{busy} and !@{ $self->{queue} } and !@{ $self->{timers} };
     }) or return;
 
