@@ -294,7 +294,7 @@ ngx_http_longpoll_list_add(ngx_http_longpoll_list_t *list,
     ngx_http_longpoll_list_page_t *page, ngx_http_longpoll_zone_entry_t *z,
     ngx_http_longpoll_census_entry_t *c)
 {
-    ngx_str_t                     *name, *prefix;
+    ngx_str_t                     *name;
     ngx_http_longpoll_list_row_t  *row;
 
     if (z && z->name.len) {
@@ -307,11 +307,8 @@ ngx_http_longpoll_list_add(ngx_http_longpoll_list_t *list,
         return;
     }
 
-    prefix = &list->page.prefix;
-
-    if (prefix->len
-        && (prefix->len > name->len
-            || ngx_memcmp(name->data, prefix->data, prefix->len) != 0))
+    if (!ngx_http_longpoll_page_begins(&list->page.prefix, name->data,
+                                       name->len))
     {
         return;
     }

@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_longpoll_zone_page.h"
+#include "ngx_http_longpoll_page.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
 
@@ -108,9 +109,8 @@ ngx_http_longpoll_zone_page_add(ngx_http_longpoll_zone_t *z,
                                  <= NGX_HTTP_LONGPOLL_MAX_CATEGORY,
                                  "a name's length");
 
-        if (page->prefix.len
-            && (page->prefix.len > msg->rec.name_len
-                || ngx_memcmp(name, page->prefix.data, page->prefix.len) != 0))
+        if (!ngx_http_longpoll_page_begins(&page->prefix, name,
+                                           msg->rec.name_len))
         {
             return;
         }
