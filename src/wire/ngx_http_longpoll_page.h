@@ -45,10 +45,14 @@ typedef struct {
 ngx_int_t ngx_http_longpoll_page_parse(ngx_http_longpoll_page_t *page,
     ngx_str_t *args, u_char *buf, const uint64_t key[2], ngx_str_t *error);
 
-/* whether a name of n bytes begins with the prefix, an ngx_str_t */
+/*
+ * whether a name of n bytes begins with the prefix, an ngx_str_t; where none
+ * was given, its data is NULL, which memcmp() must not get
+ */
 #define ngx_http_longpoll_page_begins(prefix, text, n)                        \
-    ((prefix)->len <= (n)                                                     \
-     && ngx_memcmp(text, (prefix)->data, (prefix)->len) == 0)
+    ((prefix)->len == 0                                                       \
+     || ((prefix)->len <= (n)                                                 \
+         && ngx_memcmp(text, (prefix)->data, (prefix)->len) == 0))
 
 /* writes the token of a place, TOKEN_LEN bytes; returns the end */
 u_char *ngx_http_longpoll_page_token(u_char *p, uint64_t from,
