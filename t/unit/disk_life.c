@@ -271,6 +271,21 @@ life_remember(model_nginx_t *nginx)
 }
 
 
+/*
+ * Segments that a base had replaced may be there again, as the writer does not
+ * sync the directory behind their removal.  When it rests they are removed.
+ */
+
+static void
+life_power_cut(void)
+{
+    sim_power_cut();
+    figures->power_cuts++;
+
+    m.most_live = ngx_max(m.most_live, sim_bytes());
+}
+
+
 /* returns 1 if the end is clean */
 
 static ngx_uint_t
@@ -288,8 +303,7 @@ life_end(model_nginx_t *nginx, ngx_uint_t how)
         worker_kill_all(nginx);
 
         if (how == LIFE_END_POWER) {
-            sim_power_cut();
-            figures->power_cuts++;
+            life_power_cut();
 
         } else {
             figures->killed++;
@@ -312,8 +326,7 @@ life_end(model_nginx_t *nginx, ngx_uint_t how)
     worker_kill_all(nginx);
 
     if (unit_once(2)) {
-        sim_power_cut();
-        figures->power_cuts++;
+        life_power_cut();
     }
 
     figures->clean_ends++;
