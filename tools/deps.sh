@@ -41,7 +41,8 @@ extras() {
         root) echo mmdebstrap ;;
         test)
             # tools/go.sh fetches Go, for HTTP/3
-            echo ca-certificates libnginx-mod-http-js libnginx-mod-http-lua ;;
+            echo ca-certificates libnginx-mod-http-js libnginx-mod-http-lua
+            echo libnginx-mod-http-subs-filter ;;
         docs)
             # proxies whose configuration the pages show; the test of
             # the alerts fetches promtool

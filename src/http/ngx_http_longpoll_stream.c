@@ -141,6 +141,8 @@ static ngx_int_t ngx_http_longpoll_stream_send_frames(
     ngx_http_longpoll_stream_t *stream, u_char *last);
 static ngx_int_t ngx_http_longpoll_stream_sent(
     ngx_http_longpoll_stream_t *stream);
+static ngx_uint_t ngx_http_longpoll_stream_is_taken(
+    ngx_http_longpoll_stream_t *stream);
 static void ngx_http_longpoll_stream_release(void *data);
 static void ngx_http_longpoll_stream_client_handler(ngx_http_request_t *r);
 static void ngx_http_longpoll_stream_write_handler(ngx_http_request_t *r);
@@ -256,7 +258,6 @@ ngx_http_longpoll_stream_create(ngx_http_request_t *r,
     stream->frames.memory = 1;
     stream->events.memory = 1;
     stream->events.flush = 1;
-    stream->events.last_in_chain = 1;
 
     stream->waiter.request = r;
     stream->waiter.wait = ctx->zone->wait;
@@ -928,7 +929,6 @@ ngx_http_longpoll_stream_send_frames(ngx_http_longpoll_stream_t *stream,
         stream->frames.pos = stream->text;
         stream->frames.last = last;
         stream->frames.flush = (b == NULL);
-        stream->frames.last_in_chain = (b == NULL);
 
         frames.buf = &stream->frames;
         frames.next = out;
@@ -957,10 +957,7 @@ ngx_http_longpoll_stream_sent(ngx_http_longpoll_stream_t *stream)
     c = r->connection;
     wev = c->write;
 
-    if (!r->buffered && !r->postponed && !c->buffered
-        && stream->frames.pos == stream->frames.last
-        && stream->events.pos == stream->events.last)
-    {
+    if (ngx_http_longpoll_stream_is_taken(stream)) {
         stream->busy = 0;
         ngx_http_longpoll_stream_release(stream);
 
@@ -982,6 +979,37 @@ ngx_http_longpoll_stream_sent(ngx_http_longpoll_stream_t *stream)
     }
 
     return NGX_AGAIN;
+}
+
+
+/*
+ * Whether nginx has nothing left to send.  subs_filter, a module of others,
+ * sets the mark of the filter sub on the connection, where nginx has it on the
+ * request, and keeps it set until the answer ends.  With HTTP/2 the same bit is
+ * nginx's own mark of a connection.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_stream_is_taken(ngx_http_longpoll_stream_t *stream)
+{
+    unsigned             buffered;
+    ngx_http_request_t  *r;
+
+    r = stream->waiter.request;
+    buffered = r->connection->buffered;
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream == NULL)
+
+#endif
+    {
+        buffered &= ~NGX_HTTP_SUB_BUFFERED;
+    }
+
+    return !buffered && !r->buffered && !r->postponed
+           && stream->frames.pos == stream->frames.last
+           && stream->events.pos == stream->events.last;
 }
 
 

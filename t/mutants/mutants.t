@@ -112,6 +112,17 @@ my @mutants = (
       from => 'stream->events.flush = 1;', to => 'stream->events.flush = 0;',
       seen => 'plain t/036-stream-socket.t' },
 
+    { name => 'the events of a stream marked as the last of the answer',
+      file => 'stream.c',
+      from => 'stream->events.flush = 1;',
+      to => "stream->events.flush = 1;\n    stream->events.last_in_chain = 1;",
+      seen => 'plain t/039-stream-filter.t' },
+
+    { name => "a stream that waits for subs_filter's mark to go",
+      file => 'stream.c',
+      from => 'buffered &= ~NGX_HTTP_SUB_BUFFERED;', to => ';',
+      seen => 'plain t/039-stream-filter.t' },
+
     { name => 'the events of a stream sent past a filter that changes them',
       file => 'direct.c',
       from => '&& r->ctx[module->ctx_index]', to => '&& 0',

@@ -143,7 +143,8 @@ my %sets = (
 
 our @covers = (
     [qr{_gpoll}              => qw( 110-gpoll 111-gpoll-workers )],
-    [qr{_(sse|stream)}       => qw( 034-stream 036-stream-socket )],
+    [qr{_(sse|stream|direct)} => qw( 034-stream 036-stream-socket
+                                     039-stream-filter )],
     [qr{_(publish|json)}     => qw( 020-publish 025-batch )],
     [qr{_delete}             => qw( 037-delete )],
     [qr{_status}             => qw( 070-status 072-status-category )],
