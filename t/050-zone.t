@@ -707,3 +707,34 @@ for my $n (1 .. 3) {
     my $id = publish($cat, $n, conn => $c);
     is_deeply([$s->ids(1)], [$id], "event $n");
 }
+
+
+
+=== TEST 28: a poll that comes to others without a slot takes no interest away
+--- http_config
+    longpoll_zone zone=slotless:128k;
+--- config
+    location = /events  { longpoll_subscribe slotless; }
+    location = /publish { longpoll_publish   slotless; }
+--- scenario
+my $cat = category('slotless');
+
+# A quarter of the 256 slots is for categories without events; these are all.
+
+my @p = map { my $of = $_; poll(map { (category => "$cat-$_") } @$of) }
+        [1 .. 60], [61 .. 64];
+
+my $first = poll(category => $cat);
+
+wait_waiting(3);
+
+# The second one has seen the zone's newest event.
+
+my $second = poll(category => $cat, last_id => publish("$cat-other", 1));
+
+wait_waiting(4);
+
+my $id = publish($cat, 2);
+
+is_deeply([$first->answer->ids], [$id], 'the first is woken');
+is_deeply([$second->answer->ids], [$id], 'and the second');

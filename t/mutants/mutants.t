@@ -36,6 +36,11 @@ my @mutants = (
       from => 'return *p < *limit;', to => 'return *p <= *limit + 1;',
       seen => 'unit' },
 
+    { name => 'a poll parked for a category without a slot as if it had one',
+      file => 'interest.h',
+      from => '!(cat)->slotless', to => '1',
+      seen => 'plain t/050-zone.t' },
+
     { name => 'a wake-up dropped, of other workers only',
       file => 'notify.c',
       from => 'if (__sync_lock_test_and_set(', to => 'if (0 && __sync_lock_test_and_set(',
