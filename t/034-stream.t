@@ -1072,3 +1072,27 @@ is_deeply([$_->ids(1)], [$id], 'the others go on') for @s;
 wait_until {
     get("/events?category=$cat&timeout=1", accept_stream())->status == 200;
 } 'another stream is admitted';
+
+
+
+=== TEST 37: delete_on_read: a stream of several categories gets all of a batch, in several answers
+--- http_config
+    longpoll_zone zone=once:1m delete_on_read=on;
+--- config
+        location = /events  {
+            longpoll_subscribe         once;
+            longpoll_max_response_size 1k;
+        }
+        location = /publish { longpoll_publish once; }
+--- scenario
+my @cats = (category(), category());
+my $both = stream(map { (category => $_) } @cats);
+my $one = stream(category => $cats[1]);
+my @batch = map { my $n = $_; event($cats[1], qq("$n ) . 'x' x 700 . '"') }
+            1 .. 8;
+
+$_->next for $both, $one;
+wait_waiting(2);
+is(post('/publish', '[' . join(',', @batch) . ']')->status, 200, 'published');
+is_deeply([map { s/ .*//r } $one->data(8)], [1 .. 8], 'the other stream has it');
+is_deeply([map { s/ .*//r } $both->data(8)], [1 .. 8], 'and so has this one');

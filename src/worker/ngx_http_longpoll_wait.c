@@ -486,14 +486,30 @@ ngx_http_longpoll_wait_wake(ngx_http_longpoll_wait_t *wait,
 void
 ngx_http_longpoll_wait_rewake(ngx_http_longpoll_waiter_t *w)
 {
+    ngx_uint_t                 i;
     ngx_http_longpoll_link_t  *link;
 
-    link = &w->links[0];
+    for (i = 0; i < w->nlinks; i++) {
 
-    ngx_queue_remove(&link->queue);
-    ngx_queue_insert_tail(&link->cat->waking, &link->queue);
+        if (w->links[i].cat->ready) {
+            break;
+        }
+    }
 
-    ngx_http_longpoll_wait_ready(w->wait, link->cat);
+    if (i == w->nlinks) {
+        ngx_http_longpoll_wait_ready(w->wait, w->links[0].cat);
+    }
+
+    /* none of those that are being woken is done before this waiter */
+
+    for (i = 0; i < w->nlinks; i++) {
+        link = &w->links[i];
+
+        if (link->cat->ready) {
+            ngx_queue_remove(&link->queue);
+            ngx_queue_insert_tail(&link->cat->waking, &link->queue);
+        }
+    }
 
     if (!w->wait->slice.posted) {
         ngx_post_event(&w->wait->slice, &ngx_posted_next_events);

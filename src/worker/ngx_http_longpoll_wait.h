@@ -227,7 +227,7 @@ void ngx_http_longpoll_wait_wake_all(ngx_http_longpoll_wait_t *wait);
 /*
  * Called from the wake or expire handler of a waiter that stays PARKED, and has
  * not been given all that was there: it is woken once more, in a slice.  Until
- * then its category counts as not woken.
+ * then none of its categories counts as woken.
  */
 void ngx_http_longpoll_wait_rewake(ngx_http_longpoll_waiter_t *w);
 

@@ -143,6 +143,11 @@ my @mutants = (
       from => '&& r->limit_rate == 0', to => '',
       seen => 'plain t/036-stream-socket.t' },
 
+    { name => 'a stream woken once more in its first category alone',
+      file => 'wait.c',
+      from => 'if (link->cat->ready) {', to => 'if (i == 0) {',
+      seen => 'plain t/034-stream.t' },
+
     { name => 'a stream told missed again after it was',
       file => 'cursor.c',
       from => 'cursor->beginning = (warned && id < earlier);',
