@@ -19,14 +19,15 @@ add_block_preprocessor(sub {
 
     my $zone = $block->zone || 'zone=events:8m';
     my $drain = $block->drain // '300ms';
+    my $limit = $block->limit // '64k';
 
-    chomp($zone, $drain);
+    chomp($zone, $drain, $limit);
 
     my ($name) = $zone =~ /^zone=(\w+)/;
     my $locations = <<"_EOC_";
         location = /events {
             longpoll_subscribe $name;
-            longpoll_max_response_size 64k;
+            longpoll_max_response_size $limit;
         }
         location = /publish { longpoll_publish   $name; }
         location = /pid     { return 200 \$pid; }
@@ -498,3 +499,35 @@ for my $client (@clients) {
     push @{ $client->{had} }, $s->ids($left) if $left;
     is_deeply($client->{had}, [@ids[1 .. $#ids]], 'every event once');
 }
+
+
+
+=== TEST 14: longpoll_drain 0: streams that catch up end behind a whole frame, too
+--- zone: zone=backlog:8m buffer=1000
+--- drain: 0
+--- limit: 300
+--- scenario
+my $on = spread(100);
+my ($leaves, $stays) = keys %$on;
+my $cat = category();
+
+# Each of the events is an answer of its own.
+
+post('/publish', '[' . join(',', (event($cat, text(100))) x 500) . ']',
+     conn => $on->{$stays}[0]) for 1, 2;
+
+my @s;
+
+in_one_turn {
+    @s = map { stream({ conn => $_ }, category => $cat, since_time => 0) }
+         @{ $on->{$leaves} }[0 .. 99];
+} $leaves;
+
+$s[0]->next;
+kill QUIT => $leaves;
+wait_gone($leaves);
+is(scalar(grep { $_->ends } @s), 100, 'all end');
+
+last_of($_) for @s;
+cmp_ok(scalar(grep { @{ $_->{had} } < 1000 } @s), '>', 50,
+       'of these most had not had all');

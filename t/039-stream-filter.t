@@ -110,3 +110,24 @@ for my $n (1 .. 5) {
 
     is_deeply([$_->told(1)], [qq(event $id "moo $n")], "event $n") for @s;
 }
+
+
+
+=== TEST 4: a filter may give a stream a status without a body
+--- modules: ndk_http_module ngx_http_lua_module
+--- skip_eval
+4: !$main::lua
+--- filter
+            header_filter_by_lua_block { ngx.status = 204 }
+--- scenario
+my $cat = category();
+my $c = connection();
+
+for my $since ([], [since_time => 0]) {
+    is($c->request('GET', '/events?' . query(category => $cat, @$since),
+                   accept_stream())->response->status, 204, 'its head alone');
+    publish($cat, 1);
+}
+
+is($c->request('GET', '/pid')->response->status, 200, 'the connection stays');
+wait_waiting(0);

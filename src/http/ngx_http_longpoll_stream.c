@@ -318,7 +318,7 @@ ngx_http_longpoll_stream_open(ngx_http_longpoll_stream_t *stream)
     }
 
     sent = ngx_http_longpoll_stream_head(stream);
-    if (sent != NGX_OK) {
+    if (sent != NGX_OK || r->header_only) {
         return sent;
     }
 
@@ -352,7 +352,10 @@ ngx_http_longpoll_stream_open(ngx_http_longpoll_stream_t *stream)
 }
 
 
-/* NGX_OK, or what to finalize the request with */
+/*
+ * NGX_OK, or what to finalize the request with.  A filter may have changed the
+ * status to one without a body: then the request ends with NGX_OK, too.
+ */
 
 static ngx_int_t
 ngx_http_longpoll_stream_head(ngx_http_longpoll_stream_t *stream)
@@ -561,7 +564,12 @@ ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w)
 
     if (!ngx_http_longpoll_stream_is_parked(stream)) {
 
-        /* the drain is over, and the client has not taken all */
+        /* the drain is over */
+
+        if (!stream->busy) {
+            ngx_http_longpoll_stream_end(stream);
+            return;
+        }
 
         ngx_http_longpoll_stream_leave(stream);
         stream->ctx->result = NGX_HTTP_LONGPOLL_CLOSING;

@@ -177,6 +177,18 @@ my @mutants = (
       to => 'if (target == 0) {',
       seen => 'plain t/038-stream-workers.t' },
 
+    { name => 'a stream that has its answer whole cut off by the drain',
+      file => 'stream.c',
+      from => "        if (!stream->busy) {\n            ngx_http_longpoll_stream_end",
+      to => "        if (0) {\n            ngx_http_longpoll_stream_end",
+      seen => 'plain t/038-stream-workers.t' },
+
+    { name => 'a body behind a head without one',
+      file => 'stream.c',
+      from => 'if (sent != NGX_OK || r->header_only) {',
+      to => 'if (sent != NGX_OK) {',
+      seen => 'plain t/039-stream-filter.t' },
+
     { name => 'the end of a stream put off in a leaving worker',
       file => 'stream.c',
       from => "    if (sent == NGX_OK && (rc == NGX_ABORT\n                           || ngx_http_longpoll_stream_is_over(stream)))",
