@@ -1096,3 +1096,22 @@ wait_waiting(2);
 is(post('/publish', '[' . join(',', @batch) . ']')->status, 200, 'published');
 is_deeply([map { s/ .*//r } $one->data(8)], [1 .. 8], 'the other stream has it');
 is_deeply([map { s/ .*//r } $both->data(8)], [1 .. 8], 'and so has this one');
+
+
+
+=== TEST 38: a stream ends after its timeout, though events come all the time
+--- scenario
+my $cat = category();
+my $c = connection();
+my $s = stream(category => $cat, timeout => 1);
+my $began = time;
+
+until ($s->{done}) {
+    die "it goes on after five times the time\n" if time - $began > 5;
+
+    publish($cat, 1, conn => $c);
+    $s->more($began + 10) or die "the connection has ended\n";
+}
+
+ok($s->ends, 'behind a whole frame');
+cmp_ok(time - $began, '>', 0.9, 'not before');

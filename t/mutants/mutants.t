@@ -183,6 +183,11 @@ my @mutants = (
       to => "        if (0) {\n            ngx_http_longpoll_stream_end",
       seen => 'plain t/038-stream-workers.t' },
 
+    { name => 'the end of a stream put off by each event',
+      file => 'stream.c',
+      from => "    if (ngx_http_longpoll_stream_is_late(stream)) {", to => '    if (0) {',
+      seen => 'plain t/034-stream.t' },
+
     { name => 'a body behind a head without one',
       file => 'stream.c',
       from => 'if (sent != NGX_OK || r->header_only) {',
