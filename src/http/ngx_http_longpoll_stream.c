@@ -14,21 +14,24 @@
  *                    ╰───────────────────────┴─────╯
  *                     nothing to read   the client has taken all
  *
- *     PARKED  the waiter stands in the queues of wait.  It is woken for events,
- *             which are sent at once.  If the client takes them, it stays.
- *     HELD    an answer is on its way (busy), or its turn to read comes in the
- *             next turn of nginx's loop.  Nothing is read while the client has
- *             not taken all, so a stream has one answer in memory at most.
+ *     PARKED  the waiter stands in the queues of wait.  A wake-up reads, and
+ *             sends the events at once.  If the client takes all of them, the
+ *             stream stays PARKED.
+ *     HELD    busy: nginx still has bytes that the client has not taken.  Or
+ *             posted: the client has taken all, and in a next turn of nginx's
+ *             loop the stream reads again.  Nothing is read while a stream is
+ *             busy, so it has one answer in memory at most.
  *     LEFT    once, before the request is finalized, as with polls
- *             (ngx_http_longpoll_poll.c).  A stream ends behind a whole answer:
- *             its time is over, or the worker leaves.
+ *             (ngx_http_longpoll_poll.c).  A stream ends behind a whole answer,
+ *             when its time is over or when the worker leaves.
  *
- * What is sent is the text of the place frames, in the stream itself, and the
- * bytes of the events, which many streams share.  Both buffers are used again
- * and again; nothing is allocated for an event.
+ * An answer has up to two buffers: the text of the place and missed frames,
+ * which is in the stream itself, and the bytes of the events, which many
+ * streams share.  Both buffers are used again for the next answer: nothing is
+ * allocated for an event.
  *
- * The cursor of a stream moves with each answer.  A frame `place` tells it to
- * the client where no event does.
+ * The cursor of a stream moves with each answer.  The client learns its cursor
+ * from the ids of the events, and from a place frame where there is no event.
  */
 
 
@@ -56,10 +59,7 @@
 
 #define NGX_HTTP_LONGPOLL_STREAM_ROUND      100
 
-/*
- * In one turn of nginx's loop so many streams go on, with so many answers each,
- * at most.
- */
+/* in one turn of nginx's loop: posted streams, and answers to each of them */
 
 #define NGX_HTTP_LONGPOLL_STREAM_SLICE      64
 #define NGX_HTTP_LONGPOLL_STREAM_ANSWERS    2
@@ -85,14 +85,14 @@ typedef struct {
 
     unsigned                         has_end:1;
     unsigned                         caught_up:1;   /* a place was sent */
-    unsigned                         more:1;    /* the last answer may have left
-                                                   messages out */
+    unsigned                         more:1;    /* read again: the last answer
+                                                   may have left messages
+                                                   out */
     unsigned                         busy:1;    /* the client has not taken
                                                    all */
-    unsigned                         going:1;   /* stands in the queue of those
-                                                   that go on */
-    unsigned                         direct:1;  /* filters have nothing to do
-                                                   with events */
+    unsigned                         posted:1;  /* stands in the queue of the
+                                                   posted */
+    unsigned                         direct:1;  /* events need no filter */
 
     ngx_queue_t                      queue;
 
@@ -124,7 +124,7 @@ static ngx_http_longpoll_cat_t *ngx_http_longpoll_stream_cats(
     ngx_http_longpoll_waiter_t *w, ngx_uint_t *n);
 static void ngx_http_longpoll_stream_post(ngx_http_longpoll_stream_t *stream);
 static void ngx_http_longpoll_stream_turn_handler(ngx_event_t *ev);
-static void ngx_http_longpoll_stream_go_on(ngx_http_longpoll_stream_t *stream);
+static void ngx_http_longpoll_stream_next(ngx_http_longpoll_stream_t *stream);
 static ngx_int_t ngx_http_longpoll_stream_answer(
     ngx_http_longpoll_stream_t *stream, ngx_http_longpoll_reading_t *reading,
     ngx_int_t rc, ngx_uint_t beat);
@@ -166,11 +166,11 @@ static ngx_http_longpoll_waiter_handlers_t  ngx_http_longpoll_stream_waiter = {
 };
 
 
-/* streams that are not PARKED, and go on in the next turn of nginx's loop */
+/* HELD streams that read again in a next turn of nginx's loop */
 
-static ngx_queue_t  ngx_http_longpoll_stream_going = {
-    &ngx_http_longpoll_stream_going,
-    &ngx_http_longpoll_stream_going
+static ngx_queue_t  ngx_http_longpoll_stream_posted = {
+    &ngx_http_longpoll_stream_posted,
+    &ngx_http_longpoll_stream_posted
 };
 
 static ngx_event_t  ngx_http_longpoll_stream_turn;
@@ -341,7 +341,7 @@ ngx_http_longpoll_stream_open(ngx_http_longpoll_stream_t *stream)
     if (sent == NGX_OK && (rc == NGX_ABORT
                            || ngx_http_longpoll_stream_is_over(stream)))
     {
-        /* now: a worker that leaves may have no other turn */
+        /* not in a next turn: a worker that leaves may have none */
 
         return ngx_http_longpoll_stream_last(stream);
     }
@@ -396,11 +396,13 @@ ngx_http_longpoll_stream_head(ngx_http_longpoll_stream_t *stream)
 
 
 /*
- * The first frame, and if nothing is there to read, also those of a stream that
- * has caught up.  The first place is the id that the client has sent, or where
- * the stream begins; none if that is a time with events behind it, or if it
- * begins with the newest ones.  An id beside an earlier time does not count:
- * events in front of it may come.
+ * Writes the first place, with retry.  If there is nothing to read, what a
+ * stream is told that has caught up follows.  Returns the end of both.
+ *
+ * The first place has the id that the client has sent, or the id at which the
+ * stream begins.  It has none if the stream begins at a time with events behind
+ * it, or with the newest events.  An id that was sent with an earlier time does
+ * not count, since events in front of it may come.
  */
 
 static u_char *
@@ -599,11 +601,14 @@ ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w)
         return;
     }
 
-    /* also a stream without heartbeats, which is sent nothing now */
+    /* a stream without heartbeats reads once an hour, and sends no place */
 
     ngx_http_longpoll_wait_renew(w, ngx_http_longpoll_stream_period(stream));
 
-    /* nobody has woken it: with delete_on_read it is as one that comes */
+    /*
+     * Not READ_WAKE: with delete_on_read that keeps a message for all waiters
+     * that are woken with this one, and nobody has woken this one.
+     */
 
     rc = ngx_http_longpoll_deliver_read(&reading, stream->ctx, &stream->cursor,
                                         stream->limit,
@@ -630,16 +635,16 @@ ngx_http_longpoll_stream_cats(ngx_http_longpoll_waiter_t *w, ngx_uint_t *n)
 }
 
 
-/* in the next turn of nginx's loop the stream goes on, or ends */
+/* a HELD stream reads again, or ends, in a next turn of nginx's loop */
 
 static void
 ngx_http_longpoll_stream_post(ngx_http_longpoll_stream_t *stream)
 {
     ngx_event_t  *ev;
 
-    if (!stream->going) {
-        stream->going = 1;
-        ngx_queue_insert_tail(&ngx_http_longpoll_stream_going, &stream->queue);
+    if (!stream->posted) {
+        stream->posted = 1;
+        ngx_queue_insert_tail(&ngx_http_longpoll_stream_posted, &stream->queue);
     }
 
     ev = &ngx_http_longpoll_stream_turn;
@@ -652,33 +657,36 @@ ngx_http_longpoll_stream_post(ngx_http_longpoll_stream_t *stream)
 }
 
 
-/* what would be more than longpoll_max_unsent waits until others have ended */
+/*
+ * No stream reads while more than longpoll_max_unsent is unsent.  Then this turn
+ * of the loop ends other requests, and the streams read in the next turn.
+ */
 
 static void
 ngx_http_longpoll_stream_turn_handler(ngx_event_t *ev)
 {
     ngx_uint_t                   left;
-    ngx_queue_t                 *q, *going;
+    ngx_queue_t                 *q, *posted;
     ngx_http_longpoll_stream_t  *stream;
 
-    going = &ngx_http_longpoll_stream_going;
+    posted = &ngx_http_longpoll_stream_posted;
 
     for (left = NGX_HTTP_LONGPOLL_STREAM_SLICE;
-         left && !ngx_queue_empty(going) && !ngx_http_longpoll_unsent_full();
+         left && !ngx_queue_empty(posted) && !ngx_http_longpoll_unsent_full();
          left--)
     {
-        q = ngx_queue_head(going);
+        q = ngx_queue_head(posted);
         stream = ngx_queue_data(q, ngx_http_longpoll_stream_t, queue);
 
         ngx_queue_remove(q);
-        stream->going = 0;
+        stream->posted = 0;
 
         ngx_http_set_log_request(stream->waiter.request->connection->log,
                                  stream->waiter.request);
-        ngx_http_longpoll_stream_go_on(stream);
+        ngx_http_longpoll_stream_next(stream);
     }
 
-    if (!ngx_queue_empty(going) && !ev->posted) {
+    if (!ngx_queue_empty(posted) && !ev->posted) {
         ngx_post_event(ev, &ngx_posted_next_events);
     }
 }
@@ -687,7 +695,7 @@ ngx_http_longpoll_stream_turn_handler(ngx_event_t *ev)
 /* the client has taken all: reads what is next, or ends */
 
 static void
-ngx_http_longpoll_stream_go_on(ngx_http_longpoll_stream_t *stream)
+ngx_http_longpoll_stream_next(ngx_http_longpoll_stream_t *stream)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    n;
@@ -794,7 +802,10 @@ ngx_http_longpoll_stream_answer(ngx_http_longpoll_stream_t *stream,
 }
 
 
-/* a missed frame if the read says so, and the place up to which all is given */
+/*
+ * Writes a missed frame, if the read says so, and the place behind which the
+ * client has seen nothing.  Returns the end of both.
+ */
 
 static u_char *
 ngx_http_longpoll_stream_place(ngx_http_longpoll_stream_t *stream,
@@ -821,7 +832,7 @@ ngx_http_longpoll_stream_place(ngx_http_longpoll_stream_t *stream,
 }
 
 
-/* the events that were read: stream->bytes */
+/* counts the events in stream->bytes, and moves the cursor behind them */
 
 static void
 ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
@@ -839,7 +850,10 @@ ngx_http_longpoll_stream_take(ngx_http_longpoll_stream_t *stream,
 }
 
 
-/* whether a stream that stays parked is woken for every message to come */
+/*
+ * Whether a PARKED stream will be woken for every later message.  If not, it
+ * must read until a read finds nothing (ngx_http_longpoll_interest.h).
+ */
 
 static ngx_uint_t
 ngx_http_longpoll_stream_stands(ngx_http_longpoll_stream_t *stream)
@@ -1059,7 +1073,7 @@ ngx_http_longpoll_stream_release(void *data)
  */
 
 
-/* something has come from it, or it has left */
+/* bytes have come from the client, or it has left */
 
 static void
 ngx_http_longpoll_stream_client_handler(ngx_http_request_t *r)
@@ -1068,7 +1082,7 @@ ngx_http_longpoll_stream_client_handler(ngx_http_request_t *r)
 }
 
 
-/* the client can take more; or the stream has its turn */
+/* the client can take more */
 
 static void
 ngx_http_longpoll_stream_write_handler(ngx_http_request_t *r)
@@ -1107,7 +1121,7 @@ ngx_http_longpoll_stream_write_handler(ngx_http_request_t *r)
 
     if (rc == NGX_OK && ngx_http_longpoll_stream_is_over(stream)) {
 
-        /* a worker that leaves may have no other turn */
+        /* not in a next turn: a worker that leaves may have none */
 
         ngx_http_longpoll_stream_end(stream);
 
@@ -1125,7 +1139,7 @@ ngx_http_longpoll_stream_write_handler(ngx_http_request_t *r)
  */
 
 
-/* nothing is on its way */
+/* ends a stream that is not busy, as an answer ends */
 
 static void
 ngx_http_longpoll_stream_end(ngx_http_longpoll_stream_t *stream)
@@ -1164,6 +1178,8 @@ ngx_http_longpoll_stream_last(ngx_http_longpoll_stream_t *stream)
 }
 
 
+/* ends a stream at any time; rc: what its request is finalized with */
+
 static void
 ngx_http_longpoll_stream_fail(ngx_http_longpoll_stream_t *stream, ngx_int_t rc)
 {
@@ -1201,8 +1217,8 @@ ngx_http_longpoll_stream_cleanup(void *data)
 static void
 ngx_http_longpoll_stream_leave(ngx_http_longpoll_stream_t *stream)
 {
-    if (stream->going) {
-        stream->going = 0;
+    if (stream->posted) {
+        stream->posted = 0;
         ngx_queue_remove(&stream->queue);
     }
 

@@ -20,22 +20,22 @@
  * never get otherwise.
  *
  * nginx does not say when a client took something.  So once a second, and
- * before a request is ended, this file looks how much nginx has sent on the
- * connection (c->sent) since it looked before.  Requests that got on count as
- * new, and are ended only if those that did not are not enough.
+ * before a request is ended, this file compares how much nginx has sent on the
+ * connection (c->sent) with what it had sent before.  A request that progressed
+ * goes to the end of the queue.  It is ended only if ending those that did not
+ * progress is not enough.
  */
 
 
 #include "ngx_http_longpoll_unsent.h"
 
 
-#define NGX_HTTP_LONGPOLL_UNSENT_LOOK  1000     /* ms */
+#define NGX_HTTP_LONGPOLL_UNSENT_PERIOD  1000     /* ms */
 
 
 /*
- * Which messages an answer has.  All those of one category between two of its
- * messages are the same whenever their number is: messages may be dropped, but
- * none is ever added between others.
+ * Which messages an answer has.  The first id, the last id and their number are
+ * enough: a message is never added between two others, only dropped.
  */
 
 typedef struct {
@@ -49,7 +49,6 @@ typedef struct {
     ngx_uint_t                       nmsgs;
     ngx_uint_t                       missed;
 } ngx_http_longpoll_unsent_key_t;
-
 
 
 typedef struct {
@@ -67,8 +66,8 @@ static ngx_http_longpoll_unsent_answer_t *ngx_http_longpoll_unsent_answer(
 static ngx_rbtree_key_t ngx_http_longpoll_unsent_hash(
     ngx_http_longpoll_unsent_key_t *key);
 static void ngx_http_longpoll_unsent_cleanup(void *data);
-static void ngx_http_longpoll_unsent_look_handler(ngx_event_t *ev);
-static ngx_uint_t ngx_http_longpoll_unsent_got_on(
+static void ngx_http_longpoll_unsent_timer_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_longpoll_unsent_progressed(
     ngx_http_longpoll_unsent_entry_t *entry);
 static void ngx_http_longpoll_unsent_handler(ngx_event_t *ev);
 static ngx_http_longpoll_unsent_entry_t *ngx_http_longpoll_unsent_stalled(
@@ -85,7 +84,7 @@ static ngx_rbtree_node_t  ngx_http_longpoll_unsent_sentinel;
 static size_t             ngx_http_longpoll_unsent_size;
 static size_t             ngx_http_longpoll_unsent_max;
 static ngx_event_t        ngx_http_longpoll_unsent_event;
-static ngx_event_t        ngx_http_longpoll_unsent_look;
+static ngx_event_t        ngx_http_longpoll_unsent_timer;
 static ngx_connection_t   ngx_http_longpoll_unsent_dummy;
 
 
@@ -103,11 +102,11 @@ ngx_http_longpoll_unsent_init_process(ngx_cycle_t *cycle, size_t max)
 
     ngx_http_longpoll_unsent_dummy.fd = (ngx_socket_t) -1;
 
-    ngx_http_longpoll_unsent_look.handler =
-                                         ngx_http_longpoll_unsent_look_handler;
-    ngx_http_longpoll_unsent_look.data = &ngx_http_longpoll_unsent_dummy;
-    ngx_http_longpoll_unsent_look.log = cycle->log;
-    ngx_http_longpoll_unsent_look.cancelable = 1;
+    ngx_http_longpoll_unsent_timer.handler =
+                                         ngx_http_longpoll_unsent_timer_handler;
+    ngx_http_longpoll_unsent_timer.data = &ngx_http_longpoll_unsent_dummy;
+    ngx_http_longpoll_unsent_timer.log = cycle->log;
+    ngx_http_longpoll_unsent_timer.cancelable = 1;
 }
 
 
@@ -215,7 +214,7 @@ ngx_http_longpoll_unsent_add(ngx_http_request_t *r,
 }
 
 
-/* the request's reference to the bytes goes after this */
+/* runs before the cleanup that gives the reference to the bytes back */
 
 static void
 ngx_http_longpoll_unsent_cleanup(void *data)
@@ -245,9 +244,9 @@ ngx_http_longpoll_unsent_enter(ngx_http_longpoll_unsent_entry_t *entry,
     entry->since = ngx_current_msec;
     ngx_queue_insert_tail(&ngx_http_longpoll_unsent_queue, &entry->queue);
 
-    if (!ngx_http_longpoll_unsent_look.timer_set) {
-        ngx_add_timer(&ngx_http_longpoll_unsent_look,
-                      NGX_HTTP_LONGPOLL_UNSENT_LOOK);
+    if (!ngx_http_longpoll_unsent_timer.timer_set) {
+        ngx_add_timer(&ngx_http_longpoll_unsent_timer,
+                      NGX_HTTP_LONGPOLL_UNSENT_PERIOD);
     }
 
     if (ngx_http_longpoll_unsent_full()
@@ -326,7 +325,7 @@ ngx_http_longpoll_unsent_leave(ngx_http_longpoll_unsent_entry_t *entry)
 
 
 static void
-ngx_http_longpoll_unsent_look_handler(ngx_event_t *ev)
+ngx_http_longpoll_unsent_timer_handler(ngx_event_t *ev)
 {
     ngx_queue_t                       *q, *next, busy;
     ngx_http_longpoll_unsent_entry_t  *entry;
@@ -340,7 +339,7 @@ ngx_http_longpoll_unsent_look_handler(ngx_event_t *ev)
         next = ngx_queue_next(q);
         entry = ngx_queue_data(q, ngx_http_longpoll_unsent_entry_t, queue);
 
-        if (ngx_http_longpoll_unsent_got_on(entry)) {
+        if (ngx_http_longpoll_unsent_progressed(entry)) {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(&busy, q);
         }
@@ -356,13 +355,13 @@ ngx_http_longpoll_unsent_look_handler(ngx_event_t *ev)
                    ngx_http_longpoll_unsent_size);
 
     if (ngx_http_longpoll_unsent_answers) {
-        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_UNSENT_LOOK);
+        ngx_add_timer(ev, NGX_HTTP_LONGPOLL_UNSENT_PERIOD);
     }
 }
 
 
 static ngx_uint_t
-ngx_http_longpoll_unsent_got_on(ngx_http_longpoll_unsent_entry_t *entry)
+ngx_http_longpoll_unsent_progressed(ngx_http_longpoll_unsent_entry_t *entry)
 {
     off_t  sent;
 
@@ -400,7 +399,7 @@ ngx_http_longpoll_unsent_handler(ngx_event_t *ev)
         ngx_http_longpoll_unsent_end(entry);
     }
 
-    /* those that got on were made before what is new in this turn */
+    /* those that progressed were made before what is new in this turn */
 
     if (!ngx_queue_empty(&ngx_http_longpoll_unsent_queue)) {
         ngx_queue_add(&busy, &ngx_http_longpoll_unsent_queue);
@@ -415,7 +414,7 @@ ngx_http_longpoll_unsent_handler(ngx_event_t *ev)
 
 /*
  * The first entry that took nothing since an earlier turn of nginx's loop; or
- * NULL.  Those that got on meanwhile go to the queue busy.
+ * NULL.  Those that progressed meanwhile go to the queue busy.
  */
 
 static ngx_http_longpoll_unsent_entry_t *
@@ -434,7 +433,7 @@ ngx_http_longpoll_unsent_stalled(ngx_queue_t *busy)
             break;
         }
 
-        if (!ngx_http_longpoll_unsent_got_on(entry)) {
+        if (!ngx_http_longpoll_unsent_progressed(entry)) {
             return entry;
         }
 

@@ -29,8 +29,8 @@ typedef struct {
     ngx_queue_t                      queue;
     ngx_http_request_t              *request;
     ngx_http_longpoll_shared_t      *bytes;     /* NULL: none are unsent */
-    off_t                            sent;      /* on the connection */
-    ngx_msec_t                       since;     /* then sent was less */
+    off_t                            sent;      /* bytes on the connection */
+    ngx_msec_t                       since;     /* when sent last grew */
 } ngx_http_longpoll_unsent_entry_t;
 
 
