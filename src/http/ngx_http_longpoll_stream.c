@@ -658,8 +658,8 @@ ngx_http_longpoll_stream_post(ngx_http_longpoll_stream_t *stream)
 
 
 /*
- * No stream reads while more than longpoll_max_unsent is unsent.  Then this
- * turn of the loop ends other requests, and the streams read in the next turn.
+ * No stream reads while more than longpoll_max_unsent is unsent.  Then other
+ * requests end in this turn of the loop, and the streams read in the next one.
  */
 
 static void
