@@ -3,6 +3,8 @@
 
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
 use Longpoll;
 use Longpoll::Docs;
 use Longpoll::H2;
@@ -14,12 +16,17 @@ my $modules = '/usr/lib/nginx/modules';
 our $lua = Longpoll::Docs::has_module('ndk_http_module', 'ngx_http_lua_module');
 our $subs = Longpoll::Docs::has_module('ngx_http_subs_filter_module');
 
+# A filter that keeps nothing for a request, unlike nginx's own.
+
+our $filter = abs_path(dirname(__FILE__) . '/../build/filter') . '/filter.so';
+our $plain = Longpoll::Docs::has_module($filter);
+
 # Beside the usual server, every block has one with HTTP/2 (port 1).
 
 add_block_preprocessor(sub {
     my ($block) = @_;
 
-    my $filter = $block->filter;
+    my $filter = $block->filter // '';
     my $locations = <<"_EOC_";
         location = /publish { longpoll_publish events; }
         location = /events {
@@ -28,7 +35,9 @@ $filter        }
 _EOC_
 
     $block->set_value(main_config => join '',
-        map { "load_module $modules/$_.so;\n" } split ' ', $block->modules);
+        map { "load_module $_;\n" }
+        map { $_ eq 'filter' ? $main::filter : "$modules/$_.so" }
+        split ' ', $block->modules);
     $block->set_value(config => $locations);
     $block->set_value(http_config => <<'_EOC_' . "$locations    }\n");
     longpoll_zone zone=events:1m;
@@ -131,3 +140,25 @@ for my $since ([], [since_time => 0]) {
 
 is($c->request('GET', '/pid')->response->status, 200, 'the connection stays');
 wait_waiting(0);
+
+
+
+=== TEST 5: a filter that keeps nothing for a request sees every event
+--- modules: filter
+--- skip_eval
+2: !$main::plain
+--- scenario
+my $cat = category();
+my $s = stream(category => $cat);
+
+$s->next;
+
+my @ids = map { publish($cat, $_) } 1 .. 5;
+
+is_deeply([$s->ids(5)], \@ids, 'all events');
+
+wait_until {
+    open my $in, '<', "$Test::Nginx::Util::LogDir/error.log" or die $!;
+    6 == grep { /faults filter: .*GET \/events/ } <$in>;
+} 'as many pieces as the client has had';
+pass('the filter was given all');

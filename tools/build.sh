@@ -7,6 +7,8 @@
 #         a wall clock that a test can set (t/faults/clock.c)
 # tools/build.sh persist: build/persist/disk.so, a disk that is slow, full, or
 #         loses what was not synced (t/faults/disk.c)
+# tools/build.sh filter: build/filter/filter.so, a module with a body filter
+#         (t/faults/filter.c), for the nginx that is installed
 # tools/build.sh asan: build/asan/nginx, of the same version, with the module
 #         linked in, under AddressSanitizer and UBSan
 # tools/build.sh valgrind: build/valgrind/nginx, the same without sanitizers
@@ -97,6 +99,16 @@ build_persist() {
     mkdir -p build/persist
     "${CC:-cc}" -Wall -Wextra -O2 -fPIC -shared \
         -o build/persist/disk.so t/faults/disk.c
+}
+
+build_filter() {
+    local nginx=build/nginx
+
+    mkdir -p build/filter
+    "${CC:-cc}" -Wall -Wextra -Wno-unused-parameter -O2 -fPIC -shared \
+        $(printf -- "-I $nginx/%s " objs src/{core,event,os/unix,http} \
+            src/event/{modules,quic} src/http/{modules,v2,v3}) \
+        -o build/filter/filter.so t/faults/filter.c
 }
 
 build_module() {

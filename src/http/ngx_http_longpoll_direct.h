@@ -11,6 +11,9 @@
 #include "ngx_http_longpoll_http.h"
 
 
+/* a worker begins: finds out whether all modules with filters are known */
+void ngx_http_longpoll_direct_init_process(ngx_cycle_t *cycle);
+
 /*
  * Whether the filters would send a body as it is, in chunks of HTTP/1.1.  The
  * head and a first piece of the body have gone through the filters, so that

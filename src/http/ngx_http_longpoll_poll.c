@@ -31,6 +31,7 @@
 
 #include "ngx_http_longpoll_poll.h"
 #include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_direct.h"
 #include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
@@ -123,6 +124,7 @@ ngx_http_longpoll_poll_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_longpoll_unsent_init_process(cycle, lmcf->max_unsent);
+    ngx_http_longpoll_direct_init_process(cycle);
 
     return ngx_http_longpoll_worker_init_process(cycle, zones, lmcf->drain,
                                              &ngx_http_longpoll_poll_handlers);

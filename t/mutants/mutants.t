@@ -133,6 +133,11 @@ my @mutants = (
       from => '&& r->ctx[module->ctx_index]', to => '&& 0',
       seen => 'plain t/036-stream-socket.t' },
 
+    { name => 'the events of a stream sent past a filter that keeps nothing',
+      file => 'direct.c',
+      from => 'ctx->postconfiguration == NULL', to => '1',
+      seen => 'plain t/039-stream-filter.t' },
+
     { name => 'the rest of a chunk that was not all taken sent from its start',
       file => 'direct.c',
       from => 'b->pos += n;', to => ';',

@@ -173,10 +173,12 @@ sub file { return "$dir/" . basename($_[0]) }
 sub has_module {
     my (@names) = @_;
 
-    return 0 if grep { !-e "$modules/$_.so" } @names;
+    my @files = map { m{/} ? $_ : "$modules/$_.so" } @names;
+
+    return 0 if grep { !-e } @files;
 
     my $conf = "$dir/load.conf";
-    my $load = join '', map { "load_module $modules/$_.so;\n" } @names;
+    my $load = join '', map { "load_module $_;\n" } @files;
 
     open my $out, '>', $conf or die "$conf: $!\n";
     print $out "$load pid $dir/load.pid; events {} http { access_log off; }\n";

@@ -49,7 +49,8 @@ my @parts = (
 
     { name => 'plain', does => 't/*.t, a fresh nginx for every block',
       needs => 'build test', at_once => 4,
-      files => [qw( t/060-workers.t t/050-zone.t t/*.t )] },
+      files => [qw( t/060-workers.t t/050-zone.t t/*.t )],
+      steps => [[qw( tools/build.sh filter )]] },
 
     { name => 'persist', does => "t/persist/*.t, a zone's file; ROUNDS=n",
       needs => 'build test', at_once => 5,
