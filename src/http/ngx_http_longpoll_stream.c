@@ -116,8 +116,6 @@ static ngx_msec_t ngx_http_longpoll_stream_period(
     ngx_http_longpoll_stream_t *stream);
 static ngx_uint_t ngx_http_longpoll_stream_is_over(
     ngx_http_longpoll_stream_t *stream);
-static ngx_uint_t ngx_http_longpoll_stream_is_late(
-    ngx_http_longpoll_stream_t *stream);
 static void ngx_http_longpoll_stream_wake(ngx_http_longpoll_waiter_t *w);
 static void ngx_http_longpoll_stream_expire(ngx_http_longpoll_waiter_t *w);
 static ngx_http_longpoll_cat_t *ngx_http_longpoll_stream_cats(
@@ -504,8 +502,15 @@ ngx_http_longpoll_stream_period(ngx_http_longpoll_stream_t *stream)
     if (stream->has_end) {
         left = (ngx_msec_int_t) (stream->end - ngx_current_msec);
 
+        if (left <= 0) {
+
+            /* each answer renews the period: a longer one might never end */
+
+            return 1;
+        }
+
         if (left < (ngx_msec_int_t) msec) {
-            msec = ngx_max(left, 1) + NGX_HTTP_LONGPOLL_STREAM_ROUND - 1;
+            msec = left + NGX_HTTP_LONGPOLL_STREAM_ROUND - 1;
             msec -= msec % NGX_HTTP_LONGPOLL_STREAM_ROUND;
         }
     }
@@ -519,15 +524,9 @@ ngx_http_longpoll_stream_period(ngx_http_longpoll_stream_t *stream)
 static ngx_uint_t
 ngx_http_longpoll_stream_is_over(ngx_http_longpoll_stream_t *stream)
 {
-    return ngx_exiting || ngx_http_longpoll_stream_is_late(stream);
-}
-
-
-static ngx_uint_t
-ngx_http_longpoll_stream_is_late(ngx_http_longpoll_stream_t *stream)
-{
-    return stream->has_end
-           && (ngx_msec_int_t) (stream->end - ngx_current_msec) <= 0;
+    return ngx_exiting
+           || (stream->has_end
+               && (ngx_msec_int_t) (stream->end - ngx_current_msec) <= 0);
 }
 
 
@@ -545,19 +544,12 @@ ngx_http_longpoll_stream_wake(ngx_http_longpoll_waiter_t *w)
 
     stream = ngx_http_longpoll_stream_of(w);
 
-    ngx_http_set_log_request(w->request->connection->log, w->request);
-
-    /* each answer renews the period, which may never be over */
-
-    if (ngx_http_longpoll_stream_is_late(stream)) {
-        ngx_http_longpoll_stream_end(stream);
-        return;
-    }
-
     if (ngx_http_longpoll_unsent_full()) {
         ngx_http_longpoll_wait_rewake(w);
         return;
     }
+
+    ngx_http_set_log_request(w->request->connection->log, w->request);
 
     rc = ngx_http_longpoll_deliver_wake(&reading, stream->ctx, &stream->cursor,
                                         stream->limit);

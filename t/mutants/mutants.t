@@ -190,7 +190,8 @@ my @mutants = (
 
     { name => 'the end of a stream put off by each event',
       file => 'stream.c',
-      from => "    if (ngx_http_longpoll_stream_is_late(stream)) {", to => '    if (0) {',
+      from => "            return 1;\n        }\n\n        if (left < (ngx_msec_int_t) msec) {",
+      to => "            return 100;\n        }\n\n        if (left < (ngx_msec_int_t) msec) {",
       seen => 'plain t/034-stream.t' },
 
     { name => 'a body behind a head without one',
