@@ -1175,6 +1175,7 @@ sub do_rest {
     $f->{heard} = undef;
     delete $f->{awaited};
     $self->{oracle}->waits($f, 0);
+    $self->{oracle}->rests($f, 1);
     $self->unwatch($conn);
 
     $self->later($o->{for}, sub {

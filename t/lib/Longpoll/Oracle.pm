@@ -23,6 +23,8 @@ package Longpoll::Oracle;
 #                                            Longpoll::EventStream
 #     $oracle->waits($reader, $yes)          whether a stream waits: its
 #                                            categories are in use
+#     $oracle->rests($reader, $yes)          whether a stream does not read,
+#                                            until it waits or is lost
 #     $oracle->complete($reader)             checks that it has all events from
 #                                            its start to its cursor
 #     $oracle->lost                          checks at the end that some reader
@@ -476,6 +478,17 @@ sub waits {
     }
 
     $reader->{waits} = $yes;
+    $self->rests($reader, 0);
+}
+
+# Whether a stream does not read.  It may have been sent events all the same.
+
+sub rests {
+    my ($self, $reader, $yes) = @_;
+
+    $self->cat($_)->{rests} += $yes - ($reader->{rests} // 0)
+        for @{ $reader->{cats} };
+    $reader->{rests} = $yes;
 }
 
 sub lost_poll {
@@ -768,9 +781,11 @@ sub complete {
                     '%s never had event %d of %s, %s, %.3f s', $reader->{name},
                     $e->{n}, $name, $id, $e->{sent} - $self->{begun} ];
 
-                # Another poll may be reading the event just now.
+                # Another poll may be reading the event just now, or a stream
+                # that rests will.
 
-                $self->lost if !$self->{read} or !$cat->{polls};
+                $self->lost if !$self->{read}
+                    or !$cat->{polls} and !$cat->{rests};
                 return;
             }
         }
