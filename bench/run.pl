@@ -293,12 +293,15 @@ for my $series (@series) {
 }
 
 # The share of an operation that holds the zone's lock: the CPU time of a case,
-# and the number of the same operation in bench/store/holds.c.
+# and the number and name of the same operation in bench/store/holds.c.
 
 my @lock = (
-    { case => 'publish', holds => 1, title => 'publish 100 B' },
-    { case => 'own', holds => 20, title => 'publish, delivery and next poll' },
-    { case => 'catchup', holds => 21, title => 'catch-up of 250 x 100 B' },
+    { case => 'publish', holds => 1, title => 'publish 100 B',
+      named => 'publish 100 B, 1,000 categories, full' },
+    { case => 'own', holds => 23, title => 'publish, delivery and next poll',
+      named => 'publish 100 B, wake, next poll, 1,000 categories' },
+    { case => 'catchup', holds => 24, title => 'catch-up of 250 x 100 B',
+      named => 'poll, 250 x 100 B there, of 10 categories' },
 );
 
 my %case = map { $_->{name} => $_ } @cases;
@@ -426,19 +429,24 @@ sub measure {
 
 sub lock_held {
     my @known = grep { $runs{ $_->{case} } } @lock or return;
-    my %mean;
+    my (%mean, %named);
 
     progress('the lock');
     system('make', '-s', '-C', $root, 'build/holds') == 0 or exit 1;
 
     for (`$root/build/holds @{[ map { $_->{holds} } @known ]}`) {
-        my ($n, undef, undef, $us) = /^\| (\d+) \| (.*?) \| (\d+) \| ([\d.]+) /
-            or next;
+        my ($n, $name, undef, $us)
+            = /^\| (\d+) \| (.*?) \| (\d+) \| ([\d.]+) / or next;
         $mean{$n} = $us;
+        $named{$n} = $name;
     }
     die "build/holds failed\n" if $?;
 
-    $_->{us} = $mean{ $_->{holds} } for @known;
+    for (@known) {
+        die "row $_->{holds} of bench/store/holds.c is not '$_->{named}'\n"
+            if ($named{ $_->{holds} } // '') ne $_->{named};
+        $_->{us} = $mean{ $_->{holds} };
+    }
 }
 
 # one run of one server: its figures, or undef

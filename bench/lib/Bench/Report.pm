@@ -349,7 +349,7 @@ END
         $text .= sprintf "| %s | %s | %.2f | %.1f %% | %s |\n", $row->{title},
             number($row->{cpu}, 'us'), $row->{us},
             100 * $row->{us} / $row->{cpu},
-            number(sprintf('%.1e', 1e6 / ($row->{us} || 0.01)), '');
+            number(sprintf('%.1e', 1e6 / ($row->{us} + 0 || 0.01)), '');
     }
     return "$text\n";
 }
