@@ -7,7 +7,7 @@
  * of this thread, less what the measuring itself takes.
  *
  *     holds               all cases, as a table in Markdown; microseconds
- *     holds CASE...       these, by their numbers
+ *     holds CASE...       these, by their names
  *
  * A case is a fixed sequence of calls, run RUNS times over from the same seed.
  * The same hold is thus measured RUNS times, and the quickest counts: an
@@ -912,7 +912,7 @@ main(int argc, char **argv)
 
     for (i = 0; i < sizeof(holds_cases) / sizeof(holds_cases[0]); i++) {
 
-        for (n = 1; n < argc && (ngx_uint_t) atoi(argv[n]) != i + 1; n++) {
+        for (n = 1; n < argc && strcmp(argv[n], holds_cases[i].title); n++) {
             /* void */
         }
 
