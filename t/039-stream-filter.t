@@ -14,6 +14,7 @@ use Longpoll::H2;
 my $modules = '/usr/lib/nginx/modules';
 
 our $lua = Longpoll::Docs::has_module('ndk_http_module', 'ngx_http_lua_module');
+our $js = Longpoll::Docs::has_module('ngx_http_js_module');
 our $subs = Longpoll::Docs::has_module('ngx_http_subs_filter_module');
 
 # A filter that keeps nothing for a request, unlike nginx's own.
@@ -39,7 +40,8 @@ _EOC_
         map { $_ eq 'filter' ? $main::filter : "$modules/$_.so" }
         split ' ', $block->modules);
     $block->set_value(config => $locations);
-    $block->set_value(http_config => <<'_EOC_' . "$locations    }\n");
+    $block->set_value(http_config => ($block->http // '')
+                                     . <<'_EOC_' . "$locations    }\n");
     longpoll_zone zone=events:1m;
     server {
         listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1 $TEST_NGINX_LISTEN_HTTP;
@@ -162,3 +164,32 @@ wait_until {
     6 == grep { /faults filter: .*GET \/events/ } <$in>;
 } 'as many pieces as the client has had';
 pass('the filter was given all');
+
+
+
+=== TEST 6: njs changes every event
+--- modules: ngx_http_js_module
+--- skip_eval
+5: !$main::js
+--- user_files
+>>> moo.js
+function all(r, data, flags) {
+    r.sendBuffer(data.replace('oink', 'moo'), flags);
+}
+export default { all };
+--- http
+    js_import moo from html/moo.js;
+    js_path $TEST_NGINX_SERVER_ROOT;
+--- filter
+            js_body_filter moo.all;
+--- scenario
+my $cat = category();
+my $s = stream(category => $cat);
+
+$s->next;
+
+for my $n (1 .. 5) {
+    my $id = publish($cat, qq("oink $n"));
+
+    is_deeply([$s->told(1)], [qq(event $id "moo $n")], "event $n");
+}
