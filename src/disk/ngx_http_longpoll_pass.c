@@ -3,7 +3,7 @@
  * ngx_http_longpoll_pass.c: what the writer of a zone's log does with the
  * files.
  *
- *     meet, if it is due ─▶ base, if one is wanted ─▶ round ─▶ ...
+ *     meet, if it is due ─▶ round ─▶ base, if one is wanted ─▶ ...
  *
  * A meeting compares the files with what the zone says of them.
  *
@@ -12,21 +12,17 @@
  *     no PATH, or none of ours; less bytes        lost: a base comes first
  *     the last segment has more                   the next one is begun
  *
- * A round is appended to the last segment.  A segment on which a call failed is
- * never written to again.
+ * A round is appended to the last segment.
  *
  *     AFTER    if the segment is new, the epoch has not begun, or durable goes
  *              off: it is said before it is so
  *     notes    of the ring
  *     events   whole publishes
- *     losses, AFTER
- *              if durable goes on, and all is in this round: it is so before it
- *              is said
+ *     losses   if all is in this round, and durable goes on: it is so before it
+ *              is said; or if it is the last round
+ *     AFTER, or END
  *
- * A base is what lives at one moment, in a new PATH.  What is deleted meanwhile
- * is noted in a segment behind N, which holds for the base, too.  N and
- * base_upto are those of the beginning: a round may fail, and take the next
- * number.
+ * A base is what lives at one moment, in a new PATH.
  *
  *     begin     rounds go to a segment behind number N from now on
  *     pieces    PATH.new: BASE N, and all events up to base_upto; each piece is
@@ -54,13 +50,6 @@
 #define NGX_HTTP_LONGPOLL_WRITER_DELAY  3600000
 
 
-/* bytes of the messages that live, and are in the log */
-#define ngx_http_longpoll_pass_live(writer)                                   \
-    ((writer)->zone->sh->log.live                                             \
-     - ngx_min((writer)->zone->sh->log.live,                                  \
-               (writer)->zone->sh->disk.unsaved_bytes))
-
-
 static ngx_int_t ngx_http_longpoll_pass_step(
     ngx_http_longpoll_writer_t *writer);
 static ngx_int_t ngx_http_longpoll_pass_meet(
@@ -70,33 +59,25 @@ static ngx_int_t ngx_http_longpoll_pass_lock(
 static ngx_int_t ngx_http_longpoll_pass_read(
     ngx_http_longpoll_writer_t *writer, ngx_http_longpoll_control_t *base);
 static ngx_int_t ngx_http_longpoll_pass_sum(
-    ngx_http_longpoll_writer_t *writer, uint64_t *numbers, ngx_uint_t n,
-    uint64_t bytes);
+    ngx_http_longpoll_writer_t *writer, uint64_t base, uint64_t *numbers,
+    ngx_uint_t n, uint64_t bytes);
 static void ngx_http_longpoll_pass_lost(ngx_http_longpoll_writer_t *writer,
     ngx_uint_t ours, uint64_t node);
 static ngx_int_t ngx_http_longpoll_pass_round(
-    ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer, ngx_http_longpoll_pass_e doing);
 static ngx_int_t ngx_http_longpoll_pass_collect(
     ngx_http_longpoll_writer_t *writer);
+static void ngx_http_longpoll_pass_end_line(ngx_http_longpoll_writer_t *writer);
 static ngx_uint_t ngx_http_longpoll_pass_base_wanted(
     ngx_http_longpoll_writer_t *writer);
 static ngx_int_t ngx_http_longpoll_pass_base(
     ngx_http_longpoll_writer_t *writer);
 static ngx_int_t ngx_http_longpoll_pass_piece(
-    ngx_http_longpoll_writer_t *writer, int *fd, uint64_t size, ngx_uint_t says,
-    uint64_t *rest);
+    ngx_http_longpoll_writer_t *writer, uint64_t size, ngx_uint_t says);
 static ngx_int_t ngx_http_longpoll_pass_rename(
     ngx_http_longpoll_writer_t *writer);
 static ngx_int_t ngx_http_longpoll_pass_append(
-    ngx_http_longpoll_writer_t *writer, int *fd, uint64_t file, uint64_t size);
-static ngx_int_t ngx_http_longpoll_pass_room(
-    ngx_http_longpoll_writer_t *writer, size_t size);
-static ngx_int_t ngx_http_longpoll_pass_begin(
-    ngx_http_longpoll_writer_t *writer, size_t enough);
-static ngx_int_t ngx_http_longpoll_pass_take(
-    ngx_http_longpoll_writer_t *writer, ngx_uint_t cursor);
-static ngx_int_t ngx_http_longpoll_pass_losses(
-    ngx_http_longpoll_writer_t *writer);
+    ngx_http_longpoll_writer_t *writer, uint64_t file, uint64_t size);
 static void ngx_http_longpoll_pass_succeeded(
     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_pass_refuse(ngx_http_longpoll_writer_t *writer);
@@ -109,10 +90,8 @@ ngx_http_longpoll_pass(ngx_http_longpoll_writer_t *writer)
 {
     while (ngx_http_longpoll_pass_step(writer) == NGX_AGAIN) { /* void */ }
 
-    if (!writer->zone->sh->disk.durable) {
-        ngx_free(writer->lines.data);
-        ngx_memzero(&writer->lines, sizeof(ngx_http_longpoll_lines_t));
-    }
+    ngx_free(writer->lines.data);
+    ngx_memzero(&writer->lines, sizeof(ngx_http_longpoll_lines_t));
 
     ngx_http_longpoll_pass_notify(writer);
 }
@@ -150,7 +129,9 @@ ngx_http_longpoll_pass_step(ngx_http_longpoll_writer_t *writer)
 
     /* no round comes before the base of a log that is lost */
 
-    rc = disk->lost ? NGX_OK : ngx_http_longpoll_pass_round(writer);
+    rc = disk->lost ? NGX_OK
+                    : ngx_http_longpoll_pass_round(writer,
+                                               NGX_HTTP_LONGPOLL_PASS_SAVE);
 
     if (rc == NGX_ERROR
         || (ngx_http_longpoll_pass_base_wanted(writer)
@@ -166,7 +147,13 @@ ngx_http_longpoll_pass_step(ngx_http_longpoll_writer_t *writer)
         return NGX_AGAIN;
     }
 
-    return rc;
+    if (rc != NGX_OK || !writer->ending) {
+        return rc;
+    }
+
+    return ngx_http_longpoll_zone_disk_end(z) == NGX_OK
+           ? ngx_http_longpoll_pass_round(writer, NGX_HTTP_LONGPOLL_PASS_END)
+           : NGX_AGAIN;
 }
 
 
@@ -175,7 +162,12 @@ ngx_http_longpoll_pass_step(ngx_http_longpoll_writer_t *writer)
  */
 
 
-/* NGX_OK: the writer is ready; NGX_DONE: not yet; NGX_ERROR */
+/*
+ * NGX_OK     the writer is ready
+ * NGX_AGAIN  another nginx wrote: the next meeting reads that
+ * NGX_DONE   another nginx has the lock
+ * NGX_ERROR
+ */
 
 static ngx_int_t
 ngx_http_longpoll_pass_meet(ngx_http_longpoll_writer_t *writer)
@@ -227,8 +219,7 @@ ngx_http_longpoll_pass_meet(ngx_http_longpoll_writer_t *writer)
     {
         ngx_free(numbers);
         ngx_http_longpoll_put(disk->contested, 1);
-        writer->due = 1;
-        return NGX_DONE;
+        return NGX_AGAIN;
     }
 
     if (st.st_ino != disk->node) {
@@ -239,11 +230,9 @@ ngx_http_longpoll_pass_meet(ngx_http_longpoll_writer_t *writer)
         disk->bytes = 0;
     }
 
-    if (ours) {
-        writer->first = base.number + 1;
-        ours = ngx_http_longpoll_pass_sum(writer, numbers, n, st.st_size)
-               == NGX_OK;
-    }
+    ours = ours && ngx_http_longpoll_pass_sum(writer, base.number, numbers, n,
+                                              st.st_size)
+                   == NGX_OK;
 
     ngx_free(numbers);
 
@@ -262,7 +251,6 @@ ngx_http_longpoll_pass_meet(ngx_http_longpoll_writer_t *writer)
         writer->ready = 1;
         writer->barred = 0;
         writer->base_size = 0;
-        writer->base_rest = 0;
         writer->base_live = 0;
 
         ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
@@ -283,28 +271,24 @@ static ngx_int_t
 ngx_http_longpoll_pass_lock(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t                  rc;
+    const char                *call;
     ngx_http_longpoll_zone_t  *z;
 
     z = writer->zone;
 
+    call = "flock";
     rc = ngx_http_longpoll_segment_lock(z);
 
-    if (rc == NGX_ERROR) {
-        return ngx_http_longpoll_pass_failed(writer, "flock",
-                                             NGX_HTTP_LONGPOLL_SEGMENT_PATH);
+    if (rc == NGX_OK && z->sh->disk.contested) {
+        call = "read";
+        rc = ngx_http_longpoll_load_merge(z, &writer->wake, writer->log);
     }
 
-    if (rc == NGX_OK) {
-
-        if (z->sh->disk.contested
-            && ngx_http_longpoll_load_merge(z, &writer->wake, writer->log)
-               != NGX_OK)
-        {
-            return ngx_http_longpoll_pass_failed(writer, "read",
+    if (rc != NGX_AGAIN) {
+        return rc == NGX_OK
+               ? NGX_OK
+               : ngx_http_longpoll_pass_failed(writer, call,
                                                NGX_HTTP_LONGPOLL_SEGMENT_PATH);
-        }
-
-        return NGX_OK;
     }
 
     if (!writer->barred) {
@@ -369,12 +353,13 @@ ngx_http_longpoll_pass_read(ngx_http_longpoll_writer_t *writer,
 
 
 /*
- * All files together must not get less; bytes are PATH's.  A segment of which
- * nothing counts is not added.  NGX_OK, or NGX_DECLINED.
+ * All files together must not get less; bytes are PATH's, which has replaced
+ * the segments up to the number base.  A segment of which nothing counts is not
+ * added.  NGX_OK, or NGX_DECLINED.
  */
 
 static ngx_int_t
-ngx_http_longpoll_pass_sum(ngx_http_longpoll_writer_t *writer,
+ngx_http_longpoll_pass_sum(ngx_http_longpoll_writer_t *writer, uint64_t base,
     uint64_t *numbers, ngx_uint_t n, uint64_t bytes)
 {
     ngx_uint_t                    i, replaced, longer;
@@ -390,12 +375,12 @@ ngx_http_longpoll_pass_sum(ngx_http_longpoll_writer_t *writer,
      * lowest first: what is left then follows on.
      */
 
-    replaced = (n && numbers[0] < writer->first && fsync(z->dir) == 0);
+    replaced = (n && numbers[0] <= base && fsync(z->dir) == 0);
     longer = 0;
 
     for (i = 0; i < n; i++) {
 
-        if (numbers[i] < writer->first) {
+        if (numbers[i] <= base) {
             replaced = replaced
                        && ngx_http_longpoll_segment_remove(z, numbers[i])
                           == NGX_OK;
@@ -416,7 +401,6 @@ ngx_http_longpoll_pass_sum(ngx_http_longpoll_writer_t *writer,
     disk->bytes = bytes;
 
     if (longer) {
-        ngx_http_longpoll_pass_close(&writer->fd);
         ngx_http_longpoll_zone_disk_next_segment(z);
     }
 
@@ -461,8 +445,6 @@ ngx_http_longpoll_pass_lost(ngx_http_longpoll_writer_t *writer,
         ngx_http_longpoll_put(disk->skipped, 1);
     }
 
-    ngx_http_longpoll_pass_close(&writer->fd);
-
     /* a base that is under way may lack what is lost */
 
     ngx_http_longpoll_zone_disk_base_stop(z);
@@ -475,59 +457,46 @@ ngx_http_longpoll_pass_lost(ngx_http_longpoll_writer_t *writer,
  */
 
 
-/*
- * NGX_OK     it is on disk
- * NGX_AGAIN  there is more to do
- * NGX_DONE   there was nothing to do
- * NGX_ERROR
- */
+/* NGX_OK: all is on disk; NGX_AGAIN: there is more to do; NGX_ERROR */
 
 static ngx_int_t
-ngx_http_longpoll_pass_round(ngx_http_longpoll_writer_t *writer)
+ngx_http_longpoll_pass_round(ngx_http_longpoll_writer_t *writer,
+    ngx_http_longpoll_pass_e doing)
 {
-    ngx_int_t                     rc;
+    ngx_int_t                     rc, appended;
     ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_disk_sh_t  *disk;
 
     z = writer->zone;
     disk = &z->sh->disk;
 
-    writer->doing = NGX_HTTP_LONGPOLL_PASS_SAVE;
+    writer->doing = doing;
 
     rc = ngx_http_longpoll_pass_collect(writer);
 
-    if (rc != NGX_ERROR && writer->lines.len) {
+    if (rc == NGX_ERROR) {
+        return ngx_http_longpoll_pass_failed(writer, "realloc",
+                                             NGX_HTTP_LONGPOLL_SEGMENT_PATH);
+    }
 
-        switch (ngx_http_longpoll_pass_append(writer, &writer->fd,
-                                              disk->segment, disk->file_size))
-        {
-        case NGX_OK:
-            break;
+    if (writer->lines.len) {
+        appended = ngx_http_longpoll_pass_append(writer, disk->segment,
+                                                 disk->file_size);
+        rc = appended == NGX_OK ? rc : appended;
+    }
 
-        case NGX_DECLINED:
-            ngx_http_longpoll_pass_lost(writer, 1, disk->node);
-            return NGX_AGAIN;
-
-        default: /* NGX_ERROR */
-            rc = NGX_ERROR;
-        }
+    if (rc == NGX_DECLINED) {
+        ngx_http_longpoll_pass_lost(writer, 1, disk->node);
+        return NGX_AGAIN;
     }
 
     if (rc == NGX_ERROR) {
-        ngx_http_longpoll_pass_close(&writer->fd);
 
         if (disk->file_size) {
             ngx_http_longpoll_zone_disk_next_segment(z);
         }
 
         return NGX_ERROR;
-    }
-
-    if (rc == NGX_OK && writer->lines.len == 0
-        && disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT].id
-           == disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].id)
-    {
-        rc = NGX_DONE;
     }
 
     disk->bytes += writer->lines.len;
@@ -540,14 +509,17 @@ ngx_http_longpoll_pass_round(ngx_http_longpoll_writer_t *writer)
 }
 
 
-/* NGX_OK: these are all lines; NGX_AGAIN: there are more; NGX_ERROR */
+/*
+ * NGX_OK: these are all lines; NGX_AGAIN: there are more; NGX_ERROR: there is
+ * no memory.
+ */
 
 static ngx_int_t
 ngx_http_longpoll_pass_collect(ngx_http_longpoll_writer_t *writer)
 {
     size_t                        len;
     ngx_int_t                     rc;
-    ngx_uint_t                    off, head;
+    ngx_uint_t                    off, head, end;
     ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_lines_t    *lines;
     ngx_http_longpoll_round_t    *round;
@@ -560,10 +532,11 @@ ngx_http_longpoll_pass_collect(ngx_http_longpoll_writer_t *writer)
 
     round->says = -1;
 
+    end = (writer->doing == NGX_HTTP_LONGPOLL_PASS_END);
     off = (!z->sh->conf.durable && disk->says != NGX_HTTP_LONGPOLL_SAYS_NO);
-    head = (off || !disk->begun);
+    head = (off || !disk->begun) && !end;
 
-    if (ngx_http_longpoll_pass_begin(writer, NGX_HTTP_LONGPOLL_WRITER_ROUND)
+    if (ngx_http_longpoll_zone_disk_lines(lines, NGX_HTTP_LONGPOLL_WRITER_ROUND)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -574,35 +547,48 @@ ngx_http_longpoll_pass_collect(ngx_http_longpoll_writer_t *writer)
                       ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO;
 
         ngx_http_longpoll_zone_disk_head(z, lines,
-                             NGX_HTTP_LONGPOLL_CONTROL_AFTER, disk->after,
-                             round->says == NGX_HTTP_LONGPOLL_SAYS_YES);
+                                         NGX_HTTP_LONGPOLL_CONTROL_AFTER,
+                                         round->says);
     }
 
     len = lines->len;
 
     round->notes = ngx_http_longpoll_zone_disk_notes(z, lines);
 
-    rc = ngx_http_longpoll_pass_take(writer, NGX_HTTP_LONGPOLL_CURSOR_NEXT);
+    rc = ngx_http_longpoll_zone_disk_take(z, NGX_HTTP_LONGPOLL_CURSOR_NEXT,
+                                          lines);
 
-    if (rc == NGX_OK && z->sh->conf.durable
-        && disk->says != NGX_HTTP_LONGPOLL_SAYS_YES)
+    if (rc == NGX_OK
+        && (end || (z->sh->conf.durable
+                    && disk->says != NGX_HTTP_LONGPOLL_SAYS_YES)))
     {
         /* all that readers saw is in the log with this round */
 
-        if (ngx_http_longpoll_pass_losses(writer) != NGX_OK) {
+        if (ngx_http_longpoll_zone_disk_losses(z, lines) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        round->says = NGX_HTTP_LONGPOLL_SAYS_YES;
+        if (end) {
+            ngx_http_longpoll_pass_end_line(writer);
 
-        ngx_http_longpoll_zone_disk_head(z, lines,
-                             NGX_HTTP_LONGPOLL_CONTROL_AFTER, disk->after, 1);
+        } else {
+            round->says = NGX_HTTP_LONGPOLL_SAYS_YES;
+
+            ngx_http_longpoll_zone_disk_head(z, lines,
+                                             NGX_HTTP_LONGPOLL_CONTROL_AFTER,
+                                             round->says);
+        }
     }
 
     /* a new segment is not made for its head alone */
 
     if (lines->len == len && !head) {
         lines->len = 0;
+    }
+
+    /* END does not begin the epoch */
+
+    if (lines->len == 0 || end) {
         round->says = -1;
     }
 
@@ -611,6 +597,35 @@ ngx_http_longpoll_pass_collect(ngx_http_longpoll_writer_t *writer)
     }
 
     return rc;
+}
+
+
+/* the line counts itself, and its length depends on the sum */
+
+static void
+ngx_http_longpoll_pass_end_line(ngx_http_longpoll_writer_t *writer)
+{
+    u_char                       *p;
+    uint64_t                      bytes;
+    ngx_http_longpoll_zone_t     *z;
+    ngx_http_longpoll_lines_t    *lines;
+    ngx_http_longpoll_control_t   end;
+
+    z = writer->zone;
+    lines = &writer->lines;
+
+    end.kind = NGX_HTTP_LONGPOLL_CONTROL_END;
+    end.id = z->sh->clock.last_id;
+    end.bytes = 0;
+
+    do {
+        bytes = end.bytes;
+        p = ngx_http_longpoll_control_print(lines->data + lines->len, &end);
+        end.bytes = z->sh->disk.bytes + (p - lines->data);
+
+    } while (end.bytes != bytes);
+
+    lines->len = p - lines->data;
 }
 
 
@@ -643,15 +658,14 @@ ngx_http_longpoll_pass_base_wanted(ngx_http_longpoll_writer_t *writer)
         return 0;
     }
 
-    live = ngx_http_longpoll_pass_live(writer);
+    live = writer->zone->sh->log.live;
 
     if (live >= writer->base_live) {
         expected = writer->base_size + live - writer->base_live;
 
     } else {
-        expected = writer->base_rest
-                   + (uint64_t) ((double) live / writer->base_live
-                                 * (writer->base_size - writer->base_rest));
+        expected = (uint64_t) ((double) live / writer->base_live
+                               * writer->base_size);
     }
 
     return disk->stale
@@ -665,8 +679,7 @@ ngx_http_longpoll_pass_base_wanted(ngx_http_longpoll_writer_t *writer)
 static ngx_int_t
 ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
 {
-    int                           fd;
-    uint64_t                      size, rest;
+    uint64_t                      size;
     ngx_int_t                     rc;
     ngx_uint_t                    says;
     struct stat                   st;
@@ -681,26 +694,24 @@ ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
     ngx_http_longpoll_zone_disk_base_begin(z);
 
     says = (sh->conf.durable && disk->durable
-            && (disk->says == NGX_HTTP_LONGPOLL_SAYS_YES
-                || (disk->lost && disk->base_upto >= sh->clock.visible)))
+            && (disk->says == NGX_HTTP_LONGPOLL_SAYS_YES || disk->lost))
            ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO;
 
-    fd = -1;
     size = 0;
-    rest = 0;
 
     do {
         writer->doing = disk->lost ? NGX_HTTP_LONGPOLL_PASS_SAVE
                                    : NGX_HTTP_LONGPOLL_PASS_BASE;
 
-        rc = ngx_http_longpoll_pass_piece(writer, &fd, size, says, &rest);
+        rc = ngx_http_longpoll_pass_piece(writer, size, says);
 
         size += writer->lines.len;
 
         if (rc == NGX_AGAIN) {
 
             if (!disk->lost) {
-                (void) ngx_http_longpoll_pass_round(writer);
+                (void) ngx_http_longpoll_pass_round(writer,
+                                               NGX_HTTP_LONGPOLL_PASS_SAVE);
             }
 
             if (!disk->cursors[NGX_HTTP_LONGPOLL_CURSOR_BASE].on
@@ -712,14 +723,11 @@ ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
 
     } while (rc == NGX_AGAIN);
 
-    if (rc == NGX_OK
-        && (fstat(fd, &st) == -1
-            || ngx_http_longpoll_pass_rename(writer) != NGX_OK))
-    {
-        rc = NGX_ERROR;
+    if (rc == NGX_OK) {
+        (void) ngx_http_longpoll_segment_stat(z, NGX_HTTP_LONGPOLL_SEGMENT_NEW,
+                                              &st);
+        rc = ngx_http_longpoll_pass_rename(writer);
     }
-
-    ngx_http_longpoll_pass_close(&fd);
 
     if (rc != NGX_OK) {
         (void) ngx_http_longpoll_segment_remove(z,
@@ -738,10 +746,8 @@ ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
     writer->due = 1;
     writer->doing = NGX_HTTP_LONGPOLL_PASS_BASE;
     writer->base_delay = 0;
-    writer->first = disk->base_number + 1;
     writer->base_size = size;
-    writer->base_rest = rest;
-    writer->base_live = ngx_http_longpoll_pass_live(writer);
+    writer->base_live = sh->log.live;
 
     ngx_http_longpoll_put(disk->skipped, 0);
     disk->bytes = size + disk->file_size;
@@ -754,8 +760,7 @@ ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
 
 
 /*
- * Appends a piece of a base to PATH.new, which has so many bytes; rest is set
- * to what a base has besides events.
+ * Appends a piece of a base to PATH.new, which has so many bytes.
  *
  * NGX_OK        it was the last
  * NGX_AGAIN
@@ -764,41 +769,39 @@ ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
  */
 
 static ngx_int_t
-ngx_http_longpoll_pass_piece(ngx_http_longpoll_writer_t *writer, int *fd,
-    uint64_t size, ngx_uint_t says, uint64_t *rest)
+ngx_http_longpoll_pass_piece(ngx_http_longpoll_writer_t *writer, uint64_t size,
+    ngx_uint_t says)
 {
-    size_t                      len;
     ngx_int_t                   rc, appended;
+    ngx_http_longpoll_zone_t   *z;
     ngx_http_longpoll_lines_t  *lines;
 
+    z = writer->zone;
     lines = &writer->lines;
 
-    if (ngx_http_longpoll_pass_begin(writer, NGX_HTTP_LONGPOLL_WRITER_PIECE)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    rc = ngx_http_longpoll_zone_disk_lines(lines,
+                                           NGX_HTTP_LONGPOLL_WRITER_PIECE);
 
-    if (size == 0) {
-        ngx_http_longpoll_zone_disk_head(writer->zone, lines,
-                                         NGX_HTTP_LONGPOLL_CONTROL_BASE,
-                                         writer->zone->sh->disk.base_number,
-                                         says == NGX_HTTP_LONGPOLL_SAYS_YES);
+    if (rc == NGX_OK && size == 0) {
+        ngx_http_longpoll_zone_disk_head(z, lines,
+                                         NGX_HTTP_LONGPOLL_CONTROL_BASE, says);
     }
-
-    rc = ngx_http_longpoll_pass_take(writer, NGX_HTTP_LONGPOLL_CURSOR_BASE);
 
     if (rc == NGX_OK) {
-        len = lines->len;
-        rc = ngx_http_longpoll_pass_losses(writer);
-        *rest = lines->len - len + NGX_HTTP_LONGPOLL_CONTROL_MAX;
+        rc = ngx_http_longpoll_zone_disk_take(z, NGX_HTTP_LONGPOLL_CURSOR_BASE,
+                                              lines);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_zone_disk_losses(z, lines);
     }
 
     if (rc == NGX_ERROR) {
-        return NGX_ERROR;
+        return ngx_http_longpoll_pass_failed(writer, "realloc",
+                                             NGX_HTTP_LONGPOLL_SEGMENT_PATH);
     }
 
-    appended = ngx_http_longpoll_pass_append(writer, fd,
+    appended = ngx_http_longpoll_pass_append(writer,
                                              NGX_HTTP_LONGPOLL_SEGMENT_NEW,
                                              size);
 
@@ -852,255 +855,55 @@ ngx_http_longpoll_pass_rename(ngx_http_longpoll_writer_t *writer)
 
 
 /*
- * the end
- */
-
-
-ngx_int_t
-ngx_http_longpoll_pass_end(ngx_http_longpoll_writer_t *writer)
-{
-    u_char                       *p;
-    uint64_t                      bytes;
-    ngx_http_longpoll_zone_t     *z;
-    ngx_http_longpoll_lines_t    *lines;
-    ngx_http_longpoll_disk_sh_t  *disk;
-    ngx_http_longpoll_control_t   end;
-
-    z = writer->zone;
-    disk = &z->sh->disk;
-    lines = &writer->lines;
-
-    if (ngx_http_longpoll_pass_meet(writer) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_longpoll_zone_disk_end(z) != NGX_OK) {
-        return NGX_AGAIN;
-    }
-
-    writer->doing = NGX_HTTP_LONGPOLL_PASS_END;
-
-    if (ngx_http_longpoll_pass_begin(writer, 0) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (disk->file_size == 0) {
-        ngx_http_longpoll_zone_disk_head(z, lines,
-                             NGX_HTTP_LONGPOLL_CONTROL_AFTER, disk->after,
-                             disk->says == NGX_HTTP_LONGPOLL_SAYS_YES);
-    }
-
-    if (ngx_http_longpoll_pass_losses(writer) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    end.kind = NGX_HTTP_LONGPOLL_CONTROL_END;
-    end.id = z->sh->clock.last_id;
-    end.bytes = 0;
-
-    /* the line counts itself, and its length depends on the sum */
-
-    do {
-        bytes = end.bytes;
-        p = ngx_http_longpoll_control_print(lines->data + lines->len, &end);
-        end.bytes = disk->bytes + (p - lines->data);
-
-    } while (end.bytes != bytes);
-
-    lines->len = p - lines->data;
-
-    if (ngx_http_longpoll_pass_append(writer, &writer->fd, disk->segment,
-                                      disk->file_size)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    disk->bytes = bytes;
-
-    writer->round.notes = disk->notes_first;
-    writer->round.says = -1;
-    writer->round.file_size = disk->file_size + lines->len;
-
-    ngx_http_longpoll_zone_disk_saved(z, &writer->round, &writer->wake);
-
-    return NGX_OK;
-}
-
-
-/*
  * Appends the lines to a file of which size bytes count, and syncs it; with 0
  * the file is made anew, and the directory is synced, too.  NGX_OK;
  * NGX_DECLINED: it was removed or cut; NGX_ERROR.
  */
 
 static ngx_int_t
-ngx_http_longpoll_pass_append(ngx_http_longpoll_writer_t *writer, int *fd,
-    uint64_t file, uint64_t size)
+ngx_http_longpoll_pass_append(ngx_http_longpoll_writer_t *writer, uint64_t file,
+    uint64_t size)
 {
-    const char                *call;
     struct stat                st;
     ngx_http_longpoll_zone_t  *z;
 
     z = writer->zone;
 
-    if (size == 0) {
-        ngx_http_longpoll_pass_close(fd);
-    }
+    if (writer->fd == -1 || writer->file != file || size == 0) {
 
-    if (*fd == -1) {
-        call = "open";
+        if (writer->fd != -1) {
+            (void) close(writer->fd);
+        }
 
-        *fd = ngx_http_longpoll_segment_open(z, file,
+        writer->file = file;
+        writer->fd = ngx_http_longpoll_segment_open(z, file,
                                              size ? O_APPEND
                                                   : O_APPEND|O_CREAT|O_TRUNC);
-        if (*fd == -1) {
-            goto failed;
+        if (writer->fd == -1) {
+            return size && errno == ENOENT
+                   ? NGX_DECLINED
+                   : ngx_http_longpoll_pass_failed(writer, "open", file);
         }
     }
 
-    call = "fstat";
-
-    if (fstat(*fd, &st) == -1) {
-        goto failed;
-    }
-
-    if (st.st_nlink == 0 || (uint64_t) st.st_size < size) {
+    if (fstat(writer->fd, &st) == 0
+        && (st.st_nlink == 0 || (uint64_t) st.st_size < size))
+    {
         return NGX_DECLINED;
     }
 
-    call = "write";
-
-    if (ngx_http_longpoll_segment_write(*fd, writer->lines.data,
+    if (ngx_http_longpoll_segment_write(writer->fd, writer->lines.data,
                                         writer->lines.len)
         != NGX_OK)
     {
-        goto failed;
+        return ngx_http_longpoll_pass_failed(writer, "write", file);
     }
 
-    call = "fsync";
-
-    if (fdatasync(*fd) == -1 || (size == 0 && fsync(z->dir) == -1)) {
-        goto failed;
+    if (fdatasync(writer->fd) == -1 || (size == 0 && fsync(z->dir) == -1)) {
+        return ngx_http_longpoll_pass_failed(writer, "fsync", file);
     }
 
     return NGX_OK;
-
-failed:
-
-    return ngx_http_longpoll_pass_failed(writer, call, file);
-}
-
-
-void
-ngx_http_longpoll_pass_close(int *fd)
-{
-    if (*fd != -1) {
-        (void) close(*fd);
-        *fd = -1;
-    }
-}
-
-
-/*
- * lines; NGX_ERROR: no memory
- */
-
-
-/* lines are empty, with room for enough, and for a control line */
-
-static ngx_int_t
-ngx_http_longpoll_pass_begin(ngx_http_longpoll_writer_t *writer, size_t enough)
-{
-    writer->lines.len = 0;
-    writer->lines.more = 0;
-    writer->lines.enough = enough;
-
-    return ngx_http_longpoll_pass_room(writer, enough
-                                               + NGX_HTTP_LONGPOLL_CONTROL_MAX);
-}
-
-
-/* there is room for so many bytes more */
-
-static ngx_int_t
-ngx_http_longpoll_pass_room(ngx_http_longpoll_writer_t *writer, size_t size)
-{
-    u_char                     *p;
-    ngx_http_longpoll_lines_t  *lines;
-
-    lines = &writer->lines;
-
-    if (lines->size - lines->len >= size) {
-        return NGX_OK;
-    }
-
-    p = realloc(lines->data, lines->len + size);
-
-    if (p == NULL) {
-        errno = ENOMEM;
-        return ngx_http_longpoll_pass_failed(writer, "realloc",
-                                             NGX_HTTP_LONGPOLL_SEGMENT_PATH);
-    }
-
-    lines->data = p;
-    lines->size = lines->len + size;
-
-    return NGX_OK;
-}
-
-
-/* as zone_disk_take */
-
-static ngx_int_t
-ngx_http_longpoll_pass_take(ngx_http_longpoll_writer_t *writer,
-    ngx_uint_t cursor)
-{
-    ngx_int_t                   rc;
-    ngx_http_longpoll_lines_t  *lines;
-
-    lines = &writer->lines;
-
-    for ( ;; ) {
-        rc = ngx_http_longpoll_zone_disk_take(writer->zone, cursor, lines);
-
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
-
-        if (ngx_http_longpoll_pass_room(writer,
-                                        ngx_max(lines->size,
-                                                lines->wanted - lines->len))
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-}
-
-
-/* what categories have lost; behind that there is room for a control line */
-
-static ngx_int_t
-ngx_http_longpoll_pass_losses(ngx_http_longpoll_writer_t *writer)
-{
-    ngx_http_longpoll_losses_t  losses;
-
-    ngx_memzero(&losses, sizeof(ngx_http_longpoll_losses_t));
-
-    while (ngx_http_longpoll_zone_disk_losses(writer->zone, &losses,
-                                              &writer->lines)
-           == NGX_AGAIN)
-    {
-        if (ngx_http_longpoll_pass_room(writer, writer->lines.size
-                                                + NGX_HTTP_LONGPOLL_CONTROL_MAX)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return ngx_http_longpoll_pass_room(writer, NGX_HTTP_LONGPOLL_CONTROL_MAX);
 }
 
 

@@ -52,18 +52,20 @@ struct ngx_http_longpoll_writer_s {
 
     ngx_uint_t                       ready;     /* it has met the files */
     ngx_uint_t                       barred;    /* another nginx has the lock */
+    ngx_uint_t                       ending;    /* no worker stays: the end is
+                                                   behind all there is */
     ngx_http_longpoll_pass_e         doing;
     ngx_http_longpoll_pass_e         failing;   /* it failed the last time, and
                                                    that was logged */
     uint64_t                         wake;      /* workers to be notified */
 
-    int                              fd;        /* the last segment; -1 */
+    int                              fd;        /* of the file that was appended
+                                                   to last; -1: none */
+    uint64_t                         file;
     ngx_http_longpoll_lines_t        lines;
     ngx_http_longpoll_round_t        round;
 
-    uint64_t                         first;     /* segment behind the base */
     uint64_t                         base_size; /* in bytes; 0: not known */
-    uint64_t                         base_rest; /* of it, no events */
     uint64_t                         base_live; /* of the zone then */
 
     /* a base failed: the next try.  Each takes a segment, so tries are rare */
@@ -98,18 +100,9 @@ struct ngx_http_longpoll_writer_s {
  */
 void ngx_http_longpoll_pass(ngx_http_longpoll_writer_t *writer);
 
-/*
- * The clean end, at the end of a process: appends losses and the END line.
- * NGX_OK; NGX_AGAIN: another pass comes first; NGX_ERROR, logged.
- */
-ngx_int_t ngx_http_longpoll_pass_end(ngx_http_longpoll_writer_t *writer);
-
 /* a call on a file has failed, and set errno; NGX_ERROR */
 ngx_int_t ngx_http_longpoll_pass_failed(ngx_http_longpoll_writer_t *writer,
     const char *call, uint64_t file);
-
-/* closes a descriptor if there is one */
-void ngx_http_longpoll_pass_close(int *fd);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_PASS_H_INCLUDED_ */

@@ -37,8 +37,6 @@ static ngx_http_longpoll_segment_shared_t  *ngx_http_longpoll_segment_logs;
 
 static char *ngx_http_longpoll_segment_name(char *name,
     ngx_http_longpoll_zone_t *z, uint64_t file);
-static int ngx_libc_cdecl ngx_http_longpoll_segment_compare(const void *one,
-    const void *two);
 
 
 /* the last component of a path, which is a full one and ends with 0 */
@@ -190,13 +188,10 @@ ngx_http_longpoll_segment_parse(ngx_str_t *path, const char *name,
 
     *file = strtoull(name + (*name == '.'), NULL, 10);
 
-    (void) ngx_sprintf((u_char *) suffix, ".%08uL%Z", *file);
+    ngx_http_longpoll_segment_suffix((u_char *) suffix, *file);
 
-    if (*file == 0 || *file > NGX_HTTP_LONGPOLL_CONTROL_LAST) {
-        return NGX_DECLINED;
-    }
-
-    return strcmp(name, suffix) == 0 ? NGX_OK : NGX_DECLINED;
+    return *file <= NGX_HTTP_LONGPOLL_CONTROL_LAST && strcmp(name, suffix) == 0
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -295,6 +290,7 @@ ngx_http_longpoll_segment_list(ngx_http_longpoll_zone_t *z, uint64_t **numbers,
     int             fd, err;
     DIR            *dir;
     uint64_t        file, *more;
+    ngx_uint_t      i;
     struct dirent  *entry;
 
     *numbers = NULL;
@@ -335,12 +331,15 @@ ngx_http_longpoll_segment_list(ngx_http_longpoll_zone_t *z, uint64_t **numbers,
         more = realloc(*numbers, (*n + 1) * sizeof(uint64_t));
 
         if (more == NULL) {
-            errno = ENOMEM;
             break;
         }
 
+        for (i = (*n)++; i && more[i - 1] > file; i--) {
+            more[i] = more[i - 1];
+        }
+
+        more[i] = file;
         *numbers = more;
-        more[(*n)++] = file;
     }
 
     err = errno;
@@ -348,23 +347,10 @@ ngx_http_longpoll_segment_list(ngx_http_longpoll_zone_t *z, uint64_t **numbers,
 
     if (err) {
         ngx_free(*numbers);
+        *numbers = NULL;
         errno = err;
         return NGX_ERROR;
     }
 
-    if (*n) {
-        qsort(*numbers, *n, sizeof(uint64_t),
-              ngx_http_longpoll_segment_compare);
-    }
-
     return NGX_OK;
-}
-
-
-static int ngx_libc_cdecl
-ngx_http_longpoll_segment_compare(const void *one, const void *two)
-{
-    const uint64_t  *first = one, *second = two;
-
-    return *first < *second ? -1 : *first > *second;
 }

@@ -5,13 +5,7 @@
  *
  * One worker is elected: the word *z->elected, which all zones with this log
  * share, has its number.  A worker that finds the word 0, or the number of a
- * dead worker, takes it.  The lock on the directory keeps other nginxes out.
- *
- *           elected             not ours
- *     OUT ────────────▶ lock ─────────────▶ BARRED ── free ──▶ merge
- *      ▲                 │ ours                                  │
- *      │                 ▼                                       │
- *      ╰── leaving ─── READY  ◀──────── meets the files ◀────────╯
+ * dead worker, takes it.  docs/internals/disk.md draws its states.
  *
  * What the writer does with the files is a pass, in a thread of its own, which
  * ends with the pass.  There is one at a time.  It is begun when the timer has
@@ -42,9 +36,6 @@
 
 /* ms that a publisher waits, at most: then its publish is refused */
 #define NGX_HTTP_LONGPOLL_WRITER_PATIENCE  8000
-
-/* passes at the end of a process, at most */
-#define NGX_HTTP_LONGPOLL_WRITER_ENDING    1000
 
 
 typedef struct {
@@ -136,7 +127,6 @@ static void
 ngx_http_longpoll_writer_timer(ngx_event_t *ev)
 {
     uint64_t                        wake;
-    ngx_msec_t                      msec;
     ngx_connection_t               *c;
     ngx_http_longpoll_writer_t     *writer;
     ngx_http_longpoll_publisher_t  *publisher;
@@ -145,6 +135,7 @@ ngx_http_longpoll_writer_timer(ngx_event_t *ev)
     writer = c->data;
 
     writer->due = 1;
+    ngx_add_timer(ev, ngx_http_longpoll_writer_period(writer));
 
     /* the writer may be stopped, or the disk hang: any worker may refuse */
 
@@ -160,13 +151,7 @@ ngx_http_longpoll_writer_timer(ngx_event_t *ev)
         ngx_http_longpoll_notify_wake(wake & ngx_http_longpoll_notify_alive());
     }
 
-    /* what is published while a new writer meets the files is soon written */
-
-    msec = ngx_http_longpoll_writer_period(writer);
-
     ngx_http_longpoll_writer_wake(writer->zone);
-
-    ngx_add_timer(ev, msec);
 }
 
 
@@ -335,7 +320,11 @@ ngx_http_longpoll_writer_resign(ngx_http_longpoll_writer_t *writer)
 
     z = writer->zone;
 
-    ngx_http_longpoll_pass_close(&writer->fd);
+    if (writer->fd != -1) {
+        (void) close(writer->fd);
+        writer->fd = -1;
+    }
+
     writer->ready = 0;
     writer->failing = NGX_HTTP_LONGPOLL_PASS_NONE;
 
@@ -394,7 +383,6 @@ ngx_http_longpoll_writer_exit_process(ngx_http_longpoll_zone_t *z)
     }
 
     ngx_http_longpoll_writer_resign(writer);
-    ngx_free(writer->lines.data);
 
     z->writer = NULL;
 }
@@ -410,32 +398,19 @@ ngx_http_longpoll_writer_exit_process(ngx_http_longpoll_zone_t *z)
 static void
 ngx_http_longpoll_writer_end(ngx_http_longpoll_writer_t *writer)
 {
-    ngx_int_t                    rc;
-    ngx_uint_t                   i;
     ngx_http_longpoll_writer_t  *other;
+
+    if (!ngx_http_longpoll_writer_elected(writer)) {
+        return;
+    }
 
     /* a base that failed is tried once more: it has what no note has */
 
     writer->base_delay = 0;
-    rc = NGX_AGAIN;
+    writer->due = 1;
+    writer->ending = 1;
 
-    for (i = 0; rc == NGX_AGAIN && i < NGX_HTTP_LONGPOLL_WRITER_ENDING; i++) {
-
-        if (!ngx_http_longpoll_writer_elected(writer)) {
-            return;
-        }
-
-        writer->due = 1;
-        ngx_http_longpoll_pass(writer);
-
-        if (writer->barred || writer->zone->sh->disk.failing) {
-            break;
-        }
-
-        if (writer->ready) {
-            rc = ngx_http_longpoll_pass_end(writer);
-        }
-    }
+    ngx_http_longpoll_pass(writer);
 
     if (!writer->ready) {
         return;
@@ -498,11 +473,11 @@ ngx_http_longpoll_writer_wait(ngx_http_longpoll_zone_t *z,
     cln->handler = ngx_http_longpoll_writer_cleanup;
     cln->data = publisher;
 
-    if (ngx_queue_empty(&writer->publishers)) {
+    ngx_queue_insert_tail(&writer->publishers, &publisher->queue);
+
+    if (ngx_queue_head(&writer->publishers) == &publisher->queue) {
         ngx_http_longpoll_writer_await(writer);
     }
-
-    ngx_queue_insert_tail(&writer->publishers, &publisher->queue);
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "longpoll publish %uL waits", id);
@@ -539,12 +514,10 @@ ngx_http_longpoll_writer_await(ngx_http_longpoll_writer_t *writer)
     (void) __sync_fetch_and_or(&writer->zone->sh->disk.publishers, bit);
     ngx_http_longpoll_notify_wake(bit);
 
-    msec = writer->ready ? NGX_HTTP_LONGPOLL_WRITER_AWAITED
-                         : NGX_HTTP_LONGPOLL_WRITER_WATCH;
+    msec = ngx_http_longpoll_writer_period(writer);
 
-    if (timer->timer_set
-        && (ngx_msec_int_t) (timer->timer.key - ngx_current_msec)
-           > (ngx_msec_int_t) msec)
+    if ((ngx_msec_int_t) (timer->timer.key - ngx_current_msec)
+        > (ngx_msec_int_t) msec)
     {
         ngx_del_timer(timer);
         ngx_add_timer(timer, msec);

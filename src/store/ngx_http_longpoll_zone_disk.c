@@ -29,9 +29,22 @@
 #include "ngx_http_longpoll_golongpoll.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_LINES  32768     /* bytes, in a lock hold */
+#define NGX_HTTP_LONGPOLL_ZONE_LINES   32768    /* bytes, in a lock hold */
+#define NGX_HTTP_LONGPOLL_ZONE_LOSSES  4096     /* lines of categories without
+                                                   messages, at most */
 
 
+/* a walk over what categories have lost */
+
+typedef struct {
+    ngx_uint_t                       n;         /* slot, then tombstone */
+    ngx_uint_t                       empty;     /* such lines so far */
+    uint64_t                         rest;      /* id of the REST */
+} ngx_http_longpoll_losses_t;
+
+
+static ngx_int_t ngx_http_longpoll_zone_disk_room(
+    ngx_http_longpoll_lines_t *lines, size_t size);
 static void ngx_http_longpoll_zone_disk_print(ngx_http_longpoll_lines_t *lines,
     ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c);
 static ngx_int_t ngx_http_longpoll_zone_disk_take_hold(
@@ -52,6 +65,44 @@ static void ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
  */
 
 
+ngx_int_t
+ngx_http_longpoll_zone_disk_lines(ngx_http_longpoll_lines_t *lines,
+    size_t enough)
+{
+    lines->len = 0;
+    lines->more = 0;
+    lines->enough = enough;
+
+    return ngx_http_longpoll_zone_disk_room(lines,
+                                       enough + NGX_HTTP_LONGPOLL_CONTROL_MAX);
+}
+
+
+/* there is room for so many bytes more; not under the lock */
+
+static ngx_int_t
+ngx_http_longpoll_zone_disk_room(ngx_http_longpoll_lines_t *lines, size_t size)
+{
+    u_char  *p;
+
+    if (lines->size - lines->len >= size) {
+        return NGX_OK;
+    }
+
+    size = lines->len + ngx_max(size, lines->size);
+    p = realloc(lines->data, size);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    lines->data = p;
+    lines->size = size;
+
+    return NGX_OK;
+}
+
+
 /*
  * Ids below missing_below are those of two nginxes.  The next epoch knows only
  * valid_from.
@@ -60,28 +111,26 @@ static void ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
 void
 ngx_http_longpoll_zone_disk_head(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_lines_t *lines, ngx_http_longpoll_control_e kind,
-    uint64_t number, ngx_uint_t durable)
+    ngx_uint_t says)
 {
-    uint64_t                      says;
     ngx_http_longpoll_control_t   control;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
 
     control.kind = kind;
-    control.number = number;
+    control.number = kind == NGX_HTTP_LONGPOLL_CONTROL_BASE
+                     ? sh->disk.base_number : sh->disk.after;
     control.epoch = sh->epoch;
     control.key[0] = sh->key[0];
     control.key[1] = sh->key[1];
-    control.durable = durable;
+    control.durable = (says == NGX_HTTP_LONGPOLL_SAYS_YES);
 
     ngx_http_longpoll_zone_lock(z);
 
     control.id = sh->clock.last_id;
     control.valid_from = ngx_max(sh->previous.valid_from,
                          ngx_http_longpoll_id_ms(sh->previous.missing_below));
-
-    says = durable ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO;
 
     if (sh->disk.says != says) {
         ngx_http_longpoll_put(sh->disk.says, NGX_HTTP_LONGPOLL_SAYS_MAYBE);
@@ -132,9 +181,7 @@ ngx_http_longpoll_zone_disk_notes(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lock(z);
 
     for (n = disk->notes_first;
-         n < disk->notes_last
-         && lines->len < lines->enough / 4
-         && lines->size - lines->len >= NGX_HTTP_LONGPOLL_CONTROL_MAX;
+         n < disk->notes_last && lines->len < lines->enough / 4;
          n++)
     {
         note = &z->notes[n % z->nnotes];
@@ -160,7 +207,13 @@ ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z, ngx_uint_t cursor,
 {
     ngx_int_t  rc;
 
+    lines->wanted = 0;
+
     do {
+        if (ngx_http_longpoll_zone_disk_room(lines, lines->wanted) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         ngx_http_longpoll_zone_lock(z);
         rc = ngx_http_longpoll_zone_disk_take_hold(z, cursor, lines);
         ngx_http_longpoll_zone_unlock(z);
@@ -224,8 +277,8 @@ ngx_http_longpoll_zone_disk_take_hold(ngx_http_longpoll_zone_t *z,
         len = ngx_http_longpoll_golongpoll_line_len(&name, &m, key);
 
         if (len > lines->size - lines->len) {
-            lines->wanted = lines->len + len;
-            rc = NGX_DECLINED;
+            lines->wanted = len;
+            rc = NGX_BUSY;
             break;
         }
 
@@ -267,56 +320,55 @@ ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
 
 ngx_int_t
 ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines)
+    ngx_http_longpoll_lines_t *lines)
 {
-    ngx_int_t                     rc;
     ngx_uint_t                    steps, end;
+    ngx_http_longpoll_losses_t    losses;
     ngx_http_longpoll_cats_sh_t  *cats;
 
     cats = &z->sh->cats;
     end = cats->nslots + cats->nbuckets;
 
+    ngx_memzero(&losses, sizeof(ngx_http_longpoll_losses_t));
+
     do {
-        rc = NGX_OK;
-        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+        if (ngx_http_longpoll_zone_disk_room(lines,
+                                             2 * NGX_HTTP_LONGPOLL_CONTROL_MAX)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
 
         ngx_http_longpoll_zone_lock(z);
 
-        for ( /* void */ ; losses->n <= end; losses->n++) {
-
-            if (losses->n == cats->fresh) {
-                losses->n = cats->nslots;
+        for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+             steps && losses.n <= end
+             && lines->size - lines->len >= 2 * NGX_HTTP_LONGPOLL_CONTROL_MAX;
+             steps--, losses.n++)
+        {
+            if (losses.n == cats->fresh) {
+                losses.n = cats->nslots;
             }
 
-            if (steps-- == 0) {
-                rc = NGX_BUSY;
-                break;
-            }
-
-            if (lines->size - lines->len < NGX_HTTP_LONGPOLL_CONTROL_MAX) {
-                rc = NGX_AGAIN;
-                break;
-            }
-
-            if (losses->n < end) {
-                ngx_http_longpoll_zone_disk_loss(z, losses, lines);
+            if (losses.n < end) {
+                ngx_http_longpoll_zone_disk_loss(z, &losses, lines);
                 continue;
             }
 
-            losses->rest = ngx_max(losses->rest, cats->unknown_upto);
+            losses.rest = ngx_max(losses.rest, cats->unknown_upto);
 
-            if (losses->rest) {
+            if (losses.rest) {
                 ngx_http_longpoll_zone_disk_print(lines,
                                                 NGX_HTTP_LONGPOLL_CONTROL_REST,
-                                                losses->rest, 0, 0);
+                                                losses.rest, 0, 0);
             }
         }
 
         ngx_http_longpoll_zone_unlock(z);
 
-    } while (rc == NGX_BUSY);
+    } while (losses.n <= end);
 
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -354,7 +406,7 @@ ngx_http_longpoll_zone_disk_loss(ngx_http_longpoll_zone_t *z,
     }
 
     if (first == 0
-        && (name == 0 || losses->empty++ >= NGX_HTTP_LONGPOLL_LOSSES))
+        && (name == 0 || losses->empty++ >= NGX_HTTP_LONGPOLL_ZONE_LOSSES))
     {
         losses->rest = ngx_max(losses->rest, id);
         return;
@@ -398,8 +450,7 @@ ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_lock(z);
 
     ngx_http_longpoll_put(disk->file_size, round->file_size);
-    ngx_http_longpoll_put(disk->notes_first,
-                          ngx_max(disk->notes_first, round->notes));
+    ngx_http_longpoll_put(disk->notes_first, round->notes);
 
     if (round->says != -1) {
         ngx_http_longpoll_put(disk->says, (uint64_t) round->says);
@@ -532,8 +583,8 @@ ngx_http_longpoll_zone_disk_end(ngx_http_longpoll_zone_t *z)
 
 
 /*
- * A base of a log that is lost has all that is committed.  The last segment may
- * have lines that never counted, also if it has none that counts.
+ * A base of a log that is lost has all that is committed.  It also replaces a
+ * last segment of which nothing counts: that may have lines all the same.
  */
 
 void
@@ -544,9 +595,7 @@ ngx_http_longpoll_zone_disk_base_begin(ngx_http_longpoll_zone_t *z)
 
     disk = &z->sh->disk;
 
-    if (disk->file_size || disk->lost) {
-        ngx_http_longpoll_zone_disk_next_segment(z);
-    }
+    ngx_http_longpoll_zone_disk_next_segment(z);
 
     ngx_http_longpoll_zone_lock(z);
 

@@ -3,17 +3,13 @@
  * ngx_http_longpoll_zone_disk.h: what the writer of a zone's log takes from the
  * zone, and what it reports.
  *
- *     oldest ... BASE ... SAVED ... NEXT ... newest
- *                           |        | not taken yet
- *              in the log   | in the round at hand
- *
  * The writer is one worker at a time.  A new one gives up the base of the one
  * before, and exposes what that has saved.  Then it works in rounds: it takes
  * notes, and messages behind NEXT, appends their lines to the last segment, and
- * reports the round as saved or failed.  For a base it takes all
- * messages behind BASE, up to base_upto, and then the losses; when the base has
- * its name, the writer reports that it is based.  Rounds and pieces of a base
- * may take turns.
+ * reports the round as saved or failed.  For a base it takes all messages
+ * behind BASE, up to base_upto, and then the losses; when the base has its
+ * name, the writer reports that it is based.  Rounds and pieces of a base may
+ * take turns.  The cursors are zone_cursor's.
  *
  * Every call but decided and msg takes the lock, as often as it needs.  A call
  * adds the workers that the caller must notify to the set *wake.
@@ -28,7 +24,7 @@
 #include "ngx_http_longpoll_store.h"
 
 
-/* lines of the log, in memory of the writer's */
+/* lines of the log, in memory of the writer's, which grows with them */
 
 typedef struct {
     u_char                          *data;
@@ -36,7 +32,7 @@ typedef struct {
     size_t                           size;
     size_t                           enough;    /* from here on no publish is
                                                    begun */
-    size_t                           wanted;    /* if size is too small */
+    size_t                           wanted;    /* by the next message */
     ngx_uint_t                       more;      /* the last publish that was
                                                    taken goes on */
 } ngx_http_longpoll_lines_t;
@@ -54,31 +50,21 @@ typedef struct {
 
 
 /*
- * A walk over what categories have lost.  LOSSES is the most lines for
- * categories without messages.  All further ones share a REST.
+ * Begins with no lines, and room for enough bytes and a control line.  NGX_OK,
+ * or NGX_ERROR, here and below: there is no memory, and errno says so.
  */
+ngx_int_t ngx_http_longpoll_zone_disk_lines(ngx_http_longpoll_lines_t *lines,
+    size_t enough);
 
-#define NGX_HTTP_LONGPOLL_LOSSES  4096
-
-typedef struct {
-    ngx_uint_t                       n;         /* slot, then tombstone */
-    ngx_uint_t                       empty;     /* such lines so far */
-    uint64_t                         rest;      /* id of the REST */
-} ngx_http_longpoll_losses_t;
-
-
-/*
- * Appends a BASE or AFTER line for the zone as it is now.  The caller has
- * room for CONTROL_MAX bytes.
- */
+/* appends a BASE or AFTER line that says SAYS_, for which there is room */
 void ngx_http_longpoll_zone_disk_head(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_lines_t *lines, ngx_http_longpoll_control_e kind,
-    uint64_t number, ngx_uint_t durable);
+    ngx_uint_t says);
 
 /*
  * Begins a round: sets NEXT to SAVED, and appends notes of the ring, while
- * lines has less than a quarter of enough, and room for one.  Returns up to
- * where the ring was taken.
+ * lines has less than a quarter of enough.  Returns up to where the ring was
+ * taken.
  */
 uint64_t ngx_http_longpoll_zone_disk_notes(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_lines_t *lines);
@@ -86,9 +72,9 @@ uint64_t ngx_http_longpoll_zone_disk_notes(ngx_http_longpoll_zone_t *z,
 /*
  * Appends messages behind a cursor, NEXT or BASE.
  *
- * NGX_OK        that was all there is for now
- * NGX_AGAIN     lines has enough
- * NGX_DECLINED  lines->wanted bytes are needed for the next one
+ * NGX_OK     that was all there is for now
+ * NGX_AGAIN  lines has enough
+ * NGX_ERROR
  */
 ngx_int_t ngx_http_longpoll_zone_disk_take(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, ngx_http_longpoll_lines_t *lines);
@@ -99,14 +85,11 @@ void ngx_http_longpoll_zone_disk_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_t *m);
 
 /*
- * Appends DROP lines for what categories have lost, and a REST.  The caller
- * zeroes losses, and calls as long as the result is NGX_AGAIN.
- *
- * NGX_OK     that was all
- * NGX_AGAIN  lines has less room than CONTROL_MAX
+ * Appends DROP lines for what categories have lost, and a REST for those that
+ * are too many.  Behind that there is room for a control line.
  */
 ngx_int_t ngx_http_longpoll_zone_disk_losses(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_losses_t *losses, ngx_http_longpoll_lines_t *lines);
+    ngx_http_longpoll_lines_t *lines);
 
 /* the round is on disk.  With durable its messages become visible */
 void ngx_http_longpoll_zone_disk_saved(ngx_http_longpoll_zone_t *z,

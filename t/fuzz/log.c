@@ -164,26 +164,23 @@ log_valid(ngx_http_longpoll_zone_t *z)
 static void
 log_base(ngx_http_longpoll_zone_t *z)
 {
-    ngx_http_longpoll_lines_t    lines;
-    ngx_http_longpoll_losses_t   losses;
+    ngx_http_longpoll_lines_t  lines;
 
     ngx_memzero(&lines, sizeof(lines));
-    ngx_memzero(&losses, sizeof(losses));
 
-    lines.size = 8 * LOG_SIZE;
-    lines.enough = lines.size;
-    lines.data = malloc(lines.size);
+    fuzz_must(ngx_http_longpoll_zone_disk_lines(&lines, 8 * LOG_SIZE)
+              == NGX_OK,
+              "there is no memory");
 
     ngx_http_longpoll_zone_disk_base_begin(z);
     ngx_http_longpoll_zone_disk_head(z, &lines, NGX_HTTP_LONGPOLL_CONTROL_BASE,
-                                     z->sh->disk.base_number, 1);
+                                     NGX_HTTP_LONGPOLL_SAYS_YES);
 
     fuzz_must(ngx_http_longpoll_zone_disk_take(z,
                                                NGX_HTTP_LONGPOLL_CURSOR_BASE,
                                                &lines)
               == NGX_OK
-              && ngx_http_longpoll_zone_disk_losses(z, &losses, &lines)
-                 == NGX_OK,
+              && ngx_http_longpoll_zone_disk_losses(z, &lines) == NGX_OK,
               "a base cannot be taken");
 
     log_remove();

@@ -385,7 +385,7 @@ my @mutants = (
 
     { name => 'a round that is not synced',
       file => 'pass.c',
-      from => 'fdatasync(*fd) == -1', to => '0',
+      from => 'fdatasync(writer->fd) == -1', to => '0',
       seen => 'persist t/persist/kill.t' },
 
     { name => 'the directory of a new segment is not synced',

@@ -1109,6 +1109,11 @@ __wrap_readdir64(DIR *dir)
         return NULL;
     }
 
+    if (sim_fails()) {
+        errno = EIO;
+        return NULL;
+    }
+
     ngx_memzero(&sim_dirent, sizeof(sim_dirent));
     snprintf(sim_dirent.d_name, sizeof(sim_dirent.d_name), "%s",
              sim_walk.links[sim_walked++].name);

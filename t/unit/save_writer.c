@@ -21,74 +21,25 @@
 
 
 static void
-writer_memory(size_t bytes)
-{
-    u_char  *p;
-
-    p = malloc(bytes);
-
-    if (model_memory.len) {
-        memcpy(p, model_memory.data, model_memory.len);
-    }
-
-    free(model_memory.data);
-    model_memory.data = p;
-    model_memory.size = bytes;
-}
-
-
-static void
-writer_room(void)
-{
-    if (model_memory.size - model_memory.len
-        < NGX_HTTP_LONGPOLL_CONTROL_MAX)
-    {
-        writer_memory(model_memory.len + NGX_HTTP_LONGPOLL_CONTROL_MAX);
-    }
-}
-
-
-static void
 writer_take(op_t *op, ngx_uint_t cursor)
 {
-    ngx_uint_t  tries;
-
-    for (tries = 0; /* void */ ; tries++) {
-        op->rc = ngx_http_longpoll_zone_disk_take(z, cursor, &model_memory);
-
-        if (op->rc != NGX_DECLINED) {
-            return;
-        }
-
-        unit_must(tries < 200, "a publish never fits");
-        unit_must(model_memory.wanted > model_memory.size,
-                  "more memory is wanted where there is enough");
-        writer_memory(model_memory.wanted + unit_below(3));
-    }
+    op->rc = ngx_http_longpoll_zone_disk_take(z, cursor, &model_memory);
+    unit_must(op->rc != NGX_ERROR, "there is no memory");
 }
 
 
 static void
 writer_losses(void)
 {
-    ngx_http_longpoll_losses_t  losses;
-
-    ngx_memzero(&losses, sizeof(losses));
-
-    while (ngx_http_longpoll_zone_disk_losses(z, &losses, &model_memory)
-           == NGX_AGAIN)
-    {
-        writer_room();
-    }
+    unit_must(ngx_http_longpoll_zone_disk_losses(z, &model_memory) == NGX_OK,
+              "there is no memory");
 }
 
 
 static void
-writer_head(ngx_http_longpoll_control_e kind, uint64_t number,
-    ngx_uint_t durable)
+writer_head(ngx_http_longpoll_control_e kind, ngx_uint_t says)
 {
-    writer_room();
-    ngx_http_longpoll_zone_disk_head(z, &model_memory, kind, number, durable);
+    ngx_http_longpoll_zone_disk_head(z, &model_memory, kind, says);
 }
 
 
@@ -115,8 +66,7 @@ writer_collect(op_t *op)
         round->says = disk->says == NGX_HTTP_LONGPOLL_SAYS_YES && !writer_off()
                       ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO;
 
-        writer_head(NGX_HTTP_LONGPOLL_CONTROL_AFTER, disk->after,
-                    round->says == NGX_HTTP_LONGPOLL_SAYS_YES);
+        writer_head(NGX_HTTP_LONGPOLL_CONTROL_AFTER, round->says);
     }
 
     len = model_memory.len;
@@ -127,7 +77,8 @@ writer_collect(op_t *op)
         && disk->says != NGX_HTTP_LONGPOLL_SAYS_YES)
     {
         writer_losses();
-        writer_head(NGX_HTTP_LONGPOLL_CONTROL_AFTER, disk->after, 1);
+        writer_head(NGX_HTTP_LONGPOLL_CONTROL_AFTER,
+                    NGX_HTTP_LONGPOLL_SAYS_YES);
         round->says = NGX_HTTP_LONGPOLL_SAYS_YES;
     }
 
@@ -144,8 +95,7 @@ static void
 writer_piece(op_t *op)
 {
     if (m.n_fresh == 0) {
-        writer_head(NGX_HTTP_LONGPOLL_CONTROL_BASE, sh->disk.base_number,
-                    m.fresh_says == NGX_HTTP_LONGPOLL_SAYS_YES);
+        writer_head(NGX_HTTP_LONGPOLL_CONTROL_BASE, m.fresh_says);
     }
 
     writer_take(op, BASE);
@@ -166,12 +116,12 @@ writer_end(void)
     ngx_memzero(&control, sizeof(control));
 
     if (sh->disk.file_size == 0) {
-        writer_head(NGX_HTTP_LONGPOLL_CONTROL_AFTER, sh->disk.after,
-                    sh->disk.says == NGX_HTTP_LONGPOLL_SAYS_YES);
+        writer_head(NGX_HTTP_LONGPOLL_CONTROL_AFTER,
+                    sh->disk.says == NGX_HTTP_LONGPOLL_SAYS_YES
+                    ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO);
     }
 
     writer_losses();
-    writer_room();
 
     control.kind = NGX_HTTP_LONGPOLL_CONTROL_END;
     control.id = sh->clock.last_id;
@@ -209,10 +159,13 @@ writer_merged(op_t *op)
 void
 writer_call(op_t *op)
 {
-    model_memory.len = 0;
-    model_memory.more = 0;
-    model_memory.enough = op->bytes / 2;
-    writer_memory(op->bytes + NGX_HTTP_LONGPOLL_CONTROL_MAX);
+    /* it is too small soon, so that it must grow */
+
+    free(model_memory.data);
+    ngx_memzero(&model_memory, sizeof(model_memory));
+    unit_must(ngx_http_longpoll_zone_disk_lines(&model_memory, op->bytes / 2)
+              == NGX_OK,
+              "there is no memory");
 
     switch (op->kind) {
 
@@ -520,8 +473,7 @@ writer_begun_base(void)
     m.n_fresh = 0;
     m.fresh_says = sh->conf.durable && sh->disk.durable
                    && (sh->disk.says == NGX_HTTP_LONGPOLL_SAYS_YES
-                       || (sh->disk.lost
-                           && sh->disk.base_upto >= sh->clock.visible))
+                       || sh->disk.lost)
                    ? NGX_HTTP_LONGPOLL_SAYS_YES : NGX_HTTP_LONGPOLL_SAYS_NO;
 }
 
