@@ -436,7 +436,7 @@ ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
     }
 
     return ngx_http_longpoll_load(z, ngx_http_longpoll_segment_lock(z)
-                                     != NGX_OK, log);
+                                     != NGX_OK, NULL, log);
 }
 
 

@@ -96,6 +96,7 @@ typedef struct {
     uint64_t                         end_bytes; /* as an END of the last file
                                                    says */
     uint64_t                         logged;    /* ms: the last progress */
+    uint64_t                         wake;      /* a set of workers */
     ngx_uint_t                       events;
 
     ngx_uint_t                       ahead;     /* events ahead of the clock */
@@ -112,8 +113,6 @@ typedef struct {
 } ngx_http_longpoll_load_t;
 
 
-static ngx_int_t ngx_http_longpoll_load_log(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t merge, ngx_uint_t barred, uint64_t *wake, ngx_log_t *log);
 static ngx_int_t ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_file(ngx_http_longpoll_load_t *load,
     ngx_uint_t i);
@@ -121,8 +120,8 @@ static ngx_int_t ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_control(ngx_http_longpoll_load_t *load);
 static void ngx_http_longpoll_load_head(ngx_http_longpoll_load_t *load,
     ngx_http_longpoll_control_t *control);
-static ngx_int_t ngx_http_longpoll_load_note(ngx_array_t *notes,
-    ngx_http_longpoll_uuid_t *uuid, uint64_t upto, uint64_t lost);
+static ngx_int_t ngx_http_longpoll_load_note(ngx_array_t *notes, uint64_t high,
+    uint64_t low, uint64_t upto, uint64_t lost);
 static ngx_int_t ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load);
 static ngx_uint_t ngx_http_longpoll_load_is_news(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_load_event_t *event);
@@ -133,17 +132,14 @@ static void ngx_http_longpoll_load_found(ngx_http_longpoll_load_t *load);
 static void ngx_http_longpoll_load_sort(ngx_http_longpoll_load_t *load);
 static int ngx_libc_cdecl ngx_http_longpoll_load_compare(const void *one,
     const void *two);
-static ngx_int_t ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load,
-    uint64_t *wake);
-static ngx_uint_t ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load,
-    uint64_t *wake);
-static void ngx_http_longpoll_load_name(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_load_event_t *event, ngx_http_longpoll_uuid_t *name);
+static ngx_int_t ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load);
+static ngx_uint_t ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load);
+static uint64_t ngx_http_longpoll_load_name(ngx_http_longpoll_load_t *load,
+    ngx_http_longpoll_load_event_t *event);
 static ngx_http_longpoll_load_note_t *ngx_http_longpoll_load_find(
-    ngx_http_longpoll_load_t *load, ngx_http_longpoll_uuid_t *uuid);
+    ngx_http_longpoll_load_t *load, uint64_t high, uint64_t low);
 static ngx_uint_t ngx_http_longpoll_load_is_dropped(
-    ngx_http_longpoll_load_t *load, ngx_http_longpoll_uuid_t *name,
-    uint64_t id, uint64_t ms);
+    ngx_http_longpoll_load_t *load, uint64_t name, uint64_t id, uint64_t ms);
 static void ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_forgets(void *data, uint64_t name,
     uint64_t id, ngx_http_longpoll_uuid_t *uuid, ngx_uint_t own);
@@ -156,7 +152,8 @@ static ngx_int_t ngx_http_longpoll_load_skipped_copy(
 
 
 #define ngx_http_longpoll_load_is_deleted(load, uuid)                         \
-    ((uuid)->high && ngx_http_longpoll_load_find(load, uuid))
+    ((uuid)->high                                                             \
+     && ngx_http_longpoll_load_find(load, (uuid)->high, (uuid)->low))
 
 #define ngx_http_longpoll_load_is_foreign(load)                               \
     (ngx_memcmp((load)->key, (load)->zone->sh->key, sizeof((load)->key)) != 0)
@@ -173,29 +170,7 @@ static const char  *ngx_http_longpoll_load_reasons[] = {
 
 ngx_int_t
 ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z, ngx_uint_t barred,
-    ngx_log_t *log)
-{
-    uint64_t  wake;
-
-    /* messages are loaded with their own ids, which are older */
-
-    z->sh->clock.last_id = 0;
-
-    return ngx_http_longpoll_load_log(z, 0, barred, &wake, log);
-}
-
-
-ngx_int_t
-ngx_http_longpoll_load_merge(ngx_http_longpoll_zone_t *z, uint64_t *wake,
-    ngx_log_t *log)
-{
-    return ngx_http_longpoll_load_log(z, 1, 0, wake, log);
-}
-
-
-static ngx_int_t
-ngx_http_longpoll_load_log(ngx_http_longpoll_zone_t *z, ngx_uint_t merge,
-    ngx_uint_t barred, uint64_t *wake, ngx_log_t *log)
+    uint64_t *wake, ngx_log_t *log)
 {
     ngx_int_t                  rc;
     ngx_http_longpoll_load_t   load;
@@ -204,22 +179,29 @@ ngx_http_longpoll_load_log(ngx_http_longpoll_zone_t *z, ngx_uint_t merge,
 
     load.zone = z;
     load.log = log;
-    load.merge = merge;
+    load.merge = (wake != NULL);
     load.loaded.barred = barred;
+
+    if (!load.merge) {
+
+        /* messages are loaded with their own ids, which are older */
+
+        z->sh->clock.last_id = 0;
+    }
 
     rc = ngx_http_longpoll_load_read(&load);
 
     /* in a merge losses come first: a reader must not pass them unseen */
 
-    if (rc == NGX_OK && merge) {
+    if (rc == NGX_OK && load.merge) {
         ngx_http_longpoll_load_losses(&load);
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_load_events(&load, wake);
+        rc = ngx_http_longpoll_load_events(&load);
     }
 
-    if (rc == NGX_OK && !merge) {
+    if (rc == NGX_OK && !load.merge) {
         ngx_http_longpoll_load_losses(&load);
         ngx_http_longpoll_zone_load_done(z, &load.loaded);
 
@@ -233,6 +215,10 @@ ngx_http_longpoll_load_log(ngx_http_longpoll_zone_t *z, ngx_uint_t merge,
     }
 
     ngx_http_longpoll_load_file_close(&load.files);
+
+    if (wake) {
+        *wake |= load.wake;
+    }
 
     return rc;
 }
@@ -413,8 +399,6 @@ ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load)
 static ngx_int_t
 ngx_http_longpoll_load_control(ngx_http_longpoll_load_t *load)
 {
-    uint64_t                      id, epoch;
-    ngx_http_longpoll_uuid_t      name;
     ngx_http_longpoll_loaded_t   *loaded;
     ngx_http_longpoll_control_t  *control;
 
@@ -435,21 +419,12 @@ ngx_http_longpoll_load_control(ngx_http_longpoll_load_t *load)
         return NGX_OK;
 
     case NGX_HTTP_LONGPOLL_CONTROL_DELETION:
-
-        if (ngx_http_longpoll_id_read(&control->uuid, &id, &epoch)
-            && id >> 63 == 0)
-        {
-            loaded->last = ngx_max(loaded->last, id);
-        }
-
-        return ngx_http_longpoll_load_note(&load->notes, &control->uuid, 0, 0);
+        return ngx_http_longpoll_load_note(&load->notes, control->uuid.high,
+                                           control->uuid.low, 0, 0);
 
     case NGX_HTTP_LONGPOLL_CONTROL_DROP:
-        name.high = 0;
-        name.low = control->name;
-
-        return ngx_http_longpoll_load_note(&load->notes, &name, control->upto,
-                                           control->lost);
+        return ngx_http_longpoll_load_note(&load->notes, 0, control->name,
+                                           control->upto, control->lost);
 
     case NGX_HTTP_LONGPOLL_CONTROL_REST:
         load->rest = ngx_max(load->rest, control->id);
@@ -526,9 +501,7 @@ ngx_http_longpoll_load_head(ngx_http_longpoll_load_t *load,
         }
     }
 
-    for ( /* void */ ; i; i--) {
-        epochs[i] = epochs[i - 1];
-    }
+    ngx_memmove(&epochs[1], epochs, i * sizeof(uint64_t));
 
     epochs[0] = control->epoch;
 
@@ -538,7 +511,7 @@ ngx_http_longpoll_load_head(ngx_http_longpoll_load_t *load,
 
 
 static ngx_int_t
-ngx_http_longpoll_load_note(ngx_array_t *notes, ngx_http_longpoll_uuid_t *uuid,
+ngx_http_longpoll_load_note(ngx_array_t *notes, uint64_t high, uint64_t low,
     uint64_t upto, uint64_t lost)
 {
     ngx_http_longpoll_load_note_t  *note;
@@ -548,7 +521,8 @@ ngx_http_longpoll_load_note(ngx_array_t *notes, ngx_http_longpoll_uuid_t *uuid,
         return NGX_ERROR;
     }
 
-    note->uuid = *uuid;
+    note->uuid.high = high;
+    note->uuid.low = low;
     note->upto = upto;
     note->lost = lost;
     note->end = (uint64_t) -1;
@@ -563,7 +537,6 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load)
     uint64_t                         id, epoch, key;
     ngx_uint_t                       n;
     ngx_http_longpoll_zone_t        *z;
-    ngx_http_longpoll_uuid_t         name;
     ngx_http_longpoll_load_event_t  *event;
     ngx_http_longpoll_load_place_t  *places;
 
@@ -579,9 +552,9 @@ ngx_http_longpoll_load_event(ngx_http_longpoll_load_t *load)
 
         (void) ngx_http_longpoll_id_read(&event->msg.uuid, &id, &epoch);
 
-        ngx_http_longpoll_load_name(load, event, &name);
-
-        return ngx_http_longpoll_load_note(&load->moved, &name, id, event->ms);
+        return ngx_http_longpoll_load_note(&load->moved, 0,
+                                     ngx_http_longpoll_load_name(load, event),
+                                     id, event->ms);
     }
 
     if (!load->merge && load->files.file->number == 0) {
@@ -702,70 +675,44 @@ ngx_http_longpoll_load_complain(ngx_http_longpoll_load_t *load)
 static void
 ngx_http_longpoll_load_found(ngx_http_longpoll_load_t *load)
 {
-    struct stat                      st;
-    ngx_http_longpoll_loaded_t      *loaded;
-    ngx_http_longpoll_load_files_t  *files;
+    ngx_uint_t                   whole;
+    struct stat                  st;
+    ngx_http_longpoll_loaded_t  *loaded;
 
-    files = &load->files;
     loaded = &load->loaded;
 
-    loaded->node = files->node;
+    loaded->node = load->files.node;
 
     /* a gap would be one at the next start, too */
 
     loaded->stale |= load->broken
-                     || files->files.nelts > NGX_HTTP_LONGPOLL_LOAD_FILES;
+                     || load->files.files.nelts > NGX_HTTP_LONGPOLL_LOAD_FILES;
 
     loaded->restored = (ngx_http_longpoll_segment_stat(load->zone,
                                             NGX_HTTP_LONGPOLL_SEGMENT_RESTORED,
                                             &st)
                         == NGX_OK);
 
-    if (loaded->restored || load->broken) {
-        return;
-    }
+    whole = loaded->head ? load->end_bytes == load->bytes
+                         : load->events && !load->own;
 
-    if (loaded->head) {
-        loaded->believed = load->durable
-                           || (load->end_bytes == load->bytes
-                               && loaded->skipped == 0);
-
-    } else {
-        loaded->believed = load->events && !load->own && loaded->skipped == 0;
-    }
+    loaded->believed = !loaded->restored && !load->broken
+                       && (load->durable || (whole && loaded->skipped == 0));
 }
 
 
-/* events and notes, each once */
+/* events; and notes, each once */
 
 static void
 ngx_http_longpoll_load_sort(ngx_http_longpoll_load_t *load)
 {
-    ngx_uint_t                       i, n;
-    ngx_http_longpoll_load_note_t   *notes, *note;
-    ngx_http_longpoll_load_place_t  *places;
+    ngx_uint_t                      i, n;
+    ngx_http_longpoll_load_note_t  *notes, *note;
 
     if (load->unsorted) {
-        places = load->places.elts;
-
-        ngx_qsort(places, load->places.nelts,
+        ngx_qsort(load->places.elts, load->places.nelts,
                   sizeof(ngx_http_longpoll_load_place_t),
                   ngx_http_longpoll_load_compare);
-
-        for (i = 0, n = 0; i < load->places.nelts; i++) {
-
-            /* of the copies of an event the last one counts */
-
-            if (n && places[i].key == places[n - 1].key
-                && places[i].key & NGX_HTTP_LONGPOLL_LOAD_BY_ID)
-            {
-                n--;
-            }
-
-            places[n++] = places[i];
-        }
-
-        load->places.nelts = n;
     }
 
     notes = load->notes.elts;
@@ -806,7 +753,7 @@ ngx_http_longpoll_load_compare(const void *one, const void *two)
 
 
 static ngx_int_t
-ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load, uint64_t *wake)
+ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load)
 {
     ngx_int_t                        rc;
     ngx_uint_t                       i, n;
@@ -816,6 +763,15 @@ ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load, uint64_t *wake)
     place = load->places.elts;
 
     for (i = 0; i < load->places.nelts; i++) {
+
+        /* of the copies of an event the last one counts */
+
+        if (i + 1 < load->places.nelts && place[i].key == place[i + 1].key
+            && place[i].key & NGX_HTTP_LONGPOLL_LOAD_BY_ID)
+        {
+            continue;
+        }
+
         ngx_http_longpoll_load_file_seek(&load->files, place[i].file,
                                          place[i].pos);
 
@@ -828,7 +784,7 @@ ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load, uint64_t *wake)
         if (rc == NGX_OK
             && load->files.line.kind == NGX_HTTP_LONGPOLL_LINE_EVENT)
         {
-            n += ngx_http_longpoll_load_place(load, wake);
+            n += ngx_http_longpoll_load_place(load);
 
         } else {
 
@@ -854,12 +810,11 @@ ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load, uint64_t *wake)
 /* returns whether the event was placed */
 
 static ngx_uint_t
-ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load, uint64_t *wake)
+ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load)
 {
     u_char                          *p, *last;
-    uint64_t                         id, *key;
+    uint64_t                         id, name, *key;
     ngx_http_longpoll_msg_t         *msg;
-    ngx_http_longpoll_uuid_t         name;
     ngx_http_longpoll_zone_t        *z;
     ngx_http_longpoll_load_event_t  *event;
 
@@ -869,10 +824,10 @@ ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load, uint64_t *wake)
     id = msg->id;
 
     if (load->notes.nelts) {
-        ngx_http_longpoll_load_name(load, event, &name);
+        name = ngx_http_longpoll_load_name(load, event);
 
         if (ngx_http_longpoll_load_is_deleted(load, &msg->uuid)
-            || ngx_http_longpoll_load_is_dropped(load, &name, id, event->ms))
+            || ngx_http_longpoll_load_is_dropped(load, name, id, event->ms))
         {
             return 0;
         }
@@ -908,7 +863,7 @@ ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load, uint64_t *wake)
           ? event->key : NULL;
 
     if (ngx_http_longpoll_zone_load(z, &event->cat, msg, key, load->loaded.now,
-                                    wake)
+                                    &load->wake)
         != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, load->log, 0,
@@ -924,25 +879,27 @@ ngx_http_longpoll_load_place(ngx_http_longpoll_load_t *load, uint64_t *wake)
 }
 
 
-/* the UUID that the category's note has */
+/* as a note names the category */
 
-static void
+static uint64_t
 ngx_http_longpoll_load_name(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_load_event_t *event, ngx_http_longpoll_uuid_t *name)
+    ngx_http_longpoll_load_event_t *event)
 {
     uint64_t  hash[2];
 
     ngx_http_longpoll_hash(hash, load->key, event->cat.name.data,
                            event->cat.name.len);
-    name->high = 0;
-    name->low = hash[1];
+
+    return hash[1];
 }
 
 
 static ngx_http_longpoll_load_note_t *
-ngx_http_longpoll_load_find(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_uuid_t *uuid)
+ngx_http_longpoll_load_find(ngx_http_longpoll_load_t *load, uint64_t high,
+    uint64_t low)
 {
+    uint64_t  uuid[] = { high, low };
+
     return bsearch(uuid, load->notes.elts, load->notes.nelts,
                    sizeof(ngx_http_longpoll_load_note_t),
                    ngx_http_longpoll_load_compare);
@@ -957,12 +914,12 @@ ngx_http_longpoll_load_find(ngx_http_longpoll_load_t *load,
 
 static ngx_uint_t
 ngx_http_longpoll_load_is_dropped(ngx_http_longpoll_load_t *load,
-    ngx_http_longpoll_uuid_t *name, uint64_t id, uint64_t ms)
+    uint64_t name, uint64_t id, uint64_t ms)
 {
     uint64_t                        upto;
     ngx_http_longpoll_load_note_t  *note;
 
-    note = ngx_http_longpoll_load_find(load, name);
+    note = ngx_http_longpoll_load_find(load, 0, name);
 
     if (note == NULL) {
         return 0;
@@ -998,10 +955,10 @@ ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load)
     /* what the other nginx has in a later place, its notes do not mean here */
 
     for (i = 0; i < load->moved.nelts; i++) {
-        note = ngx_http_longpoll_load_find(load, &moved[i].uuid);
+        note = ngx_http_longpoll_load_find(load, 0, moved[i].uuid.low);
 
         if (note
-            && !ngx_http_longpoll_load_is_dropped(load, &moved[i].uuid, 0,
+            && !ngx_http_longpoll_load_is_dropped(load, moved[i].uuid.low, 0,
                                                   moved[i].lost))
         {
             note->end = ngx_min(note->end, moved[i].upto - 1);
@@ -1015,18 +972,15 @@ ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load)
 
     for (i = 0; i < load->notes.nelts && notes[i].uuid.high == 0; i++) {
         note = &notes[i];
-        lost = note->lost;
 
-        if (load->merge && ngx_http_longpoll_load_is_foreign(load)) {
-            rest = ngx_max(rest, lost);
+        if (ngx_http_longpoll_load_is_foreign(load)) {
+            rest = ngx_max(rest, note->lost);
             continue;
         }
 
-        if (load->merge) {
-            behind |= (lost > read && lost <= z->sh->clock.last_id);
+        behind |= (note->lost > read && note->lost <= z->sh->clock.last_id);
 
-            lost = ngx_min(lost, note->end);
-        }
+        lost = ngx_min(note->lost, note->end);
 
         if (lost) {
             ngx_http_longpoll_zone_load_lost(z, note->uuid.low, lost,
@@ -1035,7 +989,7 @@ ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load)
     }
 
     if (rest) {
-        ngx_http_longpoll_zone_load_rest(z, rest);
+        load->loaded.lost_until = ngx_http_longpoll_id_ms(rest) + 1;
         behind |= (rest > read);
     }
 
@@ -1051,20 +1005,13 @@ ngx_http_longpoll_load_forgets(void *data, uint64_t name, uint64_t id,
 {
     ngx_http_longpoll_load_t *load = data;
 
-    ngx_http_longpoll_uuid_t        cat;
     ngx_http_longpoll_load_note_t  *note;
 
     if (ngx_http_longpoll_load_is_deleted(load, uuid)) {
         return NGX_HTTP_LONGPOLL_ZONE_TAKEN;
     }
 
-    if (ngx_http_longpoll_load_is_foreign(load)) {
-        return NGX_DECLINED;
-    }
-
-    cat.high = 0;
-    cat.low = name;
-    note = ngx_http_longpoll_load_find(load, &cat);
+    note = ngx_http_longpoll_load_find(load, 0, name);
 
     if (note == NULL) {
         return NGX_DECLINED;

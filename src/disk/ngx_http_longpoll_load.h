@@ -12,26 +12,23 @@
 
 
 /*
- * Fills a new zone from its log, if there is one.  The master calls it, and
- * only reads; it syncs what it has read, as nobody may be shown what a power
- * cut can still take.  barred: another nginx has the directory's lock.  Lines
- * that cannot be read are logged and skipped.
+ * A load, wake is NULL: fills a new zone from its log, if there is one.  The
+ * master calls it.  barred: another nginx has the directory's lock.
+ *
+ * A merge: reads what another nginx wrote to the log since this zone read it,
+ * into the zone, which is in use.  The writer's thread calls it, and holds the
+ * directory's lock.  Adds to *wake as zone_load.
+ *
+ * Both only read; they sync what they have read, as nobody may be shown what a
+ * power cut can still take.  Lines that cannot be read are logged and skipped.
  *
  * NGX_OK
- * NGX_ERROR     no memory, or the files cannot be read: nginx must not start
- *               with this zone; logged
+ * NGX_ERROR     no memory, or the files cannot be read; logged.  After a load
+ *               nginx must not start with this zone; a merge may be called
+ *               again
  */
 ngx_int_t ngx_http_longpoll_load(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t barred, ngx_log_t *log);
-
-/*
- * Reads what another nginx wrote to the log since this zone read it, into the
- * zone, which is in use.  The writer's thread calls it, and holds the
- * directory's lock.  Adds to *wake as zone_load.  NGX_OK, or NGX_ERROR, which
- * is logged: the merge may be called again.
- */
-ngx_int_t ngx_http_longpoll_load_merge(ngx_http_longpoll_zone_t *z,
-    uint64_t *wake, ngx_log_t *log);
+    ngx_uint_t barred, uint64_t *wake, ngx_log_t *log);
 
 /*
  * Appends those lines of PATH, and of the segments up to number, that a load

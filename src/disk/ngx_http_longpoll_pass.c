@@ -281,7 +281,7 @@ ngx_http_longpoll_pass_lock(ngx_http_longpoll_writer_t *writer)
 
     if (rc == NGX_OK && z->sh->disk.contested) {
         call = "read";
-        rc = ngx_http_longpoll_load_merge(z, &writer->wake, writer->log);
+        rc = ngx_http_longpoll_load(z, 0, &writer->wake, writer->log);
     }
 
     if (rc != NGX_AGAIN) {

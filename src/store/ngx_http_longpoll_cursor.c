@@ -85,26 +85,18 @@ ngx_http_longpoll_cursor_of_id(ngx_http_longpoll_zone_t *z,
         cursor->now = !q->has_id;
         cursor->lost = q->has_id;
         cursor->recent = q->recent;
-
-    } else if (known) {
-        cursor->id = q->id;
-        cursor->exact = 1;
-
-    } else {
-        cursor->id = ngx_http_longpoll_id_last_of(
-                                               ngx_http_longpoll_id_ms(q->id));
+        return;
     }
 
-    if (q->own_id) {
-        cursor->uuid = q->uuid;
+    cursor->since = ngx_http_longpoll_id_ms(q->id);
+    cursor->id = known ? q->id : ngx_http_longpoll_id_last_of(cursor->since);
+    cursor->exact = known;
+    cursor->uuid = q->uuid;
 
-        if (cursor->lost || ngx_http_longpoll_zone_clock_missing(z, q->id, 0)) {
-            cursor->named = 1;
-            cursor->anywhere = 1;
-        }
+    if (cursor->lost || ngx_http_longpoll_zone_clock_missing(z, q->id, 0)) {
+        cursor->named = 1;
+        cursor->anywhere = 1;
     }
-
-    cursor->since = ngx_http_longpoll_id_ms(cursor->id);
 }
 
 

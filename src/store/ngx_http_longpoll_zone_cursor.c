@@ -7,11 +7,6 @@
  *                 ..... EXPOSED | ....................        bytes, categories
  *     category:   msg <-> msg <-> | msg <-> msg               count, first
  *
- * These are the parts of appending, dropping and moving a message that only a
- * zone with a log needs.  Their stores belong to the step that links or unlinks
- * the message, so a cursor is never wrong, and the writer finds the next
- * message without a search.
- *
  * While durable is off nothing is counted: it is turned off when nothing waits,
  * and turned on with EXPOSED at the end.
  */
@@ -23,12 +18,6 @@
 
 static void ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z,
     uint32_t ref, uint32_t to);
-static void ngx_http_longpoll_zone_cursor_uncount(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg);
-static ngx_uint_t ngx_http_longpoll_zone_cursor_in_delete(
-    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_msg_sh_t *msg);
-static void ngx_http_longpoll_zone_cursor_note(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c);
 
 
 void
@@ -70,15 +59,23 @@ ngx_http_longpoll_zone_cursor_drop(ngx_http_longpoll_zone_t *z,
 {
     ngx_http_longpoll_uuid_t      uuid;
     ngx_http_longpoll_disk_sh_t  *disk;
+    ngx_http_longpoll_work_sh_t  *work;
 
     disk = &z->sh->disk;
+    work = &z->sh->work;
 
     ngx_http_longpoll_zone_cursor_relink(z, ngx_http_longpoll_zone_ref(z, msg),
                                          msg->newer);
 
-    if ((noted || ngx_http_longpoll_zone_cursor_in_delete(z, msg))
-        && msg->id <= disk->taken_upto)
-    {
+    /* of a foreign UUID a load can only compare the ms */
+
+    noted |= ngx_http_longpoll_msg_epoch(msg) == NGX_HTTP_LONGPOLL_FOREIGN
+             && work->delete_slot == msg->slot + 1
+             && msg->id <= work->delete_id
+             && ngx_http_longpoll_id_ms(msg->id)
+                == ngx_http_longpoll_id_ms(work->delete_id);
+
+    if (noted && msg->id <= disk->taken_upto) {
         ngx_http_longpoll_zone_msg_uuid(z, msg, &uuid);
         ngx_http_longpoll_zone_cursor_note(z,
                                          NGX_HTTP_LONGPOLL_CONTROL_DELETION,
@@ -107,18 +104,6 @@ ngx_http_longpoll_zone_cursor_drop(ngx_http_longpoll_zone_t *z,
 
 
 void
-ngx_http_longpoll_zone_cursor_exposed(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg)
-{
-    ngx_http_longpoll_zone_cursor_uncount(z, msg);
-    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
-                                      msg->id, msg->newer);
-}
-
-
-/* a message does not wait for the disk any more */
-
-static void
 ngx_http_longpoll_zone_cursor_uncount(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg)
 {
@@ -165,28 +150,6 @@ ngx_http_longpoll_zone_cursor_move(ngx_http_longpoll_zone_t *z,
 }
 
 
-/*
- * Whether a delete drops the message, and its DROP line does not name it: of a
- * foreign UUID a load can only compare the ms, and what was published in that
- * ms behind the delete stays.
- */
-
-static ngx_uint_t
-ngx_http_longpoll_zone_cursor_in_delete(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_msg_sh_t *msg)
-{
-    ngx_http_longpoll_work_sh_t  *work;
-
-    work = &z->sh->work;
-
-    return ngx_http_longpoll_msg_epoch(msg) == NGX_HTTP_LONGPOLL_FOREIGN
-           && work->delete_slot == msg->slot + 1
-           && msg->id <= work->delete_id
-           && ngx_http_longpoll_id_ms(msg->id)
-              == ngx_http_longpoll_id_ms(work->delete_id);
-}
-
-
 /* the cursors at ref go to the ref to; 0: those at the end of the list */
 
 static void
@@ -207,21 +170,12 @@ ngx_http_longpoll_zone_cursor_relink(ngx_http_longpoll_zone_t *z, uint32_t ref,
 }
 
 
-void
-ngx_http_longpoll_zone_cursor_note_drop(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_sh_t *cat, uint64_t upto, uint64_t lost)
-{
-    ngx_http_longpoll_zone_cursor_note(z, NGX_HTTP_LONGPOLL_CONTROL_DROP,
-                                       cat->hash[1], upto, lost);
-}
-
-
 /*
  * The entry behind notes_last is free space.  It becomes a note in the step
  * that moves notes_last over it.
  */
 
-static void
+void
 ngx_http_longpoll_zone_cursor_note(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -252,20 +206,15 @@ void
 ngx_http_longpoll_zone_cursor_saved(ngx_http_longpoll_zone_t *z, uint64_t id,
     uint32_t ref)
 {
-    ngx_uint_t                      i;
-    ngx_http_longpoll_cursor_sh_t  *cursor;
+    ngx_http_longpoll_cursor_sh_t  *next;
 
-    for (i = NGX_HTTP_LONGPOLL_CURSOR_SAVED;
-         i <= NGX_HTTP_LONGPOLL_CURSOR_NEXT;
-         i++)
-    {
-        cursor = &z->sh->disk.cursors[i];
+    next = &z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_NEXT];
 
-        ngx_http_longpoll_set(&z->sh->journal, cursor->id, id);
-        ngx_http_longpoll_set(&z->sh->journal, cursor->ref, ref);
-    }
+    ngx_http_longpoll_set(&z->sh->journal, next->id, id);
+    ngx_http_longpoll_set(&z->sh->journal, next->ref, ref);
 
-    ngx_http_longpoll_done(&z->sh->journal);
+    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_SAVED, id,
+                                      ref);
 }
 
 

@@ -26,8 +26,8 @@
  * left out, and the log gets a new base instead (stale).  A message that a
  * limit drops has no note: a load finds the limit again.
  *
- * The caller holds the lock in every call.  append, drop, move and note_drop
- * belong to its step.
+ * The caller holds the lock in every call.  append, drop, uncount, move and
+ * note belong to its step.
  */
 
 
@@ -50,8 +50,8 @@ void ngx_http_longpoll_zone_cursor_append(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_cursor_drop(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, ngx_uint_t noted);
 
-/* a step of its own: msg, the first one behind EXPOSED, is exposed */
-void ngx_http_longpoll_zone_cursor_exposed(ngx_http_longpoll_zone_t *z,
+/* with durable: msg does not wait for the disk any more */
+void ngx_http_longpoll_zone_cursor_uncount(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg);
 
 /* msg goes to the ref to */
@@ -59,17 +59,13 @@ void ngx_http_longpoll_zone_cursor_move(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_msg_sh_t *msg, uint32_t to);
 
 /*
- * A note: all messages of the category up to the id upto will be dropped, and
- * it has lost messages up to the id lost.  The note does not name those with a
- * foreign UUID in the ms of upto.
+ * A note: the words of a DELETION (UUID) or of a DROP (name, upto, lost).  A
+ * DROP does not name messages with a foreign UUID in the ms of upto.
  */
-void ngx_http_longpoll_zone_cursor_note_drop(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_cat_sh_t *cat, uint64_t upto, uint64_t lost);
+void ngx_http_longpoll_zone_cursor_note(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_control_e kind, uint64_t a, uint64_t b, uint64_t c);
 
-/*
- * A step of its own, which ends the caller's: SAVED, and NEXT with it, goes to
- * an id, and the first message behind it.
- */
+/* SAVED, and NEXT with it, goes to an id; ends the caller's step */
 void ngx_http_longpoll_zone_cursor_saved(ngx_http_longpoll_zone_t *z,
     uint64_t id, uint32_t ref);
 
@@ -77,7 +73,7 @@ void ngx_http_longpoll_zone_cursor_saved(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_cursor_base(ngx_http_longpoll_zone_t *z,
     uint64_t upto);
 
-/* a step of its own: sets a cursor */
+/* a cursor goes to an id; ends the caller's step */
 void ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
     ngx_uint_t cursor, uint64_t id, uint32_t ref);
 

@@ -873,7 +873,9 @@ ngx_http_longpoll_zone_disk_expose_msg(ngx_http_longpoll_zone_t *z,
 
     /* one step; if trim drops the next message, the cursor is relinked */
 
-    ngx_http_longpoll_zone_cursor_exposed(z, msg);
+    ngx_http_longpoll_zone_cursor_uncount(z, msg);
+    ngx_http_longpoll_zone_cursor_set(z, NGX_HTTP_LONGPOLL_CURSOR_EXPOSED,
+                                      msg->id, msg->newer);
 
     /* the rest of a publish is trimmed, too, when there is no step left */
 

@@ -332,7 +332,8 @@ ngx_http_longpoll_zone_list_begin_delete(ngx_http_longpoll_zone_t *z,
         return;
     }
 
-    ngx_http_longpoll_zone_cursor_note_drop(z, cat, upto, id);
+    ngx_http_longpoll_zone_cursor_note(z, NGX_HTTP_LONGPOLL_CONTROL_DROP,
+                                       cat->hash[1], upto, id);
     ngx_http_longpoll_set(j, work->delete_slot, slot + 1);
     ngx_http_longpoll_done(j);
 }

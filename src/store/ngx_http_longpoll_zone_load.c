@@ -64,12 +64,11 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     load.msg = msg;
     load.key = key;
     load.live = z->sh->disk.cursors[NGX_HTTP_LONGPOLL_CURSOR_SAVED].on;
+    load.own = 0;
     load.room.now = now;
     load.room.tail = 0;
 
-    if (!ngx_http_longpoll_id_read(&msg->uuid, &load.own, &load.epoch)) {
-        load.own = 0;
-    }
+    (void) ngx_http_longpoll_id_read(&msg->uuid, &load.own, &load.epoch);
 
     tries = 0;
 
@@ -149,10 +148,9 @@ ngx_http_longpoll_zone_load_epoch(ngx_http_longpoll_zone_t *z,
 
     epochs = z->sh->epochs;
 
-    if (load->own == 0
+    if (load->own <= z->sh->clock.last_id
         || ngx_http_longpoll_id_ms(load->own)
-           != ngx_http_longpoll_id_ms(load->msg->id)
-        || load->own <= z->sh->clock.last_id)
+           != ngx_http_longpoll_id_ms(load->msg->id))
     {
         return NGX_HTTP_LONGPOLL_FOREIGN;
     }
@@ -291,20 +289,6 @@ ngx_http_longpoll_zone_load_lost(ngx_http_longpoll_zone_t *z, uint64_t name,
 
 
 void
-ngx_http_longpoll_zone_load_rest(ngx_http_longpoll_zone_t *z, uint64_t id)
-{
-    uint64_t  *lost_until;
-
-    lost_until = &z->sh->previous.lost_until;
-
-    ngx_http_longpoll_zone_lock(z);
-    ngx_http_longpoll_put(*lost_until, ngx_max(*lost_until,
-                                           ngx_http_longpoll_id_ms(id) + 1));
-    ngx_http_longpoll_zone_unlock(z);
-}
-
-
-void
 ngx_http_longpoll_zone_load_forget(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_forget_pt forget, void *data)
 {
@@ -365,7 +349,6 @@ ngx_http_longpoll_zone_load_forget(ngx_http_longpoll_zone_t *z,
 }
 
 
-
 void
 ngx_http_longpoll_zone_load_done(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_loaded_t *loaded)
@@ -411,10 +394,11 @@ ngx_http_longpoll_zone_load_words(ngx_http_longpoll_zone_t *z,
 
     sh->previous.end = ms;
     sh->previous.valid_from = ms;
+    sh->previous.lost_until = loaded->lost_until;
 
     if (loaded->believed && !loaded->barred) {
         sh->previous.valid_from = ngx_max(loaded->valid_from,
-                                          sh->previous.lost_until);
+                                          loaded->lost_until);
     }
 
     if (z->nnotes == 0) {
@@ -498,6 +482,8 @@ ngx_http_longpoll_zone_load_merged(ngx_http_longpoll_zone_t *z,
 
     valid_from = loaded->believed ? loaded->valid_from : previous->valid_from;
 
+    ngx_http_longpoll_put(previous->lost_until,
+                          ngx_max(previous->lost_until, loaded->lost_until));
     ngx_http_longpoll_set(j, previous->end, ngx_max(previous->end, ms));
     ngx_http_longpoll_set(j, previous->valid_from,
                           ngx_max(valid_from, previous->lost_until));

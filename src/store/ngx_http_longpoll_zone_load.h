@@ -35,6 +35,8 @@ typedef struct {
                                                    as the log shows */
     uint64_t                         events_last;   /* of an event in it */
     uint64_t                         valid_from;    /* ms, as the log says */
+    uint64_t                         lost_until;    /* ms: losses of categories
+                                                       that are not known */
     uint64_t                         segment;   /* the highest number there is,
                                                    0: none */
     uint64_t                         after;     /* the last segment of the log,
@@ -104,9 +106,6 @@ ngx_int_t ngx_http_longpoll_zone_load_msg(ngx_http_longpoll_zone_t *z,
  */
 void ngx_http_longpoll_zone_load_lost(ngx_http_longpoll_zone_t *z,
     uint64_t name, uint64_t id, ngx_uint_t exact);
-
-/* categories that are not known have lost messages up to an id */
-void ngx_http_longpoll_zone_load_rest(ngx_http_longpoll_zone_t *z, uint64_t id);
 
 /*
  * A merge: drops the messages of which forget() says so, as the other nginx has

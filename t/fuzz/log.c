@@ -200,7 +200,7 @@ log_again(ngx_http_longpoll_zone_t *z)
 
     mem = log_make(&other);
 
-    fuzz_must(ngx_http_longpoll_load(&other, 0, &log_log) == NGX_OK,
+    fuzz_must(ngx_http_longpoll_load(&other, 0, NULL, &log_log) == NGX_OK,
               "a base is refused");
     log_valid(&other);
 
@@ -252,14 +252,14 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 
     mem = log_make(&z);
 
-    if (ngx_http_longpoll_load(&z, later, &log_log) == NGX_OK) {
+    if (ngx_http_longpoll_load(&z, later, NULL, &log_log) == NGX_OK) {
         log_valid(&z);
 
         if (later) {
             log_write(number, p, last - p);
             wake = 0;
 
-            fuzz_must(ngx_http_longpoll_load_merge(&z, &wake, &log_log)
+            fuzz_must(ngx_http_longpoll_load(&z, 0, &wake, &log_log)
                       == NGX_OK, "a merge fails");
             log_valid(&z);
         }

@@ -368,7 +368,8 @@ my @mutants = (
 
     { name => 'a delete that leaves no note in the log',
       file => 'zone_list.c',
-      from => 'ngx_http_longpoll_zone_cursor_note_drop(z, cat, upto, id);', to => ';',
+      from => 'ngx_http_longpoll_zone_cursor_note(z, NGX_HTTP_LONGPOLL_CONTROL_DROP,
+                                       cat->hash[1], upto, id);', to => ';',
       seen => 'persist t/persist/restart.t' },
 
     { name => 'a round that ends within a publish',
@@ -404,8 +405,7 @@ my @mutants = (
 
     { name => 'PATH.restored has no effect',
       file => 'load.c',
-      from => 'if (loaded->restored || load->broken) {',
-      to => 'if (load->broken) {',
+      from => '!loaded->restored && !load->broken', to => '!load->broken',
       seen => 'persist t/persist/log.t' },
 
     { name => 'lines of others are not kept',

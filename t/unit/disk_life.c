@@ -74,7 +74,7 @@ life_load(model_nginx_t *nginx)
 
     rc = ngx_http_longpoll_segment_lock(z);
 
-    return ngx_http_longpoll_load(z, rc == NGX_AGAIN, &unit_log);
+    return ngx_http_longpoll_load(z, rc == NGX_AGAIN, NULL, &unit_log);
 }
 
 

@@ -129,13 +129,6 @@ ngx_http_longpoll_zone_load_lost(ngx_http_longpoll_zone_t *z, uint64_t name,
 }
 
 
-void
-ngx_http_longpoll_zone_load_rest(ngx_http_longpoll_zone_t *z, uint64_t id)
-{
-    load_say("rest:%llu ", (unsigned long long) ngx_http_longpoll_id_ms(id));
-}
-
-
 /* says up to which ms each category is deleted */
 
 void
@@ -175,6 +168,7 @@ load_loaded(ngx_http_longpoll_loaded_t *loaded)
         uint64_t     value;
         ngx_uint_t   flag;
     } words[] = {
+        { "lost", loaded->lost_until, 0 },
         { "after", loaded->after, 0 },
         { "segment", loaded->segment, 0 },
         { "valid", loaded->valid_from, 0 },
@@ -462,7 +456,7 @@ load_is(const char *expected)
     load_sh.key[1] = 3;
     load_sh.clock.last_id = ngx_http_longpoll_id(9000000000000ULL, 0);
 
-    if (ngx_http_longpoll_load(&load_zone, 0, &load_ngx_log) != NGX_OK) {
+    if (ngx_http_longpoll_load(&load_zone, 0, NULL, &load_ngx_log) != NGX_OK) {
         load_say("refused ");
     }
 
@@ -484,7 +478,7 @@ load_merge_is(uint64_t behind, uint64_t early, const char *expected)
     load_sh.born = 500;
     wake = 0;
 
-    load_ok(ngx_http_longpoll_load_merge(&load_zone, &wake, &load_ngx_log)
+    load_ok(ngx_http_longpoll_load(&load_zone, 0, &wake, &load_ngx_log)
             == NGX_OK, "a merge");
     load_compare(expected);
 }

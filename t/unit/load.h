@@ -10,7 +10,7 @@
  *     3@               its id is not the one that it had
  *     lost:c=1000      category c lost messages up to that ms
  *     drop:c=1000      a merge drops it, up to that ms
- *     rest:1000        some category lost messages up to that ms
+ *     lost:1000        some category lost messages before that ms
  *     after:8          the number of the last file that counts
  *     segment:9        the highest number there is
  *     valid:5          cursors are valid since that ms

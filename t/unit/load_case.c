@@ -546,7 +546,7 @@ load_notes(void)
     load_text(load_line("2001", "5", "00000000-07d0-7000-8000-00000000000a")
               "\n");
     load_rest(1234);
-    load_is("2 4 5 lost:c=2000 rest:1234 after:7 valid:10 head believed");
+    load_is("2 4 5 lost:c=2000 lost:1235 after:7 valid:10 head believed");
     load_test("where an id is another program's its time is compared");
 
     for (i = 30; i < 34; i++) {
@@ -687,14 +687,14 @@ load_merges(void)
     load_base(7, 10, 1);
     load_drop("d", 0, 1000);
     load_rest(1000);
-    load_merge_is(behind, 0, "lost:d=1000 rest:1000 after:7 valid:10 head "
+    load_merge_is(behind, 0, "lost:d=1000 lost:1001 after:7 valid:10 head "
                   "believed");
     load_test("losses that were read are no news");
 
     load_file("");
     load_base(7, 10, 1);
     load_rest(3000);
-    load_merge_is(behind, 0, "rest:3000 after:7 valid:10 head moved believed");
+    load_merge_is(behind, 0, "lost:3001 after:7 valid:10 head moved believed");
     load_test("a later loss of an unknown category is told");
 
     load_file("");
@@ -724,7 +724,7 @@ load_merges(void)
               "\"0123456789abcdef00000000000000f0\"}\n");
     load_drop("c", 0, 2500);
     load_key = 3;
-    load_merge_is(behind, 0, "rest:2500 3 4 after:7 valid:10 head moved "
+    load_merge_is(behind, 0, "3 4 lost:2501 after:7 valid:10 head moved "
                   "believed");
     load_key = 2;
     load_merge_is(behind, 0, "lost:c=2500 3 4 key:123456789abcdef/f0 after:7 "

@@ -727,6 +727,47 @@ case_merge(void *data)
 }
 
 
+/* a loss of categories that the log does not name, in a load and in a merge */
+
+static void
+case_unnamed(void *data)
+{
+    ngx_http_longpoll_loaded_t  loaded;
+
+    case_world(0, 0);
+
+    ngx_memzero(&loaded, sizeof(loaded));
+    loaded.now = m.now;
+    loaded.head = 1;
+    loaded.believed = 1;
+    loaded.valid_from = 1000;
+    loaded.lost_until = 2000;
+
+    ngx_http_longpoll_zone_load_done(z, &loaded);
+    unit_must(ngx_http_longpoll_zone_clock_lost(z, 1999, 1)
+              && !ngx_http_longpoll_zone_clock_lost(z, 2000, 1),
+              "a load tells others, or not all");
+
+    loaded.lost_until = 0;
+    (void) ngx_http_longpoll_zone_load_merged(z, &loaded);
+    unit_must(ngx_http_longpoll_zone_clock_lost(z, 1999, 1),
+              "a merge forgets what a load told");
+
+    loaded.lost_until = 3000;
+    (void) ngx_http_longpoll_zone_load_merged(z, &loaded);
+    unit_must(ngx_http_longpoll_zone_clock_lost(z, 2999, 1)
+              && !ngx_http_longpoll_zone_clock_lost(z, 3000, 1),
+              "a merge tells others, or not all");
+
+    loaded.lost_until = 0;
+    (void) ngx_http_longpoll_zone_load_merged(z, &loaded);
+    unit_must(ngx_http_longpoll_zone_clock_lost(z, 2999, 1),
+              "a merge forgets what another one told");
+
+    epoch_end();
+}
+
+
 /*
  * A message of another nginx waits for the disk, in the ms of an event that is
  * visible.  A delete takes that event only, and the next delete both: the log
@@ -815,6 +856,8 @@ const unit_case_t  save_cases[] = {
       case_master },
     { "cursors are told what they missed in another nginx that had the log",
       case_merge },
+    { "cursors are told of losses that no category can be named for",
+      case_unnamed },
     { "a delete takes no event that another nginx had, and is in its ms",
       case_same_ms },
 };

@@ -439,9 +439,6 @@ epoch_load_losses(void)
         if (line->kind == LINE_DROP && line->word[2] && model_counts(line)) {
             ngx_http_longpoll_zone_load_lost(z, line->word[0], line->word[2],
                                              1);
-
-        } else if (line->kind == LINE_REST && model_counts(line)) {
-            ngx_http_longpoll_zone_load_rest(z, line->id);
         }
     }
 }
@@ -505,6 +502,11 @@ epoch_load_done(ngx_uint_t believed, uint64_t now)
 
         if (line->kind == LINE_EVENT || line->kind == LINE_END) {
             loaded.last = ngx_max(loaded.last, line->id);
+        }
+
+        if (line->kind == LINE_REST) {
+            loaded.lost_until = ngx_max(loaded.lost_until,
+                                        model_ms(line->id) + 1);
         }
     }
 
