@@ -89,11 +89,11 @@ JSON = json number string utf8 yajl
 
 build/unit/text:   UNIT = id query golongpoll sse control $(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c
-build/unit/store build/unit/save: UNIT = $(STORE)
-build/unit/store build/unit/save: STUB = t/unit/zone_check.c \
-	$(wildcard t/unit/unit_*.c)
-build/unit/store build/unit/save: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
-	-DNGX_HTTP_LONGPOLL_DEBUG=1
+build/unit/store build/unit/save build/unit/presence: UNIT = $(STORE)
+build/unit/store build/unit/save build/unit/presence: STUB = \
+	t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
+build/unit/store build/unit/save build/unit/presence: CPPFLAGS += \
+	-DNGX_HTTP_LONGPOLL_STEPS=1 -DNGX_HTTP_LONGPOLL_DEBUG=1
 
 # all of src/disk/, with small rounds, and a disk and threads of its own
 
@@ -122,7 +122,7 @@ C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover
 
-programs := $(addprefix build/unit/,text load store save disk)
+programs := $(addprefix build/unit/,text load store save disk presence)
 
 build-unit: all $(programs)
 

@@ -55,7 +55,8 @@ static ngx_int_t ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone,
 static ngx_int_t ngx_http_longpoll_make_zone(ngx_shm_zone_t *shm_zone);
 static ngx_http_longpoll_zone_t *ngx_http_longpoll_running_zone(
     ngx_http_longpoll_zone_t *z);
-static ngx_int_t ngx_http_longpoll_check_persist(ngx_shm_zone_t *shm_zone);
+static ngx_int_t ngx_http_longpoll_check_same(ngx_shm_zone_t *shm_zone,
+    const char *what, ngx_str_t *from, ngx_str_t *to);
 static ngx_int_t ngx_http_longpoll_open_log(ngx_http_longpoll_zone_t *z,
     ngx_log_t *log);
 static ngx_int_t ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z,
@@ -202,7 +203,7 @@ ngx_module_t  ngx_http_longpoll_module = {
 };
 
 
-static ngx_str_t  ngx_http_longpoll_no_file = ngx_string("none");
+static ngx_str_t  ngx_http_longpoll_none = ngx_string("none");
 
 
 static char *
@@ -243,7 +244,14 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     z = shm_zone->data;
     z->old = ngx_http_longpoll_running_zone(z);
 
-    if (z->old && ngx_http_longpoll_check_persist(shm_zone) != NGX_OK) {
+    if (z->old
+        && (ngx_http_longpoll_check_same(shm_zone, "persist", &z->old->persist,
+                                         &z->persist)
+            != NGX_OK
+            || ngx_http_longpoll_check_same(shm_zone, "presence",
+                                            &z->old->presence, &z->presence)
+               != NGX_OK))
+    {
         return NGX_ERROR;
     }
 
@@ -374,18 +382,17 @@ ngx_http_longpoll_running_zone(ngx_http_longpoll_zone_t *z)
 
 /*
  * A zone and its file are loaded and written as one, so a reload cannot give
- * the zone another file.
+ * the zone another file; nor another category of presence, which belongs to
+ * those who follow its events.
  */
 
 static ngx_int_t
-ngx_http_longpoll_check_persist(ngx_shm_zone_t *shm_zone)
+ngx_http_longpoll_check_same(ngx_shm_zone_t *shm_zone, const char *what,
+    ngx_str_t *from, ngx_str_t *to)
 {
-    ngx_str_t                 *from, *to;
     ngx_http_longpoll_zone_t  *z;
 
     z = shm_zone->data;
-    from = &z->old->persist;
-    to = &z->persist;
 
     if (from->len == to->len
         && (to->len == 0 || ngx_strncmp(from->data, to->data, to->len) == 0))
@@ -394,10 +401,10 @@ ngx_http_longpoll_check_persist(ngx_shm_zone_t *shm_zone)
     }
 
     ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                  "longpoll_zone \"%V\": \"persist\" cannot be changed from "
+                  "longpoll_zone \"%V\": \"%s\" cannot be changed from "
                   "\"%V\" to \"%V\" by a reload, only by a restart", &z->name,
-                  from->len ? from : &ngx_http_longpoll_no_file,
-                  to->len ? to : &ngx_http_longpoll_no_file);
+                  what, from->len ? from : &ngx_http_longpoll_none,
+                  to->len ? to : &ngx_http_longpoll_none);
 
     return NGX_ERROR;
 }
@@ -443,7 +450,7 @@ ngx_http_longpoll_load_zone(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
 static ngx_int_t
 ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
 {
-    uint64_t                        wake;
+    uint64_t                        wake, now;
     ngx_uint_t                      i;
     ngx_http_longpoll_zone_t       *z;
     ngx_http_longpoll_reference_t  *ref;
@@ -461,8 +468,9 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
         z = ref[i].zone;
 
         if (z->old && z->old->sh != z->sh) {
-            wake = ngx_http_longpoll_zone_adopt(z, z->old,
-                                     ngx_http_longpoll_zone_clock_now(z->old));
+            now = ngx_http_longpoll_zone_clock_now(z->old);
+            wake = ngx_http_longpoll_zone_adopt(z, z->old, now,
+                                                now + lmcf->drain);
             ngx_http_longpoll_notify_wake(wake
                                           & ngx_http_longpoll_notify_alive());
 

@@ -121,6 +121,7 @@ my $ascii = 'it must be of visible ASCII characters without ":", a quote and a '
 my $number = 'it must be a number from 1 to 2147483647 in CONF';
 my $time = 'it must be a time, such as "1h", or "off" in CONF';
 my $flag = 'it must be "on" or "off" in CONF';
+my $category = '"presence" must be a category of 1 to 1024 bytes of UTF-8 in CONF';
 
 refused(\&in_zone,
     'buffer=10' => '"longpoll_zone" must have "zone=name:size" parameter in CONF',
@@ -155,9 +156,22 @@ refused(\&in_zone,
          qw( flush=1s durable=on durable=off )),
     (map { ("zone=a:1m persist=\$dir/open/a $_" =>
             qq(invalid parameter "$_", it must be a time, such as "5s" in CONF)) }
-         qw( flush=0 flush=off flush=soon )));
+         qw( flush=0 flush=off flush=soon )),
+    (map { ("zone=a:1m $_" => $category) }
+         'presence=', 'presence=' . 'x' x 1025, "presence=\xff"),
+    (map { ("zone=a:1m presence=who $_" =>
+            qq(invalid parameter "$_", it must be a time, such as "5s" in CONF)) }
+         qw( grace=0 grace=off grace= )),
+    'zone=a:1m grace=5s' => '"grace" needs "presence=category" in CONF',
+    'zone=a:1m presence=who presence=me' =>
+        'duplicate parameter "presence=me" in CONF',
+    'zone=a:1m presence=who delete_on_read=on' =>
+        '"presence" cannot be used with "delete_on_read", as its events are '
+        . 'for all who ask in CONF');
 
 accepted(\&in_zone, 'zone=a:64k', 'zone=a:64k persist=$dir/open/a durable=on',
+         'zone=a:64k presence=who grace=1ms',
+         'zone=a:64k persist=$dir/open/a presence=' . 'x' x 1024,
          'zone=a:1024m', 'zone=a:1m buffer=2147483647', 'zone=all_:1m');
 
 

@@ -20,6 +20,7 @@
 #include <ngx_http_longpoll_zone_client.h>
 #include <ngx_http_longpoll_zone_delete.h>
 #include <ngx_http_longpoll_zone_page.h>
+#include <ngx_http_longpoll_zone_presence.h>
 #include <ngx_http_longpoll_zone_publish.h>
 #include <ngx_http_longpoll_zone_read.h>
 #include <ngx_http_longpoll_zone_status.h>
@@ -46,6 +47,7 @@ typedef struct {
     uint64_t     buffer;
     void       (*before)(void);     /* not measured */
     void       (*run)(void);
+    ngx_uint_t   presence;
 } holds_case_t;
 
 
@@ -221,6 +223,7 @@ holds_publish(ngx_uint_t cat, size_t len)
 
 static ngx_http_longpoll_client_t   holds_clients[HOLDS_CLIENTS];
 static ngx_http_longpoll_client_t  *holds_client;
+static uint32_t                     holds_slot;     /* of the last read */
 
 
 static ngx_int_t
@@ -228,7 +231,6 @@ holds_read(ngx_http_longpoll_read_e mode, ngx_uint_t cat, uint64_t id,
     size_t limit)
 {
     size_t                    cost;
-    uint32_t                  slot;
     u_char                    name[32];
     ngx_int_t                 rc;
     ngx_http_longpoll_cat_t   c;
@@ -249,7 +251,7 @@ holds_read(ngx_http_longpoll_read_e mode, ngx_uint_t cat, uint64_t id,
                        || mode == NGX_HTTP_LONGPOLL_READ_WAKE);
     rd.limit = limit;
     rd.costs = &cost;
-    rd.slots = &slot;
+    rd.slots = &holds_slot;
     rd.client = holds_client;
 
     rc = ngx_http_longpoll_zone_read(&holds_zone, &rd, holds_now);
@@ -707,79 +709,169 @@ holds_run_prefix(void)
 }
 
 
+/*
+ * Of 100,000 categories in a minute each has a poll for three seconds.  What is
+ * due is published at once, as by a worker that has nothing else to do.
+ */
+
+#define HOLDS_COME  100000
+#define HOLDS_STAY  5000
+
+static void
+holds_come_and_go(ngx_uint_t n)
+{
+    u_char                   name[32];
+    uint64_t                 wake;
+    ngx_http_longpoll_cat_t  cat;
+
+    static uint64_t          begin;
+    static uint32_t          slots[HOLDS_STAY];
+
+    begin = n ? begin : holds_now;
+    holds_now = begin + n * 60000 / HOLDS_COME;
+
+    if (n >= HOLDS_STAY) {
+        holds_cat(&cat, name, 1000000 + n - HOLDS_STAY);
+
+        ngx_http_longpoll_zone_watch_end(&holds_zone, 0, cat.hash,
+                                         slots[n % HOLDS_STAY], 0, holds_now);
+        ngx_http_longpoll_zone_presence_leave(&holds_zone, 0, cat.hash,
+                                              holds_now);
+    }
+
+    (void) holds_read(NGX_HTTP_LONGPOLL_READ_PARK, 1000000 + n,
+                      holds_zone.sh->clock.visible, HOLDS_MB);
+    slots[n % HOLDS_STAY] = holds_slot;
+
+    if (ngx_http_longpoll_zone_tick(&holds_zone, holds_now)) {
+        (void) ngx_http_longpoll_zone_presence_tick(&holds_zone, holds_now);
+    }
+
+    while (ngx_http_longpoll_zone_presence_publish(&holds_zone, 0, holds_now,
+                                                   &wake)
+           == NGX_OK)
+    {
+        /* void */
+    }
+}
+
+
+static void
+holds_run_beside(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 3 * HOLDS_COME; i++) {
+
+        if (i % 3 == 0) {
+            holds_on = 0;
+            holds_come_and_go(i / 3);
+            holds_on = 1;
+        }
+
+        holds_publish(holds_below(1000), 100);
+    }
+
+    holds_calls = i;
+}
+
+
+static void
+holds_run_come_and_go(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < HOLDS_COME; i++) {
+        holds_come_and_go(i);
+        holds_call();
+    }
+
+    holds_calls = i;
+}
+
+
 static const holds_case_t  holds_cases[] = {
 
     { "publish 100 B, 1,000 categories, full",
-      64 * HOLDS_MB, 100000, holds_full_100, holds_run_1k },
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_1k, 0 },
 
     { "publish 100 B, 90,000 categories, full",
-      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_cold },
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_cold, 0 },
 
     { "publish 10 B, 30,000 categories in 1 MB",
-      HOLDS_MB, 100000, holds_full_single, holds_run_single },
+      HOLDS_MB, 100000, holds_full_single, holds_run_single, 0 },
 
     { "publish 1 B to 64 kB, full of 100 B",
-      64 * HOLDS_MB, 100000, holds_full_100, holds_run_kb },
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_kb, 0 },
 
     { "publish 1 B to a quarter of 1 MB, full of 10 B",
-      HOLDS_MB, 100000, holds_full_10, holds_run_mix },
+      HOLDS_MB, 100000, holds_full_10, holds_run_mix, 0 },
 
     { "publish 1 MB and 100 B in turn, full of 10 B",
-      64 * HOLDS_MB, 100000, holds_full_10, holds_run_mb },
+      64 * HOLDS_MB, 100000, holds_full_10, holds_run_mb, 0 },
 
     { "publish 16 MB, full of 10 B",
-      64 * HOLDS_MB, 100000, holds_full_10, holds_run_huge },
+      64 * HOLDS_MB, 100000, holds_full_10, holds_run_huge, 0 },
 
     { "publish 1,000 at once to 1,000 categories, full",
-      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_batch },
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_batch, 0 },
 
     { "publish with a new key behind 100,000",
-      64 * HOLDS_MB, 100000, holds_one_long, holds_run_key },
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_key, 0 },
 
     { "delete a category of 100,000",
-      64 * HOLDS_MB, 100000, holds_one_long, holds_run_delete },
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_delete, 0 },
 
     { "buffer from 100,000 to 1, publish, poll",
-      64 * HOLDS_MB, 100000, holds_one_long, holds_run_buffer },
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_buffer, 0 },
 
     { "the second in which 100,000 expire",
-      64 * HOLDS_MB, 100000, holds_one_long, holds_run_expire },
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_expire, 0 },
 
     { "poll, 250 x 100 B there",
-      64 * HOLDS_MB, 250, holds_some_100, holds_run_catch_up },
+      64 * HOLDS_MB, 250, holds_some_100, holds_run_catch_up, 0 },
 
     { "poll from anywhere in 100,000",
-      64 * HOLDS_MB, 100000, holds_one_long, holds_run_place },
+      64 * HOLDS_MB, 100000, holds_one_long, holds_run_place, 0 },
 
     { "polls of 100,000 unknown categories, full",
-      64 * HOLDS_MB, 100000, holds_full_100, holds_run_unknown },
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_unknown, 0 },
 
     { "status of a zone with 90,000 categories",
-      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_status },
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_status, 0 },
 
     { "a list of 90,000 categories, 100 on a page",
-      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_pages },
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_pages, 0 },
 
     { "the same with a prefix that none has",
-      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_prefix },
+      64 * HOLDS_MB, 100000, holds_full_cold, holds_run_prefix, 0 },
 
     { "a list of an empty zone",
-      64 * HOLDS_MB, 100000, NULL, holds_run_pages },
+      64 * HOLDS_MB, 100000, NULL, holds_run_pages, 0 },
 
     { "16,384 clients of gpoll's register",
-      64 * HOLDS_MB, 100000, holds_full_100, holds_clients_come },
+      64 * HOLDS_MB, 100000, holds_full_100, holds_clients_come, 0 },
 
     { "each of them takes its message of 100 B",
-      64 * HOLDS_MB, 100000, holds_told, holds_run_clients },
+      64 * HOLDS_MB, 100000, holds_told, holds_run_clients, 0 },
 
     { "the second in which they are idle for too long",
-      64 * HOLDS_MB, 100000, holds_told, holds_run_idle },
+      64 * HOLDS_MB, 100000, holds_told, holds_run_idle, 0 },
 
     { "publish 100 B, wake, next poll, 1,000 categories",
-      64 * HOLDS_MB, 250, holds_watched, holds_run_wake },
+      64 * HOLDS_MB, 250, holds_watched, holds_run_wake, 0 },
 
     { "poll, 250 x 100 B there, of 10 categories",
-      64 * HOLDS_MB, 250, holds_some_100, holds_run_catch_up_10 },
+      64 * HOLDS_MB, 250, holds_some_100, holds_run_catch_up_10, 0 },
+
+    { "publish 100 B, full, 100,000 come and go in a minute",
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_beside, 0 },
+
+    { "the same with presence",
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_beside, 1 },
+
+    { "each of them comes, goes, and is told of",
+      64 * HOLDS_MB, 100000, holds_full_100, holds_run_come_and_go, 1 },
 };
 
 
@@ -807,6 +899,11 @@ holds_world(const holds_case_t *test)
     holds_zone.size = test->size;
     holds_zone.conf.buffer = test->buffer;
     holds_zone.mutex = (ngx_shmtx_t *) &mutex;
+
+    if (test->presence) {
+        ngx_str_set(&holds_zone.presence, "who");
+        holds_zone.conf.grace = 5000;
+    }
 
     if (ngx_http_longpoll_zone_init(&holds_zone, mem, test->size, 0, random,
                                     holds_now)

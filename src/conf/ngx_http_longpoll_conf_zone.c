@@ -4,15 +4,16 @@
  *
  *     longpoll_zone zone=events:64m buffer=1000 persist=/var/lib/x/events;
  *
- * "zone" and "persist" have functions and messages of their own; any other
- * parameter is a row of a table, which says how its value is read and where it
- * is stored.
+ * "zone", "persist" and "presence" have functions and messages of their own;
+ * any other parameter is a row of a table, which says how its value is read and
+ * where it is stored.
  */
 
 
 #include "ngx_http_longpoll_conf_zone.h"
 #include "ngx_http_longpoll_conf_persist.h"
 #include "ngx_http_longpoll_reference.h"
+#include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_zone.h"
 
 
@@ -28,6 +29,7 @@ typedef struct {
     ngx_str_t                        name;
     ssize_t                          size;
     ngx_str_t                        persist;
+    ngx_str_t                        presence;
     ngx_http_longpoll_zone_conf_t    conf;
 } ngx_http_longpoll_conf_zone_t;
 
@@ -46,8 +48,14 @@ static ngx_uint_t ngx_http_longpoll_conf_zone_twice(ngx_str_t *value,
     ngx_uint_t n);
 static char *ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value);
+static char *ngx_http_longpoll_conf_zone_presence(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value);
 static char *ngx_http_longpoll_conf_zone_parameter(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value);
+static char *ngx_http_longpoll_conf_zone_log(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone);
+static char *ngx_http_longpoll_conf_zone_grace(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone);
 static ngx_int_t ngx_http_longpoll_conf_zone_number(ngx_str_t *s,
     uint64_t *field);
 static ngx_int_t ngx_http_longpoll_conf_zone_flag(ngx_str_t *s,
@@ -81,6 +89,10 @@ static ngx_http_longpoll_conf_param_t  ngx_http_longpoll_conf_params[] = {
 
     { ngx_string("flush="), ngx_http_longpoll_conf_zone_time,
       ngx_http_longpoll_conf_zone_field(flush),
+      "a time, such as \"5s\"" },
+
+    { ngx_string("grace="), ngx_http_longpoll_conf_zone_time,
+      ngx_http_longpoll_conf_zone_field(grace),
       "a time, such as \"5s\"" },
 
     { ngx_string("durable="), ngx_http_longpoll_conf_zone_flag,
@@ -123,6 +135,7 @@ ngx_http_longpoll_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     z->size = zone.size;
     z->conf = zone.conf;
     z->persist = zone.persist;
+    z->presence = zone.presence;
     z->cycle = cf->cycle;
 
     ref->shm_zone->data = z;
@@ -159,6 +172,9 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
         } else if (ngx_strncmp(value[i].data, "persist=", 8) == 0) {
             rv = ngx_http_longpoll_conf_persist(cf, &value[i], &zone->persist);
 
+        } else if (ngx_strncmp(value[i].data, "presence=", 9) == 0) {
+            rv = ngx_http_longpoll_conf_zone_presence(cf, zone, &value[i]);
+
         } else {
             rv = ngx_http_longpoll_conf_zone_parameter(cf, zone, &value[i]);
         }
@@ -175,6 +191,20 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_longpoll_conf_zone_log(cf, zone) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_longpoll_conf_zone_grace(cf, zone);
+}
+
+
+/* what belongs to "persist" */
+
+static char *
+ngx_http_longpoll_conf_zone_log(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone)
+{
     if (zone->persist.len == 0) {
 
         if (zone->conf.flush
@@ -198,6 +228,39 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
 
     if (zone->conf.durable == NGX_HTTP_LONGPOLL_CONF_ZONE_UNSET) {
         zone->conf.durable = 0;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* what belongs to "presence" */
+
+static char *
+ngx_http_longpoll_conf_zone_grace(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone)
+{
+    if (zone->presence.len == 0) {
+
+        if (zone->conf.grace) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"grace\" needs \"presence=category\"");
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (zone->conf.delete_on_read) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"presence\" cannot be used with "
+                           "\"delete_on_read\", as its events are for all who "
+                           "ask");
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->conf.grace == 0) {
+        zone->conf.grace = 5000;
     }
 
     return NGX_CONF_OK;
@@ -296,6 +359,30 @@ ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone \"%V\" is too large, at most 65536m",
                            value);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* presence=CATEGORY */
+
+static char *
+ngx_http_longpoll_conf_zone_presence(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone, ngx_str_t *value)
+{
+    zone->presence.data = value->data + 9;
+    zone->presence.len = value->len - 9;
+
+    if (zone->presence.len == 0
+        || zone->presence.len > NGX_HTTP_LONGPOLL_MAX_CATEGORY
+        || !ngx_http_longpoll_utf8_valid(zone->presence.data,
+                                         zone->presence.len))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"presence\" must be a category of 1 to 1024 bytes "
+                           "of UTF-8");
         return NGX_CONF_ERROR;
     }
 

@@ -30,6 +30,7 @@
 #include "ngx_http_longpoll_zone.h"
 #include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_load.h"
+#include "ngx_http_longpoll_zone_presence.h"
 
 
 #define NGX_HTTP_LONGPOLL_LOAD_PROGRESS  3000       /* ms */
@@ -507,6 +508,8 @@ ngx_http_longpoll_load_head(ngx_http_longpoll_load_t *load,
 
     sh->key[0] = control->key[0];
     sh->key[1] = control->key[1];
+
+    ngx_http_longpoll_zone_presence_init(load->zone);
 }
 
 

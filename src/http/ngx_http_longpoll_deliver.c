@@ -26,6 +26,7 @@
 
 
 #include "ngx_http_longpoll_deliver.h"
+#include "ngx_http_longpoll_announce.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_unsent.h"
 #include "ngx_http_longpoll_zone_clock.h"
@@ -93,6 +94,8 @@ ngx_http_longpoll_deliver_read(ngx_http_longpoll_reading_t *reading,
 
         *cursor = rd->cursor;
         reading->more = rd->more;
+
+        ngx_http_longpoll_announce_check(ctx->zone);
 
         if (rc != NGX_OK) {
             return rc;

@@ -271,7 +271,7 @@ size_t
 ngx_http_longpoll_figures_category_len(ngx_str_t *name)
 {
     return sizeof("{\"category\":\"\",\"events\":,\"waiting\":,"
-                  "\"first_id\":\"\",\"last_id\":\"\"}")
+                  "\"first_id\":\"\",\"last_id\":\"\",\"present\":false}")
            + ngx_http_longpoll_golongpoll_name_len(name)
            + 2 * NGX_INT64_LEN + 2 * NGX_HTTP_LONGPOLL_ID_LEN;
 }
@@ -287,6 +287,11 @@ ngx_http_longpoll_figures_category(u_char *p, const char *key, ngx_str_t *name,
                     waiting);
     p = ngx_http_longpoll_figures_id(p, "first_id", &st->first);
     p = ngx_http_longpoll_figures_id(p, "last_id", &st->last);
+
+    if (st->presence) {
+        p = ngx_sprintf(p, ",\"present\":%s", st->present ? "true" : "false");
+    }
+
     *p++ = '}';
 
     return p;

@@ -7,7 +7,8 @@
  *
  *     workers  census     categories that somebody waits for, with names
  *     zone     zone_page  categories that have a slot: with messages, which
- *                         have their names, or with waiting workers
+ *                         have their names, or with waiting workers; and those
+ *                         that are present, which have names, too
  *
  * Both have the order of places (..._hash_place()).  The census comes first.  A
  * category that is there all the while then is in one of them at least: either
@@ -26,6 +27,7 @@
 #include "ngx_http_longpoll_figures.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_zone_page.h"
+#include "ngx_http_longpoll_zone_presence.h"
 #include "ngx_http_longpoll_zone_question.h"
 
 
@@ -54,6 +56,9 @@ typedef struct {
     ngx_http_longpoll_census_t       census;
     ngx_http_longpoll_zone_page_t    zone;
 
+    /* of a category that the zone does not know */
+    ngx_http_longpoll_category_status_t  nothing;
+
     ngx_http_longpoll_list_row_t    *rows;
     ngx_uint_t                       n;
     uint64_t                         next;      /* place */
@@ -79,9 +84,6 @@ static ngx_str_t  ngx_http_longpoll_list_name = ngx_string("list");
 
 static ngx_str_t  ngx_http_longpoll_list_one = ngx_string(
     "Invalid 'list' arg.  This is not the status of one zone in JSON.");
-
-/* of a category without messages */
-static ngx_http_longpoll_category_status_t  ngx_http_longpoll_list_nothing;
 
 
 ngx_int_t
@@ -244,6 +246,9 @@ ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
     i = 0;
     j = 0;
 
+    ngx_memzero(&page->nothing, sizeof(ngx_http_longpoll_category_status_t));
+    page->nothing.presence = ngx_http_longpoll_zone_has_presence(list->zone);
+
     page->n = 0;
     page->next = page->zone.from;
     page->complete = page->zone.complete;
@@ -316,7 +321,7 @@ ngx_http_longpoll_list_add(ngx_http_longpoll_list_t *list,
     row = &page->rows[page->n++];
 
     row->name = name;
-    row->status = z ? &z->status : &ngx_http_longpoll_list_nothing;
+    row->status = z ? &z->status : &page->nothing;
     row->polls = c ? c->polls : 0;
 }
 

@@ -3,7 +3,7 @@
  * ngx_http_longpoll_publish.c: publishes, from the request to the answer.
  *
  *   handler       lets nginx read the body
- *   body_handler  body -> messages; then key, store, and the answer
+ *   body_handler  body -> messages; then allowed, key, store, and the answer
  *     key         finds the Idempotency-Key
  *     store       puts all messages into the zone, or none, and wakes workers
  *   saved         answers a publish that waited for the disk
@@ -46,6 +46,8 @@ typedef struct {
 
 
 static void ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_longpoll_publish_allowed(
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub);
 static ngx_int_t ngx_http_longpoll_publish_key(ngx_http_request_t *r,
     ngx_http_longpoll_publish_t *pub);
 static ngx_int_t ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
@@ -66,6 +68,9 @@ static ngx_str_t  ngx_http_longpoll_publish_unsaved =
 
 static ngx_str_t  ngx_http_longpoll_publish_replaced =
     ngx_string("The zone is being replaced, try again.");
+
+static ngx_str_t  ngx_http_longpoll_publish_reserved =
+    ngx_string("The category is reserved for presence.");
 
 static ngx_str_t  ngx_http_longpoll_publish_bad_key =
     ngx_string("Invalid Idempotency-Key, must be 1-64 bytes long.");
@@ -128,6 +133,10 @@ ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r)
 
     rc = ngx_http_longpoll_body_batch(r, ctx->zone, &pub.batch, &pub.error);
 
+    if (rc == NGX_OK && ctx->zone->presence.len) {
+        rc = ngx_http_longpoll_publish_allowed(ctx, &pub);
+    }
+
     if (rc == NGX_OK) {
         rc = ngx_http_longpoll_publish_key(r, &pub);
     }
@@ -160,6 +169,28 @@ ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r)
     }
 
     ngx_http_finalize_request(r, rc);
+}
+
+
+/* only the zone itself tells who is there */
+
+static ngx_int_t
+ngx_http_longpoll_publish_allowed(ngx_http_longpoll_ctx_t *ctx,
+    ngx_http_longpoll_publish_t *pub)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < pub->batch.ncats; i++) {
+
+        if (ngx_http_longpoll_zone_is_presence(ctx->zone,
+                                               pub->batch.cats[i].hash))
+        {
+            pub->error = ngx_http_longpoll_publish_reserved;
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

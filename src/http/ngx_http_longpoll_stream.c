@@ -36,6 +36,7 @@
 
 
 #include "ngx_http_longpoll_stream.h"
+#include "ngx_http_longpoll_announce.h"
 #include "ngx_http_longpoll_cursor.h"
 #include "ngx_http_longpoll_deliver.h"
 #include "ngx_http_longpoll_direct.h"
@@ -265,6 +266,8 @@ ngx_http_longpoll_stream_create(ngx_http_request_t *r,
     ngx_http_longpoll_wait_hold(&stream->waiter);
 
     ctx->waiter = &stream->waiter;
+
+    ngx_http_longpoll_announce_begin(ctx->zone, ctx->cats, ctx->ncats);
 
     cln->handler = ngx_http_longpoll_stream_cleanup;
     cln->data = stream;
@@ -1216,6 +1219,8 @@ ngx_http_longpoll_stream_leave(ngx_http_longpoll_stream_t *stream)
 
     ngx_http_longpoll_unsent_leave(&stream->unsent);
     ngx_http_longpoll_wait_leave(&stream->waiter);
+    ngx_http_longpoll_announce_end(stream->ctx->zone, stream->ctx->cats,
+                                   stream->ctx->ncats);
 
     ngx_http_longpoll_zone_count_waiting(stream->ctx->zone,
                                          ngx_http_longpoll_notify_worker(), -1);

@@ -74,10 +74,12 @@ typedef struct {
     size_t                           limit;     /* bytes of all messages, each
                                                    with its category's cost */
     size_t                          *costs;     /* of ncats */
-    ngx_uint_t                       by_id;     /* the reader comes back with an
-                                                   id: its answers may end
+    ngx_uint_t                       by_id;     /* a stream: it comes back with
+                                                   an id, so its answers may end
                                                    inside a ms; without a
-                                                   message it wants place_id */
+                                                   message it wants place_id.
+                                                   It is there also while it
+                                                   does not wait (presence) */
 
     /* set by the caller, to read one message behind the cursor of a client */
     ngx_http_longpoll_client_t      *client;    /* NULL: cursor counts */

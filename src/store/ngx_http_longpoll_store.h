@@ -3,7 +3,7 @@
  * ngx_http_longpoll_store.h: the zone's shared memory, as its files know it.
  *
  *   zone_sh | slots | tombstones | buckets | dirty | summary | notes |
- *   unsaved | clients | log ...
+ *   unsaved | clients | presence | log ...
  *
  *                first                         last
  *     slot ------> msg <-> msg <-> msg <-> msg <-- slot       by category
@@ -36,9 +36,11 @@
  *     zone_watch     which workers wait
  *     zone_client    gpoll's clients
  *     zone_key       idempotency keys
- *     zone_publish, zone_read, zone_delete, zone_status, zone_page,
- *     zone_question, zone_tick, zone
- *     zone_disk, zone_load, zone_adopt
+ *     zone_publish, zone_delete, zone_status, zone_page, zone_question,
+ *     zone_disk
+ *     zone_presence  who waits for what, as events
+ *     zone_read, zone_tick, zone
+ *     zone_load, zone_adopt
  *
  * A debug build adds zone_debug.
  *
@@ -59,6 +61,7 @@
 #include "ngx_http_longpoll_log.h"
 #include "ngx_http_longpoll_cat.h"
 #include "ngx_http_longpoll_client.h"
+#include "ngx_http_longpoll_presence.h"
 
 
 #if (NGX_PTR_SIZE != 8)
@@ -118,6 +121,8 @@ typedef struct {
     uint64_t                         flush;             /* ms; if the zone has
                                                            a file */
     uint64_t                         durable;
+    uint64_t                         grace;             /* ms; if the zone has
+                                                           presence */
 } ngx_http_longpoll_zone_conf_t;
 
 
@@ -416,6 +421,43 @@ typedef struct {
 } ngx_http_longpoll_question_sh_t;
 
 
+/*
+ * Who waits for what, as events in one category (presence=).  The table has who
+ * waits (presence); these words say what is published of it.
+ *
+ * Always true between calls:
+ *     the first `flying` entries of DUE have an event, the last one with
+ *     flight_id, or a reset has it.  It counts once it is visible.  With
+ *     durable it may be refused: then the same entries fly once more
+ *     none flies while `reset` or `walk` says that all are due once more
+ *
+ * Written in zone_presence; a flight begins in the step that commits its
+ * publish (zone_publish), and a merge sets reset (zone_load).
+ */
+
+#define NGX_HTTP_LONGPOLL_FLYING_RESET    ((uint64_t) -1)
+
+typedef struct {
+    uint64_t                         hash[2];   /* of CATEGORY; hash[0] == 0:
+                                                   the zone has no presence */
+    uint64_t                         reset;     /* a reset is due */
+    uint64_t                         walk;      /* the unit + 1 from which the
+                                                   walk behind a reset goes on;
+                                                   0: there is none */
+    uint64_t                         flights;   /* so many have begun */
+    uint64_t                         flying;    /* entries, or FLYING_RESET;
+                                                   0: nothing is on its way */
+    uint64_t                         flight_id; /* of its last message */
+    uint64_t                         failed;    /* disk.failed before it */
+    uint64_t                         worker;    /* set: who began it, and is
+                                                   woken when it is decided */
+    uint64_t                         full;      /* some category had no room,
+                                                   since that was logged */
+    uint64_t                         logged;    /* ms: when it was */
+    ngx_http_longpoll_presences_sh_t  table;
+} ngx_http_longpoll_presence_sh_t;
+
+
 typedef struct {
     /* written without the lock: each in cache lines of its own */
     ngx_http_longpoll_worker_sh_t    workers[NGX_HTTP_LONGPOLL_WORKERS];
@@ -452,6 +494,7 @@ typedef struct {
     ngx_http_longpoll_log_sh_t       log;
     ngx_http_longpoll_cats_sh_t      cats;
     ngx_http_longpoll_clients_sh_t   clients;
+    ngx_http_longpoll_presence_sh_t  presence;
     ngx_http_longpoll_journal_sh_t   journal;
 } ngx_http_longpoll_zone_sh_t;
 
@@ -462,6 +505,8 @@ struct ngx_http_longpoll_zone_s {
     ngx_str_t                        name;
     size_t                           size;      /* as configured */
     ngx_str_t                        persist;   /* path of its file; or none */
+    ngx_str_t                        presence;  /* category of the events that
+                                                   say who is there; or none */
     ngx_http_longpoll_zone_conf_t    conf;      /* as this cycle wants it */
     ngx_cycle_t                     *cycle;     /* whose configuration has it */
 
@@ -472,6 +517,10 @@ struct ngx_http_longpoll_zone_s {
     ngx_http_longpoll_cats_t         cats;
     ngx_http_longpoll_log_t          log;
     ngx_http_longpoll_clients_t      clients;
+    ngx_http_longpoll_presences_t    present;   /* empty without presence */
+    struct ngx_http_longpoll_zone_flight_s
+                                    *flight;    /* which this process publishes
+                                                   now; NULL: none */
 
     /* bitmaps of all workers: a bit for each slot, a bit for each word of it */
     ngx_atomic_t                    *dirty;
@@ -484,6 +533,9 @@ struct ngx_http_longpoll_zone_s {
     ngx_http_longpoll_unsaved_sh_t  *unsaved;   /* of each slot, with a file */
 
     struct ngx_http_longpoll_wait_s *wait;      /* this worker's waiters */
+    struct ngx_http_longpoll_announce_s
+                                    *announce;  /* this worker's streams; NULL:
+                                                   the zone has no presence */
     void                            *writer;    /* of disk/writer */
     ngx_atomic_t                    *elected;   /* worker + 1 that writes the
                                                    log; 0: none.  NULL: there
@@ -510,6 +562,15 @@ struct ngx_http_longpoll_zone_s {
 
 #define ngx_http_longpoll_zone_nclients(z)                                    \
     ngx_min((z)->size / 64 / sizeof(ngx_http_longpoll_client_sh_t), 0x7fffffff)
+
+
+/* units for those who are present: an eighth of the zone */
+
+#define ngx_http_longpoll_zone_nunits(z)                                      \
+    ((z)->presence.len                                                        \
+     ? ngx_min((z)->size / 8 / sizeof(ngx_http_longpoll_presence_unit_t),     \
+               0x7fffffff)                                                    \
+     : 0)
 
 
 #define ngx_http_longpoll_zone_at(z, ref)                                     \
@@ -597,6 +658,11 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
 #define ngx_http_longpoll_zone_is_expired(z, msg, clock)                      \
     (ngx_http_longpoll_id_ms((msg)->id) + (z)->sh->conf.ttl <= (clock)        \
      && !ngx_http_longpoll_zone_is_unsaved(z, msg))
+
+/* whether this is the category of presence's events */
+#define ngx_http_longpoll_zone_is_presence(z, h)                              \
+    ((z)->sh->presence.hash[0] && (z)->sh->presence.hash[0] == (h)[0]         \
+     && (z)->sh->presence.hash[1] == (h)[1])
 
 /* whether messages may be pending for workers (delete_on_read) */
 #define ngx_http_longpoll_zone_has_pending(z)  ((z)->sh->has_pending)

@@ -3,17 +3,19 @@
  * ngx_http_longpoll_zone.c: a zone is made.
  *
  *   zone_sh | slots | tombstones | buckets | dirty | summary | notes |
- *   unsaved | clients | log ...
+ *   unsaved | clients | presence | log ...
  *
  * The parts lie one behind the other.  Their sizes follow from the configured
  * size, so every process finds them again; the log gets what is left.  A zone
- * without a log on disk has no ring of notes, and no unsaved.
+ * without a log on disk has no ring of notes, and no unsaved; one without
+ * presence has no table of it.
  */
 
 
 #include "ngx_http_longpoll_zone.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_presence.h"
 
 
 static void ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z,
@@ -56,6 +58,8 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
 
     sh->log.size = log_size;
 
+    ngx_http_longpoll_zone_presence_init(z);
+
     /* these two are used at random: touch their pages now */
 
     ngx_memzero(z->cats.buckets, sh->cats.nbuckets * sizeof(uint32_t));
@@ -71,13 +75,16 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     size_t size, uint64_t *log_size)
 {
     u_char      *p;
-    ngx_uint_t   nslots, nbuckets, nclients;
+    ngx_uint_t   nslots, nbuckets, nclients, nunits, nentries;
 
     nslots = ngx_min(z->size / 512, 0x7fffffff);
 
     for (nbuckets = 1; nbuckets < nslots; nbuckets *= 2) { /* void */ }
 
     nclients = ngx_http_longpoll_zone_nclients(z);
+    nunits = ngx_http_longpoll_zone_nunits(z);
+
+    for (nentries = 1; nentries < nunits / 2; nentries *= 2) { /* void */ }
 
     z->words = (nslots + 63) / 64;
     z->sums = (z->words + 63) / 64;
@@ -121,6 +128,15 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->clients.entries = (ngx_http_longpoll_client_sh_t *) p;
     p += nclients * sizeof(ngx_http_longpoll_client_sh_t);
 
+    z->present.units = (ngx_http_longpoll_presence_unit_t *) p;
+    p += nunits * sizeof(ngx_http_longpoll_presence_unit_t);
+
+    z->present.buckets = (uint32_t *) p;
+
+    if (nunits) {
+        p += ngx_align(nentries * sizeof(uint32_t), 64);
+    }
+
     z->log.base = p;
 
     *log_size = 0;
@@ -144,10 +160,15 @@ ngx_http_longpoll_zone_layout(ngx_http_longpoll_zone_t *z, u_char *addr,
     z->clients.sh = &z->sh->clients;
     z->clients.journal = &z->sh->journal;
 
+    z->present.sh = &z->sh->presence.table;
+    z->present.journal = &z->sh->journal;
+
     if (*log_size && z->sh->cats.nslots == 0) {
         z->sh->cats.nslots = nslots;
         z->sh->cats.nbuckets = nbuckets;
         z->sh->clients.max = nclients;
+        z->sh->presence.table.nunits = nunits;
+        z->sh->presence.table.nbuckets = nunits ? nentries : 0;
     }
 }
 
@@ -162,6 +183,7 @@ ngx_http_longpoll_zone_inherit(ngx_http_longpoll_zone_t *z,
     z->log = old->log;
     z->log.data = z;
     z->clients = old->clients;
+    z->present = old->present;
     z->dirty = old->dirty;
     z->summary = old->summary;
     z->words = old->words;

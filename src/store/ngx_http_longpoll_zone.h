@@ -22,10 +22,11 @@
 
 /*
  * Makes a zone in size bytes of zeroed memory at addr; exists: takes the one
- * that is there, and only fills the view z.  z->size is the configured size.  A
- * new zone takes z->conf.  random is 24 bytes that nobody can guess; with
- * exists, random and now do not count.  The caller holds no lock: nobody else
- * knows a new zone yet.  The caller sets z->elected and z->dir afterwards.
+ * that is there, and only fills the view z.  z->size is the configured size,
+ * z->persist and z->presence say what it has.  A new zone takes z->conf.
+ * random is 24 bytes that nobody can guess; with exists, random and now do not
+ * count.  The caller holds no lock: nobody else knows a new zone yet.  The
+ * caller sets z->elected and z->dir afterwards.
  *
  * NGX_OK
  * NGX_DECLINED  the memory is too small to be useful

@@ -32,6 +32,7 @@
 #include "ngx_http_longpoll_zone_load.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_presence.h"
 
 
 /* steps of a message: a hold copies 62, or 32 kB */
@@ -79,7 +80,7 @@ static void ngx_http_longpoll_zone_adopt_log(ngx_http_longpoll_zone_t *z,
 
 uint64_t
 ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t now)
+    ngx_http_longpoll_zone_t *old, uint64_t now, uint64_t back)
 {
     z->sh->clock.last_id = 0;
     z->sh->key[0] = old->sh->key[0];
@@ -89,11 +90,14 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
     z->sh->epochs[1] = old->sh->epoch;
 
+    ngx_http_longpoll_zone_presence_init(z);
+
     ngx_http_longpoll_zone_adopt_copy(z, old, now);
     ngx_http_longpoll_zone_adopt_compare(z, old);
     ngx_http_longpoll_zone_adopt_losses(z, old);
     ngx_http_longpoll_zone_adopt_words(z, old, now);
     ngx_http_longpoll_zone_client_adopt(z, old);
+    ngx_http_longpoll_zone_presence_adopt(z, old, back);
 
     /* a publisher that is not in the set yet asks once it is */
 

@@ -16,13 +16,14 @@
  * uses yet, takes over all that old has, and old is frozen.  old's workers go
  * on meanwhile.  Takes the lock of old, as often as it needs, and z's.  Neither
  * allocates nor fails.  A master that is killed in here leaves old in use, or
- * frozen.  now is old's time.
+ * frozen.  now is old's time.  Those who wait in old come to z until the time
+ * back (presence).
  *
  * Returns the set of workers that have to do with old's file, to wake: their
  * publishers are refused, and the writer closes it.
  */
 uint64_t ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t now);
+    ngx_http_longpoll_zone_t *old, uint64_t now, uint64_t back);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_ADOPT_H_INCLUDED_ */

@@ -32,11 +32,13 @@ static void ngx_http_longpoll_zone_validate_disk(ngx_http_longpoll_zone_t *z);
 void
 ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
 {
-    uint64_t                      unit;
-    ngx_http_longpoll_log_sh_t   *log;
-    ngx_http_longpoll_cats_sh_t  *cats;
-    ngx_http_longpoll_list_sh_t  *list;
+    uint64_t                           unit;
+    ngx_http_longpoll_log_sh_t        *log;
+    ngx_http_longpoll_cats_sh_t       *cats;
+    ngx_http_longpoll_list_sh_t       *list;
+    ngx_http_longpoll_presences_sh_t  *present;
 
+    present = &z->sh->presence.table;
     log = z->log.sh;
     cats = &z->sh->cats;
     list = &z->sh->list;
@@ -56,7 +58,9 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
                                 == (ngx_http_longpoll_tombstone_sh_t *)
                                    z->cats.buckets - z->cats.tombstones
                              && z->sh->clients.max
-                                == ngx_http_longpoll_zone_nclients(z),
+                                == ngx_http_longpoll_zone_nclients(z)
+                             && present->nunits
+                                == ngx_http_longpoll_zone_nunits(z),
                              "sizes that never change");
 
     if (z->sh->journal.n) {
@@ -83,6 +87,11 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
                              && z->sh->clients.first <= z->sh->clients.fresh
                              && z->sh->clients.last <= z->sh->clients.fresh,
                              "the clients' counts");
+    ngx_http_longpoll_assert(present->fresh <= present->nunits
+                             && present->free <= present->fresh
+                             && present->nfree <= present->fresh
+                             && present->entries <= present->fresh,
+                             "the counts of who is present");
     ngx_http_longpoll_assert(z->sh->work.delete_slot <= cats->fresh,
                              "the slot that is deleted from");
     ngx_http_longpoll_assert((list->oldest == 0) == (list->newest == 0),

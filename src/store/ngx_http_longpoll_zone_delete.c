@@ -31,6 +31,10 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     begun = 0;
     rc = NGX_OK;
 
+    if (ngx_http_longpoll_zone_is_presence(z, cat->hash)) {
+        return NGX_OK;
+    }
+
     do {
         more = 0;
 

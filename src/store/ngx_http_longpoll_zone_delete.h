@@ -12,9 +12,10 @@
 
 
 /*
- * Deletes the messages that a category has now, if it has any.  No cursor
- * misses them.  Takes the lock, as often as it needs; a delete that a killed
- * process has begun is finished by the next process that takes the lock.
+ * Deletes the messages that a category has now, if it has any; that of
+ * presence's events keeps them.  No cursor misses them.  Takes the lock, as
+ * often as it needs; a delete that a killed process has begun is finished by
+ * the next process that takes the lock.
  *
  * NGX_OK
  * NGX_DECLINED  nothing is deleted: the zone is frozen

@@ -753,6 +753,10 @@ ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, ngx_uint_t all,
 
     ngx_memory_barrier();
     *wake |= z->sh->disk.publishers;
+
+    if (z->sh->presence.flying) {
+        *wake |= z->sh->presence.worker;
+    }
 }
 
 

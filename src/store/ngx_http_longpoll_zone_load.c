@@ -503,6 +503,17 @@ ngx_http_longpoll_zone_load_merged(ngx_http_longpoll_zone_t *z,
     /* as the other nginx left it */
 
     ngx_http_longpoll_set(j, disk->says, NGX_HTTP_LONGPOLL_SAYS_MAYBE);
+
+    /* the other nginx told who was there, and not that they have left */
+
+    if (sh->presence.hash[0]) {
+        ngx_http_longpoll_set(j, sh->presence.reset, 1);
+
+        if (sh->presence.flying == NGX_HTTP_LONGPOLL_FLYING_RESET) {
+            ngx_http_longpoll_set(j, sh->presence.flying, 0);
+        }
+    }
+
     ngx_http_longpoll_done(j);
 
     /* a poll that begins now begins behind missing_below */

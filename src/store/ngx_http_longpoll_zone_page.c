@@ -1,11 +1,12 @@
 
 /*
- * ngx_http_longpoll_zone_page.c: the categories that have a slot, page by page,
- * in the order of their places.
+ * ngx_http_longpoll_zone_page.c: the categories that have a slot, or are
+ * present, page by page, in the order of their places.
  *
- * A walk goes bucket by bucket.  A bucket that is empty is a step, a category
- * with messages is some more, since its first and its last message are
- * elsewhere in the log.
+ * A walk goes bucket by bucket, in both tables.  A bucket of one is a range of
+ * buckets of the other, so an empty zone takes as many steps as the larger
+ * table has buckets.  A category is some more, since its name, its first and
+ * its last message are elsewhere.
  */
 
 
@@ -13,23 +14,38 @@
 #include "ngx_http_longpoll_page.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_presence.h"
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_PAGE_STEPS  16       /* of an entry */
 
 
+/* what stands at a place in the zone's tables */
+
+typedef struct {
+    uint64_t                            place;
+    uint32_t                            slot;   /* _CAT_NONE: none */
+    ngx_http_longpoll_presence_unit_t  *unit;   /* NULL: none */
+} ngx_http_longpoll_zone_at_t;
+
+
+static void ngx_http_longpoll_zone_page_next(ngx_http_longpoll_zone_t *z,
+    uint64_t from, ngx_http_longpoll_zone_at_t *at);
 static void ngx_http_longpoll_zone_page_add(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_page_t *page, uint32_t slot, ngx_uint_t *steps);
+    ngx_http_longpoll_zone_page_t *page, ngx_http_longpoll_zone_at_t *at,
+    ngx_uint_t *steps);
+static void ngx_http_longpoll_zone_page_name(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_at_t *at, u_char *buf, ngx_str_t *name);
 
 
 ngx_int_t
 ngx_http_longpoll_zone_page_read(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_page_t *page, uint64_t upto)
 {
-    uint32_t    slot;
-    uint64_t    place;
-    ngx_int_t   rc;
-    ngx_uint_t  steps;
+    uint64_t                     place;
+    ngx_int_t                    rc;
+    ngx_uint_t                   steps;
+    ngx_http_longpoll_zone_at_t  at;
 
     steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
     rc = NGX_BUSY;
@@ -47,20 +63,13 @@ ngx_http_longpoll_zone_page_read(ngx_http_longpoll_zone_t *z,
 
         steps--;
 
-        slot = ngx_http_longpoll_cat_next(&z->cats, page->from);
+        ngx_http_longpoll_zone_page_next(z, page->from, &at);
 
-        if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
-            place = ngx_http_longpoll_hash_last(page->from,
-                                         (uint64_t) z->cats.sh->nbuckets);
-        } else {
-            place = ngx_http_longpoll_hash_place(z->cats.slots[slot].hash[1]);
+        if (at.place <= upto) {
+            ngx_http_longpoll_zone_page_add(z, page, &at, &steps);
         }
 
-        if (slot != NGX_HTTP_LONGPOLL_CAT_NONE && place <= upto) {
-            ngx_http_longpoll_zone_page_add(z, page, slot, &steps);
-        }
-
-        place = ngx_min(place, upto);
+        place = ngx_min(at.place, upto);
 
         page->from = place + 1;
         page->complete = (page->from == 0);
@@ -77,18 +86,70 @@ ngx_http_longpoll_zone_page_read(ngx_http_longpoll_zone_t *z,
 }
 
 
+/* the first place from that one on where something stands, or a bucket ends */
+
+static void
+ngx_http_longpoll_zone_page_next(ngx_http_longpoll_zone_t *z, uint64_t from,
+    ngx_http_longpoll_zone_at_t *at)
+{
+    uint64_t                            place;
+    ngx_http_longpoll_presence_unit_t  *unit;
+
+    at->slot = ngx_http_longpoll_cat_next(&z->cats, from);
+    at->unit = NULL;
+
+    if (at->slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        at->place = ngx_http_longpoll_hash_last(from,
+                                         (uint64_t) z->cats.sh->nbuckets);
+    } else {
+        at->place = ngx_http_longpoll_hash_place(
+                                         z->cats.slots[at->slot].hash[1]);
+    }
+
+    if (!ngx_http_longpoll_zone_has_presence(z)) {
+        return;
+    }
+
+    unit = ngx_http_longpoll_presence_next(&z->present, from);
+
+    if (unit == NULL) {
+        place = ngx_http_longpoll_hash_last(from,
+                                         (uint64_t) z->present.sh->nbuckets);
+    } else {
+        place = ngx_http_longpoll_hash_place(unit->u.entry.hash[1]);
+    }
+
+    if (place <= at->place) {
+        at->unit = unit;
+    }
+
+    if (place < at->place) {
+        at->slot = NGX_HTTP_LONGPOLL_CAT_NONE;
+        at->place = place;
+    }
+}
+
+
 static void
 ngx_http_longpoll_zone_page_add(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_page_t *page, uint32_t slot, ngx_uint_t *steps)
+    ngx_http_longpoll_zone_page_t *page, ngx_http_longpoll_zone_at_t *at,
+    ngx_uint_t *steps)
 {
-    u_char                          *name;
-    ngx_http_longpoll_cat_sh_t      *cat;
-    ngx_http_longpoll_msg_sh_t      *msg;
+    uint64_t                         workers;
+    ngx_str_t                        name;
+    ngx_uint_t                       count, present;
     ngx_http_longpoll_zone_entry_t  *entry;
 
-    cat = &z->cats.slots[slot];
+    count = 0;
+    workers = 0;
+    present = ngx_http_longpoll_presence_is_present(at->unit);
 
-    if (cat->count == 0 && cat->waiting == 0) {
+    if (at->slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
+        count = z->cats.slots[at->slot].count;
+        workers = z->cats.slots[at->slot].waiting;
+    }
+
+    if (count == 0 && workers == 0 && !present) {
         return;
     }
 
@@ -98,29 +159,58 @@ ngx_http_longpoll_zone_page_add(ngx_http_longpoll_zone_t *z,
 
     ngx_memzero(entry, sizeof(ngx_http_longpoll_zone_entry_t));
 
-    entry->place = ngx_http_longpoll_hash_place(cat->hash[1]);
-    entry->workers = cat->waiting;
+    entry->place = at->place;
+    entry->workers = workers;
+    entry->status.presence = ngx_http_longpoll_zone_has_presence(z);
+    entry->status.present = present;
 
-    if (cat->count) {
-        msg = ngx_http_longpoll_zone_msg(z, cat->first);
-        name = (u_char *) msg + ngx_http_longpoll_zone_front(msg->rec.bits);
+    ngx_http_longpoll_zone_page_name(z, at, page->names, &name);
 
-        ngx_http_longpoll_assert(msg->rec.name_len
-                                 <= NGX_HTTP_LONGPOLL_MAX_CATEGORY,
-                                 "a name's length");
+    if (name.len) {
 
-        if (!ngx_http_longpoll_page_begins(&page->prefix, name,
-                                           msg->rec.name_len))
+        if (!ngx_http_longpoll_page_begins(&page->prefix, name.data, name.len))
         {
             return;
         }
 
         entry->name.data = page->names;
-        entry->name.len = msg->rec.name_len;
-        page->names = ngx_cpymem(page->names, name, msg->rec.name_len);
+        entry->name.len = name.len;
+        page->names = ngx_movemem(page->names, name.data, name.len);
+    }
 
-        ngx_http_longpoll_zone_status_slot_locked(z, slot, &entry->status);
+    if (count) {
+        ngx_http_longpoll_zone_status_slot_locked(z, at->slot, &entry->status);
     }
 
     page->n++;
+}
+
+
+/* the category's name, in the zone or in buf; empty: it is not known */
+
+static void
+ngx_http_longpoll_zone_page_name(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_at_t *at, u_char *buf, ngx_str_t *name)
+{
+    ngx_http_longpoll_msg_sh_t  *msg;
+
+    ngx_str_null(name);
+
+    if (at->slot != NGX_HTTP_LONGPOLL_CAT_NONE
+        && z->cats.slots[at->slot].count)
+    {
+        msg = ngx_http_longpoll_zone_msg(z, z->cats.slots[at->slot].first);
+
+        name->data = (u_char *) msg
+                     + ngx_http_longpoll_zone_front(msg->rec.bits);
+        name->len = msg->rec.name_len;
+
+    } else if (at->unit) {
+        name->data = buf;
+        name->len = ngx_http_longpoll_presence_name(&z->present, at->unit, buf)
+                    - buf;
+    }
+
+    ngx_http_longpoll_assert(name->len <= NGX_HTTP_LONGPOLL_MAX_CATEGORY,
+                             "a name's length");
 }

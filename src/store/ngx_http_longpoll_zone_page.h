@@ -1,13 +1,13 @@
 
 /*
- * ngx_http_longpoll_zone_page.h: the categories that have a slot, page by page,
- * in the order of their places (..._hash_place()).
+ * ngx_http_longpoll_zone_page.h: the categories that have a slot, or are
+ * present, page by page, in the order of their places (..._hash_place()).
  *
  * A category's place never changes, whichever slot it has and whatever else
- * comes and goes.  So one that has a slot all the while is read once.
+ * comes and goes.  So one that is there all the while is read once.
  *
- * A category without messages has no name in the zone.  Its entry says which
- * workers wait for it; these have the name.
+ * A category without messages has no name in the zone, unless it is present.
+ * Its entry says which workers wait for it; these have the name.
  */
 
 
@@ -21,7 +21,7 @@
 typedef struct {
     uint64_t                             place;
     uint64_t                             workers;   /* set: they wait for it */
-    ngx_str_t                            name;      /* empty: no messages */
+    ngx_str_t                            name;      /* empty: not known */
     ngx_http_longpoll_category_status_t  status;
 } ngx_http_longpoll_zone_entry_t;
 
@@ -30,9 +30,10 @@ typedef struct {
     uint64_t                             from;      /* place: all in front of
                                                        it was read */
     ngx_uint_t                           complete;  /* and all behind it */
-    ngx_str_t                            prefix;    /* categories with messages
-                                                       whose names do not begin
-                                                       so are left out */
+    ngx_str_t                            prefix;    /* categories whose names
+                                                       are known, and do not
+                                                       begin so, are left out
+                                                       */
 
     ngx_http_longpoll_zone_entry_t      *entries;   /* the caller's, max */
     ngx_uint_t                           n;

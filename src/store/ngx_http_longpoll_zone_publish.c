@@ -6,7 +6,8 @@
  *
  *     busy = 1                                                one lock hold
  *     append     for each message: a slot, the record, one step that links it
- *     committed  = last_id: this store commits the publish
+ *     committed  = last_id: this store commits the publish.  In the same step
+ *                  a flight of presence's events begins
  *     visible    = committed: readers see it (with durable, later: the writer)
  *     mark       its categories are dirty for the workers that wait for them
  *     trim       a category over its buffer loses its oldest messages
@@ -48,6 +49,8 @@ static void ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t i);
 static ngx_int_t ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_publish_t *pub, uint64_t *wake);
+static void ngx_http_longpoll_zone_take_off(ngx_http_longpoll_zone_t *z)
+    __attribute__((noinline));
 
 
 ngx_int_t
@@ -114,6 +117,23 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 }
 
 
+ngx_int_t
+ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_zone_flight_t *flight,
+    uint64_t now, uint64_t *wake)
+{
+    ngx_int_t  rc;
+
+    z->flight = flight;
+
+    rc = ngx_http_longpoll_zone_publish(z, cat, flight->msgs, flight->n, NULL,
+                                        now, wake);
+    z->flight = NULL;
+
+    return rc;
+}
+
+
 /*
  * NGX_OK: there is room; NGX_BUSY: out of steps; NGX_DONE, NGX_DECLINED,
  * NGX_ABORT, NGX_ERROR as the publish returns them.
@@ -130,6 +150,10 @@ ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
 
     if (z->sh->moved) {
         return NGX_ERROR;
+    }
+
+    if (z->flight && z->flight->flights != z->sh->presence.flights) {
+        return NGX_DONE;
     }
 
     msgs = pub->msgs;
@@ -243,7 +267,14 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
     sh = z->sh;
 
     if (sh->disk.durable) {
-        ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
+
+        if (z->flight) {
+            ngx_http_longpoll_zone_take_off(z);
+
+        } else {
+            ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
+        }
+
         *wake = ngx_http_longpoll_zone_cursor_writer(z);
 
         return NGX_AGAIN;
@@ -256,7 +287,13 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_count(z, published, pub->n);
 
-    ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
+    if (z->flight) {
+        ngx_http_longpoll_zone_take_off(z);
+
+    } else {
+        ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);
+    }
+
     ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
 
     for (i = 0; i < pub->n; i++) {
@@ -268,4 +305,29 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Commits a publish, and begins its flight.  Not inlined: other publishes pay
+ * for its registers.
+ */
+
+static void
+ngx_http_longpoll_zone_take_off(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_journal_sh_t   *j;
+    ngx_http_longpoll_presence_sh_t  *presence;
+
+    j = &z->sh->journal;
+    presence = &z->sh->presence;
+
+    ngx_http_longpoll_put(presence->flight_id, z->sh->clock.last_id);
+    ngx_http_longpoll_put(presence->failed, z->sh->disk.failed);
+    ngx_http_longpoll_put(presence->worker, z->flight->worker);
+
+    ngx_http_longpoll_set(j, presence->flights, presence->flights + 1);
+    ngx_http_longpoll_set(j, presence->flying, z->flight->flying);
+    ngx_http_longpoll_set(j, z->sh->clock.committed, z->sh->clock.last_id);
+    ngx_http_longpoll_done(j);
 }

@@ -37,5 +37,27 @@ ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
     ngx_str_t *key, uint64_t now, uint64_t *wake);
 
+/* a flight of presence's events; its messages are in one category */
+
+typedef struct ngx_http_longpoll_zone_flight_s {
+    ngx_http_longpoll_msg_t         *msgs;
+    ngx_uint_t                       n;
+    uint64_t                         flying;    /* n entries, or FLYING_RESET */
+    uint64_t                         flights;   /* that had begun when it was
+                                                   collected */
+    uint64_t                         worker;    /* set: to be woken when it is
+                                                   decided */
+} ngx_http_longpoll_zone_flight_t;
+
+/*
+ * The same for a flight, which begins in the step that commits the publish.
+ *
+ * As the publish returns, but NGX_DONE: nothing is stored, as another flight
+ * has begun.
+ */
+ngx_int_t ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_zone_flight_t *flight,
+    uint64_t now, uint64_t *wake);
+
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_PUBLISH_H_INCLUDED_ */

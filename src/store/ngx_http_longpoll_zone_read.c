@@ -35,6 +35,7 @@
 #include "ngx_http_longpoll_zone_read.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_presence.h"
 #include "ngx_http_longpoll_zone_read_client.h"
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_watch.h"
@@ -57,6 +58,9 @@ static ngx_int_t ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
 static ngx_uint_t ngx_http_longpoll_zone_found_recent(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_reader_t *reader,
     ngx_uint_t *steps);
+static void ngx_http_longpoll_zone_is_there(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_int_t rc)
+    __attribute__((noinline));
 static void ngx_http_longpoll_zone_nothing(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
@@ -114,6 +118,10 @@ ngx_http_longpoll_zone_read(ngx_http_longpoll_zone_t *z,
 
         if (rc == NGX_AGAIN) {
             ngx_http_longpoll_zone_nothing(z, &reader);
+        }
+
+        if (ngx_http_longpoll_zone_has_presence(z)) {
+            ngx_http_longpoll_zone_is_there(z, &reader, rc);
         }
 
         ngx_http_longpoll_zone_unlock(z);
@@ -553,6 +561,34 @@ ngx_http_longpoll_zone_found_recent(ngx_http_longpoll_zone_t *z,
     rd->cursor.fresh = 0;
 
     return 0;
+}
+
+
+/*
+ * What polls and streams ask for is present; a subrequest's is not.  Not
+ * inlined: a read of a zone without presence pays for its registers.
+ */
+
+static void
+ngx_http_longpoll_zone_is_there(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_reader_t *reader, ngx_int_t rc)
+{
+    ngx_uint_t                 stays;
+    ngx_http_longpoll_read_t  *rd;
+
+    rd = reader->rd;
+
+    if ((rc != NGX_OK && rc != NGX_AGAIN)
+        || rd->mode == NGX_HTTP_LONGPOLL_READ_PEEK)
+    {
+        return;
+    }
+
+    stays = (rd->mode != NGX_HTTP_LONGPOLL_READ_LAST
+             && (rc == NGX_AGAIN || rd->by_id));
+
+    ngx_http_longpoll_zone_presence_come(z, rd->worker, rd->cats, rd->ncats,
+                                         stays, reader->now);
 }
 
 

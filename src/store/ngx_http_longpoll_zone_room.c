@@ -423,21 +423,26 @@ ngx_int_t
 ngx_http_longpoll_zone_room_trim(ngx_http_longpoll_zone_t *z, uint32_t slot,
     ngx_uint_t *steps)
 {
-    uint64_t                     n;
+    uint64_t                     n, buffer;
     ngx_http_longpoll_cat_sh_t  *cat;
 
     cat = &z->cats.slots[slot];
     n = cat->count;
+    buffer = z->sh->conf.buffer;
 
-    if (n <= z->sh->conf.buffer) {
+    if (n <= buffer) {
         return NGX_OK;
+    }
+
+    if (ngx_http_longpoll_zone_is_presence(z, cat->hash)) {
+        buffer = ngx_max(buffer, NGX_HTTP_LONGPOLL_ZONE_PRESENCE_BUFFER);
     }
 
     if (z->sh->disk.durable) {
         n -= z->unsaved[slot].count;
     }
 
-    for ( /* void */ ; n > z->sh->conf.buffer; n--) {
+    for ( /* void */ ; n > buffer; n--) {
 
         if (*steps == 0) {
             return NGX_BUSY;

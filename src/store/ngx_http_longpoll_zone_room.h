@@ -25,6 +25,11 @@
     ((z)->log.sh->size / 20 * 17)
 
 
+/* messages that the category of presence's events keeps, at least */
+
+#define NGX_HTTP_LONGPOLL_ZONE_PRESENCE_BUFFER  10000
+
+
 /* what a publish needs */
 
 typedef struct {

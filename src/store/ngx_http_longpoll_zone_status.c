@@ -15,6 +15,7 @@
 #include "ngx_http_longpoll_zone_status.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
+#include "ngx_http_longpoll_zone_presence.h"
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_clock.h"
 
@@ -151,6 +152,11 @@ ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
         } else {
             rc = ngx_http_longpoll_zone_room_touch(z, cat, now, 0, &steps,
                                                    &slot);
+        }
+
+        if (ngx_http_longpoll_zone_has_presence(z)) {
+            st->presence = 1;
+            st->present = ngx_http_longpoll_zone_presence_has(z, cat->hash);
         }
 
         if (rc == NGX_OK && slot != NGX_HTTP_LONGPOLL_CAT_NONE

@@ -25,6 +25,8 @@ typedef struct {
     uint64_t                         events;
     ngx_http_longpoll_uuid_t         first;     /* set if there are events */
     ngx_http_longpoll_uuid_t         last;
+    ngx_uint_t                       presence;  /* present is set */
+    ngx_uint_t                       present;
 } ngx_http_longpoll_category_status_t;
 
 

@@ -9,6 +9,7 @@
  *
  *     the writer's role, its bit in stays       another worker may write
  *     clients that wait in it                   they become idle
+ *     presence of what waits in it              grace begins
  *     interest and pending messages, slot by slot
  *     gauges, slotless interests
  *     dirty bits
@@ -20,6 +21,7 @@
 #include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
+#include "ngx_http_longpoll_zone_presence.h"
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
@@ -121,6 +123,7 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     }
 
     ngx_http_longpoll_zone_client_reap(z, worker, now);
+    ngx_http_longpoll_zone_presence_reap(z, worker, now);
 
     n = 0;
     walk.upto = (uint64_t) -1;

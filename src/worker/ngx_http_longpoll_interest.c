@@ -21,6 +21,7 @@
 
 
 #include "ngx_http_longpoll_interest.h"
+#include "ngx_http_longpoll_announce.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_clock.h"
@@ -95,6 +96,10 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
             ngx_http_longpoll_zone_watch_end(z, worker, cats[i].hash, slots[i],
                                              since, now);
         }
+
+        if (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) == NULL) {
+            ngx_http_longpoll_announce_left(z, cats[i].hash);
+        }
     }
 
     if (client && ngx_http_longpoll_wait_find(z->wait, client->uuid) == NULL) {
@@ -149,6 +154,12 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
         ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,
                               ngx_http_longpoll_zone_clock_now(wait->data));
         return;
+    }
+
+    if (ngx_http_longpoll_zone_has_presence(
+                                      (ngx_http_longpoll_zone_t *) wait->data))
+    {
+        ngx_http_longpoll_announce_left(wait->data, cat->hash);
     }
 
     if (cat->slotless) {

@@ -16,6 +16,7 @@
 
 
 #include "ngx_http_longpoll_worker.h"
+#include "ngx_http_longpoll_announce.h"
 #include "ngx_http_longpoll_census.h"
 #include "ngx_http_longpoll_drain.h"
 #include "ngx_http_longpoll_interest.h"
@@ -111,7 +112,7 @@ ngx_http_longpoll_worker_add(ngx_cycle_t *cycle, ngx_http_longpoll_zone_t *z)
 
     ngx_http_longpoll_zone_warm(z);
 
-    return NGX_OK;
+    return ngx_http_longpoll_announce_init(cycle, z);
 }
 
 
@@ -144,6 +145,7 @@ ngx_http_longpoll_worker_exit_process(void)
     ngx_http_longpoll_notify_exit_process();
 
     for (i = 0; i < ngx_http_longpoll_worker_zones->nelts; i++) {
+        ngx_http_longpoll_announce_exit(ngx_http_longpoll_worker_zone(i));
         ngx_http_longpoll_wait_exit(ngx_http_longpoll_worker_zone(i)->wait);
     }
 }
@@ -202,6 +204,7 @@ ngx_http_longpoll_worker_check_zone(ngx_http_longpoll_zone_t *z)
     }
 
     ngx_http_longpoll_worker_handlers->check(z);
+    ngx_http_longpoll_announce_check(z);
 
     if (ngx_http_longpoll_zone_question_is_open(z)) {
         ngx_http_longpoll_census_answer(z, worker);
@@ -239,15 +242,18 @@ ngx_http_longpoll_worker_woken(ngx_http_longpoll_wait_t *wait,
 static void
 ngx_http_longpoll_worker_tick(void)
 {
-    ngx_uint_t                 i, first;
+    ngx_uint_t                 i, own, first;
     ngx_http_longpoll_zone_t  *z;
 
     first = 0;
 
     for (i = 0; i < ngx_http_longpoll_worker_zones->nelts; i++) {
         z = ngx_http_longpoll_worker_zone(i);
-        first |= ngx_http_longpoll_zone_tick(z,
+        own = ngx_http_longpoll_zone_tick(z,
                                           ngx_http_longpoll_zone_clock_now(z));
+        ngx_http_longpoll_announce_tick(z, own);
+
+        first |= own;
     }
 
     /* the first worker of this second, in any zone, reaps the dead ones */

@@ -115,6 +115,17 @@ my @cases = (
         },
     },
     {
+        name => 'leave', title => 'a poll that waits, and leaves',
+        few => 200, many => 1200,
+        run => sub { give_up(100) for 1 .. $_[0] },
+    },
+    {
+        name => 'there', title => 'the same where that is told',
+        http => 'longpoll_zone zone=events:4m presence=who grace=1h;',
+        few => 200, many => 1200,
+        run => sub { give_up(100) for 1 .. $_[0] },
+    },
+    {
         name => 'periods',
         title => 'a delivery after 6,000 time-outs that were given up',
         few => 200, many => 1200, less => [qw( publish floor )],

@@ -57,6 +57,23 @@ my @mutants = (
       to => 'rd->slots[i] = 1 ? NGX_HTTP_LONGPOLL_CAT_NONE : ngx_http_longpoll_zone_watch(z, rd->worker,',
       seen => 'plain t/040-wait.t' },
 
+    { name => 'a dead worker is still present',
+      file => 'zone_tick.c',
+      from => 'ngx_http_longpoll_zone_presence_reap(z, worker, now);', to => ';',
+      seen => 'plain t/078-presence.t' },
+
+    { name => 'a stream that is not read has left',
+      file => 'announce.c',
+      from => 'z->announce && ngx_http_longpoll_announce_find(z, hash) == NULL',
+      to => 'z->announce',
+      seen => 'plain t/078-presence.t' },
+
+    { name => 'a refused flight counts as reported',
+      file => 'zone_presence.c',
+      from => "    if (rc != NGX_OK) {\n        ngx_http_longpoll_put(presence->flying, 0);",
+      to => "    if (0) {\n        ngx_http_longpoll_put(presence->flying, 0);",
+      seen => 'unit' },
+
     { name => 'an unlock missed',
       file => 'zone_publish.c',
       from => "        ngx_http_longpoll_zone_unlock(z);\n\n        if (rc != NGX_BUSY) {",

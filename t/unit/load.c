@@ -58,6 +58,12 @@ ngx_http_longpoll_zone_hash(ngx_http_longpoll_zone_t *z,
 }
 
 
+void
+ngx_http_longpoll_zone_presence_init(ngx_http_longpoll_zone_t *z)
+{
+}
+
+
 ngx_uint_t
 ngx_http_longpoll_zone_clock_known(ngx_http_longpoll_zone_t *z, uint64_t epoch)
 {

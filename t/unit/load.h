@@ -36,6 +36,7 @@
 #include <ngx_http_longpoll_zone.h>
 #include <ngx_http_longpoll_zone_clock.h>
 #include <ngx_http_longpoll_zone_load.h>
+#include <ngx_http_longpoll_zone_presence.h>
 
 #include <fcntl.h>
 #include <stdarg.h>

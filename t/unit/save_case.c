@@ -292,7 +292,8 @@ case_replace(size_t size)
 static void
 case_adopt(void *data)
 {
-    (void) ngx_http_longpoll_zone_adopt(&case_new.zone, &case_old.zone, m.now);
+    (void) ngx_http_longpoll_zone_adopt(&case_new.zone, &case_old.zone, m.now,
+                                         m.now);
 }
 
 

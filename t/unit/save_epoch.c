@@ -682,7 +682,7 @@ epoch_adopt(size_t size)
 
     epoch_zone(size, &conf);
 
-    (void) ngx_http_longpoll_zone_adopt(z, &old, m.now);
+    (void) ngx_http_longpoll_zone_adopt(z, &old, m.now, m.now);
 
     unit_must(old.sh->moved, "the old zone goes on");
     unit_must(sh->clock.last_id >= old.sh->clock.last_id

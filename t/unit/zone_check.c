@@ -4,9 +4,9 @@
  *
  * It walks the log from tail to head, record by record; the list of all
  * messages; each category's list and its bucket; the free slots; gpoll's
- * clients; and the cursors of the file.  All that it counts must be what the
- * zone has counted.  It may be called only between calls of the store, when no
- * step is unfinished.
+ * clients; who is present; and the cursors of the file.  All that it counts
+ * must be what the zone has counted.  It may be called only between calls of
+ * the store, when no step is unfinished.
  *
  * It trusts nothing: a ref must lie in the log and name a live message before
  * it is followed, and no list may be longer than its count.
@@ -29,6 +29,9 @@ static ngx_uint_t check_ref(ngx_http_longpoll_zone_t *z, uint32_t ref);
 static const char *check_ages(ngx_http_longpoll_zone_t *z);
 static const char *check_slot(ngx_http_longpoll_zone_t *z, uint32_t slot);
 static const char *check_clients(ngx_http_longpoll_zone_t *z);
+static const char *check_presence(ngx_http_longpoll_zone_t *z);
+static const char *check_queue(ngx_http_longpoll_zone_t *z, ngx_uint_t i,
+    uint32_t *left);
 static const char *check_cursors(ngx_http_longpoll_zone_t *z);
 static const char *check_unsaved(ngx_http_longpoll_zone_t *z);
 
@@ -219,6 +222,109 @@ check_clients(ngx_http_longpoll_zone_t *z)
 }
 
 
+static const char *
+check_presence(ngx_http_longpoll_zone_t *z)
+{
+    uint32_t                            n, entries, parts, queued, left;
+    const char                         *wrong;
+    ngx_uint_t                          i;
+    ngx_http_longpoll_presences_sh_t   *sh;
+    ngx_http_longpoll_presence_unit_t  *unit;
+
+    sh = z->present.sh;
+    entries = parts = queued = 0;
+
+    check_must(sh->fresh <= sh->nunits, "fresh units");
+
+    for (n = 0; n < sh->fresh; n++) {
+        unit = &z->present.units[n];
+
+        if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_NONE) {
+            continue;
+        }
+
+        check_must(ngx_http_longpoll_presence_find(&z->present,
+                                                   unit->u.entry.hash)
+                   == unit, "an entry that is not in its bucket");
+        check_must(unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
+                   || unit->u.entry.workers,
+                   "nobody waits for what is present");
+
+        entries++;
+        parts += (unit->u.entry.len + NGX_HTTP_LONGPOLL_PRESENCE_PART - 1)
+                 / NGX_HTTP_LONGPOLL_PRESENCE_PART;
+        queued += unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT;
+    }
+
+    check_must(entries == sh->entries, "number of entries");
+    check_must(entries + parts + sh->nfree == sh->fresh, "number of units");
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_PRESENCE_QUEUES; i++) {
+        wrong = check_queue(z, i, &queued);
+
+        if (wrong) {
+            return wrong;
+        }
+    }
+
+    check_must(queued == 0, "length of the queues of entries");
+
+    left = sh->nfree;
+
+    for (n = sh->free; n && left; n = z->present.units[n - 1].next) {
+        check_must(n <= sh->fresh && z->present.units[n - 1].state
+                                     == NGX_HTTP_LONGPOLL_PRESENCE_NONE,
+                   "the free list of units");
+        left--;
+    }
+
+    check_must(n == 0 && left == 0, "length of the free list of units");
+    check_must(z->sh->presence.flying == NGX_HTTP_LONGPOLL_FLYING_RESET
+               || z->sh->presence.flying <= entries, "what is on its way");
+
+    return NULL;
+}
+
+
+/* *left becomes less by the length of the queue */
+
+static const char *
+check_queue(ngx_http_longpoll_zone_t *z, ngx_uint_t i, uint32_t *left)
+{
+    uint32_t                                n, prev;
+    uint64_t                                last;
+    ngx_uint_t                              grace;
+    ngx_http_longpoll_presence_unit_t      *unit;
+    ngx_http_longpoll_presence_queue_sh_t  *queue;
+
+    queue = &z->present.sh->queues[i];
+    prev = 0;
+    last = 0;
+
+    for (n = queue->oldest; n && *left; n = unit->u.entry.newer) {
+        check_must(n <= z->present.sh->fresh, "an entry in a queue");
+        unit = &z->present.units[n - 1];
+        grace = (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_GRACE);
+
+        check_must(unit->state != NGX_HTTP_LONGPOLL_PRESENCE_NONE
+                   && unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
+                   && i == grace && unit->u.entry.older == prev,
+                   "a queue of entries");
+        check_must(!grace || (unit->u.entry.left >= last
+                              && unit->u.entry.workers == 0),
+                   "who is in grace");
+        last = unit->u.entry.left;
+        prev = n;
+        (*left)--;
+    }
+
+    check_must(n == 0 && queue->newest == prev,
+               "the end of a queue of entries");
+
+    return NULL;
+}
+
+
 /*
  * Each cursor is at the first message behind its id, and none passes
  * another.
@@ -361,6 +467,10 @@ zone_check(ngx_http_longpoll_zone_t *z)
 
     if (wrong == NULL) {
         wrong = check_clients(z);
+    }
+
+    if (wrong == NULL) {
+        wrong = check_presence(z);
     }
 
     if (wrong == NULL) {

@@ -37,12 +37,13 @@ my @parts = (
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
       needs => 'build test', steps => [$programs],
-      way => 'unit', programs => [qw( store save disk text load )], at_once => 2 },
+      way => 'unit', at_once => 2,
+      programs => [qw( store save disk presence text load )] },
 
     { name => 'brief', does => 'the same for a few seconds',
       needs => 'build test', steps => [$programs],
-      way => 'brief', programs => [qw( store save disk text load )], at_once => 2,
-      inner => 1 },
+      way => 'brief', at_once => 2, inner => 1,
+      programs => [qw( store save disk presence text load )] },
 
     { name => 'changed', does => 't/*.t that changed, or whose sources did',
       needs => 'build test', way => 'changed', at_once => 3, inner => 1 },
@@ -123,8 +124,8 @@ my @parts = (
 
     { name => 'models', does => 'the models of t/unit/, for SECONDS',
       needs => 'build test', steps => [$programs],
-      way => 'models', programs => [qw( disk store save )], at_once => 2,
-      inner => 1 },
+      way => 'models', at_once => 2, inner => 1,
+      programs => [qw( disk store save presence )] },
 );
 
 # test-all is what test leaves out: together they run each part once, and the

@@ -1,0 +1,100 @@
+"""Keeps a file of who is online: online.py EVENTS STATUS FILE
+
+EVENTS is the URL of the zone's presence events, STATUS that of its status.  FILE
+has the categories that are present, and the cursor of the last event that is in
+it.  Both are written together, so the program may end at any moment, and goes on
+where it was.
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+
+
+def load(path):
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {"cursor": None, "online": []}
+
+
+def save(path, cursor, online):
+    with open(path + ".new", "w") as file:
+        json.dump({"cursor": cursor, "online": sorted(online)}, file)
+    os.replace(path + ".new", path)
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=90) as answer:
+        return json.load(answer)
+
+
+def poll(events, cursor):
+    where = f"last_id={cursor}" if cursor else "since_time=1"
+    return get(f"{events}?timeout=60&{where}")
+
+
+def present(status):
+    """Returns a cursor, and who is present; events behind it tell the rest."""
+
+    page = get(f"{status}?list&limit=1000")
+    cursor, rows = page["cursor"], page["categories"]
+
+    while "next" in page:
+        page = get(f"{status}?list&limit=1000&after={page['next']}")
+        rows += page["categories"]
+
+    return cursor, {row["category"] for row in rows if row["present"]}
+
+
+def follow(events, status, cursor, online):
+    """Yields the cursor, who is present, and who of them may be new."""
+
+    came = set(online)
+
+    while True:
+        yield cursor, online, came
+
+        try:
+            answer = poll(events, cursor)
+
+            if answer.get("missed"):        # some changes are gone
+                cursor, online = present(status)
+                came = set(online)
+                continue
+
+        except (urllib.error.URLError, OSError):
+            time.sleep(1)
+            continue
+
+        came = set()
+
+        for event in answer.get("events", []):
+            change = event["data"]
+            cursor = event["id"]
+
+            if change["present"] == "reset":
+                online.clear()
+                came.clear()
+            elif change["present"]:
+                online.add(change["category"])
+                came.add(change["category"])
+            else:
+                online.discard(change["category"])
+                came.discard(change["category"])
+
+
+def main(events, status, path):
+    state = load(path)
+
+    for cursor, online, _ in follow(events, status, state["cursor"],
+                                    set(state["online"])):
+        save(path, cursor, online)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,198 @@
+
+/*
+ * ngx_http_longpoll_presence.h: the categories that somebody waits for.
+ *
+ * A category that is present has an entry, which has its name and the workers
+ * that have waiters of it.  The names cannot be had elsewhere: a slot has none.
+ * Entries and names are made of units of 64 bytes, in a part of the zone whose
+ * size is fixed when the zone is made: an entry is one unit, its name has one
+ * for each 56 bytes.
+ *
+ *     bucket -> entry -> entry           by the hash of the name
+ *                 |
+ *                 `-> name -> name       its parts
+ *     free   -> unit -> unit
+ *
+ * The states of an entry.  Events report changes (zone_presence):
+ *
+ *        comes     in the queue DUE                  in no queue
+ *      --------->    ARRIVED ------ reported, waits ---> PRESENT
+ *                     ^    \                              ^   |
+ *                     |     `- reported, has left ,       |   | the last one
+ *                     |                           v comes |   v leaves
+ *            reported |                        GRACE, in the queue GRACE
+ *                     |    in the queue DUE          |
+ *                   RETURNED <--- comes --- LEAVING <' grace is over
+ *                                             |
+ *                                             `-- reported: the entry is freed
+ *
+ * The event of ARRIVED says that the category is present, that of LEAVING and
+ * RETURNED that it is not.  To readers PRESENT, GRACE, LEAVING and RETURNED are
+ * present.  DUE is in the order in which the changes came; GRACE in the order
+ * of leaving, since grace is the same for all.
+ *
+ * The caller holds the zone's lock in every call.  Each change is one step of
+ * the journal, or a put; come takes a step more for each unit that was never
+ * used.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_PRESENCE_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_PRESENCE_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_journal.h"
+#include "ngx_http_longpoll_assert.h"
+
+
+typedef enum {
+    NGX_HTTP_LONGPOLL_PRESENCE_NONE = 0,        /* no entry */
+    NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED,
+    NGX_HTTP_LONGPOLL_PRESENCE_PRESENT,
+    NGX_HTTP_LONGPOLL_PRESENCE_GRACE,
+    NGX_HTTP_LONGPOLL_PRESENCE_LEAVING,
+    NGX_HTTP_LONGPOLL_PRESENCE_RETURNED
+} ngx_http_longpoll_presence_e;
+
+
+#define NGX_HTTP_LONGPOLL_PRESENCE_PART  56     /* bytes of a name in a unit */
+
+
+/* a unit: an entry, or the part of a name */
+
+typedef struct {
+    uint32_t                         next;      /* number + 1, 0 is none: in the
+                                                   bucket, name or free list */
+    uint32_t                         state;     /* _NONE: not an entry */
+
+    union {
+        struct {
+            uint64_t                 hash[2];   /* of the name */
+            uint64_t                 workers;   /* a bit for each that has
+                                                   waiters of the category */
+            uint64_t                 left;      /* ms, in GRACE: it never falls
+                                                   along the queue */
+            uint32_t                 newer;     /* in its queue: number + 1 */
+            uint32_t                 older;
+            uint32_t                 name;      /* first part: number + 1 */
+            uint32_t                 len;       /* of the name */
+            uint64_t                 pad;
+        } entry;
+
+        u_char                       part[NGX_HTTP_LONGPOLL_PRESENCE_PART];
+    } u;
+} ngx_http_longpoll_presence_unit_t;
+
+
+#define NGX_HTTP_LONGPOLL_PRESENCE_DUE        0
+#define NGX_HTTP_LONGPOLL_PRESENCE_IN_GRACE   1
+#define NGX_HTTP_LONGPOLL_PRESENCE_QUEUES     2
+
+typedef struct {
+    uint32_t                         oldest;    /* number + 1, 0 is none */
+    uint32_t                         newest;
+} ngx_http_longpoll_presence_queue_sh_t;
+
+
+typedef struct {
+    /* these two never change; 0: the zone has no presence */
+    uint32_t                         nunits;
+    uint32_t                         nbuckets;  /* a power of two */
+
+    uint64_t                         free;      /* free list, number + 1 */
+    uint64_t                         nfree;     /* its length */
+    uint64_t                         fresh;     /* units from this number on
+                                                   were never used */
+    uint64_t                         entries;
+
+    ngx_http_longpoll_presence_queue_sh_t
+                                queues[NGX_HTTP_LONGPOLL_PRESENCE_QUEUES];
+} ngx_http_longpoll_presences_sh_t;
+
+
+/* a process's view of the table */
+
+typedef struct {
+    ngx_http_longpoll_presences_sh_t   *sh;
+    ngx_http_longpoll_journal_sh_t     *journal;
+    ngx_http_longpoll_presence_unit_t  *units;
+    uint32_t                           *buckets;
+} ngx_http_longpoll_presences_t;
+
+
+/* returns the category's entry; NULL: it has none */
+ngx_http_longpoll_presence_unit_t *ngx_http_longpoll_presence_find(
+    ngx_http_longpoll_presences_t *table, const uint64_t hash[2]);
+
+/*
+ * Returns the entry with the lowest place (..._hash_place()) from that one on
+ * in the bucket that it belongs to; NULL: there is none up to ..._hash_last().
+ */
+ngx_http_longpoll_presence_unit_t *ngx_http_longpoll_presence_next(
+    ngx_http_longpoll_presences_t *table, uint64_t from);
+
+/*
+ * Somebody waits for the category, in the workers of the set: one of them, or
+ * none if the poll was answered at once.
+ *
+ * NGX_OK
+ * NGX_DECLINED  the category has no entry, and there is no room for one
+ */
+ngx_int_t ngx_http_longpoll_presence_come(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_cat_t *cat, uint64_t workers, uint64_t now);
+
+/* nobody waits for the category in these workers any more */
+void ngx_http_longpoll_presence_leave(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t workers, uint64_t now);
+
+/* the one that left first leaves for good, if it left until then; 1: it did */
+ngx_uint_t ngx_http_longpoll_presence_expire(
+    ngx_http_longpoll_presences_t *table, uint64_t left);
+
+/*
+ * Within the caller's step: the oldest entry of DUE was reported.  The caller
+ * ends the step.
+ */
+void ngx_http_longpoll_presence_reported(ngx_http_longpoll_presences_t *table,
+    uint64_t now);
+
+/*
+ * A reset was reported, so to readers nobody is present.  If the unit is an
+ * entry, it is due once more, or is freed.
+ */
+void ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_presence_unit_t *unit);
+
+/*
+ * Puts an entry of another table, with its state, to the end of its queue.  A
+ * PRESENT one goes into GRACE, as its workers have not come here.  The caller
+ * begins with the oldest.  NGX_OK, NGX_DECLINED: there is no room.
+ */
+ngx_int_t ngx_http_longpoll_presence_copy(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_presence_unit_t *from,
+    uint64_t now);
+
+/* writes the entry's name, and returns the end */
+u_char *ngx_http_longpoll_presence_name(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_presence_unit_t *unit, u_char *p);
+
+
+/* whether the entry, or NULL, is of a category that is present now */
+
+#define ngx_http_longpoll_presence_is_present(unit)                           \
+    ((unit) && (unit)->state != NGX_HTTP_LONGPOLL_PRESENCE_LEAVING)
+
+#define ngx_http_longpoll_presence_at(table, n)                               \
+    (&(table)->units[(n) - 1])
+
+#define ngx_http_longpoll_presence_number(table, unit)                        \
+    ((uint32_t) ((unit) - (table)->units) + 1)
+
+/* checks a unit's number + 1 before the unit is read */
+
+#define ngx_http_longpoll_presence_assert(table, n)                           \
+    ngx_http_longpoll_assert_step();                                          \
+    ngx_http_longpoll_assert((n) - 1 < (table)->sh->fresh, "a unit's number")
+
+
+#endif /* _NGX_HTTP_LONGPOLL_PRESENCE_H_INCLUDED_ */

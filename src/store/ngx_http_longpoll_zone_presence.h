@@ -1,0 +1,102 @@
+
+/*
+ * ngx_http_longpoll_zone_presence.h: who waits for what, as events.
+ *
+ *     come, leave     a poll or a stream comes, or its worker's last one leaves
+ *     tick            what is over grace leaves for good
+ *     publish         what is due is reported, by events in CATEGORY
+ *     reap            a dead worker's waiters have left
+ *
+ * What comes and leaves changes the table (ngx_http_longpoll_presence.h), and
+ * no event is published there.  A worker that finds something due publishes it
+ * (..._is_due()).
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ZONE_PRESENCE_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ZONE_PRESENCE_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_store.h"
+
+
+/* whether the zone has presence; never changes */
+#define ngx_http_longpoll_zone_has_presence(z)  ((z)->presence.len != 0)
+
+/* whether something is to be published; without the lock */
+#define ngx_http_longpoll_zone_presence_is_due(z)                             \
+    (((z)->present.sh->queues[NGX_HTTP_LONGPOLL_PRESENCE_DUE].oldest          \
+      || (z)->sh->presence.reset || (z)->sh->presence.walk)                   \
+     && !(z)->sh->moved)
+
+/* ms in which the lack of room is logged once */
+#define NGX_HTTP_LONGPOLL_ZONE_PRESENCE_LOG  60000
+
+
+/*
+ * Before the zone's first request: hashes CATEGORY, with the zone's key as it
+ * is now.  A new zone begins with a reset.
+ */
+void ngx_http_longpoll_zone_presence_init(ngx_http_longpoll_zone_t *z);
+
+
+/*
+ * For the store's files.  The caller holds the lock, and the zone has presence.
+ */
+
+/*
+ * Somebody reads these categories.  stays: somebody waits for them from now on
+ * in the worker, until leave; else it has been there at this moment only.
+ */
+void ngx_http_longpoll_zone_presence_come(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_cat_t *cats, ngx_uint_t n,
+    ngx_uint_t stays, uint64_t now);
+
+/* whether the category is present */
+ngx_uint_t ngx_http_longpoll_zone_presence_has(ngx_http_longpoll_zone_t *z,
+    const uint64_t hash[2]);
+
+
+
+/*
+ * All of these take the lock, as often as they need, and do nothing in a zone
+ * without presence.
+ */
+
+/*
+ * A zone of another size: z, which nobody uses yet, takes over what old has,
+ * which is frozen.  Who waits in old comes to z until the time back.
+ */
+void ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_t *old, uint64_t back);
+
+/* nobody waits for the category in this worker any more */
+void ngx_http_longpoll_zone_presence_leave(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, const uint64_t hash[2], uint64_t now);
+
+/*
+ * Once a second: what has been left for longer than grace is due.  Returns 1 if
+ * categories had no room, which was not logged for a while: the caller logs it.
+ */
+ngx_uint_t ngx_http_longpoll_zone_presence_tick(ngx_http_longpoll_zone_t *z,
+    uint64_t now);
+
+/* a dead worker's waiters have left */
+void ngx_http_longpoll_zone_presence_reap(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t now);
+
+/*
+ * Publishes the next few events that are due, in order.  *wake becomes the set
+ * of workers to notify.
+ *
+ * NGX_OK        there may be more
+ * NGX_DONE      nothing is due
+ * NGX_AGAIN     what was published waits for the disk; this worker is notified
+ *               when that is decided
+ * NGX_DECLINED  there is no room now, or the zone is frozen: try again later
+ */
+ngx_int_t ngx_http_longpoll_zone_presence_publish(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t now, uint64_t *wake);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ZONE_PRESENCE_H_INCLUDED_ */

@@ -1,0 +1,60 @@
+
+/*
+ * ngx_http_longpoll_announce.h: this worker's part of presence.
+ *
+ *     zone_read     says that somebody comes
+ *     begin, end    a stream counts from its first read to its end, also while
+ *                   it is in no queue of wait
+ *     left          the last waiter of a category has left wait
+ *     check, tick   what is due is published, not in this call but in turns of
+ *                   nginx's loop
+ *
+ * In a zone without presence none of these does anything.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_ANNOUNCE_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_ANNOUNCE_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_zone_presence.h"
+
+
+typedef struct ngx_http_longpoll_announce_s  ngx_http_longpoll_announce_t;
+
+
+/* the worker begins to serve the zone; NGX_OK, NGX_ERROR: no memory */
+ngx_int_t ngx_http_longpoll_announce_init(ngx_cycle_t *cycle,
+    ngx_http_longpoll_zone_t *z);
+
+/* the worker ends */
+void ngx_http_longpoll_announce_exit(ngx_http_longpoll_zone_t *z);
+
+/* a stream of these categories begins */
+void ngx_http_longpoll_announce_begin(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_uint_t n);
+
+/* it has ended, and has left wait */
+void ngx_http_longpoll_announce_end(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_uint_t n);
+
+/* nobody stands in wait for the category any more */
+void ngx_http_longpoll_announce_left(ngx_http_longpoll_zone_t *z,
+    const uint64_t hash[2]);
+
+/* publishes what is due, if anything is */
+#define ngx_http_longpoll_announce_check(z)                                   \
+    if (ngx_http_longpoll_zone_has_presence(z)                                \
+        && ngx_http_longpoll_zone_presence_is_due(z))                         \
+    {                                                                         \
+        ngx_http_longpoll_announce_post(z);                                   \
+    }
+
+void ngx_http_longpoll_announce_post(ngx_http_longpoll_zone_t *z);
+
+/* once a second; first: this worker is the first in this second */
+void ngx_http_longpoll_announce_tick(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t first);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_ANNOUNCE_H_INCLUDED_ */
