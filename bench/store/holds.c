@@ -734,9 +734,9 @@ holds_come_and_go(ngx_uint_t n)
         holds_cat(&cat, name, 1000000 + n - HOLDS_STAY);
 
         ngx_http_longpoll_zone_watch_end(&holds_zone, 0, cat.hash,
-                                         slots[n % HOLDS_STAY], 0, holds_now);
-        ngx_http_longpoll_zone_presence_leave(&holds_zone, 0, cat.hash,
-                                              holds_now);
+                                         slots[n % HOLDS_STAY], 0,
+                                         holds_zone.presence.len != 0,
+                                         holds_now);
     }
 
     (void) holds_read(NGX_HTTP_LONGPOLL_READ_PARK, 1000000 + n,
