@@ -134,8 +134,8 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->gpoll_line.file && conf->category == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "no \"longpoll_category\" is defined for "
-                      "\"protocol=gpoll\" of \"longpoll_subscribe\" in %s:%ui",
+                      "\"protocol=gpoll\" of \"longpoll_subscribe\" needs a "
+                      "\"longpoll_category\" in its location in %s:%ui",
                       conf->gpoll_line.file, conf->gpoll_line.number);
         return NGX_CONF_ERROR;
     }
@@ -209,12 +209,43 @@ ngx_http_longpoll_conf_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (llcf->stream == (ngx_msec_t) NGX_ERROR || llcf->stream == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value \"%V\", it must be \"on\", "
-                           "\"off\", or the longest time that a stream lasts",
+                           "\"off\", or the longest time that a stream lasts, "
+                           "such as \"1h\"",
                            &value[1]);
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_longpoll_conf_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_parse_time(&value[1], 0) == NGX_ERROR) {
+        return "must be a time, such as \"15s\"";
+    }
+
+    return ngx_conf_set_msec_slot(cf, cmd, conf);
+}
+
+
+char *
+ngx_http_longpoll_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_parse_size(&value[1]) == NGX_ERROR) {
+        return "must be in bytes, kilobytes or megabytes, such as \"64k\"";
+    }
+
+    return ngx_conf_set_size_slot(cf, cmd, conf);
 }
 
 
