@@ -6,18 +6,20 @@
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; which one of demo/backends/; test files, to run these alone
-PORT = 8080
-NAME = express
-T =
+# the demo's port; which one of demo/backends/; test files, to run these alone;
+# arguments of the benchmark.  `make run PORT=...` or `PORT=... make run`.
+PORT ?= 8080
+NAME ?= express
+T ?=
+ARGS ?=
 
 # Parts and sets of the tests; tools/lib/Suite/Parts.pm says what is in each.
 SETS  = quick test test-all soak
 PARTS = unit plain persist user docs cost generator hup clients asan valgrind \
-	fuzz chaos smoke matrix load mutants
+	fuzz chaos smoke packaging matrix load mutants
 
-.PHONY: all help check run backend bench holds dist package package-test clean \
-	build-unit build-fuzz build-bench $(SETS) $(PARTS)
+.PHONY: all help check run backend bench holds dist package package-test \
+	clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps.sh build
