@@ -18,7 +18,7 @@ SETS  = quick test test-all soak
 PARTS = unit plain persist user docs cost generator hup clients asan valgrind \
 	fuzz chaos smoke packaging matrix load mutants
 
-.PHONY: all help check run backend bench holds dist package package-test \
+.PHONY: all help check run backend bench holds dist client package package-test \
 	clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
@@ -59,6 +59,10 @@ holds: all          ## how long the store holds its lock, measured
 dist:               ## the tarball of a release, from what is committed
 	@tools/deps.sh dist
 	@tools/release.sh dist
+
+client:             ## the JavaScript client's package, for npm and <script>
+	@tools/deps.sh client
+	@tools/client.sh
 
 package:            ## Debian's package for the installed nginx, from the tarball
 	@tools/deps.sh build package $(if $(wildcard .git),dist)

@@ -2,7 +2,7 @@
 #
 # tools/deps.sh SET...: installs what the sets need on a Debian machine.
 #
-# Sets are build, check, test, docs, asan, valgrind, cost, fuzz, clients,
+# Sets are build, check, test, docs, asan, valgrind, cost, fuzz, client, clients,
 # run, bench, dist, package, packaging and root.  Packages that are installed
 # stay as they are; while none is missing, only dpkg's records are read.  The
 # extras below are large, or not to be had everywhere: if one cannot be
@@ -31,6 +31,7 @@ packages() {
         cost)  echo binutils perl ;;
         run|docs) echo curl perl ;;
         dist|packaging) echo git ;;
+        client) echo esbuild ;;
         package) echo build-essential debhelper ;;
         fuzz|clients|bench|root) echo perl ;;
         *)     die "tools/deps.sh: no set '$1'" ;;
@@ -57,7 +58,7 @@ extras() {
         clients)
             # tools/go.sh fetches Go
             echo ca-certificates chromium chromium-driver chromium-sandbox
-            echo php-fpm
+            echo php-fpm esbuild
 
             # these may be installed without Debian's packages
             command -v npm >/dev/null || echo nodejs npm
