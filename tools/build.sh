@@ -60,10 +60,13 @@ configure() {
     printf '%s\n' "$inputs" >"$dir/inputs"
 }
 
-# compile DIR TARGET: prints nothing but the compiler's messages
+# compile DIR TARGET: prints what it compiles, if it does, and the compiler's
+# messages
 compile() {
-    MAKEFLAGS= make -s -C "$1" -f objs/Makefile --no-print-directory \
-        -j"$(nproc)" "$2"
+    set -- make -s -C "$1" -f objs/Makefile --no-print-directory "$2"
+
+    MAKEFLAGS= "$@" -q 2>/dev/null || echo "compiling $4"
+    MAKEFLAGS= "$@" -j"$(nproc)"
 }
 
 # replace FILE COPY: only when they differ, so that time stamps mean something
