@@ -58,9 +58,10 @@ extras() {
         clients)
             # tools/go.sh fetches Go
             echo ca-certificates chromium chromium-driver chromium-sandbox
-            echo php-fpm esbuild
+            echo php-fpm ruby jq esbuild
 
             # these may be installed without Debian's packages
+            command -v javac >/dev/null || echo default-jdk-headless
             command -v npm >/dev/null || echo nodejs npm
             python3 -c 'import ensurepip, venv' 2>/dev/null ||
                 echo python3-venv ;;

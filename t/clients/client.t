@@ -33,6 +33,7 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Browser ();
 use Longpoll::Child ();
+use Longpoll::Npm ();
 use Longpoll::Server qw( wait_until );
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
@@ -176,7 +177,7 @@ main();
 
 
 sub main {
-    my $node = node();
+    my $node = Longpoll::Npm::node();
     my $esbuild = defined Longpoll::Browser::program('esbuild');
 
     system("$root/tools/client.sh >/dev/null") == 0 or die "no package\n"
@@ -196,7 +197,7 @@ sub main {
     SKIP: {
         skip('there is no node 18 or newer with npm', 4) unless $node;
 
-        my $why = typescript();
+        my $why = Longpoll::Npm::missing();
 
         SKIP: {
             skip('package: there is no esbuild', 1) unless $esbuild;
@@ -229,14 +230,6 @@ sub main {
     is("@alerts", '', 'no other alert in the error log');
     done_testing();
 }
-
-sub node {
-    my $version = `node --version 2>/dev/null`;
-
-    return $version =~ /^v(\d+)\./ && $1 >= 18
-           && defined Longpoll::Browser::program('npm');
-}
-
 
 # the package, installed where the tests of it run
 
@@ -331,38 +324,6 @@ _EOC_
                              =~ /^export (?:class|const|function) (\w+)/mg;
 
     is_deeply(\%ts, \%js, 'types: of what there is');
-}
-
-# Fetches TypeScript like tools/backend.sh; returns nothing, or the reason why
-# it is missing.
-
-sub typescript {
-    my $lock = slurp("$js/package-lock.json");
-
-    make_path($build);
-    return if slurp("$build/fetched") eq $lock
-              and -e "$build/node_modules/typescript/bin/tsc";
-
-    copy("$js/$_", $build) or die "$_: $!\n"
-        for qw( package.json package-lock.json );
-
-    for my $wait (2, 10, 0) {
-        my $said = `cd '$build' && timeout 120 npm ci --ignore-scripts \\
-            --no-audit --no-fund --no-update-notifier --fetch-retries 1 \\
-            --fetch-timeout 60000 --cache "\$PWD/cache" 2>&1 </dev/null`;
-
-        die "it is not what the lock file says\n" if $said =~ /EINTEGRITY/;
-
-        if ($? == 0) {
-            remove_tree("$build/cache");
-            Longpoll::Server::spew("$build/fetched", $lock);
-            return;
-        }
-
-        sleep $wait;
-    }
-
-    return 'npm cannot fetch it';
 }
 
 # the first block of the README, and its output
