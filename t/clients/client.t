@@ -262,7 +262,7 @@ sub as_published {
 
     my ($size, $gzipped) = map { sprintf '%.0f', $_ / 1000 }
         -s "$to/longpoll.min.js",
-        length `gzip -9c <'$to/longpoll.min.js'`;
+        length `gzip -9nc <'$to/longpoll.min.js'`;
     my ($said) = $readme =~ /is (\d+) kB, \d+ kB with gzip/;
     my ($said_gzipped) = $readme =~ /is \d+ kB, (\d+) kB with gzip/;
 
@@ -297,7 +297,7 @@ sub types {
 import { Longpoll } from "nginx-longpoll";
 export const longpoll: Longpoll = new Longpoll({ publish: "/publish" });
 _EOC_
-    is(`cd '$build' && node node_modules/typescript/bin/tsc --noEmit --strict \
+    is(`cd '$build' && node node_modules/typescript/bin/tsc --noEmit --strict \\
         --lib es2022,dom --module nodenext required.cts`, '',
        'types: nor of a module that uses require()');
 
