@@ -20,6 +20,11 @@
 #include "ngx_http_longpoll_status.h"
 
 
+/* client_body_buffer_size of a publish, where it has its default */
+
+#define NGX_HTTP_LONGPOLL_CONF_BODY  (128 * 1024)
+
+
 static void ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
     ngx_http_longpoll_loc_conf_t *conf);
 static char *ngx_http_longpoll_conf_check_timeout(ngx_conf_t *cf, void *post,
@@ -150,6 +155,14 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
         } else if (conf->subscribe || conf->publish || conf->delete) {
             clcf->handler = ngx_http_longpoll_method_handler;
         }
+    }
+
+    /* to write a body to a file and to read it back takes most of a publish */
+
+    if (conf->publish
+        && clcf->client_body_buffer_size == (size_t) 2 * ngx_pagesize)
+    {
+        clcf->client_body_buffer_size = NGX_HTTP_LONGPOLL_CONF_BODY;
     }
 
     return NGX_CONF_OK;
