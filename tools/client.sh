@@ -35,6 +35,7 @@ bundle --format=iife --global-name=NginxLongpoll --minify \
 
 # as npm lays it out
 tar -cf - --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rw,go=r \
-    --mtime=@0 --transform 's,^\./,package/,' -C $to $(cd $to && ls -d ./*) |
+    --mtime='1985-10-26 UTC' --transform 's,^\./,package/,' \
+    -C $to $(cd $to && ls -d ./*) |
     gzip -9n >"$file"
 echo "$file"
