@@ -111,12 +111,13 @@ loads >"$dir/check.log" 2>&1 || {
 
 modules=$(argument modules-path)
 prefix=$(argument prefix)
+modules=${modules:-${prefix:-/usr/local/nginx}/modules}
 cat <<END
 nginx $version loads the module.  To install it, as root:
 
-    install -m 644 $file ${modules:-${prefix:-/usr/local/nginx}/modules}/
+    install -m 644 $file $modules/
 
 The first line of $(argument conf-path | grep . || echo nginx.conf):
 
-    load_module modules/$name.so;
+    load_module $modules/$name.so;
 END

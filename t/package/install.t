@@ -142,7 +142,8 @@ sub dynamic {
          'packaging/module.sh has nginx load the module');
     like($said, qr{ install -m 644 \Q$file\E /usr/lib/nginx/modules/$}m,
          'and says where it belongs');
-    like($said, qr{/etc/nginx/nginx\.conf:\s+load_module modules/$name\.so;$},
+    like($said, qr{/etc/nginx/nginx\.conf:\s+load_module\ /usr/lib/nginx/modules/
+                   $name\.so;$}x,
          'and how it is loaded');
     wakes($file, "nginx.org's nginx, and its image");
 }
