@@ -391,7 +391,7 @@ accepted(\&in_location,
 
 
 
-=== TEST 7: times, sizes and statuses
+=== TEST 7: times, sizes, statuses, and where a directive stands
 --- scenario
 my $time = 'must be a time, such as "15s" in CONF';
 my $size = 'must be in bytes, kilobytes or megabytes, such as "64k" in CONF';
@@ -410,7 +410,14 @@ refused(\&in_location,
             qq("longpoll_error_status" directive $status)) }
          qw( 999 302 0 )));
 
+refused(\&in_location,
+    (map { ("$_;" => '"' . (split)[0] . '" directive is not allowed here in CONF') }
+         'longpoll_zone zone=more:1m', 'longpoll_drain 5s',
+         'longpoll_max_unsent 1m'));
+
 refused(\&in_zone,
+    'zone=more:1m; longpoll_subscribe events' =>
+        '"longpoll_subscribe" directive is not allowed here in CONF',
     'zone=more:1m; longpoll_drain off' => qq("longpoll_drain" directive $time),
     'zone=more:1m; longpoll_max_unsent 1g' =>
         qq("longpoll_max_unsent" directive $size));
