@@ -18,8 +18,8 @@ SETS  = quick test test-all soak
 PARTS = unit plain persist user docs cost generator hup clients asan valgrind \
 	fuzz chaos smoke packaging matrix load mutants
 
-.PHONY: all help check run backend bench holds dist client package package-test \
-	clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
+.PHONY: all help check run site backend bench holds dist client package \
+	package-test clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps.sh build
@@ -47,6 +47,10 @@ run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
 	@tools/deps.sh clients run
 	@tools/backend.sh $(NAME) $(PORT)
+
+site:               ## the pages as a site, build/site/html, with mkdocs
+	@tools/deps.sh site
+	@tools/site.sh
 
 bench: all          ## the benchmark, to docs/performance.md; ARGS='--quick'
 	@tools/deps.sh build bench

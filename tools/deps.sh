@@ -3,10 +3,10 @@
 # tools/deps.sh SET...: installs what the sets need on a Debian machine.
 #
 # Sets are build, check, test, docs, asan, valgrind, cost, fuzz, client, clients,
-# run, bench, dist, package, packaging and root.  Packages that are installed
-# stay as they are; while none is missing, only dpkg's records are read.  The
-# extras below are large, or not to be had everywhere: if one cannot be
-# installed, its name is printed, and the tests that need it are skipped.
+# run, bench, site, dist, package, packaging and root.  Packages that are
+# installed stay as they are; while none is missing, only dpkg's records are
+# read.  The extras below are large, or not to be had everywhere: if one cannot
+# be installed, its name is printed, and the tests that need it are skipped.
 #
 # The module is built for Debian's nginx: where there is another one, or none of
 # Debian's tools, nothing is installed.
@@ -33,7 +33,7 @@ packages() {
         dist|packaging) echo git ;;
         client) echo esbuild ;;
         package) echo build-essential debhelper ;;
-        fuzz|clients|bench|root) echo perl ;;
+        fuzz|clients|bench|site|root) echo perl ;;
         *)     die "tools/deps.sh: no set '$1'" ;;
     esac
 }
@@ -52,6 +52,9 @@ extras() {
             # proxies whose configuration the pages show; the test of
             # the alerts fetches promtool
             echo ca-certificates haproxy apache2-bin libnginx-mod-nchan ;;
+        site)
+            python3 -c 'import ensurepip, venv' 2>/dev/null ||
+                echo ca-certificates python3-venv ;;
         bench)
             # the other servers; bench/peers.sh fetches two more
             echo ca-certificates libnginx-mod-http-echo libnginx-mod-nchan ;;
