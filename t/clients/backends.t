@@ -23,6 +23,7 @@ use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
+use Longpoll::Axe qw( accessible );
 use Longpoll::Backend ();
 use Longpoll::Browser ();
 use Longpoll::Child ();
@@ -156,6 +157,7 @@ sub two_users {
     }
 
     pictures('login');
+    accessible($ann, "$title, without a login");
     log_in($ann, 'ann', 'pig');
     $ann->wait_for('document.getElementById("state")?.textContent',
                    'a refusal');
@@ -178,6 +180,7 @@ sub two_users {
     ok(each_once('Grüße 🐄'), "$title: and the next event");
     ok(all_done(), "$title: all jobs reach their end");
     pictures('page');
+    accessible($ann, $title);
 }
 
 

@@ -41,11 +41,14 @@ $block =~ s{/var/www/}{html/};
 
 my $tag = '<b>bold</b>';
 my $server = Longpoll::Server->start(
-    http   => "longpoll_zone zone=events:1m;\nlongpoll_zone zone=$tag:64k;\n",
+    http   => "longpoll_zone zone=events:1m;\nlongpoll_zone zone=$tag:64k;\n"
+              . "longpoll_zone zone=here:1m presence=online;\n",
     server => <<"_EOC_",
 $block
         location = /events  { longpoll_subscribe events; }
         location = /publish { longpoll_publish   events; }
+        location = /here { longpoll_subscribe here; }
+        location = /dashboard/list/here { longpoll_status here; }
         location = /small   { longpoll_subscribe $tag; longpoll_publish $tag;
                               longpoll_category small; }
 _EOC_
@@ -63,7 +66,9 @@ my @parked;
 $window->size(1440, 900);
 $window->open($url);
 shows('waiting', '0', 'nobody waits');
-shows('used', '0%', 'the zones are empty');
+choose('events');
+shows('used', '0%', 'an empty zone');
+choose('');
 Longpoll::Client->new(port => $server->port)
     ->send(join "\r\n", 'POST /small HTTP/1.1', 'Host: a',
            'Content-Length: 10000', '', 'x' x 10_000);
@@ -172,6 +177,18 @@ $window->wait_for('document.querySelectorAll(".categories tbody tr").length'
                   . ' === 2', 'two of them');
 like(rows(), qr{^2 .*\buser:ann/2/0/}, 'one with two events');
 accessible($window, 'a list of categories');
+
+choose('here');
+push @parked, get('/here?category=cat&timeout=100');
+$server->wait_waiting(2);
+list('cat');
+$window->wait_for('document.querySelectorAll(".categories tbody tr").length'
+                  . ' === 1', 'one that is present');
+like(rows(), qr{^1 cat/0/1/–/yes$}, 'who is present in a zone with presence');
+choose('events');
+list('user:');
+$window->wait_for('document.querySelectorAll(".categories tbody tr").length'
+                  . ' === 2', 'two of them');
 like(rows(), qr{\buser:bob/0/1/–}, 'and one that a poll waits for');
 
 $window->run('[...document.querySelectorAll(".categories tbody button")].find('

@@ -18,6 +18,7 @@ use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
+use Longpoll::Axe qw( accessible );
 use Longpoll::Browser ();
 use Longpoll::Child ();
 use Longpoll::Commands ();
@@ -125,6 +126,7 @@ sub in_browsers {
     send_note($ann, 'ben', 'welcome back');
     shows($_, 'list', 'welcome back', 'and hears what comes') for $ann, $ben;
 
+    accessible($ben, 'the page');
     is_deeply(repeated($_), [], 'no line is there twice') for $ann, $ben;
     is_deeply([grep { !/^chrome:| status of (?:401|403|502) |net::ERR_/ }
                map { $_->{message} } map { $_->console } $ann, $ben],
