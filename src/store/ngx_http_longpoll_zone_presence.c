@@ -305,7 +305,7 @@ ngx_http_longpoll_zone_presence_publish(ngx_http_longpoll_zone_t *z,
 
 /*
  * NGX_OK: nothing is on its way; NGX_AGAIN: the flight is not decided yet;
- * NGX_BUSY
+ * NGX_DECLINED: it was refused, and is over; NGX_BUSY
  */
 
 static ngx_int_t
@@ -332,7 +332,7 @@ ngx_http_longpoll_zone_land(ngx_http_longpoll_zone_t *z, uint64_t now,
 
     if (rc != NGX_OK) {
         ngx_http_longpoll_put(presence->flying, 0);
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     if (presence->flying == NGX_HTTP_LONGPOLL_FLYING_RESET) {

@@ -96,7 +96,8 @@ void ngx_http_longpoll_zone_presence_reap(ngx_http_longpoll_zone_t *z,
  * NGX_DONE      nothing is due
  * NGX_AGAIN     what was published waits for the disk; this worker is notified
  *               when that is decided
- * NGX_DECLINED  there is no room now, or the zone is frozen: try again later
+ * NGX_DECLINED  there is no room now, the disk has refused what was published,
+ *               or the zone is frozen: try again later
  */
 ngx_int_t ngx_http_longpoll_zone_presence_publish(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now, uint64_t *wake);

@@ -160,6 +160,8 @@ SKIP: {
     $ben->close;
     is($n->poll(category => 'who', last_id => $n->{cursor})->response->kind,
        'timeout', "$name: nothing is told");
+    cmp_ok($n->status('events')->{disk}{failures}, '<', 30,
+           "$name: each worker tries once in a second");
 
     $n->set_disk(error => 0);
     like(follow($n, 3), qr/\A\+(?:ann \+ben|ben \+ann) -ben\z/,
