@@ -376,7 +376,7 @@ walk_call(fuzz_bytes_t *b)
 
     case 1:
         ngx_http_longpoll_zone_watch_end(&walk_zone, worker, cat->hash,
-                                         fuzz_take(b, 1) % 16, 0, walk_now);
+                                         fuzz_take(b, 1) % 16, 0, 0, walk_now);
         return;
 
     case 2:
