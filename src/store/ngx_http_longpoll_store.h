@@ -507,6 +507,9 @@ struct ngx_http_longpoll_zone_s {
     ngx_str_t                        persist;   /* path of its file; or none */
     ngx_str_t                        presence;  /* category of the events that
                                                    say who is there; or none */
+    struct ngx_http_longpoll_cluster_s
+                                    *cluster;   /* its Redis; NULL: the zone is
+                                                   this nginx's alone */
     ngx_http_longpoll_zone_conf_t    conf;      /* as this cycle wants it */
     ngx_cycle_t                     *cycle;     /* whose configuration has it */
 
