@@ -13,8 +13,8 @@ T =
 
 # Parts and sets of the tests; tools/lib/Suite/Parts.pm says what is in each.
 SETS  = quick test test-all soak
-PARTS = unit plain persist user docs cost generator hup clients asan valgrind \
-	fuzz chaos smoke matrix load mutants
+PARTS = unit plain persist redis user docs cost generator hup clients asan \
+	valgrind fuzz chaos smoke matrix load mutants
 
 .PHONY: all help check run backend bench holds dist package package-test clean \
 	build-unit build-fuzz build-bench $(SETS) $(PARTS)

@@ -41,7 +41,8 @@ esac
 configure() {
     local dir=$1 inputs
     shift
-    inputs="$* $(nginx -V 2>&1) $(dpkg-query -W nginx nginx-dev)
+    inputs="$* $(nginx -V 2>&1)
+            $(dpkg-query -W nginx nginx-dev libhiredis-dev 2>&1)
             $(echo ./*.c src/* src/*/*)
             $(cksum config tools/build.sh tools/asan.c t/faults/die.c)"
 

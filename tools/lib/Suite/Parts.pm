@@ -58,6 +58,10 @@ my @parts = (
       files => [map { "t/persist/$_.t" } qw( kill writer upgrade resize log * )],
       steps => [[qw( tools/build.sh persist )]], nginx => 'any' },
 
+    { name => 'redis', does => 't/redis/*.t, zones of many nginxes over Redis',
+      needs => 'build test redis', at_once => 3,
+      files => [map { "t/redis/$_.t" } qw( cluster * )] },
+
     { name => 'user', does => 'a few of t/*.t, by a user who is not root',
       needs => 'build test', at_once => 3, way => 'user',
       files => [map { "t/$_.t" } qw( 000-sanity 012-refused 060-workers
@@ -135,8 +139,8 @@ my @parts = (
 my %sets = (
     quick => [qw( build check brief changed )],
     test => [qw( build check unit plain persist )],
-    'test-all' => ['build', [models => 0.1], qw( cost generator user docs hup
-                       clients asan fuzz chaos smoke )],
+    'test-all' => ['build', [models => 0.1], qw( cost generator redis user docs
+                       hup clients asan fuzz chaos smoke )],
     soak => ['build', [models => 0.3], [fuzz => 0.1], 'persist', 'plain',
              [chaos => 0.4]],
 );
