@@ -1,0 +1,63 @@
+
+/*
+ * ngx_http_longpoll_link.h: the way to the master of a zone's Redis.
+ *
+ *     resolve the name --> connect --> AUTH, SELECT --> INFO: is it one? --> up
+ *
+ * A reader has a link, and each worker that publishes.  A link that is down
+ * stays down until the owner opens it again: when, is the owner's matter.
+ */
+
+
+#ifndef _NGX_HTTP_LONGPOLL_LINK_H_INCLUDED_
+#define _NGX_HTTP_LONGPOLL_LINK_H_INCLUDED_
+
+
+#include "ngx_http_longpoll_redis.h"
+
+
+typedef struct {
+    /* the owner's, before the link is opened */
+    ngx_http_longpoll_cluster_t     *cluster;
+    ngx_log_t                       *log;
+    size_t                           limit;     /* bytes of one reply */
+    ngx_http_longpoll_redis_pt       handler;   /* NGX_OK: the link is up;
+                                                   NGX_ERROR: it is down */
+    void                            *data;
+
+    /* while it is up */
+    ngx_http_longpoll_redis_t       *redis;     /* for commands; NULL: down */
+    ngx_str_t                        run;       /* "run_id.master_replid" */
+    ngx_uint_t                       evicts;    /* its maxmemory-policy may
+                                                   evict the stream */
+
+    /* the link's own */
+    ngx_http_longpoll_cluster_server_t
+                                    *server;
+    ngx_uint_t                       next;      /* address, at the next open */
+    ngx_addr_t                       addr;
+    ngx_sockaddr_t                   sockaddr;
+    ngx_resolver_ctx_t              *resolving;
+    ngx_http_longpoll_redis_t       *opening;
+    ngx_event_t                      posted;    /* tells that it is down */
+    ngx_str_t                        reason;
+    u_char                           text[160];
+    u_char                           run_text[129];
+} ngx_http_longpoll_link_t;
+
+
+/*
+ * Opens a link that is down.  The handler is called later, never from within
+ * this call: NGX_OK, and NGX_ERROR when the link has been lost; or NGX_ERROR
+ * alone.  The reason says why, for the log.
+ */
+void ngx_http_longpoll_link_open(ngx_http_longpoll_link_t *link);
+
+/* the link is down now; its handler is not called any more */
+void ngx_http_longpoll_link_close(ngx_http_longpoll_link_t *link);
+
+/* HOST:PORT of the Redis, for the log */
+ngx_str_t *ngx_http_longpoll_link_name(ngx_http_longpoll_link_t *link);
+
+
+#endif /* _NGX_HTTP_LONGPOLL_LINK_H_INCLUDED_ */
