@@ -28,6 +28,7 @@
 
 
 #include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_cluster.h"
 #include "ngx_http_longpoll_conf.h"
 #include "ngx_http_longpoll_conf_category.h"
 #include "ngx_http_longpoll_conf_location.h"
@@ -204,6 +205,11 @@ ngx_module_t  ngx_http_longpoll_module = {
 
 
 static ngx_str_t  ngx_http_longpoll_none = ngx_string("none");
+static ngx_str_t  ngx_http_longpoll_empty = ngx_null_string;
+
+
+#define ngx_http_longpoll_redis_url(z)                                        \
+    ((z)->cluster ? &(z)->cluster->url : &ngx_http_longpoll_empty)
 
 
 static char *
@@ -250,6 +256,10 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
             != NGX_OK
             || ngx_http_longpoll_check_same(shm_zone, "presence",
                                             &z->old->presence, &z->presence)
+               != NGX_OK
+            || ngx_http_longpoll_check_same(shm_zone, "redis",
+                                            ngx_http_longpoll_redis_url(z->old),
+                                            ngx_http_longpoll_redis_url(z))
                != NGX_OK))
     {
         return NGX_ERROR;
@@ -383,7 +393,7 @@ ngx_http_longpoll_running_zone(ngx_http_longpoll_zone_t *z)
 /*
  * A zone and its file are loaded and written as one, so a reload cannot give
  * the zone another file; nor another category of presence, which belongs to
- * those who follow its events.
+ * those who follow its events; nor another Redis, whose ids the events have.
  */
 
 static ngx_int_t
