@@ -87,8 +87,8 @@ STORE = hash id golongpoll control $(filter-out lock, $(patsubst \
 
 JSON = json number string utf8 yajl
 
-build/unit/text:   UNIT = id query golongpoll sse control $(JSON)
-build/unit/text:   STUB = t/unit/unit_chance.c
+build/unit/text:   UNIT = id query golongpoll sse control hash entry info $(JSON)
+build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto
 build/unit/store build/unit/save build/unit/presence: UNIT = $(STORE)
 build/unit/store build/unit/save build/unit/presence: STUB = \
 	t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
@@ -148,6 +148,9 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 build/fuzz/query:  FUZZ = id hash page query utf8
 build/fuzz/body:   FUZZ = $(JSON)
 build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
+build/fuzz/entry:  FUZZ = id hash entry info $(JSON)
+build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c \
+	-lcrypto
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk build/fuzz/log: \
 	CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1

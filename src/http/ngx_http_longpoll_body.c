@@ -9,7 +9,7 @@
  *
  * A body usually lies in one buffer, and the data of its messages points into
  * it.  A body in several buffers or in a file is put together first.  Text, and
- * data that is stored in other words (_normalize), are copied as well.
+ * data that is stored in other words (json's _normalize), are copied as well.
  */
 
 
@@ -17,7 +17,6 @@
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_json.h"
-#include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_zone.h"
 
@@ -41,8 +40,6 @@ static ngx_int_t ngx_http_longpoll_body_alloc_msgs(ngx_http_request_t *r,
     ngx_http_longpoll_batch_t *batch);
 static void ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_batch_t *batch, ngx_http_longpoll_item_t *items);
-static ngx_int_t ngx_http_longpoll_body_normalize(ngx_http_request_t *r,
-    ngx_str_t *data);
 
 
 ngx_int_t
@@ -180,7 +177,7 @@ ngx_http_longpoll_body_for_configured(ngx_http_request_t *r,
         rc = ngx_http_longpoll_json_data(&data, body->data, body->len, r->pool,
                                          error);
         if (rc == NGX_OK) {
-            rc = ngx_http_longpoll_body_normalize(r, &data);
+            rc = ngx_http_longpoll_json_normalize(&data, r->pool);
         }
 
     } else {
@@ -310,7 +307,7 @@ ngx_http_longpoll_body_parse(ngx_http_request_t *r,
     for (i = 0; i < batch->nmsgs; i++) {
         batch->msgs[i].data = items[i].data;
 
-        if (ngx_http_longpoll_body_normalize(r, &batch->msgs[i].data)
+        if (ngx_http_longpoll_json_normalize(&batch->msgs[i].data, r->pool)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -394,58 +391,4 @@ ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
             }
         }
     }
-}
-
-
-/*
- * What is not stored as it came:
- *
- *   - Line ends become blanks, as a zone's file has one event on a line, like
- *     golongpoll's.  JSON allows them between tokens only: a string has none.
- *   - Surrogates without their other half become \ufffd.
- *
- * The changes are made in a copy, since other modules may read the body, too.
- */
-
-static ngx_int_t
-ngx_http_longpoll_body_normalize(ngx_http_request_t *r, ngx_str_t *data)
-{
-    u_char      *p, *last, *escape;
-    ngx_uint_t   lines;
-
-    p = data->data;
-    escape = memchr(p, '\\', data->len);
-
-    lines = (*p != '"'
-             && (memchr(p, LF, data->len) != NULL
-                 || memchr(p, CR, data->len) != NULL));
-
-    if (escape) {
-        escape = ngx_http_longpoll_string_lone(escape, p + data->len);
-    }
-
-    if (!lines && escape == NULL) {
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, data->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    last = ngx_cpymem(p, data->data, data->len);
-    data->data = p;
-
-    if (escape) {
-        ngx_http_longpoll_string_replace(p, last);
-    }
-
-    for ( /* void */ ; lines && p < last; p++) {
-
-        if (*p == LF || *p == CR) {
-            *p = ' ';
-        }
-    }
-
-    return NGX_OK;
 }

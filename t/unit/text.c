@@ -150,6 +150,7 @@ main(int argc, char *const *argv)
     text_lines();
     text_controls();
     text_sse_all();
+    text_entry_all();
 
     printf("1..%lu\n", (unsigned long) text_n);
 
