@@ -80,9 +80,10 @@ help:               ## this list; T='t/x.t ...' runs some files of a part
 
 sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 
-# all of src/store/ but lock, which the programs stub
+# all of src/store/ but lock, which the programs stub, and batch, which is not
+# about the zone
 
-STORE = hash id golongpoll control $(filter-out lock, $(patsubst \
+STORE = hash id golongpoll control $(filter-out lock batch, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
 JSON = json number string utf8 yajl
