@@ -16,8 +16,8 @@ SETS  = quick test test-all soak
 PARTS = unit plain persist redis user docs cost generator hup clients asan \
 	valgrind fuzz chaos smoke matrix load mutants
 
-.PHONY: all help check run backend bench holds dist package package-test clean \
-	build-unit build-fuzz build-bench $(SETS) $(PARTS)
+.PHONY: all help check run run-cluster backend bench holds dist package \
+	package-test clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps.sh build
@@ -41,6 +41,10 @@ $(PARTS):
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps.sh run
 	@tools/run.sh $(PORT)
+
+run-cluster: all    ## two nodes on one Redis, behind a balancer; PORT=...
+	@tools/deps.sh run redis
+	@tools/run-cluster.sh $(PORT)
 
 backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
 	@tools/deps.sh clients run

@@ -229,16 +229,16 @@ sub variables {
 sub figures {
     my $page = 'docs/operations.md';
     my %section = sections($page, '##');
-    my %metric = table('src/http/ngx_http_longpoll_figures.c',
-                       'ngx_http_longpoll_figure_t')
+    my %of = reverse table('src/http/ngx_http_longpoll_figures.c',
+                           'ngx_http_longpoll_figure_t')
         =~ /\{ "(\w+)", "(\w+)"/g;
 
-    same($page, 'figure', [map { "$_, $metric{$_}" } keys %metric],
+    same($page, 'figure', [map { "$of{$_}, $_" } keys %of],
          [map { s/` \| `/, /r } ($section{Monitoring} // '')
               =~ /^\| `(\w+` \| `longpoll_\w+)` \|/mg]);
 
     my $rules = 'docs/alerts.yml';
-    my %known = map { $_ => 1 } values %metric;
+    my %known = map { $_ => 1 } keys %of;
 
     complain("$rules: there is no metric $_")
         for grep { !$known{$_} }

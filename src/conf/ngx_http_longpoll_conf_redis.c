@@ -26,6 +26,8 @@
 static ngx_uint_t ngx_http_longpoll_conf_redis_secret(ngx_str_t *value);
 static ngx_int_t ngx_http_longpoll_conf_redis_url(ngx_conf_t *cf,
     ngx_http_longpoll_cluster_t *cluster, ngx_str_t *value);
+static ngx_int_t ngx_http_longpoll_conf_redis_built(ngx_conf_t *cf,
+    ngx_http_longpoll_cluster_t *cluster);
 static ngx_int_t ngx_http_longpoll_conf_redis_unix(ngx_conf_t *cf,
     ngx_http_longpoll_cluster_t *cluster, u_char **rest);
 static ngx_int_t ngx_http_longpoll_conf_redis_servers(ngx_conf_t *cf,
@@ -156,7 +158,7 @@ ngx_http_longpoll_conf_redis_url(ngx_conf_t *cf,
     if (rc == NGX_OK
         && ngx_http_longpoll_conf_redis_path(cluster, last) == NGX_OK)
     {
-        return NGX_OK;
+        return ngx_http_longpoll_conf_redis_built(cf, cluster);
     }
 
 invalid:
@@ -168,6 +170,33 @@ invalid:
                        "\"sentinel://host[:port],.../name[/db[/prefix]]\"",
                        value);
     return NGX_ERROR;
+}
+
+
+/* whether this module has what it takes */
+
+static ngx_int_t
+ngx_http_longpoll_conf_redis_built(ngx_conf_t *cf,
+    ngx_http_longpoll_cluster_t *cluster)
+{
+#if !(NGX_HTTP_LONGPOLL_HIREDIS)
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"redis\" needs a module that was built with hiredis");
+    return NGX_ERROR;
+
+#elif !(NGX_HTTP_LONGPOLL_HIREDIS_SSL)
+
+    if (cluster->kind == NGX_HTTP_LONGPOLL_CLUSTER_TLS) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"rediss://\" needs a module that was built with "
+                           "hiredis_ssl");
+        return NGX_ERROR;
+    }
+
+#endif
+
+    return NGX_OK;
 }
 
 
@@ -621,7 +650,7 @@ ngx_http_longpoll_conf_redis_complete(ngx_conf_t *cf,
 }
 
 
-/* PREFIX:{ZONE}:WHAT; by the braces Redis Cluster keeps a zone's keys together */
+/* PREFIX:{ZONE}:WHAT; the braces keep the keys together in Redis Cluster */
 
 static ngx_int_t
 ngx_http_longpoll_conf_redis_key(ngx_conf_t *cf, ngx_str_t *key,

@@ -138,6 +138,16 @@ refused(
         . '" of "redis"',
 );
 
+# TLS is there, or is not
+
+{
+    my ($status, $said) = tried(zone('redis=rediss://127.0.0.1:6380/0/app'));
+
+    like($said, qr{^(?:"rediss://" needs a module that was built with hiredis_ssl)?$},
+         'TLS needs its library');
+    is(!$status, $said eq '', 'and is refused without it');
+}
+
 # a password
 
 refused(map { ($_ =>
