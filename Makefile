@@ -108,7 +108,7 @@ DISK = $(STORE) $(JSON) $(patsubst \
 build/unit/load: UNIT = hash id golongpoll control segment $(JSON) \
 	$(filter load%,$(DISK))
 
-build/unit/disk: UNIT = $(DISK)
+build/unit/disk: UNIT = $(DISK) await
 build/unit/disk: STUB = t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
 build/unit/disk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1 -DNGX_HTTP_LONGPOLL_WRITER_ROUND=1000 \

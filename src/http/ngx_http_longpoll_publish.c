@@ -53,7 +53,7 @@ static ngx_int_t ngx_http_longpoll_publish_key(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_publish_t *pub);
 static void ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r,
-    ngx_int_t rc);
+    ngx_int_t rc, uint64_t id);
 static ngx_int_t ngx_http_longpoll_publish_success(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx);
 static ngx_int_t ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
@@ -317,7 +317,8 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
  */
 
 static void
-ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r, ngx_int_t rc)
+ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r, ngx_int_t rc,
+    uint64_t id)
 {
     ngx_http_longpoll_ctx_t  *ctx;
 

@@ -26,14 +26,16 @@ typedef struct ngx_http_longpoll_await_s      ngx_http_longpoll_await_t;
 typedef struct ngx_http_longpoll_publisher_s  ngx_http_longpoll_publisher_t;
 
 
-/* a queue of publishers; its owner's, who sets data and left */
+/* a queue of publishers, which belongs to its owner */
 
 struct ngx_http_longpoll_await_s {
-    ngx_queue_t                      publishers;
-    void                            *data;
+    ngx_queue_t                      publishers;    /* the first has waited
+                                                       longest */
 
-    /* a publisher has left the queue, answered or not; NULL: nobody asks */
-    void                           (*left)(ngx_http_longpoll_publisher_t *p);
+    /* the owner's: a publisher has left the queue, answered or not */
+    void                           (*left)(ngx_http_longpoll_await_t *await,
+                                           ngx_http_longpoll_publisher_t *p);
+    void                            *data;
 };
 
 
@@ -44,20 +46,20 @@ struct ngx_http_longpoll_publisher_s {
     ngx_http_longpoll_await_pt       handler;
     ngx_msec_t                       since;
 
-    /* the owner's */
+    /* the owner's of the queue */
     uint64_t                         id;        /* of its last event */
     uint64_t                         failed;    /* writes, before it */
     void                            *data;
 };
 
 
-/* begins with no publishers */
+/* begins with no publishers; the caller sets left and data */
 void ngx_http_longpoll_await_init(ngx_http_longpoll_await_t *await);
 
 /*
  * Puts the request at the end of the queue.  If its client leaves, or the
- * request ends, it leaves the queue without an answer.  The publisher belongs
- * to the request; the caller sets its last three words.
+ * request ends, it leaves the queue without an answer.  The publisher lives in
+ * the request's pool.
  *
  * NULL  no memory, or the client's connection cannot be watched
  */
@@ -65,17 +67,13 @@ ngx_http_longpoll_publisher_t *ngx_http_longpoll_await_add(
     ngx_http_longpoll_await_t *await, ngx_http_request_t *r,
     ngx_http_longpoll_await_pt handler);
 
-/* the publisher that has waited longest; NULL: none */
+/* the publisher that has waited longest; NULL: none waits */
 ngx_http_longpoll_publisher_t *ngx_http_longpoll_await_first(
     ngx_http_longpoll_await_t *await);
 
-/* puts a publisher at the end of another queue, or of its own */
-void ngx_http_longpoll_await_move(ngx_http_longpoll_publisher_t *publisher,
-    ngx_http_longpoll_await_t *await);
-
 /*
- * The publisher leaves the queue, and its handler is called.  The publisher
- * may be gone then, and so may others, as the handler runs subrequests.
+ * The publisher leaves the queue, and then its handler is called.  It runs what
+ * the request's connection has posted, too, so any publisher may leave.
  */
 void ngx_http_longpoll_await_answer(ngx_http_longpoll_publisher_t *publisher,
     ngx_int_t rc);
