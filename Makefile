@@ -92,8 +92,12 @@ STORE = hash id golongpoll control $(filter-out lock batch, $(patsubst \
 
 JSON = json number string utf8 yajl
 
-build/unit/text:   UNIT = id query golongpoll sse control hash entry info $(JSON)
-build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto
+HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
+	-DNGX_HTTP_LONGPOLL_HIREDIS=1 -lhiredis)
+
+build/unit/text:   UNIT = id query golongpoll sse control hash entry info reply \
+	$(JSON)
+build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto $(HIREDIS)
 build/unit/store build/unit/save build/unit/presence: UNIT = $(STORE)
 build/unit/store build/unit/save build/unit/presence: STUB = \
 	t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
@@ -156,6 +160,8 @@ build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
 build/fuzz/entry:  FUZZ = id hash entry info $(JSON)
 build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c \
 	-lcrypto
+build/fuzz/reply:  FUZZ = reply
+build/fuzz/reply:  STUB = t/unit/text_stub.c t/unit/text_pool.c $(HIREDIS)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk build/fuzz/log: \
 	CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1

@@ -32,17 +32,15 @@ typedef struct {
                                                    evict the stream */
 
     /* the link's own */
-    ngx_http_longpoll_cluster_server_t
-                                    *server;
-    ngx_uint_t                       next;      /* address, at the next open */
+    ngx_http_longpoll_redis_t       *opening;   /* until it is up */
+    ngx_resolver_ctx_t              *resolving;
+    ngx_uint_t                       next;      /* of the server's addresses */
     ngx_addr_t                       addr;
     ngx_sockaddr_t                   sockaddr;
-    ngx_resolver_ctx_t              *resolving;
-    ngx_http_longpoll_redis_t       *opening;
-    ngx_event_t                      posted;    /* tells that it is down */
+    ngx_event_t                      refused;   /* posted if there is no way */
     ngx_str_t                        reason;
     u_char                           text[160];
-    u_char                           run_text[129];
+    u_char                           run_text[128];
 } ngx_http_longpoll_link_t;
 
 
@@ -57,7 +55,7 @@ void ngx_http_longpoll_link_open(ngx_http_longpoll_link_t *link);
 void ngx_http_longpoll_link_close(ngx_http_longpoll_link_t *link);
 
 /* HOST:PORT of the Redis, for the log */
-ngx_str_t *ngx_http_longpoll_link_name(ngx_http_longpoll_link_t *link);
+#define ngx_http_longpoll_link_name(link)  (&(link)->cluster->servers[0].name)
 
 
 #endif /* _NGX_HTTP_LONGPOLL_LINK_H_INCLUDED_ */

@@ -22,14 +22,13 @@ ngx_int_t ngx_http_longpoll_relay_init_process(ngx_cycle_t *cycle,
 
 /*
  * Publishes n messages, all or none, each under cats[msgs->cat]; or deletes
- * what ncats categories have.  The bytes are copied.  key is an idempotency key
- * as the client sent it, or NULL.
+ * what ncats categories have.  All bytes stay until the request ends.  key is
+ * an idempotency key as the client sent it, or NULL.
  *
  * NGX_DONE      the request waits; the handler is called later:
- *                 NGX_OK        stored, and visible here; or stored, but this
- *                               zone's reader is late.  id is the last event's
- *                 NGX_DONE      the same; an earlier publish had this key, and
- *                               id is its last event's
+ *                 NGX_OK        stored, and the zone has it; or stored, but
+ *                               the reader is late.  id is the last event's
+ *                 NGX_DONE      the same, of an earlier publish with this key
  *                 NGX_DECLINED  nothing is stored: Redis takes no events now
  *                 NGX_ERROR     no answer from Redis: the events may be stored
  * NGX_DECLINED  as above, at once
@@ -44,8 +43,8 @@ ngx_int_t ngx_http_longpoll_relay_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_await_pt handler);
 
 /*
- * The reader's commands: as ..._redis_command() and ..._redis_eval().  NGX_ERROR
- * also while the relay is not connected: then it begins to connect.
+ * The reader's commands: as ..._redis_command() and ..._redis_eval().
+ * NGX_ERROR also while the relay is not connected; then it begins to connect.
  */
 ngx_int_t ngx_http_longpoll_relay_command(ngx_http_longpoll_zone_t *z,
     ngx_str_t *argv, ngx_uint_t argc, ngx_http_longpoll_reply_pt handler,
@@ -54,14 +53,13 @@ ngx_int_t ngx_http_longpoll_relay_eval(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_script_t *script, ngx_str_t *argv, ngx_uint_t argc,
     ngx_http_longpoll_reply_pt handler, void *data);
 
-/* the zone may have been fed: answers publishers whose events are visible */
+/* the zone may have been fed: answers publishers whose events it has now */
 void ngx_http_longpoll_relay_check(ngx_http_longpoll_zone_t *z);
 
-/* publishers of this worker that wait */
+/* publishers and deletes of this worker that are not answered */
 ngx_uint_t ngx_http_longpoll_relay_in_flight(ngx_http_longpoll_zone_t *z);
 
-/* the process ends: closes the connection, so that waiting publishers are told
- * NGX_ERROR */
+/* the process ends: closes the connection, and answers nobody any more */
 void ngx_http_longpoll_relay_exit_process(ngx_http_longpoll_zone_t *z);
 
 

@@ -151,6 +151,7 @@ main(int argc, char *const *argv)
     text_controls();
     text_sse_all();
     text_entry_all();
+    text_reply_all();
 
     printf("1..%lu\n", (unsigned long) text_n);
 

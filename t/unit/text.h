@@ -18,8 +18,10 @@
  *     text_sse.c          frames of a stream, and the request for one
  *     text_control.c      the other lines of a log
  *     text_entry.c        entries of a stream in Redis
+ *     text_reply.c        replies of Redis
  *     text_model*.c       second opinions
  *     text_stub.c         what src/wire/ uses of nginx
+ *     text_pool.c         the same, of its pools
  */
 
 
@@ -142,6 +144,7 @@ void text_lines(void);
 void text_controls(void);
 void text_sse_all(void);
 void text_entry_all(void);
+void text_reply_all(void);
 
 
 /* text_stub.c */
