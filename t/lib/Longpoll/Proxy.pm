@@ -14,6 +14,8 @@ package Longpoll::Proxy;
 #     $proxy->delay($ms)                each byte comes so much later
 #     $proxy->half($n)                  $n bytes more of what the server says,
 #                                       then it drops that connection, and passes
+#     $proxy->say($bytes)               the server has said this, too, on each
+#                                       connection
 #     $proxy->connections               how many are open
 #     $proxy->taken                     how many have been, so far
 #     $proxy->end                       happens by itself when the test ends
@@ -85,6 +87,8 @@ for my $name (qw( pass drop cut stall delay half connections taken )) {
     no strict 'refs';
     *$name = sub { my $self = shift; $self->ask($name, @_) };
 }
+
+sub say { $_[0]->ask(say => unpack 'H*', $_[1]) }
 
 sub port { $_[0]{port} }
 sub address { "127.0.0.1:$_[0]{port}" }
@@ -240,6 +244,9 @@ sub obey {
 
     } elsif ($word eq 'half') {
         $self->{half} = $n;
+
+    } elsif ($word eq 'say') {
+        push @{ $_->{queue}[1] }, [0, pack 'H*', $n] for @{ $self->{pairs} };
 
     } else {
         if ($word eq 'drop' or $word eq 'cut') {

@@ -1,0 +1,257 @@
+# The connections to Redis: what is sent over them, and what breaks them.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use IO::Socket::INET ();
+use Test::More;
+use Time::HiRes qw( time );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Child ();
+use Longpoll::Node ();
+use Longpoll::Persist qw( no_alerts wait_until );
+use Longpoll::Proxy ();
+use Longpoll::Redis ();
+
+plan skip_all => 'there is no redis-server' unless Longpoll::Redis->version;
+
+my $none = qr/\{"error": "Redis takes no events now\."\}/;
+my $maybe = qr/\{"error": "No answer from Redis, the event may be stored\."\}/;
+
+
+# Publishes again until one is taken, and returns how often it was not.
+
+sub taken {
+    my ($n, $data) = @_;
+
+    my $refused = 0;
+
+    wait_until('a publish is taken', sub {
+        my $r = $n->post(again => $data)->response;
+        return 1 if $r->status == 200;
+        like($r->body, $none, 'before that nothing is stored')
+            unless $refused++;
+        return 0;
+    });
+
+    return $refused;
+}
+
+# how many clients of Redis there are with this last command
+
+sub clients {
+    my ($redis, $command) = @_;
+
+    return scalar grep { /\bcmd=\Q$command\E\b/ }
+                  split /\n/, $redis->call('CLIENT', 'LIST');
+}
+
+
+# One connection carries what many publishers send, in their order.
+
+{
+    my $redis = Longpoll::Redis->start;
+    my $n = Longpoll::Node->start(redis => $redis, workers => 1);
+
+    $n->wait_synced;
+    $n->publish(farm => 0);
+
+    my @posts = map { $n->post(farm => $_) } 1 .. 300;
+    my @ids = map { $_->response->header('Longpoll-Event-Id') // '' } @posts;
+
+    is(scalar(grep { $_ ne '' } @ids), 300, '300 publishes at once are taken');
+    is(clients($redis, 'evalsha') + clients($redis, 'eval'), 1,
+       'over one connection');
+
+    my %sorted;
+    @sorted{ sort @ids } = ();
+    is(scalar(keys %sorted), 300, 'each has an id of its own');
+
+    # Redis forgets its scripts, as a restart or SCRIPT FLUSH does.
+
+    $redis->call('SCRIPT', 'FLUSH');
+    my @again = map { $n->post(farm => $_)->response->status } 1 .. 3;
+    is("@again", '200 200 200', 'Redis has forgotten the script: it is sent');
+    is(clients($redis, 'evalsha'), 1, 'once');
+
+    # A client that does not wait for its answer.
+
+    $redis->stop;
+    $_->close for map { $n->post(gone => $_) } 1 .. 20;
+    wait_until('the clients are gone', sub {
+        $n->post(gone => 21)->silent && !grep { /CLOSE-WAIT/ } $n->log;
+    });
+    $redis->cont;
+
+    is($n->post(farm => 4)->response->status, 200,
+       'clients that leave do no harm');
+    no_alerts($n, 'one connection');
+}
+
+
+# What nobody has asked for, and what is no reply at all.
+
+{
+    my $redis = Longpoll::Redis->start;
+    my $proxy = Longpoll::Proxy->start(to => $redis->port);
+    my $n = Longpoll::Node->start(redis => $proxy, workers => 1,
+                                  parameters => 'timeout=2s');
+    $n->wait_synced;
+    $n->publish(a => 1);
+
+    my @workers = $n->workers;
+    my %said = (
+        'a reply too many'  => "+OK\r\n",
+        'an error too many' => "-ERR max number of clients reached\r\n",
+        'another protocol'  => "HTTP/1.1 400 Bad Request\r\n\r\n",
+        'a huge array'      => "*2147483647\r\n",
+        'a deep array'      => "*1\r\n" x 20,
+        'a huge string'     => "\$9223372036854775807\r\n",
+        'zeros'             => "\0" x 100_000,
+    );
+
+    for my $name (sort keys %said) {
+        my $taken = $proxy->taken;
+
+        $proxy->say($said{$name});
+        wait_until("$name: a new connection", sub {
+            $n->post(b => 1)->response;
+            return $proxy->taken > $taken;
+        });
+        taken($n, 2);
+
+        is(join(' ', $n->workers), "@workers", "$name: the worker lives on");
+    }
+
+    # a reply that stops in its midst, and one that is only late
+
+    $proxy->half(3);
+    like($n->post(c => 1)->response->body, $maybe, 'half a reply: may be');
+    taken($n, 1);
+
+    $proxy->delay(300);
+    is($n->post(d => 1)->response->status, 200, 'a late reply is one');
+    $proxy->pass;
+
+    # no reply
+
+    $proxy->stall;
+    my $begin = time;
+    my @posts = map { $n->post(e => $_) } 1 .. 3;
+
+    for (@posts) {
+        my $r = $_->response;
+        like($r->body, $maybe, 'no reply: may be');
+        is($r->status, 503, 'which is 503');
+    }
+
+    cmp_ok(time - $begin, '>', 1.9, 'not before the timeout');
+    $proxy->pass;
+    taken($n, 1);
+
+    no_alerts($n, 'a way that breaks');
+}
+
+
+# Bounds: Redis is stopped, and more publish than may be in flight.
+
+for my $bound (['1,024 publishes', 1100, 1024, 'x'],
+               ['16 MB', 100, 83, 'x' x 200_000])
+{
+    my ($name, $count, $most, $data) = @$bound;
+    my $redis = Longpoll::Redis->start;
+    my $n = Longpoll::Node->start(redis => $redis, workers => 1, size => '16m',
+                                  connections => 3000,
+                                  parameters => 'timeout=60s');
+    $n->wait_synced;
+    $n->publish(a => 1);
+    $redis->stop;
+
+    my @posts = map { $n->post(a => qq("$data")) } 1 .. $count;
+    my @more = splice @posts, $most;
+
+    is(scalar(grep { $_->response->body =~ $none } @more), $count - $most,
+       "$name are in flight, and what comes then is refused at once");
+    ok($posts[0]->silent, "$name: which wait");
+
+    $redis->cont;
+
+    is(scalar(grep { $_->response->status == 200 } @posts), $most,
+       "$name: Redis goes on and takes them all");
+    no_alerts($n, $name);
+}
+
+
+# AUTH, SELECT, PREFIX, over a socket of a path
+
+{
+    my $redis = Longpoll::Redis->start(unix => 1, options => {
+        user => 'app on >opensesame ~* &* +@all',
+    });
+    my $file = $redis->dir . '/auth';
+
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out "app:opensesame\n";
+    close $out or die "$file: $!\n";
+    chmod 0600, $file;
+
+    my $n = Longpoll::Node->start(redis => $redis->url('/3/shop'),
+                                  parameters => "auth=$file");
+    $n->wait_synced;
+    $n->publish(a => 1);
+
+    is($redis->cli("SELECT 3\nEXISTS shop:{events}:log"), 1,
+       'a user, a database and a prefix');
+    unlike($n->log, qr/opensesame/, 'no password in the log');
+    no_alerts($n, 'a socket');
+}
+
+
+# Servers that a zone cannot use
+
+{
+    my $redis = Longpoll::Redis->start(options => { requirepass => 'x' });
+    my $n = Longpoll::Node->start(redis => $redis);
+
+    like($n->post(a => 1)->response->body, $none, 'no password: refused');
+    $n->wait_log('redis 127\.0\.0\.1:\d+ .*NOAUTH');
+    no_alerts($n, 'no password');
+}
+
+{
+    my $redis = Longpoll::Redis->start;
+    my $replica = $redis->replica;
+    my $n = Longpoll::Node->start(redis => $replica);
+
+    like($n->post(a => 1)->response->body, $none, 'a replica: refused');
+    $n->wait_log('redis 127\.0\.0\.1:\d+ .*it is not a master');
+
+    # It becomes one, and is one no more.
+
+    $replica->call('REPLICAOF', 'NO', 'ONE');
+    $n->wait_synced;
+    taken($n, 1);
+
+    $replica->call('REPLICAOF', '127.0.0.1', $redis->port);
+    like($n->post(a => 1)->response->body, $none, 'a demoted master: refused');
+    $replica->call('REPLICAOF', 'NO', 'ONE');
+    taken($n, 2);
+    no_alerts($n, 'replicas');
+}
+
+SKIP: {
+    my $redis = eval { Longpoll::Redis->start(
+                           options => { 'cluster-enabled' => 'yes' }) }
+        or skip 'Redis starts no Cluster here', 2;
+    my $n = Longpoll::Node->start(redis => $redis);
+
+    like($n->post(a => 1)->response->body, $none, 'a Redis Cluster: refused');
+    $n->wait_log('a node of a Redis Cluster');
+    no_alerts($n, 'a Redis Cluster');
+}
+
+done_testing;
