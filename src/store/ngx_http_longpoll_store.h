@@ -31,6 +31,7 @@
  *     zone_clock     the ids that are issued; cursors of earlier epochs
  *     zone_cursor    what the log has of the messages, and what waits for it
  *     zone_list      both lists: append, drop, move; deletes; slots become free
+ *     zone_epoch     the epochs of a copy of a stream
  *     zone_lock      the lock, and recovery
  *     zone_room      what makes room: ttl, buffer, inactive, a full zone
  *     zone_watch     which workers wait
@@ -39,6 +40,7 @@
  *     zone_publish, zone_delete, zone_status, zone_page, zone_question,
  *     zone_disk
  *     zone_presence  who waits for what, as events
+ *     zone_feed      a copy of a stream
  *     zone_read, zone_tick, zone
  *     zone_load, zone_adopt
  *
@@ -244,8 +246,11 @@ typedef struct {
  * zone_load and zone_disk; recovery sets visible to committed.  Before a
  * zone's first request also in zone, zone_adopt and disk/load.  visible and
  * last_id are also read without the lock; ahead is written without it, in
- * zone_clock.
+ * zone_clock.  In a copy of a stream zone_feed alone writes them, and they go
+ * back when the zone is emptied.
  */
+
+#define NGX_HTTP_LONGPOLL_AHEAD_UNKNOWN  1
 
 typedef struct {
     uint64_t                         last_id;   /* highest issued */
@@ -253,7 +258,9 @@ typedef struct {
     uint64_t                         committed; /* whole publishes up to here */
     ngx_atomic_t                     ahead;     /* ms: the zone's time less the
                                                    elapsed time, while the wall
-                                                   clock is behind; else 0 */
+                                                   clock is behind; else 0.  In
+                                                   a copy of a stream always, or
+                                                   AHEAD_UNKNOWN */
 } ngx_http_longpoll_clock_sh_t;
 
 
@@ -478,9 +485,8 @@ typedef struct {
  * A zone that is a copy of a stream (zone_feed); in any other zone all is 0.
  *
  * Always true between calls, where it is on:
- *     last_id = committed = visible; no message is behind visible
- *     epoch is that of begin, or 0 with it; begin <= visible, but in a zone that
- *     was emptied
+ *     last_id = committed = visible
+ *     epoch began at begin; once the zone is synced, begin <= visible
  *     epochs[i] begins at begins[i]; no message is in front of all of these
  *
  * Written in zone_feed and zone_epoch; without the lock the atomic ones.  The

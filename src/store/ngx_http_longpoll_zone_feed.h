@@ -146,7 +146,7 @@ ngx_int_t ngx_http_longpoll_zone_feed_begun(ngx_http_longpoll_zone_t *z,
 ngx_int_t ngx_http_longpoll_zone_feed_empty(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t id);
 
-/* a read came to the end of the stream: parked polls are answered from now on */
+/* a read came to the end of the stream: polls are answered from now on */
 ngx_int_t ngx_http_longpoll_zone_feed_synced(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t *wake);
 
@@ -164,9 +164,6 @@ void ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z,
  * What others ask; none of these takes the lock.
  */
 
-/* whether the zone is a copy of a stream */
-#define ngx_http_longpoll_zone_is_fed(z)  ((z)->sh->feed.on)
-
 /* the last id that the zone has taken, or that is over */
 #define ngx_http_longpoll_zone_feed_visible(z)                                \
     (*(volatile uint64_t *) &(z)->sh->clock.visible)
@@ -175,10 +172,7 @@ void ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z,
 #define ngx_http_longpoll_zone_feed_reached(z, id)                            \
     (ngx_http_longpoll_zone_feed_visible(z) >= (id))
 
-/* the epoch at visible; 0: none has begun here */
-#define ngx_http_longpoll_zone_feed_epoch(z)                                  \
-    (*(volatile uint64_t *) &(z)->sh->epoch)
-
+/* whether a read has come to the end of the stream */
 #define ngx_http_longpoll_zone_feed_is_synced(z)                              \
     (*(volatile uint64_t *) &(z)->sh->feed.synced)
 

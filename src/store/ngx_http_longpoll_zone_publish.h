@@ -8,7 +8,8 @@
 #define _NGX_HTTP_LONGPOLL_ZONE_PUBLISH_H_INCLUDED_
 
 
-#include "ngx_http_longpoll_store.h"
+#include "ngx_http_longpoll_zone_key.h"
+#include "ngx_http_longpoll_zone_room.h"
 
 
 /*
@@ -37,6 +38,18 @@ ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
     ngx_str_t *key, uint64_t now, uint64_t *wake);
 
+/*
+ * Whether a publish would be taken, without a store: how the message sizes and
+ * the key are.  msgs and key as above; takes the lock, as often as it needs.
+ *
+ * NGX_OK        it would be
+ * NGX_DONE, NGX_ERROR, NGX_DECLINED  as above
+ */
+ngx_int_t ngx_http_longpoll_zone_publish_check(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
+    ngx_str_t *key, uint64_t now);
+
+
 /* a flight of presence's events; its messages are in one category */
 
 typedef struct ngx_http_longpoll_zone_flight_s {
@@ -58,6 +71,51 @@ typedef struct ngx_http_longpoll_zone_flight_s {
 ngx_int_t ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_zone_flight_t *flight,
     uint64_t now, uint64_t *wake);
+
+
+/*
+ * For the store's files.  The caller holds the lock.
+ */
+
+/* what is to be published */
+
+typedef struct {
+    ngx_http_longpoll_cat_t       *cats;
+    ngx_http_longpoll_msg_t       *msgs;
+    ngx_uint_t                     n;
+    ngx_http_longpoll_zone_key_t  *key;         /* NULL: none */
+    ngx_http_longpoll_zone_room_t  room;
+    uint64_t                       now;
+} ngx_http_longpoll_zone_publish_t;
+
+/* fills pub; name is an idempotency key, NULL: none; takes no lock */
+void ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, ngx_http_longpoll_zone_key_t *key,
+    ngx_str_t *name);
+
+/*
+ * Makes room for all messages, for which they must be appended in this hold.
+ *
+ * NGX_OK, NGX_BUSY
+ * NGX_ABORT     messages that wait for the disk have the room
+ * NGX_DECLINED  the messages are too large for the zone
+ */
+ngx_int_t ngx_http_longpoll_zone_publish_room(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t *steps);
+
+/*
+ * Appends message i, which has its id, in order.  epoch is its epoch's number.
+ * Nobody sees it until the caller commits it.
+ */
+void ngx_http_longpoll_zone_publish_append(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t i, ngx_uint_t epoch);
+
+/*
+ * The messages are visible: marks the workers that wait for them, and returns
+ * their set; drops what is over the buffer.
+ */
+uint64_t ngx_http_longpoll_zone_publish_mark(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_publish_t *pub);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_PUBLISH_H_INCLUDED_ */

@@ -1,0 +1,141 @@
+
+/*
+ * ngx_http_longpoll_zone_epoch.c: the epochs of a copy of a stream.
+ *
+ *     epochs[i], begins[i]     in no order; epochs[i] == 0: none
+ *
+ *          begins[2]        begins[0]            begins[1]
+ *     ---------+----------------+--------------------+-----------> id
+ *      unknown |   epochs[2]    |     epochs[0]      |  epochs[1]
+ *
+ * A message has the number i for as long as it lives, so the words of a number
+ * change only when no message has it.
+ */
+
+
+#include "ngx_http_longpoll_zone_epoch.h"
+#include "ngx_http_longpoll_zone_list.h"
+
+
+static ngx_uint_t ngx_http_longpoll_zone_epoch_oldest(
+    ngx_http_longpoll_zone_t *z, uint64_t *next);
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_epoch_of(ngx_http_longpoll_zone_t *z, uint64_t id)
+{
+    uint64_t    begin, *begins;
+    ngx_uint_t  i, n;
+
+    begins = z->sh->feed.begins;
+    begin = 0;
+    n = NGX_HTTP_LONGPOLL_EPOCHS;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (z->sh->epochs[i] && begins[i] >= begin && begins[i] <= id) {
+            begin = begins[i];
+            n = i;
+        }
+    }
+
+    return n;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_epoch_add(ngx_http_longpoll_zone_t *z, uint64_t epoch,
+    uint64_t id, ngx_uint_t *steps)
+{
+    uint32_t                         slot;
+    uint64_t                         next;
+    ngx_uint_t                       n;
+    ngx_http_longpoll_msg_sh_t      *msg;
+    ngx_http_longpoll_zone_sh_t     *sh;
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    sh = z->sh;
+    j = &sh->journal;
+
+    for (n = 0; n < NGX_HTTP_LONGPOLL_EPOCHS; n++) {
+
+        if (sh->epochs[n] == epoch) {
+            return NGX_OK;
+        }
+    }
+
+    n = ngx_http_longpoll_zone_epoch_oldest(z, &next);
+
+    if (sh->epochs[n]) {
+
+        if (id < sh->feed.begins[n]) {
+            return NGX_OK;
+        }
+
+        next = ngx_min(next, id);
+
+        while (sh->list.oldest) {
+            msg = ngx_http_longpoll_zone_msg(z, sh->list.oldest);
+
+            if (msg->id >= next) {
+                break;
+            }
+
+            if (*steps == 0) {
+                return NGX_BUSY;
+            }
+
+            (*steps)--;
+
+            slot = msg->slot;
+            ngx_http_longpoll_zone_list_drop(z, msg,
+                                             NGX_HTTP_LONGPOLL_ZONE_LOST);
+            ngx_http_longpoll_zone_list_free_if_unused(z, slot);
+            ngx_http_longpoll_zone_count(z, evicted, 1);
+        }
+    }
+
+    ngx_http_longpoll_set(j, sh->epochs[n], epoch);
+    ngx_http_longpoll_set(j, sh->feed.begins[n], id);
+    ngx_http_longpoll_done(j);
+
+    return NGX_OK;
+}
+
+
+/*
+ * The number of no epoch, or of the one that begins first; *next becomes the
+ * beginning of the one behind it.
+ */
+
+static ngx_uint_t
+ngx_http_longpoll_zone_epoch_oldest(ngx_http_longpoll_zone_t *z,
+    uint64_t *next)
+{
+    uint64_t    *begins;
+    ngx_uint_t   i, n;
+
+    begins = z->sh->feed.begins;
+    *next = (uint64_t) -1;
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (z->sh->epochs[i] == 0) {
+            return i;
+        }
+
+        if (begins[i] < begins[n]) {
+            n = i;
+        }
+    }
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (i != n) {
+            *next = ngx_min(*next, begins[i]);
+        }
+    }
+
+    return n;
+}
