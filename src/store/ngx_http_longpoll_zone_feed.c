@@ -190,7 +190,7 @@ ngx_http_longpoll_zone_feed_events(ngx_http_longpoll_zone_t *z,
 {
     uint64_t                          last, workers;
     ngx_int_t                         rc;
-    ngx_uint_t                        i, epoch, steps;
+    ngx_uint_t                        i, epoch, large, steps;
     ngx_http_longpoll_zone_key_t      key;
     ngx_http_longpoll_zone_publish_t  pub;
 
@@ -198,9 +198,10 @@ ngx_http_longpoll_zone_feed_events(ngx_http_longpoll_zone_t *z,
     pub.msgs = msgs;
     pub.n = n;
     pub.now = entry->now;
-    ngx_http_longpoll_zone_publish_init(z, &pub, &key, name);
 
     last = entry->id + n - 1;
+    rc = ngx_http_longpoll_zone_publish_init(z, &pub, &key, name);
+    large = (rc != NGX_OK);
 
     for ( ;; ) {
         rc = ngx_http_longpoll_zone_feed_enter(z, entry);
@@ -215,7 +216,7 @@ ngx_http_longpoll_zone_feed_events(ngx_http_longpoll_zone_t *z,
 
         epoch = ngx_http_longpoll_zone_epoch_of(z, entry->id);
 
-        if (epoch == NGX_HTTP_LONGPOLL_EPOCHS) {
+        if (large || epoch == NGX_HTTP_LONGPOLL_EPOCHS) {
             return ngx_http_longpoll_zone_feed_bad(z, entry, last, wake);
         }
 

@@ -57,7 +57,10 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     pub.msgs = msgs;
     pub.n = n;
     pub.now = now;
-    ngx_http_longpoll_zone_publish_init(z, &pub, &key, name);
+
+    if (ngx_http_longpoll_zone_publish_init(z, &pub, &key, name) != NGX_OK) {
+        return NGX_DECLINED;
+    }
 
     for ( ;; ) {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
@@ -107,11 +110,20 @@ ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
 }
 
 
-void
+ngx_int_t
 ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_publish_t *pub, ngx_http_longpoll_zone_key_t *key,
     ngx_str_t *name)
 {
+    ngx_uint_t  i;
+
+    for (i = 0; i < pub->n; i++) {
+
+        if (pub->msgs[i].data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
+            return NGX_DECLINED;
+        }
+    }
+
     pub->key = NULL;
     pub->room.cats = pub->cats;
     pub->room.now = pub->now;
@@ -121,6 +133,8 @@ ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_zone_key_init(z, key, name, pub->n);
         pub->key = key;
     }
+
+    return NGX_OK;
 }
 
 
@@ -138,7 +152,10 @@ ngx_http_longpoll_zone_publish_check(ngx_http_longpoll_zone_t *z,
     pub.msgs = msgs;
     pub.n = n;
     pub.now = now;
-    ngx_http_longpoll_zone_publish_init(z, &pub, &key, name);
+
+    if (ngx_http_longpoll_zone_publish_init(z, &pub, &key, name) != NGX_OK) {
+        return NGX_DECLINED;
+    }
 
     do {
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
@@ -229,11 +246,6 @@ ngx_http_longpoll_zone_need(ngx_http_longpoll_zone_t *z,
     /* in every hold anew: a reload may turn delete_on_read on */
 
     for (i = 0; i < pub->n; i++) {
-
-        if (msgs[i].data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
-            return NGX_DECLINED;
-        }
-
         ncats = ngx_max(ncats, msgs[i].cat + 1);
         need += ngx_http_longpoll_zone_msg_need(&pub->cats[msgs[i].cat],
                           &msgs[i],

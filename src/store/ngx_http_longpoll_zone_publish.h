@@ -88,8 +88,11 @@ typedef struct {
     uint64_t                       now;
 } ngx_http_longpoll_zone_publish_t;
 
-/* fills pub; name is an idempotency key, NULL: none; takes no lock */
-void ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_t *z,
+/*
+ * Fills pub, but for cats, msgs, n and now; name is an idempotency key, NULL:
+ * none.  Takes no lock.  NGX_OK; NGX_DECLINED: a message has more than 4 GB.
+ */
+ngx_int_t ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_publish_t *pub, ngx_http_longpoll_zone_key_t *key,
     ngx_str_t *name);
 
