@@ -74,6 +74,8 @@ typedef struct ngx_http_longpoll_cluster_s {
     uint64_t                         timeout;   /* ms */
     uint64_t                         same;      /* restart=same */
 
+    void                            *tls;       /* cluster/tls's; NULL: without
+                                                   rediss:// */
     ngx_resolver_t                  *resolver;  /* of http; NULL: none */
     ngx_msec_t                       resolver_timeout;
 

@@ -2,8 +2,8 @@
 /*
  * ngx_http_longpoll_redis.c: a connection to a Redis, in nginx's event loop.
  *
- *     CONNECTING ──▶ OPEN ──▶ CLOSED
- *          └────────────────────▲
+ *     CONNECTING ──▶ OPEN ──▶ CLOSED       CONNECTING: with TLS its handshake,
+ *          └────────────────────▲           too
  *
  * A command is one block of memory: what its caller wants to know, and its
  * bytes.  It stands in two lists: commands that are not sent, and commands
@@ -20,6 +20,7 @@
 
 
 #include "ngx_http_longpoll_redis.h"
+#include "ngx_http_longpoll_tls.h"
 
 #include <ngx_event.h>
 #include <ngx_event_connect.h>
@@ -61,6 +62,9 @@ struct ngx_http_longpoll_redis_s {
     ngx_http_longpoll_redis_e        state;
     ngx_uint_t                       busy;      /* functions that use it */
 
+    ngx_http_longpoll_cluster_t     *cluster;
+    ngx_http_longpoll_cluster_server_t
+                                    *server;
     ngx_http_longpoll_redis_pt       handler;
     void                            *data;
     ngx_msec_t                       timeout;
@@ -87,6 +91,9 @@ static void ngx_http_longpoll_redis_refused_handler(ngx_event_t *ev);
 static void ngx_http_longpoll_redis_write_handler(ngx_event_t *wev);
 static void ngx_http_longpoll_redis_read_handler(ngx_event_t *rev);
 static void ngx_http_longpoll_redis_connected(ngx_http_longpoll_redis_t *redis);
+static void ngx_http_longpoll_redis_handshake_handler(ngx_connection_t *c);
+static void ngx_http_longpoll_redis_verify(ngx_http_longpoll_redis_t *redis);
+static void ngx_http_longpoll_redis_opened(ngx_http_longpoll_redis_t *redis);
 static void ngx_http_longpoll_redis_send(ngx_http_longpoll_redis_t *redis);
 static void ngx_http_longpoll_redis_receive(ngx_http_longpoll_redis_t *redis);
 static ngx_int_t ngx_http_longpoll_redis_replied(
@@ -136,6 +143,8 @@ ngx_http_longpoll_redis_connect(ngx_http_longpoll_cluster_t *cluster,
     }
 
     redis->pool = pool;
+    redis->cluster = cluster;
+    redis->server = server;
     redis->handler = handler;
     redis->data = data;
     redis->timeout = (ngx_msec_t) cluster->timeout;
@@ -282,6 +291,7 @@ static void
 ngx_http_longpoll_redis_connected(ngx_http_longpoll_redis_t *redis)
 {
     int                err;
+    ngx_int_t          rc;
     socklen_t          len;
     ngx_connection_t  *c;
 
@@ -298,12 +308,71 @@ ngx_http_longpoll_redis_connected(ngx_http_longpoll_redis_t *redis)
         return;
     }
 
-    if (c->write->timer_set) {
-        ngx_del_timer(c->write);
-    }
-
     if (redis->peer.sockaddr->sa_family != AF_UNIX) {
         (void) ngx_tcp_nodelay(c);
+    }
+
+    if (redis->cluster->kind != NGX_HTTP_LONGPOLL_CLUSTER_TLS) {
+        ngx_http_longpoll_redis_opened(redis);
+        return;
+    }
+
+    rc = ngx_http_longpoll_tls_connect(redis->cluster, redis->server, c,
+                                    ngx_http_longpoll_redis_handshake_handler);
+    if (rc != NGX_AGAIN) {
+        ngx_http_longpoll_redis_verify(redis);
+    }
+}
+
+
+static void
+ngx_http_longpoll_redis_handshake_handler(ngx_connection_t *c)
+{
+    ngx_http_longpoll_redis_t  *redis;
+
+    redis = c->data;
+
+    redis->busy++;
+
+    if (c->write->timedout) {
+        ngx_http_longpoll_redis_fail(redis, "connecting took too long", 0);
+
+    } else {
+        ngx_http_longpoll_redis_verify(redis);
+    }
+
+    ngx_http_longpoll_redis_done(redis);
+}
+
+
+static void
+ngx_http_longpoll_redis_verify(ngx_http_longpoll_redis_t *redis)
+{
+    const char  *reason;
+
+    reason = ngx_http_longpoll_tls_verify(redis->server,
+                                          redis->peer.connection);
+    if (reason) {
+        ngx_http_longpoll_redis_fail(redis, reason, 0);
+        return;
+    }
+
+    ngx_http_longpoll_redis_opened(redis);
+}
+
+
+static void
+ngx_http_longpoll_redis_opened(ngx_http_longpoll_redis_t *redis)
+{
+    ngx_connection_t  *c;
+
+    c = redis->peer.connection;
+
+    c->read->handler = ngx_http_longpoll_redis_read_handler;
+    c->write->handler = ngx_http_longpoll_redis_write_handler;
+
+    if (c->write->timer_set) {
+        ngx_del_timer(c->write);
     }
 
     redis->state = NGX_HTTP_LONGPOLL_REDIS_OPEN;
@@ -768,6 +837,7 @@ ngx_http_longpoll_redis_end(ngx_http_longpoll_redis_t *redis)
     }
 
     if (redis->peer.connection) {
+        ngx_http_longpoll_tls_close(redis->peer.connection);
         ngx_close_connection(redis->peer.connection);
         redis->peer.connection = NULL;
     }

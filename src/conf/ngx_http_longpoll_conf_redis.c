@@ -16,6 +16,8 @@
 
 
 #include "ngx_http_longpoll_conf_redis.h"
+#include "ngx_http_longpoll_reply.h"
+#include "ngx_http_longpoll_tls.h"
 
 
 #define NGX_HTTP_LONGPOLL_CONF_REDIS_SENTINELS  16
@@ -179,22 +181,21 @@ static ngx_int_t
 ngx_http_longpoll_conf_redis_built(ngx_conf_t *cf,
     ngx_http_longpoll_cluster_t *cluster)
 {
-#if !(NGX_HTTP_LONGPOLL_HIREDIS)
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"redis\" needs a module that was built with hiredis");
-    return NGX_ERROR;
-
-#elif !(NGX_HTTP_LONGPOLL_HIREDIS_SSL)
-
-    if (cluster->kind == NGX_HTTP_LONGPOLL_CLUSTER_TLS) {
+    if (!ngx_http_longpoll_reply_available()) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"rediss://\" needs a module that was built with "
-                           "hiredis_ssl");
+                           "\"redis\" needs a module that was built with "
+                           "hiredis");
         return NGX_ERROR;
     }
 
-#endif
+    if (cluster->kind == NGX_HTTP_LONGPOLL_CLUSTER_TLS
+        && !ngx_http_longpoll_tls_available())
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"rediss://\" needs an nginx that was built with "
+                           "TLS");
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -627,6 +628,12 @@ ngx_http_longpoll_conf_redis_complete(ngx_conf_t *cf,
     ngx_http_longpoll_conf_redis_default(replicas, 0);
     ngx_http_longpoll_conf_redis_default(timeout, 5000);
     ngx_http_longpoll_conf_redis_default(same, 0);
+
+    if (cluster->kind == NGX_HTTP_LONGPOLL_CLUSTER_TLS
+        && ngx_http_longpoll_tls_create(cf, cluster) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     prefix = cluster->key;
 

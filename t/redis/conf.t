@@ -143,7 +143,7 @@ refused(
 {
     my ($status, $said) = tried(zone('redis=rediss://127.0.0.1:6380/0/app'));
 
-    like($said, qr{^(?:"rediss://" needs a module that was built with hiredis_ssl)?$},
+    like($said, qr{^(?:"rediss://" needs an nginx that was built with TLS)?$},
          'TLS needs its library');
     is(!$status, $said eq '', 'and is refused without it');
 }

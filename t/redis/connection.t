@@ -5,17 +5,17 @@ use warnings;
 
 use Cwd qw( abs_path );
 use File::Basename qw( dirname );
-use IO::Socket::INET ();
+use File::Temp qw( tempdir );
 use Test::More;
 use Time::HiRes qw( time );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use Longpoll::Child ();
 use Longpoll::Node ();
 use Longpoll::Persist qw( no_alerts wait_until );
 use Longpoll::Proxy ();
 use Longpoll::Redis ();
+use Longpoll::Server ();
 
 plan skip_all => 'there is no redis-server' unless Longpoll::Redis->version;
 
@@ -39,6 +39,14 @@ sub taken {
     });
 
     return $refused;
+}
+
+sub spew {
+    my ($file, $text) = @_;
+
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out $text;
+    close $out or die "$file: $!\n";
 }
 
 # how many clients of Redis there are with this last command
@@ -194,9 +202,7 @@ for my $bound (['1,024 publishes', 1100, 1024, 'x'],
     });
     my $file = $redis->dir . '/auth';
 
-    open my $out, '>', $file or die "$file: $!\n";
-    print $out "app:opensesame\n";
-    close $out or die "$file: $!\n";
+    spew($file, "app:opensesame\n");
     chmod 0600, $file;
 
     my $n = Longpoll::Node->start(redis => $redis->url('/3/shop'),
@@ -208,6 +214,58 @@ for my $bound (['1,024 publishes', 1100, 1024, 'x'],
        'a user, a database and a prefix');
     unlike($n->log, qr/opensesame/, 'no password in the log');
     no_alerts($n, 'a socket');
+}
+
+
+# TLS
+
+SKIP: {
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    chmod 0755, $dir;
+
+    for my $ca (qw( ca other )) {
+        system("cd $dir && openssl req -x509 -newkey rsa:2048 -nodes -days 30 "
+               . "-subj /CN=$ca -keyout $ca.key -out $ca.pem 2>/dev/null") == 0
+            or skip 'there is no openssl', 1;
+    }
+
+    spew("$dir/san", "subjectAltName=DNS:localhost\n");
+    system("cd $dir && openssl req -newkey rsa:2048 -nodes -subj /CN=redis "
+           . "-keyout redis.key -out redis.csr 2>/dev/null && openssl x509 -req "
+           . "-in redis.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 "
+           . "-extfile san -out redis.pem 2>/dev/null") == 0
+        or skip 'openssl signs nothing', 1;
+
+    my $port = Longpoll::Server::free_port(30_000);
+    my $redis = eval { Longpoll::Redis->start(options => {
+        'tls-port' => $port, 'tls-auth-clients' => 'no',
+        'tls-cert-file' => "$dir/redis.pem", 'tls-key-file' => "$dir/redis.key",
+        'tls-ca-cert-file' => "$dir/ca.pem",
+    }) } or skip 'this Redis has no TLS', 1;
+
+    my $n = Longpoll::Node->start(redis => "rediss://localhost:$port",
+                                  parameters => "ca=$dir/ca.pem");
+    $n->wait_synced;
+    $n->publish(a => qq("$_")) for 1, 'x' x 100_000;
+
+    is($redis->call('XLEN', 'longpoll:{events}:log') > 2, 1, 'TLS: events');
+    no_alerts($n, 'TLS');
+
+    my %bad = (
+        'another authority' => ["localhost:$port", 'other', 'unable to get local'],
+        'another host'      => ["127.0.0.1:$port", 'ca', 'for another host'],
+        'no TLS'            => ['localhost:' . $redis->port, 'ca', '(?:TLS|too long)'],
+    );
+
+    for my $name (sort keys %bad) {
+        my ($address, $ca, $why) = @{ $bad{$name} };
+
+        $n = Longpoll::Node->start(redis => "rediss://$address",
+                                   parameters => "ca=$dir/$ca.pem timeout=2s");
+        like($n->post(a => 1)->response->body, $none, "TLS: $name: refused");
+        $n->wait_log("redis .*$why");
+        no_alerts($n, "TLS: $name");
+    }
 }
 
 
