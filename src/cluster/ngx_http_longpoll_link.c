@@ -12,6 +12,9 @@
  *
  * A name is resolved by nginx, if it has a resolver, each time; otherwise the
  * addresses that the configuration found are tried in turn.
+ *
+ * Sentinels are asked each time, and once more every two seconds while the link
+ * is up: a master that was replaced may not know it yet.
  */
 
 
@@ -20,6 +23,9 @@
 
 
 #define NGX_HTTP_LONGPOLL_LINK_VERSION  7
+
+/* ms between two questions to the Sentinels */
+#define NGX_HTTP_LONGPOLL_LINK_ASK      2000
 
 
 static void ngx_http_longpoll_link_resolve(ngx_http_longpoll_link_t *link,
@@ -31,6 +37,10 @@ static void ngx_http_longpoll_link_connect(ngx_http_longpoll_link_t *link,
     ngx_addr_t *addr);
 static void ngx_http_longpoll_link_connected(void *data, ngx_int_t rc,
     ngx_str_t *reason);
+static void ngx_http_longpoll_link_ask(ngx_http_longpoll_link_t *link);
+static void ngx_http_longpoll_link_timer(ngx_event_t *ev);
+static void ngx_http_longpoll_link_told(void *data, ngx_int_t rc,
+    ngx_addr_t *addr);
 static ngx_int_t ngx_http_longpoll_link_greet(ngx_http_longpoll_link_t *link);
 static void ngx_http_longpoll_link_greeted(void *data,
     ngx_http_longpoll_reply_t *reply);
@@ -56,8 +66,12 @@ ngx_http_longpoll_link_open(ngx_http_longpoll_link_t *link)
     link->refused.log = link->log;
 
     server = &link->cluster->servers[0];
+    link->name = &server->name;
 
-    if (server->port == 0 || server->numeric) {
+    if (link->cluster->kind == NGX_HTTP_LONGPOLL_CLUSTER_SENTINEL) {
+        ngx_http_longpoll_link_ask(link);
+
+    } else if (server->port == 0 || server->numeric) {
         ngx_http_longpoll_link_next(link, server);
 
     } else {
@@ -74,6 +88,12 @@ ngx_http_longpoll_link_close(ngx_http_longpoll_link_t *link)
     if (link->refused.posted) {
         ngx_delete_posted_event(&link->refused);
     }
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    ngx_http_longpoll_sentinel_stop(&link->sentinel);
 
     if (link->resolving) {
         ngx_resolve_name_done(link->resolving);
@@ -215,7 +235,93 @@ ngx_http_longpoll_link_connected(void *data, ngx_int_t rc, ngx_str_t *reason)
     link->redis = NULL;
     link->opening = NULL;
 
+    ngx_http_longpoll_link_close(link);
+
     link->handler(link->data, NGX_ERROR, reason);
+}
+
+
+/*
+ * Sentinels
+ */
+
+
+static void
+ngx_http_longpoll_link_ask(ngx_http_longpoll_link_t *link)
+{
+    link->sentinel.cluster = link->cluster;
+    link->sentinel.log = link->log;
+    link->sentinel.handler = ngx_http_longpoll_link_told;
+    link->sentinel.data = link;
+
+    link->dummy.fd = (ngx_socket_t) -1;
+    link->dummy.data = link;
+    link->timer.handler = ngx_http_longpoll_link_timer;
+    link->timer.data = &link->dummy;
+    link->timer.log = link->log;
+    link->timer.cancelable = 1;
+
+    ngx_http_longpoll_sentinel_ask(&link->sentinel);
+}
+
+
+static void
+ngx_http_longpoll_link_timer(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_http_longpoll_link_t  *link;
+
+    c = ev->data;
+    link = c->data;
+
+    ngx_add_timer(ev, NGX_HTTP_LONGPOLL_LINK_ASK);
+
+    if (!ngx_http_longpoll_sentinel_is_asking(&link->sentinel)) {
+        ngx_http_longpoll_sentinel_ask(&link->sentinel);
+    }
+}
+
+
+/* while the link is up, only another address means something */
+
+static void
+ngx_http_longpoll_link_told(void *data, ngx_int_t rc, ngx_addr_t *addr)
+{
+    ngx_str_t                  reason;
+    ngx_http_longpoll_link_t  *link = data;
+
+    if (link->redis == NULL) {
+
+        if (rc != NGX_OK) {
+            ngx_http_longpoll_link_refuse(link, "no Sentinel knows \"%V\"",
+                                          &link->cluster->master);
+            return;
+        }
+
+        ngx_memcpy(&link->sockaddr, addr->sockaddr, addr->socklen);
+        link->addr.sockaddr = &link->sockaddr.sockaddr;
+        link->addr.socklen = addr->socklen;
+
+        link->master.data = link->master_text;
+        link->master.len = ngx_sock_ntop(addr->sockaddr, addr->socklen,
+                                         link->master_text,
+                                         NGX_SOCKADDR_STRLEN, 1);
+        link->name = &link->master;
+
+        ngx_http_longpoll_link_connect(link, &link->addr);
+        return;
+    }
+
+    if (rc == NGX_OK
+        && ngx_cmp_sockaddr(addr->sockaddr, addr->socklen, link->addr.sockaddr,
+                            link->addr.socklen, 1)
+           != NGX_OK)
+    {
+        ngx_str_set(&reason, "the Sentinels name another master");
+
+        ngx_http_longpoll_link_close(link);
+        link->handler(link->data, NGX_ERROR, &reason);
+    }
 }
 
 
@@ -322,6 +428,10 @@ ngx_http_longpoll_link_informed(void *data, ngx_http_longpoll_reply_t *reply)
         if (why == NULL) {
             link->redis = link->opening;
             link->opening = NULL;
+
+            if (link->timer.handler) {
+                ngx_add_timer(&link->timer, NGX_HTTP_LONGPOLL_LINK_ASK);
+            }
 
             link->handler(link->data, NGX_OK, NULL);
             return;

@@ -2,7 +2,8 @@
 /*
  * ngx_http_longpoll_link.h: the way to the master of a zone's Redis.
  *
- *     resolve the name --> connect --> AUTH, SELECT --> INFO: is it one? --> up
+ *     resolve the name, or ask the Sentinels
+ *         --> connect --> AUTH, SELECT --> INFO: is it one? --> up
  *
  * A reader has a link, and each worker that publishes.  A link that is down
  * stays down until the owner opens it again: when, is the owner's matter.
@@ -14,6 +15,7 @@
 
 
 #include "ngx_http_longpoll_redis.h"
+#include "ngx_http_longpoll_sentinel.h"
 
 
 typedef struct {
@@ -32,7 +34,11 @@ typedef struct {
                                                    evict the stream */
 
     /* the link's own */
+    ngx_str_t                       *name;
     ngx_http_longpoll_redis_t       *opening;   /* until it is up */
+    ngx_http_longpoll_sentinel_t     sentinel;
+    ngx_event_t                      timer;     /* to ask them again */
+    ngx_connection_t                 dummy;
     ngx_resolver_ctx_t              *resolving;
     ngx_uint_t                       next;      /* of the server's addresses */
     ngx_addr_t                       addr;
@@ -40,6 +46,8 @@ typedef struct {
     ngx_event_t                      refused;   /* posted if there is no way */
     ngx_str_t                        reason;
     u_char                           text[160];
+    ngx_str_t                        master;    /* name, with Sentinels */
+    u_char                           master_text[NGX_SOCKADDR_STRLEN];
     u_char                           run_text[128];
 } ngx_http_longpoll_link_t;
 
@@ -54,8 +62,8 @@ void ngx_http_longpoll_link_open(ngx_http_longpoll_link_t *link);
 /* the link is down now; its handler is not called any more */
 void ngx_http_longpoll_link_close(ngx_http_longpoll_link_t *link);
 
-/* HOST:PORT of the Redis, for the log */
-#define ngx_http_longpoll_link_name(link)  (&(link)->cluster->servers[0].name)
+/* HOST:PORT of the Redis, for the log; once the link has been opened */
+#define ngx_http_longpoll_link_name(link)  ((link)->name)
 
 
 #endif /* _NGX_HTTP_LONGPOLL_LINK_H_INCLUDED_ */
