@@ -10,7 +10,8 @@
  *
  * LIFE      Redis is asked for the lines of epochs.  The first one must name
  *           this Redis as it runs now.  Otherwise Redis may have lost events,
- *           and the reader begins an epoch first
+ *           and the reader begins an epoch first.  With restart=same it may name
+ *           any Redis
  * DEMOTED   Redis is no master any more.  The connection is closed when all
  *           that was sent has its reply
  *
@@ -414,6 +415,9 @@ ngx_http_longpoll_relay_add(ngx_http_longpoll_relay_t *relay,
     op->publisher->data = op;
 
     relay->nops++;
+    ngx_http_longpoll_zone_feed_in_flight(relay->zone,
+                                          ngx_http_longpoll_notify_worker(),
+                                          relay->nops);
     relay->bytes += op->bytes;
 
     ngx_post_event(&relay->flush, &ngx_posted_events);
@@ -448,13 +452,20 @@ ngx_http_longpoll_relay_left(ngx_http_longpoll_await_t *await,
 static void
 ngx_http_longpoll_relay_release(ngx_http_longpoll_op_t *op)
 {
+    ngx_http_longpoll_relay_t  *relay;
+
     if (op->publisher || op->flying) {
         return;
     }
 
-    op->relay->nops--;
-    op->relay->bytes -= op->bytes;
+    relay = op->relay;
 
+    relay->nops--;
+    relay->bytes -= op->bytes;
+
+    ngx_http_longpoll_zone_feed_in_flight(relay->zone,
+                                          ngx_http_longpoll_notify_worker(),
+                                          relay->nops);
     ngx_free(op);
 }
 
@@ -565,8 +576,9 @@ ngx_http_longpoll_relay_life(void *data, ngx_http_longpoll_reply_t *reply)
     if (reply->type != NGX_HTTP_LONGPOLL_REPLY_STRING
         || ngx_http_longpoll_entry_lives_parse(lives, &n, &reply->str)
            != NGX_OK
-        || lives[0].run.len != run->len
-        || ngx_memcmp(lives[0].run.data, run->data, run->len) != 0)
+        || (!relay->cluster->same
+            && (lives[0].run.len != run->len
+                || ngx_memcmp(lives[0].run.data, run->data, run->len) != 0)))
     {
         /* the timer asks again, while publishers are waiting */
 

@@ -184,5 +184,16 @@ void ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_uint_t on);
 
+/* for the figures: n publishes of this worker have no answer yet */
+static ngx_inline void
+ngx_http_longpoll_zone_feed_in_flight(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_uint_t n)
+{
+    if (worker != NGX_HTTP_LONGPOLL_NO_WORKER) {
+        z->sh->workers[worker].in_flight = n;
+    }
+}
+
+
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_FEED_H_INCLUDED_ */

@@ -75,7 +75,7 @@ pass('200 means that every poll on the same node sees the event');
 
 {
     my $id = $a->publish(wait => 1);
-    my $poll = $b->poll(category => 'wait', last_id => $id, since_time => 1,
+    my $poll = $b->poll(category => 'wait', last_id => $id,
                         timeout => 10);
 
     $b->wait_waiting(1);
@@ -107,7 +107,7 @@ pass('200 means that every poll on the same node sees the event');
     is($r->status, 200, 'several events');
     wait_until('the last of them', sub { $b->events('m') == 2 });
 
-    my @events = $b->poll(category => 'm,n', since_time => 1)->response->events;
+    my @events = $b->poll(category => 'm', category => 'n', since_time => 1)->response->events;
 
     is(join(' ', map { $_->{data} } @events), '1 2 3', 'come in their order');
     is($events[-1]{id}, $r->header('Longpoll-Event-Id'), 'the id is the last one');
@@ -115,7 +115,7 @@ pass('200 means that every poll on the same node sees the event');
     $b->forget('m');
     is(scalar($b->events('m')), 0, 'deleted here at once');
     wait_until('deleted there', sub { $a->events('m') == 0 });
-    is($a->said([ category => 'm,n', since_time => 1 ]), '2', 'and nothing else');
+    is($a->said([ category => 'm', category => 'n', since_time => 1 ]), '2', 'and nothing else');
 }
 
 # a thousand at once
@@ -143,10 +143,12 @@ pass('200 means that every poll on the same node sees the event');
          'in each category by itself');
 
     my @posts = map { $nodes[$_ % 2]->post(once => $_, key => 'both') } 1 .. 10;
-    my %ids = map { $_->response->header('Longpoll-Event-Id') => 1 } @posts;
+    my @answers = map { $_->response } @posts;
+    my %ids = map { ($_->header('Longpoll-Event-Id') // $_->body) => 1 } @answers;
 
     is(scalar(keys %ids), 1, 'of ten publishes at once with a key one is stored');
-    is(scalar($a->events('once')), 1, 'once');
+    is(scalar($a->events('once')), 1, 'once')
+        or diag(join ' | ', map { $_->status . ' ' . $_->body } @answers);
 
     $redis->call(DEL => @{ $redis->call(KEYS => "$zone:key:*") });
     is($b->publish(key => 5, key => 'order-17'), $id,
@@ -170,7 +172,7 @@ pass('200 means that every poll on the same node sees the event');
     my $s = Longpoll::Stream->new({ port => $b->port }, category => 'stream',
                                   since_time => 1);
 
-    $b->wait_waiting(1);
+    $s->caught_up;
     my @ids = map { $a->publish(stream => $_) } 1 .. 3;
 
     is(join(' ', $s->data(3)), '1 2 3', 'a stream gets the events of other nodes');
@@ -179,7 +181,8 @@ pass('200 means that every poll on the same node sees the event');
     my $again = Longpoll::Stream->new(
         { port => $a->port, last => $ids[0] }, category => 'stream');
 
-    is(join(' ', $again->data(2)), '2 3', 'and goes on at another node');
+    is(join(' ', map { /DATA|^event \S+ (.*)/ ? $1 : () } $again->told(3)), '2 3',
+       'and goes on at another node');
     $again->close;
 }
 
@@ -189,7 +192,7 @@ pass('200 means that every poll on the same node sees the event');
     my $place = $a->client->request(GET => '/place')->response->body;
 
     $b->publish(page => 1);
-    is($b->said([ category => 'page', last_id => $place, since_time => 1 ]), '1',
+    is($b->said([ category => 'page', last_id => $place ]), '1',
        'a cursor from $longpoll_cursor_events holds on other nodes');
 }
 
@@ -251,7 +254,7 @@ pass('200 means that every poll on the same node sees the event');
     $a->publish(again => 2);
     $b->up;
     $b->wait_synced;
-    is($b->said([ category => 'again', last_id => $id, since_time => 1 ]), '2',
+    is($b->said([ category => 'again', last_id => $id ]), '2',
        'a client of a node that was restarted has missed nothing');
 }
 
@@ -259,7 +262,7 @@ pass('200 means that every poll on the same node sees the event');
 
 {
     my $id = $a->publish(reload => 1);
-    my $poll = $b->poll(category => 'reload', last_id => $id, since_time => 1,
+    my $poll = $b->poll(category => 'reload', last_id => $id,
                         timeout => 20);
     $b->wait_waiting(1);
 
@@ -270,7 +273,7 @@ pass('200 means that every poll on the same node sees the event');
 
     my $r = $poll->response;
     my ($said) = $r->kind eq 'events' ? join ' ', $r->data
-        : $b->said([ category => 'reload', last_id => $id, since_time => 1 ]);
+        : $b->said([ category => 'reload', last_id => $id ]);
 
     is($said, '2', 'a reload loses nothing');
     is($b->publish(reload => 3) =~ /-7/, 1, 'publishes go on');
@@ -278,7 +281,7 @@ pass('200 means that every poll on the same node sees the event');
     $b->configure(size => '2m');
     $b->reload;
     $b->wait_synced;
-    is($b->said([ category => 'reload', last_id => $id, since_time => 1 ]), '2 3',
+    is($b->said([ category => 'reload', last_id => $id ]), '2 3',
        'nor does one that changes the size');
 
     my $again = $b->publish(reload => 4);

@@ -79,8 +79,7 @@ for my $case ([ 'without files', {}, '' ],
 
     wait_until('it there', sub { $nodes[1]->events('farm') == 1 });
 
-    my @polls = map { $_->poll(category => 'farm', last_id => $id,
-                               since_time => 1, timeout => 30) } @nodes;
+    my @polls = map { $_->poll(category => 'farm', last_id => $id, timeout => 30) } @nodes;
     $_->wait_waiting(1) for @nodes;
 
     $redis->kill;
@@ -132,7 +131,7 @@ for my $case ([ 'without files', {}, '' ],
         my $r;
 
         wait_until('the event', sub {
-            $r = $n->poll(category => 'farm', last_id => $id, since_time => 1,
+            $r = $n->poll(category => 'farm', last_id => $id,
                           timeout => 5)->response;
             $r->kind eq 'events';
         });
@@ -156,7 +155,7 @@ for my $case ([ 'without files', {}, '' ],
         my $r;
 
         wait_until('the event', sub {
-            $r = $n->poll(category => 'farm', last_id => $id, since_time => 1,
+            $r = $n->poll(category => 'farm', last_id => $id,
                           timeout => 5)->response;
             $r->kind eq 'events';
         });
@@ -170,7 +169,7 @@ for my $case ([ 'without files', {}, '' ],
 
 {
     my $redis = Longpoll::Redis->start;
-    my ($a) = Longpoll::Node->several(1, redis => $redis,
+    my ($a) = Longpoll::Node->several(1, redis => $redis, workers => 1,
                                       parameters => 'timeout=1s');
 
     my $id = $a->publish(farm => 0);
@@ -178,7 +177,11 @@ for my $case ([ 'without files', {}, '' ],
     $redis->stop;
 
     my $start = time;
-    my $r = $a->post(farm => 1)->response;
+    my $post = $a->post(farm => 1);
+
+    wait_until('its figure', sub { $a->redis->{in_flight} == 1 });
+
+    my $r = $post->response;
 
     is($r->status, 503, 'Redis is stopped: 503');
     like($r->body, $maybe, 'the event may be stored');
@@ -189,7 +192,7 @@ for my $case ([ 'without files', {}, '' ],
     $a->wait_synced;
     wait_until('a publish', sub { $a->post(farm => 2)->response->status == 200 });
 
-    my $r2 = $a->poll(category => 'farm', last_id => $id, since_time => 1)
+    my $r2 = $a->poll(category => 'farm', last_id => $id)
                ->response;
 
     like(join(' ', $r2->data), qr/^(?:1 )?2$/, 'and goes on');
@@ -209,7 +212,7 @@ for my $case ([ 'without files', {}, '' ],
 
     wait_until('it there', sub { $b->events('farm') == 1 });
 
-    my $poll = $b->poll(category => 'farm', last_id => $id, since_time => 1,
+    my $poll = $b->poll(category => 'farm', last_id => $id,
                         timeout => 30);
 
     $b->wait_waiting(1);
@@ -220,7 +223,7 @@ for my $case ([ 'without files', {}, '' ],
     like($b->post(farm => 9)->response->body, $none, 'cut: no publishes there');
     is($b->said([ category => 'farm', since_time => 1 ]), '1', 'but polls');
 
-    my $timeout = $b->poll(category => 'farm', last_id => $id, since_time => 1,
+    my $timeout = $b->poll(category => 'farm', last_id => $id,
                            timeout => 1)->response;
     is($timeout->kind, 'timeout', 'a poll times out');
 
@@ -312,13 +315,13 @@ for my $case ([ 'without files', {}, '' ],
     my $r;
 
     wait_until('the last', sub {
-        $r = $b->poll(category => 'farm', last_id => $id, since_time => 1,
+        $r = $b->poll(category => 'farm', last_id => $id,
                       timeout => 5)->response;
         $r->kind eq 'events' and ($r->data)[-1] == 11;
     });
     is($r->missed, 1, 'what was trimmed unread is told');
     cmp_ok($b->redis->{gaps}, '>', 0, 'and counted');
-    is($a->said([ category => 'farm', last_id => $id, since_time => 1 ]),
+    is($a->said([ category => 'farm', last_id => $id ]),
        join(' ', 2 .. 11), 'the node that was there has all');
 }
 
@@ -364,8 +367,14 @@ for my $case ([ 'without files', {}, '' ],
         options => { requirepass => 'opensesame' });
     my $n = Longpoll::Node->start(redis => $redis,
                                   parameters => 'auth=auth timeout=1s',
-                                  files => { auth => \"opensesame\n" },
-                                  before => sub { });
+                                  before => sub {
+        my ($n) = @_;
+
+        open my $out, '>', "$n->{dir}/auth" or die $!;
+        print $out "opensesame\n";
+        close $out or die $!;
+        chmod 0600, "$n->{dir}/auth" or die $!;
+    });
 
     $n->wait_synced;
     is($n->post(farm => 1)->response->status, 200, 'a password');

@@ -62,7 +62,7 @@ sub reader {
     my ($self) = @_;
 
     my ($last) = reverse $self->log
-                         =~ / (\d+)#.* zone "events": redis \S+ connected/g;
+                         =~ / (\d+)#.*zone "events": redis \S+ connected/g;
     my ($pid) = grep { $_ == ($last // 0) } $self->workers;
 
     return $pid;

@@ -104,7 +104,7 @@ sub turn {
     sleep 0.02 unless %by;
 
     for my $one (map { $by{ fileno $_ } } @ready) {
-        $one->{conn}->fill(0);
+        $one->{conn}->fill(0.01);
 
         my $r = $one->{conn}->parsed;
 
@@ -203,7 +203,7 @@ sub poll {
     my ($self, $f) = @_;
 
     my $nodes = $self->{nodes};
-    my $cats = join '&', map { "category=$_" } join ',', @{ $f->{cats} };
+    my $cats = join "&", map { "category=$_" } @{ $f->{cats} };
 
     $f->{asked_idle} = $self->{idle};
     $self->send_to($f, $nodes->[ $f->{node}++ % @$nodes ],
