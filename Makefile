@@ -98,11 +98,15 @@ HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
 build/unit/text:   UNIT = id query golongpoll sse control hash entry info reply \
 	$(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto $(HIREDIS)
-build/unit/store build/unit/save build/unit/presence: UNIT = $(STORE)
-build/unit/store build/unit/save build/unit/presence: STUB = \
+build/unit/store build/unit/save build/unit/presence build/unit/feed: \
+	UNIT = $(STORE)
+build/unit/store build/unit/save build/unit/presence build/unit/feed: STUB = \
 	t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
-build/unit/store build/unit/save build/unit/presence: CPPFLAGS += \
+build/unit/store build/unit/save build/unit/presence build/unit/feed: \
+	CPPFLAGS += \
 	-DNGX_HTTP_LONGPOLL_STEPS=1 -DNGX_HTTP_LONGPOLL_DEBUG=1
+
+build/unit/feed: LDFLAGS += -Wl,--wrap=clock_gettime
 
 # all of src/disk/, with small rounds, and a disk and threads of its own
 
@@ -131,7 +135,8 @@ C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover
 
-programs := $(addprefix build/unit/,text load store save disk presence)
+programs := $(addprefix build/unit/,text load store save disk presence \
+	feed)
 
 build-unit: all $(programs)
 

@@ -181,7 +181,7 @@ ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
     warned = missed || cursor->beginning;
     earlier = ngx_max(z->sh->cats.earlier, z->sh->previous.missing_below);
     earlier = ngx_max(earlier, z->sh->feed.begin);
-    epoch = (id == cursor->id) ? cursor->epoch : 0;
+    epoch = (id == cursor->id && !missed) ? cursor->epoch : 0;
 
     ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
 

@@ -43,6 +43,23 @@ ngx_http_longpoll_zone_epoch_of(ngx_http_longpoll_zone_t *z, uint64_t id)
 }
 
 
+ngx_uint_t
+ngx_http_longpoll_zone_epoch_begins(ngx_http_longpoll_zone_t *z,
+    uint64_t epoch)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (z->sh->epochs[i] == epoch) {
+            return epoch && z->sh->feed.begins[i] > z->sh->clock.visible;
+        }
+    }
+
+    return epoch != 0;
+}
+
+
 ngx_int_t
 ngx_http_longpoll_zone_epoch_add(ngx_http_longpoll_zone_t *z, uint64_t epoch,
     uint64_t id, ngx_uint_t *steps)
@@ -100,6 +117,53 @@ ngx_http_longpoll_zone_epoch_add(ngx_http_longpoll_zone_t *z, uint64_t epoch,
     ngx_http_longpoll_done(j);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_epoch_list(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_entry_life_t *lives, ngx_uint_t n, ngx_uint_t *steps)
+{
+    uint64_t    *epochs;
+    ngx_uint_t   i, k;
+
+    epochs = z->sh->epochs;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (z->sh->feed.begins[i] <= z->sh->clock.visible) {
+            continue;
+        }
+
+        for (k = 0; k < n && lives[k].epoch != epochs[i]; k++) { /* void */ }
+
+        if (k == n) {
+            ngx_http_longpoll_put(epochs[i], 0);
+        }
+    }
+
+    for (k = n; k; k--) {
+
+        if (ngx_http_longpoll_zone_epoch_add(z, lives[k - 1].epoch,
+                                             lives[k - 1].begin, steps)
+            != NGX_OK)
+        {
+            return NGX_BUSY;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_longpoll_zone_epoch_clear(ngx_http_longpoll_zone_t *z)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+        ngx_http_longpoll_put(z->sh->epochs[i], 0);
+    }
 }
 
 

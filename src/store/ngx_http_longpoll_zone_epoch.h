@@ -35,6 +35,24 @@ ngx_int_t ngx_http_longpoll_zone_epoch_add(ngx_http_longpoll_zone_t *z,
     uint64_t epoch, uint64_t id, ngx_uint_t *steps);
 
 /*
+ * The epochs of the stream's list, the newest first.  One that is not in it and
+ * has not begun here is forgotten; the others are added.  The caller holds the
+ * lock.  NGX_OK, NGX_BUSY.
+ */
+ngx_int_t ngx_http_longpoll_zone_epoch_list(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_entry_life_t *lives, ngx_uint_t n, ngx_uint_t *steps);
+
+/* forgets all of them; the zone has no messages.  The caller holds the lock */
+void ngx_http_longpoll_zone_epoch_clear(ngx_http_longpoll_zone_t *z);
+
+/*
+ * Whether an epoch, of a cursor, may have begun in another copy and not here
+ * yet; 0: the cursor has none.  The caller holds the lock.
+ */
+ngx_uint_t ngx_http_longpoll_zone_epoch_begins(ngx_http_longpoll_zone_t *z,
+    uint64_t epoch);
+
+/*
  * Whether a cursor comes from another epoch than the newest one here.  No
  * answer that was made for others is right for it.  Takes no lock.
  */

@@ -478,7 +478,7 @@ ngx_http_longpoll_zone_feed_advance(ngx_http_longpoll_zone_t *z,
 
 ngx_int_t
 ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t epoch, uint64_t id)
+    ngx_uint_t worker, ngx_http_longpoll_entry_life_t *lives, ngx_uint_t n)
 {
     ngx_int_t   rc;
     ngx_uint_t  steps;
@@ -491,7 +491,7 @@ ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
         }
 
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-        rc = ngx_http_longpoll_zone_epoch_add(z, epoch, id, &steps);
+        rc = ngx_http_longpoll_zone_epoch_list(z, lives, n, &steps);
 
         ngx_http_longpoll_zone_unlock(z);
 
@@ -503,26 +503,20 @@ ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
 
 ngx_int_t
 ngx_http_longpoll_zone_feed_begun(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t epoch, uint64_t id, uint64_t *wake)
+    ngx_uint_t worker, ngx_http_longpoll_entry_life_t *life, uint64_t *wake)
 {
-    uint64_t   last;
-    ngx_int_t  rc;
+    uint64_t  id;
 
-    rc = ngx_http_longpoll_zone_feed_know(z, worker, epoch, id);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_zone_feed_lock(z, worker);
+    if (ngx_http_longpoll_zone_feed_lock(z, worker) != NGX_OK) {
+        return NGX_ABORT;
     }
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
+    if (life->begin > z->sh->clock.visible) {
+        id = ngx_http_longpoll_id_last_of(
+                                        ngx_http_longpoll_id_ms(life->begin));
 
-    if (id > z->sh->clock.visible) {
-        last = ngx_http_longpoll_id_last_of(ngx_http_longpoll_id_ms(id));
-
-        ngx_http_longpoll_zone_feed_epoch(z, epoch, id);
-        ngx_http_longpoll_zone_feed_advance(z, last, id + 1);
+        ngx_http_longpoll_zone_feed_epoch(z, life->epoch, life->begin);
+        ngx_http_longpoll_zone_feed_advance(z, id, life->begin + 1);
     }
 
     return ngx_http_longpoll_zone_feed_end(z, wake);
@@ -574,6 +568,8 @@ ngx_http_longpoll_zone_feed_empty(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_unlock(z);
     }
+
+    ngx_http_longpoll_zone_epoch_clear(z);
 
     gap = ngx_max(id, sh->clock.visible + 1);
 

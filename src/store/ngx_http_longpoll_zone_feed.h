@@ -124,24 +124,25 @@ ngx_int_t ngx_http_longpoll_zone_feed_skip(ngx_http_longpoll_zone_t *z,
  */
 
 /*
- * An epoch of the list that the stream has, which begins at id.  The zone knows
- * the newest NGX_HTTP_LONGPOLL_EPOCHS of all that it was told of; messages of
- * one that it does not know any more are evicted.
+ * The epochs of the list that the stream has now, n at least 1, the newest
+ * first.  Of these and of earlier lists the zone knows the newest
+ * NGX_HTTP_LONGPOLL_EPOCHS; messages of one that it does not know any more are
+ * evicted.  One that is not in the list, and has not begun here, was lost.
  */
 ngx_int_t ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t epoch, uint64_t id);
+    ngx_uint_t worker, ngx_http_longpoll_entry_life_t *lives, ngx_uint_t n);
 
 /*
  * The newest epoch of the list begins behind visible, and the stream lacks its
- * beginning: it is made up for here, with a gap.
+ * beginning: it is made up for here, with a gap.  The zone knows the epoch.
  */
 ngx_int_t ngx_http_longpoll_zone_feed_begun(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t epoch, uint64_t id, uint64_t *wake);
+    ngx_uint_t worker, ngx_http_longpoll_entry_life_t *life, uint64_t *wake);
 
 /*
  * The stream is not what the zone has read: it becomes empty, is not synced,
  * and has read nothing.  Every cursor made so far is told missed, and every one
- * below id.  The epochs stay.
+ * below id.  It knows no epochs: the list comes next.
  */
 ngx_int_t ngx_http_longpoll_zone_feed_empty(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t id);
@@ -154,7 +155,8 @@ ngx_int_t ngx_http_longpoll_zone_feed_synced(ngx_http_longpoll_zone_t *z,
 /*
  * The feed clock.  A read came to the end of the stream with an entry of this
  * ms; elapsed is the ms of CLOCK_MONOTONIC at which it was received.  The first
- * one should come before synced.  Only the reader calls it; takes no lock.
+ * one comes before synced, and is of an entry that was new then, such as an own
+ * heartbeat.  Only the reader calls it; takes no lock.
  */
 void ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z,
     uint64_t ms, uint64_t elapsed);

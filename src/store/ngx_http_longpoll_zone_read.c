@@ -43,9 +43,14 @@
 #include "ngx_http_longpoll_zone_epoch.h"
 
 
-/* ms: a time so far ahead of the feed clock is still one of another copy's */
+/*
+ * ms: a cursor that is no more than that ahead of the feed clock is another
+ * copy's.  In an epoch that has not begun here another server may make the ids,
+ * with another clock.
+ */
 
-#define NGX_HTTP_LONGPOLL_ZONE_AHEAD  100
+#define NGX_HTTP_LONGPOLL_ZONE_AHEAD      100
+#define NGX_HTTP_LONGPOLL_ZONE_AHEAD_NEW  60000
 
 
 static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
@@ -527,7 +532,7 @@ static void
 ngx_http_longpoll_zone_start_fed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now)
 {
-    uint64_t  clock, closed, start;
+    uint64_t  clock, closed, start, ahead;
 
     clock = ngx_http_longpoll_zone_clock(z, now);
     closed = ngx_http_longpoll_zone_clock_closed(z);
@@ -537,17 +542,16 @@ ngx_http_longpoll_zone_start_fed(ngx_http_longpoll_zone_t *z,
         cursor->age = ngx_http_longpoll_zone_clock_elapsed() - cursor->came;
     }
 
-    if (!cursor->now
-        && ngx_http_longpoll_id_ms(cursor->id)
-           <= clock + NGX_HTTP_LONGPOLL_ZONE_AHEAD)
-    {
+    ahead = ngx_http_longpoll_zone_epoch_begins(z, cursor->epoch)
+            ? NGX_HTTP_LONGPOLL_ZONE_AHEAD_NEW : NGX_HTTP_LONGPOLL_ZONE_AHEAD;
+
+    if (!cursor->now && ngx_http_longpoll_id_ms(cursor->id) <= clock + ahead) {
         return;
     }
 
     start = clock - ngx_min(cursor->age, clock);
 
     cursor->exact = 0;
-    cursor->epoch = 0;
 
     if (cursor->age && cursor->recent == 0 && start <= closed) {
         cursor->id = ngx_http_longpoll_id_last_of(start);
