@@ -11,6 +11,7 @@ use Time::HiRes qw( time );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
+use Longpoll::Child ();
 use Longpoll::Node ();
 use Longpoll::Persist qw( no_alerts wait_until );
 use Longpoll::Proxy ();
@@ -214,6 +215,47 @@ for my $bound (['1,024 publishes', 1100, 1024, 'x'],
        'a user, a database and a prefix');
     unlike($n->log, qr/opensesame/, 'no password in the log');
     no_alerts($n, 'a socket');
+}
+
+
+# A name that nginx resolves, each time
+
+{
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my $port = Longpoll::Server::free_port(31_000);
+    my $redis = Longpoll::Redis->start;
+
+    # It knows no name, or, while a file is there, the address of every name.
+
+    my $dns = Longpoll::Child->start([ $^X, '-MIO::Socket::INET', '-e', <<'_EOC_',
+        my ($port, $file) = @ARGV;
+        my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$port",
+                                      Proto => 'udp') or die "$port: $!\n";
+        while (defined $s->recv(my $ask, 512)) {
+            my ($question) = substr($ask, 12) =~ /^(.*?\0....)/s or next;
+            my $a = -e $file && substr($question, -4, 2) eq "\0\1";
+            my $head = pack 'n5', $a || -e $file ? 0x8180 : 0x8183, 1, $a, 0, 0;
+            $s->send(substr($ask, 0, 2) . $head . $question
+                . ($a ? pack 'n3 N n C4', 0xc00c, 1, 1, 1, 4, 127, 0, 0, 1 : ''));
+        }
+_EOC_
+        $port, "$dir/up" ], log => "$dir/log", dir => $dir);
+
+    my $n = Longpoll::Node->start(
+        redis => 'redis://localhost:' . $redis->port,
+        http => "resolver 127.0.0.1:$port ipv6=off valid=1s;\n"
+                . "resolver_timeout 1s;\n");
+
+    like($n->post(a => 1)->response->body, $none,
+         'a name that is not resolved: refused');
+    $n->wait_log('redis .*the name was not resolved');
+
+    spew("$dir/up", '');
+    $n->wait_synced;
+    taken($n, 2);
+
+    no_alerts($n, 'names');
+    $dns->end;
 }
 
 
