@@ -35,7 +35,7 @@ my %always = (appendonly => 'yes', appendfsync => 'always');
 sub case {
     my ($name, %o) = @_;
 
-    my $redis = Longpoll::Redis->start(options => $o{options} || {});
+    my $redis = $o{redis} || Longpoll::Redis->start(options => $o{options} || {});
     my @proxies = $o{proxies}
         ? map { Longpoll::Proxy->start(to => $redis->port) } 1 .. 3 : ();
     my @nodes = map {
@@ -47,7 +47,8 @@ sub case {
     $_->wait_synced for @nodes;
 
     my $t = Longpoll::Traffic->new(nodes => \@nodes, publishers => 6,
-                                   followers => 5, cats => 3);
+                                   followers => 5, cats => 3,
+                                   keys => $o{keys} // 0.3);
     my $times = $o{times} // 3;
 
     for my $time (1 .. $times) {
@@ -164,5 +165,33 @@ case('Redis is stopped', break => sub {
     $t->run(0.5);
     $redis->cont;
 });
+
+# A replica takes over that lacks the end of the stream, with a clock of its own.
+# It has lost the keys as well, so no publish is sent again.
+
+for my $clock (0, -3600, 3600) {
+    next if $clock and !Longpoll::Redis->clock_is_built;
+
+    my $master = Longpoll::Redis->start;
+    my $link = Longpoll::Proxy->start(to => $master->port);
+    my $replica = Longpoll::Redis->start(
+        clock => $clock, options => { replicaof => '127.0.0.1 ' . $link->port });
+
+    wait_until('the replica', sub {
+        $replica->info('master_link_status') eq 'up';
+    });
+
+    case("a replica takes over, its clock $clock s ahead", missed => 'must',
+         redis => $master, proxies => 1, times => 1, keys => 0, break => sub {
+        my ($redis, $nodes, $t, $proxies) = @_;
+
+        $link->stall;
+        $t->run(1);
+        $master->kill;
+        $replica->call(qw( REPLICAOF NO ONE ));
+        $_->to($replica->port) for @$proxies;
+        $t->run(2);
+    });
+}
 
 done_testing();

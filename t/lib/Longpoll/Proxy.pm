@@ -16,6 +16,7 @@ package Longpoll::Proxy;
 #                                       then it drops that connection, and passes
 #     $proxy->say($bytes)               the server has said this, too, on each
 #                                       connection
+#     $proxy->to($port)                 its server is another one; drops
 #     $proxy->connections               how many are open
 #     $proxy->taken                     how many have been, so far
 #     $proxy->end                       happens by itself when the test ends
@@ -83,7 +84,7 @@ sub ask {
     return $answer + 0;
 }
 
-for my $name (qw( pass drop cut stall delay half connections taken )) {
+for my $name (qw( pass drop cut stall delay half to connections taken )) {
     no strict 'refs';
     *$name = sub { my $self = shift; $self->ask($name, @_) };
 }
@@ -245,14 +246,15 @@ sub obey {
     } elsif ($word eq 'half') {
         $self->{half} = $n;
 
+    } elsif ($word eq 'to') {
+        $self->{to} = $n;
+        close_all($self);
+
     } elsif ($word eq 'say') {
         push @{ $_->{queue}[1] }, [0, pack 'H*', $n] for @{ $self->{pairs} };
 
     } else {
-        if ($word eq 'drop' or $word eq 'cut') {
-            $_->close for map { @{ $_->{socket} } } @{ $self->{pairs} };
-            $self->{pairs} = [];
-        }
+        close_all($self) if $word eq 'drop' or $word eq 'cut';
 
         $self->{mode} = $word;
         @$self{qw( delay half )} = (0, undef) if $word eq 'pass';
@@ -262,6 +264,13 @@ sub obey {
     }
 
     syswrite $control, "$answer\n";
+}
+
+sub close_all {
+    my ($self) = @_;
+
+    $_->close for map { @{ $_->{socket} } } @{ $self->{pairs} };
+    $self->{pairs} = [];
 }
 
 

@@ -6,6 +6,8 @@ package Longpoll::Redis;
 #     my $redis = Longpoll::Redis->start(
 #         options => { appendonly => 'yes', ... },      # of redis.conf
 #         unix => 1,                    # on a socket that all users may use
+#         clock => -3600,               # its clock is so many seconds ahead, with
+#                                       # t/faults/clock.c
 #     );
 #     my $replica = $redis->replica(options => { ... });
 #     my $sentinel = Longpoll::Redis->sentinel(name => $redis, quorum => 1,
@@ -46,6 +48,9 @@ use Longpoll::Server qw( wait_until );
 our $Patience = 15;
 
 my $program = $ENV{REDIS_SERVER} || 'redis-server';
+my $clock = abs_path(dirname(__FILE__) . '/../../..') . '/build/chaos/clock.so';
+
+sub clock_is_built { -e $clock }
 
 
 sub version {
@@ -64,6 +69,13 @@ sub start {
 
     chmod 0755, $dir or die "$dir: $!\n";
     $self->{path} = "$dir/redis.sock" if $o{unix};
+
+    if ($o{clock}) {
+        open my $out, '>', "$dir/clock" or die "clock: $!\n";
+        print $out pack 'q', 1e6 * $o{clock};
+        close $out or die "clock: $!\n";
+        $self->{env} = { LD_PRELOAD => $clock, LONGPOLL_CLOCK => "$dir/clock" };
+    }
 
     # Another process may take the port before Redis does.
 
@@ -149,7 +161,8 @@ sub up {
     $self->{child} = Longpoll::Child->start(
         [ $program, "$self->{dir}/redis.conf",
           $self->{sentinel} ? '--sentinel' : () ],
-        log => "$self->{dir}/redis.log", dir => $self->{dir});
+        log => "$self->{dir}/redis.log", dir => $self->{dir},
+        env => $self->{env});
 
     my $up = eval {
         wait_until('Redis answers', sub {
@@ -186,7 +199,7 @@ sub quit {
 sub wipe_files {
     my ($self) = @_;
 
-    system 'rm', '-rf', grep { !/redis\.(?:conf|log)$/ } glob "$self->{dir}/*";
+    system 'rm', '-rf', grep { !/redis\.(?:conf|log)$|clock$/ } glob "$self->{dir}/*";
 }
 
 sub end {

@@ -6,7 +6,7 @@ package Longpoll::Traffic;
 # poll to another node.
 #
 #     my $t = Longpoll::Traffic->new(nodes => \@nodes, publishers => 6,
-#                                    followers => 4, cats => 3);
+#                                    followers => 4, cats => 3, keys => 0.3);
 #     $t->run($seconds, sub { ... })    traffic; then the sub, in its midst
 #     $t->settle                        no more publishes; followers catch up
 #     $t->trouble                       what is wrong: a list of sentences
@@ -37,7 +37,7 @@ sub new {
     my ($class, %o) = @_;
 
     my $self = bless {
-        publishers => 4, followers => 3, cats => 2, %o,
+        publishers => 4, followers => 3, cats => 2, keys => 0.3, %o,
         acked => {}, maybe => {}, refused => {}, id => {}, missed => 0,
         count => { acked => 0, refused => 0, unknown => 0 }, said => [],
     }, $class;
@@ -146,7 +146,7 @@ sub publish {
         } 1 .. $n;
 
         $now = $p->{now} = { events => \@events,
-                             key => rand() < 0.3 ? $name : undef };
+                             key => rand() < $self->{keys} ? $name : undef };
     }
 
     $self->send_to($p, $nodes->[rand @$nodes], POST => '/publish',
