@@ -15,6 +15,7 @@
 
 #include "ngx_http_longpoll_zone_epoch.h"
 #include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_lock.h"
 
 
 static ngx_uint_t ngx_http_longpoll_zone_epoch_oldest(
@@ -57,6 +58,24 @@ ngx_http_longpoll_zone_epoch_begins(ngx_http_longpoll_zone_t *z,
     }
 
     return epoch != 0;
+}
+
+
+void
+ngx_http_longpoll_zone_epoch_uuid(ngx_http_longpoll_zone_t *z, uint64_t id,
+    ngx_http_longpoll_uuid_t *uuid)
+{
+    uint64_t    epoch;
+    ngx_uint_t  n;
+
+    ngx_http_longpoll_zone_lock(z);
+
+    n = ngx_http_longpoll_zone_epoch_of(z, id);
+    epoch = (n == NGX_HTTP_LONGPOLL_EPOCHS) ? z->sh->epoch : z->sh->epochs[n];
+
+    ngx_http_longpoll_zone_unlock(z);
+
+    ngx_http_longpoll_id_uuid(uuid, id, epoch);
 }
 
 

@@ -23,6 +23,10 @@
 ngx_uint_t ngx_http_longpoll_zone_epoch_of(ngx_http_longpoll_zone_t *z,
     uint64_t id);
 
+/* the UUID of an id, in the epoch to which it belongs; takes the lock */
+void ngx_http_longpoll_zone_epoch_uuid(ngx_http_longpoll_zone_t *z,
+    uint64_t id, ngx_http_longpoll_uuid_t *uuid);
+
 /*
  * The zone gets to know an epoch that begins at id.  If it knows as many as it
  * can, it forgets the oldest one, whose messages are evicted before; an epoch
