@@ -169,7 +169,7 @@ case('Redis is stopped', break => sub {
 # A replica takes over that lacks the end of the stream, with a clock of its own.
 # It has lost the keys as well, so no publish is sent again.
 
-for my $clock (0, -3600, 3600) {
+for my $clock (0, -3600, 30) {
     next if $clock and !Longpoll::Redis->clock_is_built;
 
     my $master = Longpoll::Redis->start;
