@@ -116,6 +116,11 @@ DISK = $(STORE) $(JSON) $(patsubst \
 build/unit/load: UNIT = hash id golongpoll control segment $(JSON) \
 	$(filter load%,$(DISK))
 
+# the worker that reads a stream, with a Redis and a zone of its own
+
+build/unit/reader: UNIT = feed lives apply upkeep batch entry id hash $(JSON)
+build/unit/reader: STUB = t/unit/text_sha1.c t/unit/unit_chance.c -lcrypto
+
 build/unit/disk: UNIT = $(DISK) await
 build/unit/disk: STUB = t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
 build/unit/disk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
@@ -136,7 +141,7 @@ UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover
 
 programs := $(addprefix build/unit/,text load store save disk presence \
-	feed)
+	feed reader)
 
 build-unit: all $(programs)
 
@@ -163,8 +168,7 @@ build/fuzz/query:  FUZZ = id hash page query utf8
 build/fuzz/body:   FUZZ = $(JSON)
 build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
 build/fuzz/entry:  FUZZ = id hash entry info $(JSON)
-build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c \
-	-lcrypto
+build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c -lcrypto
 build/fuzz/reply:  FUZZ = reply
 build/fuzz/reply:  STUB = t/unit/text_stub.c t/unit/text_pool.c $(HIREDIS)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)

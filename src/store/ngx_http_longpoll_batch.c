@@ -3,6 +3,10 @@
  * ngx_http_longpoll_batch.c: what is published at once: categories and
  * messages.
  *
+ *     messages    msg  msg  msg  msg
+ *                  |  \__  |   __/
+ *     categories  farm   barn
+ *
  * A batch finds a category that it has already by a table of hashes.
  */
 

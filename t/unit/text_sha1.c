@@ -1,6 +1,6 @@
 
 /*
- * text_sha1.c: nginx's SHA-1 for the text files, as OpenSSL has it.
+ * text_sha1.c: nginx's SHA-1 for wire/entry, as OpenSSL has it, in hexadecimal.
  *
  * Debian's nginx-dev has headers alone.  What is hashed is collected, and
  * hashed at the end.
@@ -40,4 +40,16 @@ void
 ngx_sha1_final(u_char result[20], ngx_sha1_t *ctx)
 {
     (void) SHA1(text_sha1_bytes, ctx->bytes, result);
+}
+
+
+u_char *
+ngx_hex_dump(u_char *dst, u_char *src, size_t len)
+{
+    for ( /* void */ ; len; len--, src++) {
+        *dst++ = "0123456789abcdef"[*src >> 4];
+        *dst++ = "0123456789abcdef"[*src & 15];
+    }
+
+    return dst;
 }

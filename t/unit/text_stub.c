@@ -137,18 +137,6 @@ ngx_sprintf(u_char *buf, const char *fmt, ...)
 }
 
 
-u_char *
-ngx_hex_dump(u_char *dst, u_char *src, size_t len)
-{
-    for ( /* void */ ; len; len--, src++) {
-        *dst++ = "0123456789abcdef"[*src >> 4];
-        *dst++ = "0123456789abcdef"[*src & 15];
-    }
-
-    return dst;
-}
-
-
 /* NGX_ERROR: it is no number, or too large */
 
 ngx_int_t

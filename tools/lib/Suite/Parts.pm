@@ -38,12 +38,12 @@ my @parts = (
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
       needs => 'build test', steps => [$programs],
       way => 'unit', at_once => 2,
-      programs => [qw( store save disk presence text load )] },
+      programs => [qw( store save disk presence text load reader )] },
 
     { name => 'brief', does => 'the same for a few seconds',
       needs => 'build test', steps => [$programs],
       way => 'brief', at_once => 2, inner => 1,
-      programs => [qw( store save disk presence text load )] },
+      programs => [qw( store save disk presence text load reader )] },
 
     { name => 'changed', does => 't/*.t that changed, or whose sources did',
       needs => 'build test', way => 'changed', at_once => 3, inner => 1 },
