@@ -74,6 +74,27 @@ my @mutants = (
       to => "    if (0) {\n        ngx_http_longpoll_put(presence->flying, 0);",
       seen => 'unit' },
 
+    { name => 'a reply that nobody has asked for is passed over',
+      file => 'redis.c',
+      from => 'if (command == NULL || ngx_buf_size(&command->buf)) {',
+      to => "if (command == NULL) {\n        return NGX_OK;\n    }\n\n    if (ngx_buf_size(&command->buf)) {",
+      seen => 'redis t/redis/connection.t' },
+
+    { name => 'an array of Redis that is larger than its bytes',
+      file => 'reply.c',
+      from => 'if ((size_t) nelts > replies->limit', to => 'if (0 && (size_t) nelts > replies->limit',
+      seen => 'unit' },
+
+    { name => 'publishes in flight without a bound',
+      file => 'relay.c',
+      from => 'relay->nops >= NGX_HTTP_LONGPOLL_RELAY_OPS', to => '0',
+      seen => 'redis t/redis/connection.t' },
+
+    { name => 'a certificate for another host is good',
+      file => 'tls.c',
+      from => 'return match == 1 ? NULL', to => 'return match != 2 ? NULL',
+      seen => 'redis t/redis/connection.t' },
+
     { name => 'an unlock missed',
       file => 'zone_publish.c',
       from => "        ngx_http_longpoll_zone_unlock(z);\n\n        if (rc != NGX_BUSY) {",
