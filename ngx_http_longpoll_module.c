@@ -15,12 +15,13 @@
  *                   An error here ends the master, so at a reload there is
  *                   none.
  *   init_process    a worker takes a slot, and begins to serve its polls
- *   exit_process    a worker closes the files that it writes, and leaves
+ *   exit_process    a worker closes what it writes and reads, and leaves
  *
  *   start         init_zone: make ──▶ init_module: load, configure
  *   reload        init_zone: inherit ─────────────┐
  *   a new zone    init_zone: make, load ──────────┼─▶ init_module: configure
  *   another size  init_zone: make ──▶ init_module: adopt the old, configure
+ *   over Redis    the same without load and adopt: the workers fill the zone
  *
  * nginx -t runs init_zone and init_module as well; the latter does nothing
  * then.
@@ -34,9 +35,11 @@
 #include "ngx_http_longpoll_conf_location.h"
 #include "ngx_http_longpoll_conf_persist.h"
 #include "ngx_http_longpoll_conf_zone.h"
+#include "ngx_http_longpoll_feed.h"
 #include "ngx_http_longpoll_load.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_poll.h"
+#include "ngx_http_longpoll_relay.h"
 #include "ngx_http_longpoll_segment.h"
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_worker.h"
@@ -477,7 +480,11 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     for (i = 0; i < lmcf->references.nelts; i++) {
         z = ref[i].zone;
 
-        if (z->old && z->old->sh != z->sh) {
+        if (z->cluster) {
+
+            /* a new zone is filled from Redis */
+
+        } else if (z->old && z->old->sh != z->sh) {
             now = ngx_http_longpoll_zone_clock_now(z->old);
             wake = ngx_http_longpoll_zone_adopt(z, z->old, now,
                                                 now + lmcf->drain);
@@ -532,6 +539,13 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
         {
             return NGX_ERROR;
         }
+
+        if (z->cluster
+            && (ngx_http_longpoll_relay_init_process(cycle, z) != NGX_OK
+                || ngx_http_longpoll_feed_init_process(cycle, z) != NGX_OK))
+        {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -555,6 +569,11 @@ ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < lmcf->references.nelts; i++) {
         ngx_http_longpoll_writer_exit_process(ref[i].zone);
+
+        if (ref[i].zone->cluster) {
+            ngx_http_longpoll_relay_exit_process(ref[i].zone);
+            ngx_http_longpoll_feed_exit_process(ref[i].zone);
+        }
     }
 
     ngx_http_longpoll_worker_exit_process();

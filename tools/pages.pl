@@ -246,7 +246,7 @@ sub figures {
 }
 
 # the conversions of ngx_log_error() as regular expressions
-my %conversion = (V => '\S+', s => '.+?', ui => '\d+', uL => '\d+', d => '\d+',
+my %conversion = (V => '.+?', s => '.+?', '*s' => '.+?', ui => '\d+', uL => '\d+', d => '\d+',
                   z => '\d+', P => '\d+');
 
 # The lines that the module can log while nginx runs.  Errors of the
@@ -275,9 +275,9 @@ sub messages {
 sub pattern {
     my ($text) = @_;
     return join '', map {
-        /^%(\w+)/ ? $conversion{$1} // die "tools/pages.pl: what is $_?\n"
+        /^%([\w*]+)/ ? $conversion{$1} // die "tools/pages.pl: what is $_?\n"
                   : quotemeta
-    } split /(%(?:ui|uL|[VsdzP]))/, $text;
+    } split /(%(?:ui|uL|\*s|[VsdzP]))/, $text;
 }
 
 sub log_lines {

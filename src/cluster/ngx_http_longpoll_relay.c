@@ -10,8 +10,8 @@
  *
  * LIFE      Redis is asked for the lines of epochs.  The first one must name
  *           this Redis as it runs now.  Otherwise Redis may have lost events,
- *           and the reader begins an epoch first.  With restart=same it may name
- *           any Redis
+ *           and the reader begins an epoch first.  With restart=same any Redis
+ *           will do
  * DEMOTED   Redis is no master any more.  The connection is closed when all
  *           that was sent has its reply
  *
@@ -514,7 +514,7 @@ ngx_http_longpoll_relay_linked(void *data, ngx_int_t rc, ngx_str_t *reason)
     }
 
     ngx_log_error(NGX_LOG_INFO, relay->link.log, 0,
-                  "longpoll_zone \"%V\": redis %V: no publishes: %V",
+                  "longpoll zone \"%V\": redis %V: no publishes: %V",
                   &relay->zone->name,
                   ngx_http_longpoll_link_name(&relay->link), reason);
 
@@ -887,7 +887,7 @@ ngx_http_longpoll_relay_complain(ngx_http_longpoll_relay_t *relay,
     }
 
     ngx_log_error(NGX_LOG_ERR, relay->link.log, 0,
-                  "longpoll_zone \"%V\": redis %V takes no events: \"%*s\"",
+                  "longpoll zone \"%V\": redis %V takes no events: \"%*s\"",
                   &relay->zone->name,
                   ngx_http_longpoll_link_name(&relay->link), len, text);
 }
