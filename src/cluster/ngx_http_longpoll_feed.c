@@ -631,11 +631,10 @@ ngx_http_longpoll_feed_known(ngx_http_longpoll_feed_t *feed)
 static ngx_int_t
 ngx_http_longpoll_feed_know(ngx_http_longpoll_feed_t *feed)
 {
-    ngx_uint_t                       i;
-    ngx_http_longpoll_apply_t       *apply;
-    ngx_http_longpoll_entry_life_t  *life;
+    ngx_http_longpoll_apply_t  *apply;
 
     apply = &feed->apply;
+
     if (feed->zone->sh->feed.begin
         && feed->lives.list[0].epoch != feed->upkeep.epoch
         && feed->lives.list[0].epoch
@@ -649,18 +648,8 @@ ngx_http_longpoll_feed_know(ngx_http_longpoll_feed_t *feed)
 
     feed->upkeep.epoch = feed->lives.list[0].epoch;
 
-    for (i = feed->lives.n; i; i--) {
-        life = &feed->lives.list[i - 1];
-
-        if (ngx_http_longpoll_zone_feed_know(feed->zone, apply->worker,
-                                             life->epoch, life->begin)
-            != NGX_OK)
-        {
-            return NGX_ABORT;
-        }
-    }
-
-    return NGX_OK;
+    return ngx_http_longpoll_zone_feed_know(feed->zone, apply->worker,
+                                            feed->lives.list, feed->lives.n);
 }
 
 
@@ -912,8 +901,7 @@ ngx_http_longpoll_feed_beginning_handler(void *data,
         life = &feed->lives.list[0];
 
         rc = ngx_http_longpoll_zone_feed_begun(feed->zone, feed->apply.worker,
-                                               life->epoch, life->begin,
-                                               &feed->apply.wake);
+                                               life, &feed->apply.wake);
         ngx_http_longpoll_feed_wake(feed);
 
         if (rc != NGX_OK) {
