@@ -26,7 +26,7 @@ my @mutants = (
       seen => 'plain t/040-wait.t' },
 
     { name => 'a surrogate alone stored as it came',
-      file => 'body.c',
+      file => 'json.c',
       from => 'ngx_http_longpoll_string_lone(escape, p + data->len)',
       to => 'NULL',
       seen => 'plain t/022-data.t' },
@@ -284,7 +284,7 @@ my @mutants = (
 
     { name => 'a drained poll answered with the current time',
       file => 'cursor.c',
-      from => 'if (closing && !z->sh->moved && !rd->missed) {',
+      from => 'if (closing && !z->sh->moved && !z->sh->feed.on && !rd->missed) {',
       to => 'if (0) {',
       seen => 'plain t/060-workers.t' },
 
@@ -348,8 +348,8 @@ my @mutants = (
 
     { name => 'a publish that holds the lock to its end',
       file => 'zone_publish.c',
-      from => 'steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;',
-      to => 'steps = (ngx_uint_t) -1;',
+      from => "    for ( ;; ) {\n        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;",
+      to => "    for ( ;; ) {\n        steps = (ngx_uint_t) -1;",
       seen => 'unit' },
 
     { name => "a cursor of gpoll's that does not move",
