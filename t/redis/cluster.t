@@ -163,6 +163,14 @@ pass('200 means that every poll on the same node sees the event');
 
     is($r->status, 413, 'an event larger than a quarter of the zone is refused');
     like($r->body, qr/at most a quarter of the zone/, 'with a sentence');
+
+    my $c = Longpoll::Node->start(redis => $redis, parameters => 'keep=64k');
+
+    $r = $c->post(big => '"' . 'x' x 20_000 . '"')->response;
+    is($r->status, 413, 'so is one larger than a quarter of keep');
+    like($r->body, qr/at most a quarter of what Redis keeps/, 'with another one');
+    is($c->post(big => '"' . 'x' x 16_000 . '"')->response->status, 200,
+       'and a smaller one is not');
     is($redis->call(EXISTS => "$zone:key:none"), 0, 'and Redis has not seen it');
 }
 
