@@ -82,6 +82,8 @@ typedef struct {
 
     unsigned                         leaving:1;
     unsigned                         lost:1;    /* that was logged */
+    unsigned                         caught_up:1;   /* a read of this
+                                                   connection came to the end */
     unsigned                         check:1;   /* PLACE comes behind LIFE */
     unsigned                         idle:1;    /* LIFE was asked for as XREAD
                                                    had no reply */
@@ -143,7 +145,8 @@ static ngx_int_t ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
     ngx_http_longpoll_reply_t *entries);
 static void ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     ngx_http_longpoll_reply_t *entries);
-static void ngx_http_longpoll_feed_synced(ngx_http_longpoll_feed_t *feed);
+static void ngx_http_longpoll_feed_synced(ngx_http_longpoll_feed_t *feed,
+    uint64_t elapsed);
 static void ngx_http_longpoll_feed_refused(void *data, ngx_str_t *error);
 static void ngx_http_longpoll_feed_wake(ngx_http_longpoll_feed_t *feed);
 
@@ -927,6 +930,7 @@ ngx_http_longpoll_feed_read(ngx_http_longpoll_feed_t *feed)
 
     if (feed->state != NGX_HTTP_LONGPOLL_FEED_LIVE) {
         feed->state = NGX_HTTP_LONGPOLL_FEED_LIVE;
+        feed->caught_up = 0;
         ngx_http_longpoll_upkeep_read(&feed->upkeep);
     }
 
@@ -966,7 +970,10 @@ ngx_http_longpoll_feed_read_handler(void *data,
     if (reply->type == NGX_HTTP_LONGPOLL_REPLY_NIL) {
         feed->backoff = NGX_HTTP_LONGPOLL_FEED_BACKOFF;
         feed->idle = 1;
-        ngx_http_longpoll_feed_synced(feed);
+
+        if (!ngx_http_longpoll_zone_feed_is_synced(feed->zone)) {
+            ngx_http_longpoll_feed_synced(feed, elapsed);
+        }
 
         if (feed->state == NGX_HTTP_LONGPOLL_FEED_LIVE) {
             ngx_http_longpoll_feed_life(feed);
@@ -999,12 +1006,11 @@ ngx_http_longpoll_feed_read_handler(void *data,
 
     if (rc == NGX_OK && entries->nelts < feed->count) {
 
-        if (feed->apply.ms) {
-            ngx_http_longpoll_zone_feed_clock(feed->zone, feed->apply.ms,
-                                              elapsed);
+        if (feed->caught_up) {
+            ngx_http_longpoll_feed_synced(feed, elapsed);
         }
 
-        ngx_http_longpoll_feed_synced(feed);
+        feed->caught_up = 1;
     }
 
     if (feed->state != NGX_HTTP_LONGPOLL_FEED_LIVE) {
@@ -1101,9 +1107,19 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
 }
 
 
+/*
+ * The end of the stream.  What the first read found there is of any age, and
+ * would set the feed clock back: the cursors of other copies would be ahead of
+ * it.  What comes then is new, a beat at the latest.
+ */
+
 static void
-ngx_http_longpoll_feed_synced(ngx_http_longpoll_feed_t *feed)
+ngx_http_longpoll_feed_synced(ngx_http_longpoll_feed_t *feed, uint64_t elapsed)
 {
+    if (feed->apply.ms) {
+        ngx_http_longpoll_zone_feed_clock(feed->zone, feed->apply.ms, elapsed);
+    }
+
     if (ngx_http_longpoll_zone_feed_is_synced(feed->zone)) {
         return;
     }
