@@ -509,6 +509,8 @@ typedef struct {
     uint64_t                         latest;    /* the largest of this period */
     uint64_t                         earlier;   /* and of the one before */
     uint64_t                         period;    /* its number */
+    uint64_t                         timed;     /* begin, when one was taken
+                                                   last */
 
     ngx_atomic_t                     reader;    /* worker + 1; 0: none */
     ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */

@@ -642,6 +642,10 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
         ngx_http_longpoll_put(feed->period, period);
     }
 
+    if (ms >= ngx_http_longpoll_id_ms(feed->begin)) {
+        ngx_http_longpoll_put(feed->timed, feed->begin);
+    }
+
     ngx_http_longpoll_put(feed->latest, ngx_max(feed->latest, sample));
     ngx_http_longpoll_put(z->sh->clock.ahead,
                           ngx_max(feed->latest, feed->earlier));

@@ -135,6 +135,10 @@ ngx_int_t ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
 /*
  * The newest epoch of the list begins behind visible, and the stream lacks its
  * beginning: it is made up for here, with a gap.  The zone knows the epoch.
+ *
+ * If it does not begin behind visible, and is not the zone's (own_epoch), one
+ * that was lost has hidden it: the reader begins another one, above visible.
+ * Once the stream is read to its end, its newest epoch is the zone's.
  */
 ngx_int_t ngx_http_longpoll_zone_feed_begun(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_http_longpoll_entry_life_t *life, uint64_t *wake);

@@ -45,8 +45,8 @@
 
 /*
  * ms: a cursor that is no more than that ahead of the feed clock is another
- * copy's.  In an epoch that has not begun here another server may make the ids,
- * with another clock.
+ * copy's.  In an epoch that has not begun here, or has only begun, another
+ * server may make the ids, with another clock.
  */
 
 #define NGX_HTTP_LONGPOLL_ZONE_AHEAD      100
@@ -542,8 +542,13 @@ ngx_http_longpoll_zone_start_fed(ngx_http_longpoll_zone_t *z,
         cursor->age = ngx_http_longpoll_zone_clock_elapsed() - cursor->came;
     }
 
-    ahead = ngx_http_longpoll_zone_epoch_begins(z, cursor->epoch)
-            ? NGX_HTTP_LONGPOLL_ZONE_AHEAD_NEW : NGX_HTTP_LONGPOLL_ZONE_AHEAD;
+    ahead = NGX_HTTP_LONGPOLL_ZONE_AHEAD;
+
+    if (z->sh->feed.timed != z->sh->feed.begin
+        || ngx_http_longpoll_zone_epoch_begins(z, cursor->epoch))
+    {
+        ahead = NGX_HTTP_LONGPOLL_ZONE_AHEAD_NEW;
+    }
 
     if (!cursor->now && ngx_http_longpoll_id_ms(cursor->id) <= clock + ahead) {
         return;
@@ -556,6 +561,12 @@ ngx_http_longpoll_zone_start_fed(ngx_http_longpoll_zone_t *z,
     if (cursor->age && cursor->recent == 0 && start <= closed) {
         cursor->id = ngx_http_longpoll_id_last_of(start);
         cursor->since = start;
+
+        /* one that came with a cursor has had events of earlier epochs */
+
+        if (!cursor->now) {
+            cursor->id = ngx_max(cursor->id, z->sh->feed.begin);
+        }
 
     } else {
         cursor->id = z->sh->clock.visible;

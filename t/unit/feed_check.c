@@ -146,5 +146,7 @@ model_check_same(model_node_t *a, model_node_t *b)
     unit_must(ngx_http_longpoll_zone_clock_closed(&a->zone)
               == ngx_http_longpoll_zone_clock_closed(&b->zone)
               && a->zone.sh->epoch == b->zone.sh->epoch,
-              "two nodes issue other times");
+              "a node at %lx of %lx issues other times than one at %lx of %lx",
+              (unsigned long) a->state.visible, (unsigned long) a->state.epoch,
+              (unsigned long) b->state.visible, (unsigned long) b->state.epoch);
 }

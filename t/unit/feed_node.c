@@ -351,6 +351,10 @@ model_foretell_entry(model_state_t *state, model_entry_t *entry)
     state->place = entry->place;
     state->number = entry->number ? entry->number : state->number;
 
+    if (id <= state->visible) {
+        return;
+    }
+
     switch (entry->kind) {
 
     case MODEL_EVENTS_E:
@@ -670,6 +674,16 @@ model_connect(model_node_t *node)
         }
     }
 
+    if (first->begin <= node->state.visible
+        && first->epoch != node->state.epoch)
+    {
+        model_begin(first->epoch, node->state.visible + 1);
+
+        if (!model_know(node)) {
+            return 0;
+        }
+    }
+
     place.ms = first->begin >> 16;
     place.seq = first->begin & 0xffff;
 
@@ -752,9 +766,7 @@ model_step(model_node_t *node, ngx_uint_t count)
 
     /* nothing was read: perhaps the stream is another one */
 
-    if (m.stream.nlives == 0 || m.stream.lives[0].epoch != node->first.epoch
-        || (ms == 0 && m.stream.lives[0].begin > node->state.visible))
-    {
+    if (m.stream.nlives == 0 || m.stream.lives[0].epoch != node->state.epoch) {
         node->connected = 0;
         return;
     }
