@@ -203,6 +203,36 @@ for my $bound (['1,024 publishes', 1100, 1024, 'x'],
 }
 
 
+# A worker that leaves stays until its publishers are answered, and not longer.
+
+{
+    my $redis = Longpoll::Redis->start;
+    my $n = Longpoll::Node->start(redis => $redis, workers => 1,
+                                  parameters => 'timeout=30s');
+    $n->wait_synced;
+    $n->publish(a => 1);
+    $redis->stop;
+
+    my @posts = map { $n->post(a => $_) } 2 .. 6;
+    my ($old) = $n->workers;
+
+    $n->reload(leaving => 1);
+    ok($posts[0]->silent, 'reload: the publishers wait on');
+    ok(kill(0, $old), 'reload: the old worker is there');
+
+    $redis->cont;
+    is(join(' ', map { $_->response->status } @posts), '200 200 200 200 200',
+       'reload: it answers them');
+    wait_until('the old worker leaves', sub { !kill 0, $old });
+    pass('reload: and leaves');
+
+    my $begin = time;
+    $n->quit;
+    cmp_ok(time - $begin, '<', 10, 'nothing that waits for Redis keeps nginx');
+    no_alerts($n, 'a worker that leaves');
+}
+
+
 # AUTH, SELECT, PREFIX, over a socket of a path
 
 {
