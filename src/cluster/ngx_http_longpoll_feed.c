@@ -844,10 +844,10 @@ ngx_http_longpoll_feed_lost_handler(void *data,
 static void
 ngx_http_longpoll_feed_empty(ngx_http_longpoll_feed_t *feed)
 {
-    if (ngx_http_longpoll_feed_know(feed) != NGX_OK
-        || ngx_http_longpoll_zone_feed_empty(feed->zone, feed->apply.worker,
-                                             feed->lives.list[0].begin)
-           != NGX_OK)
+    if (ngx_http_longpoll_zone_feed_empty(feed->zone, feed->apply.worker,
+                                          feed->lives.list[0].begin)
+        != NGX_OK
+        || ngx_http_longpoll_feed_know(feed) != NGX_OK)
     {
         ngx_http_longpoll_feed_resign(feed);
         return;
@@ -859,7 +859,10 @@ ngx_http_longpoll_feed_empty(ngx_http_longpoll_feed_t *feed)
 }
 
 
-/* is the beginning of the newest epoch still to be read, and is it there? */
+/*
+ * Is the beginning of the newest epoch still to be read, and is it there?  An
+ * epoch that was lost may have hidden it: then another one begins, above it.
+ */
 
 static void
 ngx_http_longpoll_feed_beginning(ngx_http_longpoll_feed_t *feed)
@@ -871,7 +874,17 @@ ngx_http_longpoll_feed_beginning(ngx_http_longpoll_feed_t *feed)
     begin = feed->lives.list[0].begin;
 
     if (begin <= ngx_http_longpoll_zone_feed_visible(feed->zone)) {
-        ngx_http_longpoll_feed_read(feed);
+
+        if (feed->lives.list[0].epoch
+            == ngx_http_longpoll_zone_own_epoch(feed->zone))
+        {
+            ngx_http_longpoll_feed_read(feed);
+            return;
+        }
+
+        feed->check = 1;
+        ngx_http_longpoll_feed_begin(feed,
+                                     ngx_http_longpoll_feed_begin_handler);
         return;
     }
 

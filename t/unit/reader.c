@@ -154,11 +154,16 @@ reader_first(void)
     is(redis.begins, 1);
     is(zone.begins, 1);
     is(visible() & 0xffff, 0xffff);
-    is(zone.z.sh->epoch != 0, 1);
-    is(synced(), 1);
+    is(zone.z.sh->epoch, zone.lives[0].epoch);
     is(reader_logged("redis host:1 connected"), 1);
     is(reader_logged("a new life"), 0);
     end("the first reader of an empty Redis begins a life");
+
+    is(synced(), 0);
+    run(350);
+    is(synced(), 1);
+    is(redis.beats, 1);
+    end("the zone is synced by what comes behind the first read");
 
     id = reader_publish(3);
     (void) reader_publish(1);
@@ -355,7 +360,7 @@ reader_is_wiped(void)
 
     begin();
     strcpy(redis.life, "this is no list");
-    run(100);
+    run(500);
     is(redis.begins, 1);
     is(strlen(redis.life) < 60 && strchr(redis.life, '\n') != NULL, 1);
     is(synced(), 1);

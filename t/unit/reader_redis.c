@@ -767,6 +767,7 @@ ngx_http_longpoll_link_open(ngx_http_longpoll_link_t *link)
     unit_must(!redis_opening && !redis_open, "it is open");
 
     redis_opening = link;
+    link->name = &zone.server.name;
 }
 
 

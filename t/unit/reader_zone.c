@@ -199,15 +199,14 @@ ngx_http_longpoll_zone_feed_heartbeat(ngx_http_longpoll_zone_t *z,
 }
 
 
-ngx_int_t
-ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t epoch, uint64_t id)
+static void
+zone_know(uint64_t epoch, uint64_t begin)
 {
     ngx_uint_t  i;
 
     for (i = 0; i < zone.nlives; i++) {
         if (zone.lives[i].epoch == epoch) {
-            return NGX_OK;
+            return;
         }
     }
 
@@ -217,8 +216,20 @@ ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
     }
 
     zone.lives[zone.nlives].epoch = epoch;
-    zone.lives[zone.nlives].begin = id;
+    zone.lives[zone.nlives].begin = begin;
     zone.nlives++;
+}
+
+
+ngx_int_t
+ngx_http_longpoll_zone_feed_know(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, ngx_http_longpoll_entry_life_t *lives, ngx_uint_t n)
+{
+    unit_must(n != 0, "no lives");
+
+    while (n--) {
+        zone_know(lives[n].epoch, lives[n].begin);
+    }
 
     return NGX_OK;
 }
@@ -234,7 +245,7 @@ ngx_http_longpoll_zone_feed_begin(ngx_http_longpoll_zone_t *z,
 
     zone.begins++;
 
-    (void) ngx_http_longpoll_zone_feed_know(z, 0, epoch, entry->id);
+    zone_know(epoch, entry->id);
 
     rc = zone_take(entry, entry->id | 0xffff);
 
@@ -268,14 +279,15 @@ ngx_http_longpoll_zone_feed_skip(ngx_http_longpoll_zone_t *z,
 
 ngx_int_t
 ngx_http_longpoll_zone_feed_begun(ngx_http_longpoll_zone_t *z,
-    ngx_uint_t worker, uint64_t epoch, uint64_t id, uint64_t *wake)
+    ngx_uint_t worker, ngx_http_longpoll_entry_life_t *life, uint64_t *wake)
 {
-    unit_must(id > zone.z.sh->clock.visible, "it has begun");
+    unit_must(life->begin > zone.z.sh->clock.visible, "it has begun");
 
     zone.begun++;
-    zone.missed = ngx_max(zone.missed, id + 1);
-    zone.z.sh->clock.visible = id;
-    zone.z.sh->epoch = epoch;
+    zone.missed = ngx_max(zone.missed, life->begin + 1);
+    zone.z.sh->clock.visible = life->begin;
+    zone.z.sh->epoch = life->epoch;
+    zone.z.sh->feed.begin = life->begin;
 
     return NGX_OK;
 }
@@ -287,6 +299,7 @@ ngx_http_longpoll_zone_feed_empty(ngx_http_longpoll_zone_t *z,
 {
     zone.empties++;
     zone.nevents = 0;
+    zone.nlives = 0;
     zone.missed = ngx_max(zone.missed, id);
     zone.z.sh->feed.synced = 0;
     zone.z.sh->clock.visible = 0;
