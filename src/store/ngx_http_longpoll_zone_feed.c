@@ -515,6 +515,10 @@ ngx_http_longpoll_zone_feed_begun(ngx_http_longpoll_zone_t *z,
         id = ngx_http_longpoll_id_last_of(
                                         ngx_http_longpoll_id_ms(life->begin));
 
+        /* numbers that were lost with an epoch may come again */
+
+        ngx_http_longpoll_set(&z->sh->journal, z->sh->feed.at.number, 0);
+
         ngx_http_longpoll_zone_feed_epoch(z, life->epoch, life->begin);
         ngx_http_longpoll_zone_feed_advance(z, id, life->begin + 1);
     }

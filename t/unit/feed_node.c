@@ -423,6 +423,7 @@ model_foretell(model_call_t *call)
         break;
 
     case MODEL_BEGUN:
+        state->number = 0;
         state->epoch = call->life->epoch;
         state->begin = call->life->begin;
         state->visible = call->life->begin | 0xffff;
