@@ -95,6 +95,34 @@ my @mutants = (
       from => 'return match == 1 ? NULL', to => 'return match != 2 ? NULL',
       seen => 'redis t/redis/connection.t' },
 
+    { name => 'a publish over Redis without its key',
+      file => 'publish.c',
+      from => "pub->key,\n                                      ngx_http_longpoll_publish_relayed",
+      to => "NULL,\n                                      ngx_http_longpoll_publish_relayed",
+      seen => 'redis t/redis/cluster.t' },
+
+    { name => "a key that only the node's own zone has, not found",
+      file => 'publish.c',
+      from => 'pub->key ? &key : NULL', to => '0 ? &key : NULL',
+      seen => 'redis t/redis/cluster.t' },
+
+    { name => 'a publish answered before its node has the event',
+      file => 'zone_feed.h',
+      from => '(ngx_http_longpoll_zone_feed_visible(z) >= (id))',
+      to => '(ngx_http_longpoll_zone_feed_visible(z) >= (id) || 1)',
+      seen => 'redis t/redis/cluster.t' },
+
+    { name => 'a Redis that was restarted is taken for the same',
+      file => 'lives.c',
+      from => "    return same\n", to => "    return 1 || same\n",
+      seen => 'redis t/redis/faults.t' },
+
+    { name => 'what was trimmed unread is not noticed',
+      file => 'zone_feed.c',
+      from => 'return entry->at.number == 0 || entry->at.number == next',
+      to => 'return 1 || entry->at.number == next',
+      seen => 'redis t/redis/faults.t' },
+
     { name => 'an unlock missed',
       file => 'zone_publish.c',
       from => "        ngx_http_longpoll_zone_unlock(z);\n\n        if (rc != NGX_BUSY) {",
