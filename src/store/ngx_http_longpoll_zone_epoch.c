@@ -53,7 +53,7 @@ ngx_http_longpoll_zone_epoch_begins(ngx_http_longpoll_zone_t *z,
     for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
 
         if (z->sh->epochs[i] == epoch) {
-            return epoch && z->sh->feed.begins[i] > z->sh->clock.visible;
+            return epoch && z->sh->feed.begins[i] > z->sh->feed.begin;
         }
     }
 

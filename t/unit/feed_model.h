@@ -112,6 +112,7 @@ typedef struct {
 typedef struct {
     uint64_t                   visible;
     ngx_http_longpoll_entry_place_t  place;
+    uint64_t                   hash;
     uint64_t                   number;
     uint64_t                   gap;
     uint64_t                   begin;

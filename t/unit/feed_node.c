@@ -140,6 +140,7 @@ model_apply(model_call_t *call)
     fed.id = model_id(entry->place);
     fed.at.place = entry->place;
     fed.at.hash[0] = entry->hash;
+    fed.at.hash[1] = ~entry->hash;
     fed.at.number = entry->number;
 
     for (i = 0; i < MODEL_CATS; i++) {
@@ -349,6 +350,7 @@ model_foretell_entry(model_state_t *state, model_entry_t *entry)
     }
 
     state->place = entry->place;
+    state->hash = entry->hash;
     state->number = entry->number ? entry->number : state->number;
 
     if (id <= state->visible) {
