@@ -297,6 +297,35 @@ pass('200 means that every poll on the same node sees the event');
     is(($a->events('reload'))[-1][0], $again, 'and it is one order');
 }
 
+# a binary upgrade
+
+{
+    my $c = Longpoll::Node->start(redis => $redis, upgrades => 1);
+
+    $c->wait_synced;
+
+    my $id = $c->publish(usr2 => 1);
+    my $old = $c->master;
+    my @workers = $c->workers($old);
+
+    kill USR2 => $old;
+    wait_until('the new nginx', sub {
+        my $new = $c->pid_of('nginx.pid');
+
+        defined $new and $new != $old and 2 == (() = $c->workers($new));
+    });
+    $c->publish(usr2 => 2);
+    kill QUIT => $old;
+    wait_until('the end of the old one', sub {
+        !grep { Longpoll::Persist::running($_) } $old, @workers;
+    });
+    $c->wait_synced;
+    $c->publish(usr2 => 3);
+    is($c->said([ category => 'usr2', last_id => $id ]), '2 3',
+       'an upgrade of nginx loses nothing');
+    no_alerts($c, 'an upgrade');
+}
+
 no_alerts($_, 'the nodes') for @nodes;
 
 done_testing();
