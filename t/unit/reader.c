@@ -349,6 +349,27 @@ reader_is_wiped(void)
     is(synced(), 1);
     end("so does one whose stream alone was deleted");
 
+    /* without beats, which would be refused */
+
+    begin();
+    run(1000);
+    redis.full = 1;
+    reader_publish(1);
+    run(100);
+    reader_trim(redis.nentries);
+    reader_add("1700000000000-0", "l", "000000000000002", NULL);
+    redis.last.seq = NGX_HTTP_LONGPOLL_ENTRY_SEQ_MAX;
+    redis.behind = 100000000000;
+    strcpy(redis.life, "000000000000002 1700000000000-0 run1.id\n");
+    run(3000);
+    redis.full = 0;
+    reader_publish(1);
+    run(100);
+    is(zone.empties, 1);
+    is(zone.nevents, 1);
+    is(reader_epoch(visible()) != 2, 1);
+    end("a stream that another node made anew below is found");
+
     begin();
     strcpy(redis.life, "000000000000001 7-0 run1.id\n");
     run(3000);
