@@ -346,7 +346,7 @@ for my $case ([ 'without files', {}, '' ],
     my $redis = Longpoll::Redis->start;
     my $replica = $redis->replica;
     my ($a) = Longpoll::Node->several(1, redis => $redis,
-                                      parameters => 'replicas=1 timeout=1s');
+                                      parameters => 'replicas=1 timeout=4s');
 
     wait_until('the replica', sub {
         $redis->info('connected_slaves') == 1
