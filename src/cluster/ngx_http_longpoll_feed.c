@@ -556,17 +556,17 @@ static void
 ngx_http_longpoll_feed_begin(ngx_http_longpoll_feed_t *feed,
     ngx_http_longpoll_reply_pt handler)
 {
-    ngx_http_longpoll_lives_begin_t  begin;
+    ngx_str_t  *argv;
 
-    ngx_http_longpoll_lives_begin(&feed->lives, &begin, feed->cluster,
-                                  &feed->link.run,
-                                  ngx_http_longpoll_zone_feed_visible(
+    argv = ngx_http_longpoll_lives_begin(&feed->lives, feed->cluster,
+                                         &feed->link.run,
+                                         ngx_http_longpoll_zone_feed_visible(
                                                                   feed->zone));
 
     if (ngx_http_longpoll_redis_eval(feed->link.redis,
-                                     &ngx_http_longpoll_script_begin,
-                                     begin.argv, NGX_HTTP_LONGPOLL_LIVES_ARGS,
-                                     handler, feed)
+                                     &ngx_http_longpoll_script_begin, argv,
+                                     NGX_HTTP_LONGPOLL_LIVES_ARGS, handler,
+                                     feed)
         != NGX_OK)
     {
         ngx_http_longpoll_feed_fail(feed, "a command", NULL);

@@ -92,14 +92,13 @@ ngx_http_longpoll_lives_has(ngx_http_longpoll_lives_t *lives, uint64_t epoch)
 }
 
 
-void
+ngx_str_t *
 ngx_http_longpoll_lives_begin(ngx_http_longpoll_lives_t *lives,
-    ngx_http_longpoll_lives_begin_t *begin,
     ngx_http_longpoll_cluster_t *cluster, ngx_str_t *run, uint64_t id)
 {
     ngx_str_t  *argv, *last;
 
-    argv = begin->argv;
+    argv = lives->argv;
 
     ngx_str_set(&argv[0], "3");
     argv[1] = cluster->log;
@@ -122,16 +121,18 @@ ngx_http_longpoll_lives_begin(ngx_http_longpoll_lives_t *lives,
         argv[8].len = last->data + last->len - lives->text;
     }
 
-    argv[5].data = begin->life;
-    argv[5].len = ngx_http_longpoll_entry_epoch_print(begin->life,
+    argv[5].data = lives->life;
+    argv[5].len = ngx_http_longpoll_entry_epoch_print(lives->life,
                                                ngx_http_longpoll_lives_draw())
-                  - begin->life;
+                  - lives->life;
 
     argv[6] = *run;
 
-    argv[7].data = begin->ms;
-    argv[7].len = ngx_sprintf(begin->ms, "%uL", ngx_http_longpoll_id_ms(id))
-                  - begin->ms;
+    argv[7].data = lives->ms;
+    argv[7].len = ngx_sprintf(lives->ms, "%uL", ngx_http_longpoll_id_ms(id))
+                  - lives->ms;
+
+    return argv;
 }
 
 

@@ -22,6 +22,8 @@
      * (NGX_HTTP_LONGPOLL_ENTRY_LIFE_LEN + 1 + NGX_HTTP_LONGPOLL_ENTRY_ID_LEN \
         + 1 + NGX_HTTP_LONGPOLL_ENTRY_RUN_LEN + 1))
 
+#define NGX_HTTP_LONGPOLL_LIVES_ARGS  9
+
 
 typedef struct {
     ngx_uint_t                       n;         /* 0: there is no list, or it
@@ -31,18 +33,12 @@ typedef struct {
     ngx_str_t                        lines;     /* without a list, its first
                                                    word */
     u_char                           text[NGX_HTTP_LONGPOLL_LIVES_LINES];
-} ngx_http_longpoll_lives_t;
 
-
-/* the arguments of the script that begins an epoch */
-
-#define NGX_HTTP_LONGPOLL_LIVES_ARGS  9
-
-typedef struct {
+    /* arguments of the script that begins an epoch */
     ngx_str_t                        argv[NGX_HTTP_LONGPOLL_LIVES_ARGS];
     u_char                           life[NGX_HTTP_LONGPOLL_ENTRY_LIFE_LEN];
     u_char                           ms[NGX_INT64_LEN];
-} ngx_http_longpoll_lives_begin_t;
+} ngx_http_longpoll_lives_t;
 
 
 /* takes over a list; returns 1 if it is the same as before */
@@ -59,10 +55,10 @@ ngx_uint_t ngx_http_longpoll_lives_has(ngx_http_longpoll_lives_t *lives,
 
 /*
  * An epoch of this Redis that begins behind id, unless the list has changed
- * since it was read.  The arguments point into begin, lives, run and cluster.
+ * since it was read: returns the arguments of the script, as many as
+ * NGX_HTTP_LONGPOLL_LIVES_ARGS.  They point into lives, run and cluster.
  */
-void ngx_http_longpoll_lives_begin(ngx_http_longpoll_lives_t *lives,
-    ngx_http_longpoll_lives_begin_t *begin,
+ngx_str_t *ngx_http_longpoll_lives_begin(ngx_http_longpoll_lives_t *lives,
     ngx_http_longpoll_cluster_t *cluster, ngx_str_t *run, uint64_t id);
 
 
