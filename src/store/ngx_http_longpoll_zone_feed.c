@@ -194,14 +194,14 @@ ngx_http_longpoll_zone_feed_events(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_key_t      key;
     ngx_http_longpoll_zone_publish_t  pub;
 
-    pub.cats = cats;
-    pub.msgs = msgs;
-    pub.n = n;
-    pub.now = entry->now;
-
     last = entry->id + n - 1;
-    rc = ngx_http_longpoll_zone_publish_init(z, &pub, &key, name);
+    rc = ngx_http_longpoll_zone_publish_init(&pub, cats, msgs, n, entry->now);
     large = (rc != NGX_OK);
+
+    if (name) {
+        ngx_http_longpoll_zone_key_init(z, &key, name, n);
+        pub.key = &key;
+    }
 
     for ( ;; ) {
         rc = ngx_http_longpoll_zone_feed_enter(z, entry);

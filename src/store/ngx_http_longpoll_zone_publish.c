@@ -53,13 +53,15 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
     *wake = 0;
 
-    pub.cats = cats;
-    pub.msgs = msgs;
-    pub.n = n;
-    pub.now = now;
-
-    if (ngx_http_longpoll_zone_publish_init(z, &pub, &key, name) != NGX_OK) {
+    if (ngx_http_longpoll_zone_publish_init(&pub, cats, msgs, n, now)
+        != NGX_OK)
+    {
         return NGX_DECLINED;
+    }
+
+    if (name) {
+        ngx_http_longpoll_zone_key_init(z, &key, name, n);
+        pub.key = &key;
     }
 
     for ( ;; ) {
@@ -111,27 +113,26 @@ ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
 
 
 ngx_int_t
-ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, ngx_http_longpoll_zone_key_t *key,
-    ngx_str_t *name)
+ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_publish_t *pub,
+    ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
+    uint64_t now)
 {
     ngx_uint_t  i;
 
-    for (i = 0; i < pub->n; i++) {
+    pub->cats = cats;
+    pub->msgs = msgs;
+    pub->n = n;
+    pub->key = NULL;
+    pub->room.cats = cats;
+    pub->room.now = now;
+    pub->room.tail = 0;
+    pub->now = now;
 
-        if (pub->msgs[i].data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
+    for (i = 0; i < n; i++) {
+
+        if (msgs[i].data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
             return NGX_DECLINED;
         }
-    }
-
-    pub->key = NULL;
-    pub->room.cats = pub->cats;
-    pub->room.now = pub->now;
-    pub->room.tail = 0;
-
-    if (name) {
-        ngx_http_longpoll_zone_key_init(z, key, name, pub->n);
-        pub->key = key;
     }
 
     return NGX_OK;
@@ -148,13 +149,15 @@ ngx_http_longpoll_zone_publish_check(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_key_t      key;
     ngx_http_longpoll_zone_publish_t  pub;
 
-    pub.cats = cats;
-    pub.msgs = msgs;
-    pub.n = n;
-    pub.now = now;
-
-    if (ngx_http_longpoll_zone_publish_init(z, &pub, &key, name) != NGX_OK) {
+    if (ngx_http_longpoll_zone_publish_init(&pub, cats, msgs, n, now)
+        != NGX_OK)
+    {
         return NGX_DECLINED;
+    }
+
+    if (name) {
+        ngx_http_longpoll_zone_key_init(z, &key, name, n);
+        pub.key = &key;
     }
 
     do {

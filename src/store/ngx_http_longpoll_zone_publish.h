@@ -89,12 +89,12 @@ typedef struct {
 } ngx_http_longpoll_zone_publish_t;
 
 /*
- * Fills pub, but for cats, msgs, n and now; name is an idempotency key, NULL:
- * none.  Takes no lock.  NGX_OK; NGX_DECLINED: a message has more than 4 GB.
+ * Fills pub, but for its key: NULL.  Takes no lock.  NGX_OK; NGX_DECLINED: a
+ * message has more than 4 GB.
  */
-ngx_int_t ngx_http_longpoll_zone_publish_init(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, ngx_http_longpoll_zone_key_t *key,
-    ngx_str_t *name);
+ngx_int_t ngx_http_longpoll_zone_publish_init(
+    ngx_http_longpoll_zone_publish_t *pub, ngx_http_longpoll_cat_t *cats,
+    ngx_http_longpoll_msg_t *msgs, ngx_uint_t n, uint64_t now);
 
 /*
  * Makes room for all messages, for which they must be appended in this hold.
