@@ -6,18 +6,20 @@
 
 MAKEFLAGS += --no-print-directory
 
-# the demo's port; which one of demo/backends/; test files, to run these alone
-PORT = 8080
-NAME = express
-T =
+# the demo's port; which one of demo/backends/; test files, to run these alone;
+# arguments of the benchmark.  `make run PORT=...` or `PORT=... make run`.
+PORT ?= 8080
+NAME ?= express
+T ?=
+ARGS ?=
 
 # Parts and sets of the tests; tools/lib/Suite/Parts.pm says what is in each.
 SETS  = quick test test-all soak
 PARTS = unit plain persist redis user docs cost generator hup clients asan \
-	valgrind fuzz chaos smoke matrix load mutants
+	valgrind fuzz chaos smoke packaging matrix load mutants
 
-.PHONY: all help check run run-cluster backend bench holds dist package \
-	package-test clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
+.PHONY: all help check run run-cluster site backend bench holds dist client \
+	package package-test clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps.sh build
@@ -50,6 +52,10 @@ backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
 	@tools/deps.sh clients run
 	@tools/backend.sh $(NAME) $(PORT)
 
+site:               ## the pages as a site, build/site/html, with mkdocs
+	@tools/deps.sh site
+	@tools/site.sh
+
 bench: all          ## the benchmark, to docs/performance.md; ARGS='--quick'
 	@tools/deps.sh build bench
 	@bench/run.pl $(ARGS)
@@ -61,6 +67,10 @@ holds: all          ## how long the store holds its lock, measured
 dist:               ## the tarball of a release, from what is committed
 	@tools/deps.sh dist
 	@tools/release.sh dist
+
+client:             ## the JavaScript client's package, for npm and <script>
+	@tools/deps.sh client
+	@tools/client.sh
 
 package:            ## Debian's package for the installed nginx, from the tarball
 	@tools/deps.sh build package $(if $(wildcard .git),dist)

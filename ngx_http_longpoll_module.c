@@ -121,7 +121,7 @@ static ngx_command_t  ngx_http_longpoll_commands[] = {
     { ngx_string("longpoll_max_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_longpoll_conf_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_longpoll_loc_conf_t, max_timeout),
       &ngx_http_longpoll_conf_max_timeout },
@@ -129,7 +129,7 @@ static ngx_command_t  ngx_http_longpoll_commands[] = {
     { ngx_string("longpoll_max_response_size"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_http_longpoll_conf_size,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_longpoll_loc_conf_t, max_response_size),
       NULL },
@@ -145,7 +145,7 @@ static ngx_command_t  ngx_http_longpoll_commands[] = {
     { ngx_string("longpoll_heartbeat"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_longpoll_conf_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_longpoll_loc_conf_t, heartbeat),
       NULL },
@@ -160,14 +160,14 @@ static ngx_command_t  ngx_http_longpoll_commands[] = {
 
     { ngx_string("longpoll_drain"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_longpoll_conf_time,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_longpoll_main_conf_t, drain),
       NULL },
 
     { ngx_string("longpoll_max_unsent"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_http_longpoll_conf_size,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_longpoll_main_conf_t, max_unsent),
       &ngx_http_longpoll_conf_max_unsent },

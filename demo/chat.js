@@ -110,6 +110,7 @@ async function join() {
 const again = () => joining ??= join().finally(() => { joining = undefined; });
 
 $("name").addEventListener("change", rename);
+$("rename").addEventListener("click", () => $("name").select());
 
 async function rename() {
   const name = $("name").value.trim();

@@ -27,10 +27,15 @@ async function poll() {
 
   if (id === 0) {
     id = JSON.parse(text)["client-id"];
-    $("state").textContent = "registered as " + id;
+    state("listening", "registered as " + id);
   } else {
     show(parse(text));
   }
+}
+
+function state(name, text) {
+  $("state").dataset.state = name;
+  $("state").textContent = text;
 }
 
 // {user, msg} of this page, or any message of another publisher
@@ -73,7 +78,7 @@ $("form").addEventListener("submit", event => {
     try {
       await poll();
     } catch (error) {
-      $("state").textContent = "nginx does not answer";
+      state("broken", "nginx does not answer");
       await sleep(1000);
     }
   }

@@ -3,6 +3,14 @@
 
 import { element, isMine } from "./talks.js";
 
+// text that may be long: the keyboard reaches it
+function scrolled(name, ...content) {
+  const e = element("pre", name, ...content);
+
+  e.tabIndex = 0;
+  return e;
+}
+
 const kept = 30;                        // requests on the page
 const requests = document.getElementById("requests");
 
@@ -78,7 +86,7 @@ function underWay(method, url, body) {
     return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
   }
 
-  if (body) line.append(element("pre", "asked", body));
+  if (body) line.append(scrolled("asked", body));
   line.append(answer);
   requests.prepend(line);
   while (requests.children.length > kept) requests.lastChild.remove();
@@ -93,12 +101,12 @@ function underWay(method, url, body) {
     line.className = how && "failed";
     answer.textContent = `${status || how} after ${elapsed()}`;
     if (text) {
-      line.append(element("pre", "", text.length > 600
+      line.append(scrolled("", text.length > 600
                                      ? text.slice(0, 600) + " …" : text));
     }
   }
 
-  const frames = element("pre", "");
+  const frames = scrolled("");
 
   end.frames = text => {
     waits = "open, ";

@@ -115,7 +115,7 @@ longpoll_max_timeout
 --- must_die
 --- error_log
 [emerg]
-"longpoll_max_timeout" directive invalid value
+"longpoll_max_timeout" directive must be a time, such as "15s"
 
 
 
@@ -125,7 +125,7 @@ longpoll_max_timeout
 --- must_die
 --- error_log
 [emerg]
-"longpoll_max_response_size" directive invalid value
+"longpoll_max_response_size" directive must be in bytes, kilobytes or megabytes, such as "64k"
 
 
 
@@ -135,7 +135,7 @@ longpoll_max_timeout
 --- must_die
 --- error_log
 [emerg]
-"longpoll_drain" directive invalid value
+"longpoll_drain" directive must be a time, such as "15s"
 
 
 
@@ -656,7 +656,7 @@ for my $uri ('/if?if=1', '/limit?') {
 --- must_die
 --- error_log
 [emerg]
-"longpoll_max_unsent" directive invalid value
+"longpoll_max_unsent" directive must be in bytes, kilobytes or megabytes, such as "64k"
 
 
 

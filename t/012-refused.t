@@ -116,6 +116,9 @@ __DATA__
 --- scenario
 my $name = 'it must be "zone=name:size" in CONF';
 my $size = 'it must be in bytes, kilobytes or megabytes, such as "1024m" in CONF';
+my $names = 'it must be "zone=", "buffer=", "ttl=", "inactive=", '
+            . '"delete_on_read=", "persist=", "flush=", "durable=", "presence=" '
+            . 'or "grace=", and a value in CONF';
 my $ascii = 'it must be of visible ASCII characters without ":", a quote and a '
             . 'backslash in CONF';
 my $number = 'it must be a number from 1 to 2147483647 in CONF';
@@ -141,11 +144,14 @@ refused(\&in_zone,
     qq("zone=a b:1m") => qq(invalid zone name in "zone=a b:1m", $ascii),
     'zone=all:1m'  => 'invalid zone name in "zone=all:1m", as '
                       . '"longpoll_status all" means all zones in CONF',
-    'zone=events:1m' => 'duplicate longpoll_zone "events" in CONF',
+    'zone=events:1m' => 'duplicate longpoll_zone "events", each must have a name '
+                        . 'of its own in CONF',
     'zone=a:1m zone=b:1m' => 'duplicate parameter "zone=b:1m" in CONF',
     'zone=a:1m ttl=1h ttl=2h' => 'duplicate parameter "ttl=2h" in CONF',
-    'zone=a:1m colour=red' => 'invalid parameter "colour=red" in CONF',
-    'zone=a:1m buffer' => 'invalid parameter "buffer" in CONF',
+    (map { ("zone=a:1m $_" => qq(invalid parameter "$_", $names)) }
+         qw( colour=red buffer Buffer=10 ttl persist delete_on_read durable
+             presence name=a )),
+    'a:1m' => qq(invalid parameter "a:1m", $names),
     (map { ("zone=a:1m $_" => qq(invalid parameter "$_", $number)) }
          qw( buffer=0 buffer=-3 buffer=10x buffer= buffer=2147483648 )),
     (map { ("zone=a:1m $_" => qq(invalid parameter "$_", $time)) }
@@ -185,7 +191,8 @@ my $user = $> == 0 ? 'nobody' : 'who runs nginx';
 my $other = sub {
     qq("persist=$_[0]" is a $_[1], "persist" must be the path of a file in CONF);
 };
-my $shared = '"persist=DIR/open/b" is the file of zone "a" already in CONF';
+my $own = 'each must have one of its own in CONF';
+my $shared = qq("persist=DIR/open/b" is the file of zone "a" already, $own);
 my $shut = sub {
     qq(longpoll_zone "a": "persist=$_[0]" needs a directory in which user )
     . qq("$user" can create files ($_[1]));
@@ -202,16 +209,18 @@ refused(\&in_zone,
     'zone=a:1m persist=/dev/null' =>
         $other->('/dev/null', 'device, a pipe or a socket'),
     'zone=a:1m persist=$dir/none/a' =>
-        'there is no directory "DIR/none" for "persist=DIR/none/a" in CONF',
+        'there is no directory "DIR/none" for "persist=DIR/none/a", '
+        . 'make it for the user of the workers in CONF',
     'zone=a:1m persist=$dir/plain/a' =>
-        'there is no directory "DIR/plain" for "persist=DIR/plain/a" in CONF',
+        'there is no directory "DIR/plain" for "persist=DIR/plain/a", '
+        . 'make it for the user of the workers in CONF',
     "zone=a:1m persist=\$dir/open/$long" =>
         qq("persist=DIR/open/$long" is too long, a file's name may have 232 )
         . 'characters and its path 4072 in CONF',
     'zone=a:1m persist=$dir/shut/a' =>
         $shut->('DIR/shut/a', '13: Permission denied'),
     'zone=a:1m persist=$dir/open/a; longpoll_zone zone=b:1m persist=$dir/open/a' =>
-        '"persist=DIR/open/a" is the file of zone "a" already in CONF',
+        qq("persist=DIR/open/a" is the file of zone "a" already, $own),
     (map { ("zone=a:1m persist=\$dir/open/b$_; "
             . 'longpoll_zone zone=b:1m persist=$dir/open/b' => $shared) }
          qw( .new .bad .restored .00000001 .999999999999999999 )));
@@ -235,7 +244,7 @@ my $names = sub { join $_[1], map { "c$_" } 1 .. $_[0] };
 
 refused(\&in_location,
     'longpoll_category separator=,;' =>
-        '"longpoll_category" must have a value in CONF',
+        '"longpoll_category" must have a category beside the separator in CONF',
     'longpoll_category a separator=ab;' =>
         'invalid parameter "separator=ab", it must be one character in CONF',
     'longpoll_category a separator=;' =>
@@ -262,41 +271,46 @@ accepted(\&in_location,
 --- scenario
 my $protocol = 'it must be "protocol=golongpoll" or "protocol=gpoll" in CONF';
 my $format = 'it must be "format=auto", "format=json" or "format=text" in CONF';
+my $zone = 'it must be the name of a "longpoll_zone" in CONF';
 my $status = 'it must be "format=json" or "format=prometheus" in CONF';
 
 refused(\&in_location,
-    (map { ("$_ nowhere;" => qq(unknown zone "nowhere" in "$_" in CONF)) }
+    (map { ("$_ nowhere;" => qq(unknown zone "nowhere" in "$_", $zone)) }
          qw( longpoll_subscribe longpoll_publish longpoll_delete
              longpoll_status )),
+    (map { ("longpoll_subscribe $_;" =>
+            qq(unknown zone "$_" in "longpoll_subscribe", $zone)) }
+         qw( zone=events events:1m all )),
     (map { ("$_ events; $_ events;" => qq("$_" directive is duplicate in CONF)) }
          qw( longpoll_subscribe longpoll_publish longpoll_delete
              longpoll_status )),
     'longpoll_delete events; longpoll_status all;' =>
         '"longpoll_status" directive is incompatible with "longpoll_subscribe", '
-        . '"longpoll_publish" and "longpoll_delete" in CONF',
+        . '"longpoll_publish" and "longpoll_delete", it must have a location of '
+        . 'its own in CONF',
     'longpoll_status all; longpoll_delete events;' =>
-        '"longpoll_delete" directive is incompatible with "longpoll_status" in '
-        . 'CONF',
+        '"longpoll_delete" directive is incompatible with "longpoll_status", '
+        . 'which must have a location of its own in CONF',
     (map { ("longpoll_subscribe events $_;" =>
             qq(invalid parameter "$_", $protocol)) }
-         qw( protocol=mqtt colour=red )),
+         qw( protocol=mqtt protocol= gpoll )),
     (map { ("longpoll_publish events $_;" => qq(invalid parameter "$_", $format)) }
-         qw( format=xml colour=red )),
+         qw( format=xml format= json other )),
     (map { ("longpoll_status events $_;" => qq(invalid parameter "$_", $status)) }
          qw( format=xml colour=red )),
     'longpoll_subscribe events protocol=gpoll;' =>
-        'no "longpoll_category" is defined for "protocol=gpoll" of '
-        . '"longpoll_subscribe" in CONF',
+        '"protocol=gpoll" of "longpoll_subscribe" needs a "longpoll_category" '
+        . 'in its location in CONF',
     'longpoll_subscribe once protocol=gpoll; longpoll_category a;' =>
-        '"protocol=gpoll" of "longpoll_subscribe" is incompatible with '
-        . '"delete_on_read" of zone "once" in CONF');
+        '"protocol=gpoll" of "longpoll_subscribe" needs a zone without '
+        . '"delete_on_read", which "once" has in CONF');
 
 
 
 === TEST 5: longpoll_stream, longpoll_heartbeat
 --- scenario
-my $stream = 'it must be "on", "off", or the longest time that a stream lasts in '
-             . 'CONF';
+my $stream = 'it must be "on", "off", or the longest time that a stream lasts, '
+             . 'such as "1h" in CONF';
 
 refused(\&in_location,
     (map { ("longpoll_stream $_;" => qq(invalid value "$_", $stream)) }
@@ -308,7 +322,7 @@ refused(\&in_location,
     'longpoll_stream on; longpoll_stream 5m;' =>
         '"longpoll_stream" directive is duplicate in CONF',
     (map { ("longpoll_heartbeat $_;" =>
-            '"longpoll_heartbeat" directive invalid value in CONF') }
+            qq("longpoll_heartbeat" directive must be a time, such as "15s" in CONF)) }
          qw( off -1 5x )),
     'longpoll_heartbeat 1s; longpoll_heartbeat 0;' =>
         '"longpoll_heartbeat" directive is duplicate in CONF');
@@ -374,3 +388,40 @@ accepted(\&in_location,
     'rewrite ^/a /b break; longpoll_publish events; return 403;',
     'set $a "return"; longpoll_status all;',
     'longpoll_subscribe events; location = /tried/more { return 204; }');
+
+
+
+=== TEST 7: times, sizes, statuses, and where a directive stands
+--- scenario
+my $time = 'must be a time, such as "15s" in CONF';
+my $size = 'must be in bytes, kilobytes or megabytes, such as "64k" in CONF';
+my $status = 'must be 200 or between 400 and 499 in CONF';
+
+refused(\&in_location,
+    (map { ("longpoll_max_timeout $_;" =>
+            qq("longpoll_max_timeout" directive $time)) }
+         qw( off 2x -1 )),
+    'longpoll_max_timeout 0;' =>
+        '"longpoll_max_timeout" directive must be at least 1s in CONF',
+    (map { ("longpoll_max_response_size $_;" =>
+            qq("longpoll_max_response_size" directive $size)) }
+         qw( 1g off many )),
+    (map { ("longpoll_error_status $_;" =>
+            qq("longpoll_error_status" directive $status)) }
+         qw( 999 302 0 )));
+
+refused(\&in_location,
+    (map { ("$_;" => '"' . (split)[0] . '" directive is not allowed here in CONF') }
+         'longpoll_zone zone=more:1m', 'longpoll_drain 5s',
+         'longpoll_max_unsent 1m'));
+
+refused(\&in_zone,
+    'zone=more:1m; longpoll_subscribe events' =>
+        '"longpoll_subscribe" directive is not allowed here in CONF',
+    'zone=more:1m; longpoll_drain off' => qq("longpoll_drain" directive $time),
+    'zone=more:1m; longpoll_max_unsent 1g' =>
+        qq("longpoll_max_unsent" directive $size));
+
+accepted(\&in_location,
+    'longpoll_max_timeout 1s; longpoll_max_response_size 64k;',
+    'longpoll_error_status 200;', 'longpoll_error_status 404;');

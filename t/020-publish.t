@@ -897,3 +897,30 @@ is_deeply([ask(category => 'unbuffered', since_time => 0)->data], ['whole'],
           'only that is stored');
 --- error_log
 longpoll: the request body was passed on unbuffered
+
+
+
+=== TEST 52: a body of 100,000 bytes goes through no file, unless it is told to
+--- config
+    location = /events { longpoll_subscribe events; }
+    location = /large  { longpoll_publish events; if ($arg_if) { break; } }
+    location = /small  {
+        longpoll_publish events;
+        client_body_buffer_size 64k;
+    }
+--- scenario
+my $text = 'x' x 100_000;
+
+for my $uri (qw( /large /large?if=1 /small )) {
+    for my $chunked (0, 30_000) {
+        my $cat = category();
+
+        publish($cat, qq("$text"), uri => $uri, chunked => $chunked);
+        is_deeply([ask(category => $cat, since_time => 0)->data], [$text],
+                  "$uri, chunks of $chunked");
+    }
+}
+
+like(wait_log('error.log', qr/temporary file.*"POST \/(?:large|small)/),
+     qr/"POST \/small/, 'only the one that is told to');
+--- log_level: warn

@@ -371,25 +371,48 @@ for my $i (0 .. $#conns) {
 
 
 
-=== TEST 12: a list without the worker that is stopped
+=== TEST 12: a list ends in front of what only a stopped worker can name
 --- scenario
-my $cat = category();
+my ($cat, $waits) = (category('e'), category('w'));
 
 publish($cat, 1);
 
 my $c = connection();
 my ($here) = $c->request('GET', '/pid')->response->body =~ /(\d+)/;
 my ($there) = grep { $_ != $here } worker_pids();
+my $poll;
+
+do {
+    $poll = connection();
+} until $poll->request('GET', '/pid')->response->body =~ /\b$there\b/;
+
+$poll->request('GET', "/events?category=$waits&timeout=100");
+wait_waiting(1);
 
 wait_until { state($there) eq 'S' } 'the other worker sleeps';
 kill STOP => $there;
 wait_until { state($there) eq 'T' } 'the other worker stopped';
 
-my $r = $c->request('GET', '/list?list')->response;
-kill CONT => $there;
+my (%n, $next);
+my $more = sub {
+    my $r = $c->request('GET', '/list?list' . (defined $next ? "&after=$next"
+                                                             : ''))->response;
+    $n{ $_->{category} }++ for @{ $r->json->{categories} };
+    $next = $r->json->{next};
+    return $r->status;
+};
 
-is($r->status, 200, 'nginx answers without it');
-is($r->json->{categories}[0]{category}, $cat, 'with what has events');
+is($more->(), 200, 'nginx answers without it');
+ok($next, 'and the list has not ended');
+$more->();
+ok($next, 'nor with the next page');
+ok(!$n{$waits}, 'as the poll of the other worker has no name here');
+
+kill CONT => $there;
+$more->() while defined $next;
+
+is_deeply(\%n, { $cat => 1, $waits => 1 },
+          'it is listed when the worker is back');
 
 
 

@@ -10,30 +10,36 @@ workers(2);
 worker_connections(1024);
 log_level('notice');
 
+# Each block has a zone of its own, which begins with a reset.
+
+my $blocks = 0;
+
 add_block_preprocessor(sub {
     my ($block) = @_;
 
+    my $name = 'events' . ++$blocks;
     my $zone = $block->zone || 'zone=events:1m presence=who grace=300ms';
     my $more = $block->more || '';
 
     chomp $zone;
+    $zone =~ s/zone=events/zone=$name/;
 
     $block->set_value(http_config => <<"_EOC_");
     longpoll_zone $zone;
     longpoll_drain 100ms;
     server {
         listen 127.0.0.1:\$TEST_NGINX_RAND_PORT_1 sndbuf=16k;
-        location = /events { longpoll_subscribe events; }
+        location = /events { longpoll_subscribe $name; }
     }
 _EOC_
     $block->set_value(config => <<"_EOC_");
-        location = /events  { longpoll_subscribe events; }
-        location = /publish { longpoll_publish   events; }
-        location = /delete  { longpoll_delete    events; }
-        location = /list    { longpoll_status    events; }
+        location = /events  { longpoll_subscribe $name; }
+        location = /publish { longpoll_publish   $name; }
+        location = /delete  { longpoll_delete    $name; }
+        location = /list    { longpoll_status    $name; }
         location = /gpoll   {
             longpoll_category \$arg_category;
-            longpoll_subscribe events protocol=gpoll;
+            longpoll_subscribe $name protocol=gpoll;
         }
         location = /both {
             add_before_body /events;
@@ -120,7 +126,9 @@ sub listed {
 
 sub is_present {
     my ($cat) = @_;
-    return status('events', category => $cat)->{category}{present};
+    my ($zone) = keys %{ get('/status')->json->{zones} };
+
+    return status($zone, category => $cat)->{category}{present};
 }
 
 package main;
@@ -330,7 +338,7 @@ my $s = poll(category => $stays);
 my $g = poll(category => $goes);
 is_deeply([sort(told(2))], ["$goes comes", "$stays comes"], 'both come');
 
-change_conf { s/events:1m/events:2m/ };
+change_conf { s/:1m/:2m/ };
 reload(leaving => 1);
 $_->answer for $s, $g;
 $s = poll(category => $stays);
@@ -369,7 +377,7 @@ my @cats = map { sprintf '%s%04d', 'x' x 1000, $_ } 1 .. 20;
 my @polls = map { poll(category => $_) } @cats;
 
 wait_waiting(20);
-wait_log('error.log', qr/zone "events" has no room for more present categories/);
+wait_log('error.log', qr/zone "events\d+" has no room for more present categories/);
 
 my $n = grep { is_present($_) } @cats;
 cmp_ok($n, '>', 0, 'some are there');

@@ -6,6 +6,10 @@ use Test::Nginx::Socket 'no_plan';
 use Longpoll;
 use Longpoll::Docs;
 
+# Debian builds njs for its own nginx only.
+
+$ENV{TEST_NGINX_HAS_NJS} = Longpoll::Docs::has_module('ngx_http_js_module');
+
 no_long_string();
 run_tests();
 
@@ -191,3 +195,90 @@ is(get('/events?timeout=2&category=user:', at(8080))->body, $bad, 'refused');
 --- cut: auth_basic .*
 --- scenario
 shell('user');
+
+
+
+=== TEST 12: JWT: a token names the user
+--- recipe: jwt
+--- skip_eval
+20: !$ENV{TEST_NGINX_HAS_NJS}
+--- scenario
+use Digest::SHA ();
+use MIME::Base64 ();
+
+my $key = 'thirty-two bytes or more, by chance';
+
+my $token = sub {
+    my ($head, $claims, $secret) = @_;
+    my $text = join '.', map { MIME::Base64::encode_base64url($_) }
+                         $head, $claims;
+
+    return "$text." . Digest::SHA::hmac_sha256_base64($text, $secret // $key)
+                      =~ tr{+/}{-_}r;
+};
+my $as = sub {
+    return http(GET => '/events?timeout=1&since_time=0', at(8080),
+                headers => ["Authorization: $_[0]"]);
+};
+
+shell('jwt');
+
+my $head = '{"alg":"HS256"}';
+my $good = $token->($head, '{"sub":"ann","exp":4102444800}');
+
+my ($signature) = $good =~ /(\.[^.]*)\z/;
+
+is(($as->("Bearer $good")->events)[0]{data}, 1, 'a token is good');
+
+for (
+    ['no token',         ''],
+    ['another scheme',   "Basic $good"],
+    ['half a token',     'Bearer ' . $good =~ s/\.[^.]*\z//r],
+    ['another key',      'Bearer ' . $token->($head,
+                             '{"sub":"ann","exp":4102444800}', 'x')],
+    ['another user',     'Bearer ' . $token->($head,
+                             '{"sub":"bob","exp":4102444800}')
+                             =~ s/\.[^.]*\z/$signature/r],
+    ['another algorithm', 'Bearer ' . $token->('{"alg":"none"}',
+                             '{"sub":"ann","exp":4102444800}')],
+    ['an old one',       'Bearer ' . $token->($head, '{"sub":"ann","exp":1}')],
+    ['without an end',   'Bearer ' . $token->($head, '{"sub":"ann"}')],
+    ['without a user',   'Bearer ' . $token->($head, '{"exp":4102444800}')],
+    ['without JSON',     'Bearer ' . $token->($head, 'ann')],
+) {
+    my ($name, $value) = @$_;
+
+    is($as->($value)->status, 401, "$name is refused");
+}
+
+
+
+=== TEST 13: secure_link: a link for one category, and for some time
+--- recipe: link
+--- scenario
+use Digest::MD5 ();
+
+my $sign = sub {
+    my ($room, $until) = @_;
+
+    return Digest::MD5::md5_base64("$room $until a long secret")
+           =~ tr{+/}{-_}r;
+};
+my $by = sub {
+    my ($room, $until, $sign, $more) = @_;
+
+    return get("/events/$room?timeout=1&since_time=0&until=$until&sign=$sign"
+               . ($more // ''), at(8080));
+};
+
+shell('link');
+
+my $farm = $sign->('farm', 4102444800);
+
+is(($by->('farm', 4102444800, $farm)->events)[0]{data}, 'oink', 'a link is good');
+is(($by->('farm', 4102444800, $farm, '&category=zoo')->events)[0]{category},
+   'room:farm', 'for its own category');
+is($by->('zoo', 4102444800, $farm)->status, 403, 'not for another room');
+is($by->('farm', 4102444801, $farm)->status, 403, 'nor for longer');
+is($by->('farm', 1000, $sign->('farm', 1000))->status, 410, 'and not when it is over');
+is($by->('farm', '', '')->status, 403, 'nothing without a signature');

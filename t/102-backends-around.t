@@ -253,3 +253,32 @@ wait_until {
 } 'a line of the log';
 
 is($text, qq(200 events "$cat\\xC3\\xA9"\n), 'one line');
+
+
+
+=== TEST 11: a log whose lines are JSON
+--- recipe: log-json
+--- scenario
+my $cat = category() . '"\\';
+
+publish($cat =~ s/(["\\])/\\$1/gr, 1, at(8081));
+get('/events?category=' . escape($cat) . '&timeout=2&since_time=0', at(8080));
+get('/events?timeout=2', at(8080));
+
+my @lines;
+
+wait_until {
+    open my $in, '<', file('push.json') or die "push.json: $!
+";
+    @lines = <$in>;
+    @lines >= 2;
+} 'two lines of the log';
+
+my ($events, $error) = map { JSON::PP::decode_json($_) } @lines[-2, -1];
+
+is_deeply([@$events{qw( method uri status result events )}],
+          [qw( GET /events 200 events 1 )], 'a poll with its event');
+is($events->{category}, $cat =~ s/%/%25/gr, 'and the category');
+like($events->{id}, qr/^$UUID7$/, 'and the id');
+is_deeply([@$error{qw( result category events )}], ['error', '', 0],
+          'an error');

@@ -15,13 +15,14 @@ $ENV{TEST_NGINX_HAS_LUA} =
 
 my $tests = '';
 
-for my $file (glob 't/10*-backends*.t t/085-h3.t') {
+for my $file (glob 't/10*-backends*.t t/085-h3.t t/clients/online.t') {
     open my $in, '<', $file or die "$file: $!\n";
     $tests .= join '', <$in>;
 }
 
 for my $name (Longpoll::Docs::marks('recipe')) {
-    ok($tests =~ /^--- recipe(?:: | eval\n).*(?<![\w-])\Q$name\E(?![\w-])/m,
+    ok($tests =~ /^(?:---[ ]recipe(?::[ ]|[ ]eval\n).*|begin\(')
+                  (?<![\w-])\Q$name\E(?![\w-])/mx,
        "a test runs the recipe $name");
 }
 

@@ -694,7 +694,7 @@ ok(next_of('/poll', $ids[0]) eq "4$large", 'and a client that polls later');
 --- must_die
 --- error_log
 [emerg]
-no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" in
+"protocol=gpoll" of "longpoll_subscribe" needs a "longpoll_category" in its location in
 
 
 
@@ -709,7 +709,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 --- must_die
 --- error_log
 [emerg]
-no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" in
+"protocol=gpoll" of "longpoll_subscribe" needs a "longpoll_category" in its location in
 
 
 
@@ -722,7 +722,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 --- must_die
 --- error_log
 [emerg]
-"protocol=gpoll" of "longpoll_subscribe" is incompatible with "delete_on_read" of zone "takes" in
+"protocol=gpoll" of "longpoll_subscribe" needs a zone without "delete_on_read", which "takes" has in
 
 
 
@@ -741,7 +741,7 @@ no "longpoll_category" is defined for "protocol=gpoll" of "longpoll_subscribe" i
 --- must_die
 --- error_log
 [emerg]
-"protocol=gpoll" of "longpoll_subscribe" is incompatible with "delete_on_read" of zone "takes" in
+"protocol=gpoll" of "longpoll_subscribe" needs a zone without "delete_on_read", which "takes" has in
 
 
 

@@ -70,6 +70,7 @@ get() {
     cp -R "demo/backends/$demo/." "$dir"
     rm -rf build/backends/shared
     cp -R demo/backends/shared build/backends
+    cp client/*.js build/backends/shared
     cd "$dir"
 
     case $demo in
@@ -172,7 +173,7 @@ serve() {
     prefix=$(mktemp -d)
     mkdir -p "$prefix/html" "$prefix/modules" "$prefix/tmp" "$prefix/app"
     chmod 755 "$prefix"
-    cp -R demo/backends/shared "$prefix/html"
+    cp -R build/backends/shared "$prefix/html"
     cp demo/backends/nginx.conf "$prefix"
     cp build/ngx_http_longpoll_module.so "$prefix/modules"
     [ "$demo" != php ] || cp demo/backends/php/*.php "$prefix/app"

@@ -13,6 +13,9 @@
 # tools/build.sh asan: build/asan/nginx, of the same version, with the module
 #         linked in, under AddressSanitizer and UBSan
 # tools/build.sh valgrind: build/valgrind/nginx, the same without sanitizers
+# tools/build.sh other: build/other/nginx, of the same version, without the
+#         module, as nginx.org and its official image have it; its source is
+#         build/other/nginx-VERSION.tar.gz
 # tools/build.sh matrix SUITE dynamic|static: for an nginx of Debian's SUITE
 #         that tools/matrix.sh has fetched: the module, or such an nginx with the
 #         module linked in
@@ -59,10 +62,13 @@ configure() {
     printf '%s\n' "$inputs" >"$dir/inputs"
 }
 
-# compile DIR TARGET: prints nothing but the compiler's messages
+# compile DIR TARGET: prints what it compiles, if it does, and the compiler's
+# messages
 compile() {
-    MAKEFLAGS= make -s -C "$1" -f objs/Makefile --no-print-directory \
-        -j"$(nproc)" "$2"
+    set -- make -s -C "$1" -f objs/Makefile --no-print-directory "$2"
+
+    MAKEFLAGS= "$@" -q 2>/dev/null || echo "compiling $4"
+    MAKEFLAGS= "$@" -j"$(nproc)"
 }
 
 # replace FILE COPY: only when they differ, so that time stamps mean something
@@ -202,6 +208,24 @@ build_asan() {
 build_valgrind() {
     extra_rules() { :; }
     watched build/valgrind '' ''
+}
+
+build_other() {
+    local source dir=build/other
+    extra_rules() { :; }
+    fetch_source
+    links $dir/build "$source"
+
+    configure $dir/build --prefix=/etc/nginx --conf-path=/etc/nginx/nginx.conf \
+        --modules-path=/usr/lib/nginx/modules --with-compat --with-threads \
+        --with-http_ssl_module --with-http_v2_module \
+        --http-log-path=/var/log/nginx/access.log --with-cc-opt=-O0 \
+        --error-log-path=/var/log/nginx/error.log --pid-path=/run/nginx.pid
+
+    compile $dir/build binary
+    replace $dir/build/objs/nginx $dir/nginx
+    tar -czf "$dir/$(basename "$source").tar.gz" -C "$(dirname "$source")" \
+        "$(basename "$source")"
 }
 
 # Warnings are errors in the module, but not in nginx, as the compiler may be

@@ -2,11 +2,14 @@
 #
 # tools/deps.sh SET...: installs what the sets need on a Debian machine.
 #
-# Sets are build, check, test, redis, docs, asan, valgrind, cost, fuzz, clients,
-# run, bench, dist, package and root.  Packages that are installed stay as they are;
-# while none is missing, only dpkg's records are read.  The extras below are
-# large, or not to be had everywhere: if one cannot be installed, its name is
-# printed, and the tests that need it are skipped.
+# Sets are build, check, test, redis, docs, asan, valgrind, cost, fuzz, client,
+# clients, run, bench, site, dist, package, packaging and root.  Packages that are
+# installed stay as they are; while none is missing, only dpkg's records are
+# read.  The extras below are large, or not to be had everywhere: if one cannot
+# be installed, its name is printed, and the tests that need it are skipped.
+#
+# The module is built for Debian's nginx: where there is another one, or none of
+# Debian's tools, nothing is installed.
 
 set -eu
 
@@ -27,9 +30,10 @@ packages() {
         valgrind) echo valgrind ;;
         cost)  echo binutils perl ;;
         run|docs) echo curl perl ;;
-        dist)  echo git ;;
+        dist|packaging) echo git ;;
+        client) echo esbuild ;;
         package) echo build-essential debhelper ;;
-        fuzz|clients|bench|redis|root) echo perl ;;
+        fuzz|clients|bench|site|redis|root) echo perl ;;
         *)     die "tools/deps.sh: no set '$1'" ;;
     esac
 }
@@ -41,6 +45,7 @@ extras() {
         fuzz) echo clang libclang-rt-dev ;;
         cost) echo valgrind ;;
         root) echo mmdebstrap ;;
+        packaging) echo rpm ;;
         test)
             # tools/go.sh fetches Go, for HTTP/3
             echo ca-certificates libnginx-mod-http-js libnginx-mod-http-lua
@@ -49,15 +54,19 @@ extras() {
             # proxies whose configuration the pages show; the test of
             # the alerts fetches promtool
             echo ca-certificates haproxy apache2-bin libnginx-mod-nchan ;;
+        site)
+            python3 -c 'import ensurepip, venv' 2>/dev/null ||
+                echo ca-certificates python3-venv ;;
         bench)
             # the other servers; bench/peers.sh fetches two more
             echo ca-certificates libnginx-mod-http-echo libnginx-mod-nchan ;;
         clients)
             # tools/go.sh fetches Go
             echo ca-certificates chromium chromium-driver chromium-sandbox
-            echo php-fpm
+            echo php-fpm ruby jq esbuild
 
             # these may be installed without Debian's packages
+            command -v javac >/dev/null || echo default-jdk-headless
             command -v npm >/dev/null || echo nodejs npm
             python3 -c 'import ensurepip, venv' 2>/dev/null ||
                 echo python3-venv ;;
@@ -126,10 +135,23 @@ install_test_nginx() {
         "nor from CPAN.  $log tells why; is the network there?"
 }
 
+elsewhere="packaging/module.sh builds the module for any other nginx, as
+docs/install.md says."
+
 command -v dpkg-query >/dev/null || die \
-    "This is not a Debian machine, so nothing was installed." \
-    "With nginx's source, yajl and a compiler at hand, build by nginx's own" \
-    "./configure --with-compat --add-dynamic-module=$PWD"
+    "This is not a Debian machine, so nothing was installed: $elsewhere"
+
+# nginx.org's package has the same name as Debian's; what somebody built may
+# come first in PATH.
+case " $* " in
+    *' build '*|*' package '*)
+        foreign=$(PATH=$PATH:/usr/sbin command -v nginx) || foreign=
+        [ -z "$foreign" ] || {
+            [ "$foreign" -ef /usr/sbin/nginx ] &&
+                [ -z "$(missing nginx-common)" ]
+        } || die "$foreign is not Debian's nginx, so nothing was" \
+            "installed: $elsewhere" ;;
+esac
 
 mkdir -p build
 sets=$*

@@ -13,7 +13,8 @@
 #                $longpoll_result
 #   figures      a row of the table of figures is a row of the tables of
 #                Monitoring in docs/operations.md, under both its names, and the
-#                other way round; docs/alerts.yml knows no others
+#                other way round; docs/alerts.yml knows no others, and
+#                docs/grafana.json knows these
 #   log          each line that src/ can log while nginx runs is in the tables
 #                of docs/operations.md, and no other line is
 #
@@ -237,12 +238,19 @@ sub figures {
          [map { s/` \| `/, /r } ($section{Monitoring} // '')
               =~ /^\| `(\w+` \| `longpoll_\w+)` \|/mg]);
 
-    my $rules = 'docs/alerts.yml';
-    my %known = map { $_ => 1 } keys %of;
+    my %known = map { $_ => 1 } keys %of, 'longpoll_build_info';
 
-    complain("$rules: there is no metric $_")
-        for grep { !$known{$_} }
-            slurp($rules) =~ s/#.*//gr =~ /\b(longpoll_\w+)/g;
+    for my $rules ('docs/alerts.yml', 'docs/grafana.json') {
+        complain("$rules: there is no metric $_")
+            for grep { !$known{$_} }
+                slurp($rules) =~ s/^ *#.*//mgr =~ /\b(longpoll_\w+)/g;
+    }
+
+    my $panels = 'docs/grafana.json';
+    my $text = slurp($panels);
+
+    complain("$panels: $_ is missing")
+        for grep { $text !~ /\b$_\b/ } sort keys %known;
 }
 
 # the conversions of ngx_log_error() as regular expressions

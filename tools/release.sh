@@ -47,7 +47,10 @@ check() {
 
     says CHANGES.md          's/^## \([^ ]*\).*/\1/p; /^## /q'
     says client/package.json 's/^  "version": "\(.*\)",$/\1/p'
+    says client/README.md    's/^npm install .*-\([^-]*\)\.tgz$/\1/p'
     says debian/changelog    '1s/^[^ ]* (\(.*\)-[^-]*) .*/\1/p'
+    says packaging/alpine/APKBUILD 's/^pkgver=//p'
+    says packaging/rpm/nginx-mod-http-longpoll.spec 's/^Version:  *//p'
     says docs/protocol.md    's/^{"version":"\([^"]*\)".*/\1/p'
 
     return $failed

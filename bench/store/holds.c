@@ -166,6 +166,10 @@ holds_cat(ngx_http_longpoll_cat_t *cat, u_char *name, ngx_uint_t n)
 static void
 holds_call(void)
 {
+    if (!holds_on) {
+        return;
+    }
+
     holds_most = ngx_max(holds_most, holds_n - holds_first);
     holds_first = holds_n;
     holds_calls++;
@@ -662,10 +666,13 @@ holds_run_status(void)
 }
 
 
-/* all categories, a hundred on a page; and with a prefix that none has */
+/*
+ * All categories, a hundred on a page; and with a prefix that none has.
+ * between: called between two pages, not measured, or NULL.
+ */
 
 static void
-holds_pages(const char *prefix)
+holds_pages(const char *prefix, void (*between)(void))
 {
     static u_char                          names[HOLDS_KB * 128];
     ngx_http_longpoll_zone_page_t          page;
@@ -691,6 +698,12 @@ holds_pages(const char *prefix)
         }
 
         holds_call();
+
+        if (between) {
+            holds_on = 0;
+            between();
+            holds_on = 1;
+        }
     }
 }
 
@@ -698,50 +711,62 @@ holds_pages(const char *prefix)
 static void
 holds_run_pages(void)
 {
-    holds_pages("");
+    holds_pages("", NULL);
 }
 
 
 static void
 holds_run_prefix(void)
 {
-    holds_pages("none");
+    holds_pages("none", NULL);
 }
 
 
 /*
- * Of 100,000 categories in a minute each has a poll for three seconds.  What is
- * due is published at once, as by a worker that has nothing else to do.
+ * Polls come and go, each with a category of its own.  What is due is published
+ * at once, as by a worker that has nothing else to do.
  */
 
 #define HOLDS_COME  100000
-#define HOLDS_STAY  5000
+
+static uint32_t  holds_slots[HOLDS_COME];
+
 
 static void
-holds_come_and_go(ngx_uint_t n)
+holds_come(ngx_uint_t n)
 {
-    u_char                   name[32];
-    uint64_t                 wake;
-    ngx_http_longpoll_cat_t  cat;
-
-    static uint64_t          begin;
-    static uint32_t          slots[HOLDS_STAY];
-
-    begin = n ? begin : holds_now;
-    holds_now = begin + n * 60000 / HOLDS_COME;
-
-    if (n >= HOLDS_STAY) {
-        holds_cat(&cat, name, 1000000 + n - HOLDS_STAY);
-
-        ngx_http_longpoll_zone_watch_end(&holds_zone, 0, cat.hash,
-                                         slots[n % HOLDS_STAY], 0, holds_now);
-        ngx_http_longpoll_zone_presence_leave(&holds_zone, 0, cat.hash,
-                                              holds_now);
-    }
-
     (void) holds_read(NGX_HTTP_LONGPOLL_READ_PARK, 1000000 + n,
                       holds_zone.sh->clock.visible, HOLDS_MB);
-    slots[n % HOLDS_STAY] = holds_slot;
+    holds_slots[n % HOLDS_COME] = holds_slot;
+}
+
+
+static void
+holds_go(ngx_uint_t n)
+{
+    u_char                   name[32];
+    uint32_t                 slot;
+    ngx_http_longpoll_cat_t  cat;
+
+    holds_cat(&cat, name, 1000000 + n);
+    slot = holds_slots[n % HOLDS_COME];
+
+    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        ngx_http_longpoll_zone_watch_count_slotless(&holds_zone, 0, -1);
+        ngx_http_longpoll_zone_presence_leave(&holds_zone, 0, cat.hash,
+                                              holds_now);
+        return;
+    }
+
+    ngx_http_longpoll_zone_watch_end(&holds_zone, 0, cat.hash, slot, 0,
+                                     holds_zone.presence.len != 0, holds_now);
+}
+
+
+static void
+holds_tell(void)
+{
+    uint64_t  wake;
 
     if (ngx_http_longpoll_zone_tick(&holds_zone, holds_now)) {
         (void) ngx_http_longpoll_zone_presence_tick(&holds_zone, holds_now);
@@ -753,6 +778,73 @@ holds_come_and_go(ngx_uint_t n)
     {
         /* void */
     }
+}
+
+
+/* 100,000 in a minute; each stays for three seconds */
+
+#define HOLDS_STAY  5000
+
+static void
+holds_come_and_go(ngx_uint_t n)
+{
+    static uint64_t  begin;
+
+    begin = n ? begin : holds_now;
+    holds_now = begin + n * 60000 / HOLDS_COME;
+
+    if (n >= HOLDS_STAY) {
+        holds_go(n - HOLDS_STAY);
+    }
+
+    holds_come(n);
+    holds_tell();
+}
+
+
+/* 100,000 are there; between two pages a hundred come, and a hundred go */
+
+static ngx_uint_t  holds_last;
+
+
+static void
+holds_present(void)
+{
+    for (holds_last = 0; holds_last < HOLDS_COME; holds_last++) {
+        holds_come(holds_last);
+    }
+
+    holds_tell();
+}
+
+
+static void
+holds_change(void)
+{
+    ngx_uint_t  i;
+
+    holds_now += 100;
+
+    for (i = 0; i < 100; i++) {
+        holds_go(holds_last - HOLDS_COME);
+        holds_come(holds_last++);
+    }
+
+    holds_tell();
+}
+
+
+static void
+holds_run_present(void)
+{
+    holds_pages("", holds_change);
+}
+
+
+static void
+holds_run_present_prefix(void)
+{
+    holds_pages("none", holds_change);
 }
 
 
@@ -771,8 +863,6 @@ holds_run_beside(void)
 
         holds_publish(holds_below(1000), 100);
     }
-
-    holds_calls = i;
 }
 
 
@@ -872,6 +962,12 @@ static const holds_case_t  holds_cases[] = {
 
     { "each of them comes, goes, and is told of",
       64 * HOLDS_MB, 100000, holds_full_100, holds_run_come_and_go, 1 },
+
+    { "a list of 100,000 present ones in 128 MB, which change",
+      128 * HOLDS_MB, 100000, holds_present, holds_run_present, 1 },
+
+    { "the same list with a prefix that none has",
+      128 * HOLDS_MB, 100000, holds_present, holds_run_present_prefix, 1 },
 };
 
 

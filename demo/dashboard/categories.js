@@ -7,7 +7,7 @@
 const limit = 50;                       // rows of a page
 const most = 100;                       // requests for a page: some have no row
 
-const headings = ["category", "events", "waiting", "newest event"];
+const headings = ["category", "events", "waiting", "newest event", "present"];
 
 function element(tag, attributes, ...content) {
   const e = document.createElement(tag);
@@ -39,6 +39,11 @@ export class Categories {
     this.one = element("p", { class: "one", hidden: "" });
     this.rows = element("tbody");
 
+    this.table = element("table", { hidden: "" },
+      element("thead", {}, element("tr", {}, ...headings.map(
+        text => element("th", { scope: "col" }, text)))),
+      this.rows);
+
     const form = element("form", {}, this.prefix, this.first, this.next);
 
     form.addEventListener("submit", event => {
@@ -50,10 +55,7 @@ export class Categories {
     this.element = element("section", { class: "figures categories",
                                         "aria-label": "Categories" },
       element("h3", {}, "Categories"), form, this.note, this.one,
-      element("table", {},
-        element("thead", {}, element("tr", {}, ...headings.map(
-          text => element("th", { scope: "col" }, text)))),
-        this.rows));
+      this.table);
     this.show(undefined);
   }
 
@@ -65,6 +67,7 @@ export class Categories {
     this.asked++;
     this.name = undefined;
     this.rows.replaceChildren();
+    this.table.hidden = true;
     this.one.hidden = true;
     this.next.hidden = true;
     this.prefix.disabled = this.first.disabled = zone === undefined;
@@ -83,7 +86,9 @@ export class Categories {
 
     this.one.hidden = false;
     this.one.textContent = `${name}: ${one.events} events, ${one.waiting} waiting`
-      + `, oldest ${when(one.first_id)}, newest ${when(one.last_id)}`;
+      + `, oldest ${when(one.first_id)}, newest ${when(one.last_id)}`
+      + (one.present === undefined ? ""
+         : one.present ? ", present" : ", not present");
   }
 
   async _page(after) {
@@ -111,10 +116,11 @@ export class Categories {
     this.token = after;
     this.next.hidden = after === undefined || wrong !== "";
     this.note.textContent = wrong || (found.length ? "" : "none");
+    this.table.hidden = !found.length;
     this.rows.replaceChildren(...found.map(row => this._row(row)));
   }
 
-  _row({ category, events, waiting, last_id }) {
+  _row({ category, events, waiting, last_id, present }) {
     const button = element("button", { type: "button" }, category);
 
     button.addEventListener("click", () => {
@@ -122,7 +128,8 @@ export class Categories {
       this.refresh();
     });
     return element("tr", {}, element("th", { scope: "row" }, button),
-      ...[events.toLocaleString(), waiting.toLocaleString(), when(last_id)]
+      ...[events.toLocaleString(), waiting.toLocaleString(), when(last_id),
+          present === undefined ? "–" : present ? "yes" : "no"]
         .map(text => element("td", {}, text)));
   }
 

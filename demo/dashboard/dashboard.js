@@ -17,14 +17,15 @@ import { Plot, bytes } from "./plot.js";
 
 const spans = [[120, "2 minutes"], [600, "10 minutes"], [3600, "1 hour"]];
 
-// the plots; a figure with `bad` should stay at 0
+// The plots.  A figure with `bad` should stay at 0.  One with `held` falls for
+// moments that mean nothing: clients that were answered come back.
 const cards = [
-  { key: "waiting", title: "Parked polls", whole: true },
+  { key: "waiting", title: "Parked polls", whole: true, held: true },
   { key: "published", title: "Events published", rate: true },
+  { key: "missed", title: "Missed", rate: true, bad: true },
+  { key: "evicted", title: "Events evicted", rate: true, bad: true },
   { key: "delivered", title: "Deliveries", rate: true },
   { key: "timeouts", title: "Time-outs", rate: true },
-  { key: "missed", title: "Answers with missed", rate: true, bad: true },
-  { key: "evicted", title: "Events evicted", rate: true, bad: true },
   { key: "used", title: "Zone fill", percent: true },
   { key: "events", title: "Events stored", whole: true },
 ];
@@ -76,6 +77,7 @@ class Card {
     const { key } = this;
     const points = this.rate ? history.rate(key, zone, span.from)
                  : this.percent ? history.fill(zone, span.from)
+                 : this.held ? history.held(key, zone, span.from)
                  : history.gauge(key, zone, span.from);
     const zones = history.last?.zones;
     const most = points.reduce((m, { value }) => Math.max(m, value ?? 0), 0);
@@ -124,6 +126,7 @@ class Card {
 
 class Dashboard {
   constructor(parent) {
+    this.parent = parent;
     this.url = parent.dataset.status ?? "status";
     this.every = Number(parent.dataset.every) || 1;
     this.history = new History();
@@ -204,6 +207,7 @@ class Dashboard {
                 : `, for ${Math.round(time - this.answered)} s`;
     const text = wrong ? wrong + since : "live";
 
+    this.parent.classList.toggle("gone", Boolean(wrong));
     this.state.classList.toggle("broken", Boolean(wrong));
     if (this.state.textContent !== text) this.state.textContent = text;
   }
@@ -249,7 +253,8 @@ class Dashboard {
 
     this.table.replaceChildren(
       element("caption", {}, "All figures"),
-      element("thead", {}, element("tr", {}, element("td", {}), ...names.map(
+      element("thead", {}, element("tr", {},
+        element("th", { scope: "col" }, "figure"), ...names.map(
         name => element("th", { scope: "col" }, name)))),
       element("tbody", {}, ...figures.map(([key, text, say = count]) =>
         element("tr", {}, element("th", { scope: "row" }, text),

@@ -37,6 +37,21 @@ export class History {
     }));
   }
 
+  /** A gauge, held for a while: the highest of a sample and the two before. */
+  held(key, zone = all, since = -Infinity) {
+    const points = this.gauge(key, zone, since);
+    const before = this._from(since, 2).slice(0, -points.length || undefined)
+                       .map(({ zones }) => value(zones, key, zone));
+    const values = [...before, ...points.map(point => point.value)];
+
+    return points.map(({ time, value: now }, i) => {
+      const end = i + before.length;
+      const last = values.slice(Math.max(0, end - 2), end + 1);
+
+      return { time, value: now === null ? null : Math.max(...last) };
+    });
+  }
+
   /** The growth of a counter per second. */
   rate(key, zone = all, since = -Infinity) {
     const samples = this._from(since, 1);

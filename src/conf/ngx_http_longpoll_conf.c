@@ -22,6 +22,11 @@
 #include "ngx_http_longpoll_status.h"
 
 
+/* client_body_buffer_size of a publish, where it has its default */
+
+#define NGX_HTTP_LONGPOLL_CONF_BODY  (128 * 1024)
+
+
 static void ngx_http_longpoll_conf_resolvers(ngx_conf_t *cf,
     ngx_http_longpoll_main_conf_t *lmcf);
 static void ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
@@ -166,8 +171,8 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->gpoll_line.file && conf->category == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "no \"longpoll_category\" is defined for "
-                      "\"protocol=gpoll\" of \"longpoll_subscribe\" in %s:%ui",
+                      "\"protocol=gpoll\" of \"longpoll_subscribe\" needs a "
+                      "\"longpoll_category\" in its location in %s:%ui",
                       conf->gpoll_line.file, conf->gpoll_line.number);
         return NGX_CONF_ERROR;
     }
@@ -182,6 +187,14 @@ ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
         } else if (conf->subscribe || conf->publish || conf->delete) {
             clcf->handler = ngx_http_longpoll_method_handler;
         }
+    }
+
+    /* to write a body to a file and to read it back takes most of a publish */
+
+    if (conf->publish
+        && clcf->client_body_buffer_size == (size_t) 2 * ngx_pagesize)
+    {
+        clcf->client_body_buffer_size = NGX_HTTP_LONGPOLL_CONF_BODY;
     }
 
     return NGX_CONF_OK;
@@ -241,12 +254,43 @@ ngx_http_longpoll_conf_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (llcf->stream == (ngx_msec_t) NGX_ERROR || llcf->stream == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid value \"%V\", it must be \"on\", "
-                           "\"off\", or the longest time that a stream lasts",
+                           "\"off\", or the longest time that a stream lasts, "
+                           "such as \"1h\"",
                            &value[1]);
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_longpoll_conf_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_parse_time(&value[1], 0) == NGX_ERROR) {
+        return "must be a time, such as \"15s\"";
+    }
+
+    return ngx_conf_set_msec_slot(cf, cmd, conf);
+}
+
+
+char *
+ngx_http_longpoll_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_parse_size(&value[1]) == NGX_ERROR) {
+        return "must be in bytes, kilobytes or megabytes, such as \"64k\"";
+    }
+
+    return ngx_conf_set_size_slot(cf, cmd, conf);
 }
 
 

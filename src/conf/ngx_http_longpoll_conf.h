@@ -20,6 +20,12 @@ char *ngx_http_longpoll_conf_init_main(ngx_conf_t *cf, void *conf);
 char *ngx_http_longpoll_conf_merge_loc(ngx_conf_t *cf, void *parent,
     void *child);
 
+/* a time in milliseconds, a size: as nginx's own, but say what to write */
+char *ngx_http_longpoll_conf_time(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_longpoll_conf_size(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* longpoll_stream on|off|TIME */
 char *ngx_http_longpoll_conf_stream(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

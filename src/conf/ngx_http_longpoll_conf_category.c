@@ -81,7 +81,8 @@ ngx_http_longpoll_conf_category(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ccf->values.nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must have a value", &cmd->name);
+                           "\"%V\" must have a category beside the separator",
+                           &cmd->name);
         return NGX_CONF_ERROR;
     }
 

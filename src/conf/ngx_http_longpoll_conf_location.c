@@ -144,7 +144,8 @@ ngx_http_longpoll_conf_location_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (llcf->subscribe || llcf->publish || llcf->delete) {
         return "is incompatible with \"longpoll_subscribe\", "
-               "\"longpoll_publish\" and \"longpoll_delete\"";
+               "\"longpoll_publish\" and \"longpoll_delete\", it must "
+               "have a location of its own";
     }
 
     value = cf->args->elts;
@@ -194,7 +195,8 @@ ngx_http_longpoll_conf_location_use(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     if (llcf->status) {
-        return "is incompatible with \"longpoll_status\"";
+        return "is incompatible with \"longpoll_status\", which must have a "
+               "location of its own";
     }
 
     value = cf->args->elts;

@@ -87,8 +87,8 @@ ngx_http_longpoll_conf_persist_files(ngx_conf_t *cf, ngx_str_t *path,
         ? ngx_errno != NGX_EACCES : !ngx_is_dir(&fi))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "there is no directory \"%V\" for \"%V\"",
-                           &dir, value);
+                           "there is no directory \"%V\" for \"%V\", make it "
+                           "for the user of the workers", &dir, value);
         return NGX_CONF_ERROR;
     }
 
@@ -150,7 +150,8 @@ ngx_http_longpoll_conf_persist_unique(ngx_conf_t *cf, ngx_str_t *path,
 
         if (rc == NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" is the file of zone \"%V\" already",
+                               "\"%V\" is the file of zone \"%V\" already, "
+                               "each must have one of its own",
                                value, &ref[i].zone->name);
         }
 

@@ -156,7 +156,8 @@ ngx_http_longpoll_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ref->shm_zone) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate %V \"%V\"", &cmd->name, &zone.name);
+                           "duplicate %V \"%V\", each must have a name of its "
+                           "own", &cmd->name, &zone.name);
         return NGX_CONF_ERROR;
     }
 
@@ -502,7 +503,11 @@ ngx_http_longpoll_conf_zone_parameter(ngx_conf_t *cf,
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\"", value);
+                       "invalid parameter \"%V\", it must be \"zone=\", "
+                       "\"buffer=\", \"ttl=\", \"inactive=\", "
+                       "\"delete_on_read=\", \"persist=\", \"flush=\", "
+                       "\"durable=\", \"presence=\" or \"grace=\", and a "
+                       "value", value);
     return NGX_CONF_ERROR;
 }
 

@@ -69,7 +69,8 @@ ngx_http_longpoll_reference_check(ngx_conf_t *cf,
 
         if (ref[i].shm_zone == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "unknown zone \"%V\" in \"%V\" in %s:%ui",
+                          "unknown zone \"%V\" in \"%V\", it must be the name "
+                          "of a \"longpoll_zone\" in %s:%ui",
                           &ref[i].zone->name, &ref[i].directive,
                           ref[i].line.file, ref[i].line.number);
             return NGX_ERROR;
@@ -79,8 +80,8 @@ ngx_http_longpoll_reference_check(ngx_conf_t *cf,
 
         if (ref[i].gpoll.file && (z->conf.delete_on_read || z->cluster)) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"protocol=gpoll\" of \"longpoll_subscribe\" is "
-                          "incompatible with \"%s\" of zone \"%V\" in %s:%ui",
+                          "\"protocol=gpoll\" of \"longpoll_subscribe\" needs "
+                          "a zone without \"%s\", which \"%V\" has in %s:%ui",
                           z->cluster ? "redis" : "delete_on_read", &z->name,
                           ref[i].gpoll.file, ref[i].gpoll.number);
             return NGX_ERROR;

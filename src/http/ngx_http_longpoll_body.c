@@ -116,7 +116,11 @@ ngx_http_longpoll_body_copy(ngx_http_request_t *r, u_char *p)
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
         b = cl->buf;
 
-        /* a special buffer is neither in memory nor in a file, and empty */
+        /* the last one of a chunked body: neither in memory nor in a file */
+
+        if (ngx_buf_special(b)) {
+            continue;
+        }
 
         if (!b->in_file) {
             p = ngx_cpymem(p, b->pos, b->last - b->pos);

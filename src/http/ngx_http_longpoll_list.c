@@ -15,9 +15,16 @@
  * it has a slot when the zone is read, or its poll, which found no slot free,
  * was there before.
  *
- * It may have a slot, but no messages, and no name: its poll has come since the
- * worker answered.  Then the page ends in front of it, and the next one asks
- * anew.  The next one leaves it out if it finds no name again.
+ * It may have a slot, but no messages, and no name.  Then the page ends in
+ * front of it, and the next one asks anew:
+ *
+ *     its poll has come since the worker answered.  The next page leaves it out
+ *     if it finds no name again
+ *     its worker has not answered in time (late).  No page goes past it until
+ *     the worker answers, or is dead
+ *
+ * While a worker is late that has polls without a slot, no page goes on at all:
+ * any place may be that of such a category.
  */
 
 
@@ -59,6 +66,9 @@ typedef struct {
     /* of a category that the zone does not know */
     ngx_http_longpoll_category_status_t  nothing;
 
+    uint64_t                         late;      /* set: the workers that live,
+                                                   and have not answered */
+
     ngx_http_longpoll_list_row_t    *rows;
     ngx_uint_t                       n;
     uint64_t                         next;      /* place */
@@ -73,6 +83,9 @@ static ngx_int_t ngx_http_longpoll_list_zone(ngx_http_request_t *r,
     ngx_http_longpoll_list_t *list, ngx_http_longpoll_list_page_t *page);
 static void ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
     ngx_http_longpoll_list_page_t *page);
+static ngx_uint_t ngx_http_longpoll_list_unknown(
+    ngx_http_longpoll_list_t *list, ngx_http_longpoll_list_page_t *page,
+    ngx_http_longpoll_zone_entry_t *z);
 static void ngx_http_longpoll_list_add(ngx_http_longpoll_list_t *list,
     ngx_http_longpoll_list_page_t *page, ngx_http_longpoll_zone_entry_t *z,
     ngx_http_longpoll_census_entry_t *c);
@@ -147,6 +160,8 @@ ngx_http_longpoll_list_send(ngx_http_request_t *r,
         return NGX_AGAIN;
     }
 
+    page->late = alive & ~page->census.answered;
+
     if (rc != NGX_OK || ngx_http_longpoll_list_zone(r, list, page) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -218,6 +233,10 @@ ngx_http_longpoll_list_zone(ngx_http_request_t *r,
 
     zone->end = zone->names + size;
 
+    if (ngx_http_longpoll_zone_slotless(list->zone) & page->late) {
+        return NGX_OK;
+    }
+
     for (left = NGX_HTTP_LONGPOLL_LIST_HOLDS; left; left--) {
 
         if (ngx_http_longpoll_zone_page_read(list->zone, zone,
@@ -275,9 +294,8 @@ ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
         }
 
         if (page->n == list->page.limit
-            || (z && z->name.len == 0 && c == NULL
-                && (z->workers & page->census.answered)
-                && place != list->page.from))
+            || (z && c == NULL
+                && ngx_http_longpoll_list_unknown(list, page, z)))
         {
             page->next = place;
             page->complete = 0;
@@ -289,6 +307,22 @@ ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
         i += (z != NULL);
         j += (c != NULL);
     }
+}
+
+
+/* whether the page ends in front of a category, as the next one may name it */
+
+static ngx_uint_t
+ngx_http_longpoll_list_unknown(ngx_http_longpoll_list_t *list,
+    ngx_http_longpoll_list_page_t *page, ngx_http_longpoll_zone_entry_t *z)
+{
+    if (z->name.len) {
+        return 0;
+    }
+
+    return (z->workers & page->late)
+           || ((z->workers & page->census.answered)
+               && z->place != list->page.from);
 }
 
 

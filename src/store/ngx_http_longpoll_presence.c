@@ -32,14 +32,14 @@ static ngx_int_t ngx_http_longpoll_presence_reserve(
 static void ngx_http_longpoll_presence_free(
     ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit);
-static ngx_uint_t ngx_http_longpoll_presence_queue(
-    ngx_http_longpoll_presence_e state);
-static void ngx_http_longpoll_presence_link(
-    ngx_http_longpoll_presences_t *table,
-    ngx_http_longpoll_presence_unit_t *unit,
-    ngx_http_longpoll_presence_e state, uint64_t left);
-static void ngx_http_longpoll_presence_unlink(
-    ngx_http_longpoll_presences_t *table,
+static ngx_inline void ngx_http_longpoll_presence_append(
+    ngx_http_longpoll_presences_t *table, ngx_uint_t which,
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t left);
+static void ngx_http_longpoll_presence_again(
+    ngx_http_longpoll_presences_t *table, ngx_uint_t which,
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t left);
+static ngx_inline void ngx_http_longpoll_presence_remove(
+    ngx_http_longpoll_presences_t *table, ngx_uint_t which,
     ngx_http_longpoll_presence_unit_t *unit);
 
 
@@ -114,28 +114,25 @@ ngx_http_longpoll_presence_come(ngx_http_longpoll_presences_t *table,
                                          workers, now);
     }
 
-    workers |= unit->u.entry.workers;
-
-    switch (unit->state) {
-
-    case NGX_HTTP_LONGPOLL_PRESENCE_GRACE:
-        ngx_http_longpoll_presence_unlink(table, unit);
-        ngx_http_longpoll_presence_link(table, unit,
-                                   workers
-                                   ? NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
-                                   : NGX_HTTP_LONGPOLL_PRESENCE_GRACE, now);
-        break;
-
-    case NGX_HTTP_LONGPOLL_PRESENCE_LEAVING:
+    if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_LEAVING) {
         ngx_http_longpoll_put(unit->state,
                               NGX_HTTP_LONGPOLL_PRESENCE_RETURNED);
-        break;
+    }
 
-    default:
+    workers |= unit->u.entry.workers;
 
-        if (workers == unit->u.entry.workers) {
-            return NGX_OK;
+    if (ngx_http_longpoll_presence_in_grace(unit)) {
+        ngx_http_longpoll_presence_remove(table,
+                                 NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit);
+
+        if (workers == 0) {
+            ngx_http_longpoll_set(j, unit->u.entry.left, now);
+            ngx_http_longpoll_presence_again(table,
+                                   NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, now);
         }
+
+    } else if (workers == unit->u.entry.workers) {
+        return NGX_OK;
     }
 
     ngx_http_longpoll_set(j, unit->u.entry.workers, workers);
@@ -153,15 +150,15 @@ ngx_http_longpoll_presence_leave(ngx_http_longpoll_presences_t *table,
 
     j = table->journal;
 
-    if ((unit->u.entry.workers & workers) == 0) {
+    if (unit == NULL || (unit->u.entry.workers & workers) == 0) {
         return;
     }
 
     workers = unit->u.entry.workers & ~workers;
 
     if (workers == 0 && unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {
-        ngx_http_longpoll_presence_link(table, unit,
-                                        NGX_HTTP_LONGPOLL_PRESENCE_GRACE, now);
+        ngx_http_longpoll_presence_append(table,
+                                   NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, now);
     }
 
     ngx_http_longpoll_set(j, unit->u.entry.workers, workers);
@@ -174,9 +171,11 @@ ngx_http_longpoll_presence_expire(ngx_http_longpoll_presences_t *table,
     uint64_t left)
 {
     uint32_t                            n;
+    ngx_http_longpoll_journal_sh_t     *j;
     ngx_http_longpoll_presence_unit_t  *unit;
 
-    n = table->sh->queues[NGX_HTTP_LONGPOLL_PRESENCE_IN_GRACE].oldest;
+    j = table->journal;
+    n = table->sh->queues[NGX_HTTP_LONGPOLL_PRESENCE_GRACE].oldest;
 
     if (n == 0) {
         return 0;
@@ -189,10 +188,12 @@ ngx_http_longpoll_presence_expire(ngx_http_longpoll_presences_t *table,
         return 0;
     }
 
-    ngx_http_longpoll_presence_unlink(table, unit);
-    ngx_http_longpoll_presence_link(table, unit,
-                                    NGX_HTTP_LONGPOLL_PRESENCE_LEAVING, 0);
-    ngx_http_longpoll_done(table->journal);
+    ngx_http_longpoll_presence_remove(table, NGX_HTTP_LONGPOLL_PRESENCE_GRACE,
+                                      unit);
+    ngx_http_longpoll_set(j, unit->state, NGX_HTTP_LONGPOLL_PRESENCE_LEAVING);
+    ngx_http_longpoll_presence_again(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
+                                     unit, 0);
+    ngx_http_longpoll_done(j);
 
     return 1;
 }
@@ -203,27 +204,36 @@ ngx_http_longpoll_presence_reported(ngx_http_longpoll_presences_t *table,
     uint64_t now)
 {
     uint32_t                            n;
+    ngx_http_longpoll_journal_sh_t     *j;
     ngx_http_longpoll_presence_unit_t  *unit;
 
+    j = table->journal;
     n = table->sh->queues[NGX_HTTP_LONGPOLL_PRESENCE_DUE].oldest;
 
     ngx_http_longpoll_presence_assert(table, n);
     unit = ngx_http_longpoll_presence_at(table, n);
 
-    ngx_http_longpoll_presence_unlink(table, unit);
+    ngx_http_longpoll_presence_remove(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
+                                      unit);
 
     switch (unit->state) {
 
     case NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED:
-        ngx_http_longpoll_presence_link(table, unit,
-                                   unit->u.entry.workers
-                                   ? NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
-                                   : NGX_HTTP_LONGPOLL_PRESENCE_GRACE, now);
+        ngx_http_longpoll_set(j, unit->state,
+                              NGX_HTTP_LONGPOLL_PRESENCE_PRESENT);
+
+        if (unit->u.entry.workers == 0) {
+            ngx_http_longpoll_presence_again(table,
+                                   NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, now);
+        }
+
         break;
 
     case NGX_HTTP_LONGPOLL_PRESENCE_RETURNED:
-        ngx_http_longpoll_presence_link(table, unit,
-                                        NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED, 0);
+        ngx_http_longpoll_set(j, unit->state,
+                              NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED);
+        ngx_http_longpoll_presence_again(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
+                                         unit, 0);
         break;
 
     default: /* LEAVING */
@@ -243,19 +253,25 @@ ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
     switch (unit->state) {
 
     case NGX_HTTP_LONGPOLL_PRESENCE_PRESENT:
-    case NGX_HTTP_LONGPOLL_PRESENCE_GRACE:
-        ngx_http_longpoll_presence_unlink(table, unit);
-        ngx_http_longpoll_presence_link(table, unit,
-                                        NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED, 0);
+
+        if (unit->u.entry.workers == 0) {
+            ngx_http_longpoll_presence_remove(table,
+                                      NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit);
+        }
+
+        ngx_http_longpoll_set(j, unit->state,
+                              NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED);
+        ngx_http_longpoll_presence_again(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
+                                         unit, 0);
         break;
 
     case NGX_HTTP_LONGPOLL_PRESENCE_RETURNED:
-        ngx_http_longpoll_set(j, unit->state,
-                              NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED);
-        break;
+        ngx_http_longpoll_put(unit->state, NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED);
+        return;
 
     case NGX_HTTP_LONGPOLL_PRESENCE_LEAVING:
-        ngx_http_longpoll_presence_unlink(table, unit);
+        ngx_http_longpoll_presence_remove(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
+                                          unit);
         ngx_http_longpoll_presence_free(table, unit);
         break;
 
@@ -272,18 +288,9 @@ ngx_http_longpoll_presence_copy(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_presence_unit_t *from,
     uint64_t now)
 {
-    ngx_http_longpoll_presence_e  state;
-
-    state = from->state;
-
-    if (state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {
-        return ngx_http_longpoll_presence_create(table, cat,
-                                           NGX_HTTP_LONGPOLL_PRESENCE_GRACE, 0,
-                                           now);
-    }
-
-    return ngx_http_longpoll_presence_create(table, cat, state, 0,
-                                             from->u.entry.left);
+    return ngx_http_longpoll_presence_create(table, cat, from->state, 0,
+                                             from->u.entry.workers
+                                             ? now : from->u.entry.left);
 }
 
 
@@ -364,8 +371,12 @@ ngx_http_longpoll_presence_create(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_set(j, sh->nfree, sh->nfree - units);
     ngx_http_longpoll_set(j, unit->next, *bucket);
     ngx_http_longpoll_set(j, *bucket, number);
+    ngx_http_longpoll_put(unit->state, state);  /* one word with next */
     ngx_http_longpoll_set(j, sh->entries, sh->entries + 1);
-    ngx_http_longpoll_presence_link(table, unit, state, left);
+    ngx_http_longpoll_presence_append(table,
+                                 ngx_http_longpoll_presence_in_grace(unit)
+                                 ? NGX_HTTP_LONGPOLL_PRESENCE_GRACE
+                                 : NGX_HTTP_LONGPOLL_PRESENCE_DUE, unit, left);
     ngx_http_longpoll_done(j);
 
     return NGX_OK;
@@ -452,24 +463,14 @@ ngx_http_longpoll_presence_free(ngx_http_longpoll_presences_t *table,
 }
 
 
-static ngx_uint_t
-ngx_http_longpoll_presence_queue(ngx_http_longpoll_presence_e state)
-{
-    return state == NGX_HTTP_LONGPOLL_PRESENCE_GRACE
-           ? NGX_HTTP_LONGPOLL_PRESENCE_IN_GRACE
-           : NGX_HTTP_LONGPOLL_PRESENCE_DUE;
-}
-
-
 /*
- * Within the caller's step: an entry that is in no queue gets a state, and goes
- * to the end of its queue.
+ * Within the caller's step: an entry goes to the end of a queue.  It was in
+ * none before the step, so nobody reads its words if the step is undone.
  */
 
-static void
-ngx_http_longpoll_presence_link(ngx_http_longpoll_presences_t *table,
-    ngx_http_longpoll_presence_unit_t *unit,
-    ngx_http_longpoll_presence_e state, uint64_t left)
+static ngx_inline void
+ngx_http_longpoll_presence_append(ngx_http_longpoll_presences_t *table,
+    ngx_uint_t which, ngx_http_longpoll_presence_unit_t *unit, uint64_t left)
 {
     uint32_t                                number;
     ngx_http_longpoll_journal_sh_t         *j;
@@ -477,56 +478,57 @@ ngx_http_longpoll_presence_link(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_queue_sh_t  *queue;
 
     j = table->journal;
+    queue = &table->sh->queues[which];
     number = ngx_http_longpoll_presence_number(table, unit);
 
-    ngx_http_longpoll_set(j, unit->state, state);
-
-    if (state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {
-        return;
-    }
-
-    queue = &table->sh->queues[ngx_http_longpoll_presence_queue(state)];
+    ngx_http_longpoll_put(unit->u.entry.older, queue->newest);
+    ngx_http_longpoll_put(unit->u.entry.newer, 0);
 
     if (queue->newest) {
         ngx_http_longpoll_presence_assert(table, queue->newest);
         newest = ngx_http_longpoll_presence_at(table, queue->newest);
 
-        if (state == NGX_HTTP_LONGPOLL_PRESENCE_GRACE) {
-            left = ngx_max(left, newest->u.entry.left);
-        }
-
+        left = ngx_max(left, newest->u.entry.left);
         ngx_http_longpoll_set(j, newest->u.entry.newer, number);
 
     } else {
         ngx_http_longpoll_set(j, queue->oldest, number);
     }
 
-    /* the journal has both of these, as they are one word */
+    if (which == NGX_HTTP_LONGPOLL_PRESENCE_GRACE) {
+        ngx_http_longpoll_put(unit->u.entry.left, left);
+    }
 
-    ngx_http_longpoll_set(j, unit->u.entry.older, queue->newest);
-    ngx_http_longpoll_put(unit->u.entry.newer, 0);
-
-    ngx_http_longpoll_set(j, unit->u.entry.left, left);
     ngx_http_longpoll_set(j, queue->newest, number);
 }
 
 
-/* within the caller's step: the entry leaves its queue, if it is in one */
+/* the same for an entry that was in a queue when the step began */
 
 static void
-ngx_http_longpoll_presence_unlink(ngx_http_longpoll_presences_t *table,
-    ngx_http_longpoll_presence_unit_t *unit)
+ngx_http_longpoll_presence_again(ngx_http_longpoll_presences_t *table,
+    ngx_uint_t which, ngx_http_longpoll_presence_unit_t *unit, uint64_t left)
+{
+    /* the journal has newer, too, as they are one word */
+
+    ngx_http_longpoll_set(table->journal, unit->u.entry.older, 0);
+
+    ngx_http_longpoll_presence_append(table, which, unit, left);
+}
+
+
+/* within the caller's step: an entry leaves its queue */
+
+static ngx_inline void
+ngx_http_longpoll_presence_remove(ngx_http_longpoll_presences_t *table,
+    ngx_uint_t which, ngx_http_longpoll_presence_unit_t *unit)
 {
     ngx_http_longpoll_journal_sh_t         *j;
     ngx_http_longpoll_presence_unit_t      *other;
     ngx_http_longpoll_presence_queue_sh_t  *queue;
 
-    if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {
-        return;
-    }
-
     j = table->journal;
-    queue = &table->sh->queues[ngx_http_longpoll_presence_queue(unit->state)];
+    queue = &table->sh->queues[which];
 
     if (unit->u.entry.newer) {
         ngx_http_longpoll_presence_assert(table, unit->u.entry.newer);

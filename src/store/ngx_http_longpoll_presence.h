@@ -15,21 +15,20 @@
  *
  * The states of an entry.  Events report changes (zone_presence):
  *
- *        comes     in the queue DUE                  in no queue
- *      --------->    ARRIVED ------ reported, waits ---> PRESENT
- *                     ^    \                              ^   |
- *                     |     `- reported, has left ,       |   | the last one
- *                     |                           v comes |   v leaves
- *            reported |                        GRACE, in the queue GRACE
- *                     |    in the queue DUE          |
- *                   RETURNED <--- comes --- LEAVING <' grace is over
- *                                             |
- *                                             `-- reported: the entry is freed
+ *                in the queue DUE                 in the queue GRACE, while
+ *                                                 nobody waits; else in none
+ *     --- comes --> ARRIVED --------- reported ------> PRESENT
+ *                      ^                                  |
+ *             reported |          in the queue DUE        | grace is over
+ *                      |                                  v
+ *                   RETURNED <---------- comes ------- LEAVING
+ *                                                         |
+ *                                                         reported: freed
  *
  * The event of ARRIVED says that the category is present, that of LEAVING and
- * RETURNED that it is not.  To readers PRESENT, GRACE, LEAVING and RETURNED are
- * present.  DUE is in the order in which the changes came; GRACE in the order
- * of leaving, since grace is the same for all.
+ * RETURNED that it is not.  To readers all but ARRIVED are present.  DUE is in
+ * the order in which the changes came; GRACE in the order of leaving, since
+ * grace is the same for all.
  *
  * The caller holds the zone's lock in every call.  Each change is one step of
  * the journal, or a put; come takes a step more for each unit that was never
@@ -48,8 +47,8 @@
 typedef enum {
     NGX_HTTP_LONGPOLL_PRESENCE_NONE = 0,        /* no entry */
     NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED,
-    NGX_HTTP_LONGPOLL_PRESENCE_PRESENT,
-    NGX_HTTP_LONGPOLL_PRESENCE_GRACE,
+    NGX_HTTP_LONGPOLL_PRESENCE_PRESENT,         /* in grace, if it has no
+                                                   workers */
     NGX_HTTP_LONGPOLL_PRESENCE_LEAVING,
     NGX_HTTP_LONGPOLL_PRESENCE_RETURNED
 } ngx_http_longpoll_presence_e;
@@ -70,7 +69,7 @@ typedef struct {
             uint64_t                 hash[2];   /* of the name */
             uint64_t                 workers;   /* a bit for each that has
                                                    waiters of the category */
-            uint64_t                 left;      /* ms, in GRACE: it never falls
+            uint64_t                 left;      /* ms, in grace: it never falls
                                                    along the queue */
             uint32_t                 newer;     /* in its queue: number + 1 */
             uint32_t                 older;
@@ -84,9 +83,9 @@ typedef struct {
 } ngx_http_longpoll_presence_unit_t;
 
 
-#define NGX_HTTP_LONGPOLL_PRESENCE_DUE        0
-#define NGX_HTTP_LONGPOLL_PRESENCE_IN_GRACE   1
-#define NGX_HTTP_LONGPOLL_PRESENCE_QUEUES     2
+#define NGX_HTTP_LONGPOLL_PRESENCE_DUE     0
+#define NGX_HTTP_LONGPOLL_PRESENCE_GRACE   1
+#define NGX_HTTP_LONGPOLL_PRESENCE_QUEUES  2
 
 typedef struct {
     uint32_t                         oldest;    /* number + 1, 0 is none */
@@ -141,7 +140,7 @@ ngx_http_longpoll_presence_unit_t *ngx_http_longpoll_presence_next(
 ngx_int_t ngx_http_longpoll_presence_come(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_cat_t *cat, uint64_t workers, uint64_t now);
 
-/* nobody waits for the category in these workers any more */
+/* nobody waits for the category, or NULL, in these workers any more */
 void ngx_http_longpoll_presence_leave(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit, uint64_t workers, uint64_t now);
 
@@ -164,8 +163,8 @@ void ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit);
 
 /*
- * Puts an entry of another table, with its state, to the end of its queue.  A
- * PRESENT one goes into GRACE, as its workers have not come here.  The caller
+ * Puts an entry of another table, with its state, to the end of its queue.  One
+ * that has workers goes into grace, as these have not come here.  The caller
  * begins with the oldest.  NGX_OK, NGX_DECLINED: there is no room.
  */
 ngx_int_t ngx_http_longpoll_presence_copy(ngx_http_longpoll_presences_t *table,
@@ -176,6 +175,12 @@ ngx_int_t ngx_http_longpoll_presence_copy(ngx_http_longpoll_presences_t *table,
 u_char *ngx_http_longpoll_presence_name(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit, u_char *p);
 
+
+/* whether the entry is in the queue GRACE */
+
+#define ngx_http_longpoll_presence_in_grace(unit)                             \
+    ((unit)->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT                      \
+     && (unit)->u.entry.workers == 0)
 
 /* whether the entry, or NULL, is of a category that is present now */
 

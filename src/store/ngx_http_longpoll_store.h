@@ -736,6 +736,10 @@ void ngx_http_longpoll_zone_validate_order(ngx_http_longpoll_zone_t *z,
     ((z)->sh->presence.hash[0] && (z)->sh->presence.hash[0] == (h)[0]         \
      && (z)->sh->presence.hash[1] == (h)[1])
 
+/* set: the workers that have interests without a slot; without the lock */
+#define ngx_http_longpoll_zone_slotless(z)                                    \
+    (*(volatile uint64_t *) &(z)->sh->slotless)
+
 /* whether messages may be pending for workers (delete_on_read) */
 #define ngx_http_longpoll_zone_has_pending(z)  ((z)->sh->has_pending)
 

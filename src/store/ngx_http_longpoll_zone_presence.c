@@ -127,8 +127,6 @@ void
 ngx_http_longpoll_zone_presence_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint64_t now)
 {
-    ngx_http_longpoll_presence_unit_t  *unit;
-
     if (!ngx_http_longpoll_zone_has_presence(z)
         || worker == NGX_HTTP_LONGPOLL_NO_WORKER)
     {
@@ -137,13 +135,10 @@ ngx_http_longpoll_zone_presence_leave(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
-    unit = z->sh->moved ? NULL
-                        : ngx_http_longpoll_presence_find(&z->present, hash);
-
-    if (unit) {
-        ngx_http_longpoll_presence_leave(&z->present, unit,
-                                         ngx_http_longpoll_zone_bit(worker),
-                                         now);
+    if (!z->sh->moved) {
+        ngx_http_longpoll_presence_leave(&z->present,
+                           ngx_http_longpoll_presence_find(&z->present, hash),
+                           ngx_http_longpoll_zone_bit(worker), now);
     }
 
     ngx_http_longpoll_zone_unlock(z);
@@ -310,7 +305,7 @@ ngx_http_longpoll_zone_presence_publish(ngx_http_longpoll_zone_t *z,
 
 /*
  * NGX_OK: nothing is on its way; NGX_AGAIN: the flight is not decided yet;
- * NGX_BUSY
+ * NGX_DECLINED: it was refused, and is over; NGX_BUSY
  */
 
 static ngx_int_t
@@ -337,7 +332,7 @@ ngx_http_longpoll_zone_land(ngx_http_longpoll_zone_t *z, uint64_t now,
 
     if (rc != NGX_OK) {
         ngx_http_longpoll_put(presence->flying, 0);
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     if (presence->flying == NGX_HTTP_LONGPOLL_FLYING_RESET) {
@@ -474,8 +469,8 @@ ngx_http_longpoll_zone_presence_text(u_char *p, ngx_str_t *name,
 
 
 /*
- * Entries go over as they are to readers, DUE and GRACE in their order.
- * Those that are PRESENT are in grace until their waiters come back.
+ * Entries go over as they are to readers, DUE and GRACE in their order.  Those
+ * that have waiters are in grace until these come back.
  */
 
 void
@@ -526,6 +521,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
         unit = &old->present.units[n];
 
         if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
+            && unit->u.entry.workers
             && ngx_http_longpoll_zone_presence_copy(z, old, unit, back)
                != NGX_OK)
         {

@@ -70,7 +70,10 @@ ngx_uint_t ngx_http_longpoll_zone_presence_has(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old, uint64_t back);
 
-/* nobody waits for the category in this worker any more */
+/*
+ * Nobody waits for the category in this worker any more.  Where the worker's
+ * interest ends, too, ..._zone_watch_end() does both in one hold.
+ */
 void ngx_http_longpoll_zone_presence_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint64_t now);
 
@@ -93,7 +96,8 @@ void ngx_http_longpoll_zone_presence_reap(ngx_http_longpoll_zone_t *z,
  * NGX_DONE      nothing is due
  * NGX_AGAIN     what was published waits for the disk; this worker is notified
  *               when that is decided
- * NGX_DECLINED  there is no room now, or the zone is frozen: try again later
+ * NGX_DECLINED  there is no room now, the disk has refused what was published,
+ *               or the zone is frozen: try again later
  */
 ngx_int_t ngx_http_longpoll_zone_presence_publish(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now, uint64_t *wake);

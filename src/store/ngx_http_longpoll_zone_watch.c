@@ -104,7 +104,8 @@ ngx_http_longpoll_zone_watch(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
 
 void
 ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
-    const uint64_t hash[2], uint32_t slot, uint64_t since, uint64_t now)
+    const uint64_t hash[2], uint32_t slot, uint64_t since, ngx_uint_t left,
+    uint64_t now)
 {
     ngx_int_t                       rc;
     ngx_uint_t                      steps;
@@ -126,6 +127,13 @@ ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z, ngx_uint_t worker,
         rc = NGX_OK;
 
         ngx_http_longpoll_zone_lock(z);
+
+        if (left && !z->sh->moved) {
+            ngx_http_longpoll_presence_leave(&z->present,
+                           ngx_http_longpoll_presence_find(&z->present, hash),
+                           ngx_http_longpoll_zone_bit(worker), now);
+            left = 0;
+        }
 
         cat = &z->cats.slots[slot];
 

@@ -24,11 +24,12 @@
 /*
  * The worker's last parked poll of a category left: the interest ends.  slot is
  * what the read returned in rd->slots.  since: no message up to this id is
- * pending for the worker; 0: not known.
+ * pending for the worker; 0: not known.  left: for presence, too, nobody of the
+ * worker is there any more.
  */
 void ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint32_t slot, uint64_t since,
-    uint64_t now);
+    ngx_uint_t left, uint64_t now);
 
 /* n more slotless interests of the worker; n may be negative */
 void ngx_http_longpoll_zone_watch_count_slotless(ngx_http_longpoll_zone_t *z,

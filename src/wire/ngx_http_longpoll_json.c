@@ -358,7 +358,7 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body)
 {
     size_t      len;
     ngx_int_t   rc;
-    ngx_uint_t  value, around;
+    ngx_uint_t  value, around, control;
 
     len = ctx->last - body;
     value = (ctx->kind == NGX_HTTP_LONGPOLL_JSON_VALUE);
@@ -388,9 +388,9 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body)
         ctx->next = ngx_http_longpoll_json_blanks(body + 1, ctx->last);
     }
 
-    if (memchr(body, '\v', len) != NULL
-        || memchr(body, '\f', len) != NULL
-        || !ngx_http_longpoll_utf8_valid(body, len))
+    if (!ngx_http_longpoll_utf8_scan(body, len, &control)
+        || (control && (memchr(body, '\v', len) != NULL
+                        || memchr(body, '\f', len) != NULL)))
     {
         ctx->error = &ngx_http_longpoll_json_bad_body;
         return NGX_ERROR;
@@ -398,7 +398,7 @@ ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx, u_char *body)
 
     rc = ngx_http_longpoll_yajl_parse(&ctx->yajl,
                                       &ngx_http_longpoll_json_callbacks, ctx,
-                                      body, ctx->last, value);
+                                      body, ctx->last, control, value);
 
     if (rc == NGX_ERROR || ctx->no_memory) {
         ctx->error = &ngx_http_longpoll_json_no_memory;

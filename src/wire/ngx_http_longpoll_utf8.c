@@ -6,49 +6,65 @@
  * clients may decode answers strictly.  nginx's ngx_utf8_decode() accepts
  * surrogates, and yajl accepts overlong forms, too.
  *
- * Most text is ASCII: its bytes are skipped sixteen at a time.
+ * Most text is ASCII: its bytes are looked at 64 or 16 at a time.
  */
 
 
 #include "ngx_http_longpoll_utf8.h"
 
 
-/* gcc and clang compile these to what the machine has */
+/* sixteen bytes; gcc and clang compile these to what the machine has */
 
+typedef u_char    ngx_http_longpoll_utf8_bytes_t
+    __attribute__((vector_size(16)));
 typedef uint64_t  ngx_http_longpoll_utf8_words_t
     __attribute__((vector_size(16)));
+
+
+static u_char *ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last,
+    ngx_uint_t *control);
+
+
+/* the highest bit of a byte: of some byte of v; of each byte of v */
+
+#define ngx_http_longpoll_utf8_some(v)                                        \
+    ((((ngx_http_longpoll_utf8_words_t) (v))[0]                               \
+      | ((ngx_http_longpoll_utf8_words_t) (v))[1])                            \
+     & 0x8080808080808080ULL)
+
+#define ngx_http_longpoll_utf8_each(v)                                        \
+    ((((ngx_http_longpoll_utf8_words_t) (v))[0]                               \
+      & ((ngx_http_longpoll_utf8_words_t) (v))[1]                             \
+      & 0x8080808080808080ULL)                                                \
+     == 0x8080808080808080ULL)
 
 
 ngx_uint_t
 ngx_http_longpoll_utf8_valid(u_char *p, size_t len)
 {
-    u_char                          c, low, high, *last;
-    size_t                          n;
-    ngx_http_longpoll_utf8_words_t  w;
+    ngx_uint_t  control;
+
+    return ngx_http_longpoll_utf8_scan(p, len, &control);
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_utf8_scan(u_char *p, size_t len, ngx_uint_t *control)
+{
+    u_char   c, low, high, *last;
+    size_t   n;
 
     last = p + len;
+    *control = 0;
 
     while (p < last) {
 
-        while (last - p >= (ssize_t) sizeof(w)) {
-            ngx_memcpy(&w, p, sizeof(w));
-
-            if ((w[0] | w[1]) & 0x8080808080808080ULL) {
-                break;
-            }
-
-            p += sizeof(w);
-        }
-
-        if (p == last) {
-            break;
+        if (*p < 0x80) {
+            p = ngx_http_longpoll_utf8_ascii(p, last, control);
+            continue;
         }
 
         c = *p++;
-
-        if (c < 0x80) {
-            continue;
-        }
 
         if (c < 0xc2 || c > 0xf4) {
             return 0;
@@ -77,6 +93,51 @@ ngx_http_longpoll_utf8_valid(u_char *p, size_t len)
     }
 
     return 1;
+}
+
+
+/*
+ * Returns the end of the ASCII characters that begin at p.  A character that is
+ * no control character has its highest bit set when 0x60 is added.
+ */
+
+static u_char *
+ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last, ngx_uint_t *control)
+{
+    ngx_http_longpoll_utf8_bytes_t  a, b, c, d, plain;
+
+    plain = (ngx_http_longpoll_utf8_bytes_t) { 0 } + 0x80;
+
+    for ( /* void */ ; last - p >= 64; p += 64) {
+        ngx_memcpy(&a, p, 16);
+        ngx_memcpy(&b, p + 16, 16);
+        ngx_memcpy(&c, p + 32, 16);
+        ngx_memcpy(&d, p + 48, 16);
+
+        if (ngx_http_longpoll_utf8_some(a | b | c | d)) {
+            break;
+        }
+
+        plain &= (a + 0x60) & (b + 0x60) & (c + 0x60) & (d + 0x60);
+    }
+
+    for ( /* void */ ; last - p >= 16; p += 16) {
+        ngx_memcpy(&a, p, 16);
+
+        if (ngx_http_longpoll_utf8_some(a)) {
+            break;
+        }
+
+        plain &= a + 0x60;
+    }
+
+    *control |= !ngx_http_longpoll_utf8_each(plain);
+
+    for ( /* void */ ; p < last && *p < 0x80; p++) {
+        *control |= (*p < 0x20);
+    }
+
+    return p;
 }
 
 

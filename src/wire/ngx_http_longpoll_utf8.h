@@ -17,6 +17,10 @@
  */
 ngx_uint_t ngx_http_longpoll_utf8_valid(u_char *p, size_t len);
 
+/* the same; if it returns 1, *control is whether some byte is below 0x20 */
+ngx_uint_t ngx_http_longpoll_utf8_scan(u_char *p, size_t len,
+    ngx_uint_t *control);
+
 /* writes a character, of at most four bytes, and returns the end */
 u_char *ngx_http_longpoll_utf8_write(u_char *p, uint32_t c);
 

@@ -45,8 +45,9 @@ typedef struct {
 
 /*
  * Parses p to last, and passes data to the callbacks.  The caller has set
- * y->pool, and has checked that the text is UTF-8.  With boxed set, yajl is
- * given '[' before and ']' after the text, so the text may be any value.
+ * y->pool, and has checked that the text is UTF-8, and whether some byte of it
+ * is below 0x20 (control).  With boxed set, yajl is given '[' before and ']'
+ * after the text, so the text may be any value.
  * A key of more than 16 bytes may come to its callback shortened, but not below
  * 16.
  *
@@ -56,7 +57,7 @@ typedef struct {
  */
 ngx_int_t ngx_http_longpoll_yajl_parse(ngx_http_longpoll_yajl_t *y,
     yajl_callbacks *callbacks, void *data, u_char *p, u_char *last,
-    ngx_uint_t boxed);
+    ngx_uint_t control, ngx_uint_t boxed);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_YAJL_H_INCLUDED_ */

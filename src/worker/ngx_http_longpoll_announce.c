@@ -8,8 +8,7 @@
  * wait.
  *
  * Publishing has its own turn of nginx's loop, for all who have come meanwhile.
- * A worker that finds no room tries again at
- * its next tick.
+ * A worker that finds no room in the zone tries again at its next tick.
  */
 
 
@@ -22,7 +21,7 @@
 #define NGX_HTTP_LONGPOLL_ANNOUNCE_FLIGHTS  4   /* in a turn */
 
 
-/* streams of a category */
+/* the streams of a category in this worker */
 
 typedef struct {
     ngx_rbtree_node_t          node;            /* key: hash[0] */
@@ -173,11 +172,19 @@ ngx_http_longpoll_announce_end(ngx_http_longpoll_zone_t *z,
 }
 
 
+ngx_uint_t
+ngx_http_longpoll_announce_has_stream(ngx_http_longpoll_zone_t *z,
+    const uint64_t hash[2])
+{
+    return ngx_http_longpoll_announce_find(z, hash) != NULL;
+}
+
+
 void
 ngx_http_longpoll_announce_left(ngx_http_longpoll_zone_t *z,
     const uint64_t hash[2])
 {
-    if (z->announce && ngx_http_longpoll_announce_find(z, hash) == NULL) {
+    if (ngx_http_longpoll_announce_leaves(z, hash)) {
         ngx_http_longpoll_zone_presence_leave(z,
                                         ngx_http_longpoll_notify_worker(), hash,
                                         ngx_http_longpoll_zone_clock_now(z));

@@ -2,10 +2,12 @@
 /*
  * ngx_http_longpoll_announce.h: this worker's part of presence.
  *
- *     zone_read     says that somebody comes
+ *     zone_read     says that a poll or a stream comes
  *     begin, end    a stream counts from its first read to its end, also while
- *                   it is in no queue of wait
- *     left          the last waiter of a category has left wait
+ *                   it is HELD and stands in no queue of wait
+ *     leaves, left  the last waiter of a category has left wait.  If no stream
+ *                   counts for it, the category has left this worker; the end
+ *                   of the worker's interest says so to the zone (interest)
  *     check, tick   what is due is published, not in this call but in turns of
  *                   nginx's loop
  *
@@ -38,7 +40,20 @@ void ngx_http_longpoll_announce_begin(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_announce_end(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n);
 
-/* nobody stands in wait for the category any more */
+/*
+ * Whether a category for which nobody stands in wait any more has left this
+ * worker: no stream counts for it.
+ */
+#define ngx_http_longpoll_announce_leaves(z, hash)                            \
+    ((z)->announce && !ngx_http_longpoll_announce_has_stream(z, hash))
+
+ngx_uint_t ngx_http_longpoll_announce_has_stream(ngx_http_longpoll_zone_t *z,
+    const uint64_t hash[2]);
+
+/*
+ * Nobody stands in wait for the category any more, and no interest ends in a
+ * slot: the zone is told in a hold of its own.
+ */
 void ngx_http_longpoll_announce_left(ngx_http_longpoll_zone_t *z,
     const uint64_t hash[2]);
 

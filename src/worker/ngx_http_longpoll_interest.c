@@ -81,24 +81,26 @@ ngx_http_longpoll_interest_cancel(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_client_t *client, const uint32_t *slots, uint64_t since)
 {
     uint64_t    now;
-    ngx_uint_t  i, worker;
+    ngx_uint_t  i, worker, waits;
 
     now = ngx_http_longpoll_zone_clock_now(z);
     worker = ngx_http_longpoll_notify_worker();
 
     for (i = 0; i < n; i++) {
+        waits = (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) != NULL);
 
         if (slots[i] == NGX_HTTP_LONGPOLL_CAT_NONE) {
             ngx_http_longpoll_zone_watch_count_slotless(z, worker, -1);
 
-        } else if (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) == NULL)
-        {
-            ngx_http_longpoll_zone_watch_end(z, worker, cats[i].hash, slots[i],
-                                             since, now);
-        }
+            if (!waits) {
+                ngx_http_longpoll_announce_left(z, cats[i].hash);
+            }
 
-        if (ngx_http_longpoll_wait_find(z->wait, cats[i].hash) == NULL) {
-            ngx_http_longpoll_announce_left(z, cats[i].hash);
+        } else if (!waits) {
+            ngx_http_longpoll_zone_watch_end(z, worker, cats[i].hash, slots[i],
+                            since,
+                            ngx_http_longpoll_announce_leaves(z, cats[i].hash),
+                            now);
         }
     }
 
@@ -142,8 +144,10 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat)
 {
     ngx_uint_t                  worker;
+    ngx_http_longpoll_zone_t   *z;
     ngx_http_longpoll_client_t  client;
 
+    z = wait->data;
     worker = ngx_http_longpoll_notify_worker();
 
     if (cat->client) {
@@ -151,25 +155,20 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
         client.uuid[1] = cat->hash[1];
         client.number = cat->slot;
 
-        ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,
-                              ngx_http_longpoll_zone_clock_now(wait->data));
+        ngx_http_longpoll_zone_client_leave(z, worker, &client,
+                                          ngx_http_longpoll_zone_clock_now(z));
         return;
-    }
-
-    if (ngx_http_longpoll_zone_has_presence(
-                                      (ngx_http_longpoll_zone_t *) wait->data))
-    {
-        ngx_http_longpoll_announce_left(wait->data, cat->hash);
     }
 
     if (cat->slotless) {
-        ngx_http_longpoll_zone_watch_count_slotless(wait->data, worker, -1);
-        ngx_http_longpoll_interest_acknowledge(wait->data, cat->hash, cat);
+        ngx_http_longpoll_announce_left(z, cat->hash);
+        ngx_http_longpoll_zone_watch_count_slotless(z, worker, -1);
+        ngx_http_longpoll_interest_acknowledge(z, cat->hash, cat);
         return;
     }
 
-    ngx_http_longpoll_zone_watch_end(wait->data, worker, cat->hash, cat->slot,
-                                     cat->since,
-                                     ngx_http_longpoll_zone_clock_now(
-                                                                 wait->data));
+    ngx_http_longpoll_zone_watch_end(z, worker, cat->hash, cat->slot,
+                              cat->since,
+                              ngx_http_longpoll_announce_leaves(z, cat->hash),
+                              ngx_http_longpoll_zone_clock_now(z));
 }

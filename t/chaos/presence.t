@@ -1,9 +1,15 @@
-# What a follower of presence believes is what is true.  Users come, poll again,
-# stream and leave, while workers die at a store or are killed, and nginx is
-# reloaded, also with a zone of another size.
+# What a follower of presence believes is what is true, every moment.  Users come,
+# poll again, stream and leave, while workers die at a store or are killed, and
+# nginx is reloaded, also with a zone of another size, or is started anew.
 #
-#     SEED=n      the same steps again
-#     SECONDS=n   how long, 50
+#     SEED=n      the same worlds and steps again
+#     SECONDS=n   how long, 50: in worlds of 25 seconds, each with a seed of its
+#                 own, the next one
+#     CHAOS_SLACK=n   seconds allowed over every promised time, 3
+#
+# A category is true while a user is connected for it.  From the second after it
+# became true it must be believed, and from a second after grace on it must not
+# be.  What a death, a reload or a busy machine may take longer is added.
 
 use strict;
 use warnings;
@@ -33,51 +39,96 @@ plan skip_all => 'the nginx that is asked for has its module inside'
 $SIG{PIPE} = 'IGNORE';
 
 my $seed = $ENV{SEED} // time % 1000000 | 0;
-my $seconds = $ENV{SECONDS} // 50;
-my $slack = $ENV{CHAOS_SLACK} // 3;     # seconds, for a busy machine
-my $grace = 1;
+my $end = time + ($ENV{SECONDS} // 50);
+my $slack = $ENV{CHAOS_SLACK} // 3;
 
-# with an odd seed events wait for the disk
+# what deaths leave in the log, and streams of a worker that is stopped
 
-my $file = $seed % 2 ? ' persist=kept/events durable=on' : '';
+my $known = qr/exited on signal 9|was locked by|open socket #|aborting$/;
 
-srand $seed;
-diag("seed $seed");
+# seconds that each of them may delay what is told
 
-my $dir = File::Temp::tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $bomb = Longpoll::Chaos::bomb($dir);
-my $size = '4m';
-my $server = do {
+my %costs = (death => 1.5, reload => 0.7, start => 2);
+
+my ($server, $bomb, %world, %cats, @users, $follower, %believed, @wrong);
+my ($events, $resets, $starts, $lost, $turned);
+
+
+# a world
+
+sub begin {
+    srand $seed;
+
+    %world = (
+        workers => 1 + int rand 4,
+        grace => 1 + int rand 3,
+        size => '4m',
+        file => ('', ' persist=kept/events flush=100ms',
+                 ' persist=kept/events durable=on')[$seed % 3],
+        pace => 0.02 + 0.3 * rand,      # steps of users, in a turn
+        harm => 0.004 + 0.02 * rand,    # deaths and reloads, in a turn
+    );
+
+    %cats = map { ("c$_" => { on => 0, left => [0, 0] }) } 0 .. 4 + int rand 16;
+    %believed = @wrong = ();
+    ($events, $resets, $starts, $lost, $turned) = (0, 0, 1, 0, undef);
+
+    my @names = sort keys %cats;
+
+    @users = map { { cats => [@names[rand @names]] } } 1 .. 4 + int rand 30;
+    push @{ $_->{cats} }, (grep { $_ ne $users[0]{cats}[0] } @names)[rand 3]
+        for grep { rand() < 0.3 } @users;
+    for my $one (@users) {
+        my %once = map { $_ => 1 } @{ $one->{cats} };
+        $one->{cats} = [sort keys %once];
+        $one->{uri} = '/events?timeout=' . (rand() < 0.3 ? 1 : 60)
+                      . join '', map { "&category=$_" } @{ $one->{cats} };
+    }
+
+    # these always want to be there
+
+    $_->{wants} = $_->{steady} = 1 for @users[0, 1];
+
+    $follower = {};
+    $bomb = Longpoll::Chaos::bomb(File::Temp::tempdir('longpoll-XXXXXX',
+                                                      TMPDIR => 1,
+                                                      CLEANUP => 1));
+
+    $server = with_bomb(sub {
+        Longpoll::Server->start(
+            workers => $world{workers}, http => http(),
+            server => 'location = /events { longpoll_subscribe events;'
+                      . ' longpoll_publish events; }');
+    });
+
+    diag("seed $seed: $world{workers} workers, grace $world{grace}s$world{file}");
+}
+
+sub with_bomb {
+    my ($do) = @_;
+
     local $ENV{LONGPOLL_DIE} = $bomb;
     local $ENV{TEST_NGINX_LOAD_MODULES} = $dying;
-
-    Longpoll::Server->start(
-        workers => 3, http => http(),
-        server => 'location = /events { longpoll_subscribe events;'
-                  . ' longpoll_publish events; }');
-};
+    return $do->();
+}
 
 sub http {
-    return "longpoll_zone zone=events:$size presence=who grace=${grace}s$file;\n"
-           . "longpoll_drain 300ms;\n";
+    return "longpoll_zone zone=events:$world{size} presence=who"
+           . " grace=$world{grace}s$world{file};\nlongpoll_drain 300ms;\n";
 }
 
 
-# users; those that are steady always want to be there
+# time, less what was lost
 
-my %users = map { ("u$_" => { name => "u$_", wants => 0 }) } 0 .. 11;
-my @steady = @users{qw( u0 u1 )};
+sub stamp { [time, $lost] }
 
-$_->{wants} = 1 for @steady;
+sub since {
+    my ($stamp) = @_;
+    return time - $stamp->[0] - ($lost - $stamp->[1]);
+}
 
-my $follower = { uri => sub {
-    '/events?category=who&timeout=60&'
-    . ($_[0]{cursor} ? "last_id=$_[0]{cursor}" : 'since_time=1');
-} };
-my (%believed, @wrong, $events);
 
-$_->{uri} = sub { "/events?category=$_[0]{name}&timeout=60" }
-    for values %users;
+# connections
 
 sub connected {
     my ($one) = @_;
@@ -85,15 +136,34 @@ sub connected {
     return if $one->{conn};
 
     my $c = eval { Longpoll::Client->new(port => $server->port) } or return;
-    my @stream = $one->{streams} ? (headers => ['Accept: text/event-stream'])
-                                 : ();
+    my @stream = $one->{streams}
+                 ? (headers => ['Accept: text/event-stream',
+                                'Connection: close'])
+                 : ();
+    my $uri = $one->{uri}
+        // '/events?category=who&timeout=60&'
+           . ($one->{cursor} ? "last_id=$one->{cursor}" : 'since_time=1');
 
-    $one->{conn} = $c if eval { $c->request(GET => $one->{uri}->($one), @stream) };
+    eval { $c->request(GET => $uri, @stream) } or return;
+    $one->{conn} = $c;
+
+    for my $cat (map { $cats{$_} } @{ $one->{cats} || [] }) {
+
+        # a short absence is none
+
+        $cat->{came} = stamp()
+            if $cat->{on}++ == 0 and time - $cat->{left}[0] > $world{grace} / 2;
+    }
 }
 
 sub left {
     my ($one) = @_;
-    (delete $one->{conn})->close if $one->{conn};
+
+    my $c = delete $one->{conn} or return;
+    $c->close;
+
+    --$_->{on} or $_->{left} = stamp()
+        for map { $cats{$_} } @{ $one->{cats} || [] };
 }
 
 # Reads what has come; whoever got an answer, or lost a connection, asks again.
@@ -101,12 +171,15 @@ sub left {
 sub turn {
     my ($wait) = @_;
 
-    for my $one ($follower, values %users) {
+    my $late = defined $turned ? time - $turned - 0.1 : 0;
+    $lost += $late if $late > 0;
+
+    for my $one ($follower, @users) {
         $one == $follower || $one->{wants} ? connected($one) : left($one);
     }
 
     my %on = map { fileno($_->{conn}->sock) => $_ }
-             grep { $_->{conn} } $follower, values %users;
+             grep { $_->{conn} } $follower, @users;
     my $select = IO::Select->new(map { $_->{conn}->sock } values %on);
 
     for my $sock ($select->can_read($wait)) {
@@ -114,26 +187,28 @@ sub turn {
 
         eval { $one->{conn}->fill(1) };
 
-        if ($one == $follower) {
-            while (my $r = $one->{conn}->parsed) {
-                believe($r);
-                left($one);
-                last;
-            }
-        } elsif (!$one->{streams} and $one->{conn}->parsed) {
+        if (!$one->{streams} and my $r = $one->{conn}->parsed) {
+            believe($r) if $one == $follower;
             left($one);
         }
 
         left($one) if $one->{conn} and $one->{conn}{eof};
     }
+
+    $turned = time;
+    judge();
 }
+
+
+# the follower
 
 sub believe {
     my ($r) = @_;
 
     my $answer = eval { $r->json } or return;
 
-    push @wrong, 'the follower missed events' if $answer->{missed};
+    push @wrong, 'the follower missed events'
+        if $answer->{missed} and $resets == $starts;
 
     for my $event (@{ $answer->{events} || [] }) {
         my ($name, $present) = @{ $event->{data} }{qw( category present )};
@@ -142,100 +217,147 @@ sub believe {
         $events++;
 
         if ($present eq 'reset') {
-            push @wrong, 'another reset' if $events > 1;
+            push @wrong, 'another reset' if ++$resets > $starts;
             %believed = ();
+            $_->{came} = stamp() for values %cats;      # told once more
             next;
         }
 
-        push @wrong, "$name is reported twice: " . ($present ? 'there' : 'not there')
+        my $cat = $cats{$name};
+        my $told = $present ? 'there' : 'not there';
+
+        push @wrong, "$name is reported twice: $told"
             if !!$present == !!$believed{$name};
-        push @wrong, "$name left, and was there all the time"
-            if !$present and grep { $_->{name} eq $name } @steady;
+        push @wrong, "$name left, and is there"
+            if !$present and $cat->{on}
+               and since($cat->{came}) > $world{grace} + 1 + $slack;
 
         $believed{$name} = $present ? 1 : 0;
+    }
+}
+
+sub judge {
+    for my $name (sort keys %cats) {
+        my $cat = $cats{$name};
+
+        push @wrong, sprintf '%s came %.2f s ago, and is not believed', $name,
+                             since($cat->{came})
+            if !$believed{$name} and $cat->{on}
+               and since($cat->{came}) > 1 + $slack;
+        push @wrong, sprintf '%s left %.2f s ago, and is believed', $name,
+                             since($cat->{left})
+            if $believed{$name} and !$cat->{on}
+               and since($cat->{left}) > $world{grace} + 1 + $slack;
     }
 }
 
 
 # steps
 
-my @steps = (
+my @user_steps = (
     (sub {
-        my ($one) = (values %users)[rand keys %users];
+        my $one = $users[rand @users];
 
-        return if grep { $_ == $one } @steady;
+        return if $one->{steady};
         $one->{wants} = !$one->{wants};
         left($one);
         $one->{streams} = rand() < 0.4;
-    }) x 30,
+    }) x 5,
 
-    (sub {
-        my $name = 'u' . int rand keys %users;
+    sub {
+        my $name = (sort keys %cats)[rand keys %cats];
 
         eval {
             Longpoll::Client->new(port => $server->port)->request(
                 POST => '/events', body => qq({"category":"$name","data":1}));
         };
-    }) x 6,
+    },
+);
 
+my @harms = (
     (sub {
         Longpoll::Chaos::number($bomb, 'Q', 1 + int 200 * rand() ** 2);
+        $lost += $costs{death};
     }) x 4,
 
-    sub { kill KILL => ($server->workers)[0] // return },
+    sub {
+        my @workers = $server->workers;
+        kill KILL => $workers[rand @workers] if @workers;
+        $lost += $costs{death};
+    },
 
     sub {
         if (rand() < 0.5) {
-            $size = $size eq '4m' ? '2m' : '4m';
+            $world{size} = $world{size} eq '4m' ? '2m' : '4m';
             $server->{http} = http();
             $server->write_conf;
         }
         kill HUP => $server->master;
+        $lost += $costs{reload};
+    },
+
+    sub {
+        return if rand() < 0.7;
+
+        Longpoll::Chaos::number($bomb, 'Q', 0);
+        $server->stop;
+        with_bomb(sub { $server->start_again });
+        $starts++;
+        $lost += $costs{start};
     },
 );
 
 # All steps are over: what is believed must soon be true.
 
 sub settle {
-    my ($name) = @_;
-
     Longpoll::Chaos::number($bomb, 'Q', 0);
 
-    my $end = time + $grace + 1 + $slack;
+    my $last = time + $world{grace} + 1 + $slack;
     my ($is, $want);
 
     do {
         turn(0.02);
         $is = join ' ', sort grep { $believed{$_} } keys %believed;
-        $want = join ' ', sort map { $_->{name} } grep { $_->{wants} }
-                               values %users;
-    } until $is eq $want or time > $end;
+        $want = join ' ', sort grep { $cats{$_}{on} } keys %cats;
+    } until $is eq $want or @wrong or time > $last;
 
-    is($is, $want, $name);
+    push @wrong, "at last: believed $is, true $want" if $is ne $want;
 }
 
-my $end = time + $seconds;
-my $rounds = 0;
+sub live {
+    my ($last) = @_;
 
-while (time < $end and !@wrong) {
-    my $until = time + 4;
+    while (time < $last and !@wrong) {
+        my $until = time + 5;
 
-    while (time < $until) {
-        $steps[rand @steps]->() if rand() < 0.3;
-        turn(0.02);
+        while (time < $until and !@wrong) {
+            $user_steps[rand @user_steps]->() if rand() < $world{pace};
+            $harms[rand @harms]->() if rand() < $world{harm};
+            turn(0.02);
+        }
+
+        settle();
     }
 
-    settle('round ' . ++$rounds);
+    $_->{wants} = 0 for @users;
+    settle();
 }
 
-$_->{wants} = 0 for values %users;
-@steady = ();
-settle('all have left');
+do {
+    begin();
 
-is(join("\n", @wrong), '', 'each change comes once, and nobody leaves who stays');
-cmp_ok($events, '>', 10, "$events events");
+    my $last = time + 25;
+    live($last < $end ? $last : $end);
 
-is(join('', grep { !/exited on signal 9|was locked by/ } $server->alerts), '',
-   'the log has only the deaths');
+    my $name = "seed $seed";
+
+    is(join("\n", @wrong), '', "$name: what is believed is true");
+    cmp_ok($events, '>', 10, "$name: $events events, $resets resets");
+    is(join('', grep { !/$known/ } $server->alerts),
+       '', "$name: the log has only the deaths");
+
+    $server->stop;
+    $seed++;
+} while (time < $end - 10);
 
 done_testing();

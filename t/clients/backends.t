@@ -6,9 +6,8 @@
 # the test writes pictures of the pages there, as seen on a phone and on a
 # desktop, light and dark.
 #
-# Nothing sleeps: nginx's status says when polls are parked, the pages show the
+# Nothing sleeps: nginx's status says when streams are open, the pages show the
 # events.
-# come.
 
 use strict;
 use warnings;
@@ -24,6 +23,7 @@ use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
+use Longpoll::Axe qw( accessible );
 use Longpoll::Backend ();
 use Longpoll::Browser ();
 use Longpoll::Child ();
@@ -119,7 +119,7 @@ sub whole {
     }
 
     is_deeply([ $b->server->alerts ], [], "$title: no alert in the error log");
-    is_deeply([ grep { !/ status of (?:401|403|50\d) |net::ERR_/ }
+    is_deeply([ grep { !/^chrome:| status of (?:401|403|50\d) |net::ERR_/ }
                 map { $_->{message} } map { $_->console } $ann, $ben ],
               [], "$title: nothing else on the console");
     $b->end;
@@ -157,6 +157,7 @@ sub two_users {
     }
 
     pictures('login');
+    accessible($ann, "$title, without a login");
     log_in($ann, 'ann', 'pig');
     $ann->wait_for('document.getElementById("state")?.textContent',
                    'a refusal');
@@ -179,6 +180,7 @@ sub two_users {
     ok(each_once('Grüße 🐄'), "$title: and the next event");
     ok(all_done(), "$title: all jobs reach their end");
     pictures('page');
+    accessible($ann, $title);
 }
 
 
@@ -226,20 +228,25 @@ sub another_user {
 }
 
 
-# Parked polls do not need the application.  A poll sent while the application
-# is down gets an error, and the client goes on from its cursor.
+# Open streams do not need the application.  A new one gets an error while the
+# application is down, and the client goes on from its cursor.
 
 sub app_restarts {
     $b->server->wait_waiting($app->{polls});
     $b->stop_app;
     is($b->server->waiting, $app->{polls},
-       "$title: polls stay without the application");
+       "$title: streams stay without the application");
 
-    another_program('by another program');
-    hears($ben, 'by another program');
+    for my $text ('by another program', 'and again by it') {
+        another_program($text);
+        hears($ben, $text);
+    }
+    is($ben->find('#state')->text, '', "$title: the page misses nothing");
+
+    $b->server->reload;
     $ben->wait_for('/50/.test(document.getElementById("state").textContent)',
                    'the page to notice');
-    pass("$title: the page says what is wrong");
+    pass("$title: a page that comes back says what is wrong");
 
     another_program('while it was away');
     $b->start_app;
@@ -354,7 +361,7 @@ sub served {
 
     like($http->get("http://127.0.0.1:$port/")->{content}, qr/id="login"/,
          "$name: make backend serves the page");
-    is($http->get("http://127.0.0.1:$port/shared/poll.js")->{status}, 200,
+    is($http->get("http://127.0.0.1:$port/shared/longpoll.js")->{status}, 200,
        "$name: and its script");
     is($http->get("http://127.0.0.1:$port/events")->{status}, 401,
        "$name: nginx asks the application");

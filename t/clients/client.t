@@ -1,15 +1,15 @@
 # The JavaScript client in client/, against a real nginx with two workers.
 #
-# - as a package: the files that npm would publish, tsc's check of the types,
-#   and the README's lines, run from the package
+# - as a package (tools/client.sh): its files and size, tsc's check of the types,
+#   and the README's lines, run from the package, by import and by require()
 # - in Node: t/clients/js/*.test.js, by Node's own test runner; client.test.js
 #   once with event streams and once with polls.  They send commands for nginx
 #   to a port of this test, one word a connection.
 # - in a headless Chromium, with polls and with event streams: tabs that share a
-#   connection, networks that fail, pages that are reloaded
+#   connection, networks that fail, pages that are reloaded; and from a <script>
 #
-# Without Node, Chromium, or TypeScript from npm's registry, the part that needs
-# it is skipped by name.
+# Without Node, Chromium, esbuild, or TypeScript from npm's registry, the part that
+# needs it is skipped by name.
 #
 # Nothing sleeps: nginx's status says when polls are parked, the pages show the
 # events.
@@ -33,6 +33,7 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Browser ();
 use Longpoll::Child ();
+use Longpoll::Npm ();
 use Longpoll::Server qw( wait_until );
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
@@ -41,6 +42,7 @@ my $build = "$root/build/clients/js";
 my @files = qw( LICENSE README.md batch.js cursor.js eventstream.js iterator.js
                 longpoll.d.ts longpoll.js package.json request.js shared.js
                 source.js stream.js transport.js );
+my @made = qw( longpoll.cjs longpoll.d.cts longpoll.min.js );
 
 my $http = <<'_EOC_';
     longpoll_zone zone=events:16m buffer=5000;
@@ -112,6 +114,24 @@ _EOC_
 $locations .= "        location = /says/$_ { return $_; }\n"
     for qw( 401 403 404 429 503 );
 
+my $script = <<'_EOC_';
+<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>script</title>
+<link rel="icon" href="data:,">
+<script src="/client/longpoll.min.js"></script>
+<script>
+window.got = [];
+const { Longpoll } = NginxLongpoll;
+const longpoll = new Longpoll({ subscribe: "events", publish: "publish" });
+longpoll.subscribe("script", { start: "beginning" })
+        .addEventListener("event", ({ detail }) => got.push(detail.data));
+longpoll.publish("script", "moo");
+</script>
+</html>
+_EOC_
+
 my $page = <<'_EOC_';
 <!DOCTYPE html>
 <html lang="en">
@@ -157,24 +177,35 @@ main();
 
 
 sub main {
-    my $node = node();
+    my $node = Longpoll::Npm::node();
+    my $esbuild = defined Longpoll::Browser::program('esbuild');
+
+    system("$root/tools/client.sh >/dev/null") == 0 or die "no package\n"
+        if $esbuild;
 
     $server = Longpoll::Server->start(
         http => $http, server => $locations,
         files => {
             'html/page' => \'a page', 'html/page.html' => \$page,
+            'html/script.html' => \$script,
             map({ ("html/client/$_" => "$root/client/$_") }
                 grep { /\.js$/ } @files),
+            map({ ("html/client/$_" => "$root/build/client/$_") }
+                $esbuild ? 'longpoll.min.js' : ()),
         });
 
     SKIP: {
         skip('there is no node 18 or newer with npm', 4) unless $node;
 
-        my $why = typescript();
-
-        as_published();
+        my $why = Longpoll::Npm::missing();
 
         SKIP: {
+            skip('package: there is no esbuild', 1) unless $esbuild;
+            as_published();
+        }
+
+        SKIP: {
+            skip('types: there is no esbuild', 1) unless $esbuild;
             skip("TypeScript: $why", 1) if defined $why;
             types();
         }
@@ -191,7 +222,7 @@ sub main {
         my $missing = Longpoll::Browser->missing;
 
         skip("Chromium: $missing", 1) if $missing;
-        in_browser();
+        in_browser($esbuild);
     }
 
     my @alerts = grep { !/ exited on signal 9$/ } $server->alerts;
@@ -200,36 +231,54 @@ sub main {
     done_testing();
 }
 
-sub node {
-    my $version = `node --version 2>/dev/null`;
-
-    return $version =~ /^v(\d+)\./ && $1 >= 18
-           && defined Longpoll::Browser::program('npm');
-}
-
-
-# the files that npm would publish
+# the package, installed where the tests of it run
 
 sub as_published {
-    my $said = `cd '$root/client' && npm pack --dry-run --json \\
-                --ignore-scripts --cache '$build/cache' 2>/dev/null`;
-    my $packed = eval { JSON::PP::decode_json($said)->[0] } || {};
-
-    is_deeply([ sort map { $_->{path} } @{ $packed->{files} || [] } ], \@files,
-              'package: exactly these files');
-    is(slurp("$root/client/LICENSE"), slurp("$root/LICENSE"),
-       'package: under the same licence');
-
+    my $to = "$build/node_modules/nginx-longpoll";
     my ($version) = slurp("$root/src/ngx_http_longpoll.h")
         =~ /NGX_HTTP_LONGPOLL_VERSION\s+"([^"]+)"/;
-
-    is($packed->{version}, $version, 'package: of the same version');
-
-    my $to = "$build/node_modules/nginx-longpoll";
+    my $file = "nginx-longpoll-$version.tgz";
 
     remove_tree($to);
     make_path($to);
-    copy("$root/client/$_", $to) or die "$_: $!\n" for @files;
+    system('tar', '-xzf', "$root/build/$file", '--strip-components=1', '-C', $to)
+        == 0 or die "tar: $?\n";
+
+    is(join(' ', sort map { basename($_) } glob "$to/*"),
+       join(' ', sort @files, @made), 'package: exactly these files');
+
+    my $package = JSON::PP::decode_json(slurp("$to/package.json"));
+
+    is_deeply([ grep { !-e "$to/$_" } @{ $package->{files} } ], [],
+              'package: it has what it names');
+    is($package->{version}, $version, 'package: of the same version');
+    is(slurp("$root/client/LICENSE"), slurp("$root/LICENSE"),
+       'package: under the same licence');
+
+    my $readme = slurp("$root/client/README.md");
+
+    like($readme, qr{^npm install \./build/\Q$file\E$}m,
+         'README: installs this package');
+
+    my ($size, $gzipped) = map { sprintf '%.0f', $_ / 1000 }
+        -s "$to/longpoll.min.js",
+        length `gzip -9nc <'$to/longpoll.min.js'`;
+    my ($said) = $readme =~ /is (\d+) kB, \d+ kB with gzip/;
+    my ($said_gzipped) = $readme =~ /is \d+ kB, (\d+) kB with gzip/;
+
+    cmp_ok(abs($said - $size), '<=', 1, "README: its size, $size kB");
+    cmp_ok(abs($said_gzipped - $gzipped), '<=', 1,
+           "README: and $gzipped kB with gzip");
+
+    Longpoll::Server::spew("$build/required.cjs", <<'_EOC_');
+const { Longpoll, LongpollError } = require("nginx-longpoll");
+const longpoll = new Longpoll({ publish: process.argv[2] });
+console.log(typeof LongpollError);
+longpoll.publish("required", 1).then(id => console.log(id.length));
+_EOC_
+    my $url = $server->url('/publish');
+    is(`node '$build/required.cjs' '$url' 2>&1`, "function\n36\n",
+       'package: require() has all of it');
 }
 
 sub types {
@@ -243,6 +292,14 @@ sub types {
 
         is($said, '', "types: tsc has nothing to say, $how");
     }
+
+    Longpoll::Server::spew("$build/required.cts", <<'_EOC_');
+import { Longpoll } from "nginx-longpoll";
+export const longpoll: Longpoll = new Longpoll({ publish: "/publish" });
+_EOC_
+    is(`cd '$build' && node node_modules/typescript/bin/tsc --noEmit --strict \\
+        --lib es2022,dom --module nodenext required.cts`, '',
+       'types: nor of a module that uses require()');
 
     my $usage = slurp("$js/usage.ts");
     my %used = map { $_ => 1 } map { split /[\s,]+/ }
@@ -267,38 +324,6 @@ sub types {
                              =~ /^export (?:class|const|function) (\w+)/mg;
 
     is_deeply(\%ts, \%js, 'types: of what there is');
-}
-
-# Fetches TypeScript like tools/backend.sh; returns nothing, or the reason why
-# it is missing.
-
-sub typescript {
-    my $lock = slurp("$js/package-lock.json");
-
-    make_path($build);
-    return if slurp("$build/fetched") eq $lock
-              and -e "$build/node_modules/typescript/bin/tsc";
-
-    copy("$js/$_", $build) or die "$_: $!\n"
-        for qw( package.json package-lock.json );
-
-    for my $wait (2, 10, 0) {
-        my $said = `cd '$build' && timeout 120 npm ci --ignore-scripts \\
-            --no-audit --no-fund --no-update-notifier --fetch-retries 1 \\
-            --fetch-timeout 60000 --cache "\$PWD/cache" 2>&1 </dev/null`;
-
-        die "it is not what the lock file says\n" if $said =~ /EINTEGRITY/;
-
-        if ($? == 0) {
-            remove_tree("$build/cache");
-            Longpoll::Server::spew("$build/fetched", $lock);
-            return;
-        }
-
-        sleep $wait;
-    }
-
-    return 'npm cannot fetch it';
 }
 
 # the first block of the README, and its output
@@ -416,6 +441,8 @@ sub obey {
 # in a browser
 
 sub in_browser {
+    my ($esbuild) = @_;
+
     $browser = Longpoll::Browser->start;
     diag('Chromium ' . $browser->version);
 
@@ -431,7 +458,21 @@ sub in_browser {
         part('a page loaded again', \&loaded_again);
     }
 
+    SKIP: {
+        skip('script: there is no esbuild', 1) unless $esbuild;
+        part('the bundle of a <script>', \&from_script);
+    }
+
     $browser->end;
+}
+
+sub from_script {
+    my ($title) = @_;
+
+    $browser->window->open($server->url('/script.html'));
+    eval { $browser->window->wait_for('window.got[0]', 'the event'); 1 };
+    is($browser->window->run('return got.join()'), 'moo', $title);
+    $browser->window->open('about:blank');
 }
 
 my @windows;

@@ -18,6 +18,7 @@ use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
+use Longpoll::Axe qw( accessible );
 use Longpoll::Browser ();
 use Longpoll::Client ();
 use Longpoll::Server ();
@@ -40,11 +41,14 @@ $block =~ s{/var/www/}{html/};
 
 my $tag = '<b>bold</b>';
 my $server = Longpoll::Server->start(
-    http   => "longpoll_zone zone=events:1m;\nlongpoll_zone zone=$tag:64k;\n",
+    http   => "longpoll_zone zone=events:1m;\nlongpoll_zone zone=$tag:64k;\n"
+              . "longpoll_zone zone=here:1m presence=online;\n",
     server => <<"_EOC_",
 $block
         location = /events  { longpoll_subscribe events; }
         location = /publish { longpoll_publish   events; }
+        location = /here { longpoll_subscribe here; }
+        location = /dashboard/list/here { longpoll_status here; }
         location = /small   { longpoll_subscribe $tag; longpoll_publish $tag;
                               longpoll_category small; }
 _EOC_
@@ -62,7 +66,9 @@ my @parked;
 $window->size(1440, 900);
 $window->open($url);
 shows('waiting', '0', 'nobody waits');
-shows('used', '0%', 'the zones are empty');
+choose('events');
+shows('used', '0%', 'an empty zone');
+choose('');
 Longpoll::Client->new(port => $server->port)
     ->send(join "\r\n", 'POST /small HTTP/1.1', 'Host: a',
            'Content-Length: 10000', '', 'x' x 10_000);
@@ -132,6 +138,12 @@ $window->wait_for('/^nginx does not answer, for \d+ s$/.test('
                   . 'document.querySelector(".state").textContent)',
                   'the page to notice');
 shows('waiting', "\x{2013}", 'no number is made up');
+is($window->run('return getComputedStyle(document.querySelector(".state"))'
+                . '.backgroundColor'), 'rgb(179, 49, 43)', 'and it is red');
+accessible($window, 'nginx gone');
+pictures('gone', 390, 844);
+pictures('gone', 1440, 900);
+display(1440, 900, 'light');
 $server->start_again;
 shows('waiting', '0', 'the dashboard shows the new nginx');
 is($window->find('.state')->text, 'live', 'and says so');
@@ -164,6 +176,19 @@ list('user:');
 $window->wait_for('document.querySelectorAll(".categories tbody tr").length'
                   . ' === 2', 'two of them');
 like(rows(), qr{^2 .*\buser:ann/2/0/}, 'one with two events');
+accessible($window, 'a list of categories');
+
+choose('here');
+push @parked, get('/here?category=cat&timeout=100');
+$server->wait_waiting(2);
+list('cat');
+$window->wait_for('document.querySelectorAll(".categories tbody tr").length'
+                  . ' === 1', 'one that is present');
+like(rows(), qr{^1 cat/0/1/–/yes$}, 'who is present in a zone with presence');
+choose('events');
+list('user:');
+$window->wait_for('document.querySelectorAll(".categories tbody tr").length'
+                  . ' === 2', 'two of them');
 like(rows(), qr{\buser:bob/0/1/–}, 'and one that a poll waits for');
 
 $window->run('[...document.querySelectorAll(".categories tbody button")].find('
@@ -195,6 +220,17 @@ my @calls = (
         at(1, 0); at(2, 3); at(4, 6); at(5); at(6, 7); at(7, 1); at(8, 1);
         done(h.rate("published", "a").map(point => point.value));
 _EOC_
+    ['a gauge, held', 'figures', <<'_EOC_', [7, 7, 7, 7, 2, undef, 3]],
+        const h = new m.History();
+        [7, 7, 0, 2, 2, undefined, 3].forEach((waiting, i) => h.add(i,
+          waiting === undefined ? waiting : { a: { waiting } }));
+        done(h.held("waiting", "a").map(point => point.value));
+_EOC_
+    ['the rest of it', 'figures', <<'_EOC_', [7, 2]],
+        const h = new m.History();
+        [7, 0, 2, 1].forEach((waiting, i) => h.add(i, { a: { waiting } }));
+        done(h.held("waiting", "a", 2).map(point => point.value));
+_EOC_
     ['their sum', 'figures', <<'_EOC_', [33, undef, 0]],
         const h = new m.History();
         const at = (time, a, b) => h.add(time, { a: { published: a },
@@ -222,11 +258,12 @@ _EOC_
 for (@calls) {
     my ($name, $module, $js, $expected) = @$_;
 
-    is_deeply($window->run_async("import('${url}$module.js').then(m => {$js})"),
+    is_deeply($window->run_async("import('${url}$module.js').then(m => {$js})"
+                                 . '.catch(error => done(String(error)))'),
               $expected, $name);
 }
 
-is_deeply([grep { !/ net::ERR_|Failed to load/ }
+is_deeply([grep { !/^chrome:| net::ERR_|Failed to load/ }
            map { $_->{message} } $window->console], [],
           'the console is silent');
 
@@ -255,7 +292,9 @@ _EOC_
         $window->wait_for('window.asked > 125', 'two minutes');
         shows('waiting', $waiting, "$name, $size->[0] wide");
         is_deeply($window->run(misfits()), [], 'every element fits');
-        pictures($name, @$size) if $ENV{LONGPOLL_SCREENSHOTS};
+        is_deeply($window->run(beyond()), [], 'what is bad is on the screen');
+        is($window->run(orphans()), 0, 'no row of cards is shorter');
+        pictures($name, @$size);
     }
 
     $window->cdp('Page.removeScriptToEvaluateOnNewDocument',
@@ -427,6 +466,26 @@ sub misfits {
 _EOC_
 }
 
+# cards of what should not happen, below the first screen
+
+sub beyond {
+    return <<'_EOC_';
+        return ["missed", "evicted"].filter(key => document.querySelector(
+          `[data-key=${key}]`).getBoundingClientRect().bottom > innerHeight);
+_EOC_
+}
+
+# the places of the last row that no card has
+
+sub orphans {
+    return <<'_EOC_';
+        const cards = [...document.querySelectorAll(".card")];
+        const columns = new Set(cards.map(c => c.getBoundingClientRect().x));
+
+        return cards.length % columns.size;
+_EOC_
+}
+
 sub display {
     my ($width, $height, $scheme) = @_;
 
@@ -441,6 +500,8 @@ sub display {
 
 sub pictures {
     my ($name, $width, $height) = @_;
+
+    return unless $ENV{LONGPOLL_SCREENSHOTS};
 
     for my $scheme (qw( light dark )) {
         display($width, $height, $scheme);

@@ -21,6 +21,7 @@ use Time::HiRes qw( sleep time );
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
+use Longpoll::Axe qw( accessible );
 use Longpoll::Browser ();
 use Longpoll::Child ();
 use Longpoll::Server qw( wait_until );
@@ -229,6 +230,7 @@ is($three->find('#conf')->property('textContent'), pieces($conf, 'dashboard'),
    'and shows its piece of nginx.conf');
 ok(fits($three), 'and fits');
 
+accessible($one, 'the chat');
 pictures() if $ENV{LONGPOLL_SCREENSHOTS};
 
 
@@ -249,12 +251,13 @@ say_in($one, 'after it');
 is(heard($two, -1), 'Ann: after it', 'private talks continue over a reload');
 choose($one, 'lobby');
 $three->wait_for(figure('waiting') . ' === "1"', 'the stream to be counted');
+accessible($three, 'the dashboard');
 is($three->find('.dashboard .state')->text, 'live',
    'and so does the dashboard');
 
 # The pages made none of the refused requests above, except one join.
 
-is_deeply([grep { !/join - .* status of 409/ }
+is_deeply([grep { !/^chrome:|join - .* status of 409/ }
            map { $_->{message} } map { $_->console } $one, $two, $three], [],
           'the console is silent');
 
@@ -271,6 +274,11 @@ like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
                     . '?.textContent', 'a note'),
      qr/^Not sent: /, 'the page says what it could not send');
 is($one->find('#text')->property('value'), 'lost?', 'and kept');
+picture($one, "gone-$_", $_, 390, 844) for $ENV{LONGPOLL_SCREENSHOTS}
+                                           ? qw( light dark ) : ();
+$one->find('#rename')->click;
+is($one->run('return document.activeElement.id'), 'name',
+   'the button Rename leads to the name');
 
 ($run) = start();
 wait_waiting(1);
@@ -278,7 +286,7 @@ wait_until('both to know each other' => sub {
     join(',', people($one), people($two)) eq 'Ben <i>Bo</i>,Ann';
 });
 pass('both windows come back, under their names');
-$one->find('#form button')->click;
+$one->find('#form div button')->click;
 choose($two, 'lobby');
 is(heard($two, -1), 'Ann: lost?', 'the lobby continues');
 choose($two, 'Ann');

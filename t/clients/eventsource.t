@@ -202,7 +202,10 @@ sub during {
 
     if ($pid == 0) {
         for ($last + 1 .. $last + $n) {
-            until (eval { $server->publish('farm', $_) }) {
+
+            # a worker may be killed between the event and its answer
+
+            until (eval { $server->publish('farm', $_, key => $_) }) {
                 sleep 0.02;
             }
             sleep 0.004;

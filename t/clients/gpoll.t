@@ -12,6 +12,7 @@ use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
+use Longpoll::Axe qw( accessible );
 use Longpoll::Browser ();
 use Longpoll::Server qw( wait_until );
 
@@ -46,6 +47,7 @@ my $one = $browser->window;
 my $two = $browser->new_window;
 
 $_->open("${url}gpoll.html") for $one, $two;
+accessible($one, 'the broadcast');
 $server->wait_waiting(2);
 like($one->find('#state')->text,
      qr/^registered as \d+\$[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
@@ -101,7 +103,7 @@ is(() = ($one->find_all('#heard li')), 14, 'each message once');
 
 # The browser itself reports the stopped nginx, and 404.
 
-is_deeply([grep { !/ERR_CONNECTION|ERR_EMPTY|status of 404|Failed to load/ }
+is_deeply([grep { !/^chrome:|ERR_CONNECTION|ERR_EMPTY|status of 404|Failed to load/ }
            map { $_->{message} } map { $_->console } $one, $two], [],
           'the console is silent');
 

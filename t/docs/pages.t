@@ -75,6 +75,10 @@ for (
      qr/figure aged, longpoll_expired_total is missing/],
     ['docs/alerts.yml', 'longpoll_refused_total', 'longpoll_refuse_total',
      qr/^docs\/alerts\.yml: there is no metric longpoll_refuse_total$/],
+    ['docs/grafana.json', 'sum(longpoll_waiting{', 'sum(longpoll_wait{',
+     qr/^docs\/grafana\.json: there is no metric longpoll_wait$/],
+    ['docs/grafana.json', 'longpoll_refused_total', 'longpoll_missed_total',
+     qr/^docs\/grafana\.json: longpoll_refused_total is missing$/],
 
     [$notify, 'forgetting the polls of', 'losing the polls of',
      qr/not in its log: \[notice\] longpoll: losing .*\n.*nobody logs: /],

@@ -64,8 +64,8 @@ my @mutants = (
 
     { name => 'a stream that is not read has left',
       file => 'announce.c',
-      from => 'z->announce && ngx_http_longpoll_announce_find(z, hash) == NULL',
-      to => 'z->announce',
+      from => 'return ngx_http_longpoll_announce_find(z, hash) != NULL;',
+      to => 'return 0;',
       seen => 'plain t/078-presence.t' },
 
     { name => 'a refused flight counts as reported',
@@ -413,8 +413,8 @@ my @mutants = (
 
     { name => "a client of gpoll's that waits for ever",
       file => 'interest.c',
-      from => 'ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,',
-      to => 'if (0) ngx_http_longpoll_zone_client_leave(wait->data, worker, &client,',
+      from => '        ngx_http_longpoll_zone_client_leave(z, worker, &client,',
+      to => '        if (0) ngx_http_longpoll_zone_client_leave(z, worker, &client,',
       seen => 'plain t/110-gpoll.t' },
 
     { name => "a client of gpoll's that waits in a dead worker",

@@ -23,6 +23,7 @@ my $package = 'libnginx-mod-http-longpoll';
 my $so = '/usr/lib/nginx/modules/ngx_http_longpoll_module.so';
 my $link = '/etc/nginx/modules-enabled/50-mod-http-longpoll.conf';
 my $doc = "/usr/share/doc/$package";
+my $kept = '/var/lib/nginx/longpoll';
 
 my $patience = 600;                     # seconds, for each command
 my ($suite, @made);                     # the roots that are there
@@ -37,6 +38,8 @@ my ($build, $install) = $readme =~ /^(make package)\n(apt install .*)$/m
 
 my $tarball = tarball();
 my ($name) = basename($tarball) =~ /(.*)\.tar\.gz/;
+
+named();
 
 for (@suites) {
     $suite = $_;
@@ -69,6 +72,21 @@ sub tarball {
 
     is_deeply(\@there, \@known, 'dist: exactly the files of the repository');
     return $made;
+}
+
+# Who made the package is who made the module.
+
+sub named {
+    my ($who) = run('git', 'log', '-1', '--format=%an <%ae>') =~ /(.*)/;
+    my %names = ('debian/control' => qr/^Maintainer: (.*)$/m,
+                 'debian/changelog' => qr/^ -- (.*?)  /m,
+                 'debian/upstream/metadata' => qr/^Contact: (.*)$/m,
+                 'packaging/alpine/APKBUILD' => qr/^# Maintainer: (.*)$/m);
+
+    for (sort keys %names) {
+        my ($name) = slurp($_) =~ $names{$_};
+        is($name, $who, "$_: the maintainer of git's log");
+    }
 }
 
 sub suite {
@@ -189,11 +207,14 @@ sub installs {
     is("@absent", '',
        "$suite: with the client, the demo and the pages");
 
-    # the links of the README, but for the licence, which is in `copyright`
+    is(join(' ', map { dead($_) } pages()), '',
+       "$suite: the links of all pages lead somewhere");
 
-    my @dead = grep { !/^https?:|^#|^LICENSE$/ && !exists_in('use', "$doc/$_") }
-        map { s/#.*//r } $readme =~ /\]\(([^)]+)\)/g;
-    is("@dead", '', "$suite: the README's links lead somewhere");
+    my ($mode, $uid, $gid) = (stat path('use', $kept))[2, 4, 5];
+    my ($workers) = map { (split /:/)[2] } grep { /^www-data:/ }
+        split /\n/, slurp(path('use', '/etc/passwd'));
+    is(sprintf('%o %d', $mode & 07777, $uid), "750 $workers",
+       "$suite: $kept is the workers'");
 
     # Debian's own test of the package
 
@@ -203,6 +224,29 @@ sub installs {
     like(eval { alone('use', "$there/debian/tests/poll") } // $@,
          qr/"category":"farm","data":"oink"/,
          "$suite: a poll waits, and a publish wakes it");
+}
+
+# the pages of the package, and the targets of their links that are not there
+
+sub pages {
+    return map { m{^\Q$doc\E/(.*\.md)$} ? $1 : () }
+        split /\n/, inside('use', 'dpkg', '-L', $package);
+}
+
+sub dead {
+    my ($page) = @_;
+    my $text = slurp(path('use', "$doc/$page"))
+        =~ s/^```.*?^```//gmsr =~ s/`[^`]*`//gr;
+    my @targets = map { s/#.*//r }
+        grep { !/^(?:https?|mailto):|^#/ } $text =~ /\]\(\s*([^)\s]+)\s*\)/g;
+
+    # "demo" is a link of the package, and there is no ".." in a link's target
+
+    return map { "$page: $_" } grep {
+        my $file = dirname($page) . "/$_";
+        1 while $file =~ s{(?:^|/)\K(?!\.\./)[^/]+/\.\./}{};
+        !exists_in('use', "$doc/$file");
+    } @targets;
 }
 
 # An administrator can disable the module, and a removed package can come back.
@@ -221,8 +265,21 @@ sub enables {
 
     inside('use', 'ln', '-sf', '/usr/share/nginx/modules-available/'
                               . 'mod-http-longpoll.conf', $link);
+
+    # as README.Debian says
+
+    my $conf = '/etc/nginx/conf.d/longpoll.conf';
+
+    like(inside('use', 'cat', "$doc/README.Debian"),
+         qr/Before you remove the package, take its directives out/,
+         "$suite: README.Debian says what comes before a removal");
+    inside('use', 'sh', '-c', "echo 'longpoll_zone zone=a:1m;' >$conf");
     inside('use', 'apt-get', 'remove', '-y', $package);
     ok(!links_in('use', $link), "$suite: a removed module is not enabled");
+    ok(!defined eval { inside('use', 'nginx', '-qt') }
+       && $@ =~ /unknown directive "longpoll_zone"/,
+       "$suite: nginx misses it where its directives are left");
+    inside('use', 'rm', $conf);
     is(inside('use', 'nginx', '-qt'), '', "$suite: and nginx does not miss it");
 
     inside('use', 'sh', '-c', $again);

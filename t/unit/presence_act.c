@@ -21,12 +21,14 @@ static u_char        model_data[4096];
 
 static void model_name(model_cat_t *c, ngx_uint_t n);
 static void model_read(model_op_t *op);
+static void model_leave(model_op_t *op);
 static void model_call(void *data);
 static void model_apply(model_op_t *op);
 static ngx_uint_t model_killed(model_op_t *op, uint64_t store);
 static void model_kill(model_op_t *op);
 static void model_recover(void);
 static void model_settled(void);
+static void model_merge(void);
 static void model_reaped(ngx_uint_t worker);
 
 
@@ -156,6 +158,27 @@ model_read(model_op_t *op)
 }
 
 
+/* the last poll has left, or the last stream, which had no interest */
+
+static void
+model_leave(model_op_t *op)
+{
+    uint32_t   slot;
+    uint64_t  *hash;
+
+    hash = m.cats[op->cats[0]].cat.hash;
+    slot = ngx_http_longpoll_cat_find(&m.zone.cats, hash);
+
+    if (op->stream || slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        ngx_http_longpoll_zone_presence_leave(&m.zone, op->worker, hash, m.now);
+        return;
+    }
+
+    ngx_http_longpoll_zone_watch_end(&m.zone, op->worker, hash, slot, 0, 1,
+                                     m.now);
+}
+
+
 static void
 model_call(void *data)
 {
@@ -172,9 +195,7 @@ model_call(void *data)
     switch (op->kind) {
 
     case MODEL_LEAVE:
-        ngx_http_longpoll_zone_presence_leave(&m.zone, op->worker,
-                                              m.cats[op->cats[0]].cat.hash,
-                                              m.now);
+        model_leave(op);
         break;
 
     case MODEL_TICK:
@@ -486,6 +507,7 @@ model_act(void)
 
     op.kind = kinds[unit_below((m.flags & MODEL_DURABLE) ? 18 : 16)];
     op.worker = unit_below(MODEL_WORKERS);
+    op.stream = unit_once(4);
     op.ncats = 1;
     op.cats[0] = unit_below(m.ncats);
 
@@ -499,12 +521,27 @@ model_act(void)
 
     model_op(&op);
 
+    if (unit_once(100)) {
+        model_merge();
+    }
+
     if (unit_once(30)) {
         model_settle();
     }
 
     if (!(m.flags & MODEL_CRASH) && unit_once(500)) {
         model_adopt();
+    }
+}
+
+
+/* what another nginx wrote was read (..._zone_load_merged()) */
+
+static void
+model_merge(void)
+{
+    if (m.zone.sh->presence.flying != NGX_HTTP_LONGPOLL_FLYING_RESET) {
+        m.zone.sh->presence.reset = 1;
     }
 }
 

@@ -163,9 +163,7 @@ model_check(void)
     for (n = 0; n < presence->table.fresh; n++) {
         unit_at = &m.zone.present.units[n];
 
-        if (unit_at->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
-            || unit_at->state == NGX_HTTP_LONGPOLL_PRESENCE_GRACE)
-        {
+        if (unit_at->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {
             model_check_entry(unit_at, 0);
         }
     }

@@ -90,6 +90,7 @@ typedef enum {
 typedef struct {
     model_op_e                 kind;
     ngx_uint_t                 worker;
+    ngx_uint_t                 stream;      /* a stream leaves */
     uint32_t                   cats[3];
     ngx_uint_t                 ncats;
     ngx_int_t                  rc;

@@ -79,7 +79,7 @@ op_call(op_t *op)
     case OP_UNWATCH:
         ngx_http_longpoll_zone_watch_end(z, op->worker,
                                          model_cats[op->cat].hash,
-                                         op_slots[op->worker][op->cat], 0,
+                                         op_slots[op->worker][op->cat], 0, 0,
                                          op->now);
         break;
 

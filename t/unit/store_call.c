@@ -167,7 +167,7 @@ model_call(model_op_t *op)
 
     case MODEL_UNWATCH:
         ngx_http_longpoll_zone_watch_end(z, number, c->cat.hash, op->slot,
-                                         c->interest[op->worker].since,
+                                         c->interest[op->worker].since, 0,
                                          op->now);
         break;
 

@@ -1019,7 +1019,7 @@ case_walks(void *data)
 
     ngx_http_longpoll_zone_watch_acknowledge(&m.zone, 0, cat.hash, 0,
                                              (uint64_t) -1);
-    ngx_http_longpoll_zone_watch_end(&m.zone, 0, cat.hash, slot, 0, m.now);
+    ngx_http_longpoll_zone_watch_end(&m.zone, 0, cat.hash, slot, 0, 0, m.now);
 
     (void) ngx_http_longpoll_zone_read(&m.zone, &rd, m.now);
     ngx_http_longpoll_zone_tick_reap(&m.zone, 0, m.now);

@@ -251,7 +251,7 @@ text_utf8(void)
     u_char      *p, b[4];
     size_t       len, n;
     uint64_t     c;
-    ngx_uint_t   round, i;
+    ngx_uint_t   round, i, valid, control, controls;
 
     for (c = 0; c < 0x110000; c++) {
         if (c >= 0xd800 && c < 0xe000) {
@@ -293,7 +293,7 @@ text_utf8(void)
     text_end("each lead and second byte is UTF-8 as the model has it");
 
     for (round = 0; round < text_rounds && text_good; round++) {
-        len = unit_below(40);
+        len = unit_below(200);
         p = text_fill('a', len);
 
         for (i = unit_below(4); i && len; i--) {
@@ -306,12 +306,24 @@ text_utf8(void)
             }
         }
 
-        if ((ngx_http_longpoll_utf8_valid(p, len) != 0) != model_utf8(p, len)) {
+        if (len && unit_below(2)) {
+            p[unit_below(len)] = (u_char) unit_below(0x28);
+        }
+
+        valid = ngx_http_longpoll_utf8_scan(p, len, &control);
+
+        for (controls = 0, n = 0; n < len; n++) {
+            controls |= (p[n] < 0x20);
+        }
+
+        if ((valid != 0) != model_utf8(p, len)
+            || (valid && control != controls))
+        {
             text_say("text", p, len, "", "");
         }
 
         text_drop(1);
     }
 
-    text_end("UTF-8 is seen at any place of a text");
+    text_end("UTF-8 and control characters are seen at any place of a text");
 }

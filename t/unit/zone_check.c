@@ -247,14 +247,12 @@ check_presence(ngx_http_longpoll_zone_t *z)
         check_must(ngx_http_longpoll_presence_find(&z->present,
                                                    unit->u.entry.hash)
                    == unit, "an entry that is not in its bucket");
-        check_must(unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
-                   || unit->u.entry.workers,
-                   "nobody waits for what is present");
 
         entries++;
         parts += (unit->u.entry.len + NGX_HTTP_LONGPOLL_PRESENCE_PART - 1)
                  / NGX_HTTP_LONGPOLL_PRESENCE_PART;
-        queued += unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT;
+        queued += unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
+                  || unit->u.entry.workers == 0;
     }
 
     check_must(entries == sh->entries, "number of entries");
@@ -305,10 +303,9 @@ check_queue(ngx_http_longpoll_zone_t *z, ngx_uint_t i, uint32_t *left)
     for (n = queue->oldest; n && *left; n = unit->u.entry.newer) {
         check_must(n <= z->present.sh->fresh, "an entry in a queue");
         unit = &z->present.units[n - 1];
-        grace = (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_GRACE);
+        grace = (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT);
 
         check_must(unit->state != NGX_HTTP_LONGPOLL_PRESENCE_NONE
-                   && unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
                    && i == grace && unit->u.entry.older == prev,
                    "a queue of entries");
         check_must(!grace || (unit->u.entry.left >= last

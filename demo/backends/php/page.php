@@ -5,7 +5,6 @@
 <title>Rooms</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/shared/style.css">
-<script src="/shared/poll.js"></script>
 
 <header>
   <h1>Rooms</h1>
@@ -43,8 +42,8 @@
   <p id="state" role="status"></p>
   <ul id="list" aria-live="polite" data-empty="No messages yet."></ul>
 
-<script>
-"use strict";
+<script type="module">
+import { listen } from "/shared/listen.js";
 
 const $ = id => document.getElementById(id);
 const note = text => { $("state").textContent = text; };
@@ -81,9 +80,9 @@ $("say").addEventListener("submit", async event => {
   if (response.ok) event.target.elements.text.value = "";
 });
 
-// a poll for each room that this user may be in
+// events of each room that this user may be in
 for (const { value: room } of $("say").elements.room.options) {
-  poll("/events?room=" + encodeURIComponent(room), { since_time: 0 }, {
+  listen("/events?room=" + encodeURIComponent(room), "beginning", {
     event: e => show(e, room),
     missed: gap,
     state: note,

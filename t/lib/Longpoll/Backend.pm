@@ -100,7 +100,7 @@ sub start_nginx {
         server => '',
         files => {
             map({ ('html/shared/' . basename($_) => $_) }
-                glob "$demo/shared/*"),
+                glob("$demo/shared/*"), glob "$root/client/*.js"),
             map({ ('app/' . basename($_) => $_) }
                 glob "$demo/$self->{name}/*.php"),
         });

@@ -12,7 +12,8 @@ package Longpoll::Docs;
 #     <!-- answer: NAME -->       what an application answers, as HTTP has it
 #     <!-- page: NAME -->         a page's script, which t/clients runs
 #     <!-- shell: NAME -->        commands behind `$ `, and what they print
-#     <!-- demo: NAME -->         lines of the file demo/backends/NAME
+#     <!-- demo: NAME -->         lines of the file demo/backends/NAME,
+#                                of which a page may show several blocks
 #     <!-- before: SERVER -->     another server's configuration, and the one
 #     <!-- after: SERVER -->      that takes its place: t/docs/migration.t runs
 #     <!-- tried before: SERVER -->     these two, and the commands for them
@@ -95,10 +96,16 @@ sub read_page {
 
             my ($kind, $name) = @$mark;
 
-            die "$page:$.: $kind $name is there twice\n"
-                if exists $blocks{$kind}{$name};
+            if ($kind eq 'demo') {
+                push @{ $blocks{demo}{$name} }, join '', @text;
 
-            $blocks{$kind}{$name} = join '', @text;
+            } else {
+                die "$page:$.: $kind $name is there twice\n"
+                    if exists $blocks{$kind}{$name};
+
+                $blocks{$kind}{$name} = join '', @text;
+            }
+
             ($fence, $mark, @text) = ();
 
         } elsif ($line =~ /^```(\w*)$/) {
@@ -125,14 +132,16 @@ sub block {
     return $blocks{$kind}{$name} // die "no page has the $kind '$name'\n";
 }
 
-# Whether a file of demo/backends/ has exactly these lines.
+# Whether a file of demo/backends/ has exactly the lines of each block.
 
 sub shown {
     my ($name) = @_;
 
     open my $in, '<', "$root/demo/backends/$name" or return 0;
     local $/;
-    return index("\n" . <$in>, "\n" . block('demo', $name)) >= 0;
+    my $file = "\n" . <$in>;
+
+    return !grep { index($file, "\n$_") < 0 } @{ block('demo', $name) };
 }
 
 sub marks { return sort keys %{ $blocks{ $_[0] } || {} } }

@@ -2,7 +2,8 @@ package Longpoll::Pages;
 
 # The fenced blocks of the pages, and an nginx that runs a configuration as the
 # page shows it.  (docs/backends.md and docs/migration.md have marks of their
-# own; Longpoll::Docs handles them.)
+# own, which Longpoll::Docs handles, and so has docs/tutorial.md, which
+# t/clients/tutorial.t runs.)
 #
 #     for my $block (blocks('docs/protocol.md')) { ... }
 #
@@ -15,7 +16,7 @@ package Longpoll::Pages;
 #     <!-- page: NAME -->       t/clients opens it in a browser
 #
 # Any other comment there dies, and so does a mark without a block.  In the
-# pages of Longpoll::Docs its own marks are allowed.
+# pages with marks of their own only these are allowed.
 #
 #     my $conf = Longpoll::Pages->new($text, port => 3310, http => '...',
 #                                     server => '...');
@@ -48,7 +49,7 @@ use Longpoll::Server qw( wait_until );
 our @EXPORT_OK = qw( blocks pages slurp );
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
-my $elsewhere = qr{^docs/(?:backends|migration)\.md$};
+my $elsewhere = qr{^docs/(?:backends|migration|tutorial)\.md$};
 my $here = qr/not run|waits|setup|page/;
 my $there = qr/recipe|main|file|answer|page|shell|demo
                |(?:tried[ ])?(?:before|after)/x;

@@ -339,7 +339,8 @@ sub publish {
     my $name = JSON::PP->new->allow_nonref->encode($category);
     my $answer = $self->{http_client}->post(
         $self->url($o{uri} // '/publish'),
-        { content => encode('UTF-8', qq({"category":$name,"data":$json})) });
+        { content => encode('UTF-8', qq({"category":$name,"data":$json})),
+          $o{key} ? (headers => { 'Idempotency-Key' => $o{key} }) : () });
 
     die "publish: $answer->{status} $answer->{content}\n"
         unless $answer->{content} eq '{"success": true}';

@@ -122,6 +122,10 @@ my @parts = (
       needs => 'build test asan', files => [qw( t/mutants/mutants.t )],
       limit => 3600 },
 
+    { name => 'packaging', does => 'docs/install.md, where nginx is not Debian\'s',
+      needs => 'build test asan packaging', files => [qw( t/package/install.t )],
+      steps => [[qw( tools/build.sh other )]] },
+
     { name => 'package', does => "Debian's package, in two Debians",
       needs => 'dist check root', files => [qw( t/package/package.t )],
       inner => 1,
@@ -141,7 +145,7 @@ my %sets = (
     quick => [qw( build check brief changed )],
     test => [qw( build check unit plain persist )],
     'test-all' => ['build', [models => 0.1], qw( cost generator redis user docs
-                       hup clients asan fuzz chaos smoke )],
+                       hup clients asan fuzz chaos smoke packaging )],
     soak => ['build', [models => 0.3], [fuzz => 0.1], 'persist', 'plain',
              [chaos => 0.4]],
 );
