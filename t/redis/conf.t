@@ -184,8 +184,8 @@ location /gpoll {
         }
 _EOC_
 
-    is($said, '"protocol=gpoll" of "longpoll_subscribe" is incompatible with '
-              . '"redis" of zone "events"', 'gpoll is refused');
+    is($said, '"protocol=gpoll" of "longpoll_subscribe" needs a zone without '
+              . '"redis", which "events" has', 'gpoll is refused');
     isnt($status, 0, 'by the status as well');
 }
 
