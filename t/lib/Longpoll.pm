@@ -65,10 +65,12 @@ my %at_hand = (
     '/pid'    => "        location = /pid { return 200 \$pid; }\n",
 );
 
-# A random port must still be free when nginx opens it.  So ports that the
-# system may give to a client meanwhile are used only if there are no others.
+# A random port must still be free when nginx opens it.  So neither ports that
+# the system may give to a client meanwhile, nor those that other test files were
+# given (tools/lib/Suite/Run.pm), are used unless there are no others.
 
 my $free_port = \&Test::Nginx::Util::gen_rand_port;
+my $files_below = 22_400;
 my $clients_from = 0;
 
 if (open my $in, '<', '/proc/sys/net/ipv4/ip_local_port_range') {
@@ -81,8 +83,9 @@ no warnings 'redefine';
     for ( ;; ) {
         my $port = $free_port->(@_);
 
-        return $port if !$port or $port < $clients_from
-                        or $clients_from < 10_000;
+        return $port if !$port
+                        or $port > $files_below and $port < $clients_from
+                        or $clients_from < $files_below + 2000;
         Test::Nginx::Util::release_port_locks($port);
     }
 };
