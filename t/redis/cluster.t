@@ -217,8 +217,39 @@ pass('200 means that every poll on the same node sees the event');
     is($status->{bad}, 0, 'nothing was skipped');
     cmp_ok($status->{lag_ms}, '<', 3000, 'there is little lag');
 
-    my $text = $a->client->request(GET => '/metrics')->response;
-    is($text->status, 404, 'no metrics here');
+    my $c = Longpoll::Node->start(redis => $redis, server =>
+        'location = /metrics { longpoll_status events format=prometheus; }');
+    $c->wait_synced;
+
+    my $text = $c->client->request(GET => '/metrics')->response->body;
+    my %metric = $text =~ /^(longpoll_redis_\w+)\{zone="events"\} (\S+)$/mg;
+
+    is(join(' ', sort keys %metric), join(' ', map { "longpoll_redis_$_" } qw(
+           bad_total connected gaps_total in_flight lag_seconds lives_total
+           reconnects_total synced )), 'so has the Prometheus format');
+    is($metric{longpoll_redis_connected}, 1, 'connected there');
+    like($metric{longpoll_redis_lag_seconds}, qr/^[0-2]\.\d{3}$/, 'lag in seconds');
+}
+
+# What is over "keep" is trimmed in Redis, and stays in the nodes that have it.
+
+{
+    my $small = Longpoll::Redis->start;
+    my $c = Longpoll::Node->start(redis => $small, size => '4m',
+                                  parameters => 'keep=64k');
+    $c->wait_synced;
+
+    my $id = $c->publish(keep => 0);
+    $c->publish(keep => '"' . 'x' x 8_000 . '"') for 1 .. 40;
+
+    wait_until('the stream is trimmed', sub {
+        $small->call('MEMORY', 'USAGE', "$zone:log", 'SAMPLES', 0) <= 80_000;
+    });
+    is(scalar($c->events('keep')), 41, 'what Redis has trimmed is there');
+    is($c->poll(category => 'keep', last_id => $id)->response->missed, 0,
+       'and nobody is told missed');
+    is($c->redis->{gaps}, 0, 'as there is no gap');
+    no_alerts($c, 'keep');
 }
 
 # An entry of a stranger is skipped, and what follows comes.

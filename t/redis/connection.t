@@ -256,6 +256,40 @@ for my $bound (['1,024 publishes', 1100, 1024, 'x'],
 }
 
 
+# The user that docs/cluster.md shows may do all that a zone does.
+
+{
+    my $root = dirname(abs_path(__FILE__)) . '/../..';
+    my ($user) = Longpoll::Child::slurp("$root/docs/cluster.md")
+        =~ /^  user (nginx on .*?)\n  ```/ms;
+
+    $user =~ s/\s+/ /g;
+    $user =~ s/>\w+/>opensesame/;
+
+    my $redis = Longpoll::Redis->start(options => { user => $user });
+    my $file = $redis->dir . '/auth';
+
+    spew($file, "nginx:opensesame\n");
+    chmod 0600, $file;
+
+    my $n = Longpoll::Node->start(redis => $redis, parameters =>
+                                  "auth=$file keep=64k ttl=1h replicas=1 timeout=1s");
+    $n->wait_synced;
+    like($n->post(a => 1)->response->body, $maybe,
+         'a user with few rights: there is no replica');
+    $n->post(key => 1, key => 'x')->response;
+    $n->client->request(POST => '/delete?category=a', body => '')->response;
+    $n->post(b => qq("@{[ 'x' x 12_000 ]}")) for 1 .. 12;
+    wait_until('the stream is trimmed', sub {
+        $redis->call('MEMORY', 'USAGE', 'longpoll:{events}:log') <= 80_000
+            && $redis->call('XLEN', 'longpoll:{events}:log') > 0;
+    });
+    is(scalar @{ $redis->call('ACL', 'LOG') }, 0, 'and nothing is denied it');
+    unlike($n->log, qr/NOPERM/, 'nor said to be');
+    no_alerts($n, 'a user with few rights');
+}
+
+
 # A name that nginx resolves, each time
 
 {
