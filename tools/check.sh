@@ -22,12 +22,12 @@ check() {
 warnings() {
     cc=$(make -s -C build/nginx -f objs/Makefile --no-print-directory \
         --eval 'flags: ; @echo $(CC) $(CFLAGS) $(ALL_INCS)' flags) || return
-    cc="$cc -fPIC -Wextra -Wshadow -Wno-unused-parameter -Werror"
+    cc="$cc -fPIC -Wextra -Wshadow -Wno-unused-parameter -Werror -g0"
 
     (
         cd build/nginx || exit
         printf '%s\n' "$root"/*.c "$root"/src/*/*.c |
-            xargs -P "$(nproc)" -I '{}' $cc "$@" -c -o /dev/null '{}'
+            xargs -P "$(nproc)" -I '{}' $cc "$@" -S -o /dev/null '{}'
     )
 }
 
