@@ -451,10 +451,11 @@ static ngx_int_t
 ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
 {
     uint64_t                        wake, now;
+    ngx_msec_t                      drain;
     ngx_uint_t                      i;
     ngx_http_longpoll_zone_t       *z;
     ngx_http_longpoll_reference_t  *ref;
-    ngx_http_longpoll_main_conf_t  *lmcf;
+    ngx_http_longpoll_main_conf_t  *lmcf, *old;
 
     lmcf = ngx_http_longpoll_cycle_conf(cycle);
 
@@ -468,9 +469,13 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
         z = ref[i].zone;
 
         if (z->old && z->old->sh != z->sh) {
+            /* old workers drain by their own configuration */
+
+            old = ngx_http_longpoll_cycle_conf(cycle->old_cycle);
+            drain = old ? ngx_max(old->drain, lmcf->drain) : lmcf->drain;
+
             now = ngx_http_longpoll_zone_clock_now(z->old);
-            wake = ngx_http_longpoll_zone_adopt(z, z->old, now,
-                                                now + lmcf->drain);
+            wake = ngx_http_longpoll_zone_adopt(z, z->old, now, now + drain);
             ngx_http_longpoll_notify_wake(wake
                                           & ngx_http_longpoll_notify_alive());
 

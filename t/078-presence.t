@@ -19,14 +19,15 @@ add_block_preprocessor(sub {
 
     my $name = 'events' . ++$blocks;
     my $zone = $block->zone || 'zone=events:1m presence=who grace=300ms';
+    my $drain = $block->drain || '100ms';
     my $more = $block->more || '';
 
-    chomp $zone;
+    chomp($zone, $drain);
     $zone =~ s/zone=events/zone=$name/;
 
     $block->set_value(http_config => <<"_EOC_");
     longpoll_zone $zone;
-    longpoll_drain 100ms;
+    longpoll_drain $drain;
     server {
         listen 127.0.0.1:\$TEST_NGINX_RAND_PORT_1 sndbuf=16k;
         location = /events { longpoll_subscribe $name; }
@@ -348,7 +349,29 @@ ok(is_present($stays), 'the other one is there');
 
 
 
-=== TEST 10: with a killed worker its polls have left
+=== TEST 10: another size and a shorter drain: old workers drain by their own
+--- drain: 2s
+--- scenario
+my $cat = category('stays');
+
+is_deeply([told(1)], ['reset'], 'the reset');
+
+my @p = map { poll(category => $cat) } 1 .. 10;
+
+is_deeply([told(1)], ["$cat comes"], 'it comes');
+
+change_conf { s/:1m/:2m/; s/longpoll_drain 2s/longpoll_drain 100ms/ };
+reload(leaving => 1);
+$_->answer for @p;
+
+my $p = poll(category => $cat);
+
+others_leave();
+ok(is_present($cat), 'it is there');
+
+
+
+=== TEST 11: with a killed worker its polls have left
 --- scenario
 my $on = spread(1);
 my ($pid) = keys %$on;
@@ -369,7 +392,7 @@ worker process \d+ exited on signal 9
 
 
 
-=== TEST 11: what finds no room is not reported, and that is logged
+=== TEST 12: what finds no room is not reported, and that is logged
 --- zone
 zone=events:64k presence=who grace=300ms
 --- scenario
@@ -388,7 +411,7 @@ is(scalar told($n), $n, 'and leave');
 
 
 
-=== TEST 12: a list says who is present, also in grace
+=== TEST 13: a list says who is present, also in grace
 --- zone
 zone=events:1m presence=who grace=60s
 --- scenario
@@ -431,7 +454,7 @@ is_deeply([sort keys %{ listed(100) }], [sort $with, $not, 'who'],
 
 
 
-=== TEST 13: a list has those for whom there is no room, and is not present
+=== TEST 14: a list has those for whom there is no room, and is not present
 --- zone
 zone=events:64k presence=who grace=300ms
 --- scenario

@@ -372,7 +372,6 @@ ngx_http_longpoll_presence_create(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_set(j, unit->next, *bucket);
     ngx_http_longpoll_set(j, *bucket, number);
     ngx_http_longpoll_put(unit->state, state);  /* one word with next */
-    ngx_http_longpoll_set(j, sh->entries, sh->entries + 1);
     ngx_http_longpoll_presence_append(table,
                                  ngx_http_longpoll_presence_in_grace(unit)
                                  ? NGX_HTTP_LONGPOLL_PRESENCE_GRACE
@@ -459,7 +458,6 @@ ngx_http_longpoll_presence_free(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_put(unit->next, unit->u.entry.name);
     ngx_http_longpoll_set(j, sh->free, number);
     ngx_http_longpoll_set(j, sh->nfree, sh->nfree + 1 + parts);
-    ngx_http_longpoll_set(j, sh->entries, sh->entries - 1);
 }
 
 

@@ -102,7 +102,6 @@ typedef struct {
     uint64_t                         nfree;     /* its length */
     uint64_t                         fresh;     /* units from this number on
                                                    were never used */
-    uint64_t                         entries;
 
     ngx_http_longpoll_presence_queue_sh_t
                                 queues[NGX_HTTP_LONGPOLL_PRESENCE_QUEUES];

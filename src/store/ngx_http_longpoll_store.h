@@ -426,10 +426,13 @@ typedef struct {
  * waits (presence); these words say what is published of it.
  *
  * Always true between calls:
- *     the first `flying` entries of DUE have an event, the last one with
- *     flight_id, or a reset has it.  It counts once it is visible.  With
- *     durable it may be refused: then the same entries fly once more
- *     none flies while `reset` or `walk` says that all are due once more
+ *     The first `flying` entries of DUE have events that were published.  The
+ *     last of these events has the id flight_id.  With FLYING_RESET the event
+ *     of the reset was published, and has that id.
+ *     The entries are reported once flight_id is visible.  With durable the
+ *     disk may refuse the events.  Then flying becomes 0, and the same changes
+ *     are published again.
+ *     While reset or walk is set, no change of an entry is published.
  *
  * Written in zone_presence; a flight begins in the step that commits its
  * publish (zone_publish), and a merge sets reset (zone_load).
@@ -451,6 +454,11 @@ typedef struct {
     uint64_t                         failed;    /* disk.failed before it */
     uint64_t                         worker;    /* set: who began it, and is
                                                    woken when it is decided */
+    uint64_t                         back;      /* ms: until then the clients of
+                                                   the frozen zone come here, if
+                                                   this one replaced it.  No
+                                                   grace ends before back +
+                                                   grace */
     uint64_t                         full;      /* some category had no room,
                                                    since that was logged */
     uint64_t                         logged;    /* ms: when it was */

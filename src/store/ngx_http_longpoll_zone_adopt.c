@@ -97,7 +97,7 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_adopt_losses(z, old);
     ngx_http_longpoll_zone_adopt_words(z, old, now);
     ngx_http_longpoll_zone_client_adopt(z, old);
-    ngx_http_longpoll_zone_presence_adopt(z, old, back);
+    ngx_http_longpoll_zone_presence_adopt(z, old, now, back);
 
     /* a publisher that is not in the set yet asks once it is */
 

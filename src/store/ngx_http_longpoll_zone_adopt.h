@@ -16,8 +16,8 @@
  * uses yet, takes over all that old has, and old is frozen.  old's workers go
  * on meanwhile.  Takes the lock of old, as often as it needs, and z's.  Neither
  * allocates nor fails.  A master that is killed in here leaves old in use, or
- * frozen.  now is old's time.  Those who wait in old come to z until the time
- * back (presence).
+ * frozen.  now is old's time.  back is the time at which the last worker that
+ * uses old has answered its waiters.
  *
  * Returns the set of workers that have to do with old's file, to wake: their
  * publishers are refused, and the writer closes it.

@@ -89,8 +89,7 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
                              "the clients' counts");
     ngx_http_longpoll_assert(present->fresh <= present->nunits
                              && present->free <= present->fresh
-                             && present->nfree <= present->fresh
-                             && present->entries <= present->fresh,
+                             && present->nfree <= present->fresh,
                              "the counts of who is present");
     ngx_http_longpoll_assert(z->sh->work.delete_slot <= cats->fresh,
                              "the slot that is deleted from");

@@ -53,7 +53,7 @@ static u_char *ngx_http_longpoll_zone_presence_text(u_char *p,
     ngx_str_t *name, ngx_uint_t present);
 static ngx_int_t ngx_http_longpoll_zone_presence_copy(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_t *old,
-    ngx_http_longpoll_presence_unit_t *unit, uint64_t back);
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t now);
 
 
 /* of this process */
@@ -169,7 +169,7 @@ ngx_http_longpoll_zone_presence_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
         /* behind a reset all are due once more before anybody leaves */
 
         if (!z->sh->moved && !presence->reset && !presence->walk
-            && now > grace)
+            && now >= presence->back + grace)
         {
             for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
                 more = ngx_http_longpoll_presence_expire(&z->present,
@@ -469,13 +469,14 @@ ngx_http_longpoll_zone_presence_text(u_char *p, ngx_str_t *name,
 
 
 /*
- * Entries go over as they are to readers, DUE and GRACE in their order.  Those
- * that have waiters are in grace until these come back.
+ * The entries keep their states, and DUE and GRACE their order.  The waiters of
+ * old's workers are not here, so a category of theirs that is PRESENT goes into
+ * grace.  No grace ends while they may still wait in old (back).
  */
 
 void
 ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t back)
+    ngx_http_longpoll_zone_t *old, uint64_t now, uint64_t back)
 {
     uint32_t                            n;
     ngx_int_t                           rc;
@@ -494,7 +495,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
         steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
         ngx_http_longpoll_zone_lock(old);
-        rc = ngx_http_longpoll_zone_land(old, back, &steps);
+        rc = ngx_http_longpoll_zone_land(old, now, &steps);
         ngx_http_longpoll_zone_unlock(old);
 
     } while (rc == NGX_BUSY);
@@ -509,7 +510,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
         {
             unit = ngx_http_longpoll_presence_at(&old->present, n);
 
-            if (ngx_http_longpoll_zone_presence_copy(z, old, unit, back)
+            if (ngx_http_longpoll_zone_presence_copy(z, old, unit, now)
                 != NGX_OK)
             {
                 rc = NGX_DECLINED;
@@ -522,7 +523,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
 
         if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
             && unit->u.entry.workers
-            && ngx_http_longpoll_zone_presence_copy(z, old, unit, back)
+            && ngx_http_longpoll_zone_presence_copy(z, old, unit, now)
                != NGX_OK)
         {
             rc = NGX_DECLINED;
@@ -533,6 +534,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
 
     z->sh->presence.reset = (rc != NGX_OK || old->sh->presence.reset);
     z->sh->presence.walk = (old->sh->presence.walk != 0);
+    z->sh->presence.back = ngx_max(back, old->sh->presence.back);
     z->sh->presence.logged = old->sh->presence.logged;
 }
 
@@ -540,7 +542,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
 static ngx_int_t
 ngx_http_longpoll_zone_presence_copy(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old, ngx_http_longpoll_presence_unit_t *unit,
-    uint64_t back)
+    uint64_t now)
 {
     u_char                   *end;
     ngx_http_longpoll_cat_t   cat;
@@ -551,5 +553,5 @@ ngx_http_longpoll_zone_presence_copy(ngx_http_longpoll_zone_t *z,
     cat.hash[0] = unit->u.entry.hash[0];
     cat.hash[1] = unit->u.entry.hash[1];
 
-    return ngx_http_longpoll_presence_copy(&z->present, &cat, unit, back);
+    return ngx_http_longpoll_presence_copy(&z->present, &cat, unit, now);
 }

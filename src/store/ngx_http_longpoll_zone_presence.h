@@ -64,11 +64,12 @@ ngx_uint_t ngx_http_longpoll_zone_presence_has(ngx_http_longpoll_zone_t *z,
  */
 
 /*
- * A zone of another size: z, which nobody uses yet, takes over what old has,
- * which is frozen.  Who waits in old comes to z until the time back.
+ * z has another size, and nobody uses it yet.  It takes over the entries of
+ * old, which is frozen.  The clients that wait in old come to z before the time
+ * back.
  */
 void ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, uint64_t back);
+    ngx_http_longpoll_zone_t *old, uint64_t now, uint64_t back);
 
 /*
  * Nobody waits for the category in this worker any more.  Where the worker's

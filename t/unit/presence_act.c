@@ -30,6 +30,8 @@ static void model_recover(void);
 static void model_settled(void);
 static void model_merge(void);
 static void model_reaped(ngx_uint_t worker);
+static void model_left(model_cat_t *c, ngx_uint_t worker);
+static void model_come_back(ngx_uint_t all);
 
 
 #define model_bit(worker)  ngx_http_longpoll_zone_bit(worker)
@@ -272,7 +274,11 @@ model_apply(model_op_t *op)
         for (i = 0; i < op->ncats; i++) {
             c = &m.cats[op->cats[i]];
             c->last = m.now;
-            c->workers |= op->kind == MODEL_PARK ? model_bit(op->worker) : 0;
+
+            if (op->kind == MODEL_PARK) {
+                c->workers |= model_bit(op->worker);
+                c->away &= ~model_bit(op->worker);
+            }
 
             if (ngx_http_longpoll_presence_find(&m.zone.present, c->cat.hash)
                 == NULL)
@@ -289,10 +295,7 @@ model_apply(model_op_t *op)
     case MODEL_LEAVE:
         c = &m.cats[op->cats[0]];
 
-        if (c->workers & model_bit(op->worker)) {
-            c->last = m.now;
-            c->workers &= ~model_bit(op->worker);
-        }
+        model_left(c, op->worker);
 
         break;
 
@@ -329,16 +332,21 @@ model_settled(void)
 static void
 model_reaped(ngx_uint_t worker)
 {
-    ngx_uint_t    i;
-    model_cat_t  *c;
+    ngx_uint_t  i;
 
     for (i = 0; i < m.ncats; i++) {
-        c = &m.cats[i];
+        model_left(&m.cats[i], worker);
+    }
+}
 
-        if (c->workers & model_bit(worker)) {
-            c->last = m.now;
-            c->workers &= ~model_bit(worker);
-        }
+
+static void
+model_left(model_cat_t *c, ngx_uint_t worker)
+{
+    if (c->workers & model_bit(worker)) {
+        c->last = m.now;
+        c->workers &= ~model_bit(worker);
+        c->away &= ~model_bit(worker);
     }
 }
 
@@ -491,6 +499,7 @@ model_settle(void)
 void
 model_act(void)
 {
+    uint64_t    later;
     ngx_uint_t  i;
     model_op_t  op;
 
@@ -503,7 +512,13 @@ model_act(void)
 
     ngx_memzero(&op, sizeof(op));
 
-    m.now += unit_once(10) ? unit_skewed(0, 6000) : unit_below(100);
+    later = m.now + (unit_once(10) ? unit_skewed(0, 6000) : unit_below(100));
+
+    if (m.now < m.back) {
+        model_come_back(later >= m.back);
+    }
+
+    m.now = later;
 
     op.kind = kinds[unit_below((m.flags & MODEL_DURABLE) ? 18 : 16)];
     op.worker = unit_below(MODEL_WORKERS);
@@ -546,15 +561,15 @@ model_merge(void)
 }
 
 
-/* a zone of another size: all who wait come back within grace */
+/* a zone of another size: those who wait in the old one come back one by one */
 
 void
 model_adopt(void)
 {
     size_t                     size;
     u_char                    *mem;
-    ngx_uint_t                 i, worker;
-    model_op_t                 op;
+    uint64_t                   back;
+    ngx_uint_t                 i;
     ngx_http_longpoll_zone_t   old;
 
     old = m.zone;
@@ -566,14 +581,17 @@ model_adopt(void)
     m.mem = calloc(1, m.mem_size);
     m.copy = realloc(m.copy, m.mem_size);
 
+    back = m.now + 1 + unit_below(3 * MODEL_GRACE);
+    m.back = ngx_max(m.back, back);
+
     model_zone(&m.zone, m.mem, size, 1);
-    (void) ngx_http_longpoll_zone_adopt(&m.zone, &old, m.now, m.now);
+    (void) ngx_http_longpoll_zone_adopt(&m.zone, &old, m.now, back);
     ngx_http_longpoll_zone_configure(&m.zone);
 
     free(mem);
 
     for (i = 0; i < m.ncats; i++) {
-        m.cats[i].last = m.cats[i].workers ? m.now : m.cats[i].last;
+        m.cats[i].away = m.cats[i].workers;
 
         if (ngx_http_longpoll_presence_find(&m.zone.present,
                                             m.cats[i].cat.hash)
@@ -584,6 +602,14 @@ model_adopt(void)
     }
 
     model_settled();
+}
+
+
+static void
+model_come_back(ngx_uint_t all)
+{
+    ngx_uint_t  i, worker;
+    model_op_t  op;
 
     ngx_memzero(&op, sizeof(op));
     op.kind = MODEL_PARK;
@@ -591,7 +617,8 @@ model_adopt(void)
 
     for (i = 0; i < m.ncats; i++) {
         for (worker = 0; worker < MODEL_WORKERS; worker++) {
-            if (m.cats[i].workers & model_bit(worker)) {
+            if ((m.cats[i].away & model_bit(worker)) && (all || unit_once(20)))
+            {
                 op.cats[0] = i;
                 op.worker = worker;
                 model_op(&op);

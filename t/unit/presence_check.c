@@ -233,8 +233,8 @@ model_check_settled(void)
             continue;
         }
 
-        unit_must(workers == c->workers, "the workers that wait for c%lu",
-                  (unsigned long) i);
+        unit_must(workers == (c->workers & ~c->away),
+                  "the workers that wait for c%lu", (unsigned long) i);
 
         unit_must(ngx_http_longpoll_zone_presence_has(&m.zone, c->cat.hash)
                   == c->believed, "c%lu is present, or is not",
@@ -244,8 +244,9 @@ model_check_settled(void)
             unit_must(c->believed, "c%lu is there, and not believed",
                       (unsigned long) i);
 
-        } else if (m.now >= ngx_max(ngx_max(c->last, c->maybe), c->told)
-                            + MODEL_GRACE)
+        } else if (m.now >= MODEL_GRACE
+                            + ngx_max(ngx_max(c->last, c->maybe),
+                                      ngx_max(c->told, m.back)))
         {
             unit_must(!c->believed, "c%lu has left, and is believed",
                       (unsigned long) i);

@@ -60,6 +60,7 @@ typedef struct {
 
     /* true */
     uint64_t                   workers;     /* with waiters */
+    uint64_t                   away;        /* of them: in a frozen zone */
     uint64_t                   last;        /* ms: was there */
     uint64_t                   maybe;       /* or then, as it was killed */
     ngx_uint_t                 unknown;     /* there was no room once */
@@ -106,6 +107,8 @@ typedef struct {
     ngx_http_longpoll_zone_t   zone;
     ngx_shmtx_t                mutex;
     uint64_t                   now;
+    uint64_t                   back;        /* ms: until then all come back from
+                                               the frozen zone */
     uint64_t                   seen;        /* by the follower */
     ngx_uint_t                 settling;    /* no kill is kept */
     ngx_uint_t                 ncats;

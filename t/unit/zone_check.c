@@ -254,7 +254,6 @@ check_presence(ngx_http_longpoll_zone_t *z)
                   || unit->u.entry.workers == 0;
     }
 
-    check_must(entries == sh->entries, "number of entries");
     check_must(entries + parts + sh->nfree == sh->fresh, "number of units");
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_PRESENCE_QUEUES; i++) {
