@@ -238,7 +238,10 @@ ngx_http_longpoll_stream_create(ngx_http_request_t *r,
     cln = ngx_http_cleanup_add(r, 0);
     pool_cln = ngx_pool_cleanup_add(r->pool, 0);
 
-    if (stream == NULL || cln == NULL || pool_cln == NULL) {
+    if (stream == NULL || cln == NULL || pool_cln == NULL
+        || ngx_http_longpoll_announce_begin(ctx->zone, ctx->cats, ctx->ncats)
+           != NGX_OK)
+    {
         return NULL;
     }
 
@@ -266,8 +269,6 @@ ngx_http_longpoll_stream_create(ngx_http_request_t *r,
     ngx_http_longpoll_wait_hold(&stream->waiter);
 
     ctx->waiter = &stream->waiter;
-
-    ngx_http_longpoll_announce_begin(ctx->zone, ctx->cats, ctx->ncats);
 
     cln->handler = ngx_http_longpoll_stream_cleanup;
     cln->data = stream;

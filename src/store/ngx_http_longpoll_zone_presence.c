@@ -145,54 +145,52 @@ ngx_http_longpoll_zone_presence_leave(ngx_http_longpoll_zone_t *z,
 }
 
 
-ngx_uint_t
-ngx_http_longpoll_zone_presence_tick(ngx_http_longpoll_zone_t *z, uint64_t now)
+ngx_int_t
+ngx_http_longpoll_zone_presence_tick(ngx_http_longpoll_zone_t *z, uint64_t now,
+    ngx_uint_t *full)
 {
     uint64_t                          grace;
-    ngx_uint_t                        steps, more, full;
+    ngx_uint_t                        steps, more;
     ngx_http_longpoll_presence_sh_t  *presence;
 
+    *full = 0;
+
     if (!ngx_http_longpoll_zone_has_presence(z)) {
-        return 0;
+        return NGX_OK;
     }
 
     presence = &z->sh->presence;
-    full = 0;
+    more = 0;
 
-    do {
-        more = 0;
+    ngx_http_longpoll_zone_lock(z);
 
-        ngx_http_longpoll_zone_lock(z);
+    grace = z->sh->conf.grace;
 
-        grace = z->sh->conf.grace;
+    /* behind a reset all are due once more before anybody leaves */
 
-        /* behind a reset all are due once more before anybody leaves */
+    if (!z->sh->moved && !presence->reset && !presence->walk
+        && now >= presence->back + grace)
+    {
+        for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
+            more = ngx_http_longpoll_presence_expire(&z->present, now - grace);
 
-        if (!z->sh->moved && !presence->reset && !presence->walk
-            && now >= presence->back + grace)
-        {
-            for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
-                more = ngx_http_longpoll_presence_expire(&z->present,
-                                                         now - grace);
-                if (!more) {
-                    break;
-                }
+            if (!more) {
+                break;
             }
         }
+    }
 
-        if (presence->full
-            && now >= presence->logged + NGX_HTTP_LONGPOLL_ZONE_PRESENCE_LOG)
-        {
-            ngx_http_longpoll_put(presence->logged, now);
-            ngx_http_longpoll_put(presence->full, 0);
-            full = 1;
-        }
+    if (presence->full
+        && now >= presence->logged + NGX_HTTP_LONGPOLL_ZONE_PRESENCE_LOG)
+    {
+        ngx_http_longpoll_put(presence->logged, now);
+        ngx_http_longpoll_put(presence->full, 0);
+        *full = 1;
+    }
 
-        ngx_http_longpoll_zone_unlock(z);
+    ngx_http_longpoll_zone_unlock(z);
 
-    } while (more);
-
-    return full;
+    return more ? NGX_BUSY : NGX_OK;
 }
 
 
@@ -258,25 +256,26 @@ ngx_http_longpoll_zone_presence_publish(ngx_http_longpoll_zone_t *z,
     cat.hash[1] = z->sh->presence.hash[1];
     cat.slot = NGX_HTTP_LONGPOLL_CAT_NONE;
 
-    do {
-        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
 
-        ngx_http_longpoll_zone_lock(z);
+    ngx_http_longpoll_zone_lock(z);
 
-        rc = z->sh->moved ? NGX_DECLINED
-                          : ngx_http_longpoll_zone_land(z, now, &steps);
+    rc = z->sh->moved ? NGX_DECLINED
+                      : ngx_http_longpoll_zone_land(z, now, &steps);
 
-        if (rc == NGX_OK) {
-            rc = ngx_http_longpoll_zone_walk(z, &steps);
-        }
+    if (rc == NGX_OK) {
+        rc = ngx_http_longpoll_zone_walk(z, &steps);
+    }
 
-        if (rc == NGX_OK) {
-            ngx_http_longpoll_zone_collect(z, &cat, &flight);
-        }
+    if (rc == NGX_OK) {
+        ngx_http_longpoll_zone_collect(z, &cat, &flight);
+    }
 
-        ngx_http_longpoll_zone_unlock(z);
+    ngx_http_longpoll_zone_unlock(z);
 
-    } while (rc == NGX_BUSY);
+    if (rc == NGX_BUSY) {
+        return NGX_OK;
+    }
 
     if (rc != NGX_OK) {
         return rc;

@@ -79,21 +79,25 @@ void ngx_http_longpoll_zone_presence_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint64_t now);
 
 /*
- * Once a second: what has been left for longer than grace is due.  Returns 1 if
- * categories had no room, which was not logged for a while: the caller logs it.
+ * Once a second: the categories whose grace is over become due, up to 1,000 in
+ * a call.  *full becomes 1 if categories had no room, and that was not logged
+ * for a minute: the caller logs it.
+ *
+ * NGX_OK
+ * NGX_BUSY  there are more: call again in a next turn of nginx's loop
  */
-ngx_uint_t ngx_http_longpoll_zone_presence_tick(ngx_http_longpoll_zone_t *z,
-    uint64_t now);
+ngx_int_t ngx_http_longpoll_zone_presence_tick(ngx_http_longpoll_zone_t *z,
+    uint64_t now, ngx_uint_t *full);
 
 /* a dead worker's waiters have left */
 void ngx_http_longpoll_zone_presence_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now);
 
 /*
- * Publishes the next few events that are due, in order.  *wake becomes the set
- * of workers to notify.
+ * Publishes the next few events that are due, in order; or passes the next
+ * 1,000 units behind a reset.  *wake becomes the set of workers to notify.
  *
- * NGX_OK        there may be more
+ * NGX_OK        there may be more: call again
  * NGX_DONE      nothing is due
  * NGX_AGAIN     what was published waits for the disk; this worker is notified
  *               when that is decided

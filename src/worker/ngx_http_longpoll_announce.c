@@ -35,12 +35,15 @@ struct ngx_http_longpoll_announce_s {
     ngx_rbtree_node_t          sentinel;
     ngx_event_t                turn;
     unsigned                   waits:1;         /* for the next tick */
+    unsigned                   expires:1;       /* grace may be over */
 };
 
 
 static ngx_http_longpoll_announce_cat_t *ngx_http_longpoll_announce_find(
     ngx_http_longpoll_zone_t *z, const uint64_t hash[2]);
 static void ngx_http_longpoll_announce_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_longpoll_announce_expire(
+    ngx_http_longpoll_zone_t *z);
 
 
 ngx_int_t
@@ -114,9 +117,7 @@ ngx_http_longpoll_announce_find(ngx_http_longpoll_zone_t *z,
 }
 
 
-/* without memory the stream counts only while it waits */
-
-void
+ngx_int_t
 ngx_http_longpoll_announce_begin(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n)
 {
@@ -133,7 +134,8 @@ ngx_http_longpoll_announce_begin(ngx_http_longpoll_zone_t *z,
             cat = ngx_calloc(sizeof(ngx_http_longpoll_announce_cat_t),
                              announce->turn.log);
             if (cat == NULL) {
-                continue;
+                ngx_http_longpoll_announce_end(z, cats, i);
+                return NGX_ERROR;
             }
 
             cat->hash[0] = cats[i].hash[0];
@@ -144,6 +146,8 @@ ngx_http_longpoll_announce_begin(ngx_http_longpoll_zone_t *z,
 
         cat->streams++;
     }
+
+    return NGX_OK;
 }
 
 
@@ -160,7 +164,7 @@ ngx_http_longpoll_announce_end(ngx_http_longpoll_zone_t *z,
     for (i = 0; announce && i < n; i++) {
         cat = ngx_http_longpoll_announce_find(z, cats[i].hash);
 
-        if (cat && --cat->streams == 0) {
+        if (--cat->streams == 0) {
             ngx_rbtree_delete(&announce->cats, &cat->node);
             ngx_free(cat);
         }
@@ -212,16 +216,13 @@ ngx_http_longpoll_announce_tick(ngx_http_longpoll_zone_t *z, ngx_uint_t first)
         return;
     }
 
-    if (first
-        && ngx_http_longpoll_zone_presence_tick(z,
-                                          ngx_http_longpoll_zone_clock_now(z)))
-    {
-        ngx_log_error(NGX_LOG_WARN, z->announce->turn.log, 0,
-                      "longpoll zone \"%V\" has no room for more present "
-                      "categories, further ones are not reported", &z->name);
+    z->announce->waits = 0;
+
+    if (first) {
+        z->announce->expires = 1;
+        ngx_http_longpoll_announce_post(z);
     }
 
-    z->announce->waits = 0;
     ngx_http_longpoll_announce_check(z);
 }
 
@@ -235,8 +236,16 @@ ngx_http_longpoll_announce_handler(ngx_event_t *ev)
     ngx_http_longpoll_zone_t  *z;
 
     z = ev->data;
+    rc = NGX_DONE;
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_ANNOUNCE_FLIGHTS; i++) {
+    if (z->announce->expires) {
+        z->announce->expires = ngx_http_longpoll_announce_expire(z);
+    }
+
+    for (i = 0;
+         i < NGX_HTTP_LONGPOLL_ANNOUNCE_FLIGHTS && !z->announce->waits;
+         i++)
+    {
         rc = ngx_http_longpoll_zone_presence_publish(z,
                                            ngx_http_longpoll_notify_worker(),
                                            ngx_http_longpoll_zone_clock_now(z),
@@ -250,9 +259,32 @@ ngx_http_longpoll_announce_handler(ngx_event_t *ev)
 
         if (rc != NGX_OK) {
             z->announce->waits = (rc == NGX_DECLINED);
-            return;
+            break;
         }
     }
 
-    ngx_post_event(ev, &ngx_posted_next_events);
+    if (rc == NGX_OK || z->announce->expires) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+}
+
+
+/* returns whether there is more to do in a next turn */
+
+static ngx_uint_t
+ngx_http_longpoll_announce_expire(ngx_http_longpoll_zone_t *z)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  full;
+
+    rc = ngx_http_longpoll_zone_presence_tick(z,
+                                           ngx_http_longpoll_zone_clock_now(z),
+                                           &full);
+    if (full) {
+        ngx_log_error(NGX_LOG_WARN, z->announce->turn.log, 0,
+                      "longpoll zone \"%V\" has no room for more present "
+                      "categories, further ones are not reported", &z->name);
+    }
+
+    return rc == NGX_BUSY;
 }

@@ -8,8 +8,9 @@
  *     leaves, left  the last waiter of a category has left wait.  If no stream
  *                   counts for it, the category has left this worker; the end
  *                   of the worker's interest says so to the zone (interest)
- *     check, tick   what is due is published, not in this call but in turns of
- *                   nginx's loop
+ *     check, tick   what is due is published; the worker that is first in a
+ *                   second also ends grace.  Both are done in later turns of
+ *                   nginx's loop, each with a few holds of the lock
  *
  * In a zone without presence none of these does anything.
  */
@@ -32,11 +33,11 @@ ngx_int_t ngx_http_longpoll_announce_init(ngx_cycle_t *cycle,
 /* the worker ends */
 void ngx_http_longpoll_announce_exit(ngx_http_longpoll_zone_t *z);
 
-/* a stream of these categories begins */
-void ngx_http_longpoll_announce_begin(ngx_http_longpoll_zone_t *z,
+/* a stream of these categories begins; NGX_OK, NGX_ERROR: no memory */
+ngx_int_t ngx_http_longpoll_announce_begin(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n);
 
-/* it has ended, and has left wait */
+/* a stream that has begun has ended, and has left wait */
 void ngx_http_longpoll_announce_end(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_uint_t n);
 

@@ -12,11 +12,13 @@
 
 static void case_life(void *data);
 static void case_full(void *data);
+static void case_turns(void *data);
 
 
 static const unit_case_t  presence_cases[] = {
     { "a life begins with a reset, and in the end all have left", case_life },
     { "where there is no room some are not told of", case_full },
+    { "a walk and the end of grace take several turns", case_turns },
 };
 
 static const unit_worlds_t  presence_worlds[] = {
@@ -135,6 +137,53 @@ case_full(void *data)
     }
 
     unit_must(m.zone.sh->presence.logged, "nothing was to be logged");
+
+    model_end();
+}
+
+
+static void
+case_turns(void *data)
+{
+    char                     name[16];
+    uint64_t                 wake;
+    ngx_int_t                rc;
+    ngx_uint_t               i, full;
+    ngx_http_longpoll_cat_t  cat;
+
+    unit_random_state = unit_seed;
+    model_world(MODEL_LARGE);
+
+    for (i = 0; i < 1000; i++) {
+        cat.name.len = (size_t) sprintf(name, "many%lu", (unsigned long) i);
+        cat.name.data = (u_char *) name;
+        ngx_http_longpoll_zone_hash(&m.zone, &cat);
+
+        ngx_http_longpoll_zone_lock(&m.zone);
+        ngx_http_longpoll_zone_presence_come(&m.zone, 0, &cat, 1, 0, m.now);
+        ngx_http_longpoll_zone_unlock(&m.zone);
+    }
+
+    rc = ngx_http_longpoll_zone_presence_publish(&m.zone, 0, m.now, &wake);
+    unit_must(rc == NGX_OK, "no reset is published");
+
+    rc = ngx_http_longpoll_zone_presence_publish(&m.zone, 0, m.now, &wake);
+    unit_must(rc == NGX_OK && m.zone.sh->presence.walk == 1001,
+              "a turn passes more than 1,000 units");
+
+    for (i = 0; i < 20 && rc == NGX_OK; i++) {
+        rc = ngx_http_longpoll_zone_presence_publish(&m.zone, 0, m.now, &wake);
+    }
+
+    unit_must(rc == NGX_DONE, "there is always more to tell");
+
+    m.now += MODEL_GRACE;
+
+    rc = ngx_http_longpoll_zone_presence_tick(&m.zone, m.now, &full);
+    unit_must(rc == NGX_BUSY, "more than 1,000 leave in a turn");
+
+    rc = ngx_http_longpoll_zone_presence_tick(&m.zone, m.now, &full);
+    unit_must(rc == NGX_OK, "the end of grace has no end");
 
     model_end();
 }

@@ -85,6 +85,7 @@ model_world(ngx_uint_t flags)
 
     m.flags = flags;
     m.size = (flags & MODEL_CRASH ? 64 : 64 + unit_below(200)) * 1024;
+    m.size = flags & MODEL_LARGE ? 2 * 1024 * 1024 : m.size;
     m.mem_size = m.size - 512;
     m.now = MODEL_EPOCH + unit_below(1000000);
     m.mem = calloc(1, m.mem_size);
@@ -187,6 +188,7 @@ model_call(void *data)
     model_op_t *op = data;
 
     uint64_t                    wake;
+    ngx_uint_t                  full;
     ngx_http_longpoll_cat_t     cat;
     ngx_http_longpoll_msg_t     msg;
     ngx_http_longpoll_lines_t   lines;
@@ -201,7 +203,7 @@ model_call(void *data)
         break;
 
     case MODEL_TICK:
-        (void) ngx_http_longpoll_zone_presence_tick(&m.zone, m.now);
+        (void) ngx_http_longpoll_zone_presence_tick(&m.zone, m.now, &full);
         break;
 
     case MODEL_PUBLISH:

@@ -48,6 +48,8 @@
 #define MODEL_DURABLE   0x02    /* events wait for the disk, which may fail */
 #define MODEL_CROWDED   0x04    /* more categories than there is room for */
 
+#define MODEL_LARGE     0x08    /* a zone of 2 MB */
+
 #define MODEL_WORKERS   3
 #define MODEL_CATS      200
 #define MODEL_GRACE     5000
