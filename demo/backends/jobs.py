@@ -1,7 +1,8 @@
 """Does jobs that somebody waits for: jobs.py EVENTS STATUS PUBLISH
 
 A job is a category, its result an event there.  A job is queued when somebody
-begins to wait for it, and leaves the queue when nobody waits any more.
+begins to wait for it, and leaves the queue when nobody waits any more.  A job
+that fails is not tried again, unless the network failed, or nginx with a 5xx.
 """
 
 import json
@@ -12,9 +13,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from online import follow, get, present
+from online import FAILURES, follow, get, present
 
-queue = set()
+queue = {}              # jobs, the oldest first
+wanted = set()          # those that somebody waits for
 changed = threading.Condition()
 
 
@@ -36,20 +38,32 @@ def send(publish, job, result):
         urllib.request.Request(publish, body, headers), timeout=90).close()
 
 
+def may_succeed_later(error):
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code >= 500
+
+    return isinstance(error, FAILURES)
+
+
 def work(status, publish):
     while True:
         with changed:
             changed.wait_for(lambda: queue)
-            job = queue.pop()
+            job = next(iter(queue))
+            del queue[job]
 
         try:
             if not has_result(status, job):
                 send(publish, job, do(job))
 
-        except (urllib.error.URLError, OSError):
-            time.sleep(1)
-            with changed:
-                queue.add(job)
+        except Exception as error:              # the next job may succeed
+            print(f"{job}: {error!r}", file=sys.stderr)
+
+            if may_succeed_later(error):
+                time.sleep(1)
+                with changed:
+                    if job in wanted:
+                        queue[job] = None
 
 
 def main(events, status, publish):
@@ -57,8 +71,13 @@ def main(events, status, publish):
 
     for _, waits, came in follow(events, status, *present(status)):
         with changed:
-            queue.intersection_update(waits)
-            queue.update(came)
+            wanted.clear()
+            wanted.update(waits)
+
+            for job in queue.keys() - wanted:
+                del queue[job]
+
+            queue.update(dict.fromkeys(came))
             changed.notify()
 
 

@@ -6,12 +6,16 @@ it.  Both are written together, so the program may end at any moment, and goes o
 where it was.
 """
 
+import http.client
 import json
 import os
 import sys
 import time
 import urllib.error
 import urllib.request
+
+# of the network, and HTTP's: a later try may succeed
+FAILURES = (OSError, http.client.HTTPException)
 
 
 def load(path):
@@ -30,7 +34,10 @@ def save(path, cursor, online):
 
 def get(url):
     with urllib.request.urlopen(url, timeout=90) as answer:
-        return json.load(answer)
+        try:
+            return json.load(answer)
+        except ValueError as error:
+            raise urllib.error.URLError(f"not JSON: {error}") from error
 
 
 def poll(events, cursor):
@@ -67,7 +74,9 @@ def follow(events, status, cursor, online):
                 came = set(online)
                 continue
 
-        except (urllib.error.URLError, OSError):
+        except FAILURES as error:
+            print(f"{events}: {error}", file=sys.stderr)
+            came = set()
             time.sleep(1)
             continue
 

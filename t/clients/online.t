@@ -100,6 +100,24 @@ is_deeply([job(7)->response->data], [{ done => 'job:7' }],
           'in a new life all begins anew');
 
 kill_python();
+
+my $fails = job(11);
+wait_until('the job that fails', sub { is_present('job:11') });
+
+$python = run_jobs(<<'END');
+def do(job):
+    if job == "job:11":
+        raise ValueError("no such report")
+    return {"done": job}
+END
+
+wait_until('its failure is logged', sub {
+    python_log() =~ /^job:11: ValueError\('no such report'\)$/m;
+});
+is_deeply([job(12)->response->data], [{ done => 'job:12' }],
+          'a job that fails does not keep others from being done');
+
+kill_python();
 done_testing();
 
 
@@ -177,6 +195,24 @@ sub run_program {
           (map { "http://127.0.0.1:$private/$_" } @locations),
           $name eq 'online.py' ? $file : () ],
         log => $server->dir . '/python.log');
+}
+
+# jobs.py with another do().
+
+sub run_jobs {
+    my ($do) = @_;
+
+    return Longpoll::Child->start(
+        [ 'python3', '-c',
+          "import sys\nsys.path.insert(0, '$root/demo/backends')\n"
+          . "import jobs\n${do}jobs.do = do\njobs.main(*sys.argv[1:])\n",
+          map { "http://127.0.0.1:$private/$_" } qw( wanted status publish ) ],
+        log => $server->dir . '/python.log');
+}
+
+sub python_log {
+    open my $in, '<', $server->dir . '/python.log' or die $!;
+    return join '', <$in>;
 }
 
 sub kill_python {
