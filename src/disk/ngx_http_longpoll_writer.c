@@ -226,7 +226,10 @@ ngx_http_longpoll_writer_wanted(ngx_http_longpoll_writer_t *writer)
         return 1;
     }
 
-    /* after a failure the timer is waited for, unless publishers wait */
+    /*
+     * After a failure the writer waits for its timer, unless publishers or a
+     * flight of presence wait.
+     */
 
     return !writer->failing
            && (!sh->disk.begun

@@ -2,9 +2,9 @@
 /*
  * ngx_http_longpoll_presence.c: the categories that somebody waits for.
  *
- * Units come from the free list.  One that was never used goes there first, in
- * a step of its own, so that memory that is not needed yet is not touched and
- * a name takes its parts from one list.
+ * Units come from the free list.  If the list is too short, come appends units
+ * that were never used to it, each in a step of its own.  So memory that is not
+ * needed yet is not touched, and a name takes its parts from one list.
  *
  * Nobody reads a unit before it is an entry, or the part of one; so its words
  * are written with put, not set.  Only state matters before that: it says

@@ -5,8 +5,8 @@
  *
  * A walk goes bucket by bucket, in both tables.  A bucket of one is a range of
  * buckets of the other, so an empty zone takes as many steps as the larger
- * table has buckets.  A category is some more, since its name, its first and
- * its last message are elsewhere.
+ * table has buckets.  A category takes more steps than a bucket: its name, its
+ * first and its last message are other places in memory.
  */
 
 

@@ -50,10 +50,9 @@ typedef struct ngx_http_longpoll_zone_flight_s {
 } ngx_http_longpoll_zone_flight_t;
 
 /*
- * The same for a flight, which begins in the step that commits the publish.
- *
- * As the publish returns, but NGX_DONE: nothing is stored, as another flight
- * has begun.
+ * Publishes the events of a flight.  The step that commits them begins the
+ * flight.  Returns what the publish returns, except for NGX_DONE: nothing is
+ * stored, since another process has begun a flight meanwhile.
  */
 ngx_int_t ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_zone_flight_t *flight,

@@ -24,8 +24,8 @@
 /*
  * The worker's last parked poll of a category left: the interest ends.  slot is
  * what the read returned in rd->slots.  since: no message up to this id is
- * pending for the worker; 0: not known.  left: for presence, too, nobody of the
- * worker is there any more.
+ * pending for the worker; 0: not known.  left: no stream of the worker counts
+ * for the category, so the worker's bit in presence ends, too.
  */
 void ngx_http_longpoll_zone_watch_end(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint32_t slot, uint64_t since,
