@@ -35,7 +35,7 @@ static void ngx_http_longpoll_presence_free(
 static ngx_inline void ngx_http_longpoll_presence_append(
     ngx_http_longpoll_presences_t *table, ngx_uint_t which,
     ngx_http_longpoll_presence_unit_t *unit, uint64_t left);
-static void ngx_http_longpoll_presence_again(
+static void ngx_http_longpoll_presence_requeue(
     ngx_http_longpoll_presences_t *table, ngx_uint_t which,
     ngx_http_longpoll_presence_unit_t *unit, uint64_t left);
 static ngx_inline void ngx_http_longpoll_presence_remove(
@@ -127,7 +127,7 @@ ngx_http_longpoll_presence_come(ngx_http_longpoll_presences_t *table,
 
         if (workers == 0) {
             ngx_http_longpoll_set(j, unit->u.entry.left, now);
-            ngx_http_longpoll_presence_again(table,
+            ngx_http_longpoll_presence_requeue(table,
                                    NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, now);
         }
 
@@ -191,8 +191,8 @@ ngx_http_longpoll_presence_expire(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_remove(table, NGX_HTTP_LONGPOLL_PRESENCE_GRACE,
                                       unit);
     ngx_http_longpoll_set(j, unit->state, NGX_HTTP_LONGPOLL_PRESENCE_LEAVING);
-    ngx_http_longpoll_presence_again(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
-                                     unit, 0);
+    ngx_http_longpoll_presence_requeue(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
+                                       unit, 0);
     ngx_http_longpoll_done(j);
 
     return 1;
@@ -223,7 +223,7 @@ ngx_http_longpoll_presence_reported(ngx_http_longpoll_presences_t *table,
                               NGX_HTTP_LONGPOLL_PRESENCE_PRESENT);
 
         if (unit->u.entry.workers == 0) {
-            ngx_http_longpoll_presence_again(table,
+            ngx_http_longpoll_presence_requeue(table,
                                    NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, now);
         }
 
@@ -232,8 +232,8 @@ ngx_http_longpoll_presence_reported(ngx_http_longpoll_presences_t *table,
     case NGX_HTTP_LONGPOLL_PRESENCE_RETURNED:
         ngx_http_longpoll_set(j, unit->state,
                               NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED);
-        ngx_http_longpoll_presence_again(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
-                                         unit, 0);
+        ngx_http_longpoll_presence_requeue(table,
+                                   NGX_HTTP_LONGPOLL_PRESENCE_DUE, unit, 0);
         break;
 
     default: /* LEAVING */
@@ -261,8 +261,8 @@ ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
 
         ngx_http_longpoll_set(j, unit->state,
                               NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED);
-        ngx_http_longpoll_presence_again(table, NGX_HTTP_LONGPOLL_PRESENCE_DUE,
-                                         unit, 0);
+        ngx_http_longpoll_presence_requeue(table,
+                                   NGX_HTTP_LONGPOLL_PRESENCE_DUE, unit, 0);
         break;
 
     case NGX_HTTP_LONGPOLL_PRESENCE_RETURNED:
@@ -504,7 +504,7 @@ ngx_http_longpoll_presence_append(ngx_http_longpoll_presences_t *table,
 /* the same for an entry that was in a queue when the step began */
 
 static void
-ngx_http_longpoll_presence_again(ngx_http_longpoll_presences_t *table,
+ngx_http_longpoll_presence_requeue(ngx_http_longpoll_presences_t *table,
     ngx_uint_t which, ngx_http_longpoll_presence_unit_t *unit, uint64_t left)
 {
     /* the journal has newer, too, as they are one word */
