@@ -106,16 +106,8 @@ for my $parameters ('flush=50ms', 'durable=on') {
     is(follow($n, 1), '+ann', "$name: somebody comes");
     $n->wait_writer_idle;
 
-    my $old = $n->master;
+    my ($old) = $n->upgrade;
 
-    kill USR2 => $old;
-    wait_until('a new master with workers', sub {
-        my $new = $n->pid_of('nginx.pid');
-
-        defined $new and $new != $old
-            and ($n->pid_of('nginx.pid.oldbin') // 0) == $old
-            and 2 == (() = $n->workers($new));
-    });
     kill QUIT => $old;
     wait_until('the old master gone', sub {
         !Longpoll::Persist::running($old);

@@ -42,34 +42,6 @@ sub client_of {
     return $c;
 }
 
-sub upgrade {
-    my ($n) = @_;
-
-    my $old = $n->master;
-
-    kill USR2 => $old;
-    wait_until('a new master with workers', sub {
-        my $new = $n->pid_of('nginx.pid');
-
-        defined $new and $new != $old
-            and ($n->pid_of('nginx.pid.oldbin') // 0) == $old
-            and 2 == (() = workers($n, $new));
-    });
-
-    return ($old, $n->master);
-}
-
-# The old master is the parent of the new one, which is not a worker.
-
-sub workers {
-    my ($n, $master) = @_;
-
-    my $new = $n->master;
-    my @pids = grep { $_ != $new } $n->workers($master);
-
-    return @pids;
-}
-
 sub wait_end {
     my (@pids) = @_;
 
@@ -95,9 +67,9 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
     $n->publish(farm => '"a2"');
     $n->wait_data(qw( a1 a2 ));
 
-    my @before = workers($n, $n->master);
-    my ($old, $new) = upgrade($n);
-    my @after = workers($n, $new);
+    my @before = $n->workers($n->master);
+    my ($old, $new) = $n->upgrade;
+    my @after = $n->workers($new);
 
     my $on_old = client_of($n, @before);
     my $on_new = client_of($n, @after);
@@ -183,8 +155,8 @@ for my $parameters ('flush=100ms', 'flush=1h', 'flush=1h durable=on') {
     my $a1 = $n->publish(farm => '"a1"');
     $n->wait_data('a1') unless $late;
 
-    my @before = workers($n, $n->master);
-    my ($old, $new) = upgrade($n);
+    my @before = $n->workers($n->master);
+    my ($old, $new) = $n->upgrade;
     my $on_old = client_of($n, @before);
     my $node = (stat $n->file)[1];
 
@@ -244,8 +216,8 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
     tick();
 
     my $before = $n->poll(category => 'none')->response->timestamp;
-    my @before = workers($n, $n->master);
-    my ($old, $new) = upgrade($n);
+    my @before = $n->workers($n->master);
+    my ($old, $new) = $n->upgrade;
     my $on_old = client_of($n, @before);
     my $node = (stat $n->file)[1];
 
@@ -297,9 +269,9 @@ for my $case ([ 'flush=100ms', 'QUIT' ], [ 'flush=1h durable=on', 'QUIT' ],
 
     $n->wait_data('a1');
 
-    my @before = workers($n, $n->master);
-    my ($old, $new) = upgrade($n);
-    my @after = workers($n, $new);
+    my @before = $n->workers($n->master);
+    my ($old, $new) = $n->upgrade;
+    my @after = $n->workers($new);
     my $on_old = client_of($n, @before);
     my $on_new = client_of($n, @after);
 
@@ -348,9 +320,9 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
     $n->wait_writer_idle;
     my $first = $n->publish(farm => '"a1"');
 
-    my ($old, $new) = upgrade($n);
-    my @before = workers($n, $old);
-    my @after = workers($n, $new);
+    my ($old, $new) = $n->upgrade;
+    my @before = $n->workers($old);
+    my @after = $n->workers($new);
     my $on_new = client_of($n, @after);
 
     kill WINCH => $old;
@@ -362,9 +334,9 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
 
     $n->wait_line('n3');
     kill HUP => $old;
-    wait_until('workers', sub { 2 == (() = workers($n, $old)) });
+    wait_until('workers', sub { 2 == (() = $n->workers($old)) });
 
-    my $on_old = client_of($n, workers($n, $old));
+    my $on_old = client_of($n, $n->workers($old));
     my $b1 = $n->post(farm => '"b1"', client => $on_old);
 
     kill QUIT => $new;
@@ -424,9 +396,9 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
 
     $n->wait_data('a1');
 
-    my ($old, $new) = upgrade($n);
-    my @before = workers($n, $old);
-    my @after = workers($n, $new);
+    my ($old, $new) = $n->upgrade;
+    my @before = $n->workers($old);
+    my @after = $n->workers($new);
     my $on_new = client_of($n, @after);
     my $node = (stat $n->file)[1];
 
@@ -444,7 +416,7 @@ for my $parameters ('flush=100ms', 'flush=1h durable=on') {
 
     # Then the old master starts its workers again by itself.
 
-    wait_until('workers', sub { 2 == (() = workers($n, $old)) });
+    wait_until('workers', sub { 2 == (() = $n->workers($old)) });
     eval {
         wait_until('what the new side took', sub {
             data_of($n->events('farm')) =~ /n3/;
@@ -483,9 +455,9 @@ _EOC_
     $n->publish(job => qq("$_"), uri => '/once') for 'j1', 'j2';
     $n->wait_writer_idle;
 
-    my ($old, $new) = upgrade($n);
-    my @before = workers($n, $old);
-    my @after = workers($n, $new);
+    my ($old, $new) = $n->upgrade;
+    my @before = $n->workers($old);
+    my @after = $n->workers($new);
     my $on_new = client_of($n, @after);
 
     kill WINCH => $old;

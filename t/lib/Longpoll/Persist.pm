@@ -497,6 +497,34 @@ sub kill_all {
 
 sub up { $_[0]->start_again }
 
+# The old master is the parent of the new one, which is not a worker.
+
+sub workers {
+    my ($self, $master) = @_;
+    my $new = $self->master;
+
+    return grep { $_ != $new } $self->SUPER::workers($master);
+}
+
+# A binary upgrade begins: returns the old master and the new one, which have
+# workers.
+
+sub upgrade {
+    my ($self) = @_;
+    my $old = $self->master;
+
+    kill USR2 => $old;
+    wait_until('a new master with workers', sub {
+        my $new = $self->pid_of('nginx.pid');
+
+        defined $new and $new != $old
+            and ($self->pid_of('nginx.pid.oldbin') // 0) == $old
+            and 2 == (() = $self->workers($new));
+    });
+
+    return ($old, $self->master);
+}
+
 # A process exists, and has its sockets, as long as one of its threads does.
 
 sub running {
