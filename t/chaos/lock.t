@@ -17,13 +17,7 @@ use Longpoll::Chaos ();
 use Longpoll::Client ();
 use Longpoll::Server qw( wait_until );
 
-my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
-my $dying = "$root/build/chaos/ngx_http_longpoll_module.so";
-
-plan skip_all => 'not built: build/chaos' unless -e $dying;
-plan skip_all => 'the nginx that is asked for has its module inside'
-    if defined $ENV{TEST_NGINX_BINARY}
-        and !defined $ENV{TEST_NGINX_LOAD_MODULES};
+my $dying = Longpoll::Chaos::dying();
 
 $SIG{PIPE} = 'IGNORE';
 

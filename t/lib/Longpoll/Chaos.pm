@@ -47,6 +47,7 @@ use File::Temp qw( tempdir );
 use List::Util qw( max );
 use POSIX ();
 use Socket qw( SOL_SOCKET SO_RCVBUF );
+use Test::More ();
 use Time::HiRes qw( time sleep );
 
 use Longpoll::Client ();
@@ -1279,6 +1280,22 @@ sub points {
     }
 
     return sort keys %points;
+}
+
+# The module in which a process dies where the test says; a test that has none
+# is skipped.
+
+sub dying {
+    my $file = abs_path(dirname(__FILE__) . '/../../..')
+        . '/build/chaos/ngx_http_longpoll_module.so';
+
+    Test::More::plan(skip_all => 'not built: build/chaos') unless -e $file;
+    Test::More::plan(
+        skip_all => 'the nginx that is asked for has its module inside')
+        if defined $ENV{TEST_NGINX_BINARY}
+            and !defined $ENV{TEST_NGINX_LOAD_MODULES};
+
+    return $file;
 }
 
 # Each point has its turn, in an order that changes.  A point that no worker
