@@ -69,6 +69,57 @@ sub names {
     return \%n;
 }
 
+# One worker has a poll of these categories, and is stopped while the other one
+# answers.
+
+sub late {
+    my (@waits) = @_;
+    my $cat = category('e');
+
+    publish($cat, 1);
+
+    my $c = connection();
+    my ($here) = $c->request('GET', '/pid')->response->body =~ /(\d+)/;
+    my ($there) = grep { $_ != $here } worker_pids();
+    my $poll;
+
+    do {
+        $poll = connection();
+    } until $poll->request('GET', '/pid')->response->body =~ /\b$there\b/;
+
+    $poll->request('GET', '/events?timeout=100&'
+                          . query(map { (category => $_) } @waits));
+    wait_waiting(1);
+
+    wait_until { state($there) eq 'S' } 'the other worker sleeps';
+    kill STOP => $there;
+    wait_until { state($there) eq 'T' } 'the other worker stopped';
+
+    my (%n, $next);
+    my $more = sub {
+        my $r = $c->request('GET', '/list?'
+                . query(list => 1, defined $next ? (after => $next) : ())
+            )->response;
+
+        $n{ $_->{category} }++ for @{ $r->json->{categories} };
+        $next = $r->json->{next};
+        return $r->status;
+    };
+
+    is($more->(), 200, 'nginx answers without it');
+    ok($next, 'and the list has not ended');
+    $more->();
+    ok($next, 'nor with the next page');
+    is(scalar(grep { $n{$_} } @waits), 0,
+       'as the poll of the other worker has no name here');
+
+    kill CONT => $there;
+    $more->() while defined $next;
+
+    is_deeply(\%n, { map { $_ => 1 } $cat, @waits },
+              'it is listed when the worker is back');
+}
+
 package main;
 
 master_on();
@@ -373,50 +424,18 @@ for my $i (0 .. $#conns) {
 
 === TEST 12: a list ends in front of what only a stopped worker can name
 --- scenario
-my ($cat, $waits) = (category('e'), category('w'));
-
-publish($cat, 1);
-
-my $c = connection();
-my ($here) = $c->request('GET', '/pid')->response->body =~ /(\d+)/;
-my ($there) = grep { $_ != $here } worker_pids();
-my $poll;
-
-do {
-    $poll = connection();
-} until $poll->request('GET', '/pid')->response->body =~ /\b$there\b/;
-
-$poll->request('GET', "/events?category=$waits&timeout=100");
-wait_waiting(1);
-
-wait_until { state($there) eq 'S' } 'the other worker sleeps';
-kill STOP => $there;
-wait_until { state($there) eq 'T' } 'the other worker stopped';
-
-my (%n, $next);
-my $more = sub {
-    my $r = $c->request('GET', '/list?list' . (defined $next ? "&after=$next"
-                                                             : ''))->response;
-    $n{ $_->{category} }++ for @{ $r->json->{categories} };
-    $next = $r->json->{next};
-    return $r->status;
-};
-
-is($more->(), 200, 'nginx answers without it');
-ok($next, 'and the list has not ended');
-$more->();
-ok($next, 'nor with the next page');
-ok(!$n{$waits}, 'as the poll of the other worker has no name here');
-
-kill CONT => $there;
-$more->() while defined $next;
-
-is_deeply(\%n, { $cat => 1, $waits => 1 },
-          'it is listed when the worker is back');
+late(category('w'));
 
 
 
-=== TEST 13: a small list in a large zone is one page
+=== TEST 13: a list does not go on while such a worker has polls without a slot
+--- zone: 64k
+--- scenario
+late(map { category("w$_") } 1 .. 40);
+
+
+
+=== TEST 14: a small list in a large zone is one page
 --- zone: 64m
 --- scenario
 publish(category(), 1);
@@ -424,7 +443,7 @@ ok(!exists page()->{next}, 'it has no next one');
 
 
 
-=== TEST 14: 100,000 categories are listed while they change
+=== TEST 15: 100,000 categories are listed while they change
 --- zone: 128m
 --- scenario
 my $c = connection();
