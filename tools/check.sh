@@ -31,6 +31,18 @@ warnings() {
     )
 }
 
+# The programs of the tests and of the benchmark, which are made only where they
+# run.  What the tests' builds define is defined here, too.
+programs() {
+    cc=$(make -s --no-print-directory \
+        --eval 'flags: ; @echo $(CC) $(C_FLAGS)' flags) || return
+    cc="$cc -DNGX_HTTP_LONGPOLL_DEBUG=1 -DNGX_HTTP_LONGPOLL_STEPS=1"
+    cc="$cc -DNGX_HTTP_LONGPOLL_WRITER_SLACK=2500"
+
+    printf '%s\n' bench/*.c bench/*/*.c t/*/*.c |
+        xargs -P "$(nproc)" -I '{}' $cc -Werror -fsyntax-only '{}'
+}
+
 # Without NGX_PTR_SIZE, cppcheck would stop at an #error and skip nearly all
 # files without a word; --force makes it check debug builds as well.
 analysis() {
@@ -47,6 +59,7 @@ check tools/pages.pl
 check perl t/mutants/mutants.t check
 check warnings
 check warnings -DNGX_DEBUG=0 -DNGX_THREADS=0
+check programs
 check analysis
 
 exit $failed

@@ -766,10 +766,16 @@ holds_go(ngx_uint_t n)
 static void
 holds_tell(void)
 {
-    uint64_t  wake;
+    uint64_t    wake;
+    ngx_uint_t  full;
 
     if (ngx_http_longpoll_zone_tick(&holds_zone, holds_now)) {
-        (void) ngx_http_longpoll_zone_presence_tick(&holds_zone, holds_now);
+        while (ngx_http_longpoll_zone_presence_tick(&holds_zone, holds_now,
+                                                    &full)
+               == NGX_BUSY)
+        {
+            /* void */
+        }
     }
 
     while (ngx_http_longpoll_zone_presence_publish(&holds_zone, 0, holds_now,
