@@ -15,11 +15,11 @@ ARGS ?=
 
 # Parts and sets of the tests; tools/lib/Suite/Parts.pm says what is in each.
 SETS  = quick test test-all soak
-PARTS = unit plain persist user docs cost generator hup clients asan valgrind \
-	fuzz chaos smoke packaging matrix load mutants
+PARTS = unit plain persist redis user docs cost generator hup clients asan \
+	valgrind fuzz chaos smoke packaging matrix load mutants
 
-.PHONY: all help check run site backend bench holds dist client package \
-	package-test clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
+.PHONY: all help check run run-cluster site backend bench holds dist client \
+	package package-test clean build-unit build-fuzz build-bench $(SETS) $(PARTS)
 
 all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/deps.sh build
@@ -43,6 +43,10 @@ $(PARTS):
 run: all            ## the demo on 127.0.0.1:8080 (PORT=...), until Ctrl-C
 	@tools/deps.sh run
 	@tools/run.sh $(PORT)
+
+run-cluster: all    ## two nodes on one Redis, behind a balancer; PORT=...
+	@tools/deps.sh run redis
+	@tools/run-cluster.sh $(PORT)
 
 backend: all        ## nginx before NAME=express, flask, go, php; PORT=...
 	@tools/deps.sh clients run
@@ -90,20 +94,29 @@ help:               ## this list; T='t/x.t ...' runs some files of a part
 
 sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 
-# all of src/store/ but lock, which the programs stub
+# all of src/store/ but lock, which the programs stub, and batch, which is not
+# about the zone
 
-STORE = hash id golongpoll control $(filter-out lock, $(patsubst \
+STORE = hash id golongpoll control $(filter-out lock batch, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
 JSON = json number string utf8 yajl
 
-build/unit/text:   UNIT = id query golongpoll sse control $(JSON)
-build/unit/text:   STUB = t/unit/unit_chance.c
-build/unit/store build/unit/save build/unit/presence: UNIT = $(STORE)
-build/unit/store build/unit/save build/unit/presence: STUB = \
+HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
+	-DNGX_HTTP_LONGPOLL_HIREDIS=1 -lhiredis)
+
+build/unit/text:   UNIT = id query golongpoll sse control hash entry info reply \
+	$(JSON)
+build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto $(HIREDIS)
+build/unit/store build/unit/save build/unit/presence build/unit/feed: \
+	UNIT = $(STORE)
+build/unit/store build/unit/save build/unit/presence build/unit/feed: STUB = \
 	t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
-build/unit/store build/unit/save build/unit/presence: CPPFLAGS += \
+build/unit/store build/unit/save build/unit/presence build/unit/feed: \
+	CPPFLAGS += \
 	-DNGX_HTTP_LONGPOLL_STEPS=1 -DNGX_HTTP_LONGPOLL_DEBUG=1
+
+build/unit/feed: LDFLAGS += -Wl,--wrap=clock_gettime
 
 # all of src/disk/, with small rounds, and a disk and threads of its own
 
@@ -113,7 +126,12 @@ DISK = $(STORE) $(JSON) $(patsubst \
 build/unit/load: UNIT = hash id golongpoll control segment $(JSON) \
 	$(filter load%,$(DISK))
 
-build/unit/disk: UNIT = $(DISK)
+# the worker that reads a stream, with a Redis and a zone of its own
+
+build/unit/reader: UNIT = feed lives apply upkeep batch entry id hash $(JSON)
+build/unit/reader: STUB = t/unit/text_sha1.c t/unit/unit_chance.c -lcrypto
+
+build/unit/disk: UNIT = $(DISK) await
 build/unit/disk: STUB = t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
 build/unit/disk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
 	-DNGX_HTTP_LONGPOLL_DEBUG=1 -DNGX_HTTP_LONGPOLL_WRITER_ROUND=1000 \
@@ -132,7 +150,8 @@ C_FLAGS = -std=gnu11 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Isrc \
 UNIT_FLAGS = $(C_FLAGS) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover
 
-programs := $(addprefix build/unit/,text load store save disk presence)
+programs := $(addprefix build/unit/,text load store save disk presence \
+	feed reader)
 
 build-unit: all $(programs)
 
@@ -158,6 +177,10 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 build/fuzz/query:  FUZZ = id hash page query utf8
 build/fuzz/body:   FUZZ = $(JSON)
 build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
+build/fuzz/entry:  FUZZ = id hash entry info $(JSON)
+build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c -lcrypto
+build/fuzz/reply:  FUZZ = reply
+build/fuzz/reply:  STUB = t/unit/text_stub.c t/unit/text_pool.c $(HIREDIS)
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk build/fuzz/log: \
 	CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1

@@ -15,12 +15,13 @@
  *                   An error here ends the master, so at a reload there is
  *                   none.
  *   init_process    a worker takes a slot, and begins to serve its polls
- *   exit_process    a worker closes the files that it writes, and leaves
+ *   exit_process    a worker closes what it writes and reads, and leaves
  *
  *   start         init_zone: make ──▶ init_module: load, configure
  *   reload        init_zone: inherit ─────────────┐
  *   a new zone    init_zone: make, load ──────────┼─▶ init_module: configure
  *   another size  init_zone: make ──▶ init_module: adopt the old, configure
+ *   over Redis    the same without load and adopt: the workers fill the zone
  *
  * nginx -t runs init_zone and init_module as well; the latter does nothing
  * then.
@@ -28,14 +29,17 @@
 
 
 #include "ngx_http_longpoll_http.h"
+#include "ngx_http_longpoll_cluster.h"
 #include "ngx_http_longpoll_conf.h"
 #include "ngx_http_longpoll_conf_category.h"
 #include "ngx_http_longpoll_conf_location.h"
 #include "ngx_http_longpoll_conf_persist.h"
 #include "ngx_http_longpoll_conf_zone.h"
+#include "ngx_http_longpoll_feed.h"
 #include "ngx_http_longpoll_load.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_poll.h"
+#include "ngx_http_longpoll_relay.h"
 #include "ngx_http_longpoll_segment.h"
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_worker.h"
@@ -204,6 +208,11 @@ ngx_module_t  ngx_http_longpoll_module = {
 
 
 static ngx_str_t  ngx_http_longpoll_none = ngx_string("none");
+static ngx_str_t  ngx_http_longpoll_empty = ngx_null_string;
+
+
+#define ngx_http_longpoll_redis_url(z)                                        \
+    ((z)->cluster ? &(z)->cluster->url : &ngx_http_longpoll_empty)
 
 
 static char *
@@ -250,6 +259,10 @@ ngx_http_longpoll_init_zone(ngx_shm_zone_t *shm_zone, void *data)
             != NGX_OK
             || ngx_http_longpoll_check_same(shm_zone, "presence",
                                             &z->old->presence, &z->presence)
+               != NGX_OK
+            || ngx_http_longpoll_check_same(shm_zone, "redis",
+                                            ngx_http_longpoll_redis_url(z->old),
+                                            ngx_http_longpoll_redis_url(z))
                != NGX_OK))
     {
         return NGX_ERROR;
@@ -383,7 +396,7 @@ ngx_http_longpoll_running_zone(ngx_http_longpoll_zone_t *z)
 /*
  * A zone and its file are loaded and written as one, so a reload cannot give
  * the zone another file; nor another category of presence, which belongs to
- * those who follow its events.
+ * those who follow its events; nor another Redis, whose ids the events have.
  */
 
 static ngx_int_t
@@ -468,7 +481,11 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
     for (i = 0; i < lmcf->references.nelts; i++) {
         z = ref[i].zone;
 
-        if (z->old && z->old->sh != z->sh) {
+        if (z->cluster) {
+
+            /* a new zone is filled from Redis */
+
+        } else if (z->old && z->old->sh != z->sh) {
             /* old workers drain by their own configuration */
 
             old = ngx_http_longpoll_cycle_conf(cycle->old_cycle);
@@ -527,6 +544,13 @@ ngx_http_longpoll_init_process(ngx_cycle_t *cycle)
         {
             return NGX_ERROR;
         }
+
+        if (z->cluster
+            && (ngx_http_longpoll_relay_init_process(cycle, z) != NGX_OK
+                || ngx_http_longpoll_feed_init_process(cycle, z) != NGX_OK))
+        {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -550,6 +574,11 @@ ngx_http_longpoll_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < lmcf->references.nelts; i++) {
         ngx_http_longpoll_writer_exit_process(ref[i].zone);
+
+        if (ref[i].zone->cluster) {
+            ngx_http_longpoll_relay_exit_process(ref[i].zone);
+            ngx_http_longpoll_feed_exit_process(ref[i].zone);
+        }
     }
 
     ngx_http_longpoll_worker_exit_process();

@@ -3,8 +3,9 @@
 # tools/build.sh module: build/ngx_http_longpoll_module.so, for the nginx that
 #         is installed
 # tools/build.sh chaos: build/chaos/ngx_http_longpoll_module.so, in which a test
-#         chooses where workers die (t/faults/die.c), and build/chaos/clock.so,
-#         a wall clock that a test can set (t/faults/clock.c)
+#         chooses where workers die (t/faults/die.c), and what clock makes
+# tools/build.sh clock: build/chaos/clock.so, a wall clock that a test can set
+#         (t/faults/clock.c)
 # tools/build.sh persist: build/persist/disk.so, a disk that is slow, full, or
 #         loses what was not synced (t/faults/disk.c)
 # tools/build.sh filter: build/filter/filter.so, a module with a body filter
@@ -44,7 +45,8 @@ esac
 configure() {
     local dir=$1 inputs
     shift
-    inputs="$* $(nginx -V 2>&1) $(dpkg-query -W nginx nginx-dev)
+    inputs="$* $(nginx -V 2>&1)
+            $(dpkg-query -W nginx nginx-dev libhiredis-dev 2>&1)
             $(echo ./*.c src/* src/*/*)
             $(cksum config tools/build.sh tools/asan.c t/faults/die.c)"
 
@@ -121,12 +123,16 @@ build_module() {
     dynamic build/nginx /usr/share/nginx/src build/$name.so '' ''
 }
 
-build_chaos() {
+build_clock() {
     mkdir -p build/chaos
-    "${CC:-cc}" -Wall -Wextra -Wno-unused-parameter -O2 -fPIC \
-        -c -o build/chaos/die.o t/faults/die.c
     "${CC:-cc}" -Wall -Wextra -O2 -fPIC -shared \
         -o build/chaos/clock.so t/faults/clock.c
+}
+
+build_chaos() {
+    build_clock
+    "${CC:-cc}" -Wall -Wextra -Wno-unused-parameter -O2 -fPIC \
+        -c -o build/chaos/die.o t/faults/die.c
     dynamic build/chaos/nginx /usr/share/nginx/src build/chaos/$name.so \
         -DNGX_HTTP_LONGPOLL_STEPS=1 "$root/build/chaos/die.o"
 }

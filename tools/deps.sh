@@ -2,8 +2,8 @@
 #
 # tools/deps.sh SET...: installs what the sets need on a Debian machine.
 #
-# Sets are build, check, test, docs, asan, valgrind, cost, fuzz, client, clients,
-# run, bench, site, dist, package, packaging and root.  Packages that are
+# Sets are build, check, test, redis, docs, asan, valgrind, cost, fuzz, client,
+# clients, run, bench, site, dist, package, packaging and root.  Packages that are
 # installed stay as they are; while none is missing, only dpkg's records are
 # read.  The extras below are large, or not to be had everywhere: if one cannot
 # be installed, its name is printed, and the tests that need it are skipped.
@@ -33,13 +33,15 @@ packages() {
         dist|packaging) echo git ;;
         client) echo esbuild ;;
         package) echo build-essential debhelper ;;
-        fuzz|clients|bench|site|root) echo perl ;;
+        fuzz|clients|bench|site|redis|root) echo perl ;;
         *)     die "tools/deps.sh: no set '$1'" ;;
     esac
 }
 
 extras() {
     case $1 in
+        build) echo libhiredis-dev ;;
+        redis) echo redis-server ;;
         fuzz) echo clang libclang-rt-dev ;;
         cost) echo valgrind ;;
         root) echo mmdebstrap ;;
@@ -174,7 +176,7 @@ extra=$(for set in "$@"; do extras "$set"; done)
 for package in $([ -z "$extra" ] || missing $extra); do
     echo "installing $package"
     case $package in
-        libnginx-mod-*|php-fpm|haproxy) hold_services ;;
+        libnginx-mod-*|php-fpm|haproxy|redis-server) hold_services ;;
     esac
     ( may_install ) && apt_install "$package" ||
         echo "$package could not be installed; tests that need it are skipped"

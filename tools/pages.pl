@@ -230,15 +230,15 @@ sub variables {
 sub figures {
     my $page = 'docs/operations.md';
     my %section = sections($page, '##');
-    my %metric = table('src/http/ngx_http_longpoll_figures.c',
-                       'ngx_http_longpoll_figure_t')
+    my %of = reverse table('src/http/ngx_http_longpoll_figures.c',
+                           'ngx_http_longpoll_figure_t')
         =~ /\{ "(\w+)", "(\w+)"/g;
 
-    same($page, 'figure', [map { "$_, $metric{$_}" } keys %metric],
+    same($page, 'figure', [map { "$of{$_}, $_" } keys %of],
          [map { s/` \| `/, /r } ($section{Monitoring} // '')
               =~ /^\| `(\w+` \| `longpoll_\w+)` \|/mg]);
 
-    my %known = map { $_ => 1 } values %metric, 'longpoll_build_info';
+    my %known = map { $_ => 1 } keys %of, 'longpoll_build_info';
 
     for my $rules ('docs/alerts.yml', 'docs/grafana.json') {
         complain("$rules: there is no metric $_")
@@ -254,7 +254,7 @@ sub figures {
 }
 
 # the conversions of ngx_log_error() as regular expressions
-my %conversion = (V => '\S+', s => '.+?', ui => '\d+', uL => '\d+', d => '\d+',
+my %conversion = (V => '.+?', s => '.+?', '*s' => '.+?', ui => '\d+', uL => '\d+', d => '\d+',
                   z => '\d+', P => '\d+');
 
 # The lines that the module can log while nginx runs.  Errors of the
@@ -283,9 +283,9 @@ sub messages {
 sub pattern {
     my ($text) = @_;
     return join '', map {
-        /^%(\w+)/ ? $conversion{$1} // die "tools/pages.pl: what is $_?\n"
+        /^%([\w*]+)/ ? $conversion{$1} // die "tools/pages.pl: what is $_?\n"
                   : quotemeta
-    } split /(%(?:ui|uL|[VsdzP]))/, $text;
+    } split /(%(?:ui|uL|\*s|[VsdzP]))/, $text;
 }
 
 sub log_lines {

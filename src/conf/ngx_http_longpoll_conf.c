@@ -6,6 +6,7 @@
  *   conf            structs with their defaults; the simple directives' bounds
  *   conf_zone       longpoll_zone
  *   conf_persist    its parameter "persist"
+ *   conf_redis      its parameters "redis", "auth" and "ca"
  *   conf_location   longpoll_subscribe, _publish, _delete, _status
  *   conf_content    and that nothing else answers their requests
  *   conf_category   longpoll_category
@@ -14,6 +15,7 @@
 
 
 #include "ngx_http_longpoll_conf.h"
+#include "ngx_http_longpoll_cluster.h"
 #include "ngx_http_longpoll_conf_content.h"
 #include "ngx_http_longpoll_method.h"
 #include "ngx_http_longpoll_reference.h"
@@ -25,6 +27,8 @@
 #define NGX_HTTP_LONGPOLL_CONF_BODY  (128 * 1024)
 
 
+static void ngx_http_longpoll_conf_resolvers(ngx_conf_t *cf,
+    ngx_http_longpoll_main_conf_t *lmcf);
 static void ngx_http_longpoll_conf_inherit(ngx_http_longpoll_loc_conf_t *prev,
     ngx_http_longpoll_loc_conf_t *conf);
 static char *ngx_http_longpoll_conf_check_timeout(ngx_conf_t *cf, void *post,
@@ -83,7 +87,35 @@ ngx_http_longpoll_conf_init_main(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    ngx_http_longpoll_conf_resolvers(cf, lmcf);
+
     return NGX_CONF_OK;
+}
+
+
+/* the zones over Redis use http's "resolver" */
+
+static void
+ngx_http_longpoll_conf_resolvers(ngx_conf_t *cf,
+    ngx_http_longpoll_main_conf_t *lmcf)
+{
+    ngx_uint_t                      i;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_longpoll_cluster_t    *cluster;
+    ngx_http_longpoll_reference_t  *ref;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    ref = lmcf->references.elts;
+
+    for (i = 0; i < lmcf->references.nelts; i++) {
+        cluster = ref[i].zone->cluster;
+
+        if (cluster) {
+            cluster->resolver = clcf->resolver;
+            cluster->resolver_timeout = clcf->resolver_timeout;
+            ngx_conf_init_msec_value(cluster->resolver_timeout, 30000);
+        }
+    }
 }
 
 

@@ -4,14 +4,15 @@
  *
  *     longpoll_zone zone=events:64m buffer=1000 persist=/var/lib/x/events;
  *
- * "zone", "persist" and "presence" have functions and messages of their own;
- * any other parameter is a row of a table, which says how its value is read and
- * where it is stored.
+ * "zone", "persist", "presence" and those of conf_redis have functions and
+ * messages of their own; any other parameter is a row of a table, which says
+ * how its value is read and where it is stored.
  */
 
 
 #include "ngx_http_longpoll_conf_zone.h"
 #include "ngx_http_longpoll_conf_persist.h"
+#include "ngx_http_longpoll_conf_redis.h"
 #include "ngx_http_longpoll_reference.h"
 #include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_zone.h"
@@ -22,6 +23,9 @@
 /* in a smaller zone the index leaves too little room */
 #define NGX_HTTP_LONGPOLL_CONF_ZONE_LEAST  (64 * 1024)
 
+#define NGX_HTTP_LONGPOLL_CONF_ZONE_YEAR       ((uint64_t) 31536000 * 1000)
+#define NGX_HTTP_LONGPOLL_CONF_ZONE_REPLICAS   100
+
 
 /* the directive's parameters */
 
@@ -31,6 +35,7 @@ typedef struct {
     ngx_str_t                        persist;
     ngx_str_t                        presence;
     ngx_http_longpoll_zone_conf_t    conf;
+    ngx_http_longpoll_cluster_t      cluster;
 } ngx_http_longpoll_conf_zone_t;
 
 
@@ -56,6 +61,8 @@ static char *ngx_http_longpoll_conf_zone_log(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone);
 static char *ngx_http_longpoll_conf_zone_grace(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone);
+static char *ngx_http_longpoll_conf_zone_redis(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone);
 static ngx_int_t ngx_http_longpoll_conf_zone_number(ngx_str_t *s,
     uint64_t *field);
 static ngx_int_t ngx_http_longpoll_conf_zone_flag(ngx_str_t *s,
@@ -64,40 +71,68 @@ static ngx_int_t ngx_http_longpoll_conf_zone_time(ngx_str_t *s,
     uint64_t *field);
 static ngx_int_t ngx_http_longpoll_conf_zone_time_or_off(ngx_str_t *s,
     uint64_t *field);
+static ngx_int_t ngx_http_longpoll_conf_zone_keep(ngx_str_t *s,
+    uint64_t *field);
+static ngx_int_t ngx_http_longpoll_conf_zone_keys(ngx_str_t *s,
+    uint64_t *field);
+static ngx_int_t ngx_http_longpoll_conf_zone_replicas(ngx_str_t *s,
+    uint64_t *field);
+static ngx_int_t ngx_http_longpoll_conf_zone_restart(ngx_str_t *s,
+    uint64_t *field);
 
 
 #define ngx_http_longpoll_conf_zone_field(name)                               \
-    offsetof(ngx_http_longpoll_zone_conf_t, name)
+    offsetof(ngx_http_longpoll_conf_zone_t, name)
 
 static ngx_http_longpoll_conf_param_t  ngx_http_longpoll_conf_params[] = {
 
     { ngx_string("buffer="), ngx_http_longpoll_conf_zone_number,
-      ngx_http_longpoll_conf_zone_field(buffer),
+      ngx_http_longpoll_conf_zone_field(conf.buffer),
       "a number from 1 to 2147483647" },
 
     { ngx_string("ttl="), ngx_http_longpoll_conf_zone_time_or_off,
-      ngx_http_longpoll_conf_zone_field(ttl),
+      ngx_http_longpoll_conf_zone_field(conf.ttl),
       "a time, such as \"1h\", or \"off\"" },
 
     { ngx_string("inactive="), ngx_http_longpoll_conf_zone_time_or_off,
-      ngx_http_longpoll_conf_zone_field(inactive),
+      ngx_http_longpoll_conf_zone_field(conf.inactive),
       "a time, such as \"1h\", or \"off\"" },
 
     { ngx_string("delete_on_read="), ngx_http_longpoll_conf_zone_flag,
-      ngx_http_longpoll_conf_zone_field(delete_on_read),
+      ngx_http_longpoll_conf_zone_field(conf.delete_on_read),
       "\"on\" or \"off\"" },
 
     { ngx_string("flush="), ngx_http_longpoll_conf_zone_time,
-      ngx_http_longpoll_conf_zone_field(flush),
+      ngx_http_longpoll_conf_zone_field(conf.flush),
       "a time, such as \"5s\"" },
 
     { ngx_string("grace="), ngx_http_longpoll_conf_zone_time,
-      ngx_http_longpoll_conf_zone_field(grace),
+      ngx_http_longpoll_conf_zone_field(conf.grace),
       "a time, such as \"5s\"" },
 
     { ngx_string("durable="), ngx_http_longpoll_conf_zone_flag,
-      ngx_http_longpoll_conf_zone_field(durable),
+      ngx_http_longpoll_conf_zone_field(conf.durable),
       "\"on\" or \"off\"" },
+
+    { ngx_string("keep="), ngx_http_longpoll_conf_zone_keep,
+      ngx_http_longpoll_conf_zone_field(cluster.keep),
+      "a size of at least 64k, such as \"256m\"" },
+
+    { ngx_string("keys="), ngx_http_longpoll_conf_zone_keys,
+      ngx_http_longpoll_conf_zone_field(cluster.keys),
+      "a time of at most a year, such as \"10m\"" },
+
+    { ngx_string("replicas="), ngx_http_longpoll_conf_zone_replicas,
+      ngx_http_longpoll_conf_zone_field(cluster.replicas),
+      "a number from 0 to 100" },
+
+    { ngx_string("timeout="), ngx_http_longpoll_conf_zone_time,
+      ngx_http_longpoll_conf_zone_field(cluster.timeout),
+      "a time, such as \"5s\"" },
+
+    { ngx_string("restart="), ngx_http_longpoll_conf_zone_restart,
+      ngx_http_longpoll_conf_zone_field(cluster.same),
+      "\"new\" or \"same\"" },
 
     { ngx_null_string, NULL, 0, NULL }
 };
@@ -139,6 +174,15 @@ ngx_http_longpoll_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     z->presence = zone.presence;
     z->cycle = cf->cycle;
 
+    if (zone.cluster.url.len) {
+        z->cluster = ngx_palloc(cf->pool, sizeof(ngx_http_longpoll_cluster_t));
+        if (z->cluster == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *z->cluster = zone.cluster;
+    }
+
     ref->shm_zone->data = z;
 
     return NGX_CONF_OK;
@@ -150,14 +194,24 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
     ngx_http_longpoll_conf_zone_t *zone)
 {
     char        *rv;
+    ngx_int_t    rc;
     ngx_str_t   *value;
     ngx_uint_t   i;
 
     ngx_memzero(zone, sizeof(ngx_http_longpoll_conf_zone_t));
     zone->conf.buffer = 250;
     zone->conf.durable = NGX_HTTP_LONGPOLL_CONF_ZONE_UNSET;
+    zone->cluster.keep = NGX_HTTP_LONGPOLL_CONF_REDIS_UNSET;
+    zone->cluster.keys = NGX_HTTP_LONGPOLL_CONF_REDIS_UNSET;
+    zone->cluster.replicas = NGX_HTTP_LONGPOLL_CONF_REDIS_UNSET;
+    zone->cluster.timeout = NGX_HTTP_LONGPOLL_CONF_REDIS_UNSET;
+    zone->cluster.same = NGX_HTTP_LONGPOLL_CONF_REDIS_UNSET;
 
     value = cf->args->elts;
+
+    if (ngx_http_longpoll_conf_redis_secrets(cf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -177,7 +231,11 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
             rv = ngx_http_longpoll_conf_zone_presence(cf, zone, &value[i]);
 
         } else {
-            rv = ngx_http_longpoll_conf_zone_parameter(cf, zone, &value[i]);
+            rc = ngx_http_longpoll_conf_redis(cf, &zone->cluster, &value[i]);
+
+            rv = rc == NGX_OK ? NGX_CONF_OK
+                 : rc == NGX_ERROR ? NGX_CONF_ERROR
+                 : ngx_http_longpoll_conf_zone_parameter(cf, zone, &value[i]);
         }
 
         if (rv != NGX_CONF_OK) {
@@ -192,11 +250,13 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_longpoll_conf_zone_log(cf, zone) != NGX_CONF_OK) {
+    if (ngx_http_longpoll_conf_zone_log(cf, zone) != NGX_CONF_OK
+        || ngx_http_longpoll_conf_zone_grace(cf, zone) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_longpoll_conf_zone_grace(cf, zone);
+    return ngx_http_longpoll_conf_zone_redis(cf, zone);
 }
 
 
@@ -265,6 +325,29 @@ ngx_http_longpoll_conf_zone_grace(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* what belongs to "redis" */
+
+static char *
+ngx_http_longpoll_conf_zone_redis(ngx_conf_t *cf,
+    ngx_http_longpoll_conf_zone_t *zone)
+{
+    const char  *other;
+
+    other = zone->persist.len ? "persist"
+            : zone->presence.len ? "presence"
+            : zone->conf.delete_on_read ? "delete_on_read" : NULL;
+
+    if (zone->cluster.url.len && other) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"redis\" cannot be used with \"%s\"", other);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_longpoll_conf_redis_complete(cf, &zone->cluster,
+                                                 &zone->name, zone->size);
 }
 
 
@@ -407,7 +490,7 @@ ngx_http_longpoll_conf_zone_parameter(ngx_conf_t *cf,
 
         s.data = value->data + p->name.len;
         s.len = value->len - p->name.len;
-        field = (uint64_t *) ((u_char *) &zone->conf + p->offset);
+        field = (uint64_t *) ((u_char *) zone + p->offset);
 
         if (p->parse(&s, field) == NGX_OK) {
             return NGX_CONF_OK;
@@ -489,4 +572,64 @@ ngx_http_longpoll_conf_zone_time_or_off(ngx_str_t *s, uint64_t *field)
     }
 
     return ngx_http_longpoll_conf_zone_time(s, field);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_conf_zone_keep(ngx_str_t *s, uint64_t *field)
+{
+    off_t  size;
+
+    size = ngx_parse_offset(s);
+
+    if (size < NGX_HTTP_LONGPOLL_CONF_ZONE_LEAST) {
+        return NGX_ERROR;
+    }
+
+    *field = size;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_conf_zone_keys(ngx_str_t *s, uint64_t *field)
+{
+    if (ngx_http_longpoll_conf_zone_time(s, field) != NGX_OK
+        || *field > NGX_HTTP_LONGPOLL_CONF_ZONE_YEAR)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_conf_zone_replicas(ngx_str_t *s, uint64_t *field)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(s->data, s->len);
+
+    if (n == NGX_ERROR || n > NGX_HTTP_LONGPOLL_CONF_ZONE_REPLICAS) {
+        return NGX_ERROR;
+    }
+
+    *field = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_conf_zone_restart(ngx_str_t *s, uint64_t *field)
+{
+    if (ngx_strcmp(s->data, "new") != 0 && ngx_strcmp(s->data, "same") != 0) {
+        return NGX_ERROR;
+    }
+
+    *field = (s->data[0] == 's');
+
+    return NGX_OK;
 }

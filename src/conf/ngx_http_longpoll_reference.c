@@ -60,6 +60,7 @@ ngx_http_longpoll_reference_check(ngx_conf_t *cf,
     ngx_http_longpoll_main_conf_t *lmcf)
 {
     ngx_uint_t                      i;
+    ngx_http_longpoll_zone_t       *z;
     ngx_http_longpoll_reference_t  *ref;
 
     ref = lmcf->references.elts;
@@ -75,11 +76,13 @@ ngx_http_longpoll_reference_check(ngx_conf_t *cf,
             return NGX_ERROR;
         }
 
-        if (ref[i].gpoll.file && ref[i].zone->conf.delete_on_read) {
+        z = ref[i].zone;
+
+        if (ref[i].gpoll.file && (z->conf.delete_on_read || z->cluster)) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "\"protocol=gpoll\" of \"longpoll_subscribe\" needs "
-                          "a zone without \"delete_on_read\", which \"%V\" "
-                          "has in %s:%ui", &ref[i].zone->name,
+                          "a zone without \"%s\", which \"%V\" has in %s:%ui",
+                          z->cluster ? "redis" : "delete_on_read", &z->name,
                           ref[i].gpoll.file, ref[i].gpoll.number);
             return NGX_ERROR;
         }

@@ -9,6 +9,7 @@
 #define _NGX_HTTP_LONGPOLL_PASS_H_INCLUDED_
 
 
+#include "ngx_http_longpoll_await.h"
 #include "ngx_http_longpoll_zone_disk.h"
 
 #include <ngx_event.h>
@@ -32,7 +33,7 @@ struct ngx_http_longpoll_writer_s {
     ngx_log_t                       *log;
     ngx_http_longpoll_writer_t      *next;      /* of this worker */
 
-    ngx_queue_t                      publishers;    /* of this worker, that
+    ngx_http_longpoll_await_t        publishers;    /* of this worker, that
                                                    wait; in the order of ids */
     ngx_event_t                      timer;
     ngx_connection_t                 dummy;

@@ -13,13 +13,11 @@
  * wakes the worker as another worker would.  docs/internals/disk.md says why
  * nginx's pools of threads are not used.
  *
- * A publisher that waits is parked like a poll, but in one queue, in the order
- * of ids: the first to publish is the first to be answered.
+ * Publishers that wait stand in one queue (worker/await), in the order of ids.
  */
 
 
 #include "ngx_http_longpoll_writer.h"
-#include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_pass.h"
 #include "ngx_http_longpoll_segment.h"
@@ -38,18 +36,6 @@
 #define NGX_HTTP_LONGPOLL_WRITER_PATIENCE  8000
 
 
-typedef struct {
-    ngx_queue_t                      queue;
-    ngx_http_longpoll_writer_t      *writer;
-    ngx_http_request_t              *request;
-    ngx_http_longpoll_writer_pt      handler;
-    uint64_t                         id;        /* of its last message */
-    uint64_t                         failed;
-    ngx_msec_t                       since;
-    ngx_uint_t                       parked;
-} ngx_http_longpoll_publisher_t;
-
-
 static void ngx_http_longpoll_writer_timer(ngx_event_t *ev);
 static ngx_msec_t ngx_http_longpoll_writer_period(
     ngx_http_longpoll_writer_t *writer);
@@ -64,8 +50,8 @@ static void ngx_http_longpoll_writer_resign(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_writer_end(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_writer_await(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_writer_decide(ngx_http_longpoll_writer_t *writer);
-static void ngx_http_longpoll_writer_client_handler(ngx_http_request_t *r);
-static void ngx_http_longpoll_writer_cleanup(void *data);
+static void ngx_http_longpoll_writer_left(ngx_http_longpoll_await_t *await,
+    ngx_http_longpoll_publisher_t *publisher);
 
 
 /* of this worker */
@@ -87,7 +73,9 @@ ngx_http_longpoll_writer_init_process(ngx_cycle_t *cycle,
     writer->log = cycle->log;
     writer->fd = -1;
 
-    ngx_queue_init(&writer->publishers);
+    ngx_http_longpoll_await_init(&writer->publishers);
+    writer->publishers.left = ngx_http_longpoll_writer_left;
+    writer->publishers.data = writer;
 
     writer->dummy.fd = (ngx_socket_t) -1;
     writer->dummy.data = writer;
@@ -139,10 +127,9 @@ ngx_http_longpoll_writer_timer(ngx_event_t *ev)
 
     /* the writer may be stopped, or the disk hang: any worker may refuse */
 
-    publisher = ngx_queue_data(ngx_queue_head(&writer->publishers),
-                               ngx_http_longpoll_publisher_t, queue);
+    publisher = ngx_http_longpoll_await_first(&writer->publishers);
 
-    if (!ngx_queue_empty(&writer->publishers)
+    if (publisher
         && ngx_current_msec - publisher->since
            >= NGX_HTTP_LONGPOLL_WRITER_PATIENCE)
     {
@@ -163,7 +150,7 @@ ngx_http_longpoll_writer_period(ngx_http_longpoll_writer_t *writer)
     ngx_uint_t  waiting;
     ngx_msec_t  msec;
 
-    waiting = !ngx_queue_empty(&writer->publishers);
+    waiting = ngx_http_longpoll_await_first(&writer->publishers) != NULL;
     msec = (ngx_msec_t) writer->zone->sh->conf.flush / 2;
 
     if (waiting || !writer->ready) {
@@ -440,45 +427,22 @@ ngx_http_longpoll_writer_end(ngx_http_longpoll_writer_t *writer)
 ngx_int_t
 ngx_http_longpoll_writer_wait(ngx_http_longpoll_zone_t *z,
     ngx_http_request_t *r, uint64_t id, uint64_t failed,
-    ngx_http_longpoll_writer_pt handler)
+    ngx_http_longpoll_await_pt handler)
 {
-    ngx_http_cleanup_t             *cln;
     ngx_http_longpoll_writer_t     *writer;
     ngx_http_longpoll_publisher_t  *publisher;
 
-    publisher = ngx_palloc(r->pool, sizeof(ngx_http_longpoll_publisher_t));
-    cln = ngx_http_cleanup_add(r, 0);
-
-    if (publisher == NULL || cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    /* a subrequest and a post action have no client of their own */
-
-    if (r == r->main && !r->post_action
-        && ngx_http_longpoll_disconnect_watch(r,
-                                      ngx_http_longpoll_writer_client_handler)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     writer = z->writer;
 
-    publisher->writer = writer;
-    publisher->request = r;
-    publisher->handler = handler;
+    publisher = ngx_http_longpoll_await_add(&writer->publishers, r, handler);
+    if (publisher == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     publisher->id = id;
     publisher->failed = failed;
-    publisher->since = ngx_current_msec;
-    publisher->parked = 1;
 
-    cln->handler = ngx_http_longpoll_writer_cleanup;
-    cln->data = publisher;
-
-    ngx_queue_insert_tail(&writer->publishers, &publisher->queue);
-
-    if (ngx_queue_head(&writer->publishers) == &publisher->queue) {
+    if (ngx_http_longpoll_await_first(&writer->publishers) == publisher) {
         ngx_http_longpoll_writer_await(writer);
     }
 
@@ -534,68 +498,34 @@ static void
 ngx_http_longpoll_writer_decide(ngx_http_longpoll_writer_t *writer)
 {
     ngx_int_t                       rc;
-    ngx_connection_t               *c;
-    ngx_http_request_t             *r;
     ngx_http_longpoll_publisher_t  *publisher;
 
-    while (!ngx_queue_empty(&writer->publishers)) {
-        publisher = ngx_queue_data(ngx_queue_head(&writer->publishers),
-                                   ngx_http_longpoll_publisher_t, queue);
-
+    while ((publisher = ngx_http_longpoll_await_first(&writer->publishers))
+           != NULL)
+    {
         rc = ngx_http_longpoll_zone_disk_decided(writer->zone, publisher->id,
                                                  publisher->failed);
         if (rc == NGX_AGAIN) {
             return;
         }
 
-        ngx_http_longpoll_writer_cleanup(publisher);
-
-        r = publisher->request;
-        c = r->connection;
-
-        if (r == r->main) {
-            ngx_http_longpoll_disconnect_unwatch(r);
-        }
-
-        ngx_http_set_log_request(c->log, r);
-
-        publisher->handler(r, rc);
-
-        ngx_http_run_posted_requests(c);
+        ngx_http_longpoll_await_answer(publisher, rc);
     }
 }
 
 
 static void
-ngx_http_longpoll_writer_client_handler(ngx_http_request_t *r)
+ngx_http_longpoll_writer_left(ngx_http_longpoll_await_t *await,
+    ngx_http_longpoll_publisher_t *publisher)
 {
-    ngx_http_longpoll_disconnect_test(r, ngx_http_longpoll_writer_cleanup);
-}
-
-
-/* the publish is decided, the client has left, or the request ends */
-
-static void
-ngx_http_longpoll_writer_cleanup(void *data)
-{
-    ngx_http_longpoll_publisher_t  *publisher = data;
-
     uint64_t                     bit;
     ngx_http_longpoll_writer_t  *writer;
 
-    if (!publisher->parked) {
+    if (ngx_http_longpoll_await_first(await)) {
         return;
     }
 
-    writer = publisher->writer;
-
-    publisher->parked = 0;
-    ngx_queue_remove(&publisher->queue);
-
-    if (!ngx_queue_empty(&writer->publishers)) {
-        return;
-    }
-
+    writer = await->data;
     writer->timer.cancelable = 1;
 
     if (ngx_http_longpoll_notify_worker() != NGX_HTTP_LONGPOLL_NO_WORKER) {

@@ -11,14 +11,8 @@
 #define _NGX_HTTP_LONGPOLL_WRITER_H_INCLUDED_
 
 
+#include "ngx_http_longpoll_await.h"
 #include "ngx_http_longpoll_store.h"
-
-#include <ngx_http.h>
-
-
-/* finalizes the request; rc is NGX_OK, or NGX_ERROR: the publish is refused */
-typedef void (*ngx_http_longpoll_writer_pt)(ngx_http_request_t *r,
-    ngx_int_t rc);
 
 
 /* a worker begins; z has a log; NGX_OK or NGX_ERROR */
@@ -37,14 +31,14 @@ void ngx_http_longpoll_writer_exit_process(ngx_http_longpoll_zone_t *z);
 /*
  * Parks the request until its publish is decided; id is its last, failed is
  * disk.failed as it was before.  If the client leaves, the publish is stored
- * all the same.
+ * all the same.  handler gets NGX_OK, or NGX_ERROR: the publish is refused.
  *
  * NGX_DONE   the request is parked
  * otherwise  the status to finalize it with now
  */
 ngx_int_t ngx_http_longpoll_writer_wait(ngx_http_longpoll_zone_t *z,
     ngx_http_request_t *r, uint64_t id, uint64_t failed,
-    ngx_http_longpoll_writer_pt handler);
+    ngx_http_longpoll_await_pt handler);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_WRITER_H_INCLUDED_ */

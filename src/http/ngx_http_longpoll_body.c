@@ -9,7 +9,7 @@
  *
  * A body usually lies in one buffer, and the data of its messages points into
  * it.  A body in several buffers or in a file is put together first.  Text, and
- * data that is stored in other words (_normalize), are copied as well.
+ * data that is stored in other words (json's _normalize), are copied as well.
  */
 
 
@@ -17,12 +17,8 @@
 #include "ngx_http_longpoll_category.h"
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_json.h"
-#include "ngx_http_longpoll_string.h"
 #include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_zone.h"
-
-
-#define NGX_HTTP_LONGPOLL_BODY_BUCKETS  2048    /* twice MAX_MESSAGES */
 
 
 static ngx_int_t ngx_http_longpoll_body_read(ngx_http_request_t *r,
@@ -37,12 +33,6 @@ static ngx_int_t ngx_http_longpoll_body_text(ngx_http_request_t *r,
 static ngx_int_t ngx_http_longpoll_body_parse(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
     ngx_str_t *body, ngx_str_t *error);
-static ngx_int_t ngx_http_longpoll_body_alloc_msgs(ngx_http_request_t *r,
-    ngx_http_longpoll_batch_t *batch);
-static void ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_batch_t *batch, ngx_http_longpoll_item_t *items);
-static ngx_int_t ngx_http_longpoll_body_normalize(ngx_http_request_t *r,
-    ngx_str_t *data);
 
 
 ngx_int_t
@@ -184,7 +174,7 @@ ngx_http_longpoll_body_for_configured(ngx_http_request_t *r,
         rc = ngx_http_longpoll_json_data(&data, body->data, body->len, r->pool,
                                          error);
         if (rc == NGX_OK) {
-            rc = ngx_http_longpoll_body_normalize(r, &data);
+            rc = ngx_http_longpoll_json_normalize(&data, r->pool);
         }
 
     } else {
@@ -197,7 +187,7 @@ ngx_http_longpoll_body_for_configured(ngx_http_request_t *r,
 
     batch->nmsgs = batch->ncats;
 
-    if (ngx_http_longpoll_body_alloc_msgs(r, batch) != NGX_OK) {
+    if (ngx_http_longpoll_batch_alloc(batch, r->pool) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -292,164 +282,24 @@ ngx_http_longpoll_body_parse(ngx_http_request_t *r,
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_batch_t *batch,
     ngx_str_t *body, ngx_str_t *error)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t                 i, n;
     ngx_http_longpoll_item_t   item, *items;
 
-    if (ngx_http_longpoll_json_parse(&items, &batch->nmsgs, &item, body->data,
-                                     body->len, r->pool, error)
+    if (ngx_http_longpoll_json_parse(&items, &n, &item, body->data, body->len,
+                                     r->pool, error)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    batch->cats = ngx_palloc(r->pool,
-                             batch->nmsgs * sizeof(ngx_http_longpoll_cat_t));
+    for (i = 0; i < n; i++) {
 
-    if (batch->cats == NULL
-        || ngx_http_longpoll_body_alloc_msgs(r, batch) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < batch->nmsgs; i++) {
-        batch->msgs[i].data = items[i].data;
-
-        if (ngx_http_longpoll_body_normalize(r, &batch->msgs[i].data)
+        if (ngx_http_longpoll_json_normalize(&items[i].data, r->pool)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
 
-    ngx_http_longpoll_body_categories(z, batch, items);
-
-    return NGX_OK;
-}
-
-
-/* batch->msgs for batch->nmsgs messages */
-
-static ngx_int_t
-ngx_http_longpoll_body_alloc_msgs(ngx_http_request_t *r,
-    ngx_http_longpoll_batch_t *batch)
-{
-    if (batch->nmsgs == 1) {
-        batch->msgs = &batch->msg;
-        return NGX_OK;
-    }
-
-    batch->msgs = ngx_palloc(r->pool,
-                             batch->nmsgs * sizeof(ngx_http_longpoll_msg_t));
-
-    return batch->msgs ? NGX_OK : NGX_ERROR;
-}
-
-
-/*
- * The categories of the items, each once, in their order, and which of them
- * each message has.  A batch finds a category that it has already by a table of
- * hashes.
- */
-
-static void
-ngx_http_longpoll_body_categories(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_batch_t *batch, ngx_http_longpoll_item_t *items)
-{
-    uint16_t                  buckets[NGX_HTTP_LONGPOLL_BODY_BUCKETS];
-    uint16_t                 *bucket;   /* 1 more than an index, 0: empty */
-    ngx_uint_t                i, h;
-    ngx_http_longpoll_cat_t  *cat, *known;
-
-    if (batch->nmsgs == 1) {
-        batch->cats->name = items->category;
-        batch->msgs->cat = 0;
-        batch->ncats = 1;
-
-        ngx_http_longpoll_zone_hash(z, batch->cats);
-
-        return;
-    }
-
-    batch->ncats = 0;
-    ngx_memzero(buckets, sizeof(buckets));
-
-    for (i = 0; i < batch->nmsgs; i++) {
-        cat = &batch->cats[batch->ncats];
-        cat->name = items[i].category;
-        batch->msgs[i].cat = batch->ncats;
-
-        ngx_http_longpoll_zone_hash(z, cat);
-
-        for (h = cat->hash[0]; /* void */ ; h++) {
-            bucket = &buckets[h % NGX_HTTP_LONGPOLL_BODY_BUCKETS];
-
-            if (*bucket == 0) {
-                *bucket = (uint16_t) ++batch->ncats;
-                break;
-            }
-
-            known = &batch->cats[*bucket - 1];
-
-            if (known->hash[0] == cat->hash[0]
-                && known->hash[1] == cat->hash[1])
-            {
-                batch->msgs[i].cat = *bucket - 1;
-                break;
-            }
-        }
-    }
-}
-
-
-/*
- * What is not stored as it came:
- *
- *   - Line ends become blanks, as a zone's file has one event on a line, like
- *     golongpoll's.  JSON allows them between tokens only: a string has none.
- *   - Surrogates without their other half become \ufffd.
- *
- * The changes are made in a copy, since other modules may read the body, too.
- */
-
-static ngx_int_t
-ngx_http_longpoll_body_normalize(ngx_http_request_t *r, ngx_str_t *data)
-{
-    u_char      *p, *last, *escape;
-    ngx_uint_t   lines;
-
-    p = data->data;
-    escape = memchr(p, '\\', data->len);
-
-    lines = (*p != '"'
-             && (memchr(p, LF, data->len) != NULL
-                 || memchr(p, CR, data->len) != NULL));
-
-    if (escape) {
-        escape = ngx_http_longpoll_string_lone(escape, p + data->len);
-    }
-
-    if (!lines && escape == NULL) {
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, data->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    last = ngx_cpymem(p, data->data, data->len);
-    data->data = p;
-
-    if (escape) {
-        ngx_http_longpoll_string_replace(p, last);
-    }
-
-    for ( /* void */ ; lines && p < last; p++) {
-
-        if (*p == LF || *p == CR) {
-            *p = ' ';
-        }
-    }
-
-    return NGX_OK;
+    return ngx_http_longpoll_batch_items(batch, z, items, n, r->pool);
 }

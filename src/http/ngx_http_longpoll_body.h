@@ -8,18 +8,8 @@
 #define _NGX_HTTP_LONGPOLL_BODY_H_INCLUDED_
 
 
+#include "ngx_http_longpoll_batch.h"
 #include "ngx_http_longpoll_http.h"
-
-
-/* what one request publishes, as ..._zone_publish() takes it */
-
-typedef struct {
-    ngx_http_longpoll_cat_t         *cats;      /* no name stands twice */
-    ngx_uint_t                       ncats;
-    ngx_http_longpoll_msg_t         *msgs;
-    ngx_uint_t                       nmsgs;
-    ngx_http_longpoll_msg_t          msg;       /* room for a single message */
-} ngx_http_longpoll_batch_t;
 
 
 /*

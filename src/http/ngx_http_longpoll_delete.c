@@ -7,15 +7,25 @@
  *
  * Each category is deleted in a lock hold of its own, before the answer is
  * sent.  So a poll of several categories may see some of them deleted and
- * others not yet.
+ * others not yet.  In a zone over Redis a delete is one entry of the stream,
+ * and the answer waits for it as that of a publish does.
  */
 
 
 #include "ngx_http_longpoll_delete.h"
 #include "ngx_http_longpoll_category.h"
+#include "ngx_http_longpoll_discard.h"
+#include "ngx_http_longpoll_publish.h"
+#include "ngx_http_longpoll_relay.h"
 #include "ngx_http_longpoll_response.h"
 #include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_delete.h"
+
+
+static ngx_int_t ngx_http_longpoll_delete_relay(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx);
+static void ngx_http_longpoll_delete_relayed(ngx_http_request_t *r,
+    ngx_int_t rc, uint64_t id);
 
 
 static ngx_str_t  ngx_http_longpoll_delete_replaced =
@@ -34,7 +44,7 @@ ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
 
     llcf = ngx_http_get_module_loc_conf(r, ngx_http_longpoll_module);
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_longpoll_discard(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -58,6 +68,10 @@ ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
                                                 &error);
     }
 
+    if (ctx->zone->cluster) {
+        return ngx_http_longpoll_delete_relay(r, ctx);
+    }
+
     now = ngx_http_longpoll_zone_clock_now(ctx->zone);
 
     for (i = 0; i < ctx->ncats; i++) {
@@ -76,4 +90,43 @@ ngx_http_longpoll_delete_handler(ngx_http_request_t *r)
     ctx->result = NGX_HTTP_LONGPOLL_DELETED;
 
     return ngx_http_longpoll_response_success(r);
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_delete_relay(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_relay_delete(ctx->zone, r, ctx->cats, ctx->ncats,
+                                     ngx_http_longpoll_delete_relayed);
+
+    if (rc == NGX_DONE) {
+        r->main->count++;
+        return NGX_DONE;
+    }
+
+    return rc == NGX_DECLINED ? ngx_http_longpoll_publish_untaken(r, ctx, rc)
+                              : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static void
+ngx_http_longpoll_delete_relayed(ngx_http_request_t *r, ngx_int_t rc,
+    uint64_t id)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
+
+    if (rc == NGX_OK || rc == NGX_DONE) {
+        ctx->result = NGX_HTTP_LONGPOLL_DELETED;
+        rc = ngx_http_longpoll_response_success(r);
+
+    } else {
+        rc = ngx_http_longpoll_publish_untaken(r, ctx, rc);
+    }
+
+    ngx_http_finalize_request(r, rc);
 }

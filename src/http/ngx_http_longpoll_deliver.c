@@ -30,6 +30,7 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_unsent.h"
 #include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_epoch.h"
 
 
 static ngx_uint_t ngx_http_longpoll_deliver_serves(
@@ -175,6 +176,7 @@ ngx_http_longpoll_deliver_serves(ngx_http_longpoll_answer_t *answer,
     if (answer->bytes == NULL || answer->bytes->missed
         || answer->zone != ctx->zone || answer->limit != limit
         || ctx->ncats != 1 || cursor->lost
+        || ngx_http_longpoll_zone_epoch_other(ctx->zone, cursor)
         || cursor->id < answer->from || cursor->id >= answer->bytes->first)
     {
         return 0;

@@ -5,7 +5,8 @@
  * A figure is a row of a table below: its name in both formats, whether it is a
  * gauge or a counter, how it is printed, and which word it is.  To add one, add
  * the row, and its line to the tables of docs/operations.md, Monitoring.  The
- * second table is for zones with a file; in JSON it is an object, the last.
+ * second table is for zones with a file, the third for zones over Redis; in
+ * JSON each is an object, the last.
  *
  * JSON has the figures in the tables' order.  The Prometheus text is version
  * 0.0.4: the name of a counter ends in _total, and the lines of a metric stand
@@ -30,6 +31,9 @@
     offsetof(ngx_http_longpoll_figures_t, status.counters.name)
 #define ngx_http_longpoll_figures_disk(name)                                  \
     offsetof(ngx_http_longpoll_figures_t, disk.name)
+#define ngx_http_longpoll_figures_feed(name)                                  \
+    NGX_HTTP_LONGPOLL_FIGURES_NUMBER,                                         \
+    offsetof(ngx_http_longpoll_figures_t, feed.name)
 
 
 /* Prometheus: which module, built for which nginx */
@@ -60,6 +64,11 @@ typedef struct {
 
 static size_t ngx_http_longpoll_figures_table_len(ngx_array_t *zones,
     ngx_http_longpoll_figure_t *figure);
+static ngx_uint_t ngx_http_longpoll_figures_has(
+    ngx_http_longpoll_figures_t *zone, ngx_http_longpoll_figure_t *table);
+static u_char *ngx_http_longpoll_figures_json_object(u_char *p,
+    ngx_http_longpoll_figures_t *zone, const char *name,
+    ngx_http_longpoll_figure_t *table);
 static u_char *ngx_http_longpoll_figures_json_table(u_char *p,
     ngx_http_longpoll_figures_t *zone, ngx_http_longpoll_figure_t *table);
 static u_char *ngx_http_longpoll_figures_prometheus_table(u_char *p,
@@ -154,6 +163,45 @@ static ngx_http_longpoll_figure_t  ngx_http_longpoll_figures_disk_table[] = {
 };
 
 
+static ngx_http_longpoll_figure_t  ngx_http_longpoll_figures_redis_table[] = {
+
+    { "connected", "longpoll_redis_connected", "gauge",
+      "Whether events are being read from Redis.",
+      ngx_http_longpoll_figures_feed(connected) },
+
+    { "synced", "longpoll_redis_synced", "gauge",
+      "Whether the zone has had all events of Redis since it was made.",
+      ngx_http_longpoll_figures_feed(synced) },
+
+    { "lag_ms", "longpoll_redis_lag_seconds", "gauge",
+      "Age of the newest that was read from Redis.",
+      NGX_HTTP_LONGPOLL_FIGURES_MS,
+      offsetof(ngx_http_longpoll_figures_t, feed.lag) },
+
+    { "in_flight", "longpoll_redis_in_flight", "gauge",
+      "Publishes that wait for Redis.",
+      ngx_http_longpoll_figures_feed(in_flight) },
+
+    { "reconnects", "longpoll_redis_reconnects_total", "counter",
+      "Connections to Redis that were lost or could not be made.",
+      ngx_http_longpoll_figures_feed(reconnects) },
+
+    { "lives", "longpoll_redis_lives_total", "counter",
+      "Times that Redis may have lost events.",
+      ngx_http_longpoll_figures_feed(lives) },
+
+    { "gaps", "longpoll_redis_gaps_total", "counter",
+      "Times that events were dropped in Redis before they were read.",
+      ngx_http_longpoll_figures_feed(gaps) },
+
+    { "bad", "longpoll_redis_bad_total", "counter",
+      "Entries in Redis that were no events, and were skipped.",
+      ngx_http_longpoll_figures_feed(bad) },
+
+    { NULL, NULL, NULL, NULL, 0, 0 }
+};
+
+
 size_t
 ngx_http_longpoll_figures_len(ngx_array_t *zones)
 {
@@ -167,11 +215,14 @@ ngx_http_longpoll_figures_len(ngx_array_t *zones)
           + ngx_http_longpoll_figures_table_len(zones,
                                        ngx_http_longpoll_figures_table)
           + ngx_http_longpoll_figures_table_len(zones,
-                                       ngx_http_longpoll_figures_disk_table);
+                                       ngx_http_longpoll_figures_disk_table)
+          + ngx_http_longpoll_figures_table_len(zones,
+                                       ngx_http_longpoll_figures_redis_table);
     zone = zones->elts;
 
     for (i = 0; i < zones->nelts; i++) {
-        len += sizeof(",\"\":{,\"disk\":{}}") + zone[i].zone->name.len;
+        len += sizeof(",\"\":{,\"disk\":{},\"redis\":{}}")
+               + zone[i].zone->name.len;
 
         if (zone[i].cat.name.len) {
             len += sizeof(",\"category\":")
@@ -226,12 +277,10 @@ ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones)
         p = ngx_http_longpoll_figures_json_table(p, &zone[i],
                                              ngx_http_longpoll_figures_table);
 
-        if (zone[i].zone->persist.len) {
-            p = ngx_sprintf(p, ",\"disk\":{");
-            p = ngx_http_longpoll_figures_json_table(p, &zone[i],
+        p = ngx_http_longpoll_figures_json_object(p, &zone[i], "disk",
                                         ngx_http_longpoll_figures_disk_table);
-            *p++ = '}';
-        }
+        p = ngx_http_longpoll_figures_json_object(p, &zone[i], "redis",
+                                        ngx_http_longpoll_figures_redis_table);
 
         if (zone[i].cat.name.len) {
             p = ngx_sprintf(p, ",\"category\":");
@@ -246,6 +295,39 @@ ngx_http_longpoll_figures_json(u_char *p, ngx_array_t *zones)
 
     *p++ = '}';
     *p++ = '}';
+
+    return p;
+}
+
+
+/* whether the figures of a table are of this zone */
+
+static ngx_uint_t
+ngx_http_longpoll_figures_has(ngx_http_longpoll_figures_t *zone,
+    ngx_http_longpoll_figure_t *table)
+{
+    if (table == ngx_http_longpoll_figures_disk_table) {
+        return zone->zone->persist.len != 0;
+    }
+
+    if (table == ngx_http_longpoll_figures_redis_table) {
+        return zone->zone->cluster != NULL;
+    }
+
+    return 1;
+}
+
+
+static u_char *
+ngx_http_longpoll_figures_json_object(u_char *p,
+    ngx_http_longpoll_figures_t *zone, const char *name,
+    ngx_http_longpoll_figure_t *table)
+{
+    if (ngx_http_longpoll_figures_has(zone, table)) {
+        p = ngx_sprintf(p, ",\"%s\":{", name);
+        p = ngx_http_longpoll_figures_json_table(p, zone, table);
+        *p++ = '}';
+    }
 
     return p;
 }
@@ -319,24 +401,15 @@ ngx_http_longpoll_figures_id(u_char *p, const char *key,
 u_char *
 ngx_http_longpoll_figures_prometheus(u_char *p, ngx_array_t *zones)
 {
-    ngx_uint_t                    i;
-    ngx_http_longpoll_figures_t  *zone;
-
     p = ngx_cpymem(p, NGX_HTTP_LONGPOLL_FIGURES_BUILD,
                    sizeof(NGX_HTTP_LONGPOLL_FIGURES_BUILD) - 1);
     p = ngx_http_longpoll_figures_prometheus_table(p, zones,
                                              ngx_http_longpoll_figures_table);
-    zone = zones->elts;
-
-    for (i = 0; i < zones->nelts; i++) {
-
-        if (zone[i].zone->persist.len) {
-            return ngx_http_longpoll_figures_prometheus_table(p, zones,
+    p = ngx_http_longpoll_figures_prometheus_table(p, zones,
                                         ngx_http_longpoll_figures_disk_table);
-        }
-    }
 
-    return p;
+    return ngx_http_longpoll_figures_prometheus_table(p, zones,
+                                        ngx_http_longpoll_figures_redis_table);
 }
 
 
@@ -350,15 +423,24 @@ ngx_http_longpoll_figures_prometheus_table(u_char *p, ngx_array_t *zones,
 
     zone = zones->elts;
 
+    for (i = 0; i < zones->nelts; i++) {
+
+        if (ngx_http_longpoll_figures_has(&zone[i], table)) {
+            break;
+        }
+    }
+
+    if (i == zones->nelts && table != ngx_http_longpoll_figures_table) {
+        return p;
+    }
+
     for (figure = table; figure->json; figure++) {
         p = ngx_sprintf(p, "# HELP %s %s\n# TYPE %s %s\n", figure->metric,
                         figure->help, figure->metric, figure->type);
 
         for (i = 0; i < zones->nelts; i++) {
 
-            if (table == ngx_http_longpoll_figures_disk_table
-                && zone[i].zone->persist.len == 0)
-            {
+            if (!ngx_http_longpoll_figures_has(&zone[i], table)) {
                 continue;
             }
 

@@ -16,6 +16,7 @@ typedef struct {
     ngx_http_longpoll_zone_t             *zone;
     ngx_http_longpoll_zone_status_t       status;
     ngx_http_longpoll_disk_status_t       disk;     /* if the zone has a file */
+    ngx_http_longpoll_feed_status_t       feed;     /* if it is over Redis */
 
     /* with ?category=; cat.name is empty without it */
     ngx_http_longpoll_cat_t               cat;

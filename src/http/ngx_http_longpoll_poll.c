@@ -33,8 +33,10 @@
 #include "ngx_http_longpoll_deliver.h"
 #include "ngx_http_longpoll_direct.h"
 #include "ngx_http_longpoll_disconnect.h"
+#include "ngx_http_longpoll_feed.h"
 #include "ngx_http_longpoll_interest.h"
 #include "ngx_http_longpoll_notify.h"
+#include "ngx_http_longpoll_relay.h"
 #include "ngx_http_longpoll_writer.h"
 #include "ngx_http_longpoll_unsent.h"
 #include "ngx_http_longpoll_worker.h"
@@ -61,6 +63,8 @@ typedef struct {
 } ngx_http_longpoll_poll_t;
 
 
+static void ngx_http_longpoll_poll_check(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_poll_closing(ngx_http_longpoll_zone_t *z);
 static ngx_int_t ngx_http_longpoll_poll_read(
     ngx_http_longpoll_reading_t *reading, ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_cursor_t *cursor, size_t limit);
@@ -87,8 +91,8 @@ static ngx_http_longpoll_waiter_handlers_t  ngx_http_longpoll_poll_waiter = {
 
 static ngx_http_longpoll_worker_handlers_t  ngx_http_longpoll_poll_handlers = {
     ngx_http_longpoll_deliver_woken,                /* woken */
-    ngx_http_longpoll_writer_wake,                  /* check */
-    ngx_http_longpoll_writer_closing                /* closing */
+    ngx_http_longpoll_poll_check,                   /* check */
+    ngx_http_longpoll_poll_closing                  /* closing */
 };
 
 
@@ -128,6 +132,33 @@ ngx_http_longpoll_poll_init_process(ngx_cycle_t *cycle)
 
     return ngx_http_longpoll_worker_init_process(cycle, zones, lmcf->drain,
                                              &ngx_http_longpoll_poll_handlers);
+}
+
+
+/* what waits for the disk or for Redis looks as well */
+
+static void
+ngx_http_longpoll_poll_check(ngx_http_longpoll_zone_t *z)
+{
+    if (z->cluster) {
+        ngx_http_longpoll_feed_check(z);
+        ngx_http_longpoll_relay_check(z);
+
+    } else {
+        ngx_http_longpoll_writer_wake(z);
+    }
+}
+
+
+static void
+ngx_http_longpoll_poll_closing(ngx_http_longpoll_zone_t *z)
+{
+    if (z->cluster) {
+        ngx_http_longpoll_feed_closing(z);
+
+    } else {
+        ngx_http_longpoll_writer_closing(z);
+    }
 }
 
 

@@ -6,11 +6,14 @@
  *   body_handler  body -> messages; then allowed, key, store, and the answer
  *     key         finds the Idempotency-Key
  *     store       puts all messages into the zone, or none, and wakes workers
+ *     relay       the same for a zone over Redis: sends them there
  *   saved         answers a publish that waited for the disk
+ *   relayed       answers a publish that waited for Redis
  *
  * Each of these functions returns NGX_OK; NGX_DECLINED: the publish is refused
  * with the error in pub; NGX_ERROR: nginx answers 500.  Only store returns
- * NGX_AGAIN: the answer waits for the disk.
+ * NGX_AGAIN: the answer waits for the disk.  Only relay returns NGX_DONE: the
+ * answer waits for Redis.
  *
  * The publisher does not wait for polls.  A posted event answers those of its
  * own worker after it, and other workers are woken by their eventfds.
@@ -21,11 +24,13 @@
 #include "ngx_http_longpoll_body.h"
 #include "ngx_http_longpoll_id.h"
 #include "ngx_http_longpoll_notify.h"
-#include "ngx_http_longpoll_writer.h"
+#include "ngx_http_longpoll_relay.h"
 #include "ngx_http_longpoll_response.h"
+#include "ngx_http_longpoll_writer.h"
 #include "ngx_http_longpoll_zone_clock.h"
 #include "ngx_http_longpoll_zone_publish.h"
 #include "ngx_http_longpoll_zone_disk.h"
+#include "ngx_http_longpoll_zone_epoch.h"
 
 
 #define NGX_HTTP_LONGPOLL_PUBLISH_KEY  64       /* bytes */
@@ -52,8 +57,12 @@ static ngx_int_t ngx_http_longpoll_publish_key(ngx_http_request_t *r,
     ngx_http_longpoll_publish_t *pub);
 static ngx_int_t ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_publish_t *pub);
+static ngx_int_t ngx_http_longpoll_publish_relay(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub);
+static void ngx_http_longpoll_publish_relayed(ngx_http_request_t *r,
+    ngx_int_t rc, uint64_t id);
 static void ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r,
-    ngx_int_t rc);
+    ngx_int_t rc, uint64_t id);
 static ngx_int_t ngx_http_longpoll_publish_success(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx);
 static ngx_int_t ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
@@ -71,6 +80,16 @@ static ngx_str_t  ngx_http_longpoll_publish_replaced =
 
 static ngx_str_t  ngx_http_longpoll_publish_reserved =
     ngx_string("The category is reserved for presence.");
+
+static ngx_str_t  ngx_http_longpoll_publish_kept =
+    ngx_string("Event too large, must need at most a quarter of what Redis "
+               "keeps.");
+
+static ngx_str_t  ngx_http_longpoll_publish_untaken_error =
+    ngx_string("Redis takes no events now.");
+
+static ngx_str_t  ngx_http_longpoll_publish_unknown_error =
+    ngx_string("No answer from Redis, the event may be stored.");
 
 static ngx_str_t  ngx_http_longpoll_publish_bad_key =
     ngx_string("Invalid Idempotency-Key, must be 1-64 bytes long.");
@@ -142,7 +161,9 @@ ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_http_longpoll_publish_store(ctx, &pub);
+        rc = ctx->zone->cluster
+             ? ngx_http_longpoll_publish_relay(r, ctx, &pub)
+             : ngx_http_longpoll_publish_store(ctx, &pub);
     }
 
     switch (rc) {
@@ -160,8 +181,15 @@ ngx_http_longpoll_publish_body_handler(ngx_http_request_t *r)
 
         break;
 
+    case NGX_DONE:
+        return;
+
     case NGX_DECLINED:
         rc = ngx_http_longpoll_publish_refuse(r, ctx, pub.status, &pub.error);
+        break;
+
+    case NGX_ABORT:
+        rc = ngx_http_longpoll_publish_untaken(r, ctx, NGX_DECLINED);
         break;
 
     default: /* NGX_ERROR */
@@ -312,12 +340,133 @@ ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
 
 
 /*
+ * NGX_DONE: the request waits; NGX_OK: the zone has an earlier publish of this
+ * key; NGX_ABORT: Redis takes nothing now
+ */
+
+static ngx_int_t
+ngx_http_longpoll_publish_relay(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub)
+{
+    size_t                      size;
+    u_char                      hash[NGX_HTTP_LONGPOLL_ENTRY_KEY_LEN];
+    ngx_int_t                   rc;
+    ngx_str_t                   key;
+    ngx_uint_t                  i;
+    ngx_http_longpoll_batch_t  *batch;
+
+    batch = &pub->batch;
+
+    ctx->cats = batch->cats;
+    ctx->ncats = batch->ncats;
+
+    /* the zone has keys as the entries of the stream have them */
+
+    key.data = hash;
+    key.len = sizeof(hash);
+
+    if (pub->key) {
+        (void) ngx_http_longpoll_entry_key(hash, &batch->cats->name, pub->key);
+    }
+
+    size = 0;
+
+    for (i = 0; i < batch->nmsgs; i++) {
+        size += batch->cats[batch->msgs[i].cat].name.len
+                + batch->msgs[i].data.len;
+    }
+
+    rc = ngx_http_longpoll_zone_publish_check(ctx->zone, batch->cats,
+                                              batch->msgs, batch->nmsgs,
+                                              pub->key ? &key : NULL,
+                                              ngx_http_longpoll_zone_clock_now(
+                                                                  ctx->zone));
+
+    if (rc == NGX_DECLINED || size > ctx->zone->cluster->keep / 4) {
+        pub->error = rc == NGX_DECLINED ? ngx_http_longpoll_publish_too_large
+                                        : ngx_http_longpoll_publish_kept;
+        pub->status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        return NGX_DECLINED;
+    }
+
+    if (rc == NGX_DONE) {
+        ctx->result = NGX_HTTP_LONGPOLL_PUBLISHED;
+        ctx->last = batch->msgs[batch->nmsgs - 1].uuid;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ERROR) {
+        pub->error = ngx_http_longpoll_publish_replaced;
+        pub->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        return NGX_DECLINED;
+    }
+
+    ctx->nevents = batch->nmsgs;
+
+    rc = ngx_http_longpoll_relay_publish(ctx->zone, r, batch->cats, batch->msgs,
+                                      batch->nmsgs, pub->key,
+                                      ngx_http_longpoll_publish_relayed);
+
+    return rc == NGX_DECLINED ? NGX_ABORT : rc;
+}
+
+
+static void
+ngx_http_longpoll_publish_relayed(ngx_http_request_t *r, ngx_int_t rc,
+    uint64_t id)
+{
+    ngx_http_longpoll_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
+
+    if (rc == NGX_OK || rc == NGX_DONE) {
+
+        if (rc == NGX_DONE) {
+            ctx->nevents = 0;
+        }
+
+        ctx->result = NGX_HTTP_LONGPOLL_PUBLISHED;
+        ngx_http_longpoll_zone_epoch_uuid(ctx->zone, id, &ctx->last);
+
+        rc = ngx_http_longpoll_publish_success(r, ctx);
+
+    } else {
+        rc = ngx_http_longpoll_publish_untaken(r, ctx, rc);
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+ngx_int_t
+ngx_http_longpoll_publish_untaken(ngx_http_request_t *r,
+    ngx_http_longpoll_ctx_t *ctx, ngx_int_t rc)
+{
+    static ngx_str_t  after = ngx_string("Retry-After");
+    static ngx_str_t  second = ngx_string("1");
+
+    ctx->nevents = 0;
+
+    if (ngx_http_longpoll_response_add_header(r, &after, &second) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_longpoll_publish_refuse(r, ctx,
+                                   NGX_HTTP_SERVICE_UNAVAILABLE,
+                                   rc == NGX_DECLINED
+                                   ? &ngx_http_longpoll_publish_untaken_error
+                                   : &ngx_http_longpoll_publish_unknown_error);
+}
+
+
+/*
  * NGX_OK: the events are on disk.  NGX_ERROR: they could not be written, and
  * the zone has deleted them.
  */
 
 static void
-ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r, ngx_int_t rc)
+ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r, ngx_int_t rc,
+    uint64_t id)
 {
     ngx_http_longpoll_ctx_t  *ctx;
 

@@ -218,6 +218,12 @@ ngx_http_longpoll_status_zones(ngx_http_request_t *r, ngx_array_t *zones,
                                &zone->disk);
         }
 
+        if (zone->zone->cluster) {
+            ngx_http_longpoll_zone_status_feed(zone->zone, alive,
+                               ngx_http_longpoll_zone_clock_now(zone->zone),
+                               &zone->feed);
+        }
+
         if (category->len) {
             zone->cat.name = *category;
             ngx_http_longpoll_category_hash(zone->zone, &zone->cat, 1);

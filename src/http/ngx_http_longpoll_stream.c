@@ -433,7 +433,7 @@ ngx_http_longpoll_stream_first(ngx_http_longpoll_stream_t *stream,
     }
 
     if (rc == NGX_AGAIN && ngx_http_longpoll_stream_is_parked(stream)
-        && !own && !rd->missed)
+        && !own && !rd->missed && rd->place_id)
     {
         begin = rd->place_id;
         stream->caught_up = 1;
@@ -456,7 +456,9 @@ ngx_http_longpoll_stream_first(ngx_http_longpoll_stream_t *stream,
     p = ngx_http_longpoll_sse_place(stream->text, retry,
                                     own || begin ? &uuid : NULL);
 
-    if (ngx_http_longpoll_stream_is_parked(stream) && !stream->caught_up) {
+    if (ngx_http_longpoll_stream_is_parked(stream) && !stream->caught_up
+        && (rd->missed || rd->place_id))
+    {
         p = ngx_http_longpoll_stream_place(stream, rd, p);
     }
 
@@ -800,7 +802,8 @@ ngx_http_longpoll_stream_answer(ngx_http_longpoll_stream_t *stream,
 
 /*
  * Writes a missed frame, if the read says so, and the place behind which the
- * client has seen nothing.  Returns the end of both.
+ * client has seen nothing, without an id if the zone cannot say it yet.
+ * Returns the end of both.
  */
 
 static u_char *
@@ -818,9 +821,9 @@ ngx_http_longpoll_stream_place(ngx_http_longpoll_stream_t *stream,
     }
 
     ngx_http_longpoll_id_uuid(&uuid, rd->place_id, rd->epoch);
-    p = ngx_http_longpoll_sse_place(p, 0, &uuid);
+    p = ngx_http_longpoll_sse_place(p, 0, rd->place_id ? &uuid : NULL);
 
-    stream->caught_up = 1;
+    stream->caught_up = (rd->place_id != 0);
     ngx_http_longpoll_cursor_move(ctx->zone, &stream->cursor, rd->place_id,
                                   rd->missed);
 

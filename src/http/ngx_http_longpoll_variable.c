@@ -17,6 +17,7 @@
 
 #include "ngx_http_longpoll_variable.h"
 #include "ngx_http_longpoll_id.h"
+#include "ngx_http_longpoll_zone_feed.h"
 #include "ngx_http_longpoll_zone_status.h"
 
 
@@ -248,6 +249,10 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
             && ngx_strncasecmp(z->name.data, name->data + skip, z->name.len)
                == 0)
         {
+            if (z->cluster && !ngx_http_longpoll_zone_feed_is_synced(z)) {
+                break;
+            }
+
             ngx_http_longpoll_id_uuid(&uuid,
                                       ngx_http_longpoll_zone_status_latest(z),
                                       ngx_http_longpoll_zone_own_epoch(z));

@@ -18,11 +18,16 @@
  * An id is own if this module made it.  One of an epoch that the zone does not
  * know is a place between its messages: what the zone has lost of that ms may
  * be behind it.
+ *
+ * In a copy of a stream every own id is known, as another copy may be ahead.
+ * Whether its epoch is the newest one is asked when the poll is answered.  A
+ * since_time behind the ms of an own id is a time alone.
  */
 
 
 #include "ngx_http_longpoll_cursor.h"
 #include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_epoch.h"
 
 
 /*
@@ -52,7 +57,11 @@ ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
 
     current = known = q->own_id && q->epoch == z->sh->epoch;
 
-    if (q->own_id && !current) {
+    if (z->sh->feed.on) {
+        known = q->own_id;
+        cursor->epoch = known ? q->epoch : 0;
+
+    } else if (q->own_id && !current) {
         known = ngx_http_longpoll_zone_clock_known(z, q->epoch);
         cursor->lost = ngx_http_longpoll_zone_clock_lost(z,
                                            ngx_http_longpoll_id_ms(q->id), 1);
@@ -106,7 +115,7 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor)
 {
     uint64_t    since;
-    ngx_uint_t  exact;
+    ngx_uint_t  exact, behind;
 
     since = q->since_time < 0 ? 0 : (uint64_t) q->since_time;
     cursor->since = since;
@@ -118,8 +127,11 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
      * since_time on.  Then since_time says what they have seen.
      */
 
-    if (q->own_id && since > ngx_http_longpoll_id_ms(q->id)) {
+    behind = (q->own_id && since > ngx_http_longpoll_id_ms(q->id));
+
+    if (behind) {
         cursor->lost = 0;
+        cursor->epoch = 0;
     }
 
     if (since < NGX_HTTP_LONGPOLL_REAL_DATE) {
@@ -139,7 +151,7 @@ ngx_http_longpoll_cursor_of_time(ngx_http_longpoll_zone_t *z,
         cursor->uuid = q->uuid;
         cursor->exact = 1;
 
-    } else if (q->has_id) {
+    } else if (q->has_id && !(behind && z->sh->feed.on)) {
         cursor->id = since ? ngx_http_longpoll_id(since, 0) - 1 : 0;
         cursor->uuid = q->uuid;
         cursor->named = 1;
@@ -159,15 +171,22 @@ void
 ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t id, ngx_uint_t missed)
 {
-    uint64_t    earlier;
+    uint64_t    earlier, epoch;
     ngx_uint_t  warned;
+
+    if (id == 0) {
+        return;
+    }
 
     warned = missed || cursor->beginning;
     earlier = ngx_max(z->sh->cats.earlier, z->sh->previous.missing_below);
+    earlier = ngx_max(earlier, z->sh->feed.begin);
+    epoch = (id == cursor->id && !missed) ? cursor->epoch : 0;
 
     ngx_memzero(cursor, sizeof(ngx_http_longpoll_cursor_t));
 
     cursor->id = id;
+    cursor->epoch = epoch;
     cursor->since = ngx_http_longpoll_id_ms(id);
     cursor->exact = 1;
     cursor->beginning = (warned && id < earlier);
@@ -179,14 +198,15 @@ ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
  * sent away goes on from its own cursor: the new workers may be another nginx's
  * by now, with messages that this read did not see.  An answer that says
  * `missed` has the zone's time all the same: from its own cursor the client
- * would be told so again.  A read of a frozen zone has found the time itself.
+ * would be told so again.  A read of a frozen zone has found the time itself,
+ * and the time of a copy of a stream holds in all copies.
  */
 
 uint64_t
 ngx_http_longpoll_cursor_timestamp(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd, ngx_uint_t closing)
 {
-    if (closing && !z->sh->moved && !rd->missed) {
+    if (closing && !z->sh->moved && !z->sh->feed.on && !rd->missed) {
         return ngx_max(rd->cursor.since, z->sh->born);
     }
 

@@ -23,7 +23,7 @@ void ngx_http_longpoll_cursor(ngx_http_longpoll_zone_t *z,
 
 /*
  * A stream has given all messages up to id, and missed if the read said so: it
- * reads on from there.  Takes no lock.
+ * reads on from there.  With 0 the cursor stays.  Takes no lock.
  */
 void ngx_http_longpoll_cursor_move(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t id, ngx_uint_t missed);

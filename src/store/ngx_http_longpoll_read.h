@@ -20,10 +20,17 @@ typedef struct {
                                                    epochs, too */
     ngx_http_longpoll_uuid_t         uuid;      /* of the id that the client
                                                    sent; or if named */
+    uint64_t                         epoch;     /* of that id, if it counts: a
+                                                   copy of a stream compares it
+                                                   when it answers; else 0 */
     uint64_t                         age;       /* ms: of a poll that nginx held
                                                    back; 0: it comes now */
+    uint64_t                         came;      /* early: elapsed ms when the
+                                                   poll came */
 
     unsigned                         fresh:1;   /* no read has used it yet */
+    unsigned                         early:1;   /* it waits fresh, until the
+                                                   zone is synced */
     unsigned                         now:1;     /* the first read sets id to the
                                                    newest, less age */
     unsigned                         exact:1;   /* id is a message's own */
@@ -94,12 +101,14 @@ typedef struct {
     ngx_uint_t                       missed;
     ngx_uint_t                       more;      /* the limit left messages out
                                                    that the read has seen */
-    uint64_t                         epoch;     /* of the zone's own ids */
+    uint64_t                         epoch;     /* of the zone's own ids, and of
+                                                   place_id */
     uint64_t                         timestamp; /* of a time-out: LAST, PEEK, or
                                                    of a frozen zone */
-    uint64_t                         place_id;  /* an id of the zone's: messages
+    uint64_t                         place_id;  /* an id of epoch's: messages
                                                    that the reader has not seen
-                                                   are behind it */
+                                                   are behind it.  0: the zone
+                                                   cannot say yet */
     uint32_t                        *slots;     /* of ncats, PARK and WAKE: the
                                                    slot that holds the interest,
                                                    NGX_HTTP_LONGPOLL_CAT_NONE

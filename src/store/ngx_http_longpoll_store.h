@@ -31,6 +31,7 @@
  *     zone_clock     the ids that are issued; cursors of earlier epochs
  *     zone_cursor    what the log has of the messages, and what waits for it
  *     zone_list      both lists: append, drop, move; deletes; slots become free
+ *     zone_epoch     the epochs of a copy of a stream
  *     zone_lock      the lock, and recovery
  *     zone_room      what makes room: ttl, buffer, inactive, a full zone
  *     zone_watch     which workers wait
@@ -39,6 +40,7 @@
  *     zone_publish, zone_delete, zone_status, zone_page, zone_question,
  *     zone_disk
  *     zone_presence  who waits for what, as events
+ *     zone_feed      a copy of a stream
  *     zone_read, zone_tick, zone
  *     zone_load, zone_adopt
  *
@@ -57,6 +59,7 @@
 #include "ngx_http_longpoll_id.h"
 #include "ngx_http_longpoll_hash.h"
 #include "ngx_http_longpoll_control.h"
+#include "ngx_http_longpoll_entry.h"
 #include "ngx_http_longpoll_journal.h"
 #include "ngx_http_longpoll_log.h"
 #include "ngx_http_longpoll_cat.h"
@@ -81,7 +84,8 @@
  *
  * rec.bits: the lower half are the flags below, the upper half is the number of
  * the message's epoch in sh->epochs.  0 is the zone's own epoch, the others are
- * those of a file that was loaded or of a zone that was replaced.
+ * those of a file that was loaded or of a zone that was replaced.  In a zone
+ * that is a copy of a stream all of them are the stream's.
  */
 
 #define NGX_HTTP_LONGPOLL_MSG_PENDING    0x01
@@ -223,7 +227,11 @@ typedef struct {
     /* set by any process, taken by the worker */
     ngx_atomic_t                     wake_all;  /* it reads for all its polls */
 
-    uint64_t                         padding[2];    /* to one cache line */
+    ngx_atomic_t                     in_flight; /* publishes that wait for an
+                                                   answer of Redis; written by
+                                                   the worker alone */
+
+    uint64_t                         padding[1];    /* to one cache line */
 } ngx_http_longpoll_worker_sh_t;
 
 
@@ -238,8 +246,11 @@ typedef struct {
  * zone_load and zone_disk; recovery sets visible to committed.  Before a
  * zone's first request also in zone, zone_adopt and disk/load.  visible and
  * last_id are also read without the lock; ahead is written without it, in
- * zone_clock.
+ * zone_clock.  In a copy of a stream zone_feed alone writes them, and they go
+ * back when the zone is emptied.
  */
+
+#define NGX_HTTP_LONGPOLL_AHEAD_UNKNOWN  1
 
 typedef struct {
     uint64_t                         last_id;   /* highest issued */
@@ -247,7 +258,9 @@ typedef struct {
     uint64_t                         committed; /* whole publishes up to here */
     ngx_atomic_t                     ahead;     /* ms: the zone's time less the
                                                    elapsed time, while the wall
-                                                   clock is behind; else 0 */
+                                                   clock is behind; else 0.  In
+                                                   a copy of a stream always, or
+                                                   AHEAD_UNKNOWN */
 } ngx_http_longpoll_clock_sh_t;
 
 
@@ -466,6 +479,61 @@ typedef struct {
 } ngx_http_longpoll_presence_sh_t;
 
 
+/* an entry of the stream that a zone is a copy of: where it stands */
+
+typedef struct {
+    ngx_http_longpoll_entry_place_t  place;     /* 0-0: none */
+    uint64_t                         hash[2];   /* of the entry's fields */
+    uint64_t                         number;    /* n of the last entry that had
+                                                   one; 0: none */
+} ngx_http_longpoll_zone_place_t;
+
+
+/*
+ * A zone that is a copy of a stream (zone_feed); in any other zone all is 0.
+ *
+ * Always true between calls, where it is on:
+ *     last_id = committed = visible
+ *     epoch began at begin; once the zone is synced, begin <= visible
+ *     epochs[i] begins at begins[i]; no message is in front of all of these
+ *
+ * Written in zone_feed and zone_epoch; without the lock the atomic ones.  The
+ * others, but at, are also read without it.
+ */
+
+typedef struct {
+    uint64_t                         on;        /* set before the first
+                                                   request */
+    uint64_t                         synced;    /* it has seen the end of the
+                                                   stream */
+    ngx_http_longpoll_zone_place_t   at;        /* the entry read last */
+    uint64_t                         begins[NGX_HTTP_LONGPOLL_EPOCHS];
+    uint64_t                         begin;     /* id: of epoch */
+    uint64_t                         gap;       /* id: events may be missing
+                                                   below it */
+
+    /* the feed clock is clock.ahead, the largest of both: ms of an entry less
+       the elapsed time */
+    uint64_t                         latest;    /* the largest of this period */
+    uint64_t                         earlier;   /* and of the one before */
+    uint64_t                         period;    /* its number */
+    uint64_t                         timed;     /* begin, when one was taken
+                                                   last */
+
+    ngx_atomic_t                     reader;    /* worker + 1; 0: none */
+    ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */
+    ngx_atomic_t                     publishers;    /* set: workers that have
+                                                       some who wait */
+
+    /* figures; those that connect write the first two */
+    ngx_atomic_t                     connected;
+    ngx_atomic_t                     reconnects;
+    ngx_atomic_t                     lives;     /* epochs that began */
+    ngx_atomic_t                     gaps;
+    ngx_atomic_t                     bad;       /* entries that were skipped */
+} ngx_http_longpoll_feed_sh_t;
+
+
 typedef struct {
     /* written without the lock: each in cache lines of its own */
     ngx_http_longpoll_worker_sh_t    workers[NGX_HTTP_LONGPOLL_WORKERS];
@@ -495,6 +563,7 @@ typedef struct {
                                                    read without the lock */
     ngx_http_longpoll_previous_sh_t  previous;
     ngx_http_longpoll_disk_sh_t      disk;
+    ngx_http_longpoll_feed_sh_t      feed;
     ngx_http_longpoll_list_sh_t      list;
     ngx_http_longpoll_work_sh_t      work;
     ngx_http_longpoll_tick_sh_t      tick;
@@ -515,6 +584,9 @@ struct ngx_http_longpoll_zone_s {
     ngx_str_t                        persist;   /* path of its file; or none */
     ngx_str_t                        presence;  /* category of the events that
                                                    say who is there; or none */
+    struct ngx_http_longpoll_cluster_s
+                                    *cluster;   /* its Redis; NULL: the zone is
+                                                   this nginx's alone */
     ngx_http_longpoll_zone_conf_t    conf;      /* as this cycle wants it */
     ngx_cycle_t                     *cycle;     /* whose configuration has it */
 

@@ -56,6 +56,19 @@ ngx_http_longpoll_zone_init(ngx_http_longpoll_zone_t *z, u_char *addr,
     sh->clock.committed = sh->clock.last_id;
     sh->clock.visible = sh->clock.last_id;
 
+    if (z->cluster) {
+
+        /* ids, times and epochs are the stream's */
+
+        sh->epochs[0] = 0;
+        sh->previous.valid_from = 0;
+        sh->clock.last_id = 0;
+        sh->clock.committed = 0;
+        sh->clock.visible = 0;
+        sh->clock.ahead = NGX_HTTP_LONGPOLL_AHEAD_UNKNOWN;
+        sh->feed.on = 1;
+    }
+
     sh->log.size = log_size;
 
     ngx_http_longpoll_zone_presence_init(z);

@@ -23,7 +23,8 @@
 /*
  * Makes a zone in size bytes of zeroed memory at addr; exists: takes the one
  * that is there, and only fills the view z.  z->size is the configured size,
- * z->persist and z->presence say what it has.  A new zone takes z->conf.
+ * z->persist, z->presence and z->cluster say what it has.  A new zone takes
+ * z->conf.
  * random is 24 bytes that nobody can guess; with exists, random and now do not
  * count.  The caller holds no lock: nobody else knows a new zone yet.  The
  * caller sets z->elected and z->dir afterwards.

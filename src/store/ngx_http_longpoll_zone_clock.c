@@ -22,6 +22,12 @@
  * Within SLACK nothing is done.  The ids of a busy ms reach into the next one,
  * and a clock that is set back a little is soon there again.
  *
+ * The feed clock.  The time of a copy of a stream is that of the stream's ids,
+ * as far as the copy knows it: what has elapsed, and the largest difference of
+ * an entry's ms and the elapsed time at which it was received.  A copy that
+ * lags, or whose wall clock is wrong, has the same time.  Without a difference
+ * the time is that of the last id.
+ *
  * Earlier epochs.
  *
  *              valid_from                 end      born
@@ -38,16 +44,26 @@
 #include "ngx_http_longpoll_zone_clock.h"
 
 
+static uint64_t ngx_http_longpoll_zone_clock_fed(ngx_http_longpoll_zone_t *z,
+    uint64_t wall, uint64_t elapsed);
+
+
 uint64_t
-ngx_http_longpoll_zone_clock_behind(ngx_http_longpoll_zone_t *z, uint64_t wall)
+ngx_http_longpoll_zone_clock_elapsed(void)
 {
     struct timespec  ts;
 
     (void) clock_gettime(CLOCK_MONOTONIC, &ts);
 
+    return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_clock_behind(ngx_http_longpoll_zone_t *z, uint64_t wall)
+{
     return ngx_http_longpoll_zone_clock_time(z, wall,
-                                             (uint64_t) ts.tv_sec * 1000
-                                             + ts.tv_nsec / 1000000);
+                                       ngx_http_longpoll_zone_clock_elapsed());
 }
 
 
@@ -61,6 +77,10 @@ ngx_http_longpoll_zone_clock_time(ngx_http_longpoll_zone_t *z, uint64_t wall,
     uint64_t elapsed)
 {
     uint64_t  ahead, last, now;
+
+    if (z->sh->feed.on) {
+        return ngx_http_longpoll_zone_clock_fed(z, wall, elapsed);
+    }
 
     now = wall;
     ahead = z->sh->clock.ahead;
@@ -80,6 +100,23 @@ ngx_http_longpoll_zone_clock_time(ngx_http_longpoll_zone_t *z, uint64_t wall,
     }
 
     return now;
+}
+
+
+static uint64_t
+ngx_http_longpoll_zone_clock_fed(ngx_http_longpoll_zone_t *z, uint64_t wall,
+    uint64_t elapsed)
+{
+    uint64_t  ahead, last;
+
+    ahead = z->sh->clock.ahead;
+    last = ngx_http_longpoll_zone_clock_last_ms(z);
+
+    if (ahead != NGX_HTTP_LONGPOLL_AHEAD_UNKNOWN) {
+        return ngx_max(ahead + elapsed, last);
+    }
+
+    return last ? last : wall;
 }
 
 

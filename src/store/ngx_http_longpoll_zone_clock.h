@@ -35,7 +35,10 @@
 uint64_t ngx_http_longpoll_zone_clock_time(ngx_http_longpoll_zone_t *z,
     uint64_t wall, uint64_t elapsed);
 
-/* the same, if the wall clock may be behind */
+/* ms of CLOCK_MONOTONIC, which is the same for all processes */
+uint64_t ngx_http_longpoll_zone_clock_elapsed(void);
+
+/* the zone's time, if the wall clock may be behind */
 uint64_t ngx_http_longpoll_zone_clock_behind(ngx_http_longpoll_zone_t *z,
     uint64_t wall);
 
@@ -62,6 +65,14 @@ ngx_http_longpoll_zone_clock_now(ngx_http_longpoll_zone_t *z)
  */
 uint64_t ngx_http_longpoll_zone_clock_horizon(ngx_http_longpoll_zone_t *z,
     uint64_t now);
+
+/*
+ * In a copy of a stream: the last ms that is over.  Every event of it and of
+ * earlier ones is here, every other one is later, in all copies.
+ */
+#define ngx_http_longpoll_zone_clock_closed(z)                                \
+    (ngx_http_longpoll_id_ms((z)->sh->clock.visible + 1)                      \
+     - (ngx_http_longpoll_id_ms((z)->sh->clock.visible + 1) != 0))
 
 /* the last visible message of a category; NULL: there is none */
 ngx_http_longpoll_msg_sh_t *ngx_http_longpoll_zone_clock_last(

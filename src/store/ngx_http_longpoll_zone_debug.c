@@ -22,6 +22,7 @@
 static void ngx_http_longpoll_zone_validate_journal(
     ngx_http_longpoll_zone_t *z);
 static void ngx_http_longpoll_zone_validate_disk(ngx_http_longpoll_zone_t *z);
+static void ngx_http_longpoll_zone_validate_feed(ngx_http_longpoll_zone_t *z);
 
 
 /*
@@ -99,6 +100,33 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
     if (z->nnotes) {
         ngx_http_longpoll_zone_validate_disk(z);
     }
+
+    if (z->sh->feed.on) {
+        ngx_http_longpoll_zone_validate_feed(z);
+    }
+}
+
+
+/* what store.h says of a copy of a stream */
+
+static void
+ngx_http_longpoll_zone_validate_feed(ngx_http_longpoll_zone_t *z)
+{
+    ngx_http_longpoll_feed_sh_t   *feed;
+    ngx_http_longpoll_clock_sh_t  *clock;
+
+    feed = &z->sh->feed;
+    clock = &z->sh->clock;
+
+    ngx_http_longpoll_assert(clock->last_id == clock->committed
+                             && clock->committed == clock->visible,
+                             "a copy issues no ids");
+    ngx_http_longpoll_assert(feed->on == 1 && feed->synced <= 1
+                             && feed->reader <= NGX_HTTP_LONGPOLL_WORKERS
+                             && clock->ahead,
+                             "a copy's words");
+    ngx_http_longpoll_assert(!feed->synced || feed->begin <= clock->visible,
+                             "an epoch that has not begun");
 }
 
 

@@ -22,12 +22,9 @@ ngx_int_t
 ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now)
 {
-    uint32_t                      slot;
-    ngx_int_t                     rc;
-    ngx_uint_t                    begun, more, steps;
-    ngx_http_longpoll_zone_sh_t  *sh;
+    ngx_int_t   rc;
+    ngx_uint_t  begun, more;
 
-    sh = z->sh;
     begun = 0;
     rc = NGX_OK;
 
@@ -40,29 +37,11 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
 
         ngx_http_longpoll_zone_lock(z);
 
-        if (sh->moved) {
+        if (z->sh->moved) {
             rc = begun ? NGX_OK : NGX_DECLINED;
 
-        } else if (sh->work.delete_slot) {
-
-            /* this delete, or one of another process before it */
-
-            more = 1;
-
-        } else if (!begun) {
-            begun = 1;
-            slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
-
-            if (slot != NGX_HTTP_LONGPOLL_CAT_NONE) {
-                ngx_http_longpoll_put(z->cats.slots[slot].used, now);
-                ngx_http_longpoll_zone_list_begin_delete(z, slot,
-                                                         sh->clock.visible, 0);
-
-                steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
-                ngx_http_longpoll_zone_list_delete(z, &steps);
-
-                more = (sh->work.delete_slot != 0);
-            }
+        } else {
+            more = ngx_http_longpoll_zone_delete_hold(z, cat, now, &begun);
         }
 
         ngx_http_longpoll_zone_unlock(z);
@@ -70,4 +49,42 @@ ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     } while (more);
 
     return rc;
+}
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_delete_hold(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *begun)
+{
+    uint32_t                      slot;
+    ngx_uint_t                    steps;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+
+    if (sh->work.delete_slot) {
+
+        /* this delete, or one of another process before it */
+
+        return 1;
+    }
+
+    if (*begun) {
+        return 0;
+    }
+
+    *begun = 1;
+    slot = ngx_http_longpoll_cat_find(&z->cats, cat->hash);
+
+    if (slot == NGX_HTTP_LONGPOLL_CAT_NONE) {
+        return 0;
+    }
+
+    ngx_http_longpoll_put(z->cats.slots[slot].used, now);
+    ngx_http_longpoll_zone_list_begin_delete(z, slot, sh->clock.visible, 0);
+
+    steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+    ngx_http_longpoll_zone_list_delete(z, &steps);
+
+    return sh->work.delete_slot != 0;
 }

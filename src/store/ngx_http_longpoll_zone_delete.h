@@ -23,5 +23,12 @@
 ngx_int_t ngx_http_longpoll_zone_delete(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now);
 
+/*
+ * One hold of a delete; *begun is 0 in its first one.  The caller holds the
+ * lock, and the zone is not frozen.  Returns 1 if there is more to do.
+ */
+ngx_uint_t ngx_http_longpoll_zone_delete_hold(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cat, uint64_t now, ngx_uint_t *begun);
+
 
 #endif /* _NGX_HTTP_LONGPOLL_ZONE_DELETE_H_INCLUDED_ */

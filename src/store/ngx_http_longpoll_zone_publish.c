@@ -20,35 +20,20 @@
 
 
 #include "ngx_http_longpoll_zone_publish.h"
-#include "ngx_http_longpoll_zone_key.h"
-#include "ngx_http_longpoll_zone_list.h"
+#include "ngx_http_longpoll_zone_append.h"
 #include "ngx_http_longpoll_zone_lock.h"
-#include "ngx_http_longpoll_zone_msg.h"
-#include "ngx_http_longpoll_zone_room.h"
-#include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_zone_cursor.h"
 
 
-/* what is to be published */
-
-typedef struct {
-    ngx_http_longpoll_cat_t       *cats;
-    ngx_http_longpoll_msg_t       *msgs;
-    ngx_uint_t                     n;
-    ngx_http_longpoll_zone_key_t  *key;         /* NULL: none */
-    ngx_http_longpoll_zone_room_t  room;
-    uint64_t                       now;
-} ngx_http_longpoll_zone_publish_t;
-
-
 static ngx_int_t ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t *steps);
-static void ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub);
-static void ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t i);
+    ngx_http_longpoll_zone_append_t *pub, ngx_uint_t *steps);
+static ngx_inline ngx_int_t ngx_http_longpoll_zone_known(
+    ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_append_t *pub,
+    ngx_uint_t *steps);
+static void ngx_http_longpoll_zone_publish_msgs(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_append_t *pub);
 static ngx_int_t ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, uint64_t *wake);
+    ngx_http_longpoll_zone_append_t *pub, uint64_t *wake);
 static void ngx_http_longpoll_zone_take_off(ngx_http_longpoll_zone_t *z)
     __attribute__((noinline));
 
@@ -58,27 +43,17 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
     ngx_str_t *name, uint64_t now, uint64_t *wake)
 {
-    ngx_int_t                         rc;
-    ngx_uint_t                        i, steps;
-    ngx_http_longpoll_zone_key_t      key;
-    ngx_http_longpoll_zone_publish_t  pub;
+    ngx_int_t                        rc;
+    ngx_uint_t                       steps;
+    ngx_http_longpoll_zone_key_t     key;
+    ngx_http_longpoll_zone_append_t  pub;
 
     *wake = 0;
 
-    pub.cats = cats;
-    pub.msgs = msgs;
-    pub.n = n;
-    pub.key = NULL;
-    pub.room.cats = cats;
-    pub.room.now = now;
-    pub.room.tail = 0;
-    pub.now = now;
-
-    for (i = 0; i < n; i++) {
-
-        if (msgs[i].data.len > NGX_HTTP_LONGPOLL_MSG_MAX) {
-            return NGX_DECLINED;
-        }
+    if (ngx_http_longpoll_zone_append_init(&pub, cats, msgs, n, now)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
     }
 
     if (name) {
@@ -106,7 +81,7 @@ ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_put(z->sh->work.busy, 1);
 
-    ngx_http_longpoll_zone_append(z, &pub);
+    ngx_http_longpoll_zone_publish_msgs(z, &pub);
     rc = ngx_http_longpoll_zone_commit(z, &pub, wake);
 
     ngx_http_longpoll_put(z->sh->work.busy, 0);
@@ -134,6 +109,45 @@ ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
 }
 
 
+ngx_int_t
+ngx_http_longpoll_zone_publish_check(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
+    ngx_str_t *name, uint64_t now)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       steps;
+    ngx_http_longpoll_zone_key_t     key;
+    ngx_http_longpoll_zone_append_t  pub;
+
+    if (ngx_http_longpoll_zone_append_init(&pub, cats, msgs, n, now)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (name) {
+        ngx_http_longpoll_zone_key_init(z, &key, name, n);
+        pub.key = &key;
+    }
+
+    do {
+        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;
+
+        ngx_http_longpoll_zone_lock(z);
+        rc = ngx_http_longpoll_zone_known(z, &pub, &steps);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_longpoll_zone_append_need(z, &pub);
+        }
+
+        ngx_http_longpoll_zone_unlock(z);
+
+    } while (rc == NGX_BUSY);
+
+    return rc;
+}
+
+
 /*
  * NGX_OK: there is room; NGX_BUSY: out of steps; NGX_DONE, NGX_DECLINED,
  * NGX_ABORT, NGX_ERROR as the publish returns them.
@@ -141,12 +155,25 @@ ngx_http_longpoll_zone_publish_flight(ngx_http_longpoll_zone_t *z,
 
 static ngx_int_t
 ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t *steps)
+    ngx_http_longpoll_zone_append_t *pub, ngx_uint_t *steps)
 {
-    uint64_t                  need;
+    ngx_int_t  rc;
+
+    rc = ngx_http_longpoll_zone_known(z, pub, steps);
+
+    return rc == NGX_OK ? ngx_http_longpoll_zone_append_room(z, pub, steps)
+                        : rc;
+}
+
+
+/* NGX_OK: no earlier publish has the key; NGX_BUSY; NGX_DONE, NGX_ERROR */
+
+static ngx_inline ngx_int_t
+ngx_http_longpoll_zone_known(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_append_t *pub, ngx_uint_t *steps)
+{
     ngx_int_t                 rc;
-    ngx_uint_t                i, ncats;
-    ngx_http_longpoll_msg_t  *msgs;
+    ngx_http_longpoll_msg_t  *last;
 
     if (z->sh->moved) {
         return NGX_ERROR;
@@ -156,101 +183,45 @@ ngx_http_longpoll_zone_prepare(ngx_http_longpoll_zone_t *z,
         return NGX_DONE;
     }
 
-    msgs = pub->msgs;
-    need = 0;
-    ncats = 0;
-
-    /* in every hold anew: a reload may turn delete_on_read on */
-
-    for (i = 0; i < pub->n; i++) {
-        ncats = ngx_max(ncats, msgs[i].cat + 1);
-        need += ngx_http_longpoll_zone_msg_need(&pub->cats[msgs[i].cat],
-                          &msgs[i],
-                          ngx_http_longpoll_zone_bits(z, pub->key && i == 0));
+    if (pub->key == NULL) {
+        return NGX_OK;
     }
 
-    if (pub->key) {
-        rc = ngx_http_longpoll_zone_key_find(z, pub->key, pub->cats, pub->now,
-                                             steps);
+    rc = ngx_http_longpoll_zone_key_find(z, pub->key, pub->cats, pub->now,
+                                         steps);
 
-        if (rc == NGX_OK) {
-            msgs[pub->n - 1].id = pub->key->last_id;
-            msgs[pub->n - 1].uuid = pub->key->last;
-
-            return NGX_DONE;
-        }
-
-        if (rc == NGX_BUSY) {
-            return NGX_BUSY;
-        }
+    if (rc != NGX_OK) {
+        return rc == NGX_BUSY ? NGX_BUSY : NGX_OK;
     }
 
-    if (need > z->size / 4
-        || ncats > ngx_http_longpoll_cat_max_full(&z->cats))
-    {
-        return NGX_DECLINED;
-    }
+    last = &pub->msgs[pub->n - 1];
+    last->id = pub->key->last_id;
+    last->uuid = pub->key->last;
 
-    pub->room.ncats = ncats;
-    pub->room.need = need;
-
-    rc = ngx_http_longpoll_zone_room(z, &pub->room, steps);
-
-    return rc == NGX_DECLINED ? NGX_ABORT : rc;
+    return NGX_DONE;
 }
 
 
 static void
-ngx_http_longpoll_zone_append(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub)
+ngx_http_longpoll_zone_publish_msgs(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_zone_append_t *pub)
 {
-    ngx_uint_t  i;
-
-    for (i = 0; i < pub->n; i++) {
-        ngx_http_longpoll_zone_append_msg(z, pub, i);
-    }
-}
-
-
-static void
-ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, ngx_uint_t i)
-{
-    uint32_t                      slot;
-    uint64_t                      first, pending;
-    const uint64_t               *key;
-    ngx_uint_t                    bits;
-    ngx_http_longpoll_cat_t      *cat;
+    ngx_uint_t                    i;
     ngx_http_longpoll_msg_t      *msg;
-    ngx_http_longpoll_cat_sh_t   *c;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
-    msg = &pub->msgs[i];
-    cat = &pub->cats[msg->cat];
 
-    /* ids from this one on are this publish's */
+    for (i = 0; i < pub->n; i++) {
+        msg = &pub->msgs[i];
 
-    first = i ? pub->msgs[0].id : (uint64_t) -1;
-    key = pub->key && i == 0 ? pub->key->hash : NULL;
+        msg->id = ngx_max(ngx_http_longpoll_id(pub->now, 0),
+                          sh->clock.last_id + 1);
+        ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->epoch);
+        ngx_http_longpoll_put(sh->clock.last_id, msg->id);
 
-    slot = ngx_http_longpoll_zone_room_slot(z, cat, pub->now);
-    c = &z->cats.slots[slot];
-    msg->pos = slot;
-
-    msg->id = ngx_max(ngx_http_longpoll_id(pub->now, 0), sh->clock.last_id + 1);
-    ngx_http_longpoll_id_uuid(&msg->uuid, msg->id, sh->epoch);
-    ngx_http_longpoll_put(sh->clock.last_id, msg->id);
-
-    bits = ngx_http_longpoll_zone_bits(z, key);
-    pending = bits & NGX_HTTP_LONGPOLL_MSG_PENDING
-              ? ngx_http_longpoll_zone_watch_interested(z, c, first) : 0;
-
-    if (i + 1 < pub->n) {
-        bits |= NGX_HTTP_LONGPOLL_MSG_MORE;
+        ngx_http_longpoll_zone_append_msg(z, pub, i, 0);
     }
-
-    ngx_http_longpoll_zone_list_append(z, cat, msg, bits, pending, key);
 }
 
 
@@ -258,10 +229,8 @@ ngx_http_longpoll_zone_append_msg(ngx_http_longpoll_zone_t *z,
 
 static ngx_int_t
 ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_publish_t *pub, uint64_t *wake)
+    ngx_http_longpoll_zone_append_t *pub, uint64_t *wake)
 {
-    uint32_t                      slot;
-    ngx_uint_t                    i, steps;
     ngx_http_longpoll_zone_sh_t  *sh;
 
     sh = z->sh;
@@ -296,13 +265,7 @@ ngx_http_longpoll_zone_commit(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_put(sh->clock.visible, sh->clock.committed);
 
-    for (i = 0; i < pub->n; i++) {
-        slot = (uint32_t) pub->msgs[i].pos;
-        *wake |= ngx_http_longpoll_zone_watch_mark(z, slot, pub->msgs[0].id);
-
-        steps = NGX_HTTP_LONGPOLL_ZONE_FEW;
-        (void) ngx_http_longpoll_zone_room_trim(z, slot, &steps);
-    }
+    *wake |= ngx_http_longpoll_zone_append_mark(z, pub);
 
     return NGX_OK;
 }

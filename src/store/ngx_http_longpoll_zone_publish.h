@@ -37,6 +37,18 @@ ngx_int_t ngx_http_longpoll_zone_publish(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
     ngx_str_t *key, uint64_t now, uint64_t *wake);
 
+/*
+ * Whether a publish would be taken, without a store: how the message sizes and
+ * the key are.  msgs and key as above; takes the lock, as often as it needs.
+ *
+ * NGX_OK        it would be
+ * NGX_DONE, NGX_ERROR, NGX_DECLINED  as above
+ */
+ngx_int_t ngx_http_longpoll_zone_publish_check(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cat_t *cats, ngx_http_longpoll_msg_t *msgs, ngx_uint_t n,
+    ngx_str_t *key, uint64_t now);
+
+
 /* a flight of presence's events; its messages are in one category */
 
 typedef struct ngx_http_longpoll_zone_flight_s {

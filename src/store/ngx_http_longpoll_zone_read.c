@@ -40,6 +40,17 @@
 #include "ngx_http_longpoll_zone_room.h"
 #include "ngx_http_longpoll_zone_watch.h"
 #include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_epoch.h"
+
+
+/*
+ * ms: a cursor that is no more than that ahead of the feed clock is another
+ * copy's.  In an epoch that has not begun here, or has only begun, another
+ * server may make the ids, with another clock.
+ */
+
+#define NGX_HTTP_LONGPOLL_ZONE_AHEAD      100
+#define NGX_HTTP_LONGPOLL_ZONE_AHEAD_NEW  60000
 
 
 static ngx_int_t ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
@@ -51,6 +62,9 @@ static uint64_t ngx_http_longpoll_zone_moved_recent(
 static ngx_uint_t ngx_http_longpoll_zone_unseen(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t *rd);
 static void ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor, uint64_t now);
+static void ngx_http_longpoll_zone_early(ngx_http_longpoll_read_t *rd);
+static void ngx_http_longpoll_zone_start_fed(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cursor_t *cursor, uint64_t now);
 static ngx_int_t ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader, ngx_uint_t *steps,
@@ -67,6 +81,10 @@ static void ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
 static void ngx_http_longpoll_zone_issue_place(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_reader_t *reader);
+static void ngx_http_longpoll_zone_fed_time(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd);
+static void ngx_http_longpoll_zone_fed_place(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd);
 static void ngx_http_longpoll_zone_close_ms(ngx_http_longpoll_zone_t *z,
     uint64_t ms);
 static ngx_int_t ngx_http_longpoll_zone_copy(ngx_http_longpoll_zone_t *z,
@@ -196,6 +214,8 @@ ngx_http_longpoll_zone_read_newest(ngx_http_longpoll_zone_t *z,
     if (!cursor->exact || cursor->lost || z->sh->moved
         || ngx_http_longpoll_zone_clock_missing(z, cursor->id,
                                                 cursor->beginning)
+        || ngx_http_longpoll_zone_epoch_missing(z, cursor)
+        || z->sh->feed.on != z->sh->feed.synced
         || cursor->id != *(volatile uint64_t *) &z->sh->clock.visible)
     {
         return 0;
@@ -234,6 +254,15 @@ ngx_http_longpoll_zone_read_hold(ngx_http_longpoll_zone_t *z,
     if (z->sh->moved) {
         ngx_http_longpoll_zone_moved(z, reader);
         return NGX_ABORT;
+    }
+
+    if (z->sh->feed.on) {
+        rd->epoch = z->sh->epoch;
+
+        if (!z->sh->feed.synced) {
+            ngx_http_longpoll_zone_early(rd);
+            return NGX_AGAIN;
+        }
     }
 
     if (rd->cursor.fresh) {
@@ -437,6 +466,11 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
 
     cursor->fresh = 0;
 
+    if (z->sh->feed.on) {
+        ngx_http_longpoll_zone_start_fed(z, cursor, now);
+        return;
+    }
+
     clock = ngx_http_longpoll_zone_clock_horizon(z, now);
 
     if (!cursor->now
@@ -466,6 +500,83 @@ ngx_http_longpoll_zone_start_cursor(ngx_http_longpoll_zone_t *z,
 
 
 /*
+ * The zone has not seen the end of its stream: nobody can tell yet what is
+ * behind a cursor.
+ */
+
+static void
+ngx_http_longpoll_zone_early(ngx_http_longpoll_read_t *rd)
+{
+    ngx_http_longpoll_cursor_t  *cursor;
+
+    cursor = &rd->cursor;
+
+    rd->nmsgs = 0;
+    rd->missed = 0;
+
+    if (cursor->fresh && !cursor->early) {
+        cursor->early = 1;
+        cursor->came = ngx_http_longpoll_zone_clock_elapsed() - cursor->age;
+    }
+}
+
+
+/*
+ * In a copy of a stream a cursor ahead of the newest message may be another
+ * copy's: then the poll gets what comes behind it.  One that is too far ahead
+ * is a poll from now on.  Such a poll has seen nothing but what is over: since
+ * is no more than that.
+ */
+
+static void
+ngx_http_longpoll_zone_start_fed(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_cursor_t *cursor, uint64_t now)
+{
+    uint64_t  clock, closed, start, ahead;
+
+    clock = ngx_http_longpoll_zone_clock(z, now);
+    closed = ngx_http_longpoll_zone_clock_closed(z);
+
+    if (cursor->early) {
+        cursor->early = 0;
+        cursor->age = ngx_http_longpoll_zone_clock_elapsed() - cursor->came;
+    }
+
+    ahead = NGX_HTTP_LONGPOLL_ZONE_AHEAD;
+
+    if (z->sh->feed.timed != z->sh->feed.begin
+        || ngx_http_longpoll_zone_epoch_begins(z, cursor->epoch))
+    {
+        ahead = NGX_HTTP_LONGPOLL_ZONE_AHEAD_NEW;
+    }
+
+    if (!cursor->now && ngx_http_longpoll_id_ms(cursor->id) <= clock + ahead) {
+        return;
+    }
+
+    start = clock - ngx_min(cursor->age, clock);
+
+    cursor->exact = 0;
+
+    if (cursor->age && cursor->recent == 0 && start <= closed) {
+        cursor->id = ngx_http_longpoll_id_last_of(start);
+        cursor->since = start;
+
+        /* one that came with a cursor has had events of earlier epochs */
+
+        if (!cursor->now) {
+            cursor->id = ngx_max(cursor->id, z->sh->feed.begin);
+        }
+
+    } else {
+        cursor->id = z->sh->clock.visible;
+        cursor->since = closed;
+        cursor->fresh = (cursor->recent != 0);
+    }
+}
+
+
+/*
  * Applies their limits to all categories, finds what the reader has missed, and
  * whether there is a message behind its cursor.  NGX_OK, NGX_BUSY.
  */
@@ -489,7 +600,8 @@ ngx_http_longpoll_zone_touch_all(ngx_http_longpoll_zone_t *z,
         rd->nmsgs = 0;
         rd->missed = rd->cursor.lost
                      || ngx_http_longpoll_zone_clock_missing(z, rd->cursor.id,
-                                                          rd->cursor.beginning);
+                                                          rd->cursor.beginning)
+                     || ngx_http_longpoll_zone_epoch_missing(z, &rd->cursor);
     }
 
     for (i = 0; i < rd->ncats; i++) {
@@ -648,6 +760,12 @@ ngx_http_longpoll_zone_issue_time(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t  *rd;
 
     rd = reader->rd;
+
+    if (z->sh->feed.on) {
+        ngx_http_longpoll_zone_fed_time(z, rd);
+        return;
+    }
+
     t = ngx_http_longpoll_zone_clock_horizon(z, reader->now);
 
     if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
@@ -673,6 +791,12 @@ ngx_http_longpoll_zone_issue_place(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_read_t  *rd;
 
     rd = reader->rd;
+
+    if (z->sh->feed.on) {
+        ngx_http_longpoll_zone_fed_place(z, rd);
+        return;
+    }
+
     t = ngx_http_longpoll_zone_clock_horizon(z, reader->now);
 
     if (ngx_http_longpoll_id_ms(rd->cursor.id) < t) {
@@ -686,6 +810,62 @@ ngx_http_longpoll_zone_issue_place(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_close_ms(z, t);
 
     rd->place_id = ngx_http_longpoll_id_last_of(t);
+}
+
+
+/*
+ * The same in a copy of a stream, which closes no ms: the last one that is
+ * over, or what the client came with.  Before the zone is synced only that
+ * counts.  A poll without a cursor is told that it may miss what it has waited
+ * for.
+ */
+
+static void
+ngx_http_longpoll_zone_fed_time(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd)
+{
+    if (z->sh->feed.synced) {
+        rd->timestamp = ngx_max(rd->cursor.since,
+                                ngx_http_longpoll_zone_clock_closed(z));
+
+    } else if (rd->cursor.early && rd->cursor.now) {
+        rd->missed = 1;
+        rd->timestamp = ngx_http_longpoll_now();
+
+    } else {
+        rd->timestamp = rd->cursor.since;
+    }
+}
+
+
+static void
+ngx_http_longpoll_zone_fed_place(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_read_t *rd)
+{
+    ngx_uint_t                    epoch;
+    ngx_http_longpoll_cursor_t   *cursor;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = z->sh;
+    cursor = &rd->cursor;
+
+    if (!sh->feed.synced) {
+        rd->place_id = 0;
+        return;
+    }
+
+    rd->place_id = ngx_max(cursor->id, sh->clock.visible);
+
+    if (rd->place_id == cursor->id && cursor->epoch) {
+        rd->epoch = cursor->epoch;
+        return;
+    }
+
+    epoch = ngx_http_longpoll_zone_epoch_of(z, rd->place_id);
+
+    if (epoch != NGX_HTTP_LONGPOLL_EPOCHS) {
+        rd->epoch = sh->epochs[epoch];
+    }
 }
 
 

@@ -130,6 +130,31 @@ ngx_http_longpoll_zone_status_disk(ngx_http_longpoll_zone_t *z, uint64_t now,
 
 
 void
+ngx_http_longpoll_zone_status_feed(ngx_http_longpoll_zone_t *z, uint64_t alive,
+    uint64_t now, ngx_http_longpoll_feed_status_t *st)
+{
+    uint64_t                      ms, left;
+    ngx_http_longpoll_feed_sh_t  *feed;
+
+    feed = &z->sh->feed;
+    ms = ngx_http_longpoll_id_ms(z->sh->clock.visible);
+
+    st->connected = feed->connected;
+    st->synced = feed->synced;
+    st->lag = (ms && ms < now) ? now - ms : 0;
+    st->in_flight = 0;
+    st->reconnects = feed->reconnects;
+    st->lives = feed->lives;
+    st->gaps = feed->gaps;
+    st->bad = feed->bad;
+
+    for (left = alive; left; left &= left - 1) {
+        st->in_flight += z->sh->workers[__builtin_ctzll(left)].in_flight;
+    }
+}
+
+
+void
 ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_cat_t *cat, uint64_t now,
     ngx_http_longpoll_category_status_t *st)

@@ -43,6 +43,22 @@ typedef struct {
 } ngx_http_longpoll_disk_status_t;
 
 
+/* of a zone that is a copy of a stream: whether it is being fed */
+
+typedef struct {
+    uint64_t                         connected; /* 1: so is the reader */
+    uint64_t                         synced;    /* 1: the zone has seen the end
+                                                   of the stream */
+    uint64_t                         lag;       /* ms: age of what was read
+                                                   last */
+    uint64_t                         in_flight; /* publishes that wait */
+    uint64_t                         reconnects;
+    uint64_t                         lives;     /* epochs that began */
+    uint64_t                         gaps;
+    uint64_t                         bad;       /* entries that were skipped */
+} ngx_http_longpoll_feed_status_t;
+
+
 /*
  * The figures of the zone.  waiting is the sum over the workers in alive;
  * counters.delivered is that of all workers.
@@ -56,6 +72,10 @@ uint64_t ngx_http_longpoll_zone_status_latest(ngx_http_longpoll_zone_t *z);
 /* takes the lock */
 void ngx_http_longpoll_zone_status_disk(ngx_http_longpoll_zone_t *z,
     uint64_t now, ngx_http_longpoll_disk_status_t *st);
+
+/* in_flight is the sum over the workers in alive; takes no lock */
+void ngx_http_longpoll_zone_status_feed(ngx_http_longpoll_zone_t *z,
+    uint64_t alive, uint64_t now, ngx_http_longpoll_feed_status_t *st);
 
 /* the figures of one category; asking for them does not count as use */
 void ngx_http_longpoll_zone_status_category(ngx_http_longpoll_zone_t *z,

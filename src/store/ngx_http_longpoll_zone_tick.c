@@ -8,6 +8,7 @@
  * or taken by a new one, which reaps it:
  *
  *     the writer's role, its bit in stays       another worker may write
+ *     the reader's role, what is in flight      another worker may read
  *     clients that wait in it                   they become idle
  *     presence of what waits in it              grace begins
  *     interest and pending messages, slot by slot
@@ -19,6 +20,7 @@
 
 #include "ngx_http_longpoll_zone_tick.h"
 #include "ngx_http_longpoll_zone_client.h"
+#include "ngx_http_longpoll_zone_feed.h"
 #include "ngx_http_longpoll_zone_list.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_presence.h"
@@ -116,6 +118,12 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
         ngx_http_longpoll_step();
         (void) ngx_atomic_cmp_set(z->elected, worker + 1, 0);
         ngx_http_longpoll_zone_stays(z, worker, 0);
+    }
+
+    if (z->sh->feed.on) {
+        ngx_http_longpoll_zone_feed_release(z, worker);
+        ngx_http_longpoll_zone_feed_await(z, worker, 0);
+        ngx_http_longpoll_put(w->in_flight, 0);
     }
 
     if (!w->known || z->sh->moved) {

@@ -228,6 +228,52 @@ ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
 }
 
 
+/* JSON allows line ends between tokens only: a string has none */
+
+ngx_int_t
+ngx_http_longpoll_json_normalize(ngx_str_t *data, ngx_pool_t *pool)
+{
+    u_char      *p, *last, *escape;
+    ngx_uint_t   lines;
+
+    p = data->data;
+    escape = memchr(p, '\\', data->len);
+
+    lines = (*p != '"'
+             && (memchr(p, LF, data->len) != NULL
+                 || memchr(p, CR, data->len) != NULL));
+
+    if (escape) {
+        escape = ngx_http_longpoll_string_lone(escape, p + data->len);
+    }
+
+    if (!lines && escape == NULL) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, data->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    last = ngx_cpymem(p, data->data, data->len);
+    data->data = p;
+
+    if (escape) {
+        ngx_http_longpoll_string_replace(p, last);
+    }
+
+    for ( /* void */ ; lines && p < last; p++) {
+
+        if (*p == LF || *p == CR) {
+            *p = ' ';
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_longpoll_json_line(ngx_http_longpoll_json_line_t *line, u_char *p,
     size_t len, ngx_pool_t *pool)

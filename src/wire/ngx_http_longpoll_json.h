@@ -70,6 +70,18 @@ ngx_int_t ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body,
     size_t len, ngx_pool_t *pool, ngx_str_t *error);
 
 /*
+ * Makes of data, a valid JSON value, what is stored:
+ *
+ *   - Line ends become blanks, as a zone's file has one event on a line, like
+ *     golongpoll's.
+ *   - Surrogates without their other half become \ufffd.
+ *
+ * The changes are made in a copy from the pool, since others may read the body,
+ * too.  NGX_OK; NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_longpoll_json_normalize(ngx_str_t *data, ngx_pool_t *pool);
+
+/*
  * Reads a line of a file, without its line end: an event as in an answer.  id
  * may be missing (golongpoll before 1.2), and key may be there, the hash of an
  * idempotency key.

@@ -26,7 +26,7 @@ my @mutants = (
       seen => 'plain t/040-wait.t' },
 
     { name => 'a surrogate alone stored as it came',
-      file => 'body.c',
+      file => 'json.c',
       from => 'ngx_http_longpoll_string_lone(escape, p + data->len)',
       to => 'NULL',
       seen => 'plain t/022-data.t' },
@@ -73,6 +73,71 @@ my @mutants = (
       from => "    if (rc != NGX_OK) {\n        ngx_http_longpoll_put(presence->flying, 0);",
       to => "    if (0) {\n        ngx_http_longpoll_put(presence->flying, 0);",
       seen => 'unit' },
+
+    { name => 'a reply that nobody has asked for is passed over',
+      file => 'redis.c',
+      from => 'if (command == NULL || ngx_buf_size(&command->buf)) {',
+      to => "if (command == NULL) {\n        return NGX_OK;\n    }\n\n    if (ngx_buf_size(&command->buf)) {",
+      seen => 'redis t/redis/connection.t' },
+
+    { name => 'an array of Redis that is larger than its bytes',
+      file => 'reply.c',
+      from => 'if ((size_t) nelts > replies->limit', to => 'if (0 && (size_t) nelts > replies->limit',
+      seen => 'unit' },
+
+    { name => 'publishes in flight without a bound',
+      file => 'relay.c',
+      from => 'relay->nops >= NGX_HTTP_LONGPOLL_RELAY_OPS', to => '0',
+      seen => 'redis t/redis/connection.t' },
+
+    { name => 'a certificate for another host is good',
+      file => 'tls.c',
+      from => 'return match == 1 ? NULL', to => 'return match != 2 ? NULL',
+      seen => 'redis t/redis/connection.t' },
+
+    { name => 'a publish over Redis without its key',
+      file => 'publish.c',
+      from => "pub->key,\n                                      ngx_http_longpoll_publish_relayed",
+      to => "NULL,\n                                      ngx_http_longpoll_publish_relayed",
+      seen => 'redis t/redis/cluster.t' },
+
+    { name => "a key that only the node's own zone has, not found",
+      file => 'publish.c',
+      from => 'pub->key ? &key : NULL', to => '0 ? &key : NULL',
+      seen => 'redis t/redis/cluster.t' },
+
+    { name => 'a publish answered before its node has the event',
+      file => 'zone_feed.h',
+      from => '(ngx_http_longpoll_zone_feed_visible(z) >= (id))',
+      to => '(ngx_http_longpoll_zone_feed_visible(z) >= (id) || 1)',
+      seen => 'redis t/redis/cluster.t' },
+
+    { name => 'a Redis that was restarted is taken for the same',
+      file => 'lives.c',
+      from => "    return same\n", to => "    return 1 || same\n",
+      seen => 'redis t/redis/faults.t' },
+
+    { name => 'a connection that is older than the epoch stays',
+      file => 'relay.c',
+      from => 'ngx_http_longpoll_link_inform(&relay->link, 0);', to => ';',
+      seen => 'redis t/redis/connection.t' },
+
+    { name => 'a connection to Redis does not look whether the end is there',
+      file => 'feed.c',
+      from => "    feed->check = 1;\n    feed->count =", to => "    feed->count =",
+      seen => 'redis t/redis/faults.t' },
+
+    { name => 'a cursor of another epoch is answered like any',
+      file => 'zone_epoch.h',
+      from => '((cursor)->epoch && (cursor)->epoch != (z)->sh->epoch)',
+      to => '((cursor)->epoch && 0)',
+      seen => 'unit' },
+
+    { name => 'what was trimmed unread is not noticed',
+      file => 'zone_feed.c',
+      from => 'return entry->at.number == 0 || entry->at.number == next',
+      to => 'return 1 || entry->at.number == next',
+      seen => 'redis t/redis/faults.t' },
 
     { name => 'an unlock missed',
       file => 'zone_publish.c',
@@ -263,7 +328,7 @@ my @mutants = (
 
     { name => 'a drained poll answered with the current time',
       file => 'cursor.c',
-      from => 'if (closing && !z->sh->moved && !rd->missed) {',
+      from => 'if (closing && !z->sh->moved && !z->sh->feed.on && !rd->missed) {',
       to => 'if (0) {',
       seen => 'plain t/060-workers.t' },
 
@@ -327,8 +392,8 @@ my @mutants = (
 
     { name => 'a publish that holds the lock to its end',
       file => 'zone_publish.c',
-      from => 'steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;',
-      to => 'steps = (ngx_uint_t) -1;',
+      from => "    for ( ;; ) {\n        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;",
+      to => "    for ( ;; ) {\n        steps = (ngx_uint_t) -1;",
       seen => 'unit' },
 
     { name => "a cursor of gpoll's that does not move",

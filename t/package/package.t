@@ -104,10 +104,12 @@ sub suite {
     my $deb = packages($tree);
     lintian($tree);
 
+    # The name of hiredis' library has its version; libhiredis-dev brings it.
+
     new('use');
     wanted('use', 'apt-get', 'update');
     wanted('use', 'apt-get', 'install', '-y', '--download-only', 'nginx',
-           'libyajl2', 'curl');
+           'libyajl2', 'libhiredis-dev', 'curl');
     installs($deb, $tree);
     enables($deb);
     purges();

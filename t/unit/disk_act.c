@@ -25,7 +25,7 @@ static gone_e               act_why;
 
 
 static void
-act_answer(ngx_http_request_t *r, ngx_int_t rc)
+act_answer(ngx_http_request_t *r, ngx_int_t rc, uint64_t id)
 {
     model_publisher_t  *p;
 

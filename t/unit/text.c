@@ -150,6 +150,8 @@ main(int argc, char *const *argv)
     text_lines();
     text_controls();
     text_sse_all();
+    text_entry_all();
+    text_reply_all();
 
     printf("1..%lu\n", (unsigned long) text_n);
 

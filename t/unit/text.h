@@ -17,8 +17,11 @@
  *     text_line.c         the events of a file
  *     text_sse.c          frames of a stream, and the request for one
  *     text_control.c      the other lines of a log
+ *     text_entry.c        entries of a stream in Redis
+ *     text_reply.c        replies of Redis
  *     text_model*.c       second opinions
  *     text_stub.c         what src/wire/ uses of nginx
+ *     text_pool.c         the same, of its pools
  */
 
 
@@ -140,6 +143,8 @@ void text_wire_timeouts(void);
 void text_lines(void);
 void text_controls(void);
 void text_sse_all(void);
+void text_entry_all(void);
+void text_reply_all(void);
 
 
 /* text_stub.c */

@@ -108,6 +108,8 @@ ngx_strncasecmp(u_char *s1, u_char *s2, size_t n)
 u_char *
 ngx_sprintf(u_char *buf, const char *fmt, ...)
 {
+    int      len;
+    char     number[NGX_INT64_LEN + 1];
     va_list  args;
 
     va_start(args, fmt);
@@ -119,8 +121,9 @@ ngx_sprintf(u_char *buf, const char *fmt, ...)
                 abort();
             }
 
-            buf += sprintf((char *) buf, "%lu",
-                           (unsigned long) va_arg(args, ngx_uint_t));
+            len = sprintf(number, "%lu",
+                          (unsigned long) va_arg(args, ngx_uint_t));
+            buf = ngx_cpymem(buf, number, len);
             fmt += 3;
             continue;
         }

@@ -34,6 +34,7 @@ static const char *check_queue(ngx_http_longpoll_zone_t *z, ngx_uint_t i,
     uint32_t *left);
 static const char *check_cursors(ngx_http_longpoll_zone_t *z);
 static const char *check_unsaved(ngx_http_longpoll_zone_t *z);
+static const char *check_feed(ngx_http_longpoll_zone_t *z);
 
 
 static const char *
@@ -439,6 +440,32 @@ check_unsaved(ngx_http_longpoll_zone_t *z)
 }
 
 
+/* each message of a copy is of an epoch that it knows */
+
+static const char *
+check_feed(ngx_http_longpoll_zone_t *z)
+{
+    uint32_t                      ref;
+    ngx_uint_t                    n;
+    ngx_http_longpoll_msg_sh_t   *msg;
+    ngx_http_longpoll_feed_sh_t  *feed;
+
+    feed = &z->sh->feed;
+
+    for (ref = z->sh->list.oldest; ref; ref = msg->newer) {
+        msg = ngx_http_longpoll_zone_msg(z, ref);
+        n = ngx_http_longpoll_msg_epoch(msg);
+
+        check_must(n < NGX_HTTP_LONGPOLL_EPOCHS && z->sh->epochs[n],
+                   "a message without an epoch");
+
+        check_must(feed->begins[n] <= msg->id, "a message of a later epoch");
+    }
+
+    return NULL;
+}
+
+
 const char *
 zone_check(ngx_http_longpoll_zone_t *z)
 {
@@ -475,6 +502,10 @@ zone_check(ngx_http_longpoll_zone_t *z)
 
     if (wrong == NULL) {
         wrong = check_unsaved(z);
+    }
+
+    if (wrong == NULL && z->sh->feed.on) {
+        wrong = check_feed(z);
     }
 
     for (n = 0; wrong == NULL && n < cats->fresh; n++) {

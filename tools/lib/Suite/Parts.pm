@@ -38,12 +38,12 @@ my @parts = (
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
       needs => 'build test', steps => [$programs],
       way => 'unit', at_once => 2,
-      programs => [qw( store save disk presence text load )] },
+      programs => [qw( store save disk presence feed text load reader )] },
 
     { name => 'brief', does => 'the same for a few seconds',
       needs => 'build test', steps => [$programs],
       way => 'brief', at_once => 2, inner => 1,
-      programs => [qw( store save disk presence text load )] },
+      programs => [qw( store save disk presence feed text load reader )] },
 
     { name => 'changed', does => 't/*.t that changed, or whose sources did',
       needs => 'build test', way => 'changed', at_once => 3, inner => 1 },
@@ -57,6 +57,11 @@ my @parts = (
       needs => 'build test', at_once => 5,
       files => [map { "t/persist/$_.t" } qw( kill writer upgrade resize log * )],
       steps => [[qw( tools/build.sh persist )]], nginx => 'any' },
+
+    { name => 'redis', does => 't/redis/*.t, zones of many nginxes over Redis',
+      needs => 'build test redis', at_once => 3,
+      steps => [[qw( tools/build.sh clock )]],
+      files => [map { "t/redis/$_.t" } qw( cluster * )] },
 
     { name => 'user', does => 'a few of t/*.t, by a user who is not root',
       needs => 'build test', at_once => 3, way => 'user',
@@ -129,7 +134,7 @@ my @parts = (
     { name => 'models', does => 'the models of t/unit/, for SECONDS',
       needs => 'build test', steps => [$programs],
       way => 'models', at_once => 2, inner => 1,
-      programs => [qw( disk store save presence )] },
+      programs => [qw( disk store save presence feed )] },
 );
 
 # test-all is what test leaves out: together they run each part once, and the
@@ -139,8 +144,8 @@ my @parts = (
 my %sets = (
     quick => [qw( build check brief changed )],
     test => [qw( build check unit plain persist )],
-    'test-all' => ['build', [models => 0.1], qw( cost generator user docs hup
-                       clients asan fuzz chaos smoke packaging )],
+    'test-all' => ['build', [models => 0.1], qw( cost generator redis user docs
+                       hup clients asan fuzz chaos smoke packaging )],
     soak => ['build', [models => 0.3], [fuzz => 0.1], 'persist', 'plain',
              [chaos => 0.4]],
 );
@@ -148,6 +153,8 @@ my %sets = (
 # Which tests look at which sources: the first that fits.
 
 our @covers = (
+    [qr{^src/cluster/|_(feed|entry|epoch|reply)}
+                             => qw( redis/cluster redis/connection )],
     [qr{_gpoll}              => qw( 110-gpoll 111-gpoll-workers )],
     [qr{_(sse|stream|direct)} => qw( 034-stream 036-stream-socket
                                      039-stream-filter )],

@@ -1,0 +1,566 @@
+
+/*
+ * ngx_http_longpoll_link.c: the way to the master of a zone's Redis.
+ *
+ *     open ──▶ resolve ──▶ connect ──▶ AUTH, SELECT, INFO ──▶ up
+ *                 │           │                 │              │
+ *                 └───────────┴─────────────────┴──────────────┴──▶ down
+ *
+ * The three commands are sent together.  The first reply that is an error says
+ * why the link is down.  INFO says whether this is a Redis that the zone can
+ * use: 7.0 or newer, a master, no node of a Redis Cluster, its data loaded.
+ *
+ * A name is resolved by nginx, if it has a resolver, each time; otherwise the
+ * addresses that the configuration found are tried in turn.
+ *
+ * Sentinels are asked each time, and once more every two seconds while the link
+ * is up: a master that was replaced may not know it yet.
+ */
+
+
+#include "ngx_http_longpoll_link.h"
+#include "ngx_http_longpoll_info.h"
+
+
+#define NGX_HTTP_LONGPOLL_LINK_VERSION  7
+
+/* ms between two questions to the Sentinels */
+#define NGX_HTTP_LONGPOLL_LINK_ASK      2000
+
+
+static void ngx_http_longpoll_link_resolve(ngx_http_longpoll_link_t *link,
+    ngx_http_longpoll_cluster_server_t *server);
+static void ngx_http_longpoll_link_resolved(ngx_resolver_ctx_t *ctx);
+static void ngx_http_longpoll_link_next(ngx_http_longpoll_link_t *link,
+    ngx_http_longpoll_cluster_server_t *server);
+static void ngx_http_longpoll_link_connect(ngx_http_longpoll_link_t *link,
+    ngx_addr_t *addr);
+static void ngx_http_longpoll_link_connected(void *data, ngx_int_t rc,
+    ngx_str_t *reason);
+static void ngx_http_longpoll_link_ask(ngx_http_longpoll_link_t *link);
+static void ngx_http_longpoll_link_timer(ngx_event_t *ev);
+static void ngx_http_longpoll_link_told(void *data, ngx_int_t rc,
+    ngx_addr_t *addr);
+static ngx_int_t ngx_http_longpoll_link_greet(ngx_http_longpoll_link_t *link);
+static ngx_int_t ngx_http_longpoll_link_ask_info(
+    ngx_http_longpoll_link_t *link, ngx_http_longpoll_redis_t *redis,
+    ngx_msec_t block);
+static void ngx_http_longpoll_link_greeted(void *data,
+    ngx_http_longpoll_reply_t *reply);
+static void ngx_http_longpoll_link_informed(void *data,
+    ngx_http_longpoll_reply_t *reply);
+static const char *ngx_http_longpoll_link_check(ngx_http_longpoll_link_t *link,
+    ngx_str_t *text);
+static void ngx_http_longpoll_link_refuse(ngx_http_longpoll_link_t *link,
+    const char *fmt, ...);
+static void ngx_http_longpoll_link_refused(ngx_event_t *ev);
+
+
+void
+ngx_http_longpoll_link_open(ngx_http_longpoll_link_t *link)
+{
+    ngx_http_longpoll_cluster_server_t  *server;
+
+    link->reason.len = 0;
+    link->reason.data = link->text;
+    link->informing = 0;
+
+    link->refused.handler = ngx_http_longpoll_link_refused;
+    link->refused.data = link;
+    link->refused.log = link->log;
+
+    server = &link->cluster->servers[0];
+    link->name = &server->name;
+
+    if (link->cluster->kind == NGX_HTTP_LONGPOLL_CLUSTER_SENTINEL) {
+        ngx_http_longpoll_link_ask(link);
+
+    } else if (server->port == 0 || server->numeric) {
+        ngx_http_longpoll_link_next(link, server);
+
+    } else {
+        ngx_http_longpoll_link_resolve(link, server);
+    }
+}
+
+
+void
+ngx_http_longpoll_link_close(ngx_http_longpoll_link_t *link)
+{
+    ngx_http_longpoll_redis_t  *redis;
+
+    if (link->refused.posted) {
+        ngx_delete_posted_event(&link->refused);
+    }
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    ngx_http_longpoll_sentinel_stop(&link->sentinel);
+
+    if (link->resolving) {
+        ngx_resolve_name_done(link->resolving);
+        link->resolving = NULL;
+    }
+
+    redis = link->redis ? link->redis : link->opening;
+
+    link->redis = NULL;
+    link->opening = NULL;
+
+    if (redis) {
+        ngx_http_longpoll_redis_close(redis);
+    }
+}
+
+
+/*
+ * the address
+ */
+
+
+static void
+ngx_http_longpoll_link_resolve(ngx_http_longpoll_link_t *link,
+    ngx_http_longpoll_cluster_server_t *server)
+{
+    ngx_resolver_ctx_t  *ctx;
+
+    ctx = NGX_NO_RESOLVER;
+
+    if (link->cluster->resolver) {
+        ctx = ngx_resolve_start(link->cluster->resolver, NULL);
+    }
+
+    if (ctx == NGX_NO_RESOLVER) {
+        ngx_http_longpoll_link_next(link, server);
+        return;
+    }
+
+    if (ctx == NULL) {
+        ngx_http_longpoll_link_refuse(link, "no memory");
+        return;
+    }
+
+    ctx->name = server->host;
+    ctx->handler = ngx_http_longpoll_link_resolved;
+    ctx->data = link;
+    ctx->timeout = link->cluster->resolver_timeout;
+
+    link->resolving = ctx;
+
+    if (ngx_resolve_name(ctx) != NGX_OK) {
+        link->resolving = NULL;
+        ngx_http_longpoll_link_refuse(link, "no memory");
+    }
+}
+
+
+static void
+ngx_http_longpoll_link_resolved(ngx_resolver_ctx_t *ctx)
+{
+    ngx_uint_t                 i;
+    ngx_addr_t                *addr;
+    ngx_http_longpoll_link_t  *link;
+
+    link = ctx->data;
+    link->resolving = NULL;
+
+    if (ctx->state || ctx->naddrs == 0) {
+        ngx_http_longpoll_link_refuse(link, "the name was not resolved: %s",
+                                      ngx_resolver_strerror(ctx->state));
+        ngx_resolve_name_done(ctx);
+        return;
+    }
+
+    i = link->next++ % ctx->naddrs;
+    addr = &link->addr;
+
+    addr->sockaddr = &link->sockaddr.sockaddr;
+    addr->socklen = ctx->addrs[i].socklen;
+
+    ngx_memcpy(&link->sockaddr, ctx->addrs[i].sockaddr, addr->socklen);
+    ngx_inet_set_port(addr->sockaddr, link->cluster->servers[0].port);
+
+    ngx_resolve_name_done(ctx);
+
+    ngx_http_longpoll_link_connect(link, addr);
+}
+
+
+/* the next one of the addresses that the configuration found */
+
+static void
+ngx_http_longpoll_link_next(ngx_http_longpoll_link_t *link,
+    ngx_http_longpoll_cluster_server_t *server)
+{
+    if (server->naddrs == 0) {
+        ngx_http_longpoll_link_refuse(link, "the name was not resolved");
+        return;
+    }
+
+    ngx_http_longpoll_link_connect(link,
+                                &server->addrs[link->next++ % server->naddrs]);
+}
+
+
+static void
+ngx_http_longpoll_link_connect(ngx_http_longpoll_link_t *link,
+    ngx_addr_t *addr)
+{
+    link->opening = ngx_http_longpoll_redis_connect(link->cluster,
+                                          &link->cluster->servers[0], addr,
+                                          link->limit,
+                                          ngx_http_longpoll_link_connected,
+                                          link, link->log);
+    if (link->opening == NULL) {
+        ngx_http_longpoll_link_refuse(link, "no memory");
+    }
+}
+
+
+/* the connection is there; or it could not be made, or is lost */
+
+static void
+ngx_http_longpoll_link_connected(void *data, ngx_int_t rc, ngx_str_t *reason)
+{
+    ngx_http_longpoll_link_t *link = data;
+
+    if (rc == NGX_OK) {
+
+        if (ngx_http_longpoll_link_greet(link) != NGX_OK) {
+            ngx_http_longpoll_link_close(link);
+            ngx_http_longpoll_link_refuse(link, "no memory");
+        }
+
+        return;
+    }
+
+    link->redis = NULL;
+    link->opening = NULL;
+
+    ngx_http_longpoll_link_close(link);
+
+    link->handler(link->data, NGX_ERROR, reason);
+}
+
+
+/*
+ * Sentinels
+ */
+
+
+static void
+ngx_http_longpoll_link_ask(ngx_http_longpoll_link_t *link)
+{
+    link->sentinel.cluster = link->cluster;
+    link->sentinel.log = link->log;
+    link->sentinel.handler = ngx_http_longpoll_link_told;
+    link->sentinel.data = link;
+
+    link->dummy.fd = (ngx_socket_t) -1;
+    link->dummy.data = link;
+    link->timer.handler = ngx_http_longpoll_link_timer;
+    link->timer.data = &link->dummy;
+    link->timer.log = link->log;
+    link->timer.cancelable = 1;
+
+    ngx_http_longpoll_sentinel_ask(&link->sentinel);
+}
+
+
+static void
+ngx_http_longpoll_link_timer(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_http_longpoll_link_t  *link;
+
+    c = ev->data;
+    link = c->data;
+
+    ngx_add_timer(ev, NGX_HTTP_LONGPOLL_LINK_ASK);
+
+    if (!ngx_http_longpoll_sentinel_is_asking(&link->sentinel)) {
+        ngx_http_longpoll_sentinel_ask(&link->sentinel);
+    }
+}
+
+
+/* while the link is up, only another address means something */
+
+static void
+ngx_http_longpoll_link_told(void *data, ngx_int_t rc, ngx_addr_t *addr)
+{
+    ngx_str_t                  reason;
+    ngx_http_longpoll_link_t  *link = data;
+
+    if (link->redis == NULL) {
+
+        if (rc != NGX_OK) {
+            ngx_http_longpoll_link_refuse(link, "no Sentinel knows \"%V\"",
+                                          &link->cluster->master);
+            return;
+        }
+
+        ngx_memcpy(&link->sockaddr, addr->sockaddr, addr->socklen);
+        link->addr.sockaddr = &link->sockaddr.sockaddr;
+        link->addr.socklen = addr->socklen;
+
+        link->master.data = link->master_text;
+        link->master.len = ngx_sock_ntop(addr->sockaddr, addr->socklen,
+                                         link->master_text,
+                                         NGX_SOCKADDR_STRLEN, 1);
+        link->name = &link->master;
+
+        ngx_http_longpoll_link_connect(link, &link->addr);
+        return;
+    }
+
+    if (rc == NGX_OK
+        && ngx_cmp_sockaddr(addr->sockaddr, addr->socklen, link->addr.sockaddr,
+                            link->addr.socklen, 1)
+           != NGX_OK)
+    {
+        ngx_str_set(&reason, "the Sentinels name another master");
+
+        ngx_http_longpoll_link_close(link);
+        link->handler(link->data, NGX_ERROR, &reason);
+    }
+}
+
+
+/*
+ * the greeting
+ */
+
+
+static ngx_int_t
+ngx_http_longpoll_link_greet(ngx_http_longpoll_link_t *link)
+{
+    ngx_str_t                     argv[3];
+    ngx_uint_t                    argc;
+    ngx_http_longpoll_redis_t    *redis;
+    ngx_http_longpoll_cluster_t  *cluster;
+
+    redis = link->opening;
+    cluster = link->cluster;
+
+    if (cluster->password.len) {
+        argc = 0;
+        ngx_str_set(&argv[argc], "AUTH");
+        argc++;
+
+        if (cluster->user.len) {
+            argv[argc++] = cluster->user;
+        }
+
+        argv[argc++] = cluster->password;
+
+        if (ngx_http_longpoll_redis_command(redis, argv, argc, 0,
+                                            ngx_http_longpoll_link_greeted,
+                                            link)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_str_set(&argv[0], "SELECT");
+    argv[1] = cluster->db;
+
+    if ((cluster->db.len > 1 || cluster->db.data[0] != '0')
+        && ngx_http_longpoll_redis_command(redis, argv, 2, 0,
+                                           ngx_http_longpoll_link_greeted, link)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_longpoll_link_ask_info(link, redis, 0);
+}
+
+
+void
+ngx_http_longpoll_link_inform(ngx_http_longpoll_link_t *link, ngx_msec_t block)
+{
+    if (link->redis && !link->informing) {
+        (void) ngx_http_longpoll_link_ask_info(link, link->redis, block);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_longpoll_link_ask_info(ngx_http_longpoll_link_t *link,
+    ngx_http_longpoll_redis_t *redis, ngx_msec_t block)
+{
+    ngx_int_t  rc;
+    ngx_str_t  word;
+
+    ngx_str_set(&word, "INFO");
+
+    rc = ngx_http_longpoll_redis_command(redis, &word, 1, block,
+                                         ngx_http_longpoll_link_informed, link);
+
+    link->informing = (rc == NGX_OK);
+
+    return rc;
+}
+
+
+static void
+ngx_http_longpoll_link_greeted(void *data, ngx_http_longpoll_reply_t *reply)
+{
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_http_longpoll_link_t  *link = data;
+
+    if (reply == NULL || reply->type != NGX_HTTP_LONGPOLL_REPLY_ERROR
+        || link->reason.len)
+    {
+        return;
+    }
+
+    p = ngx_slprintf(link->text, link->text + sizeof(link->text),
+                     "Redis says \"%V\"", &reply->str);
+    link->reason.len = p - link->text;
+
+    for (i = 0; i < link->reason.len; i++) {
+
+        if (link->text[i] < 0x20 || link->text[i] > 0x7e) {
+            link->text[i] = '?';
+        }
+    }
+}
+
+
+static void
+ngx_http_longpoll_link_informed(void *data, ngx_http_longpoll_reply_t *reply)
+{
+    const char                *why;
+    ngx_http_longpoll_link_t  *link = data;
+
+    link->informing = 0;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    ngx_http_longpoll_link_greeted(link, reply);
+
+    if (link->reason.len == 0) {
+        why = "INFO is no text";
+
+        if (reply->type == NGX_HTTP_LONGPOLL_REPLY_STRING) {
+            why = ngx_http_longpoll_link_check(link, &reply->str);
+        }
+
+        if (why == NULL && link->redis) {
+            return;
+        }
+
+        if (why == NULL) {
+            link->redis = link->opening;
+            link->opening = NULL;
+
+            if (link->timer.handler) {
+                ngx_add_timer(&link->timer, NGX_HTTP_LONGPOLL_LINK_ASK);
+            }
+
+            link->handler(link->data, NGX_OK, NULL);
+            return;
+        }
+
+        ngx_http_longpoll_link_refuse(link, "%s", why);
+    }
+
+    ngx_http_longpoll_link_close(link);
+    link->handler(link->data, NGX_ERROR, &link->reason);
+}
+
+
+/* NULL, or why the zone cannot use this Redis */
+
+static const char *
+ngx_http_longpoll_link_check(ngx_http_longpoll_link_t *link, ngx_str_t *text)
+{
+    u_char                    run[NGX_HTTP_LONGPOLL_LINK_RUN];
+    size_t                    len;
+    ngx_http_longpoll_info_t  info;
+
+    if (ngx_http_longpoll_info_parse(&info, text) != NGX_OK) {
+        return "INFO says too little";
+    }
+
+    if (info.major < NGX_HTTP_LONGPOLL_LINK_VERSION) {
+        return "it is older than Redis 7.0";
+    }
+
+    if (info.cluster) {
+        return "it is a node of a Redis Cluster";
+    }
+
+    if (!info.master) {
+        return "it is not a master";
+    }
+
+    if (info.loading) {
+        return "it is loading its data";
+    }
+
+    link->evicts = info.policy.len
+                   && (info.policy.len != sizeof("noeviction") - 1
+                       || ngx_strncmp(info.policy.data, "noeviction",
+                                      info.policy.len)
+                          != 0);
+
+    len = ngx_slprintf(run, run + sizeof(run), "%V.%V", &info.run_id,
+                       &info.replid)
+          - run;
+
+    if (link->redis
+        && (len != link->run.len || ngx_memcmp(run, link->run.data, len) != 0))
+    {
+        return "it is another master than before";
+    }
+
+    link->run.data = link->run_text;
+    link->run.len = len;
+    ngx_memcpy(link->run_text, run, len);
+
+    return NULL;
+}
+
+
+/*
+ * no way
+ */
+
+
+/* sets the reason, and tells the owner in the next turn */
+
+static void
+ngx_http_longpoll_link_refuse(ngx_http_longpoll_link_t *link,
+    const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    link->reason.len = ngx_vslprintf(link->text,
+                                     link->text + sizeof(link->text), fmt,
+                                     args)
+                       - link->text;
+    va_end(args);
+
+    ngx_post_event(&link->refused, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_longpoll_link_refused(ngx_event_t *ev)
+{
+    ngx_http_longpoll_link_t  *link;
+
+    link = ev->data;
+
+    link->handler(link->data, NGX_ERROR, &link->reason);
+}
