@@ -368,11 +368,16 @@ ngx_http_longpoll_writer_exit_process(ngx_http_longpoll_zone_t *z)
         (void) pthread_join(writer->thread, NULL);
     }
 
-    if (!ngx_http_longpoll_pass_is_over(writer)) {
-        ngx_http_longpoll_writer_end(writer);
+    if (ngx_http_longpoll_pass_is_over(writer)) {
+        ngx_http_longpoll_writer_resign(writer);
     }
 
-    ngx_http_longpoll_writer_resign(writer);
+    /* the last other worker may have ended while this one was still elected */
+
+    if (!ngx_http_longpoll_pass_is_over(writer)) {
+        ngx_http_longpoll_writer_end(writer);
+        ngx_http_longpoll_writer_resign(writer);
+    }
 
     z->writer = NULL;
 }

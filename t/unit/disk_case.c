@@ -144,12 +144,59 @@ case_cursor_killed(void *data)
 }
 
 
+/* the other workers end, once, while the writer is in a call */
+
+static void
+case_exit_others(void)
+{
+    sim_between = NULL;
+
+    while (worker_any(own)) {
+        worker_exit(own, worker_any(own));
+    }
+}
+
+
+/*
+ * All workers end at once, as nginx is told to stop.  The writer sees that
+ * others are still there, and these end while the writer is still elected.
+ */
+
+static void
+case_exit_all(void *data)
+{
+    model_nginx_t  *nginx;
+
+    nginx = &m.nginxes[0];
+
+    case_world(0);
+    m.nworkers = 2;
+
+    case_begin(nginx);
+    worker_begin(nginx);
+    case_publish(nginx, 5);
+
+    act_publish(nginx, worker_any(nginx));
+    worker_look(nginx, GONE_LOST);
+
+    sim_between = case_exit_others;
+    worker_exit(nginx, &nginx->workers[nginx->elected - 1]);
+
+    unit_must(worker_any(nginx) == NULL, "a worker is left");
+    unit_must(!sh->disk.begun, "nobody writes the end");
+
+    case_again(nginx);
+    check_loaded(1, 0);
+}
+
+
 const unit_case_t  disk_cases[] = {
     { "a log that is not there is empty", case_nothing },
     { "what the buffer pushed out may be back if the rest was taken",
       case_take_over_buffer },
     { "a client whose worker is killed in its first poll misses nothing",
       case_cursor_killed },
+    { "workers that end at once leave a whole log", case_exit_all },
 };
 
 

@@ -117,7 +117,15 @@ life_between(void)
 {
     static ngx_uint_t  within;
 
-    if (within || self == NULL || !unit_once(12) || worker_any(own) == NULL) {
+    if (within || self == NULL || !unit_once(m.ending ? 2 : 12)
+        || worker_any(own) == NULL)
+    {
+        return;
+    }
+
+    /* in a call from its event loop the process has no other turns */
+
+    if (!self->threading && !self->exiting) {
         return;
     }
 
@@ -128,7 +136,10 @@ life_between(void)
 
     worker_look(own, GONE_LOST);
 
-    if (unit_once(3)) {
+    if (m.ending) {
+        worker_exit(own, worker_any(own));
+
+    } else if (unit_once(3)) {
         worker_turn(own, worker_any(own));
 
     } else {
@@ -321,7 +332,13 @@ life_end(model_nginx_t *nginx, ngx_uint_t how)
         worker_begin(nginx);
     }
 
-    worker_end_all(nginx);
+    if (unit_once(3)) {
+        worker_exit_all(nginx);
+
+    } else {
+        worker_end_all(nginx);
+    }
+
     life_remember(nginx);
     worker_kill_all(nginx);
 

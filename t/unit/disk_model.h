@@ -156,6 +156,7 @@ typedef struct {
     ngx_uint_t                 dead;    /* and not reaped */
     ngx_uint_t                 leaving;
     ngx_uint_t                 exiting; /* nothing else runs in it */
+    ngx_uint_t                 threading;   /* its thread runs */
     ngx_uint_t                 process;
     void                      *writer;
     ngx_rbtree_node_t         *timers[MODEL_TIMERS];
@@ -196,6 +197,7 @@ typedef struct {
     ngx_uint_t                 doomed;  /* workers are killed often */
     ngx_uint_t                 dying;   /* one is, at the next call's first
                                            store */
+    ngx_uint_t                 ending;  /* all workers end */
     ngx_uint_t                 strangers;   /* two nginxes began without a log,
                                                and hash with other keys */
 
@@ -307,6 +309,13 @@ void worker_turn(model_nginx_t *nginx, model_worker_t *worker);
 void worker_close(model_nginx_t *nginx, model_worker_t *worker);
 void worker_exit_left(model_nginx_t *nginx);
 void worker_end_all(model_nginx_t *nginx);
+
+/*
+ * A worker ends as it is, or all do.  While one is in a call, others may end,
+ * too.
+ */
+void worker_exit(model_nginx_t *nginx, model_worker_t *worker);
+void worker_exit_all(model_nginx_t *nginx);
 
 /* a worker, or an nginx with all of them, is killed */
 void worker_kill(model_nginx_t *nginx, model_worker_t *worker);

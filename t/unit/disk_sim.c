@@ -747,13 +747,17 @@ __wrap_close(int fd)
 {
     extern int  __real_close(int fd);
 
+    sim_end_e  end;
+
     if (fd < SIM_FIRST) {
         return __real_close(fd);
     }
 
+    end = sim_begin();
+
     sim_file(fd)->used = 0;
 
-    return 0;
+    return sim_end(end, 0, 0);
 }
 
 

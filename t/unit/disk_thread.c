@@ -60,6 +60,8 @@ thread_run(model_thread_t *thread)
 
     if (start) {
         thread->start = NULL;
+        self->threading = 1;
         (void) start(thread->data);
+        self->threading = 0;
     }
 }

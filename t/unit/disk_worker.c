@@ -442,6 +442,18 @@ worker_close(model_nginx_t *nginx, model_worker_t *worker)
 }
 
 
+void
+worker_exit(model_nginx_t *nginx, model_worker_t *worker)
+{
+    if (worker_call(nginx, worker, worker_exits, NULL)) {
+        sim_process_ends(worker->process);
+        ngx_memzero(worker, sizeof(model_worker_t));
+    }
+
+    worker_look(nginx, GONE_LOST);
+}
+
+
 /* a worker that is told to leave goes when nobody waits in it */
 
 void
@@ -459,13 +471,7 @@ worker_exit_left(model_nginx_t *nginx)
             continue;
         }
 
-        if (worker_call(nginx, worker, worker_exits, NULL)) {
-            worker_leave();
-            sim_process_ends(worker->process);
-            ngx_memzero(worker, sizeof(model_worker_t));
-        }
-
-        worker_look(nginx, GONE_LOST);
+        worker_exit(nginx, worker);
     }
 }
 
@@ -495,4 +501,25 @@ worker_end_all(model_nginx_t *nginx)
     }
 
     unit_fail("nginx does not come to its end");
+}
+
+
+void
+worker_exit_all(model_nginx_t *nginx)
+{
+    model_worker_t  *worker;
+
+    m.ending = 1;
+
+    for ( ;; ) {
+        worker = worker_any(nginx);
+
+        if (worker == NULL) {
+            break;
+        }
+
+        worker_exit(nginx, worker);
+    }
+
+    m.ending = 0;
 }
