@@ -190,10 +190,11 @@ for my $signal (qw( quit term )) {
 
 {
     my $name = 'ttl';
-    my $n = start(parameters => 'flush=1h ttl=2s', workers => 1);
+    my $ttl = $ENV{LONGPOLL_SLOW} ? 20 : 2;
+    my $n = start(parameters => "flush=1h ttl=${ttl}s", workers => 1);
     my $a = $n->publish(farm => '"a"');
 
-    my $end = time + 2;
+    my $end = time + $ttl;
     sleep 0.5 while time < $end - 1;
 
     my $b = $n->publish(farm => '"b"');

@@ -64,7 +64,7 @@ use Longpoll::Child ();
 use Longpoll::Workers qw( accepts workers_of );
 
 our @EXPORT_OK = qw( wait_until );
-our $Patience = 15;
+our $Patience = $ENV{LONGPOLL_SLOW} ? 90 : 15;
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 
