@@ -69,11 +69,32 @@ sub names {
     return \%n;
 }
 
+# A poll of some categories, if any, that waits in a worker.
+
+sub poll_in {
+    my ($pid, @cats) = @_;
+    my $poll;
+
+    return unless @cats;
+
+    do {
+        $poll = connection();
+    } until $poll->request('GET', '/pid')->response->body =~ /\b$pid\b/;
+
+    my $n = status()->{waiting};
+
+    $poll->request('GET', '/events?timeout=100&'
+                          . query(map { (category => $_) } @cats));
+    wait_waiting($n + 1);
+
+    return $poll;
+}
+
 # One worker has a poll of these categories, and is stopped while the other one
-# answers.
+# answers, which has a poll of @$ours.
 
 sub late {
-    my (@waits) = @_;
+    my ($ours, @waits) = @_;
     my $cat = category('e');
 
     publish($cat, 1);
@@ -81,15 +102,7 @@ sub late {
     my $c = connection();
     my ($here) = $c->request('GET', '/pid')->response->body =~ /(\d+)/;
     my ($there) = grep { $_ != $here } worker_pids();
-    my $poll;
-
-    do {
-        $poll = connection();
-    } until $poll->request('GET', '/pid')->response->body =~ /\b$there\b/;
-
-    $poll->request('GET', '/events?timeout=100&'
-                          . query(map { (category => $_) } @waits));
-    wait_waiting(1);
+    my @polls = map { poll_in(@$_) } [$here, @$ours], [$there, @waits];
 
     wait_until { state($there) eq 'S' } 'the other worker sleeps';
     kill STOP => $there;
@@ -116,7 +129,7 @@ sub late {
     kill CONT => $there;
     $more->() while defined $next;
 
-    is_deeply(\%n, { map { $_ => 1 } $cat, @waits },
+    is_deeply(\%n, { map { $_ => 1 } $cat, @$ours, @waits },
               'it is listed when the worker is back');
 }
 
@@ -424,14 +437,16 @@ for my $i (0 .. $#conns) {
 
 === TEST 12: a list ends in front of what only a stopped worker can name
 --- scenario
-late(category('w'));
+late([], category('w'));
 
 
 
 === TEST 13: a list does not go on while such a worker has polls without a slot
 --- zone: 64k
 --- scenario
-late(map { category("w$_") } 1 .. 40);
+# The other worker's poll takes all slots.
+
+late([map { category("h$_") } 1 .. 40], map { category("w$_") } 1 .. 20);
 
 
 

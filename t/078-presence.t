@@ -298,7 +298,7 @@ is(scalar ask(category => 'who', since_time => 1)->events, 21,
 
 === TEST 8: nobody leaves by a reload
 --- zone
-zone=events:1m presence=who grace=5s
+zone=events:1m presence=who grace=1h
 --- scenario
 my $cat = category();
 
@@ -307,7 +307,7 @@ is_deeply([told(1)], ['reset'], 'the reset');
 my $p = poll(category => $cat);
 is_deeply([told(1)], ["$cat comes"], 'a poll comes');
 
-change_conf { s/grace=5s/grace=300ms/ };
+change_conf { s/grace=1h/grace=2s/ };
 reload(leaving => 1);
 is($p->answer->kind, 'timeout', 'it is sent away');
 $p = poll(category => $cat);
@@ -392,7 +392,25 @@ worker process \d+ exited on signal 9
 
 
 
-=== TEST 12: what finds no room is not reported, and that is logged
+=== TEST 12: with a killed worker all have left that waited there, however many
+--- zone
+zone=events:1m presence=who grace=300ms buffer=2000
+--- scenario
+my $on = spread(10);
+my ($pid) = keys %$on;
+my $n = 0;
+my @polls = map { poll({ conn => $_ }, map { (category => 'c' . ++$n) } 1 .. 60)
+                } @{ $on->{$pid} };
+
+is(scalar(grep { / comes/ } told(601)), 600, 'all come');
+kill KILL => $pid;
+is(scalar(grep { / leaves/ } told(600)), 600, 'all leave');
+--- alert
+worker process \d+ exited on signal 9
+
+
+
+=== TEST 13: what finds no room is not reported, and that is logged
 --- zone
 zone=events:64k presence=who grace=300ms
 --- scenario
@@ -411,7 +429,7 @@ is(scalar told($n), $n, 'and leave');
 
 
 
-=== TEST 13: a list says who is present, also in grace
+=== TEST 14: a list says who is present, also in grace
 --- zone
 zone=events:1m presence=who grace=60s
 --- scenario
@@ -454,7 +472,7 @@ is_deeply([sort keys %{ listed(100) }], [sort $with, $not, 'who'],
 
 
 
-=== TEST 14: a list has those for whom there is no room, and is not present
+=== TEST 15: a list has those for whom there is no room, and is not present
 --- zone
 zone=events:64k presence=who grace=300ms
 --- scenario

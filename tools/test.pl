@@ -7,11 +7,11 @@
 # tools/lib/Suite/Parts.pm says what the parts and the sets are, Run.pm runs the
 # files of a part and counts, Ways.pm has the parts that are more than files.
 #
-# FILEs are test files, or names of fuzz targets, to run instead of all files of
-# the parts.  The last line is `N passed, N failed, N skipped`.  What cannot be
-# counted counts as a failure: a test file that dies, bails out or runs another
-# number of tests than planned, a build that fails, a report of a sanitizer or
-# of valgrind.
+# FILEs are test files, or names of fuzz targets or unit programs, to run instead
+# of all files of the parts.  The last line is `N passed, N failed, N skipped`.
+# What cannot be counted counts as a failure: a test file that dies, bails out or
+# runs another number of tests than planned, a build that fails, a report of a
+# sanitizer or of valgrind.
 #
 # SEED is the seed of everything that is random, 1 if it is not set, so that the
 # inputs are the same each time; `soak` takes a new one, and prints it.

@@ -25,7 +25,7 @@ if [ -n "${COST_DIR-}" ]; then
         --callgrind-out-file="$COST_DIR/%p" "$COST_NGINX" "$@"
 fi
 
-exec valgrind -q --trace-children=yes --num-callers=30 \
+exec valgrind -q --trace-children=yes --vgdb=no --num-callers=30 \
     --leak-check=full --show-leak-kinds=definite \
     --suppressions="$root/tools/valgrind.supp" \
     --log-file="$root/build/valgrind/reports/$(date +%s).%p" \

@@ -17,7 +17,7 @@ use Time::HiRes qw( time );
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $tree = "$root/build/mutants/tree";
-my $limit = 400;                    # seconds for one run of a part
+my $limit = 900;                    # seconds for one run of a part
 
 my @mutants = (
     { name => 'a wake-up dropped',
@@ -34,7 +34,7 @@ my @mutants = (
     { name => 'the limit of numbers one digit off',
       file => 'number.c',
       from => 'return *p < *limit;', to => 'return *p <= *limit + 1;',
-      seen => 'unit' },
+      seen => 'unit text' },
 
     { name => 'a poll parked for a category without a slot as if it had one',
       file => 'interest.h',
@@ -68,11 +68,45 @@ my @mutants = (
       to => 'return 0;',
       seen => 'plain t/078-presence.t' },
 
+    { name => 'an entry that changes its queue by plain stores',
+      file => 'presence.c',
+      from => '    ngx_http_longpoll_set(table->journal, unit->u.entry.older, 0);',
+      to => '',
+      seen => 'unit presence' },
+
+    { name => 'a category leaves with the first of its workers',
+      file => 'presence.c',
+      from => 'if (workers == 0 && unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {',
+      to => 'if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {',
+      seen => 'unit presence' },
+
+    { name => 'who waits in old workers leaves when the zone changes its size',
+      file => 'zone_presence.c',
+      from => '&& now >= presence->back + grace)', to => ')',
+      seen => 'plain t/078-presence.t' },
+
+    { name => 'with a dead worker only the first of its categories have left',
+      file => 'zone_presence.c',
+      from => '        more = n < z->present.sh->fresh && !z->sh->moved;',
+      to => '        more = 0;',
+      seen => 'plain t/078-presence.t' },
+
     { name => 'a refused flight counts as reported',
       file => 'zone_presence.c',
       from => "    if (rc != NGX_OK) {\n        ngx_http_longpoll_put(presence->flying, 0);",
       to => "    if (0) {\n        ngx_http_longpoll_put(presence->flying, 0);",
-      seen => 'unit' },
+      seen => 'unit presence' },
+
+    { name => 'a list that goes past what a late worker can name',
+      file => 'list.c',
+      from => 'return (z->workers & page->late)', to => 'return 0',
+      seen => 'plain t/074-status-list.t' },
+
+    { name => 'a list that goes on while a late worker has polls without a slot',
+      file => 'list.c',
+      from => 'if (ngx_http_longpoll_zone_slotless(list->zone) & page->late) {',
+      to => 'if (0) {',
+      seen => 'plain t/074-status-list.t' },
 
     { name => 'a reply that nobody has asked for is passed over',
       file => 'redis.c',
@@ -83,7 +117,7 @@ my @mutants = (
     { name => 'an array of Redis that is larger than its bytes',
       file => 'reply.c',
       from => 'if ((size_t) nelts > replies->limit', to => 'if (0 && (size_t) nelts > replies->limit',
-      seen => 'unit' },
+      seen => 'unit text' },
 
     { name => 'publishes in flight without a bound',
       file => 'relay.c',
@@ -131,7 +165,7 @@ my @mutants = (
       file => 'zone_epoch.h',
       from => '((cursor)->epoch && (cursor)->epoch != (z)->sh->epoch)',
       to => '((cursor)->epoch && 0)',
-      seen => 'unit' },
+      seen => 'unit feed' },
 
     { name => 'what was trimmed unread is not noticed',
       file => 'zone_feed.c',
@@ -143,12 +177,12 @@ my @mutants = (
       file => 'zone_publish.c',
       from => "        ngx_http_longpoll_zone_unlock(z);\n\n        if (rc != NGX_BUSY) {",
       to => "        if (rc != NGX_DONE) {\n            ngx_http_longpoll_zone_unlock(z);\n        }\n\n        if (rc != NGX_BUSY) {",
-      seen => 'unit' },
+      seen => 'unit save' },
 
     { name => 'an off-by-one at the wrap',
       file => 'log.c',
       from => 'gap >= n : gap >= end + n;', to => 'gap >= n : gap > end;',
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => 'a journal entry left out',
       file => 'log.c',
@@ -156,20 +190,20 @@ my @mutants = (
               . "    ngx_http_longpoll_set(log->journal, log->sh->tail, log->sh->tail + n);",
       to => "    log->move(log->data, rec, ngx_http_longpoll_log_ref(log, to));\n"
             . "    ngx_http_longpoll_put(log->sh->tail, log->sh->tail + n);",
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => 'a tail moved too far',
       file => 'log.c',
       from => 'ngx_http_longpoll_put(sh->tail, sh->tail + n);',
       to => 'ngx_http_longpoll_put(sh->tail, ngx_min(sh->tail + 2 * n, sh->head));',
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => 'a publish visible before it is whole',
       file => 'zone_publish.c',
       from => "    ngx_http_longpoll_put(z->sh->work.busy, 1);\n",
       to => "    ngx_http_longpoll_put(z->sh->work.busy, 1);\n"
             . "    ngx_http_longpoll_put(z->sh->clock.visible, z->sh->clock.last_id + n);\n",
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => 'a time-out left in the queue without its poll',
       file => 'wait.c',
@@ -250,7 +284,7 @@ my @mutants = (
     { name => "a stream's answer with all of a ms",
       file => 'zone_reader.c',
       from => 'if (rd->by_id) {', to => 'if (0) {',
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => 'a last_id beside an earlier time as the first place of a stream',
       file => 'stream.c',
@@ -291,7 +325,7 @@ my @mutants = (
     { name => 'a CR left in a frame of a stream',
       file => 'sse.c',
       from => "*line++ = ' ';", to => 'line++;',
-      seen => 'unit' },
+      seen => 'unit text' },
 
     { name => 'a query that was read in another location',
       file => 'query.c',
@@ -336,25 +370,25 @@ my @mutants = (
       file => 'zone_publish.c',
       from => "    if (z->sh->moved) {\n        return NGX_ERROR;",
       to => "    if (0) {\n        return NGX_ERROR;",
-      seen => 'unit' },
+      seen => 'unit save' },
 
     { name => 'a frozen zone with a last ms that is open',
       file => 'zone_adopt.c',
       from => 'ngx_http_longpoll_id_last_of(ms));',
       to => 'old->sh->clock.last_id + 0 * ms);',
-      seen => 'unit' },
+      seen => 'unit save' },
 
     { name => 'what was deleted while a zone was copied stays',
       file => 'zone_adopt.c',
       from => '    ngx_http_longpoll_zone_adopt_compare(z, old);',
       to => '    if (0) ngx_http_longpoll_zone_adopt_compare(z, old);',
-      seen => 'unit' },
+      seen => 'unit save' },
 
     { name => 'what waits for the disk is exposed in a frozen zone',
       file => 'zone_disk.c',
       from => 'more = z->sh->disk.durable && !z->sh->moved',
       to => 'more = z->sh->disk.durable',
-      seen => 'unit' },
+      seen => 'unit save' },
 
     { name => 'a cursor in front of its own event',
       file => 'zone_read.c',
@@ -388,13 +422,13 @@ my @mutants = (
       file => 'zone_room.c',
       from => 'while (sh->log.live + room->need > ngx_http_longpoll_zone_room_limit(z)) {',
       to => 'while (sh->log.live + room->need > sh->log.size) {',
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => 'a publish that holds the lock to its end',
       file => 'zone_publish.c',
       from => "    for ( ;; ) {\n        steps = NGX_HTTP_LONGPOLL_ZONE_STEPS;",
       to => "    for ( ;; ) {\n        steps = (ngx_uint_t) -1;",
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => "a cursor of gpoll's that does not move",
       file => 'client.c',
@@ -420,7 +454,7 @@ my @mutants = (
     { name => "a client of gpoll's that is nobody's",
       file => 'client.c',
       from => ' || client->uuid[0] == 0', to => '',
-      seen => 'unit' },
+      seen => 'unit store' },
 
     { name => "a client of gpoll's that lost a message and stays",
       file => 'zone_read.c',
@@ -458,7 +492,7 @@ my @mutants = (
       file => 'zone_disk.c',
       from => 'if (!lines->more && lines->len >= lines->enough) {',
       to => 'if (lines->len >= lines->enough) {',
-      seen => 'unit' },
+      seen => 'unit save' },
 
     { name => 'a log that another nginx wrote to is replaced',
       file => 'pass.c',
@@ -553,6 +587,10 @@ sub run {
     # the module of the copy, and the nginx that is installed
 
     delete local @ENV{qw( TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES T )};
+
+    # one failure is enough
+
+    local $ENV{PERL5OPT} = "-I$tree/t/lib -MLongpoll::Impatient";
 
     my ($name, @files) = split ' ', $part;
     my $said = `cd $tree && make -s 2>&1 && timeout --foreground $limit tools/test.pl $name -- @files 2>&1`;

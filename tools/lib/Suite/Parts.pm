@@ -36,8 +36,7 @@ my @parts = (
       needs => 'build check', steps => [[qw( make -s check )]], inner => 1 },
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
-      needs => 'build test', steps => [$programs],
-      way => 'unit', at_once => 2,
+      needs => 'build test', way => 'unit', at_once => 2,
       programs => [qw( store save disk presence feed text load reader )] },
 
     { name => 'brief', does => 'the same for a few seconds',

@@ -22,7 +22,11 @@ my $quick = 6;                      # test files in `changed`, at most
 sub programs { return @{ $Suite::Run::part->{programs} } }
 
 sub unit {
-    Suite::Run::tap(map { ["build/unit/$_", $ENV{SEED}] } programs());
+    my @names = @_ ? @_ : programs();
+    my @programs = map { "build/unit/$_" } @names;
+
+    Suite::Run::tap(map { [$_, $ENV{SEED}] } @programs)
+        if Suite::Run::step(qw( make -s -j2 ), @programs);
 }
 
 sub brief {
