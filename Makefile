@@ -108,19 +108,31 @@ HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
 build/unit/text:   UNIT = id query golongpoll sse control hash entry info reply \
 	$(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto $(HIREDIS)
-build/unit/store build/unit/save build/unit/presence build/unit/feed: \
-	UNIT = $(STORE)
-build/unit/store build/unit/save build/unit/presence build/unit/feed: STUB = \
-	t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
-build/unit/store build/unit/save build/unit/presence build/unit/feed: \
-	CPPFLAGS += \
-	-DNGX_HTTP_LONGPOLL_STEPS=1 -DNGX_HTTP_LONGPOLL_DEBUG=1
+
+# five programs have all of the store, checked at each step: one archive
+
+CHECKED = -DNGX_HTTP_LONGPOLL_STEPS=1 -DNGX_HTTP_LONGPOLL_DEBUG=1
+
+checked := $(addprefix build/unit/,store save presence feed disk)
+
+$(checked): CPPFLAGS += $(CHECKED)
+$(checked): STUB = t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
+$(checked): ARCHIVE = build/unit/store.a
+$(checked): build/unit/store.a
+
+build/unit/store.a: $(patsubst src/%.c,build/unit/src/%.o,$(call sources,$(STORE)))
+	@rm -f $@
+	@ar rcs $@ $^
+
+build/unit/src/%.o: src/%.c $(wildcard src/*.h src/*/*.h) Makefile | all
+	@mkdir -p $(@D)
+	@$(CC) $(CHECKED) $(UNIT_FLAGS) -c -o $@ $<
 
 build/unit/feed: LDFLAGS += -Wl,--wrap=clock_gettime
 
 # all of src/disk/, with small rounds, and a disk and threads of its own
 
-DISK = $(STORE) $(JSON) $(patsubst \
+DISK = $(JSON) $(patsubst \
 	src/disk/ngx_http_longpoll_%.c,%,$(wildcard src/disk/*.c))
 
 build/unit/load: UNIT = hash id golongpoll control segment $(JSON) \
@@ -132,9 +144,7 @@ build/unit/reader: UNIT = feed lives apply upkeep batch entry id hash $(JSON)
 build/unit/reader: STUB = t/unit/text_sha1.c t/unit/unit_chance.c -lcrypto
 
 build/unit/disk: UNIT = $(DISK) await
-build/unit/disk: STUB = t/unit/zone_check.c $(wildcard t/unit/unit_*.c)
-build/unit/disk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_STEPS=1 \
-	-DNGX_HTTP_LONGPOLL_DEBUG=1 -DNGX_HTTP_LONGPOLL_WRITER_ROUND=1000 \
+build/unit/disk: CPPFLAGS += -DNGX_HTTP_LONGPOLL_WRITER_ROUND=1000 \
 	-DNGX_HTTP_LONGPOLL_WRITER_PIECE=8000 \
 	-DNGX_HTTP_LONGPOLL_WRITER_SLACK=2500
 build/unit/disk: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,openat64 close read \
@@ -161,7 +171,8 @@ build/unit/%: t/unit/%.c $(wildcard src/*.h src/*/* t/unit/*) Makefile
 	@mkdir -p build/unit
 	@echo "compiling $@"
 	@$(CC) $(CPPFLAGS) $(UNIT_FLAGS) $(LDFLAGS) -o $@ $< \
-	    $(wildcard t/unit/$*_*.c) $(STUB) $(call sources,$(UNIT)) -lyajl
+	    $(wildcard t/unit/$*_*.c) $(STUB) $(call sources,$(UNIT)) $(ARCHIVE) \
+	    -lyajl
 
 
 # The store as it is in nginx, without sanitizers and checks.
