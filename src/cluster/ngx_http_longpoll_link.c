@@ -14,12 +14,14 @@
  * addresses that the configuration found are tried in turn.
  *
  * Sentinels are asked each time, and once more every two seconds while the link
- * is up: a master that was replaced may not know it yet.
+ * is up: a master that was replaced may not know it yet.  The Sentinel that has
+ * named a master is asked first the next time, unless that one was no use.
  */
 
 
 #include "ngx_http_longpoll_link.h"
 #include "ngx_http_longpoll_info.h"
+#include "ngx_http_longpoll_lives.h"
 
 
 #define NGX_HTTP_LONGPOLL_LINK_VERSION  7
@@ -36,6 +38,8 @@ static void ngx_http_longpoll_link_next(ngx_http_longpoll_link_t *link,
 static void ngx_http_longpoll_link_connect(ngx_http_longpoll_link_t *link,
     ngx_addr_t *addr);
 static void ngx_http_longpoll_link_connected(void *data, ngx_int_t rc,
+    ngx_str_t *reason);
+static void ngx_http_longpoll_link_lost(ngx_http_longpoll_link_t *link,
     ngx_str_t *reason);
 static void ngx_http_longpoll_link_ask(ngx_http_longpoll_link_t *link);
 static void ngx_http_longpoll_link_timer(ngx_event_t *ev);
@@ -236,8 +240,21 @@ ngx_http_longpoll_link_connected(void *data, ngx_int_t rc, ngx_str_t *reason)
         return;
     }
 
-    link->redis = NULL;
-    link->opening = NULL;
+    ngx_http_longpoll_link_lost(link, reason);
+}
+
+
+/*
+ * A link that was never up may have been to a server that is not the master:
+ * then the next Sentinel is asked first.
+ */
+
+static void
+ngx_http_longpoll_link_lost(ngx_http_longpoll_link_t *link, ngx_str_t *reason)
+{
+    if (link->redis == NULL) {
+        link->sentinel.next++;
+    }
 
     ngx_http_longpoll_link_close(link);
 
@@ -323,8 +340,7 @@ ngx_http_longpoll_link_told(void *data, ngx_int_t rc, ngx_addr_t *addr)
     {
         ngx_str_set(&reason, "the Sentinels name another master");
 
-        ngx_http_longpoll_link_close(link);
-        link->handler(link->data, NGX_ERROR, &reason);
+        ngx_http_longpoll_link_lost(link, &reason);
     }
 }
 
@@ -473,8 +489,7 @@ ngx_http_longpoll_link_informed(void *data, ngx_http_longpoll_reply_t *reply)
         ngx_http_longpoll_link_refuse(link, "%s", why);
     }
 
-    ngx_http_longpoll_link_close(link);
-    link->handler(link->data, NGX_ERROR, &link->reason);
+    ngx_http_longpoll_link_lost(link, &link->reason);
 }
 
 
@@ -483,8 +498,8 @@ ngx_http_longpoll_link_informed(void *data, ngx_http_longpoll_reply_t *reply)
 static const char *
 ngx_http_longpoll_link_check(ngx_http_longpoll_link_t *link, ngx_str_t *text)
 {
-    u_char                    run[NGX_HTTP_LONGPOLL_LINK_RUN];
-    size_t                    len;
+    u_char                    buf[NGX_HTTP_LONGPOLL_LINK_RUN];
+    ngx_str_t                 run, none;
     ngx_http_longpoll_info_t  info;
 
     if (ngx_http_longpoll_info_parse(&info, text) != NGX_OK) {
@@ -513,19 +528,20 @@ ngx_http_longpoll_link_check(ngx_http_longpoll_link_t *link, ngx_str_t *text)
                                       info.policy.len)
                           != 0);
 
-    len = ngx_slprintf(run, run + sizeof(run), "%V.%V", &info.run_id,
-                       &info.replid)
-          - run;
+    ngx_str_set(&none, "0");
 
-    if (link->redis
-        && (len != link->run.len || ngx_memcmp(run, link->run.data, len) != 0))
-    {
+    run.data = buf;
+    run.len = ngx_slprintf(buf, buf + sizeof(buf), "%V.%V", &info.run_id,
+                           info.unpromoted ? &none : &info.replid)
+              - buf;
+
+    if (link->redis && !ngx_http_longpoll_lives_same(&link->run, &run)) {
         return "it is another master than before";
     }
 
     link->run.data = link->run_text;
-    link->run.len = len;
-    ngx_memcpy(link->run_text, run, len);
+    link->run.len = run.len;
+    ngx_memcpy(link->run_text, run.data, run.len);
 
     return NULL;
 }

@@ -32,7 +32,7 @@ typedef struct {
 
     /* while it is up */
     ngx_http_longpoll_redis_t       *redis;     /* for commands; NULL: down */
-    ngx_str_t                        run;       /* "run_id.master_replid" */
+    ngx_str_t                        run;       /* "run_id.replid"; lives */
     ngx_uint_t                       evicts;    /* its maxmemory-policy may
                                                    evict the stream, or keys of
                                                    publishes */

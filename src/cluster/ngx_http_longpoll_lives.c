@@ -69,10 +69,32 @@ ngx_http_longpoll_lives_is(ngx_http_longpoll_lives_t *lives, ngx_str_t *run,
         return 0;
     }
 
-    return same
-           || (lives->list[0].run.len == run->len
-               && ngx_memcmp(lives->list[0].run.data, run->data, run->len)
-                  == 0);
+    return same || ngx_http_longpoll_lives_same(&lives->list[0].run, run);
+}
+
+
+/*
+ * A promotion draws a replid, and keeps the one before as the second.  Redis
+ * also draws one when the first replica comes, and when the last has been away
+ * for an hour: then it has no second one, and has lost nothing.
+ */
+
+ngx_uint_t
+ngx_http_longpoll_lives_same(ngx_str_t *before, ngx_str_t *run)
+{
+    size_t  len;
+
+    if (before->len == run->len
+        && ngx_memcmp(before->data, run->data, run->len) == 0)
+    {
+        return 1;
+    }
+
+    len = run->len - 1;
+
+    return before->len > len && run->data[len] == '0'
+           && run->data[len - 1] == '.'
+           && ngx_memcmp(before->data, run->data, len) == 0;
 }
 
 

@@ -49,6 +49,12 @@ ngx_uint_t ngx_http_longpoll_lives_read(ngx_http_longpoll_lives_t *lives,
 ngx_uint_t ngx_http_longpoll_lives_is(ngx_http_longpoll_lives_t *lives,
     ngx_str_t *run, ngx_uint_t same);
 
+/*
+ * Whether the Redis that is called run now (run_id.replid, or run_id.0 if it
+ * never took over) was called before earlier, and has not taken over since.
+ */
+ngx_uint_t ngx_http_longpoll_lives_same(ngx_str_t *before, ngx_str_t *run);
+
 /* whether there is this epoch */
 ngx_uint_t ngx_http_longpoll_lives_has(ngx_http_longpoll_lives_t *lives,
     uint64_t epoch);

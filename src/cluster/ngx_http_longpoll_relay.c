@@ -35,6 +35,7 @@
 #include "ngx_http_longpoll_relay.h"
 #include "ngx_http_longpoll_entry.h"
 #include "ngx_http_longpoll_link.h"
+#include "ngx_http_longpoll_lives.h"
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone_feed.h"
 
@@ -560,7 +561,6 @@ ngx_http_longpoll_relay_ask(ngx_http_longpoll_relay_t *relay)
 static void
 ngx_http_longpoll_relay_life(void *data, ngx_http_longpoll_reply_t *reply)
 {
-    ngx_str_t                       *run;
     ngx_uint_t                       n;
     ngx_http_longpoll_relay_t       *relay = data;
     ngx_http_longpoll_entry_life_t   lives[NGX_HTTP_LONGPOLL_ENTRY_LIVES];
@@ -571,14 +571,12 @@ ngx_http_longpoll_relay_life(void *data, ngx_http_longpoll_reply_t *reply)
         return;
     }
 
-    run = &relay->link.run;
-
     if (reply->type != NGX_HTTP_LONGPOLL_REPLY_STRING
         || ngx_http_longpoll_entry_lives_parse(lives, &n, &reply->str)
            != NGX_OK
         || (!relay->cluster->same
-            && (lives[0].run.len != run->len
-                || ngx_memcmp(lives[0].run.data, run->data, run->len) != 0)))
+            && !ngx_http_longpoll_lives_same(&lives[0].run,
+                                             &relay->link.run)))
     {
         /*
          * The reader begins an epoch, or the link is older than the epoch.  The

@@ -21,6 +21,7 @@
 static void ngx_http_longpoll_info_line(ngx_http_longpoll_info_t *info,
     u_char *p, u_char *last);
 static ngx_uint_t ngx_http_longpoll_info_is(ngx_str_t *text, const char *is);
+static ngx_uint_t ngx_http_longpoll_info_is_zeros(ngx_str_t *text);
 static ngx_uint_t ngx_http_longpoll_info_major(ngx_str_t *version);
 static ngx_uint_t ngx_http_longpoll_info_is_word(ngx_str_t *text);
 
@@ -78,6 +79,9 @@ ngx_http_longpoll_info_line(ngx_http_longpoll_info_t *info, u_char *p,
     } else if (ngx_http_longpoll_info_is(&name, "master_replid")) {
         info->replid = value;
 
+    } else if (ngx_http_longpoll_info_is(&name, "master_replid2")) {
+        info->unpromoted = ngx_http_longpoll_info_is_zeros(&value);
+
     } else if (ngx_http_longpoll_info_is(&name, "maxmemory_policy")) {
         info->policy = value;
 
@@ -101,6 +105,22 @@ ngx_http_longpoll_info_is(ngx_str_t *text, const char *is)
 {
     return text->len == ngx_strlen(is)
            && ngx_memcmp(text->data, is, text->len) == 0;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_info_is_zeros(ngx_str_t *text)
+{
+    size_t  i;
+
+    for (i = 0; i < text->len; i++) {
+
+        if (text->data[i] != '0') {
+            return 0;
+        }
+    }
+
+    return text->len != 0;
 }
 
 

@@ -13,9 +13,14 @@
 
 typedef struct {
     ngx_str_t                        run_id;    /* another at each start */
-    ngx_str_t                        replid;    /* another at each promotion */
+    ngx_str_t                        replid;    /* another at each promotion,
+                                                   and when it gets the first
+                                                   replica */
     ngx_str_t                        policy;    /* maxmemory_policy; or none */
     ngx_uint_t                       major;     /* of redis_version */
+    unsigned                         unpromoted:1;  /* it never took over from
+                                                   another, as far as it knows:
+                                                   master_replid2 is zeros */
     unsigned                         master:1;
     unsigned                         cluster:1; /* Redis Cluster */
     unsigned                         loading:1; /* its data, from disk */

@@ -550,13 +550,14 @@ text_info(const char *in, const char *expected)
     text.data = text_piece(in, text.len);
 
     if (ngx_http_longpoll_info_parse(&info, &text) == NGX_OK) {
-        sprintf(text_got, "%lu %.*s.%.*s %.*s%s%s%s",
+        sprintf(text_got, "%lu %.*s.%.*s %.*s%s%s%s%s",
                 (unsigned long) info.major,
                 (int) info.run_id.len, info.run_id.data,
                 (int) info.replid.len, info.replid.data,
                 (int) info.policy.len, info.policy.data,
                 info.master ? " master" : "", info.cluster ? " cluster" : "",
-                info.loading ? " loading" : "");
+                info.loading ? " loading" : "",
+                info.unpromoted ? " unpromoted" : "");
     } else {
         strcpy(text_got, "none");
     }
@@ -578,6 +579,12 @@ text_infos(void)
               "role:slave\r\ncluster_enabled:1\r\nloading:1\r\n",
               "6 a.b  cluster loading");
     text_info("redis_version:7:8\r\nrun_id:a\r\nmaster_replid:b", "none");
+    text_info("redis_version:7\r\nrun_id:a\r\nmaster_replid:b\r\n"
+              "master_replid2:000\r\n", "7 a.b  unpromoted");
+    text_info("redis_version:7\r\nrun_id:a\r\nmaster_replid:b\r\n"
+              "master_replid2:001\r\n", "7 a.b ");
+    text_info("redis_version:7\r\nrun_id:a\r\nmaster_replid:b\r\n"
+              "master_replid2:\r\n", "7 a.b ");
     text_info("redis_version:x\r\nrun_id:a\r\nmaster_replid:b", "none");
     text_info("redis_version:7\r\nrun_id:\r\nmaster_replid:b", "none");
     text_info("redis_version:7\r\nrun_id:a b\r\nmaster_replid:b", "none");

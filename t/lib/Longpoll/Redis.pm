@@ -24,6 +24,7 @@ package Longpoll::Redis;
 #     $redis->kill                      kill -9
 #     $redis->quit                      SHUTDOWN, with what is to be saved
 #     $redis->up                        after these: again, with the same files
+#     $redis->up(loading => 1)          the same, but it may be loading them yet
 #     $redis->wipe_files                between them: Redis begins empty
 #     $redis->stop, $redis->cont        SIGSTOP, SIGCONT
 #     $redis->end                       happens by itself when the test ends
@@ -153,7 +154,7 @@ sub write_conf {
 
 
 sub up {
-    my ($self) = @_;
+    my ($self, %o) = @_;
 
     $self->end if $self->{child};
     unlink $self->{path} if $self->{path};
@@ -168,7 +169,8 @@ sub up {
         wait_until('Redis answers', sub {
             die "it ended\n" unless $self->{child}->alive;
             return eval { $self->call('PING'); 1 }
-                || $@ =~ /NOAUTH|NOPERM|MASTERDOWN/;
+                || $@ =~ /NOAUTH|NOPERM|MASTERDOWN/
+                || $o{loading} && $@ =~ /^LOADING/;
         }, $Patience);
     };
 
