@@ -148,7 +148,7 @@ my @mutants = (
 
     { name => 'a Redis that was restarted is taken for the same',
       file => 'lives.c',
-      from => "    return same\n", to => "    return 1 || same\n",
+      from => 'return same || ', to => 'return 1 || ',
       seen => 'redis t/redis/faults.t' },
 
     { name => 'a connection that is older than the epoch stays',

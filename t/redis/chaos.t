@@ -2,7 +2,7 @@
 # with every poll, while nodes, readers and Redis are killed: no event is lost
 # without a word, none comes twice, and all see one order.
 #
-# SECONDS=n is the length of each case, 6.  SEED=... repeats a run's moments.
+# SECONDS=n is the length of each case, 4.  SEED=... repeats a run's moments.
 
 use strict;
 use warnings;
@@ -21,7 +21,7 @@ use Longpoll::Traffic ();
 
 plan skip_all => 'there is no redis-server' unless Longpoll::Redis->version;
 
-my $seconds = $ENV{SECONDS} || 6;
+my $seconds = $ENV{SECONDS} || 4;
 my $seed = $ENV{SEED} || 1;
 
 srand $seed;
