@@ -15,7 +15,7 @@ ARGS ?=
 
 # Parts and sets of the tests; tools/lib/Suite/Parts.pm says what is in each.
 SETS  = quick test test-all soak
-PARTS = unit plain persist redis user docs cost generator hup clients asan \
+PARTS = unit plain persist redis redises user docs cost generator hup clients asan \
 	valgrind fuzz chaos smoke packaging matrix load mutants
 
 .PHONY: all help check run run-cluster site backend bench holds dist client \

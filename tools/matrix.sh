@@ -23,35 +23,7 @@ suite=$1 kind=$2
 dir=build/matrix/$suite
 log=build/matrix/$suite.log
 
-# fetch TYPE DIR COMMAND...: packages of the suite, even if they are installed
-fetch() {
-    local type=$1 to=$2
-    shift 2
-
-    tools/apt.sh "$type" "$suite" "$to" -o Dir::State::status=/dev/null "$@" \
-        >"$log" 2>&1 || {
-        rm -rf "$to"
-        why
-        exit 3
-    }
-}
-
-# The first complaint of apt-get, without addresses.  If the lists cannot be
-# fetched, it also complains that packages are unknown: that comes last.
-why() {
-    {
-        grep '^E: Failed to fetch' "$log" || grep '^W: Failed to fetch' "$log" \
-            || grep '^E: ' "$log" || echo "see $log"
-    } | sed 's/^[EW]: //; s,[a-z]*://[^ ]*/,,; s/ *\[IP.*//; s/  */ /g; q'
-}
-
-unpack() {
-    local deb
-    for deb in "$1"/*.deb; do
-        dpkg -x "$deb" "$2"
-        rm "$deb"
-    done
-}
+. tools/lib/suite.sh
 
 # The dynamic loader prints its complaints before nginx prints anything.
 runs() {
@@ -61,30 +33,14 @@ runs() {
     esac
 }
 
-# The libraries that an nginx is linked with, as its package says.  libyajl2 is
-# not among them: the module is built with this machine's.
-libraries() {
-    dpkg-deb -f "$1" Depends | tr ',' '\n' |
-        awk '$1 ~ /^(lib|zlib)/ { print $1 }'
-}
-
-# nginx starts argv[0] when its binary is upgraded: that is this wrapper.
-wrapper() {
-    cat <<\END
-#!/bin/bash
-shopt -s nullglob
-dir=${0%/*}
-libs=$(printf '%s:' "$dir"/libs/{,usr/}lib/*-linux-*/)
-exec "$dir"/libs/{,usr/}lib/*-linux-*/ld-linux*.so.* --argv0 "$0" \
-    --library-path "${libs%:}" "$dir/files/usr/sbin/nginx" "$@"
-END
-}
-
 fetch_debian() {
     local new=$dir/debian.new wanted
 
     fetch deb "$new" download nginx nginx-dev
+
+    # without libyajl2: the module is built with this machine's
     wanted=$(libraries "$new"/nginx_*.deb)
+
     unpack "$new" "$new/files"
 
     if runs "$new/files/usr/sbin/nginx"; then
@@ -92,7 +48,9 @@ fetch_debian() {
     else
         fetch deb "$new/debs" download $wanted
         unpack "$new/debs" "$new/libs"
-        wrapper >"$new/nginx"
+        
+        # nginx starts argv[0] when its binary is upgraded
+        wrapper usr/sbin/nginx '--argv0 "$0"' >"$new/nginx"
         chmod 755 "$new/nginx"
         rm -rf "$new/debs" "$new/libs/usr/share"
     fi

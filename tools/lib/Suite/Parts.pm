@@ -59,8 +59,13 @@ my @parts = (
 
     { name => 'redis', does => 't/redis/*.t, zones of many nginxes over Redis',
       needs => 'build test redis', at_once => 3,
-      steps => [[qw( tools/build.sh clock )]],
+      steps => [[qw( tools/build.sh clock )],
+                ['sh', '-c', 'tools/redis.sh bullseye redis >/dev/null || :']],
       files => [map { "t/redis/$_.t" } qw( chaos faults * )] },
+
+    { name => 'redises', does => "some of them, on Debian's newer Redis, Valkey",
+      needs => 'build test redis', at_once => 2, way => 'redises',
+      files => [map { "t/redis/$_.t" } qw( cluster connection script )] },
 
     { name => 'user', does => 'a few of t/*.t, by a user who is not root',
       needs => 'build test', at_once => 3, way => 'user',

@@ -137,6 +137,34 @@ sub smoke {
     row($suites[-2], 'static', grep { !/tls|h3/ } @files);
 }
 
+# A server that cannot be had has neither passed nor failed.
+
+sub redises {
+    my @files = @_ ? @_ : @{ $Suite::Run::part->{files} };
+
+    for my $name (qw( redis valkey )) {
+        print "-- $name of $suites[1]\n";
+        chomp(my $server = `tools/redis.sh $suites[1] $name`);
+
+        if ($? >> 8 == 3) {
+            print "skipped: $name of $suites[1]: $server\n";
+            $Suite::Run::skipped++;
+            next;
+        }
+
+        local $Suite::Run::part = { %$Suite::Run::part,
+            name => "$Suite::Run::part->{name}, $name" };
+
+        if ($?) {
+            Suite::Run::failure("tools/redis.sh $suites[1] $name");
+            next;
+        }
+
+        local $ENV{REDIS_SERVER} = $server;
+        Suite::Run::tap(@files);
+    }
+}
+
 sub matrix {
     my @files = @_ ? @_ : map { glob } @{ $Suite::Run::part->{files} };
 
