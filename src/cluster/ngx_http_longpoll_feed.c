@@ -85,8 +85,6 @@ typedef struct {
     unsigned                         caught_up:1;   /* a read of this
                                                    connection came to the end */
     unsigned                         check:1;   /* PLACE comes behind LIFE */
-    unsigned                         idle:1;    /* LIFE was asked for as XREAD
-                                                   had no reply */
 
     ngx_http_longpoll_link_t         link;
     ngx_http_longpoll_lives_t        lives;
@@ -513,7 +511,6 @@ ngx_http_longpoll_feed_life_handler(void *data,
     ngx_http_longpoll_reply_t *reply)
 {
     ngx_str_t                  none;
-    ngx_uint_t                 same;
     ngx_http_longpoll_feed_t  *feed = data;
 
     if (reply == NULL) {
@@ -529,16 +526,15 @@ ngx_http_longpoll_feed_life_handler(void *data,
 
     ngx_str_set(&none, "");
 
-    same = ngx_http_longpoll_lives_read(&feed->lives,
-                                        reply->type
-                                        == NGX_HTTP_LONGPOLL_REPLY_STRING
-                                        ? &reply->str : &none);
+    /* with another list the stream may be another one */
 
-    if (feed->idle && !same) {
+    if (!ngx_http_longpoll_lives_read(&feed->lives,
+                                      reply->type
+                                      == NGX_HTTP_LONGPOLL_REPLY_STRING
+                                      ? &reply->str : &none))
+    {
         feed->check = 1;
     }
-
-    feed->idle = 0;
 
     if (!ngx_http_longpoll_lives_is(&feed->lives, &feed->link.run,
                                     feed->cluster->same))
@@ -985,7 +981,6 @@ ngx_http_longpoll_feed_read_handler(void *data,
 
     if (reply->type == NGX_HTTP_LONGPOLL_REPLY_NIL) {
         feed->backoff = NGX_HTTP_LONGPOLL_FEED_BACKOFF;
-        feed->idle = 1;
 
         if (!ngx_http_longpoll_zone_feed_is_synced(feed->zone)) {
             ngx_http_longpoll_feed_synced(feed, elapsed);
