@@ -797,8 +797,10 @@ ngx_http_longpoll_relay_replied(void *data, ngx_http_longpoll_reply_t *reply)
     if (relay->state == NGX_HTTP_LONGPOLL_RELAY_DEMOTED
         && ngx_http_longpoll_relay_is_empty(&relay->sent))
     {
-        ngx_http_longpoll_link_close(&relay->link);
+        /* down first: closing ends the operations of clients that have left */
+
         ngx_http_longpoll_relay_down(relay);
+        ngx_http_longpoll_link_close(&relay->link);
     }
 }
 

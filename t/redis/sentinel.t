@@ -83,9 +83,9 @@ wait_until('the replica is the master', sub {
 }, 40);
 
 wait_until('an event is there', sub {
-    my $before = info($replica, 'master_repl_offset');
+    my $before = info($replica, 'master_repl_offset') || 0;
     return $n->post(a => 4)->response->status == 200
-           && info($replica, 'master_repl_offset') > $before;
+           && (info($replica, 'master_repl_offset') || 0) > $before;
 }, 40);
 
 is(($n->events('a'))[-1][1], 4, 'the node follows');
