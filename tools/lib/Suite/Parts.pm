@@ -96,9 +96,11 @@ my @parts = (
       needs => 'build test asan', files => [qw( t/*.t )], at_once => 3,
       steps => [[qw( tools/build.sh asan )]], nginx => 'asan' },
 
-    { name => 'valgrind', does => 't/*.t, under valgrind; half an hour',
-      needs => 'build test asan valgrind', files => [qw( t/*.t )],
-      steps => [[qw( tools/build.sh valgrind )]], nginx => 'valgrind',
+    { name => 'valgrind', does => 't/*.t, t/persist/*.t, under valgrind; an hour',
+      needs => 'build test asan valgrind',
+      files => [qw( t/*.t t/persist/*.t )],
+      steps => [[qw( tools/build.sh valgrind )],
+                [qw( tools/build.sh persist )]], nginx => 'valgrind',
       limit => 3600, env => { LONGPOLL_SLOW => 1 } },
 
     { name => 'fuzz', does => 't/fuzz/*.c; SECONDS=n of each, 15',
@@ -124,7 +126,7 @@ my @parts = (
 
     { name => 'mutants', does => 'can the tests fail? an hour',
       needs => 'build test asan', files => [qw( t/mutants/mutants.t )],
-      limit => 3600 },
+      limit => 10_800 },
 
     { name => 'packaging', does => 'docs/install.md, where nginx is not Debian\'s',
       needs => 'build test asan packaging', files => [qw( t/package/install.t )],
