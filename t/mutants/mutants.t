@@ -251,7 +251,7 @@ my @mutants = (
 
     { name => 'the events of a stream sent past a filter that keeps nothing',
       file => 'direct.c',
-      from => 'ctx->postconfiguration == NULL', to => '1',
+      from => 'ctx->postconfiguration == NULL', to => 'ctx != NULL',
       seen => 'plain t/039-stream-filter.t' },
 
     { name => 'the rest of a chunk that was not all taken sent from its start',
@@ -272,7 +272,7 @@ my @mutants = (
     { name => 'a stream told missed again after it was',
       file => 'cursor.c',
       from => 'cursor->beginning = (warned && id < earlier);',
-      to => 'cursor->beginning = 0;',
+      to => 'cursor->beginning = 0 * (warned && id < earlier);',
       seen => 'plain t/034-stream.t' },
 
     { name => 'a heartbeat of a stream though events were sent',
@@ -307,7 +307,7 @@ my @mutants = (
     { name => 'the end of a stream put off by each event',
       file => 'stream.c',
       from => "            return 1;\n        }\n\n        if (left < (ngx_msec_int_t) msec) {",
-      to => "            return 100;\n        }\n\n        if (left < (ngx_msec_int_t) msec) {",
+      to => "            return 1000;\n        }\n\n        if (left < (ngx_msec_int_t) msec) {",
       seen => 'plain t/034-stream.t' },
 
     { name => 'a body behind a head without one',
@@ -577,7 +577,8 @@ exit($failed ? 1 : 0);
 sub copy {
     make_path($tree);
 
-    for my $path (qw( Makefile config ngx_http_longpoll_module.c docs src t tools )) {
+    for my $path (qw( Makefile config ngx_http_longpoll_module.c docs src t
+                      tools )) {
         system('rm', '-rf', "$tree/$path") == 0
             and system('cp', '-R', "$root/$path", "$tree/$path") == 0
             or die "$path cannot be copied\n";
