@@ -16,13 +16,14 @@
  *   LINK   a connection to the master is made
  *   LIFE   GET life.  No list of epochs, or its first line is of another Redis:
  *          this one was restarted or replaced, so an epoch begins
+ *          If the list is as before, and the place known, LIVE goes on
  *   PLACE  is the entry that was read last there?  If it was not trimmed but
  *          lost, an epoch begins, and the zone is loaded anew
  *   LIVE   XREAD, one after the other
  *
- * A command of the reader is answered in the state that sent it: each state
- * sends one, and waits for its reply.  A reply that is not what it must be is
- * as bad as a lost connection.
+ * The reader sends one command, and waits for its reply, before it goes on; but
+ * the link's INFO, once a second, goes out beside XREAD.  A reply that is not
+ * what it must be is as bad as a lost connection.
  *
  * XREAD steps silently over what was trimmed, and is not woken when the stream
  * is deleted, renamed or made anew.  So entries have numbers, and after each
@@ -84,7 +85,8 @@ typedef struct {
     unsigned                         lost:1;    /* that was logged */
     unsigned                         caught_up:1;   /* a read of this
                                                    connection came to the end */
-    unsigned                         check:1;   /* PLACE comes behind LIFE */
+    unsigned                         unplaced:1;    /* PLACE comes behind
+                                                   LIFE */
 
     ngx_http_longpoll_link_t         link;
     ngx_http_longpoll_lives_t        lives;
@@ -397,7 +399,7 @@ ngx_http_longpoll_feed_link_handler(void *data, ngx_int_t rc,
                       &feed->zone->name, feed->apply.server);
     }
 
-    feed->check = 1;
+    feed->unplaced = 1;
     feed->count = NGX_HTTP_LONGPOLL_FEED_COUNT;
     ngx_memzero(&feed->apply.asked, sizeof(ngx_http_longpoll_entry_place_t));
 
@@ -533,13 +535,13 @@ ngx_http_longpoll_feed_life_handler(void *data,
                                       == NGX_HTTP_LONGPOLL_REPLY_STRING
                                       ? &reply->str : &none))
     {
-        feed->check = 1;
+        feed->unplaced = 1;
     }
 
     if (!ngx_http_longpoll_lives_is(&feed->lives, &feed->link.run,
                                     feed->cluster->same))
     {
-        feed->check = 1;
+        feed->unplaced = 1;
         ngx_http_longpoll_feed_begin(feed,
                                      ngx_http_longpoll_feed_begin_handler);
         return;
@@ -619,7 +621,7 @@ ngx_http_longpoll_feed_known(ngx_http_longpoll_feed_t *feed)
     if (ngx_http_longpoll_feed_know(feed) != NGX_OK) {
         ngx_http_longpoll_feed_resign(feed);
 
-    } else if (feed->check) {
+    } else if (feed->unplaced) {
         ngx_http_longpoll_feed_place(feed);
 
     } else {
@@ -666,7 +668,7 @@ ngx_http_longpoll_feed_place(ngx_http_longpoll_feed_t *feed)
     u_char     buf[NGX_HTTP_LONGPOLL_ENTRY_ID_LEN];
     ngx_str_t  id;
 
-    feed->check = 0;
+    feed->unplaced = 0;
     feed->state = NGX_HTTP_LONGPOLL_FEED_PLACE;
 
     ngx_http_longpoll_zone_feed_place(feed->zone, &feed->apply.at);
@@ -881,7 +883,7 @@ ngx_http_longpoll_feed_beginning(ngx_http_longpoll_feed_t *feed)
             return;
         }
 
-        feed->check = 1;
+        feed->unplaced = 1;
         ngx_http_longpoll_feed_begin(feed,
                                      ngx_http_longpoll_feed_begin_handler);
         return;
@@ -1028,7 +1030,7 @@ ngx_http_longpoll_feed_read_handler(void *data,
         return;
     }
 
-    if (rc == NGX_AGAIN || feed->check) {
+    if (rc == NGX_AGAIN || feed->unplaced) {
         ngx_http_longpoll_feed_life(feed);
         return;
     }
@@ -1159,7 +1161,7 @@ ngx_http_longpoll_feed_refused(void *data, ngx_str_t *error)
     ngx_http_longpoll_feed_t  *feed = data;
 
     if (error == NULL) {
-        feed->check = 1;
+        feed->unplaced = 1;
         return;
     }
 

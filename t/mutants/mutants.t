@@ -151,6 +151,16 @@ my @mutants = (
       from => 'return same || ', to => 'return 1 || ',
       seen => 'redis t/redis/faults.t' },
 
+    { name => "a Redis's first replica begins an epoch",
+      file => 'lives.c',
+      from => "run->data[len] == '0'", to => '0',
+      seen => 'redis t/redis/refusing.t' },
+
+    { name => 'a Sentinel that names no master is asked again and again',
+      file => 'link.c',
+      from => 'link->sentinel.next++;', to => ';',
+      seen => 'redis t/redis/sentinels.t' },
+
     { name => 'a connection that is older than the epoch stays',
       file => 'relay.c',
       from => 'ngx_http_longpoll_link_inform(&relay->link, 0);', to => ';',
@@ -158,8 +168,8 @@ my @mutants = (
 
     { name => 'a connection to Redis does not look whether the end is there',
       file => 'feed.c',
-      from => "    feed->check = 1;\n    feed->count =", to => "    feed->count =",
-      seen => 'unit reader' },
+      from => "    feed->unplaced = 1;\n    feed->count =", to => "    feed->count =",
+      seen => 'redis t/redis/faults.t' },
 
     { name => 'a cursor of another epoch is answered like any',
       file => 'zone_epoch.h',
