@@ -169,7 +169,7 @@ my @mutants = (
     { name => 'a connection to Redis does not look whether the end is there',
       file => 'feed.c',
       from => "    feed->unplaced = 1;\n    feed->count =", to => "    feed->count =",
-      seen => 'redis t/redis/faults.t' },
+      seen => 'redis t/redis/lost.t' },
 
     { name => 'a cursor of another epoch is answered like any',
       file => 'zone_epoch.h',
