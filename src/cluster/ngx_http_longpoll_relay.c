@@ -481,11 +481,21 @@ ngx_http_longpoll_relay_release(ngx_http_longpoll_op_t *op)
 static ngx_int_t
 ngx_http_longpoll_relay_open(ngx_http_longpoll_relay_t *relay)
 {
+    ngx_msec_t  pause;
+
     switch (relay->state) {
 
     case NGX_HTTP_LONGPOLL_RELAY_DOWN:
+        pause = relay->pause;
 
-        if (ngx_current_msec - relay->lost < relay->pause) {
+        if (relay->zone->sh->feed.connected) {
+
+            /* Redis is there again */
+
+            pause = ngx_min(pause, NGX_HTTP_LONGPOLL_RELAY_PAUSE);
+        }
+
+        if (ngx_current_msec - relay->lost < pause) {
             return NGX_DECLINED;
         }
 

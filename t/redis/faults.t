@@ -104,7 +104,12 @@ for my $case ([ 'without files', {}, '' ],
         is($got->missed, $missed, "$what: and is told missed: $missed");
 
         my ($event) = $got->events;
-        $nodes[$i]->publish(farm => 4);
+
+        # the worker that is asked may have to connect yet
+
+        wait_until('a publish', sub {
+            $nodes[$i]->post(farm => 4)->response->status == 200;
+        });
         my $next = $nodes[$i]->poll(
             category => 'farm', last_id => $event->{id},
             since_time => $event->{timestamp})->response;
