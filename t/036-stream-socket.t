@@ -349,6 +349,11 @@ my $s = stream(category => $cat);
 
 $s->next;
 
+# What was sent so far keeps back what comes for some 10 ms.
+
+my $sent = now_ms();
+wait_until { now_ms() > $sent + 200 } 'an end of that';
+
 my $began = time;
 
 flood($cat, 150, text(1000));

@@ -123,7 +123,17 @@ for my $round (1 .. 2) {
                                       again => 1);
     my $pid = $n->wait_writer;
 
-    $p->run(0.1 + rand 0.2, sub { kill STOP => $pid });
+    # not where it has the lock: then nobody else can do anything
+
+    $p->run(0.1 + rand 0.2, sub {
+        for (1 .. 20) {
+            kill STOP => $pid;
+            last if eval {
+                $n->client->request(GET => '/status')->response(within => 5);
+            };
+            kill CONT => $pid;
+        }
+    });
 
     # Only the other worker accepts connections now.
 
@@ -131,7 +141,8 @@ for my $round (1 .. 2) {
     my @posts = map { $n->post("s$_" => 1) } 1 .. 6;
     my @status = map { $_->response->status } @posts;
 
-    cmp_ok(time - $begin, '<', 10, "$name: publishers are answered in 10 s");
+    cmp_ok(time - $begin, '<', $ENV{LONGPOLL_SLOW} ? 30 : 10,
+           "$name: publishers are answered in 10 s");
     is(scalar(grep { !/^(?:200|503)$/ } @status), 0, "$name: by 200 or 503");
 
     kill CONT => $pid;
