@@ -283,7 +283,7 @@ my @mutants = (
       file => 'cursor.c',
       from => 'cursor->beginning = (warned && id < earlier);',
       to => 'cursor->beginning = 0 * (warned && id < earlier);',
-      seen => 'plain t/034-stream.t' },
+      seen => 'persist t/persist/restart.t' },
 
     { name => 'a heartbeat of a stream though events were sent',
       file => 'stream.c',

@@ -15,6 +15,7 @@ use lib dirname(abs_path(__FILE__)) . '/../lib';
 
 use Longpoll::Oracle ();
 use Longpoll::Persist qw( data_of no_alerts tick wait_until );
+use Longpoll::Stream ();
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -182,6 +183,36 @@ for my $signal (qw( quit term )) {
                 [ category => 'farm', last_id => $id{f4} ],
                 [ category => 'farm', last_id => $id{f6} ]),
        'f5 f6 f7 missed | f5 f6 f7 | f7', "$name: exactly, over two epochs");
+    no_alerts($n, $name);
+}
+
+
+# Behind a restart a stream is told once what an earlier epoch lost, also if its
+# first answer ends in front of what that epoch lost last.
+
+{
+    my $name = 'a stream';
+    my $n = start(parameters => 'flush=1h buffer=1', server => <<'_EOC_');
+        location = /stream {
+            longpoll_subscribe         events;
+            longpoll_max_response_size 1;
+        }
+_EOC_
+    my $first = $n->publish(farm => 1);
+
+    $n->publish(@$_) for [cow => 2], [farm => 3], [farm => 4];
+    $n->quit;
+    $n->up;
+
+    my $c = $n->client;
+
+    $c->request(GET => "/stream?category=farm&category=cow&last_id=$first",
+                headers => ['Accept: text/event-stream']);
+
+    my @told = Longpoll::Stream->over($c)->told(5);
+
+    is(join(' ', map { s/ \S*-\S*//r } @told),
+       'place missed event 2 event 4 place', "$name: is told missed once");
     no_alerts($n, $name);
 }
 
