@@ -109,7 +109,7 @@ my @parts = (
 
     { name => 'chaos', does => 't/chaos/*.t, kills, reloads; SECONDS=n, 50',
       needs => 'build test', files => [qw( t/chaos/*.t )], limit => 900,
-      steps => [[qw( tools/build.sh chaos )]], nginx => 'any' },
+      at_once => 2, steps => [[qw( tools/build.sh chaos )]], nginx => 'any' },
 
     { name => 'smoke', does => "a few of t/*.t, on Debian's newer nginx",
       needs => 'build test asan', at_once => 3, way => 'smoke',
@@ -150,7 +150,7 @@ my @parts = (
 my %sets = (
     quick => [qw( build check brief changed )],
     test => [qw( build check unit plain persist )],
-    'test-all' => ['build', [models => 0.1], qw( cost generator redis user docs
+    'test-all' => ['build', [models => 0.05], qw( cost generator redis user docs
                        hup clients asan fuzz chaos smoke packaging )],
     soak => ['build', [models => 0.3], [fuzz => 0.1], 'persist', 'plain',
              [chaos => 0.4]],
