@@ -43,7 +43,7 @@ static void ngx_http_longpoll_link_lost(ngx_http_longpoll_link_t *link,
     ngx_str_t *reason);
 static void ngx_http_longpoll_link_ask(ngx_http_longpoll_link_t *link);
 static void ngx_http_longpoll_link_timer(ngx_event_t *ev);
-static void ngx_http_longpoll_link_told(void *data, ngx_int_t rc,
+static void ngx_http_longpoll_link_sentinel_handler(void *data, ngx_int_t rc,
     ngx_addr_t *addr);
 static ngx_int_t ngx_http_longpoll_link_greet(ngx_http_longpoll_link_t *link);
 static ngx_int_t ngx_http_longpoll_link_ask_info(
@@ -272,7 +272,7 @@ ngx_http_longpoll_link_ask(ngx_http_longpoll_link_t *link)
 {
     link->sentinel.cluster = link->cluster;
     link->sentinel.log = link->log;
-    link->sentinel.handler = ngx_http_longpoll_link_told;
+    link->sentinel.handler = ngx_http_longpoll_link_sentinel_handler;
     link->sentinel.data = link;
 
     link->dummy.fd = (ngx_socket_t) -1;
@@ -306,7 +306,8 @@ ngx_http_longpoll_link_timer(ngx_event_t *ev)
 /* while the link is up, only another address means something */
 
 static void
-ngx_http_longpoll_link_told(void *data, ngx_int_t rc, ngx_addr_t *addr)
+ngx_http_longpoll_link_sentinel_handler(void *data, ngx_int_t rc,
+    ngx_addr_t *addr)
 {
     ngx_str_t                  reason;
     ngx_http_longpoll_link_t  *link = data;

@@ -106,7 +106,7 @@ static u_char *ngx_http_longpoll_redis_print(u_char *p, ngx_str_t *argv,
     ngx_uint_t argc);
 static void ngx_http_longpoll_redis_push(ngx_http_longpoll_redis_t *redis,
     ngx_http_longpoll_command_t *command);
-static ngx_int_t ngx_http_longpoll_redis_again(
+static ngx_int_t ngx_http_longpoll_redis_resend(
     ngx_http_longpoll_redis_t *redis, ngx_http_longpoll_command_t *command);
 static void ngx_http_longpoll_redis_timer(ngx_http_longpoll_redis_t *redis);
 static ngx_msec_int_t ngx_http_longpoll_redis_left(
@@ -524,7 +524,7 @@ ngx_http_longpoll_redis_reply(ngx_http_longpoll_redis_t *redis,
         && ngx_strncmp(reply->str.data, "NOSCRIPT", sizeof("NOSCRIPT") - 1)
            == 0)
     {
-        if (ngx_http_longpoll_redis_again(redis, command) == NGX_OK) {
+        if (ngx_http_longpoll_redis_resend(redis, command) == NGX_OK) {
             ngx_free(command);
             return NGX_OK;
         }
@@ -620,7 +620,7 @@ ngx_http_longpoll_redis_eval(ngx_http_longpoll_redis_t *redis,
 /* Redis does not have the script of a command, which is the caller's to free */
 
 static ngx_int_t
-ngx_http_longpoll_redis_again(ngx_http_longpoll_redis_t *redis,
+ngx_http_longpoll_redis_resend(ngx_http_longpoll_redis_t *redis,
     ngx_http_longpoll_command_t *command)
 {
     size_t                        len, args;

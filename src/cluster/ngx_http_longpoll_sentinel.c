@@ -23,7 +23,7 @@ static void ngx_http_longpoll_sentinel_next(
     ngx_http_longpoll_sentinel_t *sentinel);
 static void ngx_http_longpoll_sentinel_connected(void *data, ngx_int_t rc,
     ngx_str_t *reason);
-static void ngx_http_longpoll_sentinel_told(void *data,
+static void ngx_http_longpoll_sentinel_reply(void *data,
     ngx_http_longpoll_reply_t *reply);
 static ngx_int_t ngx_http_longpoll_sentinel_addr(
     ngx_http_longpoll_sentinel_t *sentinel, ngx_http_longpoll_reply_t *reply);
@@ -107,7 +107,7 @@ ngx_http_longpoll_sentinel_connected(void *data, ngx_int_t rc,
 
     if (rc == NGX_OK
         && ngx_http_longpoll_redis_command(sentinel->redis, argv, 3, 0,
-                                           ngx_http_longpoll_sentinel_told,
+                                           ngx_http_longpoll_sentinel_reply,
                                            sentinel)
            == NGX_OK)
     {
@@ -122,7 +122,7 @@ ngx_http_longpoll_sentinel_connected(void *data, ngx_int_t rc,
 
 
 static void
-ngx_http_longpoll_sentinel_told(void *data, ngx_http_longpoll_reply_t *reply)
+ngx_http_longpoll_sentinel_reply(void *data, ngx_http_longpoll_reply_t *reply)
 {
     ngx_int_t                      rc;
     ngx_http_longpoll_sentinel_t  *sentinel = data;
