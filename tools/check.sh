@@ -17,6 +17,19 @@ check() {
     fi
 }
 
+# each COMPILER FLAG...: compiles the files that standard input names.  nginx's
+# headers are most of each, so they are compiled once.
+each() {
+    headers=$root/build/check/nginx.h
+
+    mkdir -p "$root/build/check"
+    printf '#include <%s>\n' ngx_config.h ngx_core.h ngx_event.h ngx_http.h \
+        >"$headers"
+    "$@" -x c-header -o "$headers.gch" "$headers" || return
+
+    xargs -P "$(nproc)" -I '{}' "$@" -include "$headers" -S -o /dev/null '{}'
+}
+
 # warnings FLAG...: compiles every source with nginx's own flags, more warnings
 # and FLAGs.
 warnings() {
@@ -26,8 +39,7 @@ warnings() {
 
     (
         cd build/nginx || exit
-        printf '%s\n' "$root"/*.c "$root"/src/*/*.c |
-            xargs -P "$(nproc)" -I '{}' $cc "$@" -S -o /dev/null '{}'
+        printf '%s\n' "$root"/*.c "$root"/src/*/*.c | each $cc "$@"
     )
 }
 
@@ -37,19 +49,23 @@ programs() {
     cc=$(make -s --no-print-directory \
         --eval 'flags: ; @echo $(CC) $(C_FLAGS)' flags) || return
     cc="$cc -DNGX_HTTP_LONGPOLL_DEBUG=1 -DNGX_HTTP_LONGPOLL_STEPS=1"
-    cc="$cc -DNGX_HTTP_LONGPOLL_WRITER_SLACK=2500"
+    cc="$cc -DNGX_HTTP_LONGPOLL_WRITER_SLACK=2500 -Werror -g0"
 
-    printf '%s\n' bench/*.c bench/*/*.c t/*/*.c |
-        xargs -P "$(nproc)" -I '{}' $cc -Werror -fsyntax-only '{}'
+    printf '%s\n' bench/*/*.c t/*/*.c | each $cc &&
+        printf '%s\n' bench/*.c |
+            xargs -P "$(nproc)" -I '{}' $cc -fsyntax-only '{}'
 }
 
 # Without NGX_PTR_SIZE, cppcheck would stop at an #error and skip nearly all
-# files without a word; --force makes it check debug builds as well.
+# files without a word; --force makes it check debug builds as well.  It gets
+# one file at a time: of a list it checks one after the other.  With -j it looks
+# at each file by itself.
 analysis() {
-    cppcheck --quiet --error-exitcode=1 --inline-suppr \
-        --enable=warning,performance,portability \
-        --suppress=normalCheckLevelMaxBranches -DNGX_PTR_SIZE=8 --force \
-        -j "$(nproc)" -I src $(printf -- "-I %s " src/*/) ./*.c src bench
+    printf '%s\n' ./*.c src/*/*.c bench/*.c bench/*/*.c |
+        xargs -P "$(nproc)" -I '{}' cppcheck --quiet --error-exitcode=1 \
+            --inline-suppr --enable=warning,performance,portability \
+            --suppress=normalCheckLevelMaxBranches -DNGX_PTR_SIZE=8 --force \
+            -j 2 -I src $(printf -- "-I %s " src/*/) '{}'
 }
 
 check tools/layout.pl
