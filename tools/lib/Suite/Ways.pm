@@ -137,32 +137,41 @@ sub smoke {
     row($suites[-2], 'static', grep { !/tls|h3/ } @files);
 }
 
-# A server that cannot be had has neither passed nor failed.
-
 sub redises {
     my @files = @_ ? @_ : @{ $Suite::Run::part->{files} };
 
     for my $name (qw( redis valkey )) {
-        print "-- $name of $suites[1]\n";
-        chomp(my $server = `tools/redis.sh $suites[1] $name`);
-
-        if ($? >> 8 == 3) {
-            print "skipped: $name of $suites[1]: $server\n";
-            $Suite::Run::skipped++;
-            next;
-        }
-
         local $Suite::Run::part = { %$Suite::Run::part,
             name => "$Suite::Run::part->{name}, $name" };
 
-        if ($?) {
-            Suite::Run::failure("tools/redis.sh $suites[1] $name");
-            next;
-        }
+        my $server = fetched("$name of $suites[1]", 'tools/redis.sh',
+                             $suites[1], $name) // next;
 
         local $ENV{REDIS_SERVER} = $server;
         Suite::Run::tap(@files);
     }
+}
+
+# What a script that fetches says, or undef.  What cannot be had has neither
+# passed nor failed.
+
+sub fetched {
+    my ($what, @command) = @_;
+
+    print "-- $what\n";
+    chomp(my $said = `@command`);
+
+    return $said if $? == 0;
+
+    if ($? >> 8 == 3) {
+        print "skipped: $what: $said\n";
+        $Suite::Run::skipped++;
+
+    } else {
+        Suite::Run::failure("@command");
+    }
+
+    return undef;
 }
 
 sub matrix {
@@ -173,9 +182,6 @@ sub matrix {
     }
 }
 
-# tools/matrix.sh says whether it could fetch its nginx: what cannot be had has
-# neither passed nor failed.
-
 sub row {
     my ($suite, $kind, @files) = @_;
     my $dir    = "$Suite::Run::root/build/matrix/$suite";
@@ -183,19 +189,11 @@ sub row {
     my $start  = time;
     my @before = counts();
 
-    print "-- nginx of $suite, $kind\n";
-    chomp(my $why = `tools/matrix.sh $suite $kind`);
-
-    if ($? >> 8 == 3) {
-        print "skipped: nginx of $suite, $kind: $why\n";
-        $Suite::Run::skipped++;
-        return;
-    }
-
     local $Suite::Run::part = { %$Suite::Run::part,
         name => "$Suite::Run::part->{name}, $suite, $kind" };
 
-    return Suite::Run::failure("tools/matrix.sh $suite $kind") if $?;
+    defined fetched("nginx of $suite, $kind", 'tools/matrix.sh', $suite, $kind)
+        or return;
 
     local $ENV{TEST_NGINX_BINARY} = $nginx;
     local $ENV{TEST_NGINX_LOAD_MODULES}
