@@ -63,6 +63,14 @@ feed_init(unit_worlds_t *t)
                                                               : i % 3);
     }
 
+    /* where one more epoch makes the zone forget the oldest */
+
+    if (m.flags & MODEL_CRASH && t->seed % 4 == 1) {
+        while (m.stream.nlives < MODEL_LIVES) {
+            model_begin(m.stream.lives[0].epoch, 0);
+        }
+    }
+
     unit->op = 0;
     unit->seed = t->seed;
     unit_crash_seed = m.flags & MODEL_CRASH ? t->seed : 0;
@@ -234,7 +242,7 @@ main(int argc, char *argv[])
     suite.crash_flags = feed_flags;
     suite.mutant_worlds = 20;
     suite.mutant_ops = 150;
-    suite.mutant_tries = 3;
+    suite.mutant_tries = 4;
     suite.mutant_seconds = 5;
 
     return unit_main(&suite, argc, argv);

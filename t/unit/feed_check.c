@@ -49,6 +49,27 @@ model_check_events(model_node_t *node, model_state_t *state, ngx_uint_t partly)
 }
 
 
+/* an epoch that the zone knows begins where it began, also behind a kill */
+
+static void
+model_check_epochs(model_node_t *node)
+{
+    uint64_t                      epoch;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_zone_sh_t  *sh;
+
+    sh = node->zone.sh;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+        epoch = sh->epochs[i];
+
+        unit_must(epoch == 0 || sh->feed.begins[i] == m.begins[epoch >> 32],
+                  "epoch %lx begins at %lx", (unsigned long) epoch,
+                  (unsigned long) sh->feed.begins[i]);
+    }
+}
+
+
 void
 model_check(model_node_t *node, model_state_t *state, ngx_uint_t partly)
 {
@@ -63,6 +84,7 @@ model_check(model_node_t *node, model_state_t *state, ngx_uint_t partly)
     unit_must(wrong == NULL, "zone_check: %s", wrong);
 
     model_check_events(node, state, partly);
+    model_check_epochs(node);
 
     unit_must(sh->clock.visible == state->visible, "visible is %lx, not %lx",
               (unsigned long) sh->clock.visible,

@@ -154,6 +154,7 @@ model_given(model_client_t *c, model_node_t *node,
 
     ngx_memzero(q, sizeof(ngx_http_longpoll_query_t));
 
+    c->wall = 0;
     c->start = msg->id;
     c->epoch = m.events[number].epoch;
 
@@ -201,6 +202,8 @@ model_timed_out(model_client_t *c, model_node_t *node,
 
     unit_must(!c->q.has_since || c->now || t >= (uint64_t) c->q.since_time,
               "a timestamp goes back");
+
+    c->wall = rd->cursor.early && (c->wall || rd->cursor.now);
 
     if (!rd->missed && end > c->start) {
         model_complete(c, node, end);
@@ -259,10 +262,15 @@ model_poll(model_client_t *c, model_node_t *node)
     if (rd.missed) {
         unit->missed++;
 
-        /* the first epoch may begin while a poll without a cursor waits */
+        /*
+         * The first epoch may begin while a poll without a cursor waits, or
+         * behind the wall clock's time that it is answered before that.
+         */
 
         unit_must((m.flags & MODEL_FAULTS)
-                  || (c->now && (early || rd.cursor.id < node->state.begin)),
+                  || (c->now && early)
+                  || ((c->now || c->wall)
+                      && rd.cursor.id < node->state.begin),
                   "a client %u at %lx is told missed, gap %lx, begin %lx",
                   c->kind, (unsigned long) rd.cursor.id,
                   (unsigned long) node->state.gap,

@@ -157,6 +157,8 @@ typedef struct {
     ngx_http_longpoll_cursor_t cursor;      /* while it is parked */
     ngx_uint_t                 now;         /* it came without a cursor, or
                                                with one too far ahead */
+    ngx_uint_t                 wall;        /* its time is a wall clock's: the
+                                               zone was not synced */
     ngx_uint_t                 parked;      /* node + 1 */
     ngx_uint_t                 life;        /* of that node */
     uint64_t                   start;       /* it was given all up to here */
@@ -170,7 +172,8 @@ typedef struct {
     ngx_uint_t                 flags;
     uint64_t                   now;         /* ms */
     uint64_t                   skew;        /* of Redis's clock */
-    uint64_t                   nlives;      /* epochs that began */
+    uint64_t                   nlives;      /* epochs that began, */
+    uint64_t                   begins[MODEL_ENTRIES];   /* and where */
     uint64_t                   run;
     uint64_t                   elapsed;     /* of the node at hand */
     size_t                     size;

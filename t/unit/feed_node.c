@@ -55,6 +55,18 @@ __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 }
 
 
+/* every node's wall clock is right */
+
+int
+gettimeofday(struct timeval *tv, void *tz)
+{
+    tv->tv_sec = m.now / 1000;
+    tv->tv_usec = m.now % 1000 * 1000;
+
+    return 0;
+}
+
+
 uint64_t
 model_clock(model_node_t *node)
 {

@@ -213,6 +213,7 @@ void
 model_begin(uint64_t first, uint64_t above)
 {
     uint64_t         ms;
+    ngx_uint_t       i;
     model_entry_t   *entry;
     model_stream_t  *s;
 
@@ -225,11 +226,21 @@ model_begin(uint64_t first, uint64_t above)
     ms = ngx_max(m.now + m.skew, s->top.ms);
     ms = ngx_max(ms, above >> 16) + 1;
 
+    /* not where one has begun that is lost (docs/internals/cluster.md) */
+
+    for (i = 1; i <= m.nlives; i++) {
+        if (m.begins[i] >> 16 == ms) {
+            ms++;
+            i = 0;
+        }
+    }
+
     entry = model_add(MODEL_LIFE, ms);
 
-    /* later ones are larger, for the model's ease */
+    /* its number is in front, so that later ones are larger */
 
     entry->epoch = ++m.nlives << 32 | (uint32_t) unit_random();
+    m.begins[m.nlives] = model_id(entry->place);
 
     if (s->nlives == MODEL_LIVES) {
         s->nlives--;

@@ -140,7 +140,7 @@ my @parts = (
     { name => 'models', does => 'the models of t/unit/, for SECONDS',
       needs => 'build test', steps => [$programs],
       way => 'models', at_once => 2, inner => 1,
-      programs => [qw( disk store save presence )] },
+      programs => [qw( disk store save presence feed )] },
 );
 
 # test-all is what test leaves out: together they run each part once, and the
