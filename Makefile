@@ -103,11 +103,12 @@ STORE = hash id golongpoll control $(filter-out lock batch, $(patsubst \
 JSON = json number string utf8 yajl
 
 HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
-	-DNGX_HTTP_LONGPOLL_HIREDIS=1 -lhiredis)
+	-DNGX_HTTP_LONGPOLL_HIREDIS=1)
 
 build/unit/text:   UNIT = id query golongpoll sse control hash entry info reply \
 	$(JSON)
-build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto $(HIREDIS)
+build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto
+build/unit/text build/fuzz/reply: CPPFLAGS += $(HIREDIS)
 
 # five programs have all of the store, checked at each step: one archive
 
@@ -191,7 +192,7 @@ build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
 build/fuzz/entry:  FUZZ = id hash entry info $(JSON)
 build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c -lcrypto
 build/fuzz/reply:  FUZZ = reply
-build/fuzz/reply:  STUB = t/unit/text_stub.c t/unit/text_pool.c $(HIREDIS)
+build/fuzz/reply:  STUB = t/unit/text_stub.c t/unit/text_pool.c
 build/fuzz/zone build/fuzz/walk: FUZZ = $(STORE)
 build/fuzz/zone build/fuzz/walk build/fuzz/log: \
 	CPPFLAGS += -DNGX_HTTP_LONGPOLL_DEBUG=1

@@ -45,7 +45,7 @@ typedef void (*ngx_http_longpoll_reply_pt)(void *data,
  *
  * The handlers are called later, never from within a call other than close().
  * Each of them may call whatever is declared here, close() as well.  NULL: no
- * memory, or a build without hiredis.
+ * memory.
  */
 ngx_http_longpoll_redis_t *ngx_http_longpoll_redis_connect(
     ngx_http_longpoll_cluster_t *cluster,

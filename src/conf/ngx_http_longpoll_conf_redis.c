@@ -181,10 +181,13 @@ static ngx_int_t
 ngx_http_longpoll_conf_redis_built(ngx_conf_t *cf,
     ngx_http_longpoll_cluster_t *cluster)
 {
-    if (!ngx_http_longpoll_reply_available()) {
+    const char  *reason;
+
+    reason = ngx_http_longpoll_reply_load();
+
+    if (reason) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"redis\" needs a module that was built with "
-                           "hiredis");
+                           "\"redis\" needs the library hiredis: %s", reason);
         return NGX_ERROR;
     }
 

@@ -12,7 +12,8 @@
  * array by the bytes that its elements must have at least.
  *
  * Only this file knows hiredis.  Its asynchronous connections are not used:
- * docs/internals/cluster.md says why.
+ * docs/internals/cluster.md says why.  The module is not linked with it, so it
+ * runs without hiredis as long as no zone is over Redis.
  */
 
 
@@ -22,6 +23,7 @@
 #if (NGX_HTTP_LONGPOLL_HIREDIS)
 
 
+#include <dlfcn.h>
 #include <hiredis/hiredis.h>
 
 
@@ -35,6 +37,11 @@
 #define NGX_HTTP_LONGPOLL_REPLY_LARGE    65536
 
 
+#define ngx_http_longpoll_reply_string_of(token)   #token
+#define ngx_http_longpoll_reply_soname(version)                               \
+    "libhiredis.so." ngx_http_longpoll_reply_string_of(version)
+
+
 struct ngx_http_longpoll_replies_s {
     redisReader                     *reader;
     ngx_pool_t                      *pool;
@@ -44,6 +51,17 @@ struct ngx_http_longpoll_replies_s {
     size_t                           size;      /* of the reply that was handed
                                                    out; 0: none */
 };
+
+
+/* its functions, from when they are loaded on */
+
+typedef struct {
+    redisReader                   *(*create)(redisReplyObjectFunctions *fn);
+    void                           (*free)(redisReader *reader);
+    int                            (*feed)(redisReader *reader,
+                                        const char *data, size_t len);
+    int                            (*get)(redisReader *reader, void **reply);
+} ngx_http_longpoll_hiredis_t;
 
 
 #if (HIREDIS_MAJOR == 0)
@@ -76,10 +94,45 @@ static redisReplyObjectFunctions  ngx_http_longpoll_reply_functions = {
 };
 
 
-ngx_uint_t
-ngx_http_longpoll_reply_available(void)
+static ngx_http_longpoll_hiredis_t  ngx_http_longpoll_hiredis;
+
+
+const char *
+ngx_http_longpoll_reply_load(void)
 {
-    return 1;
+    void        *lib, *symbol;
+    ngx_uint_t   i;
+
+    static const struct {
+        const char  *name;
+        void        *function;
+    } symbols[] = {
+        { "redisReaderCreateWithFunctions", &ngx_http_longpoll_hiredis.create },
+        { "redisReaderFree", &ngx_http_longpoll_hiredis.free },
+        { "redisReaderFeed", &ngx_http_longpoll_hiredis.feed },
+        { "redisReaderGetReply", &ngx_http_longpoll_hiredis.get }
+    };
+
+    if (ngx_http_longpoll_hiredis.get) {
+        return NULL;
+    }
+
+    lib = dlopen(ngx_http_longpoll_reply_soname(HIREDIS_SONAME),
+                 RTLD_NOW|RTLD_LOCAL);
+    if (lib == NULL) {
+        return dlerror();
+    }
+
+    for (i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
+        symbol = dlsym(lib, symbols[i].name);
+        if (symbol == NULL) {
+            return dlerror();
+        }
+
+        ngx_memcpy(symbols[i].function, &symbol, sizeof(symbol));
+    }
+
+    return NULL;
 }
 
 
@@ -96,7 +149,7 @@ ngx_http_longpoll_reply_create(size_t limit, ngx_log_t *log)
     replies->limit = limit;
     replies->log = log;
     replies->pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
-    replies->reader = redisReaderCreateWithFunctions(
+    replies->reader = ngx_http_longpoll_hiredis.create(
                                            &ngx_http_longpoll_reply_functions);
 
     if (replies->pool == NULL || replies->reader == NULL) {
@@ -114,7 +167,7 @@ void
 ngx_http_longpoll_reply_free(ngx_http_longpoll_replies_t *replies)
 {
     if (replies->reader) {
-        redisReaderFree(replies->reader);
+        ngx_http_longpoll_hiredis.free(replies->reader);
     }
 
     if (replies->pool) {
@@ -131,8 +184,8 @@ ngx_http_longpoll_reply_feed(ngx_http_longpoll_replies_t *replies,
 {
     replies->fed += len;
 
-    return redisReaderFeed(replies->reader, (char *) data, len) == REDIS_OK
-           ? NGX_OK : NGX_ERROR;
+    return ngx_http_longpoll_hiredis.feed(replies->reader, (char *) data, len)
+           == REDIS_OK ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -151,7 +204,7 @@ ngx_http_longpoll_reply_next(ngx_http_longpoll_replies_t *replies,
         return NGX_ERROR;
     }
 
-    if (redisReaderGetReply(reader, &value) != REDIS_OK) {
+    if (ngx_http_longpoll_hiredis.get(reader, &value) != REDIS_OK) {
         *reason = reader->errstr;
         return NGX_ERROR;
     }
@@ -320,10 +373,10 @@ ngx_http_longpoll_reply_forget(void *reply)
 #else
 
 
-ngx_uint_t
-ngx_http_longpoll_reply_available(void)
+const char *
+ngx_http_longpoll_reply_load(void)
 {
-    return 0;
+    return "the module was built without its headers";
 }
 
 
@@ -352,7 +405,7 @@ ngx_int_t
 ngx_http_longpoll_reply_next(ngx_http_longpoll_replies_t *replies,
     ngx_http_longpoll_reply_t **reply, const char **reason)
 {
-    *reason = "the module was built without hiredis";
+    *reason = ngx_http_longpoll_reply_load();
     return NGX_ERROR;
 }
 

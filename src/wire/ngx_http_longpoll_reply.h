@@ -2,7 +2,7 @@
 /*
  * ngx_http_longpoll_reply.h: bytes that Redis sends -> replies.
  *
- * hiredis parses them, if the module was built with it.
+ * hiredis parses them, if the module was built with its headers.
  */
 
 
@@ -36,12 +36,15 @@ struct ngx_http_longpoll_reply_s {
 typedef struct ngx_http_longpoll_replies_s  ngx_http_longpoll_replies_t;
 
 
-/* whether this build has hiredis; without it there are no replies */
-ngx_uint_t ngx_http_longpoll_reply_available(void);
+/*
+ * Loads hiredis, for this process and those that it forks; it stays.  Returns
+ * NULL, or why it cannot be had: then there are no replies.
+ */
+const char *ngx_http_longpoll_reply_load(void);
 
 /*
  * The replies of one connection.  limit is the bytes that a reply may have.
- * NULL: no memory, or a build without hiredis.
+ * hiredis is loaded.  NULL: no memory.
  */
 ngx_http_longpoll_replies_t *ngx_http_longpoll_reply_create(size_t limit,
     ngx_log_t *log);

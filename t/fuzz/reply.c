@@ -73,6 +73,8 @@ reply_read(const u_char *data, size_t len, size_t piece, ngx_uint_t memory)
     ngx_http_longpoll_reply_t    *reply;
     ngx_http_longpoll_replies_t  *replies;
 
+    fuzz_must(ngx_http_longpoll_reply_load() == NULL, "there is no hiredis");
+
     replies = ngx_http_longpoll_reply_create(REPLY_LIMIT, NULL);
     fuzz_must(replies != NULL, "no replies");
 

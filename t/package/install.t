@@ -224,8 +224,8 @@ sub docker_nginx {
     like($config, qr/\. auto\/module$/m, 'and it is a dynamic one');
     is(slurp('packaging/docker-nginx/longpoll/source'),
        "/modules/longpoll/$name\n", 'and its source is a directory');
-    is(slurp('packaging/docker-nginx/longpoll/build-deps'), "libyajl-dev\n",
-       'and what it needs');
+    is(slurp('packaging/docker-nginx/longpoll/build-deps'),
+       "libhiredis-dev libyajl-dev\n", 'and what it needs');
 }
 
 # A poll waits in that nginx, and a publish wakes it.

@@ -112,6 +112,7 @@ sub suite {
            'libyajl2', 'libhiredis-dev', 'curl');
     installs($deb, $tree);
     enables($deb);
+    works_without_hiredis();
     purges();
 }
 
@@ -284,6 +285,25 @@ sub enables {
 
     inside('use', 'sh', '-c', $again);
     ok(links_in('use', $link), "$suite: the module that comes back is enabled");
+}
+
+sub works_without_hiredis {
+    my $conf = '/etc/nginx/conf.d/longpoll.conf';
+    my ($hiredis) = inside('use', 'dpkg', '-s', $package)
+        =~ /^Recommends:.*\b(libhiredis[\d.]+)/m
+        or die "hiredis is not recommended\n";
+
+    inside('use', 'sh', '-c',
+           "echo 'longpoll_zone zone=a:1m redis=redis://127.0.0.1;' >$conf");
+    is(inside('use', 'nginx', '-qt'), '', "$suite: a zone over Redis");
+
+    inside('use', 'dpkg', '-r', $hiredis);
+    ok(!defined eval { inside('use', 'nginx', '-qt') }
+       && $@ =~ /"redis" needs the library hiredis: libhiredis\.so/,
+       "$suite: without hiredis that is refused");
+
+    inside('use', 'rm', $conf);
+    is(inside('use', 'nginx', '-qt'), '', "$suite: and all else works");
 }
 
 sub purges {

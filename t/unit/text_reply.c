@@ -184,7 +184,7 @@ text_reply_bad(void)
 void
 text_reply_all(void)
 {
-    if (!ngx_http_longpoll_reply_available()) {
+    if (ngx_http_longpoll_reply_load()) {
         return;
     }
 
