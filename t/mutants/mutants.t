@@ -208,11 +208,11 @@ my @mutants = (
       to => 'ngx_http_longpoll_put(sh->tail, ngx_min(sh->tail + 2 * n, sh->head));',
       seen => 'unit store' },
 
-    { name => 'a publish visible before it is whole',
+    { name => 'a publish committed before it is whole',
       file => 'zone_publish.c',
-      from => "    ngx_http_longpoll_put(z->sh->work.busy, 1);\n",
-      to => "    ngx_http_longpoll_put(z->sh->work.busy, 1);\n"
-            . "    ngx_http_longpoll_put(z->sh->clock.visible, z->sh->clock.last_id + n);\n",
+      from => "        ngx_http_longpoll_zone_append_msg(z, pub, i, 0);\n",
+      to => "        ngx_http_longpoll_zone_append_msg(z, pub, i, 0);\n"
+            . "        ngx_http_longpoll_put(sh->clock.committed, sh->clock.last_id);\n",
       seen => 'unit store' },
 
     { name => 'a time-out left in the queue without its poll',

@@ -126,10 +126,12 @@ sub clients {
     for my $name (sort keys %said) {
         my $taken = $proxy->taken;
 
+        # the reader's, which waits for a reply, and the idle one of publishes
+
         $proxy->say($said{$name});
-        wait_until("$name: a new connection", sub {
+        wait_until("$name: two new connections", sub {
             $n->post(b => 1)->response;
-            return $proxy->taken > $taken;
+            return $proxy->taken > $taken + 1;
         });
         taken($n, 2);
 
