@@ -10,9 +10,6 @@
  * why the link is down.  INFO says whether this is a Redis that the zone can
  * use: 7.0 or newer, a master, no node of a Redis Cluster, its data loaded.
  *
- * A name is resolved by nginx, if it has a resolver, each time; otherwise the
- * addresses that the configuration found are tried in turn.
- *
  * Sentinels are asked each time, and once more every two seconds while the link
  * is up: a master that was replaced may not know it yet.  The Sentinel that has
  * named a master is asked first the next time, unless that one was no use.
@@ -30,11 +27,8 @@
 #define NGX_HTTP_LONGPOLL_LINK_ASK      2000
 
 
-static void ngx_http_longpoll_link_resolve(ngx_http_longpoll_link_t *link,
-    ngx_http_longpoll_cluster_server_t *server);
-static void ngx_http_longpoll_link_resolved(ngx_resolver_ctx_t *ctx);
-static void ngx_http_longpoll_link_next(ngx_http_longpoll_link_t *link,
-    ngx_http_longpoll_cluster_server_t *server);
+static void ngx_http_longpoll_link_resolved(void *data, ngx_addr_t *addr,
+    const char *reason);
 static void ngx_http_longpoll_link_connect(ngx_http_longpoll_link_t *link,
     ngx_addr_t *addr);
 static void ngx_http_longpoll_link_connected(void *data, ngx_int_t rc,
@@ -79,11 +73,12 @@ ngx_http_longpoll_link_open(ngx_http_longpoll_link_t *link)
     if (link->cluster->kind == NGX_HTTP_LONGPOLL_CLUSTER_SENTINEL) {
         ngx_http_longpoll_link_ask(link);
 
-    } else if (server->port == 0 || server->numeric) {
-        ngx_http_longpoll_link_next(link, server);
-
     } else {
-        ngx_http_longpoll_link_resolve(link, server);
+        link->resolve.cluster = link->cluster;
+        link->resolve.handler = ngx_http_longpoll_link_resolved;
+        link->resolve.data = link;
+
+        ngx_http_longpoll_resolve(&link->resolve, server);
     }
 }
 
@@ -102,11 +97,7 @@ ngx_http_longpoll_link_close(ngx_http_longpoll_link_t *link)
     }
 
     ngx_http_longpoll_sentinel_stop(&link->sentinel);
-
-    if (link->resolving) {
-        ngx_resolve_name_done(link->resolving);
-        link->resolving = NULL;
-    }
+    ngx_http_longpoll_resolve_stop(&link->resolve);
 
     redis = link->redis ? link->redis : link->opening;
 
@@ -125,86 +116,18 @@ ngx_http_longpoll_link_close(ngx_http_longpoll_link_t *link)
 
 
 static void
-ngx_http_longpoll_link_resolve(ngx_http_longpoll_link_t *link,
-    ngx_http_longpoll_cluster_server_t *server)
+ngx_http_longpoll_link_resolved(void *data, ngx_addr_t *addr,
+    const char *reason)
 {
-    ngx_resolver_ctx_t  *ctx;
+    ngx_http_longpoll_link_t *link = data;
 
-    ctx = NGX_NO_RESOLVER;
-
-    if (link->cluster->resolver) {
-        ctx = ngx_resolve_start(link->cluster->resolver, NULL);
-    }
-
-    if (ctx == NGX_NO_RESOLVER) {
-        ngx_http_longpoll_link_next(link, server);
+    if (addr) {
+        ngx_http_longpoll_link_connect(link, addr);
         return;
     }
 
-    if (ctx == NULL) {
-        ngx_http_longpoll_link_refuse(link, "no memory");
-        return;
-    }
-
-    ctx->name = server->host;
-    ctx->handler = ngx_http_longpoll_link_resolved;
-    ctx->data = link;
-    ctx->timeout = link->cluster->resolver_timeout;
-
-    link->resolving = ctx;
-
-    if (ngx_resolve_name(ctx) != NGX_OK) {
-        link->resolving = NULL;
-        ngx_http_longpoll_link_refuse(link, "no memory");
-    }
-}
-
-
-static void
-ngx_http_longpoll_link_resolved(ngx_resolver_ctx_t *ctx)
-{
-    ngx_uint_t                 i;
-    ngx_addr_t                *addr;
-    ngx_http_longpoll_link_t  *link;
-
-    link = ctx->data;
-    link->resolving = NULL;
-
-    if (ctx->state || ctx->naddrs == 0) {
-        ngx_http_longpoll_link_refuse(link, "the name was not resolved: %s",
-                                      ngx_resolver_strerror(ctx->state));
-        ngx_resolve_name_done(ctx);
-        return;
-    }
-
-    i = link->next++ % ctx->naddrs;
-    addr = &link->addr;
-
-    addr->sockaddr = &link->sockaddr.sockaddr;
-    addr->socklen = ctx->addrs[i].socklen;
-
-    ngx_memcpy(&link->sockaddr, ctx->addrs[i].sockaddr, addr->socklen);
-    ngx_inet_set_port(addr->sockaddr, link->cluster->servers[0].port);
-
-    ngx_resolve_name_done(ctx);
-
-    ngx_http_longpoll_link_connect(link, addr);
-}
-
-
-/* the next one of the addresses that the configuration found */
-
-static void
-ngx_http_longpoll_link_next(ngx_http_longpoll_link_t *link,
-    ngx_http_longpoll_cluster_server_t *server)
-{
-    if (server->naddrs == 0) {
-        ngx_http_longpoll_link_refuse(link, "the name was not resolved");
-        return;
-    }
-
-    ngx_http_longpoll_link_connect(link,
-                                &server->addrs[link->next++ % server->naddrs]);
+    ngx_http_longpoll_link_refuse(link, "the name was not resolved: %s",
+                                  reason);
 }
 
 

@@ -43,9 +43,9 @@ typedef struct {
     ngx_http_longpoll_sentinel_t     sentinel;
     ngx_event_t                      timer;     /* to ask them again */
     ngx_connection_t                 dummy;
-    ngx_resolver_ctx_t              *resolving;
-    ngx_uint_t                       next;      /* of the server's addresses */
-    ngx_addr_t                       addr;
+    ngx_http_longpoll_resolve_t      resolve;
+    ngx_addr_t                       addr;      /* of the master, with
+                                                   Sentinels */
     ngx_sockaddr_t                   sockaddr;
     ngx_event_t                      refused;   /* posted if there is no way */
     ngx_str_t                        reason;

@@ -2,13 +2,12 @@
 /*
  * ngx_http_longpoll_sentinel.c: where the master is, as Sentinels say.
  *
- *     ask ──▶ next: connect ──▶ SENTINEL GET-MASTER-ADDR-BY-NAME ──▶ handler
- *              ▲     │                   │
- *              └─────┴───────────────────┘  no answer, or it does not know
+ *     ask ──▶ resolve ──▶ connect ──▶ GET-MASTER-ADDR-BY-NAME ──▶ handler
+ *                ▲ │         │                   │
+ *                └─┴─────────┴───────────────────┘  it does not know
  *
  * A Sentinel is asked without a password, over a connection of its own.  Each
- * is asked once; when none is left, the question has failed.  The names of
- * Sentinels were resolved when the configuration was read.
+ * is asked once; when none is left, the question has failed.
  */
 
 
@@ -21,6 +20,8 @@
 
 static void ngx_http_longpoll_sentinel_next(
     ngx_http_longpoll_sentinel_t *sentinel);
+static void ngx_http_longpoll_sentinel_resolved(void *data, ngx_addr_t *addr,
+    const char *reason);
 static void ngx_http_longpoll_sentinel_connected(void *data, ngx_int_t rc,
     ngx_str_t *reason);
 static void ngx_http_longpoll_sentinel_reply(void *data,
@@ -34,6 +35,10 @@ void
 ngx_http_longpoll_sentinel_ask(ngx_http_longpoll_sentinel_t *sentinel)
 {
     sentinel->left = sentinel->cluster->nservers;
+
+    sentinel->resolve.cluster = sentinel->cluster;
+    sentinel->resolve.handler = ngx_http_longpoll_sentinel_resolved;
+    sentinel->resolve.data = sentinel;
 
     sentinel->nobody.handler = ngx_http_longpoll_sentinel_nobody;
     sentinel->nobody.data = sentinel;
@@ -52,6 +57,8 @@ ngx_http_longpoll_sentinel_stop(ngx_http_longpoll_sentinel_t *sentinel)
         ngx_delete_posted_event(&sentinel->nobody);
     }
 
+    ngx_http_longpoll_resolve_stop(&sentinel->resolve);
+
     redis = sentinel->redis;
     sentinel->redis = NULL;
 
@@ -61,27 +68,34 @@ ngx_http_longpoll_sentinel_stop(ngx_http_longpoll_sentinel_t *sentinel)
 }
 
 
-/* the one at next, or those behind it, if it cannot be asked at all */
-
 static void
 ngx_http_longpoll_sentinel_next(ngx_http_longpoll_sentinel_t *sentinel)
 {
-    ngx_http_longpoll_cluster_t         *cluster;
-    ngx_http_longpoll_cluster_server_t  *server;
+    ngx_http_longpoll_cluster_t  *cluster;
 
     cluster = sentinel->cluster;
 
-    for ( /* void */ ; sentinel->left; sentinel->next++) {
-        sentinel->left--;
+    if (sentinel->left == 0) {
+        ngx_post_event(&sentinel->nobody, &ngx_posted_events);
+        return;
+    }
 
-        server = &cluster->servers[sentinel->next % cluster->nservers];
+    sentinel->left--;
+    sentinel->server = &cluster->servers[sentinel->next % cluster->nservers];
 
-        if (server->naddrs == 0) {
-            continue;
-        }
+    ngx_http_longpoll_resolve(&sentinel->resolve, sentinel->server);
+}
 
-        sentinel->redis = ngx_http_longpoll_redis_connect(cluster, server,
-                                       &server->addrs[0],
+
+static void
+ngx_http_longpoll_sentinel_resolved(void *data, ngx_addr_t *addr,
+    const char *reason)
+{
+    ngx_http_longpoll_sentinel_t  *sentinel = data;
+
+    if (addr) {
+        sentinel->redis = ngx_http_longpoll_redis_connect(sentinel->cluster,
+                                       sentinel->server, addr,
                                        NGX_HTTP_LONGPOLL_SENTINEL_REPLY,
                                        ngx_http_longpoll_sentinel_connected,
                                        sentinel, sentinel->log);
@@ -90,7 +104,8 @@ ngx_http_longpoll_sentinel_next(ngx_http_longpoll_sentinel_t *sentinel)
         }
     }
 
-    ngx_post_event(&sentinel->nobody, &ngx_posted_events);
+    sentinel->next++;
+    ngx_http_longpoll_sentinel_next(sentinel);
 }
 
 

@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_longpoll_redis.h"
+#include "ngx_http_longpoll_resolve.h"
 
 
 /*
@@ -27,8 +28,11 @@ typedef struct {
     void                            *data;
 
     /* its own */
+    ngx_http_longpoll_resolve_t      resolve;
     ngx_http_longpoll_redis_t       *redis;     /* to one of them; or NULL */
-    ngx_uint_t                       next;      /* which is asked */
+    ngx_http_longpoll_cluster_server_t
+                                    *server;    /* that is asked, */
+    ngx_uint_t                       next;      /* and its number */
     ngx_uint_t                       left;      /* to be asked, if it does not
                                                    know */
     ngx_addr_t                       addr;
@@ -45,7 +49,7 @@ void ngx_http_longpoll_sentinel_ask(ngx_http_longpoll_sentinel_t *sentinel);
 
 /* whether a question is under way */
 #define ngx_http_longpoll_sentinel_is_asking(sentinel)                        \
-    ((sentinel)->redis || (sentinel)->nobody.posted)
+    ((sentinel)->redis || (sentinel)->resolve.ctx || (sentinel)->nobody.posted)
 
 /* takes the question back: the handler is not called */
 void ngx_http_longpoll_sentinel_stop(ngx_http_longpoll_sentinel_t *sentinel);

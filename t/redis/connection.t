@@ -293,14 +293,17 @@ for my $bound (['1,024 publishes', 1100, 1024, 'x'],
 }
 
 
-# A name that nginx resolves, each time
+# Names that nginx resolves, each time: of a Redis, and of a Sentinel
 
-{
+for my $kind (qw( redis sentinel )) {
     my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     my $port = Longpoll::Server::free_port(31_000);
     my $redis = Longpoll::Redis->start;
+    my $sentinel = $kind eq 'sentinel'
+        ? Longpoll::Redis->sentinel(main => $redis, quorum => 1) : undef;
 
-    # It knows no name, or, while a file is there, the address of every name.
+    # It knows no name, or, while a file is there, two addresses of every name.
+    # Nobody listens at one of them.
 
     my $dns = Longpoll::Child->start([ $^X, '-MIO::Socket::INET', '-e', <<'_EOC_',
         my ($port, $file) = @ARGV;
@@ -309,27 +312,31 @@ for my $bound (['1,024 publishes', 1100, 1024, 'x'],
         while (defined $s->recv(my $ask, 512)) {
             my ($question) = substr($ask, 12) =~ /^(.*?\0....)/s or next;
             my $a = -e $file && substr($question, -4, 2) eq "\0\1";
-            my $head = pack 'n5', $a || -e $file ? 0x8180 : 0x8183, 1, $a, 0, 0;
+            my $head = pack 'n5', -e $file ? 0x8180 : 0x8183, 1, 2 * $a, 0, 0;
             $s->send(substr($ask, 0, 2) . $head . $question
-                . ($a ? pack 'n3 N n C4', 0xc00c, 1, 1, 1, 4, 127, 0, 0, 1 : ''));
+                . join '', map {
+                    pack 'n3 N n C4', 0xc00c, 1, 1, 1, 4, 127, 0, 0, $_
+                } $a ? (2, 1) : ());
         }
 _EOC_
         $port, "$dir/up" ], log => "$dir/log", dir => $dir);
 
     my $n = Longpoll::Node->start(
-        redis => 'redis://localhost:' . $redis->port,
+        redis => $sentinel ? 'sentinel://localhost:' . $sentinel->port . '/main'
+                           : 'redis://localhost:' . $redis->port,
         http => "resolver 127.0.0.1:$port ipv6=off valid=1s;\n"
                 . "resolver_timeout 1s;\n");
 
     like($n->post(a => 1)->response->body, $none,
-         'a name that is not resolved: refused');
-    $n->wait_log('redis .*the name was not resolved');
+         "the name of a $kind is not resolved: refused");
+    $n->wait_log($sentinel ? 'redis .*no Sentinel knows "main"'
+                           : 'redis .*the name was not resolved');
 
     spew("$dir/up", '');
     $n->wait_synced;
     taken($n, 2);
 
-    no_alerts($n, 'names');
+    no_alerts($n, "the name of a $kind");
     $dns->end;
 }
 
