@@ -92,8 +92,10 @@ my @parts = (
       needs => 'build clients run', files => [qw( t/clients/*.t )],
       at_once => 3 },
 
-    { name => 'asan', does => 't/*.t, under AddressSanitizer and UBSan',
-      needs => 'build test asan', files => [qw( t/*.t )], at_once => 3,
+    { name => 'asan', does => 't/*.t and more, under AddressSanitizer and UBSan',
+      needs => 'build test asan redis', at_once => 3,
+      files => ['t/*.t', map { "t/redis/$_.t" } qw( connection faults lost
+                                                    sentinels )],
       steps => [[qw( tools/build.sh asan )]], nginx => 'asan' },
 
     { name => 'valgrind', does => 't/*.t, t/persist/*.t, under valgrind; an hour',
