@@ -153,10 +153,10 @@ static ngx_command_t  ngx_http_longpoll_commands[] = {
     { ngx_string("longpoll_error_status"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_num_slot,
+      ngx_http_longpoll_conf_error_status,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_longpoll_loc_conf_t, error_status),
-      &ngx_http_longpoll_conf_error_status },
+      0,
+      NULL },
 
     { ngx_string("longpoll_drain"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -350,7 +350,8 @@ ngx_http_longpoll_make_zone(ngx_shm_zone_t *shm_zone)
         != NGX_OK)
     {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "longpoll_zone \"%V\" is too small", &z->name);
+                      "longpoll_zone \"%V\" is too small, give it a larger "
+                      "size", &z->name);
         return NGX_ERROR;
     }
 
@@ -435,7 +436,8 @@ ngx_http_longpoll_open_log(ngx_http_longpoll_zone_t *z, ngx_log_t *log)
     if (ngx_http_longpoll_segment_share(z) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
                       "longpoll_zone \"%V\": the directory of \"%V\" cannot "
-                      "be opened", &z->name, &z->persist);
+                      "be opened, the user who starts nginx must be able "
+                      "to read it", &z->name, &z->persist);
         return NGX_ERROR;
     }
 

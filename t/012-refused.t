@@ -117,10 +117,12 @@ __DATA__
 my $name = 'it must be "zone=name:size" in CONF';
 my $size = 'it must be in bytes, kilobytes or megabytes, such as "1024m" in CONF';
 my $names = 'it must be "zone=", "buffer=", "ttl=", "inactive=", '
-            . '"delete_on_read=", "persist=", "flush=", "durable=", "presence=" '
-            . 'or "grace=", and a value in CONF';
+            . '"delete_on_read=", "persist=", "flush=", "durable=", "presence=", '
+            . '"grace=", "redis=", "auth=", "ca=", "keep=", "keys=", '
+            . '"replicas=", "timeout=" or "restart=", and a value in CONF';
 my $ascii = 'it must be of visible ASCII characters without ":", a quote and a '
             . 'backslash in CONF';
+my $once = 'it may be there once in CONF';
 my $number = 'it must be a number from 1 to 2147483647 in CONF';
 my $time = 'it must be a time, such as "1h", or "off" in CONF';
 my $flag = 'it must be "on" or "off" in CONF';
@@ -143,11 +145,12 @@ refused(\&in_zone,
     'zone=a:65537m' => 'zone "zone=a:65537m" is too large, at most 65536m in CONF',
     qq("zone=a b:1m") => qq(invalid zone name in "zone=a b:1m", $ascii),
     'zone=all:1m'  => 'invalid zone name in "zone=all:1m", as '
-                      . '"longpoll_status all" means all zones in CONF',
+                      . '"longpoll_status all" means all zones; give it '
+                      . 'another one in CONF',
     'zone=events:1m' => 'duplicate longpoll_zone "events", each must have a name '
                         . 'of its own in CONF',
-    'zone=a:1m zone=b:1m' => 'duplicate parameter "zone=b:1m" in CONF',
-    'zone=a:1m ttl=1h ttl=2h' => 'duplicate parameter "ttl=2h" in CONF',
+    'zone=a:1m zone=b:1m' => qq(duplicate parameter "zone=b:1m", $once),
+    'zone=a:1m ttl=1h ttl=2h' => qq(duplicate parameter "ttl=2h", $once),
     (map { ("zone=a:1m $_" => qq(invalid parameter "$_", $names)) }
          qw( colour=red buffer Buffer=10 ttl persist delete_on_read durable
              presence name=a )),
@@ -170,10 +173,10 @@ refused(\&in_zone,
          qw( grace=0 grace=off grace= )),
     'zone=a:1m grace=5s' => '"grace" needs "presence=category" in CONF',
     'zone=a:1m presence=who presence=me' =>
-        'duplicate parameter "presence=me" in CONF',
+        qq(duplicate parameter "presence=me", $once),
     'zone=a:1m presence=who delete_on_read=on' =>
         '"presence" cannot be used with "delete_on_read", as its events are '
-        . 'for all who ask in CONF');
+        . 'for all who ask; remove one of them in CONF');
 
 accepted(\&in_zone, 'zone=a:64k', 'zone=a:64k persist=$dir/open/a durable=on',
          'zone=a:64k presence=who grace=1ms',
@@ -250,7 +253,7 @@ refused(\&in_location,
     'longpoll_category a separator=;' =>
         'invalid parameter "separator=", it must be one character in CONF',
     'longpoll_category a separator=, separator=.;' =>
-        'duplicate parameter "separator=." in CONF',
+        'duplicate parameter "separator=.", it may be there once in CONF',
     'longpoll_category "";' => $none,
     'longpoll_category "" "";' => $none,
     'longpoll_category ",,," separator=,;' => $none,
@@ -408,7 +411,7 @@ refused(\&in_location,
          qw( 1g off many )),
     (map { ("longpoll_error_status $_;" =>
             qq("longpoll_error_status" directive $status)) }
-         qw( 999 302 0 )));
+         qw( 999 302 0 -1 bad )));
 
 refused(\&in_location,
     (map { ("$_;" => '"' . (split)[0] . '" directive is not allowed here in CONF') }

@@ -15,6 +15,9 @@
 #                Monitoring in docs/operations.md, under both its names, and the
 #                other way round; docs/alerts.yml knows no others, and
 #                docs/grafana.json knows these
+#   mistakes     each line by which the module refuses a configuration is in a
+#                table of docs/operations.md that says what to write, and these
+#                tables have no other line
 #   log          each line that src/ can log while nginx runs is in the tables
 #                of docs/operations.md, and no other line is
 #
@@ -254,8 +257,17 @@ sub figures {
 }
 
 # the conversions of ngx_log_error() as regular expressions
-my %conversion = (V => '.+?', s => '.+?', '*s' => '.+?', ui => '\d+', uL => '\d+', d => '\d+',
-                  z => '\d+', P => '\d+');
+my %conversion = (V => '.+?', s => '.+?', '*s' => '.+?',
+                  map { $_ => '\d+' } qw( ui uL uz d l z P ));
+
+my $string = qr/"(?:\\.|[^"\\])*"/;
+
+# strings one behind the other, as one
+sub joined {
+    my ($strings) = @_;
+    return join '', map { substr($_, 1, -1) =~ s/\\"/"/gr }
+                        $strings =~ /$string/g;
+}
 
 # The lines that the module can log while nginx runs.  Errors of the
 # configuration are not among them, as nginx -t prints them with a line number,
@@ -267,12 +279,10 @@ sub messages {
         my $code = slurp($file);
 
         while ($code =~ /\bngx_log_error\((?:NGX_LOG_)?(\w+),[^"]*?
-                         ((?:"(?:\\.|[^"\\])*"\s*)+)/gsx)
+                         ((?:$string\s*)+)/gsx)
         {
-            my ($level, $text) = (lc $1, $2);
+            my ($level, $text) = (lc $1, joined($2));
             next if $level eq 'info';
-            $text = join '', $text =~ /"((?:\\.|[^"\\])*)"/g;
-            $text =~ s/\\"/"/g;
             $message{"[$level] $text"} = qr/^${\ pattern($text)}$/;
         }
     }
@@ -285,7 +295,61 @@ sub pattern {
     return join '', map {
         /^%([\w*]+)/ ? $conversion{$1} // die "tools/pages.pl: what is $_?\n"
                   : quotemeta
-    } split /(%(?:ui|uL|\*s|[VsdzP]))/, $text;
+    } split /(%(?:ui|uL|uz|\*s|[VsdlzP]))/, $text;
+}
+
+# The lines by which the module refuses a configuration.  A message that ends
+# with the values of a parameter is one for each row of the table of parameters.
+sub refusals {
+    my (%macro, %text);
+    my @code = map { slurp($_) } 'ngx_http_longpoll_module.c',
+        glob 'src/conf/*.[ch]';
+    my @values = map { joined($_) }
+        table('src/conf/ngx_http_longpoll_conf_zone.c',
+              'ngx_http_longpoll_conf_param_t') =~ /\),\s*((?:$string\s*)+)\}/g;
+
+    for (@code) {
+        s/\\\n//g;
+        $macro{$1} = $2 while s/^#define (\w+)\s+((?:$string\s*)+)$//m;
+    }
+
+    for my $code (@code) {
+        $code =~ s/\b(\w+)\b/exists $macro{$1} ? $macro{$1} : $1/ge;
+
+        $text{joined($1)} = 1
+            while $code =~ /\b(?:ngx_log_error|ngx_conf_log_error)
+                            \(NGX_LOG_EMERG,[^"]*?((?:$string\s*)+)/gsx;
+        $text{'"%V" directive ' . joined($1)} = 1
+            while $code =~ /^\s+return\s+((?:$string\s*)+);/gm;
+    }
+
+    delete $text{'"%V" directive is duplicate'};
+
+    my ($any) = grep { /^invalid .* must be %s$/ } keys %text
+        or die "tools/pages.pl: no message about values\n";
+    delete $text{$any};
+    $text{$any =~ s/%s$/$_/r} = 1 for @values;
+
+    return map { $_ => qr/^${\ pattern(s{ in %s:%ui$}{}r)}$/ } keys %text;
+}
+
+sub mistakes {
+    my $page = 'docs/operations.md';
+    my %section = sections($page, '###');
+    my ($tables) = $section{'nginx does not start'} // '';
+    my %message = refusals();
+    my @told = map { /^\| `(.*?)` \|/mg }
+        $tables =~ /^\| the module says \|.*\n((?:\|.*\n)+)/mg;
+
+    for my $text (sort keys %message) {
+        complain("$page: not among the mistakes: $text")
+            unless grep { $_ =~ $message{$text} } @told;
+    }
+
+    for my $line (@told) {
+        complain("$page: nothing is refused with: $line")
+            unless grep { $line =~ $_ } values %message;
+    }
 }
 
 sub log_lines {
@@ -319,6 +383,7 @@ for my $page (@pages) {
 directives();
 variables();
 figures();
+mistakes();
 log_lines();
 
 exit $bad;

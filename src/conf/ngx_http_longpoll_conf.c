@@ -35,8 +35,6 @@ static char *ngx_http_longpoll_conf_check_timeout(ngx_conf_t *cf, void *post,
     void *data);
 static char *ngx_http_longpoll_conf_check_unsent(ngx_conf_t *cf, void *post,
     void *data);
-static char *ngx_http_longpoll_conf_check_error_status(ngx_conf_t *cf,
-    void *post, void *data);
 
 
 ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout =
@@ -44,9 +42,6 @@ ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout =
 
 ngx_conf_post_t  ngx_http_longpoll_conf_max_unsent =
     { ngx_http_longpoll_conf_check_unsent };
-
-ngx_conf_post_t  ngx_http_longpoll_conf_error_status =
-    { ngx_http_longpoll_conf_check_error_status };
 
 
 void *
@@ -294,6 +289,32 @@ ngx_http_longpoll_conf_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+char *
+ngx_http_longpoll_conf_error_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_longpoll_loc_conf_t *llcf = conf;
+
+    ngx_int_t   status;
+    ngx_str_t  *value;
+
+    if (llcf->error_status != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    status = ngx_atoi(value[1].data, value[1].len);
+
+    if (status != NGX_HTTP_OK && (status < 400 || status > 499)) {
+        return "must be 200 or between 400 and 499";
+    }
+
+    llcf->error_status = status;
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_int_t
 ngx_http_longpoll_conf_check_connections(ngx_cycle_t *cycle)
 {
@@ -351,20 +372,6 @@ ngx_http_longpoll_conf_check_unsent(ngx_conf_t *cf, void *post, void *data)
 
     if (*max == 0) {
         return "must not be 0; the default is 64m";
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_longpoll_conf_check_error_status(ngx_conf_t *cf, void *post,
-    void *data)
-{
-    ngx_int_t *status = data;
-
-    if (*status != NGX_HTTP_OK && (*status < 400 || *status > 499)) {
-        return "must be 200 or between 400 and 499";
     }
 
     return NGX_CONF_OK;

@@ -11,6 +11,10 @@
 #include "ngx_http_longpoll_http.h"
 
 
+#define NGX_HTTP_LONGPOLL_CONF_DUPLICATE                                      \
+    "duplicate parameter \"%V\", it may be there once"
+
+
 /* NULL: no memory */
 void *ngx_http_longpoll_conf_create_main(ngx_conf_t *cf);
 void *ngx_http_longpoll_conf_create_loc(ngx_conf_t *cf);
@@ -30,6 +34,10 @@ char *ngx_http_longpoll_conf_size(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_longpoll_conf_stream(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* longpoll_error_status STATUS */
+char *ngx_http_longpoll_conf_error_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /*
  * When the whole configuration is read: whether a worker has a connection for
  * itself, beside the listening sockets' and nginx's own.  NGX_OK, or NGX_ERROR,
@@ -40,7 +48,6 @@ ngx_int_t ngx_http_longpoll_conf_check_connections(ngx_cycle_t *cycle);
 /* the bounds of directives */
 extern ngx_conf_post_t  ngx_http_longpoll_conf_max_timeout;
 extern ngx_conf_post_t  ngx_http_longpoll_conf_max_unsent;
-extern ngx_conf_post_t  ngx_http_longpoll_conf_error_status;
 
 
 

@@ -10,6 +10,7 @@
 
 
 #include "ngx_http_longpoll_conf_category.h"
+#include "ngx_http_longpoll_conf.h"
 #include "ngx_http_longpoll_query.h"
 
 
@@ -103,8 +104,8 @@ ngx_http_longpoll_conf_category_separator(ngx_conf_t *cf,
     ngx_http_longpoll_category_conf_t *ccf, ngx_str_t *value)
 {
     if (ccf->separator != -1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate parameter \"%V\"",
-                           value);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           NGX_HTTP_LONGPOLL_CONF_DUPLICATE, value);
         return NGX_CONF_ERROR;
     }
 

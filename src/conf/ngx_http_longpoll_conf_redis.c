@@ -24,6 +24,10 @@
 #define NGX_HTTP_LONGPOLL_CONF_REDIS_NAME       256     /* bytes, at most */
 #define NGX_HTTP_LONGPOLL_CONF_REDIS_AUTH       1024
 
+#define NGX_HTTP_LONGPOLL_CONF_REDIS_UNREADABLE                               \
+    "the file \"%V\" of \"auth\" cannot be read, the user who starts nginx "  \
+    "must be able to"
+
 
 static ngx_uint_t ngx_http_longpoll_conf_redis_secret(ngx_str_t *value);
 static ngx_int_t ngx_http_longpoll_conf_redis_url(ngx_conf_t *cf,
@@ -187,7 +191,8 @@ ngx_http_longpoll_conf_redis_built(ngx_conf_t *cf,
 
     if (reason) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"redis\" needs the library hiredis: %s", reason);
+                           "\"redis\" needs the library hiredis, install it: "
+                           "%s", reason);
         return NGX_ERROR;
     }
 
@@ -195,8 +200,8 @@ ngx_http_longpoll_conf_redis_built(ngx_conf_t *cf,
         && !ngx_http_longpoll_tls_available())
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"rediss://\" needs an nginx that was built with "
-                           "TLS");
+                           "\"rediss://\" needs an nginx that was built "
+                           "--with-http_ssl_module");
         return NGX_ERROR;
     }
 
@@ -313,8 +318,12 @@ ngx_http_longpoll_conf_redis_server(ngx_conf_t *cf,
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
 
         if (u.err) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\" of "
-                               "\"redis\"", u.err, text);
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s in \"%V\" of \"redis\", it must be a %s",
+                               u.err, text,
+                               port ? "name that can be resolved, or an "
+                                      "address, and a port from 1 to 65535"
+                                    : "path of at most 107 bytes");
         }
 
         return NGX_ERROR;
@@ -463,8 +472,7 @@ ngx_http_longpoll_conf_redis_auth(ngx_conf_t *cf,
 
     if (fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "the file \"%V\" of \"auth\" cannot be opened",
-                           &file);
+                           NGX_HTTP_LONGPOLL_CONF_REDIS_UNREADABLE, &file);
         return NGX_ERROR;
     }
 
@@ -472,20 +480,20 @@ ngx_http_longpoll_conf_redis_auth(ngx_conf_t *cf,
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of \"auth\" is not a file", &file);
+                           "\"%V\" of \"auth\" is not a file, it must be "
+                           "one with the password", &file);
 
     } else if (fi.st_mode & (S_IROTH|S_IWOTH)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "the file \"%V\" of \"auth\" can be read or written "
-                           "by everybody", &file);
+                           "by everybody, give it mode 600", &file);
 
     } else {
         n = ngx_read_fd(fd, buf, sizeof(buf));
 
         if (n == -1) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                               "the file \"%V\" of \"auth\" cannot be read",
-                               &file);
+                               NGX_HTTP_LONGPOLL_CONF_REDIS_UNREADABLE, &file);
         } else {
             rc = ngx_http_longpoll_conf_redis_password(cf, cluster, &file, buf,
                                                        n);
@@ -582,7 +590,8 @@ ngx_http_longpoll_conf_redis_ca(ngx_conf_t *cf,
         || !ngx_is_file(&fi))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "there is no file \"%V\" for \"ca\"", &cluster->ca);
+                           "there is no file \"%V\" for \"ca\", it must have "
+                           "the certificates to trust, as PEM", &cluster->ca);
         return NGX_ERROR;
     }
 

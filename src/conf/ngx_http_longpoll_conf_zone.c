@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_longpoll_conf_zone.h"
+#include "ngx_http_longpoll_conf.h"
 #include "ngx_http_longpoll_conf_persist.h"
 #include "ngx_http_longpoll_conf_redis.h"
 #include "ngx_http_longpoll_reference.h"
@@ -217,7 +218,7 @@ ngx_http_longpoll_conf_zone_parse(ngx_conf_t *cf,
 
         if (ngx_http_longpoll_conf_zone_twice(value, i)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\"", &value[i]);
+                               NGX_HTTP_LONGPOLL_CONF_DUPLICATE, &value[i]);
             return NGX_CONF_ERROR;
         }
 
@@ -316,7 +317,7 @@ ngx_http_longpoll_conf_zone_grace(ngx_conf_t *cf,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"presence\" cannot be used with "
                            "\"delete_on_read\", as its events are for all who "
-                           "ask");
+                           "ask; remove one of them");
         return NGX_CONF_ERROR;
     }
 
@@ -342,7 +343,8 @@ ngx_http_longpoll_conf_zone_redis(ngx_conf_t *cf,
 
     if (zone->cluster.url.len && other) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"redis\" cannot be used with \"%s\"", other);
+                           "\"redis\" cannot be used with \"%s\", remove one "
+                           "of them", other);
         return NGX_CONF_ERROR;
     }
 
@@ -414,7 +416,8 @@ ngx_http_longpoll_conf_zone_name(ngx_conf_t *cf,
     if (zone->name.len == 3 && ngx_strncmp(zone->name.data, "all", 3) == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid zone name in \"%V\", as "
-                           "\"longpoll_status all\" means all zones", value);
+                           "\"longpoll_status all\" means all zones; give it "
+                           "another one", value);
         return NGX_CONF_ERROR;
     }
 
@@ -506,8 +509,10 @@ ngx_http_longpoll_conf_zone_parameter(ngx_conf_t *cf,
                        "invalid parameter \"%V\", it must be \"zone=\", "
                        "\"buffer=\", \"ttl=\", \"inactive=\", "
                        "\"delete_on_read=\", \"persist=\", \"flush=\", "
-                       "\"durable=\", \"presence=\" or \"grace=\", and a "
-                       "value", value);
+                       "\"durable=\", \"presence=\", \"grace=\", "
+                       "\"redis=\", \"auth=\", \"ca=\", \"keep=\", "
+                       "\"keys=\", \"replicas=\", \"timeout=\" or "
+                       "\"restart=\", and a value", value);
     return NGX_CONF_ERROR;
 }
 

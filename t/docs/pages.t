@@ -25,6 +25,7 @@ is(said(), '', 'as they are, it has nothing to say');
 
 my $module = 'ngx_http_longpoll_module.c';
 my $conf = 'src/conf/ngx_http_longpoll_conf.c';
+my $zone = 'src/conf/ngx_http_longpoll_conf_zone.c';
 my $figures = 'src/http/ngx_http_longpoll_figures.c';
 my $variable = 'src/http/ngx_http_longpoll_variable.c';
 my $notify = 'src/worker/ngx_http_longpoll_notify.c';
@@ -79,6 +80,17 @@ for (
      qr/^docs\/grafana\.json: there is no metric longpoll_wait$/],
     ['docs/grafana.json', 'longpoll_refused_total', 'longpoll_missed_total',
      qr/^docs\/grafana\.json: longpoll_refused_total is missing$/],
+
+    [$zone, '"duplicate %V ', '"another %V ',
+     qr/not among the mistakes: another %V "%V", each .*\n.*with: duplicate lon/],
+    [$zone, '"a number from 0 to 100"', '"a number from 0 to 99"',
+     qr/not among the mistakes: invalid .*0 to 99\n.*with: .* 0 to 100$/],
+    [$conf, 'must be at least 1s', 'must be 1s or more',
+     qr/mistakes: "%V" directive must be 1s or more\n.*with: "longpoll_max_t/],
+    ['src/conf/ngx_http_longpoll_conf_redis.c', 'cannot be read, ', 'is shut, ',
+     qr/not among the mistakes: the file .* is shut, .*\n.* is refused with: /],
+    [$operations, '| `unknown zone "evens"', '| `no zone "evens"',
+     qr/not among the mistakes: unknown zone .*\n.* refused with: no zone "ev/],
 
     [$notify, 'forgetting the polls of', 'losing the polls of',
      qr/not in its log: \[notice\] longpoll: losing .*\n.*nobody logs: /],

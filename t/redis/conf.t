@@ -101,6 +101,9 @@ my $url = 'it must be "redis://host[:port][/db[/prefix]]", the same with '
         . '"rediss:", "unix:path[:/db[/prefix]]", or '
         . '"sentinel://host[:port],.../name[/db[/prefix]]"';
 
+my $host = 'it must be a name that can be resolved, or an address, and a port '
+         . 'from 1 to 65535';
+
 accepted(
     $r, "$r:6380", "$r:6380/2", "$r/2/app", "$r/0/a:b.c-d",
     'redis=redis://[::1]', 'redis=redis://[::1]:6380/1',
@@ -125,17 +128,15 @@ refused(map { ("redis=$_" => qq(invalid parameter "redis=$_", $url)) }
 
 refused(
     "'$r/0/{a}'" => qq(invalid parameter "$r/0/{a}", $url),
-    'redis=redis://127.0.0.1:0' =>
-        'invalid port in "127.0.0.1:0" of "redis"',
-    'redis=redis://127.0.0.1:x' =>
-        'invalid port in "127.0.0.1:x" of "redis"',
-    'redis=redis://none.invalid' =>
-        'host not found in "none.invalid" of "redis"',
-    'redis=sentinel://127.0.0.1,none.invalid/zoo' =>
-        'host not found in "none.invalid" of "redis"',
+    (map { ("redis=redis://$_" => qq(invalid port in "$_" of "redis", $host)) }
+         qw( 127.0.0.1:0 127.0.0.1:x 127.0.0.1:65536 )),
+    'redis=redis://:6379' => qq(no host in ":6379" of "redis", $host),
+    (map { ("redis=$_" =>
+            qq(host not found in "none.invalid" of "redis", $host)) }
+         'redis://none.invalid', 'sentinel://127.0.0.1,none.invalid/zoo'),
     'redis=unix:/' . 'x' x 200 =>
         'too long path in the unix domain socket in "unix:/' . 'x' x 200
-        . '" of "redis"',
+        . '" of "redis", it must be a path of at most 107 bytes',
 );
 
 # TLS is there, or is not
@@ -143,8 +144,10 @@ refused(
 {
     my ($status, $said) = tried(zone('redis=rediss://127.0.0.1:6380/0/app'));
 
-    like($said, qr{^(?:"rediss://" needs an nginx that was built with TLS)?$},
-         'TLS needs its library');
+    my $without = '"rediss://" needs an nginx that was built '
+                  . '--with-http_ssl_module';
+
+    like($said, qr{^(?:$without)?$}, 'TLS needs its library');
     is(!$status, $said eq '', 'and is refused without it');
 }
 
@@ -167,12 +170,12 @@ my $alone = '"auth", "ca", "keep", "keys", "replicas", "timeout" and "restart" '
           . 'need "redis=URL"';
 
 refused(
-    "$r $r" => qq(duplicate parameter "$r"),
+    "$r $r" => qq(duplicate parameter "$r", it may be there once),
     (map { ($_ => $alone) } 'auth=good', 'ca=ca', 'keep=1m', 'keys=1s', 'replicas=0',
                             'timeout=1s', 'restart=new'),
-    "$r persist=kept" => '"redis" cannot be used with "persist"',
-    "$r delete_on_read=on" => '"redis" cannot be used with "delete_on_read"',
-    "$r presence=who" => '"redis" cannot be used with "presence"',
+    (map { ("$r $_->[0]=$_->[1]" => qq("redis" cannot be used with "$_->[0]", )
+                                    . 'remove one of them') }
+         [persist => 'kept'], [delete_on_read => 'on'], [presence => 'who']),
     "$r ca=ca" => '"ca" needs "redis=rediss://..."',
 );
 
@@ -218,11 +221,13 @@ refused(
     "$r restart=" => qq(invalid parameter "restart=", $word),
     "$r restart=old" => qq(invalid parameter "restart=old", $word),
     "$r auth=" => 'invalid parameter "auth=", it must be the path of a file',
-    "$r auth=DIR" => '"DIR" of "auth" is not a file',
-    "$r auth=none" => 'the file "DIR/none" of "auth" cannot be opened '
-                      . '(2: No such file or directory)',
+    "$r auth=DIR" => '"DIR" of "auth" is not a file, it must be one with the '
+                     . 'password',
+    "$r auth=none" => 'the file "DIR/none" of "auth" cannot be read, the user '
+                      . 'who starts nginx must be able to (2: No such file or '
+                      . 'directory)',
     "$r auth=shown" => 'the file "DIR/shown" of "auth" can be read or written '
-                       . 'by everybody',
+                       . 'by everybody, give it mode 600',
     (map { ("$r auth=$_" => qq(the file "DIR/$_" of "auth" $line)) }
          qw( empty line nothing two nul long )),
 );

@@ -163,6 +163,7 @@ my %sets = (
 our @covers = (
     [qr{^src/cluster/|_(feed|entry|epoch|reply)}
                              => qw( redis/cluster redis/connection )],
+    [qr{_conf_redis}         => qw( redis/conf 012-refused )],
     [qr{_gpoll}              => qw( 110-gpoll 111-gpoll-workers )],
     [qr{_(sse|stream|direct)} => qw( 034-stream 036-stream-socket
                                      039-stream-filter )],
