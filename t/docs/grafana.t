@@ -41,7 +41,7 @@ is_deeply([grep { !$variable{$_} && !/^__/ } map { /\$\{?(\w+)/g }
            JSON::PP->new->encode($dashboard)], [], 'variables are declared');
 
 SKIP: {
-    skip('no promtool, and it could not be fetched', 2)
+    skip('no promtool, and it could not be fetched', 3)
         unless Longpoll::Promtool::path();
 
     my ($ok, $said) = rules(@exprs);
@@ -49,20 +49,57 @@ SKIP: {
     ok($ok, 'promtool understands the expressions') or diag($said);
     ($ok) = rules(@exprs, 'sum by (longpoll_events)');
     ok(!$ok, 'and no wrong one');
+
+    ($ok, $said) = counted('Events published');
+    ok($ok, 'an event of two nodes is counted once') or diag($said);
 }
 
 done_testing();
 
 
 sub rules {
-    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     my $n = 0;
 
-    open my $out, '>', "$dir/rules.yml" or die "$dir: $!\n";
-    print $out JSON::PP::encode_json({ groups => [{ name => 'x', rules => [
-        map { +{ record => 'x' . ++$n,
-                 expr => s/\$__rate_interval/5m/gr } } @_ ] }] });
-    close $out;
+    return Longpoll::Promtool::run(qw( check rules ), written(rules =>
+        { groups => [{ name => 'x', rules => [
+            map { +{ record => 'x' . ++$n,
+                     expr => s/\$__rate_interval/5m/gr } } @_ ] }] }));
+}
 
-    return Longpoll::Promtool::run(qw( check rules ), "$dir/rules.yml");
+# The first expression of a panel, for two nginxes with a zone over Redis and
+# two zones of their own, where each has an event in a second.
+
+sub counted {
+    my ($title) = @_;
+
+    my ($panel) = grep { $_->{title} eq $title } @panels;
+    my $expr = $panel->{targets}[0]{expr} =~ s/\$__rate_interval/5m/gr
+                                          =~ s/\$\w+/.*/gr;
+    my @zones = map { my $at = qq({job="j",instance="$_",zone=);
+                      (qq($at"shared"}), qq($at"own"})) } 'a', 'b';
+
+    return Longpoll::Promtool::run(qw( test rules ), written(test =>
+        { evaluation_interval => '1m', tests => [{
+            interval => '1m',
+            input_series => [
+                map({ +{ series => "longpoll_published_total$_",
+                         values => '0+60x10' } } @zones),
+                map({ +{ series => "longpoll_redis_connected$_",
+                         values => '1x10' } } grep { /shared/ } @zones) ],
+            promql_expr_test => [{
+                expr => $expr, eval_time => '10m', exp_samples => [
+                    { labels => '{zone="own"}', value => 2 },
+                    { labels => '{zone="shared"}', value => 1 }] }] }] }));
+}
+
+sub written {
+    my ($name, $what) = @_;
+
+    my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    open my $out, '>', "$dir/$name.yml" or die "$dir: $!\n";
+    print $out JSON::PP::encode_json($what);
+    close $out or die "$dir: $!\n";
+
+    return "$dir/$name.yml";
 }
