@@ -12,7 +12,7 @@
 // always inserted as text.
 
 import { Categories } from "./categories.js";
-import { History, value } from "./figures.js";
+import { History, troubles, value } from "./figures.js";
 import { Plot, bytes } from "./plot.js";
 
 const spans = [[120, "2 minutes"], [600, "10 minutes"], [3600, "1 hour"]];
@@ -30,7 +30,7 @@ const cards = [
   { key: "events", title: "Events stored", whole: true },
 ];
 
-// the table: all figures
+// the table: all figures; of a disk or a Redis, if a zone has one
 const figures = [
   ["waiting", "polls parked"], ["categories", "categories"],
   ["events", "events stored"], ["used", "bytes used", bytes],
@@ -39,6 +39,13 @@ const figures = [
   ["disconnected", "clients that left"], ["refused", "publishes refused"],
   ["missed", "answers with missed"], ["evicted", "events evicted"],
   ["expired", "events expired"], ["trimmed", "events over buffer"],
+  ["disk.lag_ms", "disk: behind by", milliseconds],
+  ["disk.failures", "disk: failures"], ["disk.bytes", "disk: files", bytes],
+  ["redis.lag_ms", "Redis: behind by", milliseconds],
+  ["redis.in_flight", "Redis: publishes under way"],
+  ["redis.reconnects", "Redis: connections failed"],
+  ["redis.lives", "Redis: lives"], ["redis.gaps", "Redis: gaps"],
+  ["redis.bad", "Redis: entries skipped"],
 ];
 
 function element(tag, attributes, ...content) {
@@ -49,11 +56,15 @@ function element(tag, attributes, ...content) {
 }
 
 const count = number => Math.round(number).toLocaleString();
-const perSecond = number => number > 0 && number < 10
+const brief = number => number > 0 && number < 10
   ? number.toLocaleString([], { maximumFractionDigits: number < 0.1 ? 2 : 1 })
   : count(number);
 const percent = part => (100 * part).toLocaleString([], {
   maximumFractionDigits: part < 0.1 ? 1 : 0 }) + "%";
+
+function milliseconds(number) {
+  return number < 1000 ? `${count(number)} ms` : `${brief(number / 1000)} s`;
+}
 
 class Card {
   constructor(about, moved) {
@@ -70,7 +81,7 @@ class Card {
     this.plot = new Plot(this.element, { whole: this.whole,
                                          percent: this.percent, moved });
     this.element.append(this.foot);
-    this.say = this.rate ? perSecond : this.percent ? percent : count;
+    this.say = this.rate ? brief : this.percent ? percent : count;
   }
 
   show(history, zone, span) {
@@ -164,9 +175,7 @@ class Dashboard {
 
   async _run() {
     for (;;) {
-      const wrong = await this._ask();
-
-      this._say(wrong);
+      this._say(await this._ask());
       this._draw();
       if (!document.hidden) this.categories?.refresh();
       await new Promise(done => setTimeout(done, 1000 * this.every));
@@ -199,16 +208,17 @@ class Dashboard {
   }
 
   _say(wrong) {
-    const { time } = this.history.last;
+    const { time, zones } = this.history.last;
+    const inside = troubles(zones).join("; ");
 
     if (!wrong) this.answered = time;
 
     const since = this.answered === undefined ? ""
                 : `, for ${Math.round(time - this.answered)} s`;
-    const text = wrong ? wrong + since : "live";
+    const text = wrong ? wrong + since : inside || "live";
 
     this.parent.classList.toggle("gone", Boolean(wrong));
-    this.state.classList.toggle("broken", Boolean(wrong));
+    this.state.classList.toggle("broken", Boolean(wrong || inside));
     if (this.state.textContent !== text) this.state.textContent = text;
   }
 
@@ -234,7 +244,7 @@ class Dashboard {
   }
 
   _zones() {
-    const { names } = this.history;
+    const names = Object.keys(this.history.zones);
 
     if (JSON.stringify(names) === JSON.stringify(this.names)) return;
 
@@ -250,13 +260,15 @@ class Dashboard {
   _table() {
     const zones = this.history.last.zones ?? {};
     const names = this.names.filter(name => !this.zone || name === this.zone);
+    const rows = figures.filter(([key]) => !key.includes(".") || names.some(
+      name => value(this.history.zones, key, name) !== null));
 
     this.table.replaceChildren(
       element("caption", {}, "All figures"),
       element("thead", {}, element("tr", {},
         element("th", { scope: "col" }, "figure"), ...names.map(
         name => element("th", { scope: "col" }, name)))),
-      element("tbody", {}, ...figures.map(([key, text, say = count]) =>
+      element("tbody", {}, ...rows.map(([key, text, say = count]) =>
         element("tr", {}, element("th", { scope: "row" }, text),
                 ...names.map(name => {
                   const number = value(zones, key, name);

@@ -24,10 +24,9 @@ export class History {
     return this.samples[this.samples.length - 1];
   }
 
-  /** The zones' names in the last answer. */
-  get names() {
-    const { zones } = this.samples.findLast(sample => sample.zones) ?? {};
-    return Object.keys(zones ?? {});
+  /** The zones of the last answer, by name. */
+  get zones() {
+    return this.samples.findLast(sample => sample.zones)?.zones ?? {};
   }
 
   /** A gauge of a zone, or of all: [{ time, value }], oldest first. */
@@ -80,14 +79,26 @@ export class History {
   }
 }
 
-/** A figure of a zone, or its sum over all zones; null if it is missing. */
+/**
+ * A figure of a zone, or its sum over all zones; null if it is missing.  The
+ * key "disk.ok" is `ok` in the object `disk`.
+ */
 export function value(zones, key, zone = all) {
   const chosen = zone === all ? Object.values(zones ?? {}) : [zones?.[zone]];
+  const figures = chosen.map(one => key.split(".").reduce(
+    (inner, name) => inner?.[name], one));
 
-  if (!chosen.length || !chosen.every(one => Number.isFinite(one?.[key]))) {
-    return null;
-  }
-  return chosen.reduce((sum, one) => sum + one[key], 0);
+  if (!figures.length || !figures.every(Number.isFinite)) return null;
+  return figures.reduce((sum, figure) => sum + figure);
+}
+
+/** What is wrong with zones, by their own figures: a sentence for each. */
+export function troubles(zones) {
+  return Object.entries(zones ?? {}).flatMap(([name, { disk, redis }]) =>
+      disk && !disk.ok ? `${name}: not all events are on disk`
+    : redis && !redis.connected ? `${name}: no connection to Redis`
+    : redis && !redis.synced ? `${name}: still reads from Redis`
+    : []);
 }
 
 export function fullest(zones, zone = all) {

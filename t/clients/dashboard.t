@@ -4,8 +4,9 @@
 # script answers in nginx's place, and the test checks that the page draws them
 # in the right places and that they fit.
 #
-# With LONGPOLL_SCREENSHOTS=DIR the test writes pictures there, with no polls
-# and with a hundred thousand, on a phone and on a desktop, light and dark.
+# With LONGPOLL_SCREENSHOTS=DIR the test writes pictures there, with no polls,
+# with a hundred thousand, and with a Redis that is gone, on a phone and on a
+# desktop, light and dark.
 
 use strict;
 use warnings;
@@ -238,6 +239,20 @@ _EOC_
         at(1, 0, 0); at(2, 3, 30); at(3, 1, 90); at(4, 1, 90);
         done(h.rate("published").map(point => point.value));
 _EOC_
+    ['a figure of a disk', 'figures', <<'_EOC_', [3, undef, undef]],
+        const zones = { a: { disk: { lag_ms: 3 } }, b: {} };
+        done(["a", "b", ""].map(name => m.value(zones, "disk.lag_ms", name)));
+_EOC_
+    ['what is wrong', 'figures', <<'_EOC_',
+        done(m.troubles({
+          a: {}, b: { disk: { ok: true } }, c: { disk: { ok: false } },
+          d: { redis: { connected: 1, synced: 1 } },
+          e: { redis: { connected: 0, synced: 1 } },
+          f: { redis: { connected: 1, synced: 0 } },
+        }));
+_EOC_
+     ['c: not all events are on disk', 'e: no connection to Redis',
+      'f: still reads from Redis']],
     ['the hour', 'figures', <<'_EOC_', [3700, 5000, 120]],
         const h = new m.History();
         for (let i = 1; i <= 5000; i++) h.add(i, { a: { published: i } });
@@ -268,9 +283,15 @@ is_deeply([grep { !/^chrome:| net::ERR_|Failed to load/ }
           'the console is silent');
 
 
-# no polls, and a hundred thousand
+# no polls, a hundred thousand, and no Redis
 
 for (['zero', '', '0'],
+     ['cut', <<'_EOC_', '7', 'events: no connection to Redis'],
+        z.waiting = 7;
+        z.redis = { connected: n < 60 ? 1 : 0, synced: 1, in_flight: 0,
+                    lag_ms: n < 60 ? 250 : 1000 * (n - 60), reconnects: 12,
+                    lives: 1, gaps: 0, bad: 0 };
+_EOC_
      ['many', <<'_EOC_', '100,000'])
         const w = n % 40 < 20 ? 1 : 0.7;
         z.waiting = n < 90 ? Math.round(1e5 * w) : 100000;
@@ -283,7 +304,7 @@ for (['zero', '', '0'],
         if (n > 30 && n < 40) throw new TypeError("gone");
 _EOC_
 {
-    my ($name, $js, $waiting) = @$_;
+    my ($name, $js, $waiting, $state) = @$_;
     my $pretended = pretend($js);
 
     for my $size ([390, 844], [1440, 900]) {
@@ -291,6 +312,10 @@ _EOC_
         $window->open($url);
         $window->wait_for('window.asked > 125', 'two minutes');
         shows('waiting', $waiting, "$name, $size->[0] wide");
+        is($window->find('.state')->text, $state // 'live', 'the state');
+        is($window->run('return [...document.querySelectorAll("tbody th")]'
+                        . '.filter(e => /^Redis/.test(e.textContent)).length'),
+           $state ? 6 : 0, 'figures of Redis, where there is one');
         is_deeply($window->run(misfits()), [], 'every element fits');
         is_deeply($window->run(beyond()), [], 'what is bad is on the screen');
         is($window->run(orphans()), 0, 'no row of cards is shorter');

@@ -269,6 +269,9 @@ is($one->wait_for('[...document.querySelectorAll("#state[data-state=broken]")]'
                   . '.map(e => e.textContent).find(t => /answer/.test(t))',
                   'the page to notice'),
    'nginx does not answer', 'the page says so');
+is($one->run('return getComputedStyle(document.querySelector(".person .sign"),'
+             . ' "::before").backgroundColor'), 'rgba(0, 0, 0, 0)',
+   'and no longer that Ben is there');
 say_in($one, 'lost?', 1);
 like($one->wait_for('[...document.querySelectorAll(".note")].pop()'
                     . '?.textContent', 'a note'),
@@ -345,12 +348,20 @@ choose($one, 'lobby');
 say_in($one, 'and to an EventSource');
 is($three->wait_for('heard.lastChild.textContent === "and to an EventSource"',
                     'the next one'), 1, 'the lobby, by an EventSource');
+like($three->find('#state')->text, qr/^What somebody says/,
+     'which says that it listens');
+accessible($three, 'the lobby');
+picture($three, "lobby-$_", $_, 390, 844) for $ENV{LONGPOLL_SCREENSHOTS}
+                                            ? qw( light dark ) : ();
+stop();
+$three->wait_for('document.querySelector("#state").textContent'
+                 . ' === "The connection is gone."', 'it to notice');
+pass('and when it does not');
 
 
 # the end
 
 $browser->end;
-stop();
 ok(!IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port"),
    'the port is closed');
 ok(!-e "$root/build/run", 'no file is left');
