@@ -376,7 +376,7 @@ ngx_http_longpoll_reply_forget(void *reply)
 const char *
 ngx_http_longpoll_reply_load(void)
 {
-    return "the module was built without its headers";
+    return "the module was built without its headers, build it again";
 }
 
 
