@@ -149,6 +149,13 @@ refused(
 
     like($said, qr{^(?:$without)?$}, 'TLS needs its library');
     is(!$status, $said eq '', 'and is refused without it');
+    refused(
+        'redis=rediss://127.0.0.1 ca=' =>
+            'invalid parameter "ca=", it must be the path of a file',
+        (map { ("redis=rediss://127.0.0.1 ca=$_" =>
+                qq(there is no file "DIR/$_" for "ca", it must have the )
+                . 'certificates to trust, as PEM') } qw( none . ))
+    ) if $said eq '';
 }
 
 # a password
