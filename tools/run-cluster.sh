@@ -66,7 +66,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 redis-server --port 0 --unixsocket "$prefix/redis.sock" --unixsocketperm 777 \
-    --save '' --dir "$prefix" --loglevel warning & pids=$!
+    --save '' --dir "$prefix" --logfile redis.log & pids=$!
 
 for name in 1 2 balancer; do
     nginx -p "$prefix/$name" -c nginx.conf -e stderr \
@@ -89,7 +89,8 @@ synced() {
 }
 
 until synced; do
-    all || die "The demo did not start."
+    all || die "$(cat "$prefix/redis.log" 2>/dev/null)" \
+        "The demo did not start."
     sleep 0.1
 done
 
