@@ -3,13 +3,14 @@
  * ngx_http_longpoll_load.c: fills a zone from its log.
  *
  *     read      each line once.  What heads and notes say is kept; of an event
- *               only where it stands, in 32 bytes
+ *               only where it and its members stand, in 64 bytes
  *     sort      PATH by time, if need be; lines of one ms keep their order.
  *               Segments by id, if need be: a torn one may have a later event
  *               and lack an earlier one, which comes again in the next one.  Of
  *               an event that is there twice the later copy counts
  *     place     each event into the zone, but for those that are gone: notes
- *               hold for every event, wherever they stand
+ *               hold for every event, wherever they stand.  yajl reads its
+ *               line again only if a byte of it has changed meanwhile
  *     losses    what categories lost
  *
  * A load comes before the first request.  Cursors of earlier epochs are valid
@@ -54,6 +55,7 @@ typedef struct {
     uint64_t                         pos;
     uint32_t                         file;      /* index */
     ngx_http_longpoll_line_e         kind;
+    ngx_http_longpoll_load_spans_t   spans;
 } ngx_http_longpoll_load_place_t;
 
 
@@ -622,6 +624,7 @@ ngx_http_longpoll_load_push(ngx_http_longpoll_load_t *load, ngx_array_t *places,
     place->pos = load->files.line.pos;
     place->file = load->files.file - file;
     place->kind = load->files.line.kind;
+    place->spans = load->files.line.spans;
 
     return NGX_OK;
 }
@@ -777,6 +780,7 @@ ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load)
 
         ngx_http_longpoll_load_file_seek(&load->files, place[i].file,
                                          place[i].pos);
+        load->files.known = &place[i].spans;
 
         rc = ngx_http_longpoll_load_file_read(&load->files);
 

@@ -30,16 +30,24 @@
  * PATH begins with a BASE line, or is not ours.  Then it may have events of any
  * program, in any order; and the last line may have no end, as golongpoll puts
  * line ends in front.
+ *
+ * An event is read twice, and yajl takes most of the time of a read.  So the
+ * first read says where yajl found the members in the line, and the second uses
+ * that, if the line still has as many bytes and the same sum of them: somebody
+ * may have changed the file meanwhile.  What yajl does not check is checked
+ * both times.
  */
 
 
 #include "ngx_http_longpoll_load_file.h"
-#include "ngx_http_longpoll_json.h"
 #include "ngx_http_longpoll_zone_msg.h"
 
 
 #define NGX_HTTP_LONGPOLL_LOAD_FILE_TRIES  100
 #define NGX_HTTP_LONGPOLL_LOAD_FILE_PIECE  (64 * 1024)
+
+/* bytes of a line, at most: yajl reads a longer one as fast as it is summed */
+#define NGX_HTTP_LONGPOLL_LOAD_FILE_SPANS  4096
 
 /* bytes of a line, at most */
 #define ngx_http_longpoll_load_file_max(z)  ((z)->size / 4 + 8192)
@@ -57,6 +65,10 @@ static void ngx_http_longpoll_load_file_control(
     ngx_http_longpoll_load_files_t *files, u_char *p, size_t len);
 static ngx_int_t ngx_http_longpoll_load_file_event(
     ngx_http_longpoll_load_files_t *files, u_char *p, size_t len);
+static ngx_int_t ngx_http_longpoll_load_file_json(
+    ngx_http_longpoll_load_files_t *files, ngx_http_longpoll_json_line_t *json,
+    u_char *p, size_t len);
+static uint64_t ngx_http_longpoll_load_file_sum(u_char *p, size_t len);
 
 
 ngx_int_t
@@ -491,7 +503,7 @@ ngx_http_longpoll_load_file_event(ngx_http_longpoll_load_files_t *files,
 
     ngx_reset_pool(files->scratch);
 
-    rc = ngx_http_longpoll_json_line(&json, p, len, files->scratch);
+    rc = ngx_http_longpoll_load_file_json(files, &json, p, len);
 
     if (rc != NGX_OK) {
         return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
@@ -545,4 +557,87 @@ ngx_http_longpoll_load_file_event(ngx_http_longpoll_load_files_t *files,
                        : NGX_HTTP_LONGPOLL_LINE_EVENT;
 
     return NGX_OK;
+}
+
+
+/* as ..._json_line(), if the spans of the members are not known */
+
+static ngx_int_t
+ngx_http_longpoll_load_file_json(ngx_http_longpoll_load_files_t *files,
+    ngx_http_longpoll_json_line_t *json, u_char *p, size_t len)
+{
+    size_t                           pos;
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_longpoll_load_spans_t  *spans, *known;
+
+    ngx_str_t  *members[NGX_HTTP_LONGPOLL_LOAD_MEMBERS] = {
+        &json->item.category, &json->item.data, &json->timestamp, &json->id,
+        &json->key
+    };
+
+    known = files->known;
+    spans = &files->line.spans;
+
+    if (known && known->len == len
+        && known->sum == ngx_http_longpoll_load_file_sum(p, len))
+    {
+        for (i = 0; i < NGX_HTTP_LONGPOLL_LOAD_MEMBERS; i++) {
+            pos = known->members[i].pos;
+            members[i]->data = pos ? p + pos : NULL;
+            members[i]->len = known->members[i].len;
+        }
+
+        return NGX_OK;
+    }
+
+    rc = ngx_http_longpoll_json_line(json, p, len, files->scratch);
+
+    spans->len = 0;
+
+    if (rc != NGX_OK || len > NGX_HTTP_LONGPOLL_LOAD_FILE_SPANS) {
+        return rc;
+    }
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_LOAD_MEMBERS; i++) {
+        pos = members[i]->data
+              ? (uintptr_t) members[i]->data - (uintptr_t) p : 0;
+
+        /* a category that was decoded is not in the line */
+
+        if (pos >= len) {
+            return NGX_OK;
+        }
+
+        spans->members[i].pos = pos;
+        spans->members[i].len = members[i]->len;
+    }
+
+    spans->len = len;
+    spans->sum = ngx_http_longpoll_load_file_sum(p, len);
+
+    return NGX_OK;
+}
+
+
+/* of eight bytes at a time, and first the last eight: an event has more */
+
+static uint64_t
+ngx_http_longpoll_load_file_sum(u_char *p, size_t len)
+{
+    u_char    *last;
+    uint64_t   sum, word;
+
+    last = p + len - sizeof(word);
+
+    ngx_memcpy(&word, last, sizeof(word));
+
+    for (sum = 0; p <= last; p += sizeof(word)) {
+        sum = (sum ^ word) * 0x9e3779b97f4a7c15;
+        sum ^= sum >> 32;
+
+        ngx_memcpy(&word, p, sizeof(word));
+    }
+
+    return sum ^ word;
 }

@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_longpoll_control.h"
+#include "ngx_http_longpoll_json.h"
 #include "ngx_http_longpoll_segment.h"
 
 
@@ -43,6 +44,23 @@ typedef struct {
 } ngx_http_longpoll_load_event_t;
 
 
+/*
+ * Where yajl found category, data, timestamp, id and key of an event, in a line
+ * that is not too long.
+ */
+
+#define NGX_HTTP_LONGPOLL_LOAD_MEMBERS  5
+
+typedef struct {
+    uint64_t                         sum;       /* of the line's bytes */
+    uint16_t                         len;       /* of the line; 0: not known */
+    struct {
+        uint16_t                     pos;       /* 0: it has no such member */
+        uint16_t                     len;
+    } members[NGX_HTTP_LONGPOLL_LOAD_MEMBERS];
+} ngx_http_longpoll_load_spans_t;
+
+
 typedef struct {
     ngx_http_longpoll_line_e         kind;
     u_char                          *data;      /* without a line end.  NULL: it
@@ -56,6 +74,7 @@ typedef struct {
     ngx_uint_t                       edited;    /* no writer made it so */
     ngx_http_longpoll_control_t      control;
     ngx_http_longpoll_load_event_t   event;
+    ngx_http_longpoll_load_spans_t   spans;     /* of an event */
 } ngx_http_longpoll_load_line_t;
 
 
@@ -80,6 +99,8 @@ typedef struct {
 
     ngx_http_longpoll_load_file_t   *file;      /* at hand */
     ngx_http_longpoll_load_line_t    line;
+    ngx_http_longpoll_load_spans_t  *known;     /* of the next line, if it is
+                                                   still the same; or NULL */
 
     /* a piece of the file */
     u_char                          *buf;

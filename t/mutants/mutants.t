@@ -536,6 +536,11 @@ my @mutants = (
       from => 'load->end_bytes == load->bytes', to => 'load->end_bytes',
       seen => 'persist t/persist/log.t' },
 
+    { name => 'a line that changed since it was judged is not judged again',
+      file => 'load_file.c',
+      from => '&& known->sum == ngx_http_longpoll_load_file_sum(p, len))',
+      to => ')', seen => 'unit load' },
+
     { name => 'PATH.restored has no effect',
       file => 'load.c',
       from => '!loaded->restored && !load->broken', to => '!load->broken',

@@ -26,6 +26,7 @@ static int                    load_fd = -1;
 static uint64_t               load_written;
 
 uint64_t                      load_key = 2;
+void                        (*load_meanwhile)(void);
 
 static ngx_uint_t             load_n;
 static ngx_uint_t             load_bad;
@@ -85,6 +86,11 @@ ngx_http_longpoll_zone_load(ngx_http_longpoll_zone_t *z,
     const uint64_t *key, uint64_t now, uint64_t *wake)
 {
     uint64_t  id;
+
+    if (load_meanwhile) {
+        load_meanwhile();
+        load_meanwhile = NULL;
+    }
 
     id = msg->id;
     msg->id = ngx_max(id, load_sh.clock.last_id + 1);

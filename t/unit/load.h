@@ -58,6 +58,9 @@ extern char                       load_log[LOAD_LINE];
 /* of the zone's hash in a merge; that of a log is 2 */
 extern uint64_t                   load_key;
 
+/* called once, when the next event is placed */
+extern void                     (*load_meanwhile)(void);
+
 
 /* what follows stands in this file, PATH and a suffix; it begins empty */
 void load_file(const char *suffix);

@@ -500,6 +500,76 @@ load_long(void)
 }
 
 
+/* the file has more than the loader reads at once */
+
+static uint64_t  load_line_at[3];
+
+#define load_data_at(i)                                                       \
+    (load_line_at[i] + sizeof("{'timestamp':2000,'category':'c','data':") - 1)
+
+
+static void
+load_damage(void)
+{
+    int  fd;
+
+    fd = open((char *) load_zone.persist.data, O_WRONLY);
+
+    load_ok(pwrite(fd, "{]", 2, load_data_at(0)) == 2, "a value is damaged");
+    load_ok(pwrite(fd, "55", 2, load_data_at(1)) == 2, "a value is another");
+
+    close(fd);
+}
+
+
+static void
+load_cut(void)
+{
+    load_ok(truncate((char *) load_zone.persist.data, load_data_at(2)) == 0,
+            "the file is cut");
+}
+
+
+static void
+load_pieces(void)
+{
+    ngx_uint_t  i;
+
+    static char  blanks[100000];
+
+    memset(blanks, '\n', sizeof(blanks));
+
+    load_file("");
+    load_base(7, 10, 1);
+    load_event(10, 1000, 0, "11");
+    load_bytes(blanks, sizeof(blanks));
+
+    for (i = 0; i < 3; i++) {
+        load_line_at[i] = load_total();
+        load_event(10, 2000 + i, 0, "22");
+    }
+}
+
+
+static void
+load_changes(void)
+{
+    load_pieces();
+    load_is("11 22 22 22 after:7 valid:10 head stale believed");
+    load_test("a file is read again where it is not in memory any more");
+
+    load_pieces();
+    load_meanwhile = load_damage;
+    load_is("11 55 22 after:7 valid:10 head stale");
+    load_test("a line that has changed meanwhile is judged again");
+
+    load_pieces();
+    load_meanwhile = load_cut;
+    load_is("11 22 22 after:7 valid:10 head stale");
+    load_test("a file that was cut meanwhile is loaded as far as it goes");
+}
+
+
 static void
 load_notes(void)
 {
@@ -748,6 +818,7 @@ load_cases(void)
     load_order();
     load_torn();
     load_long();
+    load_changes();
     load_notes();
     load_ends();
     load_merges();
