@@ -14,6 +14,7 @@
 
 
 #include "ngx_http_longpoll_control.h"
+#include "ngx_http_longpoll_golongpoll.h"
 
 
 #define NGX_HTTP_LONGPOLL_CONTROL_KINDS  6
@@ -25,7 +26,6 @@
 typedef enum {
     NGX_HTTP_LONGPOLL_CONTROL_NUMBER = 0,   /* decimal */
     NGX_HTTP_LONGPOLL_CONTROL_WORD,         /* 16 hexadecimal digits */
-    NGX_HTTP_LONGPOLL_CONTROL_FLAG,         /* 0 or 1 */
     NGX_HTTP_LONGPOLL_CONTROL_UUID
 } ngx_http_longpoll_control_type_e;
 
@@ -39,11 +39,8 @@ typedef struct {
 
 static ngx_http_longpoll_control_field_t *ngx_http_longpoll_control_find(
     u_char letter);
-static u_char *ngx_http_longpoll_control_print_number(u_char *p, uint64_t n);
 static ngx_int_t ngx_http_longpoll_control_read(
     ngx_http_longpoll_control_t *control, u_char *p, u_char *last);
-static u_char *ngx_http_longpoll_control_read_number(u_char *p, u_char *last,
-    uint64_t *n);
 
 
 /* in the order of ngx_http_longpoll_control_e */
@@ -75,7 +72,7 @@ static ngx_http_longpoll_control_field_t
       ngx_http_longpoll_control_field(id) },
     { 'V', NGX_HTTP_LONGPOLL_CONTROL_NUMBER,
       ngx_http_longpoll_control_field(valid_from) },
-    { 'D', NGX_HTTP_LONGPOLL_CONTROL_FLAG,
+    { 'D', NGX_HTTP_LONGPOLL_CONTROL_NUMBER,
       ngx_http_longpoll_control_field(durable) },
     { 'U', NGX_HTTP_LONGPOLL_CONTROL_UUID,
       ngx_http_longpoll_control_field(uuid) },
@@ -86,8 +83,7 @@ static ngx_http_longpoll_control_field_t
     { 'S', NGX_HTTP_LONGPOLL_CONTROL_NUMBER,
       ngx_http_longpoll_control_field(lost) },
     { 'B', NGX_HTTP_LONGPOLL_CONTROL_NUMBER,
-      ngx_http_longpoll_control_field(bytes) },
-    { 0, NGX_HTTP_LONGPOLL_CONTROL_NUMBER, 0 }
+      ngx_http_longpoll_control_field(bytes) }
 };
 
 
@@ -113,15 +109,11 @@ ngx_http_longpoll_control_print(u_char *p, ngx_http_longpoll_control_t *control)
         switch (field->type) {
 
         case NGX_HTTP_LONGPOLL_CONTROL_NUMBER:
-            p = ngx_http_longpoll_control_print_number(p, *(uint64_t *) value);
+            p = ngx_http_longpoll_golongpoll_number(p, *(uint64_t *) value);
             break;
 
         case NGX_HTTP_LONGPOLL_CONTROL_WORD:
             p = ngx_http_longpoll_id_print_word(p, *(uint64_t *) value);
-            break;
-
-        case NGX_HTTP_LONGPOLL_CONTROL_FLAG:
-            *p++ = *(ngx_uint_t *) value ? '1' : '0';
             break;
 
         default: /* NGX_HTTP_LONGPOLL_CONTROL_UUID */
@@ -156,22 +148,6 @@ ngx_http_longpoll_control_find(u_char letter)
 }
 
 
-static u_char *
-ngx_http_longpoll_control_print_number(u_char *p, uint64_t n)
-{
-    u_char  *digit, buf[NGX_INT64_LEN];
-
-    digit = buf + NGX_INT64_LEN;
-
-    do {
-        *--digit = (u_char) (n % 10 + '0');
-        n /= 10;
-    } while (n);
-
-    return ngx_cpymem(p, digit, buf + NGX_INT64_LEN - digit);
-}
-
-
 ngx_int_t
 ngx_http_longpoll_control_parse(ngx_http_longpoll_control_t *control,
     u_char *p, size_t len)
@@ -185,7 +161,8 @@ ngx_http_longpoll_control_parse(ngx_http_longpoll_control_t *control,
         control->kind = kind;
 
         if (ngx_http_longpoll_control_read(control, p, p + len) != NGX_OK
-            || control->number > NGX_HTTP_LONGPOLL_CONTROL_LAST)
+            || control->number > NGX_HTTP_LONGPOLL_CONTROL_LAST
+            || control->durable > 1)
         {
             continue;
         }
@@ -207,6 +184,7 @@ ngx_http_longpoll_control_read(ngx_http_longpoll_control_t *control,
 {
     void                               *value;
     size_t                              len;
+    uint64_t                           *n;
     const char                         *t;
     ngx_http_longpoll_control_field_t  *field;
 
@@ -226,10 +204,12 @@ ngx_http_longpoll_control_read(ngx_http_longpoll_control_t *control,
 
         value = (u_char *) control + field->offset;
 
-        if (field->type == NGX_HTTP_LONGPOLL_CONTROL_NUMBER
-            || field->type == NGX_HTTP_LONGPOLL_CONTROL_FLAG)
-        {
-            p = ngx_http_longpoll_control_read_number(p, last, value);
+        if (field->type == NGX_HTTP_LONGPOLL_CONTROL_NUMBER) {
+
+            for (n = value; p < last && *p >= '0' && *p <= '9'; p++) {
+                *n = *n * 10 + (*p - '0');
+            }
+
             continue;
         }
 
@@ -253,17 +233,4 @@ ngx_http_longpoll_control_read(ngx_http_longpoll_control_t *control,
     }
 
     return NGX_OK;
-}
-
-
-/* returns the first byte that is no digit */
-
-static u_char *
-ngx_http_longpoll_control_read_number(u_char *p, u_char *last, uint64_t *n)
-{
-    for (*n = 0; p < last && *p >= '0' && *p <= '9'; p++) {
-        *n = *n * 10 + (*p - '0');
-    }
-
-    return p;
 }

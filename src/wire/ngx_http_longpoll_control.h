@@ -53,8 +53,8 @@ typedef struct {
     uint64_t                         valid_from;    /* ms: cursors since then
                                                    have lost nothing with an
                                                    earlier epoch */
-    ngx_uint_t                       durable;   /* all that readers saw is in
-                                                   the log */
+    uint64_t                         durable;   /* 0 or 1: all that readers saw
+                                                   is in the log */
 
     uint64_t                         id;        /* BASE, AFTER, END: highest
                                                    issued id; REST: as above */

@@ -52,7 +52,6 @@ static ngx_inline u_char *ngx_http_longpoll_golongpoll_head(u_char *p,
 static ngx_inline u_char *ngx_http_longpoll_golongpoll_tail(u_char *p,
     ngx_http_longpoll_msg_t *msg);
 static size_t ngx_http_longpoll_golongpoll_digits(uint64_t n);
-static u_char *ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n);
 
 
 /* the bytes that an ASCII character takes in a JSON string */
@@ -393,7 +392,7 @@ ngx_http_longpoll_golongpoll_digits(uint64_t n)
 }
 
 
-static u_char *
+u_char *
 ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n)
 {
     u_char      *dst, buf[NGX_INT64_LEN];
