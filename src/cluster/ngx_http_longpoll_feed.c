@@ -1086,7 +1086,8 @@ ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
 
 /*
  * A read costs Redis as much as some thirty entries.  So while entries come by
- * the thousand, the reader lets some gather before it reads again.
+ * the thousand, the reader lets some gather before it reads again.  Behind as
+ * many as it asked for there are more already.
  */
 
 static void
@@ -1094,10 +1095,11 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     ngx_http_longpoll_reply_t *entries)
 {
     size_t                      bytes;
-    ngx_uint_t                  i, k, n;
+    ngx_uint_t                  i, k, n, asked;
     ngx_http_longpoll_reply_t  *fields;
 
     n = entries->nelts;
+    asked = feed->count;
 
     for (bytes = 0, i = 0; i < n; i++) {
         fields = &entries->elts[i].elts[1];
@@ -1111,7 +1113,7 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     feed->count = ngx_min(feed->count, NGX_HTTP_LONGPOLL_FEED_COUNTS);
     feed->count = ngx_max(feed->count, 1);
 
-    if (n == 1) {
+    if (n == 1 || n == asked) {
         ngx_http_longpoll_feed_read(feed);
 
     } else {

@@ -504,6 +504,35 @@ reader_trims(void)
 
 
 static void
+reader_paces(void)
+{
+    ngx_uint_t  i;
+
+    begin();
+    run(100);
+
+    for (i = 0; i < 4; i++) {
+        reader_publish(1);
+        reader_publish(1);
+        reader_step(ngx_current_msec);
+        is(zone.nevents, 2);
+    }
+
+    run(2);
+    is(zone.nevents, 8);
+    end("behind several entries the reader waits a millisecond");
+
+    for (i = 0; i < 2000; i++) {
+        reader_publish(1);
+    }
+
+    run(2);
+    is(zone.nevents, 2008);
+    end("while a reply is full it does not wait");
+}
+
+
+static void
 reader_of_strangers(void)
 {
     char  id[64];
@@ -747,6 +776,7 @@ main(int argc, char *const *argv)
         reader_restarts();
         reader_is_wiped();
         reader_trims();
+        reader_paces();
         reader_of_strangers();
     }
 
