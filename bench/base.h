@@ -80,6 +80,7 @@ typedef enum {
 struct conn_s {
     int                   fd;
     unsigned              number;
+    unsigned              server;       /* which one of the URL */
     unsigned              fast:1;       /* is handled before all others */
     unsigned              busy:1;       /* a request is under way */
     unsigned              blocked:1;    /* and was not sent at once */
@@ -147,6 +148,7 @@ struct proto_s {
 typedef struct {
     uint64_t              wall;         /* ns */
     uint64_t              cpu;          /* ns */
+    uint64_t              backend;      /* ns, of the backend's processes */
     uint64_t              pss;          /* bytes */
     uint64_t              own;          /* of pss, what no file is mapped to */
     uint64_t              private;      /* of that, what is not shared */
@@ -162,7 +164,7 @@ typedef struct {
     const char           *path;         /* of the URL */
     buf_t                 headers;
     unsigned              conns, ops, cats, size, seconds, buffer;
-    unsigned              publishers, others, wait_ms, timeout, warm;
+    unsigned              publishers, others, wait_ms, timeout, warm, further;
     int                   line, streams;
 } options_t;
 

@@ -42,6 +42,7 @@
 
 #define SHARED       (256 * 1024)
 #define PER_ADDRESS  20000
+#define MAX_SERVERS  64
 #define IN_ONE_GO    4
 
 
@@ -51,8 +52,9 @@ void                     (*loop_tick)(void);
 static int                 slow_ep = -1;
 static int                 fast_ep;
 static unsigned            fast_busy;
-static struct sockaddr_in  server;
-static char                host[280];
+static struct sockaddr_in  servers[MAX_SERVERS];
+static unsigned            nservers;
+static char                host[280];           /* the first of them */
 static char               *shared;
 
 
@@ -121,35 +123,35 @@ loop_init(void)
 }
 
 
-/* http://host[:port][/path]; sets opt.path */
+static int
+conn_local(struct sockaddr_in *server)
+{
+    return ntohl(server->sin_addr.s_addr) >> 24 == 127;
+}
 
-void
-conn_init(const char *url)
+
+/* host[:port]; returns what is behind it */
+
+static const char *
+conn_server(const char *p)
 {
     int                  rc;
     char                 name[256], port[8];
-    const char          *p;
     size_t               n;
     struct addrinfo      hints, *res;
+    struct sockaddr_in  *server;
 
-    if (strncmp(url, "http://", 7) != 0) {
-        bench_die("'%s' is no URL of http", url);
-    }
-
-    url += 7;
-    n = strcspn(url, ":/");
-    snprintf(name, sizeof(name), "%.*s", (int) (n > 250 ? 250 : n), url);
+    n = strcspn(p, ":,/");
+    snprintf(name, sizeof(name), "%.*s", (int) (n > 250 ? 250 : n), p);
     snprintf(port, sizeof(port), "80");
 
-    p = url + n;
+    p += n;
 
     if (*p == ':') {
         n = strspn(++p, "0123456789");
         snprintf(port, sizeof(port), "%.*s", (int) (n > 5 ? 5 : n), p);
         p += n;
     }
-
-    opt.path = *p ? p : "/";
 
     memset(&hints, 0, sizeof(hints));
     hints.ai_family = AF_INET;
@@ -160,17 +162,46 @@ conn_init(const char *url)
         bench_die("%s: %s", name, gai_strerror(rc));
     }
 
-    memcpy(&server, res->ai_addr, sizeof(server));
+    if (nservers == MAX_SERVERS) {
+        bench_die("more than %d servers", MAX_SERVERS);
+    }
+
+    server = &servers[nservers];
+    memcpy(server, res->ai_addr, sizeof(*server));
     freeaddrinfo(res);
 
-    snprintf(host, sizeof(host), "%s:%s", name, port);
+    if (nservers++ == 0) {
+        snprintf(host, sizeof(host), "%s:%s", name, port);
+    }
 
+    if (conn_local(server)) {
+        (void) proc_find(ntohs(server->sin_port));
+    }
+
+    return p;
+}
+
+
+/* http://host[:port][,host[:port]...][/path]; sets opt.path */
+
+void
+conn_init(const char *url)
+{
+    const char  *p;
+
+    if (strncmp(url, "http://", 7) != 0) {
+        bench_die("'%s' is no URL of http", url);
+    }
+
+    p = conn_server(url + 7);
+
+    while (*p == ',') {
+        p = conn_server(p + 1);
+    }
+
+    opt.path = *p ? p : "/";
     shared = bench_need(malloc(SHARED));
     loop_init();
-
-    if ((ntohl(server.sin_addr.s_addr) >> 24) == 127) {
-        (void) proc_find(ntohs(server.sin_port));
-    }
 }
 
 
@@ -193,16 +224,16 @@ conn_connect(conn_t *c)
 {
     int                 one = 1;
     struct linger       linger = { 1, 0 };      /* leaves no TIME_WAIT */
-    struct sockaddr_in  from;
+    struct sockaddr_in  from, *server;
 
+    server = &servers[c->server];
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (c->fd == -1) {
         bench_die("connection %u: %s", c->number, strerror(errno));
     }
 
-    if (c->number >= PER_ADDRESS && ntohl(server.sin_addr.s_addr) >> 24 == 127)
-    {
+    if (c->number >= PER_ADDRESS && conn_local(server)) {
         memset(&from, 0, sizeof(from));
         from.sin_family = AF_INET;
         from.sin_addr.s_addr = htonl(INADDR_LOOPBACK
@@ -216,7 +247,7 @@ conn_connect(conn_t *c)
         }
     }
 
-    if (connect(c->fd, (struct sockaddr *) &server, sizeof(server)) == -1
+    if (connect(c->fd, (struct sockaddr *) server, sizeof(*server)) == -1
         || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == -1
         || setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger))
            == -1)
@@ -235,11 +266,12 @@ conn_connect(conn_t *c)
 
 
 void
-conn_open(conn_t *c, unsigned number, int fast)
+conn_open(conn_t *c, unsigned number, unsigned server, int fast)
 {
     memset(c, 0, sizeof(*c));
 
     c->number = number;
+    c->server = server % nservers;
     c->cat = number;
     c->fast = fast;
 

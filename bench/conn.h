@@ -14,7 +14,7 @@ extern uint64_t           loop_events;
 extern void             (*loop_tick)(void);
 
 
-/* takes the URL of the server apart, and finds its address and processes */
+/* takes the URL apart, and finds the servers' addresses and processes */
 
 void conn_init(const char *url);
 
@@ -28,7 +28,9 @@ void loop_turn(int ms);
 
 uint64_t loop_now(void);
 
-void conn_open(conn_t *c, unsigned number, int fast);
+/* `server` is a place in the URL's list, which begins again behind its end */
+
+void conn_open(conn_t *c, unsigned number, unsigned server, int fast);
 void conn_close(conn_t *c);
 
 /* sends a request; answer() is called when its answer is whole */

@@ -3,7 +3,7 @@
  * longpoll-bench: drives a long-poll server over keep-alive HTTP/1.1, checks
  * every answer, and prints what an operation costs.
  *
- *     longpoll-bench [option...] MODE http://host[:port][/prefix]
+ *     longpoll-bench [option...] MODE http://host[:port][,host...][/prefix]
  *
  * The heads of mode*.c describe the modes, the head of proto.c the protocols,
  * the head of check.c what is checked.  docs/benchmark.md shows how to measure
@@ -47,7 +47,7 @@ static const struct {
 };
 
 static const char  usage[] =
-    "usage: longpoll-bench [option...] MODE http://host[:port][/prefix]\n"
+    "usage: longpoll-bench [option...] MODE http://host[:port][,...][/prefix]\n"
     "\n"
     "MODE is get, burst, publish, fanout, lockstep, own, catchup, park or\n"
     "store.\n"
@@ -56,6 +56,9 @@ static const char  usage[] =
     "  -u PATH   where to publish     -g PATH  where to poll\n"
     "  -G PATH   where to poll from the beginning, if it is another path\n"
     "  -H LINE   another header       -x PIDS  the server's processes\n"
+    "  -X PIDS   processes of a backend of the server's, counted apart\n"
+    "  -d N      subscribers ask the server so many further in the list than\n"
+    "            their publishers (own, lockstep)\n"
     "  -c N      connections          -n N     operations, or rounds\n"
     "  -k N      categories           -s N     bytes of an event\n"
     "  -a N      events of each category before publishing; down each stream\n"
@@ -122,6 +125,11 @@ report_line(double ops)
                ((double) after.private - before.private) / ops);
     }
 
+    if (proc_backends()) {
+        printf(" backend_us=%.3f",
+               (after.backend - before.backend) / 1e3 / ops);
+    }
+
     report_times_line("", &latency);
     report_times_line("publisher_", &publishing);
     report_times_line("others_", &others);
@@ -162,6 +170,11 @@ report(const char *operation, double ops)
     } else {
         printf("%-22s not known; it is no server of this machine that this"
                " user may look at\n", "server's CPU");
+    }
+
+    if (proc_backends()) {
+        printf("%-22s %.2f us each, of %u processes\n", "backend's CPU",
+               (after.backend - before.backend) / 1e3 / ops, proc_backends());
     }
 
     report_times("latency", &latency);
@@ -209,12 +222,12 @@ header(const char *line)
 
 
 static void
-pid_list(char *list)
+pid_list(int letter, char *list)
 {
     char  *p;
 
     for (p = strtok(list, ","); p; p = strtok(NULL, ",")) {
-        proc_add(number('x', p, 1, 1 << 30));
+        proc_add(number(letter, p, 1, 1 << 30), letter == 'X');
     }
 }
 
@@ -246,7 +259,7 @@ options(int argc, char **argv)
     opt.proto = proto_find("golongpoll");
 
     while ((o = getopt(argc, argv,
-                       "G:H:T:W:a:c:ef:g:k:ln:o:p:s:t:u:w:x:")) != -1)
+                       "G:H:T:W:X:a:c:d:ef:g:k:ln:o:p:s:t:u:w:x:")) != -1)
     {
         switch (o) {
         case 'G': opt.begin_path = optarg; break;
@@ -255,6 +268,7 @@ options(int argc, char **argv)
         case 'W': opt.wait_ms = number(o, optarg, 1, 600000); break;
         case 'a': opt.warm = number(o, optarg, 0, MAX_SEQ); break;
         case 'c': opt.conns = number(o, optarg, 1, 1000000); break;
+        case 'd': opt.further = number(o, optarg, 0, 1000); break;
         case 'e': opt.streams = 1; break;
         case 'f': opt.buffer = number(o, optarg, 1, MAX_SEQ); break;
         case 'g': opt.poll_path = optarg; break;
@@ -267,7 +281,8 @@ options(int argc, char **argv)
         case 't': opt.seconds = number(o, optarg, 1, 36000); break;
         case 'u': opt.publish_path = optarg; break;
         case 'w': opt.publishers = number(o, optarg, 1, 4095); break;
-        case 'x': pid_list(optarg); break;
+        case 'X':
+        case 'x': pid_list(o, optarg); break;
         default:  optind = argc; break;
         }
     }

@@ -10,6 +10,9 @@
  *               the next category when its event has arrived
  *     lockstep  the same with one publisher
  *
+ * In the last two, with -d, an event's subscriber asks another server than its
+ * publisher: the one so many further in the list.
+ *
  * A delivery ends when its client's next poll is parked.  With -e the clients
  * have streams, and a delivery ends when the event has come.
  */
@@ -347,11 +350,12 @@ mode_own(void)
     published = bench_need(calloc(opt.cats, sizeof(uint32_t)));
 
     pubs = mode_open_some(opt.publishers, 0, 0);
-    conns = mode_open_some(opt.conns, 0, 0);
+    conns = bench_need(calloc(opt.conns, sizeof(conn_t)));
 
     doing = "parking";
 
     for (i = 0; i < opt.conns; i++) {
+        conn_open(&conns[i], i, i % opt.publishers + opt.further, 0);
         check_window(&conns[i], 0);
         mode_ask(&conns[i], own_received);
     }

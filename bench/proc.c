@@ -4,7 +4,7 @@
  *
  * These are the processes that hold the port's listening socket open: nginx's
  * master and its workers, or the one process of another server.  A user may
- * also name them.
+ * also name them, and those of a backend behind the server.
  *
  * CPU time is what the scheduler counted for each task, in nanoseconds (the
  * first word of schedstat), or the ticks in stat if the kernel has no
@@ -24,8 +24,12 @@
 #include <sys/stat.h>
 
 
-static int       pids[MAX_PIDS];
-static unsigned  npids;
+static struct {
+    int          pid;
+    int          backend;
+} procs[MAX_PIDS];
+
+static unsigned  nprocs, nbackends;
 
 
 static FILE *
@@ -43,28 +47,37 @@ proc_open(const char *fmt, ...)
 
 
 void
-proc_add(int pid)
+proc_add(int pid, int backend)
 {
     unsigned  i;
 
-    for (i = 0; i < npids; i++) {
-        if (pids[i] == pid) {
+    for (i = 0; i < nprocs; i++) {
+        if (procs[i].pid == pid) {
             return;
         }
     }
 
-    if (npids == MAX_PIDS) {
+    if (nprocs == MAX_PIDS) {
         bench_die("more than %d processes", MAX_PIDS);
     }
 
-    pids[npids++] = pid;
+    procs[nprocs].pid = pid;
+    procs[nprocs++].backend = backend;
+    nbackends += backend;
 }
 
 
 unsigned
 proc_count(void)
 {
-    return npids;
+    return nprocs - nbackends;
+}
+
+
+unsigned
+proc_backends(void)
+{
+    return nbackends;
 }
 
 
@@ -154,12 +167,12 @@ proc_find(unsigned port)
         if (isdigit((unsigned char) de->d_name[0])
             && proc_holds(de->d_name, inode, n))
         {
-            proc_add(atoi(de->d_name));
+            proc_add(atoi(de->d_name), 0);
         }
     }
 
     closedir(dir);
-    return npids;
+    return proc_count();
 }
 
 
@@ -203,35 +216,35 @@ proc_task(int pid, const char *task, int *running)
 }
 
 
-static uint64_t
-proc_tasks(int *running)
+static void
+proc_tasks(sample_t *s, int *running)
 {
     DIR            *dir;
     char            path[64];
-    uint64_t        ns;
+    uint64_t       *ns;
     unsigned        i;
     struct dirent  *de;
 
-    ns = 0;
+    s->cpu = 0;
+    s->backend = 0;
 
-    for (i = 0; i < npids; i++) {
-        snprintf(path, sizeof(path), "/proc/%d/task", pids[i]);
+    for (i = 0; i < nprocs; i++) {
+        ns = procs[i].backend ? &s->backend : &s->cpu;
+        snprintf(path, sizeof(path), "/proc/%d/task", procs[i].pid);
 
         dir = opendir(path);
         if (dir == NULL) {
-            bench_die("process %d of the server has ended", pids[i]);
+            bench_die("process %d of the server has ended", procs[i].pid);
         }
 
         while ((de = readdir(dir)) != NULL) {
             if (isdigit((unsigned char) de->d_name[0])) {
-                ns += proc_task(pids[i], de->d_name, running);
+                *ns += proc_task(procs[i].pid, de->d_name, running);
             }
         }
 
         closedir(dir);
     }
-
-    return ns;
 }
 
 
@@ -240,7 +253,7 @@ proc_cpu(sample_t *s)
 {
     int  running;
 
-    s->cpu = proc_tasks(&running);
+    proc_tasks(s, &running);
 }
 
 
@@ -248,14 +261,14 @@ int
 proc_busy(void)
 {
     int              running;
-    uint64_t         ns;
+    sample_t         s;
     static uint64_t  last;
 
     running = 0;
-    ns = proc_tasks(&running);
+    proc_tasks(&s, &running);
 
-    if (ns != last) {
-        last = ns;
+    if (s.cpu + s.backend != last) {
+        last = s.cpu + s.backend;
         return 1;
     }
 
@@ -275,8 +288,9 @@ proc_memory(sample_t *s)
     s->own = 0;
     s->private = 0;
 
-    for (i = 0; i < npids; i++) {
-        f = proc_open("/proc/%d/smaps_rollup", pids[i]);
+    for (i = 0; i < nprocs; i++) {
+        f = procs[i].backend ? NULL
+                             : proc_open("/proc/%d/smaps_rollup", procs[i].pid);
         if (f == NULL) {
             continue;
         }

@@ -3,7 +3,8 @@
  * proc.h: CPU time and memory of the server's processes.
  *
  * If the server does not run on this machine, proc_find() returns 0 and samples
- * hold the time only.
+ * hold the time only.  Processes that are added with `backend` have their CPU
+ * time counted apart, and their memory is not counted.
  */
 
 
@@ -12,8 +13,9 @@
 
 
 unsigned proc_find(unsigned port);
-void proc_add(int pid);
+void proc_add(int pid, int backend);
 unsigned proc_count(void);
+unsigned proc_backends(void);
 void proc_cpu(sample_t *s);
 void proc_memory(sample_t *s);
 

@@ -13,7 +13,7 @@ my $root  = abs_path(dirname(__FILE__) . '/../..');
 my $bench = "$root/build/bench/longpoll-bench";
 
 my $pid = open2(my $out, my $in, $^X, "$root/t/bench/faulty.pl");
-chomp(my $port = <$out>);
+chomp(our $port = <$out>);
 
 my %modes = (
     fanout   => '-c 3 -n 10',
@@ -153,6 +153,37 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     my ($code, $said) = run('golongpoll', 'none', '-k 100 -c 100 publish');
     is($code, 2, 'too many connections end the run');
     like($said, qr/open files/, 'and the message says why');
+}
+
+# Several servers.  These share no events, so what is published on one of them
+# does not come on the next.
+{
+    my $other = open2(my $its_out, my $its_in, $^X, "$root/t/bench/faulty.pl");
+    chomp(my $its_port = <$its_out>);
+    local $port = "$port,127.0.0.1:$its_port";
+
+    for (['publish', 0], ['own', 0], ['own', 1, '-d 1'], ['own', 0, '-d 2']) {
+        my ($mode, $want, @more) = @$_;
+        my ($code, $said, %figure)
+            = run('golongpoll', 'none', "-W 100 @more $modes{$mode}", $mode);
+
+        is($code, $want, "two servers, @more $mode") or diag($said);
+        is($figure{lost}, $want ? 28 : 0, 'what is lost is counted');
+    }
+
+    close $its_in;
+    waitpid $other, 0;
+}
+
+# A backend's CPU time is not the server's.
+{
+    my ($code, $said, %figure) = run('golongpoll', 'none', $modes{own}, 'own');
+    is($figure{backend_us}, undef, 'without a backend') or diag($said);
+
+    ($code, $said, %figure)
+        = run('golongpoll', 'none', "-X $$ $modes{own}", 'own');
+    is($code, 0, 'with a backend') or diag($said);
+    ok($figure{backend_us} < $figure{cpu_us}, 'its time is counted apart');
 }
 
 # Earlier runs may have left more events than one answer holds.
