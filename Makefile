@@ -57,7 +57,7 @@ site:               ## the pages as a site, build/site/html, with mkdocs
 	@tools/site.sh
 
 bench: all          ## the benchmark, to docs/performance.md; ARGS='--quick'
-	@tools/deps.sh build bench
+	@tools/deps.sh build bench redis
 	@bench/run.pl $(ARGS)
 
 holds: all          ## how long the store holds its lock, measured

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 #
-# bench/run.pl [--quick] [--scaling] [--case NAME]... [--server NAME]...
-#           [--rounds N] [--out DIR] [--nginx FILE] [--list]
+# bench/run.pl [--quick] [--scaling] [--redis] [--case NAME]...
+#           [--server NAME]... [--rounds N] [--out DIR] [--nginx FILE] [--list]
 #
 # Measures what the module costs, in comparison with nginx itself and with other
 # servers.
@@ -16,11 +16,12 @@
 # ends.  If another server does, or fails, its run is repeated, twice at most,
 # and the table says how often.
 #
-# The whole benchmark writes docs/performance.md and its plots.  Some cases
-# only, or --quick, which runs every case once and small to see that it works,
-# write build/bench/performance.md; --out DIR chooses another directory.  --list
-# prints cases and servers; --scaling selects the cases that show how costs
-# grow.  --nginx FILE chooses another nginx than the first in PATH.
+# The whole benchmark writes docs/performance.md and its plots.  --redis selects
+# the cases of zones over Redis, and writes their section of that page.  Other
+# cases only, or --quick, which runs every case once and small to see that it
+# works, write build/bench/performance.md; --out DIR chooses another directory.
+# --list prints cases and servers; --scaling selects the cases that show how
+# costs grow.  --nginx FILE chooses another nginx than the first in PATH.
 
 use strict;
 use warnings;
@@ -38,11 +39,13 @@ BEGIN {
     unshift @INC, "$root/bench/lib", "$root/t/lib";
 }
 
+use Bench::Cluster ();
+use Bench::Redis ();
 use Bench::Report ();
 use Bench::Server ();
 
 my $load = "$root/build/bench/longpoll-bench";
-my ($quick, $scaling, $rounds, $list, $out, @wanted, @names);
+my ($quick, $scaling, $redis, $rounds, $list, $out, @wanted, @names);
 my $start = time;
 chomp(my $files = `sh -c 'ulimit -Hn'`);
 $files = 1e9 if $files eq 'unlimited';
@@ -51,7 +54,7 @@ $ENV{PATH} .= ':/usr/sbin';
 $| = 1;
 $SIG{$_} = sub { exit 1 } for qw( HUP INT TERM );
 
-GetOptions('quick' => \$quick, 'scaling' => \$scaling,
+GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'redis' => \$redis,
     'case=s' => \@wanted, 'server=s' => \@names,
     'rounds=i' => \$rounds, 'nginx=s' => \$Bench::Server::Nginx,
     'list' => \$list, 'out=s' => \$out) && !@ARGV or exit 2;
@@ -62,7 +65,11 @@ GetOptions('quick' => \$quick, 'scaling' => \$scaling,
 # new server for each run, as a server does not free its tables.  `slim` uses
 # settings for small requests.  `streams` is for the servers that have streams.
 # With `beside` the ratio is that to this module's own figure of another case;
-# `only` names the one server that is measured.
+# `only` matches the servers that are measured.
+#
+# `redis` is for the servers over Redis, of so many `nodes`, and for those beside
+# them (bench/lib/Bench/Redis.pm); this module's figure is then that of
+# longpoll-redis.  `by` is a method of Bench::Cluster that runs the case.
 
 my $n = $quick ? 2000 : 20_000;
 my $polls = $quick ? 1000 : 10_000;
@@ -215,9 +222,11 @@ my @cases = (
             . ' events down each, without shared memory', streams => 1,
         run => '-e -t 300 -c 1000 -a ' . ($quick ? 500 : 10_000) . ' park /',
         goal => 1.03, beside => 'parked-one', rounds => 1,
-        only => 'longpoll',
+        only => qr/^longpoll$/,
     },
 );
+
+push @cases, Bench::Redis::cases($quick);
 
 # How costs grow: each of these becomes several cases, one for each value of X
 # in its commands.  `design` is what the design promises.
@@ -322,7 +331,12 @@ sub main {
         return;
     }
 
+    # these alone, and in full, are a section of the page
+    my $section = $redis && !$quick && !$scaling && !@wanted && !@names
+        && !$rounds && !defined $out;
+
     push @wanted, (map { $_->{name} } @series), 'lock' if $scaling;
+    push @wanted, map { $_->{name} } grep { $_->{redis} } @cases if $redis;
     my $lock = @wanted ? grep { $_ eq 'lock' } @wanted : !$quick;
 
     # the name of a series selects all its cases
@@ -346,6 +360,8 @@ sub main {
     my %asked = map { $_ => 1 } @wanted ? @wanted
         : grep { !$quick || !$case{$_}{series} } keys %case;
 
+    my %parts = map { Bench::Report::part_of($case{$_}) => 1 } keys %asked;
+
     # a case that is another figure of a case, or is beside it, needs that case
     for my $case (map { $case{$_} } keys %asked) {
         $asked{$_} = 1 for grep { defined } @$case{qw( from beside )};
@@ -354,6 +370,8 @@ sub main {
     system('make', '-s', '-C', $root, 'build-bench') == 0 or exit 1;
 
     for my $name (grep { $named{$_} } @all) {
+        next unless grep { $parts{$_} } Bench::Server->parts($name);
+
         progress("preparing $name");
         my $server = Bench::Server->find($name);
 
@@ -380,7 +398,7 @@ sub main {
     stop_all();
     die "this module logged alerts\n" if $alarmed;
     lock_held() if $lock;
-    report($whole, grep { $asked{ $_->{name} } } @cases);
+    report($whole, $section, grep { $asked{ $_->{name} } } @cases);
 }
 
 
@@ -392,20 +410,21 @@ sub measure {
     my $times = $quick ? 1 : $rounds // $case->{rounds} // 9;
     my @turn  = grep {
         $server{$_} && $case->{ $_ eq 'floor' ? 'floor' : 'run' }
-            && $server{$_}{ $case->{streams} ? 'streams' : 'polls' }
+            && $server{$_}{ Bench::Report::part_of($case) }
             && !($case->{slim} && $server{$_}{program})
-            && $_ eq ($case->{only} // $_)
+            && $_ =~ ($case->{only} // qr/./)
     } Bench::Server->names;
 
     local $Bench::Server::Workers
         = $case->{workers} ? $case->{x} : $Bench::Server::Workers;
     local $Bench::Server::Slim = $case->{slim};
+    local $Bench::Cluster::Nodes = $case->{nodes} // 1;
 
     # The number of open files limits the connections of a server's process, and
     # of the generator, which has several processes in some modes only.
     @turn = grep {
         my $command = $case->{ $_ eq 'floor' ? 'floor' : 'run' };
-        my ($conns) = $command =~ /-c (\d+)/;
+        my $conns = $command =~ /-c (\d+)/ ? $1 : 0;
         my $each = $command =~ / (?:fanout|park) /
             ? $conns / $server{$_}->processes * 1.05 : $conns;
         my $can = $each + 200 <= $files;
@@ -455,7 +474,10 @@ sub turn {
     for (1 .. 3) {
         my $result = eval {
             stop_all() if $case->{fresh};
-            my $first = run($name, $command);
+            my $by = $case->{by};
+            my $first = $by
+                ? started($name)->$by($command)
+                : run($name, $command);
 
             if ($case->{then}) {
                 my $key = $case->{figure};
@@ -477,13 +499,17 @@ sub turn {
     return;
 }
 
+sub started {
+    my ($name) = @_;
+
+    return $running{$name}++ ? $server{$name} : $server{$name}->start;
+}
+
 sub run {
     my ($name, $command) = @_;
-    my $server = $server{$name};
+    my $server = started($name);
     my @words  = split ' ', $command;
     my $path   = pop @words;
-
-    $server->start unless $running{$name}++;
 
     my @command = ($load, '-l', '-t', 120, $server->options, @words,
                    $server->url($path));
@@ -510,7 +536,7 @@ sub stop {
     return unless @alerts;
     say_line("$server{$name}{title}: " . @alerts
         . ' alerts in its error log, the first: ' . $alerts[0] =~ s/\n//r);
-    $alarmed = 1 if $name eq 'longpoll';
+    $alarmed = 1 if $name =~ /^longpoll/;
 }
 
 sub stop_all { stop($_) for keys %running }
@@ -545,7 +571,7 @@ sub figures {
 
     # compares figures of the same round
     if (my $of = $case->{of} // $case->{beside}) {
-        my @own  = values_of($case, 'longpoll');
+        my @own  = values_of($case, own($case));
         my @base = $case->{of} ? values_of($case, $of)
             : values_of($case{$of}, 'longpoll');
         my @ratios = map { $own[$_] / $base[$_] }
@@ -555,12 +581,14 @@ sub figures {
     }
 
     my $reached = $case->{of} || $case->{beside}
-        ? $row{ratio} : $row{value}{longpoll};
+        ? $row{ratio} : $row{value}{ own($case) };
     $row{met} = $reached <= $case->{goal}
         if defined $reached && defined $case->{goal};
     $row{spoiled} = $spoiled{ $case->{from} // $case->{name} };
     return \%row;
 }
+
+sub own { $_[0]{redis} ? 'longpoll-redis' : 'longpoll' }
 
 sub summary {
     my ($case) = @_;
@@ -573,12 +601,26 @@ sub summary {
                       $case->{of} // $case->{beside}) : ();
 }
 
+# all figures of a case of Bench::Cluster::carry
+
+sub carried {
+    my ($case) = @_;
+    my @runs = grep { $_ } @{ $runs{ $case->{name} }{ own($case) } // [] }
+        or return;
+
+    return { %$case, map {
+        my $key = $_;
+        $key => median(map { $_->{$key} } @runs);
+    } keys %{ $runs[0] } };
+}
+
 sub report {
-    my ($whole, @shown) = @_;
-    my $dir = $out // ($whole ? "$root/docs" : "$root/build/bench");
+    my ($whole, $section, @shown) = @_;
+    my $dir = $out // ($whole || $section ? "$root/docs" : "$root/build/bench");
 
     my $report = Bench::Report->new(
-        rows => [ map { figures($_) } @shown ],
+        rows => [ map { figures($_) } grep { !$_->{carries} } @shown ],
+        carried => [ map { carried($_) } grep { $_->{carries} } @shown ],
         servers => [ map { $server{$_} // () } Bench::Server->names ],
         skipped => \@skipped,
         lock => [ map {
@@ -587,6 +629,7 @@ sub report {
         } @lock ],
         seconds => time - $start,
         quick => $quick,
+        section => $section,
     );
 
     print $report->table, "\n";
@@ -598,10 +641,10 @@ sub report {
     print $file JSON::PP->new->canonical->pretty->encode(\%runs);
     close $file;
 
-    my $missed = grep { defined $_->{met} && !$_->{met} } @{ $report->{rows} };
-    my $met = grep { $_->{met} } @{ $report->{rows} };
+    my @goals = grep { defined $_->{met} } map { @$_ } @$report{qw( rows redis )};
+    my $met = grep { $_->{met} } @goals;
     printf "%d goals met, %d not met, %d skipped, %d s\n", $met,
-        $missed, scalar @skipped, time - $start;
+        @goals - $met, scalar @skipped, time - $start;
 }
 
 

@@ -8,7 +8,8 @@ package Bench::Report;
 #
 # A row has a case, the value and spread of each server, the rounds, and, if the
 # case has a goal, the ratio and whether the goal is met.  The rows of a series
-# have a table of their own, and a plot of lines.
+# have a table of their own, and a plot of lines.  Those of zones over Redis have
+# a section of their own: with `section`, write() changes only that of the page.
 
 use strict;
 use warnings;
@@ -30,12 +31,14 @@ my @plots = (
 
 sub new {
     my ($class, %o) = @_;
-    my (@rows, @series);
+    my (@rows, @series, @redis);
 
     for my $row (grep { $_->{value} } @{ $o{rows} }) {
         my $name = $row->{case}{series};
 
-        if (!defined $name) {
+        if ($row->{case}{redis}) {
+            push @redis, $row;
+        } elsif (!defined $name) {
             push @rows, $row;
         } elsif (@series && $series[-1][0]{case}{series} eq $name) {
             push @{ $series[-1] }, $row;
@@ -44,7 +47,8 @@ sub new {
         }
     }
 
-    return bless { %o, rows => \@rows, series => \@series }, $class;
+    return bless { %o, rows => \@rows, series => \@series, redis => \@redis },
+        $class;
 }
 
 
@@ -73,16 +77,28 @@ sub goal {
         . ($case->{unit} eq 'ms' ? ' ms' : '');
 }
 
-# The rows of polls, and those of streams: not all servers have both.
+# The rows of polls, of streams, and of zones over Redis: not all servers have
+# all of these.
+
+sub part_of {
+    my ($case) = @_;
+    return $case->{redis} ? 'redis' : $case->{streams} ? 'streams' : 'polls';
+}
+
+sub parts {
+    my ($self) = @_;
+
+    return grep { @$_ } map {
+        my $part = $_;
+        [ grep { part_of($_->{case}) eq $part } @{ $self->{rows} } ];
+    } qw( polls streams );
+}
 
 sub table {
     my ($self) = @_;
 
-    return join "\n", map {
-        my $streams = $_;
-        $self->part(grep { !$streams == !$_->{case}{streams} }
-                    @{ $self->{rows} });
-    } 0, 1;
+    return join "\n", (map { $self->part(@$_) } $self->parts),
+        $self->part(@{ $self->{redis} });
 }
 
 # the servers that have a figure in one of the rows
@@ -153,6 +169,7 @@ sub write {
     my ($self, $dir) = @_;
 
     make_path("$dir/performance");
+    return $self->write_section("$dir/performance.md") if $self->{section};
 
     my $plots = '';
     for my $plot (@plots) {
@@ -182,6 +199,20 @@ sub write {
     $growth .= $self->lock if @{ $self->{lock} // [] };
 
     spew("$dir/performance.md", $self->page($plots, $growth));
+}
+
+# in place of what the page had, or in front of what is told of the machine
+
+sub write_section {
+    my ($self, $name) = @_;
+
+    my $page = slurp($name);
+    my $section = $self->section;
+
+    $page =~ s/^## Zones over Redis\n.*?(?=^## )/$section/ms
+        or $page =~ s/(?=^## Machine and versions\n)/$section/m
+        or die "$name has no section of the machine\n";
+    spew($name, $page);
 }
 
 sub spew {
@@ -215,28 +246,21 @@ sub page {
         . ' measure a server of your own, is told in'
         . ' [Benchmark](benchmark.md).', 0);
     my $machine = wrap('Machine: ' . machine(), 2);
-    my $versions = join '', map { '- ' . wrap("$_->{title}: $_->{version}", 2)
-        . "\n" } @{ $self->{servers} };
+    my @servers = grep { !$_->{class} } @{ $self->{servers} };
+    my $versions = versions(@servers);
     my $skipped = join '', map { "- SKIPPED: $_\n" } @{ $self->{skipped} };
-    my $table = $self->table;
-    my $goals = $self->goals;
+    my $table = join "\n", map { $self->part(@$_) } $self->parts;
+    my $goals = $self->goals(@{ $self->{rows} });
     my $spread = $self->spread;
 
-    my $settings = join "\n", map {
-        "$_->{title}:\n\n```\n" . $_->settings . "```\n"
-    } @{ $self->{servers} };
+    my $settings = settings(@servers);
 
     my $slim = !grep({ $_->{case}{slim} } @{ $self->{rows} }) ? ''
         : "Slim settings are these, in all of them:\n\n```nginx\n"
             . $Bench::Server::slim . "```\n\n";
 
-    my $commands = join '', map {
-        my $case = $_->{case};
-        $case->{run} ? wrap("- $case->{title}: `$case->{run}`"
-            . ($case->{then} ? ", then `$case->{then}`" : '')
-            . ($case->{floor} ? "; of nginx itself `$case->{floor}`" : ''), 2)
-            . "\n" : ();
-    } @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
+    my $commands = commands(@{ $self->{rows} },
+                            map { @$_ } @{ $self->{series} });
 
     my $told = wrap(<<"END", 0);
 CPU is that of all of the server's processes together, by the scheduler's count,
@@ -258,7 +282,7 @@ $head
 $goals$table
 $told
 
-$plots$growth## Machine and versions
+$plots$growth@{[ $self->section ]}## Machine and versions
 
 - $machine
 $versions$skipped
@@ -282,12 +306,94 @@ $commands
 END
 }
 
+sub commands {
+    return join '', map {
+        my $case = $_->{case};
+        $case->{run} && !$case->{by} ? wrap("- $case->{title}: `$case->{run}`"
+            . ($case->{then} ? ", then `$case->{then}`" : '')
+            . ($case->{floor} ? "; of nginx itself `$case->{floor}`" : ''), 2)
+            . "\n" : ();
+    } @_;
+}
+
+sub versions {
+    return join '', map { '- ' . wrap("$_->{title}: $_->{version}", 2) . "\n" }
+        @_;
+}
+
+sub settings {
+    return join "\n", map {
+        "$_->{title}:\n\n```\n" . $_->settings . "```\n"
+    } @_;
+}
+
+# zones over Redis: all that the page says of them
+
+sub section {
+    my ($self) = @_;
+
+    my @rows = @{ $self->{redis} };
+    return '' unless @rows || @{ $self->{carried} };
+
+    my ($rounds) = sort { $b <=> $a } 0, map { $_->{rounds} } @rows;
+    my @servers = grep { $_->{class} } @{ $self->{servers} };
+    my $told = wrap('Measured by `make bench ARGS=--redis` on '
+        . POSIX::strftime('%Y-%m-%d', gmtime) . ": medians of $rounds rounds, in"
+        . <<'END', 0);
+ which the servers took turns. A node is a whole nginx with 2 workers. All nodes,
+Redis and the clients run on one machine: a network's time comes on top of these,
+but an event, which each node reads, takes the nodes' time one after the other,
+where nodes with machines of their own read at once. Each run begins with an empty Redis without persistence. CPU is that of
+all nodes together, or of Redis. Publishers ask all nodes, and one client gets
+each event. "This module" and "nchan" alone are one nginx without Redis. With
+its storage mode distributed, its default, nchan publishes when Redis has the
+event; with backup it gives it to the node's own clients before that, and clients
+of another node get none.
+END
+
+    return join "\n", "## Zones over Redis\n", "$told\n",
+        $self->goals(@rows) . $self->part(@rows), $self->carried,
+        "The lowest and the highest of all rounds:\n",
+        $self->spread_part(@rows), versions(@servers),
+        "The settings, with Redis's address in place of REDIS:\n",
+        settings(@servers),
+        "The commands, to be called with the nodes' addresses and Redis's"
+        . " process:\n", commands(@rows) . "\n";
+}
+
+sub carried {
+    my ($self) = @_;
+
+    my @rows = @{ $self->{carried} } or return;
+    my $text = wrap(<<'END', 0) . "\n\n";
+What Redis does for events of 100 bytes that come at such a rate. Its own
+connections publish them, as many as there are nodes, with the commands that a
+node sends, past HTTP. The share is that of one core, at that rate.
+END
+    my @columns = (
+        [ 'nodes', 'nodes' ], [ 'events a second', 'wanted' ],
+        [ 'reached', 'rate' ], [ "Redis's CPU, us", 'redis_us' ],
+        [ 'share of a core, %', 'share' ],
+        [ "a reader's CPU, us", 'reader_us' ],
+        [ "a node's reads a second", 'reads' ],
+        [ 'bytes to Redis', 'in_bytes' ], [ 'bytes to a node', 'out_bytes' ],
+        [ "bytes of Redis's memory", 'memory' ],
+    );
+
+    return $text . join('', map { "| $_->[0] " } @columns) . "|\n"
+        . '|--:' x @columns . "|\n" . join '', map {
+            my $row = $_;
+            join('', map { '| ' . whole($row->{ $_->[1] }) . ' ' } @columns)
+                . "|\n";
+        } @rows;
+}
+
 # a sentence: how many goals are met, and which are not
 
 sub goals {
-    my ($self) = @_;
+    my ($self, @of) = @_;
 
-    my @rows = grep { defined $_->{met} } @{ $self->{rows} } or return '';
+    my @rows = grep { defined $_->{met} } @of or return '';
     my @not = map { $_->{case}{title} } grep { !$_->{met} } @rows;
 
     return wrap(sprintf('Goals: %d of %d met', @rows - @not, scalar @rows)
@@ -374,11 +480,7 @@ sub grown {
 sub spread {
     my ($self) = @_;
 
-    return join "\n", map {
-        my $streams = $_;
-        $self->spread_part(grep { !$streams == !$_->{case}{streams} }
-                           @{ $self->{rows} });
-    } 0, 1;
+    return join "\n", map { $self->spread_part(@$_) } $self->parts;
 }
 
 sub spread_part {

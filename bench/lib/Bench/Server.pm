@@ -3,6 +3,7 @@ package Bench::Server;
 # The servers that are measured, each with a directory and a port of its own.
 #
 #     Bench::Server->names          in the order of the table
+#     Bench::Server->parts($name)   of the table that it is in
 #     my $server = Bench::Server->find($name);
 #     $server->{why}                why it cannot be used, if it cannot
 #     $server->start, $server->url('/path')
@@ -51,7 +52,7 @@ END
 my $event = '{"timestamp":1616040198889,"category":"c0","data":"'
     . 'x' x 100 . '","id":"0198c0de-0000-7000-8000-000000000000"}';
 
-# polls, streams: which of these it has
+# polls, streams, redis: which cases it takes part in
 
 my %servers = (
     floor => {
@@ -72,7 +73,7 @@ END
 
     longpoll => {
         title => 'this module',
-        polls => 1, streams => 1,
+        polls => 1, streams => 1, redis => 1,
         file => "$root/build/ngx_http_longpoll_module.so",
         protocol => 'golongpoll',
         http => "longpoll_zone zone=bench:512m;\n",
@@ -118,7 +119,7 @@ END
 
     nchan => {
         title => 'nchan',
-        polls => 1, streams => 1,
+        polls => 1, streams => 1, redis => 1,
         module => 'ngx_nchan_module.so',
         package => 'libnginx-mod-nchan',
         protocol => 'nchan',
@@ -170,15 +171,49 @@ END
     },
 );
 
-my @order = qw( floor bare longpoll push-stream nchan golongpoll );
+# Over Redis, whose address takes the place of REDIS.
+
+$servers{'longpoll-redis'} = over_redis(
+    $servers{longpoll}, 'Redis', ready => '/publish',
+    http => "longpoll_zone zone=bench:512m redis=REDIS;\n",
+    locations => $servers{longpoll}{locations}
+        . "location = /status  { longpoll_status bench; }\n");
+
+for my $mode (qw( distributed backup )) {
+    my $http = $servers{nchan}{http} . <<"END";
+upstream redis {
+    nchan_redis_server       REDIS;
+    nchan_redis_storage_mode $mode;
+}
+END
+    my $pass = 'nchan_redis_pass redis;';
+
+    $servers{"nchan-$mode"} = over_redis(
+        $servers{nchan}, $mode, ready => '/pub?id=ready', http => $http,
+        locations => $servers{nchan}{locations} =~ s/(?=^\})/    $pass\n/gmr,
+        settings => sub { "$http$pass    # in each location\n" });
+}
+
+my @order = qw( floor bare longpoll longpoll-redis push-stream nchan
+                nchan-distributed nchan-backup golongpoll );
+
+sub over_redis {
+    my ($server, $title, %o) = @_;
+
+    return { %$server, polls => 0, streams => 0, class => 'Bench::Cluster',
+             title => "$server->{title}, $title", %o };
+}
 
 
 sub names { return @order }
 
+sub parts { return grep { $servers{ $_[1] }{$_} } qw( polls streams redis ) }
+
 sub find {
     my ($class, $name) = @_;
 
-    my $self = bless { name => $name, %{ $servers{$name} } }, $class;
+    my $self = bless { name => $name, %{ $servers{$name} } },
+        $servers{$name}{class} // $class;
 
     $self->{nginx} //= $Nginx;
     $self->{why} = $self->prepare;
@@ -230,7 +265,7 @@ sub find_version {
 
     my $what = $self->{package} // $self->{deb};
 
-    if ($self->{name} eq 'longpoll') {
+    if ($self->{name} =~ /^longpoll/) {
         chomp($version = `git -C '$root' describe --always --dirty 2>&1`);
         $version = '' if $?;
         $what = 'commit';
