@@ -13,18 +13,11 @@
 
 
 #include "ngx_http_longpoll_string.h"
+#include "ngx_http_longpoll_bytes.h"
 #include "ngx_http_longpoll_utf8.h"
 
 
 #define NGX_HTTP_LONGPOLL_STRING_REPLACEMENT  0xfffd
-
-
-/* sixteen bytes; gcc and clang compile these to what the machine has */
-
-typedef u_char    ngx_http_longpoll_string_bytes_t
-    __attribute__((vector_size(16)));
-typedef uint64_t  ngx_http_longpoll_string_words_t
-    __attribute__((vector_size(16)));
 
 
 static uint32_t ngx_http_longpoll_string_escape(u_char **pos, u_char *last);
@@ -34,22 +27,16 @@ static uint32_t ngx_http_longpoll_string_hex(u_char *p);
 u_char *
 ngx_http_longpoll_string_plain(u_char *p, u_char *last)
 {
-    ngx_http_longpoll_string_words_t  found;
-    ngx_http_longpoll_string_bytes_t  v;
+    ngx_uint_t                 n;
+    ngx_http_longpoll_bytes_t  v;
 
     for ( /* void */ ; last - p >= (ssize_t) sizeof(v); p += sizeof(v)) {
         ngx_memcpy(&v, p, sizeof(v));
 
-        found = (ngx_http_longpoll_string_words_t)
-                    ((v < 0x20) | (v == '"') | (v == '\\'));
-
-        if (found[0] | found[1]) {
-#if (NGX_HAVE_LITTLE_ENDIAN)
-            return found[0] ? p + __builtin_ctzll(found[0]) / 8
-                            : p + __builtin_ctzll(found[1]) / 8 + 8;
-#else
-            break;
-#endif
+        n = ngx_http_longpoll_bytes_first((v < 0x20) | (v == '"')
+                                          | (v == '\\'));
+        if (n < sizeof(v)) {
+            return p + n;
         }
     }
 

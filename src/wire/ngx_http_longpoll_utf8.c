@@ -11,14 +11,7 @@
 
 
 #include "ngx_http_longpoll_utf8.h"
-
-
-/* sixteen bytes; gcc and clang compile these to what the machine has */
-
-typedef u_char    ngx_http_longpoll_utf8_bytes_t
-    __attribute__((vector_size(16)));
-typedef uint64_t  ngx_http_longpoll_utf8_words_t
-    __attribute__((vector_size(16)));
+#include "ngx_http_longpoll_bytes.h"
 
 
 static u_char *ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last,
@@ -28,13 +21,13 @@ static u_char *ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last,
 /* the highest bit of a byte: of some byte of v; of each byte of v */
 
 #define ngx_http_longpoll_utf8_some(v)                                        \
-    ((((ngx_http_longpoll_utf8_words_t) (v))[0]                               \
-      | ((ngx_http_longpoll_utf8_words_t) (v))[1])                            \
+    ((((ngx_http_longpoll_words_t) (v))[0]                               \
+      | ((ngx_http_longpoll_words_t) (v))[1])                            \
      & 0x8080808080808080ULL)
 
 #define ngx_http_longpoll_utf8_each(v)                                        \
-    ((((ngx_http_longpoll_utf8_words_t) (v))[0]                               \
-      & ((ngx_http_longpoll_utf8_words_t) (v))[1]                             \
+    ((((ngx_http_longpoll_words_t) (v))[0]                               \
+      & ((ngx_http_longpoll_words_t) (v))[1]                             \
       & 0x8080808080808080ULL)                                                \
      == 0x8080808080808080ULL)
 
@@ -104,9 +97,10 @@ ngx_http_longpoll_utf8_scan(u_char *p, size_t len, ngx_uint_t *control)
 static u_char *
 ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last, ngx_uint_t *control)
 {
-    ngx_http_longpoll_utf8_bytes_t  a, b, c, d, plain;
+    ngx_uint_t                 n;
+    ngx_http_longpoll_bytes_t  a, b, c, d, plain;
 
-    plain = (ngx_http_longpoll_utf8_bytes_t) { 0 } + 0x80;
+    plain = (ngx_http_longpoll_bytes_t) { 0 } + 0x80;
 
     for ( /* void */ ; last - p >= 64; p += 64) {
         ngx_memcpy(&a, p, 16);
@@ -121,17 +115,18 @@ ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last, ngx_uint_t *control)
         plain &= (a + 0x60) & (b + 0x60) & (c + 0x60) & (d + 0x60);
     }
 
+    *control |= !ngx_http_longpoll_utf8_each(plain);
+
     for ( /* void */ ; last - p >= 16; p += 16) {
         ngx_memcpy(&a, p, 16);
 
-        if (ngx_http_longpoll_utf8_some(a)) {
-            break;
+        n = ngx_http_longpoll_bytes_first(a & 0x80);
+        *control |= ngx_http_longpoll_bytes_first(a < 0x20) < n;
+
+        if (n < 16) {
+            return p + n;
         }
-
-        plain &= a + 0x60;
     }
-
-    *control |= !ngx_http_longpoll_utf8_each(plain);
 
     for ( /* void */ ; p < last && *p < 0x80; p++) {
         *control |= (*p < 0x20);

@@ -36,6 +36,11 @@ my @mutants = (
       from => 'return *p < *limit;', to => 'return *p <= *limit + 1;',
       seen => 'unit text' },
 
+    { name => 'a text with < as it came',
+      file => 'golongpoll.c',
+      from => "| ((v & ~('<' ^ '>')) == ('<' & '>'))", to => '',
+      seen => 'unit text' },
+
     { name => 'a poll parked for a category without a slot as if it had one',
       file => 'interest.h',
       from => '!(cat)->slotless', to => '1',

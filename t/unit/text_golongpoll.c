@@ -94,7 +94,7 @@ text_wire_names(void)
     for (round = 0; round < text_rounds && text_good; round++) {
         p = (u_char *) text_got + MODEL_LINE / 2;
 
-        for (len = 0, i = unit_below(12); i; i--) {
+        for (len = 0, i = unit_below(unit_below(2) ? 12 : 60); i; i--) {
             do {
                 c = unit_below(2) ? 0x20 + unit_below(96)
                                   : unit_below(2) ? 0x2000 + unit_below(64)
