@@ -21,13 +21,13 @@ static u_char *ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last,
 /* the highest bit of a byte: of some byte of v; of each byte of v */
 
 #define ngx_http_longpoll_utf8_some(v)                                        \
-    ((((ngx_http_longpoll_words_t) (v))[0]                               \
-      | ((ngx_http_longpoll_words_t) (v))[1])                            \
+    ((((ngx_http_longpoll_words_t) (v))[0]                                    \
+      | ((ngx_http_longpoll_words_t) (v))[1])                                 \
      & 0x8080808080808080ULL)
 
 #define ngx_http_longpoll_utf8_each(v)                                        \
-    ((((ngx_http_longpoll_words_t) (v))[0]                               \
-      & ((ngx_http_longpoll_words_t) (v))[1]                             \
+    ((((ngx_http_longpoll_words_t) (v))[0]                                    \
+      & ((ngx_http_longpoll_words_t) (v))[1]                                  \
       & 0x8080808080808080ULL)                                                \
      == 0x8080808080808080ULL)
 
