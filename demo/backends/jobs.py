@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from online import FAILURES, follow, get, present
+from online import FAILURES, follow, get
 
 queue = {}              # jobs, the oldest first
 wanted = set()          # those that somebody waits for
@@ -69,7 +69,7 @@ def work(status, publish):
 def main(events, status, publish):
     threading.Thread(target=work, args=(status, publish), daemon=True).start()
 
-    for _, waits, came in follow(events, status, *present(status)):
+    for _, waits, came in follow(events, status):
         with changed:
             wanted.clear()
             wanted.update(waits)

@@ -3,7 +3,7 @@
 EVENTS is the URL of the zone's presence events, STATUS that of its status.  FILE
 has the categories that are present, and the cursor of the last event that is in
 it.  Both are written together, so the program may end at any moment, and goes on
-where it was.
+where it was.  Without FILE it begins with a list of who is present.
 """
 
 import http.client
@@ -41,8 +41,7 @@ def get(url):
 
 
 def poll(events, cursor):
-    where = f"last_id={cursor}" if cursor else "since_time=1"
-    return get(f"{events}?timeout=60&{where}")
+    return get(f"{events}?timeout=60&last_id={cursor}")
 
 
 def present(status):
@@ -58,18 +57,20 @@ def present(status):
     return cursor, {row["category"] for row in rows if row["present"]}
 
 
-def follow(events, status, cursor, online):
+def follow(events, status, cursor=None, online=()):
     """Yields the cursor, who is present, and who of them may be new."""
 
+    online = set(online)
     came = set(online)
 
     while True:
-        yield cursor, online, came
+        if cursor:
+            yield cursor, online, came
 
         try:
-            answer = poll(events, cursor)
+            answer = poll(events, cursor) if cursor else {}
 
-            if answer.get("missed"):        # some changes are gone
+            if not cursor or answer.get("missed"):
                 cursor, online = present(status)
                 came = set(online)
                 continue
@@ -101,7 +102,7 @@ def main(events, status, path):
     state = load(path)
 
     for cursor, online, _ in follow(events, status, state["cursor"],
-                                    set(state["online"])):
+                                    state["online"]):
         save(path, cursor, online)
 
 

@@ -56,14 +56,19 @@ kill_python();
 $bob->close;
 $ann[0] = inbox('ann');
 wait_until('bob is gone', sub { !is_present('user:bob') });
-$server->publish('much', '"' . 'x' x 900_000 . '"') for 1 .. 20;
-is(category('online')->{events}, 0, 'the events make room');
+make_room();
 $python = run_python();
 my $dan = inbox('dan');
 is_online('what was missed is asked for', 'user:ann', 'user:cat', 'user:dan');
 
 $dan->close;
 is_online('and what comes then is told', 'user:ann', 'user:cat');
+
+kill_python();
+make_room();
+unlink $file;
+$python = run_python();
+is_online('without its file it asks who is there', 'user:ann', 'user:cat');
 
 $server->stop;
 $server->start_again;
@@ -98,6 +103,15 @@ $server->stop;
 $server->start_again;
 is_deeply([job(7)->response->data], [{ done => 'job:7' }],
           'in a new life all begins anew');
+
+kill_python();
+$server->stop;
+unlink $server->dir . '/python.log';
+$python = run_program('jobs.py', qw( wanted status publish ));
+wait_until('a program without an nginx', sub { python_log() =~ /refused/ });
+$server->start_again;
+is_deeply([job(7)->response->data], [{ done => 'job:7' }],
+          'the program may be there before nginx is');
 
 kill_python();
 
@@ -154,6 +168,13 @@ sub recipe {
     my ($text) = join('', <$in>)
                  =~ /<!-- recipe: \Q$name\E -->\n```nginx\n(.*?)```/s;
     return $text;
+}
+
+# Other events push out those of presence.
+
+sub make_room {
+    $server->publish('much', '"' . 'x' x 900_000 . '"') for 1 .. 20;
+    is(category('online')->{events}, 0, 'the events make room');
 }
 
 # A category's figures.
