@@ -491,3 +491,21 @@ my @present = grep { $listed->{$_}{present} } @cats;
 is_deeply(\@present, [grep { is_present($_) } @cats],
           'those who are present are those of the status');
 cmp_ok(scalar @present, '<', 20, 'not all');
+
+
+
+=== TEST 16: a poll for a new name is an event, so a full zone drops others
+--- zone
+zone=events:64k presence=who grace=300ms
+--- scenario
+my $cat = category();
+my ($zone) = keys %{ get('/status')->json->{zones} };
+
+publish($cat, 1);
+is(status($zone, category => $cat)->{category}{events}, 1, 'an event');
+
+my @polls = map { poll(category => "\x{1}" x 1000 . $_) } 1 .. 7;
+
+wait_until { status($zone, category => $cat)->{category}{events} == 0 }
+    'the event gone';
+cmp_ok(status($zone)->{evicted}, '>', 0, 'it is gone for those of the polls');
