@@ -177,3 +177,24 @@ kill CONT => $there;
 is($r->status, 200, 'nginx answers without the stopped worker');
 cmp_ok($r->json->{zones}{events}{category}{waiting}, '<=', 1,
        'with the polls of the other worker');
+
+
+
+=== TEST 9: many clients ask while a worker is stopped
+--- scenario
+my $cat = category();
+my $on = spread(9);
+my ($here, $there) = keys %$on;
+my $p = poll({ conn => shift @{ $on->{$here} } }, category => $cat);
+
+wait_waiting(1);
+wait_until { state($there) eq 'S' } 'the other worker sleeps';
+kill STOP => $there;
+wait_until { state($there) eq 'T' } 'the other worker stopped';
+
+$_->request('GET', "/status?category=$cat") for @{ $on->{$here} };
+my @waiting = map { $_->response->json->{zones}{events}{category}{waiting} }
+              @{ $on->{$here} };
+kill CONT => $there;
+
+is_deeply(\@waiting, [(1) x 8], 'each gets the polls of the other worker');

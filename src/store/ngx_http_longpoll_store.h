@@ -431,6 +431,9 @@ typedef struct {
     uint64_t                         upto;      /* and of the last */
     uint64_t                         sum;
     ngx_atomic_t                     missing;   /* set; read without the lock */
+    uint64_t                         late;      /* set: of missing, those that
+                                                   did not answer the question
+                                                   before in time, either */
 } ngx_http_longpoll_question_sh_t;
 
 

@@ -16,6 +16,12 @@
  * next request may replace it, and a request whose question was replaced asks
  * anew.
  *
+ * A worker that has not answered a question which was replaced is late until it
+ * answers.  A question that only late workers have not answered is open for
+ * NGX_HTTP_LONGPOLL_ZONE_QUESTION_LATE ms, and a request that has the sum of
+ * the others for a category leaves the turn to those that have none.  So a
+ * worker that is stopped keeps no request from asking the others.
+ *
  * Nothing here is journaled.  A process that is killed in between leaves a
  * number that is wrong once.
  */
@@ -27,6 +33,7 @@
 
 
 #define NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN  200   /* ms */
+#define NGX_HTTP_LONGPOLL_ZONE_QUESTION_LATE  5
 
 
 ngx_int_t
@@ -34,6 +41,7 @@ ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
     uint64_t from, uint64_t upto, uint64_t alive, uint64_t now,
     uint64_t *question, uint64_t *n)
 {
+    uint64_t                          missing, open;
     ngx_int_t                         rc;
     ngx_http_longpoll_question_sh_t  *q;
 
@@ -42,17 +50,22 @@ ngx_http_longpoll_zone_question_count(ngx_http_longpoll_zone_t *z,
 
     ngx_http_longpoll_zone_lock(z);
 
+    missing = q->missing & alive;
+    open = (missing & ~q->late) ? NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN
+                                : NGX_HTTP_LONGPOLL_ZONE_QUESTION_LATE;
+
     if (*question && *question == q->number) {
         *n = q->sum;
 
-        if ((q->missing & alive) == 0) {
+        if (missing == 0) {
             ngx_http_longpoll_put(q->asked, 0);
             rc = NGX_OK;
         }
 
-    } else if (q->asked == 0 || now < q->asked
-               || now >= q->asked + NGX_HTTP_LONGPOLL_ZONE_QUESTION_OPEN)
+    } else if ((*question == 0 || from != upto || (q->late & alive) == 0)
+               && (q->asked == 0 || now < q->asked || now >= q->asked + open))
     {
+        ngx_http_longpoll_put(q->late, q->asked ? missing : 0);
         ngx_http_longpoll_put(q->number, q->number + 1);
         ngx_http_longpoll_put(q->asked, now);
         ngx_http_longpoll_put(q->from, from);
@@ -105,6 +118,9 @@ ngx_http_longpoll_zone_question_answer(ngx_http_longpoll_zone_t *z,
     q = &z->sh->question;
 
     ngx_http_longpoll_zone_lock(z);
+
+    ngx_http_longpoll_put(q->late,
+                          q->late & ~ngx_http_longpoll_zone_bit(worker));
 
     if (q->number == number) {
         ngx_http_longpoll_put(q->sum, q->sum + n);

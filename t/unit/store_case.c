@@ -1198,7 +1198,7 @@ case_answer(uint32_t cat, ngx_uint_t worker, ngx_uint_t n)
 static void
 case_questions(void *data)
 {
-    uint64_t  one, two, n;
+    uint64_t  one, two, three, n;
 
     case_zone(64 * 1024, 2, 250, 0);
     one = 0;
@@ -1243,6 +1243,28 @@ case_questions(void *data)
     unit_must(case_answer(1, 0, 2), "worker 0 is not asked");
     unit_must(case_count(1, 1, &two, &n) == NGX_OK && n == 2, "not 2");
     unit_must(case_count(0, 1, &one, &n) == NGX_DONE, "not asked anew");
+    unit_must(case_answer(0, 0, 1), "worker 0 is not asked");
+    unit_must(case_count(0, 1, &one, &n) == NGX_OK && n == 1, "not 1");
+
+    /* worker 2 is late: who has the others' sum does not ask anew until then */
+
+    one = 0;
+    two = 0;
+    three = 0;
+
+    unit_must(case_count(0, 5, &one, &n) == NGX_DONE, "not asked");
+    unit_must(case_answer(0, 0, 3), "worker 0 is not asked");
+    unit_must(case_count(0, 5, &one, &n) == NGX_AGAIN && n == 3, "not 3");
+    m.now += 200;
+    unit_must(case_count(1, 5, &two, &n) == NGX_DONE, "not replaced");
+    m.now += 5;
+    unit_must(case_count(1, 5, &three, &n) == NGX_AGAIN, "0 has no time");
+    unit_must(case_answer(1, 0, 1), "worker 0 is not asked");
+    unit_must(case_count(0, 5, &one, &n) == NGX_AGAIN, "asked anew");
+    unit_must(case_count(1, 5, &three, &n) == NGX_DONE, "2 is waited for");
+    unit_must(case_answer(1, 0, 1) && case_answer(1, 2, 4), "not asked");
+    unit_must(case_count(1, 5, &three, &n) == NGX_OK && n == 5, "not 5");
+    unit_must(case_count(0, 5, &one, &n) == NGX_DONE, "not asked anew");
 
     /* the clock is set back */
 
