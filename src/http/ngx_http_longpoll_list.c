@@ -15,13 +15,14 @@
  * it has a slot when the zone is read, or its poll, which found no slot free,
  * was there before.
  *
- * It may have a slot, but no messages, and no name.  Then the page ends in
- * front of it, and the next one asks anew:
+ * A slot has no name if the category has no messages, is not present, and is
+ * not in the census.  Then the page ends in front of it, and the next page asks
+ * the workers anew.  There are two reasons:
  *
- *     its poll has come since the worker answered.  The next page leaves it out
- *     if it finds no name again
- *     its worker has not answered in time (late).  No page goes past it until
- *     the worker answers, or is dead
+ *     its poll has come since the worker answered.  If the next page finds no
+ *     name, either, it leaves the category out
+ *     its worker has not answered in time (late).  No page goes past the
+ *     category until the worker answers, or is dead
  *
  * While a worker is late that has polls without a slot, no page goes on at all:
  * any place may be that of such a category.
@@ -39,8 +40,8 @@
 
 
 /*
- * Holds of the lock for a page, at most: in a zone of 64m, with 131,072
- * buckets, a page ends for no other reason than its limit.
+ * Holds of the lock for a page, at most.  They are enough for all 131,072
+ * buckets of a zone of 64m and for 1,000 categories besides.
  */
 
 #define NGX_HTTP_LONGPOLL_LIST_HOLDS  160
@@ -310,7 +311,11 @@ ngx_http_longpoll_list_merge(ngx_http_longpoll_list_t *list,
 }
 
 
-/* whether the page ends in front of a category, as the next one may name it */
+/*
+ * Whether the page ends in front of a category that has no name here, since the
+ * next page may name it.  A worker that is neither late nor has answered is
+ * dead, so the category leaves with it.
+ */
 
 static ngx_uint_t
 ngx_http_longpoll_list_unknown(ngx_http_longpoll_list_t *list,

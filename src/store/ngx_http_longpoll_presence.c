@@ -2,9 +2,10 @@
 /*
  * ngx_http_longpoll_presence.c: the categories that somebody waits for.
  *
- * Units come from the free list.  If the list is too short, come appends units
- * that were never used to it, each in a step of its own.  So memory that is not
- * needed yet is not touched, and a name takes its parts from one list.
+ * Units come from the free list.  If that is too short for a new entry and its
+ * name, reserve() adds units that were never used, each in a step of its own.
+ * So memory that is not needed yet is not touched, and all units of an entry
+ * come from one list.
  *
  * Nobody reads a unit before it is an entry, or the part of one; so its words
  * are written with put, not set.  Only state matters before that: it says
@@ -168,7 +169,7 @@ ngx_http_longpoll_presence_leave(ngx_http_longpoll_presences_t *table,
 
 ngx_uint_t
 ngx_http_longpoll_presence_expire(ngx_http_longpoll_presences_t *table,
-    uint64_t left)
+    uint64_t upto)
 {
     uint32_t                            n;
     ngx_http_longpoll_journal_sh_t     *j;
@@ -184,7 +185,7 @@ ngx_http_longpoll_presence_expire(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_assert(table, n);
     unit = ngx_http_longpoll_presence_at(table, n);
 
-    if (unit->u.entry.left > left) {
+    if (unit->u.entry.left > upto) {
         return 0;
     }
 
@@ -382,7 +383,7 @@ ngx_http_longpoll_presence_create(ngx_http_longpoll_presences_t *table,
 }
 
 
-/* n units stand in the free list; NGX_OK, NGX_DECLINED */
+/* puts n units into the free list; NGX_OK, NGX_DECLINED: there are too few */
 
 static ngx_int_t
 ngx_http_longpoll_presence_reserve(ngx_http_longpoll_presences_t *table,
@@ -449,7 +450,11 @@ ngx_http_longpoll_presence_free(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_assert(table, last);
     part = ngx_http_longpoll_presence_at(table, last);
 
-    /* nobody reads what the last part leads to; state and next are one word */
+    /*
+     * The next of a name's last part is read nowhere, so put may change it: an
+     * undone step does not mind.  The entry's own next is in the journal, since
+     * it is one word with state.
+     */
 
     ngx_http_longpoll_put(part->next, (uint32_t) sh->free);
 
@@ -501,13 +506,16 @@ ngx_http_longpoll_presence_append(ngx_http_longpoll_presences_t *table,
 }
 
 
-/* the same for an entry that was in a queue when the step began */
+/*
+ * The same for an entry that was in a queue when the step began, and has left
+ * it: if the step is undone, its words must be as they were.
+ */
 
 static void
 ngx_http_longpoll_presence_requeue(ngx_http_longpoll_presences_t *table,
     ngx_uint_t which, ngx_http_longpoll_presence_unit_t *unit, uint64_t left)
 {
-    /* the journal has newer, too, as they are one word */
+    /* older and newer are one word: the journal has both */
 
     ngx_http_longpoll_set(table->journal, unit->u.entry.older, 0);
 

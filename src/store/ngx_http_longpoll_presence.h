@@ -26,9 +26,13 @@
  *                                                         reported: freed
  *
  * The event of ARRIVED says that the category is present, that of LEAVING and
- * RETURNED that it is not.  To readers all but ARRIVED are present.  DUE is in
- * the order in which the changes came; GRACE in the order of leaving, since
- * grace is the same for all.
+ * RETURNED that it is not.  So there are two views of an entry.  The zone's
+ * status and lists have the truth: all but LEAVING are present (is_present).
+ * A follower knows what the events have said so far: all but ARRIVED are
+ * present.  The events that are due lead from the second view to the first.
+ *
+ * DUE is in the order in which the changes came; GRACE in the order of leaving,
+ * since grace is the same for all.
  *
  * The caller holds the zone's lock in every call.  Each change is one step of
  * the journal, or a put; come takes a step more for each unit that was never
@@ -60,8 +64,9 @@ typedef enum {
 /* a unit: an entry, or the part of a name */
 
 typedef struct {
-    uint32_t                         next;      /* number + 1, 0 is none: in the
-                                                   bucket, name or free list */
+    uint32_t                         next;      /* the next unit in the bucket,
+                                                   name or free list: its
+                                                   number + 1, 0 is none */
     uint32_t                         state;     /* _NONE: not an entry */
 
     union {
@@ -69,8 +74,10 @@ typedef struct {
             uint64_t                 hash[2];   /* of the name */
             uint64_t                 workers;   /* a bit for each that has
                                                    waiters of the category */
-            uint64_t                 left;      /* ms, in grace: it never falls
-                                                   along the queue */
+            uint64_t                 left;      /* ms, in grace: when the last
+                                                   waiter left; no less than
+                                                   that of the one before it in
+                                                   the queue */
             uint32_t                 newer;     /* in its queue: number + 1 */
             uint32_t                 older;
             uint32_t                 name;      /* first part: number + 1 */
@@ -143,9 +150,12 @@ ngx_int_t ngx_http_longpoll_presence_come(ngx_http_longpoll_presences_t *table,
 void ngx_http_longpoll_presence_leave(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit, uint64_t workers, uint64_t now);
 
-/* the one that left first leaves for good, if it left until then; 1: it did */
+/*
+ * The oldest entry of GRACE becomes LEAVING, if it left at the time upto or
+ * before.  Returns 1 if it did, and 0 if there is none.
+ */
 ngx_uint_t ngx_http_longpoll_presence_expire(
-    ngx_http_longpoll_presences_t *table, uint64_t left);
+    ngx_http_longpoll_presences_t *table, uint64_t upto);
 
 /*
  * Within the caller's step: the oldest entry of DUE was reported.  The caller
@@ -155,8 +165,9 @@ void ngx_http_longpoll_presence_reported(ngx_http_longpoll_presences_t *table,
     uint64_t now);
 
 /*
- * A reset was reported, so to readers nobody is present.  If the unit is an
- * entry, it is due once more, or is freed.
+ * A reset was reported, so followers know of nobody.  If the unit is an entry
+ * of a category that is present, its arrival is due, once more perhaps; an
+ * entry that is LEAVING is freed.
  */
 void ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit);

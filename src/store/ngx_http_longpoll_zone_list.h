@@ -1,7 +1,7 @@
 
 /*
  * ngx_http_longpoll_zone_list.h: the two lists of messages, and the slots that
- * are left without messages.
+ * are left without messages.  (A list of categories, for ?list, is zone_page.)
  *
  * The caller holds the lock in every call.
  */

@@ -3,10 +3,11 @@
  * ngx_http_longpoll_zone_page.c: the categories that have a slot, or are
  * present, page by page, in the order of their places.
  *
- * A walk goes bucket by bucket, in both tables.  A bucket of one is a range of
- * buckets of the other, so an empty zone takes as many steps as the larger
- * table has buckets.  A category takes more steps than a bucket: its name, its
- * first and its last message are other places in memory.
+ * A walk goes bucket by bucket, in the index of categories and in the table of
+ * presence.  A bucket of the smaller table is a range of buckets of the larger
+ * one, so an empty zone takes as many steps as the larger one has buckets.  A
+ * category counts as more steps than a bucket, as it takes longer: its name,
+ * its first and its last message lie elsewhere in memory.
  */
 
 
@@ -17,7 +18,7 @@
 #include "ngx_http_longpoll_zone_presence.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_PAGE_STEPS  16       /* of an entry */
+#define NGX_HTTP_LONGPOLL_ZONE_PAGE_STEPS  16       /* for a category */
 
 
 /* what stands at a place in the zone's tables */

@@ -8,8 +8,8 @@
  *
  *     land      the flight is decided.  Visible: its entries are reported, a
  *               step for each.  Refused (durable): they stay, and fly once more
- *     walk      behind a reset nobody is present to readers: the units are
- *               passed in turn, and each entry is due that is not yet
+ *     walk      behind a reset followers know of nobody: it goes over all
+ *               units, so that the arrival of each present category is due
  *     collect   the next entries of DUE become messages, outside the lock
  *     publish   as any publish; the step that commits it begins the flight
  *
@@ -383,7 +383,7 @@ ngx_http_longpoll_zone_walk(ngx_http_longpoll_zone_t *z, ngx_uint_t *steps)
 
         (*steps)--;
 
-        /* a unit that is passed twice is due once */
+        /* killed in between: the unit is done again, which changes nothing */
 
         ngx_http_longpoll_presence_reset(&z->present,
                                          &z->present.units[presence->walk - 1]);

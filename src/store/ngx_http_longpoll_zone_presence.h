@@ -7,9 +7,12 @@
  *     publish         what is due is reported, by events in CATEGORY
  *     reap            a dead worker's waiters have left
  *
- * What comes and leaves changes the table (ngx_http_longpoll_presence.h), and
- * no event is published there.  A worker that finds something due publishes it
- * (..._is_due()).
+ * come, leave, tick and reap change the table (ngx_http_longpoll_presence.h),
+ * where a change becomes due.  They publish no event: a worker that sees that
+ * something is due (..._is_due()) calls publish (announce).
+ *
+ * z->presence is the name of CATEGORY, z->sh->presence what is published, and
+ * z->present the table.
  */
 
 
@@ -72,8 +75,9 @@ void ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_t *old, uint64_t now, uint64_t back);
 
 /*
- * Nobody waits for the category in this worker any more.  Where the worker's
- * interest ends, too, ..._zone_watch_end() does both in one hold.
+ * Nobody waits for the category in this worker any more.  If the worker has an
+ * interest in a slot that ends as well, call ..._zone_watch_end() instead,
+ * which does both in one hold.
  */
 void ngx_http_longpoll_zone_presence_leave(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, const uint64_t hash[2], uint64_t now);

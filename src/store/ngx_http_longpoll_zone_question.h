@@ -13,8 +13,9 @@
 
 /*
  * Counts the polls that wait for categories with places from `from` to `upto`,
- * in the workers of the set alive.  Call it again every ms, with the same
- * *question, at first 0, and give up when you like.  Takes the lock.
+ * in the workers of the set alive.  *question is 0 at first; the caller keeps
+ * it, calls again every ms until NGX_OK, and may give up at any time.  Takes
+ * the lock.
  *
  * NGX_OK     *n is the number
  * NGX_DONE   the question stands in the zone now: wake the workers
@@ -37,8 +38,8 @@ ngx_uint_t ngx_http_longpoll_zone_question_asked(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t *number, uint64_t *from, uint64_t *upto);
 
 /*
- * A number that this question, with its number, has and no other one of any
- * zone.
+ * The tag of the zone's question with this number: no other question, of this
+ * zone or another one, has it.
  */
 #define ngx_http_longpoll_zone_question_tag(z, number)                        \
     (ngx_http_longpoll_zone_own_epoch(z) ^ (number) << 32)

@@ -2,13 +2,14 @@
 /*
  * ngx_http_longpoll_announce.c: this worker's part of presence.
  *
- * Streams are counted here, one node for each category that has any: a stream
- * that is not read stands in no queue of wait, and is there all the same.  So a
- * category is left when neither a stream counts for it nor a waiter stands in
- * wait.
+ * Streams are counted here, in one node for each category that has any: a
+ * stream whose client does not read stands in no queue of wait, and its
+ * category is present all the same.  So a category has left this worker when no
+ * stream counts for it and no waiter stands in wait.
  *
- * Publishing has its own turn of nginx's loop, for all who have come meanwhile.
- * A worker that finds no room in the zone tries again at its next tick.
+ * What is due is published in a later turn of nginx's loop, so one publish
+ * tells of all that have come in this turn.  If the zone has no room for it,
+ * the worker tries again at its next tick.
  */
 
 
@@ -34,8 +35,9 @@ struct ngx_http_longpoll_announce_s {
     ngx_rbtree_t               cats;
     ngx_rbtree_node_t          sentinel;
     ngx_event_t                turn;
-    unsigned                   waits:1;         /* for the next tick */
-    unsigned                   expires:1;       /* grace may be over */
+    unsigned                   waits:1;         /* no publish before the next
+                                                   tick */
+    unsigned                   expires:1;       /* the next turn ends grace */
 };
 
 

@@ -4,10 +4,13 @@
  *
  *     zone_read     says that a poll or a stream comes
  *     begin, end    a stream counts from its first read to its end, also while
- *                   it is HELD and stands in no queue of wait
- *     leaves, left  the last waiter of a category has left wait.  If no stream
- *                   counts for it, the category has left this worker; the end
- *                   of the worker's interest says so to the zone (interest)
+ *                   its client does not read: then it is HELD (wait.h), and
+ *                   stands in no queue of a category
+ *     leaves, left  the last waiter of a category has left wait.  Unless a
+ *                   stream counts for it, the category has left this worker,
+ *                   and the zone must be told.  A caller that ends an interest
+ *                   asks leaves, and tells the zone in the same hold; others
+ *                   call left, which asks and tells
  *     check, tick   what is due is published; the worker that is first in a
  *                   second also ends grace.  Both are done in later turns of
  *                   nginx's loop, each with a few holds of the lock
@@ -52,8 +55,8 @@ ngx_uint_t ngx_http_longpoll_announce_has_stream(ngx_http_longpoll_zone_t *z,
     const uint64_t hash[2]);
 
 /*
- * Nobody stands in wait for the category any more, and no interest ends in a
- * slot: the zone is told in a hold of its own.
+ * Nobody stands in wait for the category any more.  If it leaves this worker,
+ * tells the zone, in a hold of its own.
  */
 void ngx_http_longpoll_announce_left(ngx_http_longpoll_zone_t *z,
     const uint64_t hash[2]);

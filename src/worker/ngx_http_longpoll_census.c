@@ -20,9 +20,12 @@
 #include "ngx_http_longpoll_zone_question.h"
 
 
-/* a table may have many buckets, and few categories */
+/*
+ * Buckets of wait that one answer looks at, at most: wait's table never
+ * shrinks, so it may have many buckets and few categories.
+ */
 
-#define NGX_HTTP_LONGPOLL_CENSUS_BUCKETS  16384     /* for one answer */
+#define NGX_HTTP_LONGPOLL_CENSUS_BUCKETS  16384
 
 
 typedef struct {
@@ -103,7 +106,10 @@ ngx_http_longpoll_census_begin(ngx_http_longpoll_census_t *census,
 }
 
 
-/* this worker's polls, and its streams whose clients have not taken all */
+/*
+ * This worker's polls and streams that wait, and then its streams that do not
+ * wait as their clients have not taken all (held).
+ */
 
 static void
 ngx_http_longpoll_census_count(ngx_http_longpoll_census_t *census,
@@ -261,7 +267,10 @@ ngx_http_longpoll_census_read(ngx_http_longpoll_census_t *census,
 }
 
 
-/* what there is no room for are the last entries, and the census ends there */
+/*
+ * If there is no room, the entries with the last places go, and the census ends
+ * in front of them (upto).
+ */
 
 static void
 ngx_http_longpoll_census_add(ngx_http_longpoll_census_t *census,
