@@ -211,6 +211,11 @@ static ngx_str_t  ngx_http_longpoll_none = ngx_string("none");
 static ngx_str_t  ngx_http_longpoll_empty = ngx_null_string;
 
 
+/* ms: so long after a reload old workers begin to leave, at the latest */
+
+#define NGX_HTTP_LONGPOLL_LEAVING  1000
+
+
 #define ngx_http_longpoll_redis_url(z)                                        \
     ((z)->cluster ? &(z)->cluster->url : &ngx_http_longpoll_empty)
 
@@ -488,13 +493,18 @@ ngx_http_longpoll_init_module(ngx_cycle_t *cycle)
             /* a new zone is filled from Redis */
 
         } else if (z->old && z->old->sh != z->sh) {
-            /* old workers drain by their own configuration */
+            /*
+             * Old workers drain by their own configuration, and begin after
+             * this: nginx starts new ones first, and waits for 100 ms.
+             */
 
             old = ngx_http_longpoll_cycle_conf(cycle->old_cycle);
             drain = old ? ngx_max(old->drain, lmcf->drain) : lmcf->drain;
 
             now = ngx_http_longpoll_zone_clock_now(z->old);
-            wake = ngx_http_longpoll_zone_adopt(z, z->old, now, now + drain);
+            wake = ngx_http_longpoll_zone_adopt(z, z->old, now,
+                                       now + drain
+                                       + NGX_HTTP_LONGPOLL_LEAVING);
             ngx_http_longpoll_notify_wake(wake
                                           & ngx_http_longpoll_notify_alive());
 
