@@ -10,7 +10,7 @@
 # A category is true while a user is connected for it.  From the second after it
 # became true it must be believed, and from a second after grace on it must not
 # be.  What a death, a reload or a busy machine may take longer is added.  After
-# a reload with another size, grace begins behind longpoll_drain.
+# a reload with another size, grace begins a second behind longpoll_drain.
 
 use strict;
 use warnings;
@@ -312,7 +312,7 @@ my @harms = (
             $world{size} = $world{size} eq '4m' ? '2m' : '4m';
             $server->{http} = http();
             $server->write_conf;
-            $lost += $drain;
+            $lost += 1 + $drain;
             $_->{left} = stamp() for values %cats;
         }
         kill HUP => $server->master;
