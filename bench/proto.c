@@ -5,6 +5,8 @@
  *
  *     golongpoll  this module and golongpoll: JSON both ways, since_time and
  *                 last_id are the cursor
+ *     text, json  this module, where the body of a publish is the data alone,
+ *                 as text or as a JSON string
  *     nchan       data without a frame; Last-Modified and Etag of the last
  *                 answer are the cursor; each message of an answer is a line
  *                 (nchan_longpoll_multipart_response raw)
@@ -64,6 +66,30 @@ golongpoll_publish(conn_t *c, answer_pt answer, const char *data)
 
     snprintf(head, sizeof(head), "{\"category\":\"c%u\",\"data\":\"", c->cat);
     proto_post(c, answer, "", head, data, "\"}");
+}
+
+
+static void
+alone_publish(conn_t *c, answer_pt answer, const char *quote, const char *data)
+{
+    char  query[32];
+
+    snprintf(query, sizeof(query), "?category=c%u", c->cat);
+    proto_post(c, answer, query, quote, data, quote);
+}
+
+
+static void
+text_publish(conn_t *c, answer_pt answer, const char *data)
+{
+    alone_publish(c, answer, "", data);
+}
+
+
+static void
+json_publish(conn_t *c, answer_pt answer, const char *data)
+{
+    alone_publish(c, answer, "\"", data);
 }
 
 
@@ -383,6 +409,12 @@ plain_next(conn_t *c, char **p, event_t *e)
 static const proto_t  protos[] = {
     { "golongpoll", "/publish", "/events", "/events",
       golongpoll_publish, golongpoll_poll, golongpoll_stream,
+      golongpoll_published, golongpoll_next, golongpoll_data },
+    { "text", "/publish", "/events", "/events",
+      text_publish, golongpoll_poll, golongpoll_stream,
+      golongpoll_published, golongpoll_next, golongpoll_data },
+    { "json", "/publish", "/events", "/events",
+      json_publish, golongpoll_poll, golongpoll_stream,
       golongpoll_published, golongpoll_next, golongpoll_data },
     { "nchan", "/pub", "/sub", "/stream",
       nchan_publish, nchan_poll, nchan_stream,

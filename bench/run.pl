@@ -64,14 +64,17 @@ GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'redis' => \$redis,
 # of another server's figure in the same round, or a number.  `fresh` starts a
 # new server for each run, as a server does not free its tables.  `slim` uses
 # settings for small requests.  `streams` is for the servers that have streams.
+# `of` are the servers of whose figures the goal is a factor, of the least one.
 # With `beside` the ratio is that to this module's own figure of another case;
-# `only` matches the servers that are measured.
+# `only` matches the servers that are measured.  `also` makes a row of the same
+# figures with another goal.
 #
 # `redis` is for the servers over Redis, of so many `nodes`, and for those beside
 # them (bench/lib/Bench/Redis.pm); this module's figure is then that of
 # longpoll-redis.  `by` is a method of Bench::Cluster that runs the case.
 
 my $n = $quick ? 2000 : 20_000;
+my ($some, $few) = ($n / 4, $n / 20);   # of larger events
 my $polls = $quick ? 1000 : 10_000;
 
 my @cases = (
@@ -87,8 +90,30 @@ my @cases = (
         title => 'publish 1 kB, 1,000 categories',
         run => "-c 32 -k 1000 -s 1000 -n $n publish /",
         floor => "-c 32 -k 1000 -s 1000 -n $n publish /floor",
-        goal => 1.20, of => 'floor',
+        goal => 1.15, of => 'floor', also => [ 1.00, 'nchan|push-stream' ],
     },
+    {
+        name => 'publish-10k', unit => 'us', figure => 'cpu_us',
+        title => 'publish 10 kB where each pushes an old one out',
+        run => "-c 32 -k 32 -a 250 -s 10000 -n $some publish /",
+        floor => "-c 32 -k 32 -s 10000 -n $some publish /floor",
+        goal => 1.25, of => 'floor', also => [ 1.00, 'nchan|push-stream' ],
+    },
+    {
+        name => 'publish-100k', unit => 'us', figure => 'cpu_us',
+        title => 'publish 100 kB where each pushes an old one out',
+        run => "-c 4 -k 4 -a 250 -s 100000 -n $few publish /",
+        floor => "-c 4 -k 4 -s 100000 -n $few publish /floor",
+        goal => 1.30, of => 'floor', also => [ 1.00, 'nchan|push-stream' ],
+        rounds => 5,
+    },
+    (map { +{
+        name => "publish-$_", unit => 'us', figure => 'cpu_us',
+        title => "publish 100 kB, a body of $_ alone",
+        run => "-p $_ -c 4 -k 4 -a 250 -s 100000 -n $few publish /$_",
+        floor => "-c 4 -k 4 -s 100000 -n $few publish /floor",
+        goal => 1.30, of => 'floor', only => qr/^(?:longpoll|floor)$/,
+    } } qw( text json )),
     {
         name => 'publish-full', unit => 'us', figure => 'cpu_us',
         title => 'publish 100 B where each pushes an old one out',
@@ -101,7 +126,7 @@ my @cases = (
         title => 'fan-out to 1,000, per delivery',
         run => '-c 1000 -n ' . ($quick ? 3 : 20) . ' fanout /',
         floor => '-c 1000 -n ' . ($quick ? 3 : 20) . ' burst /answer',
-        goal => 1.25, of => 'floor',
+        goal => 1.25, of => 'floor', also => [ 0.80, 'nchan' ],
     },
     {
         name => 'fanout-10k', unit => 'us', figure => 'cpu_us',
@@ -125,13 +150,13 @@ my @cases = (
         name => 'lockstep', unit => 'us', figure => 'cpu_us',
         title => 'lock-step publish and receive, per round',
         run => '-c 16 -n ' . $n / 5 . ' lockstep /',
-        goal => 0.70, of => 'nchan',
+        goal => 0.65, of => 'nchan',
     },
     {
         name => 'own', unit => 'us', figure => 'cpu_us',
         title => '2,000 subscribers on their own categories, per event',
         run => "-c 2000 -w 64 -n $n own /",
-        goal => 0.65, of => 'nchan',
+        goal => 0.70, of => 'nchan|push-stream',
     },
     {
         name => 'catchup', unit => 'us', figure => 'cpu_us',
@@ -180,29 +205,19 @@ my @cases = (
         name => 'stream', unit => 'us', figure => 'cpu_us', streams => 1,
         title => 'fan-out to 1,000 streams, per delivery',
         run => '-e -c 1000 -n ' . ($quick ? 3 : 40) . ' fanout /',
-        goal => 1.15, of => 'bare',
-    },
-    {
-        name => 'stream-other', unit => 'us', figure => 'cpu_us', streams => 1,
-        title => 'the same, beside push-stream',
-        from => 'stream', goal => 1.00, of => 'push-stream',
+        goal => 1.15, of => 'bare', also => [ 1.00, 'push-stream' ],
     },
     {
         name => 'stream-10k', unit => 'us', figure => 'cpu_us', streams => 1,
         title => 'fan-out to 10,000 streams, per delivery',
         run => '-e -c 10000 -n ' . ($quick ? 2 : 10) . ' fanout /',
-        goal => 1.15, of => 'bare',
-    },
-    {
-        name => 'stream-10k-other', unit => 'us', figure => 'cpu_us',
-        title => 'the same, beside push-stream', streams => 1,
-        from => 'stream-10k', goal => 1.00, of => 'push-stream',
+        goal => 1.15, of => 'bare', also => [ 1.00, 'push-stream' ],
     },
     {
         name => 'stream-own', unit => 'us', figure => 'cpu_us', streams => 1,
         title => '2,000 streams on their own categories, per event',
-        run => "-e -c 2000 -w 64 -n $n own /", of => 'push-stream',
-        goal => 1.00,
+        run => "-e -c 2000 -w 64 -n $n own /",
+        goal => 0.70, of => 'nchan|push-stream',
     },
     {
         name => 'open', unit => 'bytes', figure => 'pss', fresh => 1,
@@ -227,6 +242,15 @@ my @cases = (
 );
 
 push @cases, Bench::Redis::cases($quick);
+
+@cases = map {
+    my ($case, ($goal, $of)) = ($_, @{ $_->{also} // [] });
+    ($case, $of ? {
+        %$case{qw( unit figure streams )}, name => "$case->{name}-other",
+        title => "$case->{title}, beside " . $of =~ s/\|/ and /r,
+        from => $case->{name}, goal => $goal, of => $of,
+    } : ());
+} @cases;
 
 # How costs grow: each of these becomes several cases, one for each value of X
 # in its commands.  `design` is what the design promises.
@@ -556,6 +580,19 @@ sub values_of {
         ? $_->{ $case->{figure} } / ($case->{divide} // 1) : undef } @$runs;
 }
 
+# of several servers the least figure of each round
+
+sub least_of {
+    my ($case, $names) = @_;
+    my @all = map { [ values_of($case, $_) ] } split /\|/, $names;
+    my ($most) = sort { $b <=> $a } map { $#$_ } @all;
+
+    return map {
+        my $i = $_;
+        (sort { $a <=> $b } grep { defined } map { $_->[$i] } @all)[0];
+    } 0 .. $most;
+}
+
 # the figures of one row
 sub figures {
     my ($case) = @_;
@@ -572,7 +609,7 @@ sub figures {
     # compares figures of the same round
     if (my $of = $case->{of} // $case->{beside}) {
         my @own  = values_of($case, own($case));
-        my @base = $case->{of} ? values_of($case, $of)
+        my @base = $case->{of} ? least_of($case, $of)
             : values_of($case{$of}, 'longpoll');
         my @ratios = map { $own[$_] / $base[$_] }
             grep { defined $own[$_] && $base[$_] } 0 .. $#own;

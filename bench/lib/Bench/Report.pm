@@ -19,7 +19,8 @@ use POSIX ();
 
 my @plots = (
     [ 'cpu', "The server's CPU time, in microseconds: less is better",
-      qw( publish publish-1k fanout fanout-10k lockstep own catchup ) ],
+      qw( publish publish-1k publish-10k publish-100k fanout fanout-10k lockstep
+          own catchup ) ],
     [ 'streams', "The server's CPU time of streams, in microseconds: less is"
       . ' better', qw( stream stream-10k stream-own ) ],
     [ 'memory', "The server's memory, in bytes: less is better",
@@ -71,7 +72,8 @@ sub goal {
     my $case = $row->{case};
 
     return '-' unless defined $case->{goal};
-    return sprintf '<= %.2f x %s', $case->{goal}, $case->{of} if $case->{of};
+    return sprintf '<= %.2f x %s', $case->{goal}, $case->{of} =~ s/\|/ or /gr
+        if $case->{of};
     return sprintf '<= %.2f x a poll', $case->{goal} if $case->{beside};
     return '<= ' . number($case->{goal}, $case->{unit})
         . ($case->{unit} eq 'ms' ? ' ms' : '');
@@ -293,8 +295,8 @@ The lowest and the highest of all rounds:
 $spread
 ## Settings
 
-Each nginx has 2 workers, each with a listening socket of its own, and no access
-log.
+Each nginx has 2 workers, each with a listening socket of its own, no access log,
+and `client_body_buffer_size 128k`.
 
 $settings
 $slim## Commands
@@ -585,7 +587,9 @@ sub aim {
     return $goal * $row->{value}{longpoll} / $row->{ratio}
         if $row->{case}{beside} && $row->{ratio};
     return $goal unless defined $goal && $of;
-    return defined $row->{value}{$of} ? $goal * $row->{value}{$of} : undef;
+    my ($least) = sort { $a <=> $b } grep { defined }
+        map { $row->{value}{$_} } split /\|/, $of;
+    return defined $least ? $goal * $least : undef;
 }
 
 # The scale of the figures begins at zero, so that a nearly flat line looks

@@ -15,8 +15,9 @@ package Bench::Server;
 #
 # To be fair, each server has the settings that its own documentation gives for
 # long polling, two workers (or two processors for Go), no access log,
-# keep-alive connections, 250 events in each category, and shared memory that no
-# case fills.  Every worker has a listening socket of its own: otherwise one of
+# keep-alive connections, 250 events in each category, shared memory that no case
+# fills, and a buffer for whole bodies.  push-stream has more of that memory,
+# since it frees a message ten seconds after another one pushed it out.  Every worker has a listening socket of its own: otherwise one of
 # them would accept nearly all connections.
 #
 # "floor" is nginx without a long-poll module: the least that such a request can
@@ -80,6 +81,17 @@ END
         locations => <<'END',
 location = /events  { longpoll_subscribe bench; }
 location = /publish { longpoll_publish bench; }
+
+location = /text/events  { longpoll_subscribe bench; }
+location = /json/events  { longpoll_subscribe bench; }
+location = /text/publish {
+    longpoll_category $arg_category;
+    longpoll_publish  bench format=text;
+}
+location = /json/publish {
+    longpoll_category $arg_category;
+    longpoll_publish  bench format=json;
+}
 END
     },
 
@@ -93,7 +105,7 @@ END
         deb => 'libnginx-mod-http-push-stream',
         protocol => 'pushstream',
         http => <<'END',
-push_stream_shared_memory_size              512m;
+push_stream_shared_memory_size              3072m;
 push_stream_max_messages_stored_per_channel 250;
 push_stream_message_ttl                     1h;
 END
@@ -409,6 +421,7 @@ http {
     default_type       application/json;
     sendfile           on;
     keepalive_requests 1000000000;
+    client_body_buffer_size 128k;
 
     client_body_temp_path tmp/body;
     proxy_temp_path       tmp/proxy;
