@@ -229,7 +229,7 @@ build-bench: build/bench/longpoll-bench build/bench/bare
 build/bench/longpoll-bench: $(wildcard bench/*.[ch])
 	@mkdir -p build/bench
 	@echo "compiling $@"
-	@$(CC) $(BENCH_FLAGS) -o $@ bench/*.c
+	@$(CC) $(BENCH_FLAGS) -o $@ bench/*.c -lssl -lcrypto
 
 build/bench/bare: bench/bare/bare.c
 	@mkdir -p build/bench

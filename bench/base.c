@@ -61,3 +61,31 @@ times_add(times_t *t, uint64_t ns)
 
     t->ns[t->n++] = ns;
 }
+
+
+void
+buf_room(buf_t *b, size_t n)
+{
+    if (b->size - b->len < n) {
+        b->size = b->len + n + b->size / 2;
+        b->data = bench_need(realloc(b->data, b->size));
+    }
+}
+
+
+void
+buf_keep(buf_t *b, const char *data, size_t len)
+{
+    buf_room(b, len + 1);
+    memmove(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+
+void
+buf_free(buf_t *b)
+{
+    free(b->data);
+    memset(b, 0, sizeof(*b));
+}

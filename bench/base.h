@@ -4,12 +4,14 @@
  *
  *     main           options, the table of modes, the report
  *     mode_publish,  the modes that publish: what each does, from its first
- *     mode_deliver   request to its last
+ *     mode_deliver,  request to its last
+ *     mode_churn
  *     mode           what all modes share, and those that publish nothing
  *     crowd          further processes, for more connections than one can have
  *     check          compares what came with what should have come
  *     proto          how a server is asked, and where its answers hold events
  *     conn           connections, the loop, HTTP/1.1
+ *     h2, tls        what may stand between these and the socket
  *     proc           what the kernel counted for the server's processes
  *     base           this file
  *
@@ -88,10 +90,14 @@ struct conn_s {
     unsigned              stream:1;     /* the answer has no end */
     unsigned              opened:1;     /* and its head has come */
     unsigned              chunked:1;
+    unsigned              h2_settings:1;  /* the server's came */
+    unsigned              h2_stream;    /* of the last request; 0: none yet */
+    void                 *tls;
 
     buf_t                 out;
     size_t                sent;
     uint64_t              start;
+    buf_t                 raw;          /* frames that are not whole */
     buf_t                 in;
     size_t                text;         /* bytes of in that are text of the
                                            stream, without its chunks */
@@ -165,7 +171,7 @@ typedef struct {
     buf_t                 headers;
     unsigned              conns, ops, cats, size, seconds, buffer;
     unsigned              publishers, others, wait_ms, timeout, warm, further;
-    int                   line, streams;
+    int                   line, streams, tls, h2;
 } options_t;
 
 typedef struct {
@@ -192,6 +198,12 @@ void bench_die(const char *fmt, ...)
 void *bench_need(void *p);
 
 void times_add(times_t *t, uint64_t ns);
+
+/* room for n more bytes; n more bytes, and '\0' behind them */
+
+void buf_room(buf_t *b, size_t n);
+void buf_keep(buf_t *b, const char *data, size_t len);
+void buf_free(buf_t *b);
 
 
 #endif /* BENCH_BASE_H */

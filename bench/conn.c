@@ -1,6 +1,7 @@
 
 /*
- * conn.c: connections, the loop, and as much of HTTP/1.1 as they need.
+ * conn.c: connections, the loop, and as much of HTTP/1.1 as they need.  TLS is
+ * in tls.c, and h2.c turns frames of HTTP/2 into text of HTTP/1.1 and back.
  *
  * Each connection has one request under way at most.  c->answer is called with
  * the answer in c->status, c->head and c->body, which are valid until it
@@ -31,7 +32,9 @@
 
 #include "base.h"
 #include "conn.h"
+#include "h2.h"
 #include "proc.h"
+#include "tls.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -56,34 +59,6 @@ static struct sockaddr_in  servers[MAX_SERVERS];
 static unsigned            nservers;
 static char                host[280];           /* the first of them */
 static char               *shared;
-
-
-static void
-buf_room(buf_t *b, size_t n)
-{
-    if (b->size - b->len < n) {
-        b->size = b->len + n + b->size / 2;
-        b->data = bench_need(realloc(b->data, b->size));
-    }
-}
-
-
-static void
-buf_keep(buf_t *b, const char *data, size_t len)
-{
-    buf_room(b, len + 1);
-    memmove(b->data + b->len, data, len);
-    b->len += len;
-    b->data[b->len] = '\0';
-}
-
-
-static void
-buf_free(buf_t *b)
-{
-    free(b->data);
-    memset(b, 0, sizeof(*b));
-}
 
 
 uint64_t
@@ -143,7 +118,7 @@ conn_server(const char *p)
 
     n = strcspn(p, ":,/");
     snprintf(name, sizeof(name), "%.*s", (int) (n > 250 ? 250 : n), p);
-    snprintf(port, sizeof(port), "80");
+    snprintf(port, sizeof(port), opt.tls ? "443" : "80");
 
     p += n;
 
@@ -182,18 +157,20 @@ conn_server(const char *p)
 }
 
 
-/* http://host[:port][,host[:port]...][/path]; sets opt.path */
+/* http[s]://host[:port][,host[:port]...][/path]; sets opt.tls and opt.path */
 
 void
 conn_init(const char *url)
 {
     const char  *p;
 
-    if (strncmp(url, "http://", 7) != 0) {
+    opt.tls = (strncmp(url, "https://", 8) == 0);
+
+    if (!opt.tls && strncmp(url, "http://", 7) != 0) {
         bench_die("'%s' is no URL of http", url);
     }
 
-    p = conn_server(url + 7);
+    p = conn_server(url + 7 + opt.tls);
 
     while (*p == ',') {
         p = conn_server(p + 1);
@@ -260,6 +237,11 @@ conn_connect(conn_t *c)
         (void) setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
     }
 
+    if (opt.tls) {
+        tls_connect(c);
+    }
+
+    h2_init(c);
     c->closing = 0;
     conn_want(c, EPOLL_CTL_ADD, EPOLLIN);
 }
@@ -283,6 +265,7 @@ void
 conn_close(conn_t *c)
 {
     if (c->fd != -1) {
+        tls_close(c);
         close(c->fd);
         c->fd = -1;
     }
@@ -301,7 +284,8 @@ conn_send(conn_t *c, const char *data, size_t len)
 {
     ssize_t  n;
 
-    n = send(c->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    n = opt.tls ? tls_send(c, data, len)
+                : send(c->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (n == -1 && errno != EAGAIN && errno != EINTR) {
         bench_die("sending on connection %u failed: %s", c->number,
@@ -336,6 +320,7 @@ void
 conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
 {
     int           n;
+    buf_t        *frames;
     va_list       args;
     static buf_t  line;
 
@@ -365,6 +350,12 @@ conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
     c->answer = answer;
     c->start = loop_now();
     fast_busy += c->fast;
+
+    if (opt.h2) {
+        frames = h2_request(c, line.data);
+        conn_send(c, frames->data, frames->len);
+        return;
+    }
 
     conn_send(c, line.data, n);
 }
@@ -701,8 +692,9 @@ conn_recv(conn_t *c)
         char            data[256];
     } control;
 
-    if (!c->fast) {
-        n = recv(c->fd, shared, SHARED - 1, MSG_DONTWAIT);
+    if (opt.tls || !c->fast) {
+        n = opt.tls ? tls_recv(c, shared, SHARED - 1)
+                    : recv(c->fd, shared, SHARED - 1, MSG_DONTWAIT);
         c->answered = loop_now();
         return n;
     }
@@ -733,8 +725,9 @@ conn_recv(conn_t *c)
 static void
 conn_receive(conn_t *c)
 {
-    char     *data;
+    char     *data, *came;
     size_t    len;
+    buf_t    *text;
     ssize_t   n;
 
     n = conn_recv(c);
@@ -753,17 +746,29 @@ conn_receive(conn_t *c)
                   n ? strerror(errno) : "closed by the server");
     }
 
+    came = shared;
+    came[n] = '\0';
+
+    if (opt.h2) {
+        text = h2_answer(c, came, n);
+        came = text->data;
+        n = text->len;
+
+        if (n == 0) {
+            return;
+        }
+    }
+
     if (!c->busy) {
         bench_die("an answer on connection %u that nobody asked for",
                   c->number);
     }
 
-    data = shared;
+    data = came;
     len = n;
-    data[len] = '\0';
 
     if (c->in.len) {
-        buf_keep(&c->in, shared, n);
+        buf_keep(&c->in, came, n);
         data = c->in.data;
         len = c->in.len;
     }
@@ -775,7 +780,7 @@ conn_receive(conn_t *c)
 
     if (!conn_parse(c, data, len)) {
         if (c->in.len == 0) {
-            buf_keep(&c->in, shared, n);
+            buf_keep(&c->in, came, n);
         }
 
         return;
@@ -790,7 +795,7 @@ conn_receive(conn_t *c)
 
     c->answer(c);
 
-    if (data != shared && !c->busy) {
+    if (data != came && !c->busy) {
         buf_free(&c->in);
     }
 }

@@ -1,9 +1,9 @@
 
 /*
- * longpoll-bench: drives a long-poll server over keep-alive HTTP/1.1, checks
- * every answer, and prints what an operation costs.
+ * longpoll-bench: drives a long-poll server over keep-alive HTTP/1.1 or HTTP/2,
+ * checks every answer, and prints what an operation costs.
  *
- *     longpoll-bench [option...] MODE http://host[:port][,host...][/prefix]
+ *     longpoll-bench [option...] MODE http[s]://host[:port][,host...][/prefix]
  *
  * The heads of mode*.c describe the modes, the head of proto.c the protocols,
  * the head of check.c what is checked.  docs/benchmark.md shows how to measure
@@ -13,10 +13,10 @@
  * the server runs on this machine.  This program's own time is not counted,
  * though it uses the same processors.  Latencies are measured here.
  *
- * The program is one thread with one epoll loop, and needs libc only.  Its exit
- * code is 0 if all was right, 1 if anything was lost, doubled, out of order,
- * misrouted or not an answer, and 2 if there is no result.  No run lasts longer
- * than -t seconds.
+ * The program is one thread with one epoll loop, and needs libc and OpenSSL.
+ * Its exit code is 0 if all was right, 1 if anything was lost, doubled, out of
+ * order, misrouted or not an answer, and 2 if there is no result.  No run lasts
+ * longer than -t seconds.
  */
 
 
@@ -43,16 +43,19 @@ static const struct {
     { "own", mode_own, "event", 0 },
     { "catchup", mode_catchup, "catch-up", 0 },
     { "park", mode_park, "parked poll", 1 },
+    { "churn", mode_churn, "visit", 0 },
     { "store", mode_store, "stored event", 0 },
 };
 
 static const char  usage[] =
-    "usage: longpoll-bench [option...] MODE http://host[:port][,...][/prefix]\n"
+    "usage: longpoll-bench [option...] MODE"
+    " http[s]://host[:port][,...][/prefix]\n"
     "\n"
-    "MODE is get, burst, publish, fanout, lockstep, own, catchup, park or\n"
-    "store.\n"
+    "MODE is get, burst, publish, fanout, lockstep, own, catchup, park, churn\n"
+    "or store.\n"
     "\n"
     "  -p NAME   protocol: %s\n"
+    "  -2        HTTP/2\n"
     "  -u PATH   where to publish     -g PATH  where to poll\n"
     "  -G PATH   where to poll from the beginning, if it is another path\n"
     "  -H LINE   another header       -x PIDS  the server's processes\n"
@@ -63,7 +66,8 @@ static const char  usage[] =
     "  -k N      categories           -s N     bytes of an event\n"
     "  -a N      events of each category before publishing; down each stream\n"
     "            in park\n"
-    "  -e        streams instead of polls, in fanout, own, lockstep and park\n"
+    "  -e        streams instead of polls, in fanout, own, lockstep, park and\n"
+    "            churn\n"
     "  -f N      events that the server keeps of a category\n"
     "  -w N      publishers at once (own)\n"
     "  -o N      others that publish during a fan-out\n"
@@ -259,9 +263,10 @@ options(int argc, char **argv)
     opt.proto = proto_find("golongpoll");
 
     while ((o = getopt(argc, argv,
-                       "G:H:T:W:X:a:c:d:ef:g:k:ln:o:p:s:t:u:w:x:")) != -1)
+                       "2G:H:T:W:X:a:c:d:ef:g:k:ln:o:p:s:t:u:w:x:")) != -1)
     {
         switch (o) {
+        case '2': opt.h2 = 1; break;
         case 'G': opt.begin_path = optarg; break;
         case 'H': header(optarg); break;
         case 'T': opt.timeout = number(o, optarg, 1, 3600); break;
@@ -322,7 +327,7 @@ main(int argc, char **argv)
                                              : opt.proto->poll_path);
     }
 
-    if (opt.proto->poll_path[0] == '\0') {
+    if (proto_plain()) {
         opt.publish_path = opt.path;
         opt.poll_path = opt.path;
     }

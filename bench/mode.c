@@ -8,9 +8,10 @@
  *     park      polls are parked, and none may be answered; or streams are
  *               opened, and with -a events go down them
  *
- * The others are in mode_publish.c and mode_deliver.c.  Each mode begins with
- * operations that are not measured, so that connections are accepted and tables
- * have grown, and takes its samples when the server is quiet.
+ * The others are in mode_publish.c, mode_deliver.c and mode_churn.c.  Each mode
+ * begins with operations that are not measured, so that connections are
+ * accepted and tables have grown, and takes its samples when the server is
+ * quiet.
  */
 
 
@@ -129,6 +130,28 @@ mode_open_some(unsigned n, unsigned first, int fast)
 
 
 void
+mode_come(conn_t *c, unsigned first, unsigned n, unsigned cats,
+    answer_pt answer)
+{
+    unsigned  i;
+
+    doing = "parking";
+
+    for (i = 0; i < n; i++) {
+        conn_open(&c[i], first + i, first + i, 0);
+        c[i].cat = (first + i) % cats;
+        check_window(&c[i], crowd->published);
+        mode_ask(&c[i], answer);
+
+        if (i % 64 == 0) {
+            loop_turn(0);
+            mode_progress(i, n);
+        }
+    }
+}
+
+
+void
 mode_send(conn_t *c, answer_pt answer)
 {
     const char  *data;
@@ -162,6 +185,16 @@ mode_again(conn_t *c, answer_pt answer)
 {
     if (!opt.streams) {
         opt.proto->poll(c, answer);
+    }
+}
+
+
+void
+mode_parked(int n)
+{
+    if (n > 0 || (n == 0 && !opt.streams)) {
+        count.bad++;
+        fprintf(stderr, "longpoll-bench: a parked poll was answered\n");
     }
 }
 
@@ -256,31 +289,11 @@ park_answer(conn_t *c)
     if (opt.warm && n > 0) {
         crowd_delivered(n, 0);
 
-    } else if (n > 0 || (n == 0 && !opt.streams)) {
-        count.bad++;
-        fprintf(stderr, "longpoll-bench: a parked poll was answered\n");
+    } else {
+        mode_parked(n);
     }
 
     mode_again(c, park_answer);
-}
-
-
-static void
-park_some(conn_t *c, unsigned first, unsigned n)
-{
-    unsigned  i;
-
-    for (i = 0; i < n; i++) {
-        conn_open(&c[i], first + i, first + i, 0);
-        c[i].cat = (first + i) % opt.cats;
-        check_window(&c[i], crowd->published);
-        mode_ask(&c[i], park_answer);
-
-        if (i % 64 == 0) {
-            loop_turn(0);
-            mode_progress(i, n);
-        }
-    }
 }
 
 
@@ -333,8 +346,6 @@ mode_park(void)
     unsigned       i, first, n, self;
     static conn_t  warm[PARK_WARM];
 
-    doing = "parking";
-
     if (opt.warm && (!opt.streams || opt.cats != 1)) {
         bench_die("-a in park is for streams of one category");
     }
@@ -345,19 +356,19 @@ mode_park(void)
     conns = bench_need(calloc(n, sizeof(conn_t)));
 
     if (self) {
-        park_some(conns, first, n);
+        mode_come(conns, first, n, opt.cats, park_answer);
         crowd_serve();
 
     } else {
         pub = mode_open_some(1, 0, 1);
-        park_some(warm, 0, PARK_WARM);
+        mode_come(warm, 0, PARK_WARM, opt.cats, park_answer);
         mode_quiet(25);
         park_publish(pub, PARK_WARM, opt.warm ? opt.buffer : 0);
         mode_measure_begin();
 
         crowd->published = published[0];
         crowd->go = 1;
-        park_some(conns, first, n);
+        mode_come(conns, first, n, opt.cats, park_answer);
         crowd_await();
 
         mode_quiet(25);

@@ -27,6 +27,10 @@ void mode_fanout(void);
 void mode_lockstep(void);
 void mode_own(void);
 
+/* mode_churn.c */
+
+void mode_churn(void);
+
 
 /* for the modes */
 
@@ -60,6 +64,14 @@ void mode_progress(uint64_t n, uint64_t all);
 conn_t *mode_open_some(unsigned n, unsigned first, int fast);
 
 /*
+ * n connections, numbered from first on, each of which asks for events of one
+ * of so many categories as soon as it is there
+ */
+
+void mode_come(conn_t *c, unsigned first, unsigned n, unsigned cats,
+    answer_pt answer);
+
+/*
  * Asks for events of c's category: by a stream with -e, otherwise by a poll.
  * When something came, mode_received() looks through it and returns how many
  * events there were, or -1; mode_again() sends the next poll.
@@ -68,6 +80,10 @@ conn_t *mode_open_some(unsigned n, unsigned first, int fast);
 void mode_ask(conn_t *c, answer_pt answer);
 int mode_received(conn_t *c);
 void mode_again(conn_t *c, answer_pt answer);
+
+/* counts n events, or an answer, to a poll or a stream that should be parked */
+
+void mode_parked(int n);
 
 /* publishes the next event of c's category */
 

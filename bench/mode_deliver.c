@@ -169,15 +169,8 @@ mode_fanout(void)
 
     self = crowd_begin(&first, &n);
     crowd->go = 1;
-    conns = mode_open_some(n, first, 0);
-
-    doing = "parking";
-
-    for (i = 0; i < n; i++) {
-        conns[i].cat = 0;
-        check_window(&conns[i], 0);
-        mode_ask(&conns[i], fanout_answer);
-    }
+    conns = bench_need(calloc(n, sizeof(conn_t)));
+    mode_come(conns, first, n, 1, fanout_answer);
 
     if (self) {
         doing = "delivering";

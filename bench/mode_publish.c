@@ -19,6 +19,7 @@
 #include "check.h"
 #include "conn.h"
 #include "mode.h"
+#include "proto.h"
 
 
 static uint64_t  started, target;
@@ -203,7 +204,7 @@ readback(void)
 {
     unsigned  i;
 
-    if (opt.proto->poll_path[0] == '\0') {
+    if (proto_plain()) {
         return;
     }
 

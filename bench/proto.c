@@ -498,6 +498,13 @@ proto_find(const char *name)
 }
 
 
+int
+proto_plain(void)
+{
+    return opt.proto->poll_path[0] == '\0';
+}
+
+
 const char *
 proto_names(void)
 {

@@ -13,6 +13,10 @@
 const proto_t *proto_find(const char *name);
 const char *proto_names(void);
 
+/* true if it has no polls */
+
+int proto_plain(void);
+
 /*
  * The next frame of those in c->body.  Returns 1 with an event in *e and *p
  * behind it, 2 with *p behind a frame that has none, 0 if there is no more, -1

@@ -50,7 +50,7 @@ sub run {
     my $url = "http://127.0.0.1:$port/$proto/$fault/r" . ++$run;
     my @all = $proto eq 'nchan' ? ('-G', "/nchan/$fault/r$run/all") : ();
 
-    open my $fh, '-|', "$limit $bench -l -t 20 -p $proto @all @args $url 2>&1"
+    open my $fh, '-|', "$limit $bench -l -t 60 -p $proto @all @args $url 2>&1"
         or die "$bench: $!\n";
     my $said = join '', <$fh>;
     close $fh;
@@ -127,6 +127,30 @@ for my $proto (qw(golongpoll nchan)) {
 
     ($code, $said) = run('golongpoll', 'status', '-e -c 20 park');
     is($code, 0, 'streams without events are parked') or diag($said);
+}
+
+# Clients that come and leave: at the end one event is for all of them.  The
+# seventh publish of these runs is the faulty one.
+for my $fault (qw(none drop double corrupt refuse)) {
+    my %counts = map { $_ => 1 } @{ $counted{$fault} };
+    my ($code, $said, %figure);
+
+    for (1 .. 7) {
+        ($code, $said, %figure)
+            = run('golongpoll', $fault, '-W 200 -c 5 -n 2 churn');
+        --$run if $_ < 7;
+    }
+
+    is(join(' ', $code, grep { $figure{$_} } @kinds),
+       join(' ', %counts ? 1 : 0, grep { $counts{$_} } @kinds),
+       "clients that come and leave: $fault") or diag($said);
+}
+
+{
+    my ($code, $said, %figure) = run('golongpoll', 'status', '-c 20 -n 2 churn');
+    is($code, 1, 'a poll that is answered before its client leaves is counted')
+        or diag($said);
+    ok($figure{bad}, 'as a bad answer');
 }
 
 for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
