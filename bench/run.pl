@@ -30,6 +30,7 @@ use Cwd qw( abs_path );
 use File::Basename qw( dirname );
 use Getopt::Long qw( GetOptions );
 use JSON::PP ();
+use List::Util qw( uniq );
 use Time::HiRes qw( time );
 
 my $root;
@@ -67,7 +68,9 @@ GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'redis' => \$redis,
 # `of` are the servers of whose figures the goal is a factor, of the least one.
 # With `beside` the ratio is that to this module's own figure of another case;
 # `only` matches the servers that are measured.  `also` makes a row of the same
-# figures with another goal.
+# figures with another goal.  `then` is a second command, and the figures are
+# the second one's divided by the first one's; it may have other workers.
+# `via` and `kept` are Bench::Server's, for servers that are `fresh`.
 #
 # `redis` is for the servers over Redis, of so many `nodes`, and for those beside
 # them (bench/lib/Bench/Redis.pm); this module's figure is then that of
@@ -76,6 +79,11 @@ GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'redis' => \$redis,
 my $n = $quick ? 2000 : 20_000;
 my ($some, $few) = ($n / 4, $n / 20);   # of larger events
 my $polls = $quick ? 1000 : 10_000;
+my $many = $quick ? 2000 : 100_000;
+my $tls = $quick ? 100 : 1000;           # each connection has a handshake
+my $rounds_of_1k = $quick ? 3 : 20;     # to 1,000 polls each
+my $own = qr/^longpoll$/;
+my $own_and_floor = qr/^(?:longpoll|floor)$/;
 
 my @cases = (
     {
@@ -98,6 +106,7 @@ my @cases = (
         run => "-c 32 -k 32 -a 250 -s 10000 -n $some publish /",
         floor => "-c 32 -k 32 -s 10000 -n $some publish /floor",
         goal => 1.25, of => 'floor', also => [ 1.00, 'nchan|push-stream' ],
+        rounds => 5,
     },
     {
         name => 'publish-100k', unit => 'us', figure => 'cpu_us',
@@ -112,7 +121,7 @@ my @cases = (
         title => "publish 100 kB, a body of $_ alone",
         run => "-p $_ -c 4 -k 4 -a 250 -s 100000 -n $few publish /$_",
         floor => "-c 4 -k 4 -s 100000 -n $few publish /floor",
-        goal => 1.30, of => 'floor', only => qr/^(?:longpoll|floor)$/,
+        goal => 1.30, of => 'floor', only => $own_and_floor,
     } } qw( text json )),
     {
         name => 'publish-full', unit => 'us', figure => 'cpu_us',
@@ -124,8 +133,8 @@ my @cases = (
     {
         name => 'fanout', unit => 'us', figure => 'cpu_us',
         title => 'fan-out to 1,000, per delivery',
-        run => '-c 1000 -n ' . ($quick ? 3 : 20) . ' fanout /',
-        floor => '-c 1000 -n ' . ($quick ? 3 : 20) . ' burst /answer',
+        run => "-c 1000 -n $rounds_of_1k fanout /",
+        floor => "-c 1000 -n $rounds_of_1k burst /answer",
         goal => 1.25, of => 'floor', also => [ 0.80, 'nchan' ],
     },
     {
@@ -158,6 +167,21 @@ my @cases = (
         run => "-c 2000 -w 64 -n $n own /",
         goal => 0.70, of => 'nchan|push-stream',
     },
+    (map { +{
+        name => $_, unit => 'us', figure => 'cpu_us', fresh => 1, via => $_,
+        title => 'fan-out to 1,000 over '
+            . ($_ eq 'tls' ? 'TLS' : 'HTTP/2') . ', per delivery',
+        run => "-c $tls -n $rounds_of_1k fanout /",
+        floor => "-c $tls -n $rounds_of_1k burst /answer",
+        goal => 1.30, of => 'floor', only => $own_and_floor, rounds => 5,
+    } } qw( tls h2 )),
+    {
+        name => 'churn', unit => 'us', figure => 'cpu_us',
+        title => 'a client that connects, polls and leaves',
+        run => "-c 1000 -n $rounds_of_1k churn /",
+        floor => "-c 1000 -n $rounds_of_1k churn /answer",
+        goal => 1.15, of => 'floor', only => $own_and_floor,
+    },
     {
         name => 'catchup', unit => 'us', figure => 'cpu_us',
         title => 'catch-up of 250 x 100 B, the whole answer',
@@ -173,6 +197,50 @@ my @cases = (
             . " -a 1 -n $n publish /",
         goal => 1.10, rounds => 5,
     },
+    (map { (
+        {
+            name => "durable-$_", unit => 'x', figure => 'cpu_us', fresh => 1,
+            title => "publish with durable=on instead of off, on $_",
+            run => "-c 32 -k 1000 -n $n publish /", kept => $_,
+            then => "-c 32 -k 1000 -n $n publish /kept",
+            ($_ eq 'tmpfs' ? (goal => 1 / 0.60) : ()), rounds => 5,
+            only => $own,
+        }, {
+            name => "durable-$_-rate", unit => 'x', figure => 'seconds',
+            title => "the same, seconds, on $_", from => "durable-$_",
+            ($_ eq 'tmpfs' ? (goal => 1 / 0.60) : ()),
+        },
+    ) } qw( tmpfs disk )),
+    {
+        name => 'eight-publish', unit => 'x', figure => 'cpu_us', fresh => 1,
+        title => 'publish 100 B, 8 workers instead of 2', workers => 2,
+        run => "-c 32 -k 1000 -n $n publish /", then_workers => 8,
+        then => "-c 32 -k 1000 -n $n publish /",
+        goal => 1.15, only => $own, rounds => 5,
+    },
+    {
+        name => 'eight-fanout', unit => 'x', figure => 'cpu_us', fresh => 1,
+        title => 'fan-out to 1,000, 8 workers instead of 2', workers => 2,
+        run => "-c 1000 -n $rounds_of_1k fanout /", then_workers => 8,
+        then => "-c 1000 -n $rounds_of_1k fanout /",
+        goal => 1.15, only => $own, rounds => 5,
+    },
+    (map { my ($name, $what, $e) = @$_; (
+        {
+            name => "$name-100k", unit => 'x', figure => 'cpu_us', fresh => 1,
+            title => "fan-out to 100,000 $what instead of 10,000, 8 workers",
+            run => "-t 300 -W 60000 $e-c $polls -n 5 fanout /", workers => 8,
+            then => "-t 300 -W 60000 $e-c $many -n 2 fanout /", streams => !!$e,
+            goal => 1.15, only => $own, rounds => 3,
+        }, {
+            name => "$name-100k-memory", unit => 'x', figure => 'pss',
+            title => "memory of each of 100,000 $what instead of 10,000,"
+                . ' 8 workers', fresh => 1, workers => 8,
+            run => "-t 300 $e-c $polls -k $polls park /", streams => !!$e,
+            then => "-t 300 $e-c $many -k $many park /",
+            goal => 1.03, only => $own, rounds => 3,
+        },
+    ) } [ 'polls', 'polls', '' ], [ 'streams', 'streams', '-e ' ]),
     {
         name => 'parked', unit => 'bytes', figure => 'pss', fresh => 1,
         title => 'a parked poll on a category of its own',
@@ -193,6 +261,13 @@ my @cases = (
         run => "-c $polls park /",
         floor => "-c $polls park /sleep",
         goal => 1.03, of => 'floor', rounds => 3,
+    },
+    {
+        name => 'parked-tls', unit => 'bytes', figure => 'pss', fresh => 1,
+        title => 'a parked poll over TLS, on a category of its own',
+        run => "-c $tls -k $tls park /", via => 'tls',
+        floor => "-c $tls park /sleep",
+        goal => 1.03, of => 'floor', only => $own_and_floor, rounds => 3,
     },
     {
         name => 'stored', unit => 'bytes', figure => 'pss', fresh => 1,
@@ -220,6 +295,12 @@ my @cases = (
         goal => 0.70, of => 'nchan|push-stream',
     },
     {
+        name => 'stream-tls', unit => 'us', figure => 'cpu_us', streams => 1,
+        title => 'fan-out to 1,000 streams over TLS, per delivery',
+        run => "-e -c $tls -n $rounds_of_1k fanout /", via => 'tls',
+        fresh => 1, only => $own, rounds => 5,
+    },
+    {
         name => 'open', unit => 'bytes', figure => 'pss', fresh => 1,
         title => 'an open stream on a category of its own', streams => 1,
         run => "-e -c $polls -k $polls park /",
@@ -232,12 +313,18 @@ my @cases = (
         goal => 1.03, beside => 'parked-one', rounds => 3,
     },
     {
+        name => 'open-tls', unit => 'bytes', figure => 'pss', fresh => 1,
+        title => 'an open stream over TLS, on a category of its own',
+        run => "-e -c $tls -k $tls park /", via => 'tls', streams => 1,
+        only => $own, rounds => 3,
+    },
+    {
         name => 'open-later', unit => 'bytes', figure => 'private', fresh => 1,
         title => 'the same after ' . ($quick ? '500' : '10,000')
             . ' events down each, without shared memory', streams => 1,
         run => '-e -t 300 -c 1000 -a ' . ($quick ? 500 : 10_000) . ' park /',
         goal => 1.03, beside => 'parked-one', rounds => 1,
-        only => qr/^longpoll$/,
+        only => $own,
     },
 );
 
@@ -290,20 +377,20 @@ my @series = (
     },
     {
         name => 'workers', of_x => 'workers', unit => 'us',
-        title => 'fan-out to 1,000, per delivery', over => [1, 2, 4],
+        title => 'fan-out to 1,000, per delivery', over => [1, 2, 4, 8],
         fresh => 1, workers => 1, design => 'flat',
         run => '-c 1000 -n 20 fanout /', floor => '-c 1000 -n 20 burst /answer',
     },
     {
         name => 'workers-publish', of_x => 'workers', unit => 'us',
-        title => 'publish', over => [1, 2, 4], fresh => 1, workers => 1,
+        title => 'publish', over => [1, 2, 4, 8], fresh => 1, workers => 1,
         design => 'flat, while nobody waits for the lock',
         run => "-c 32 -k 1000 -n $n publish /",
         floor => "-c 32 -k 1000 -n $n publish /floor",
     },
     {
         name => 'workers-own', of_x => 'workers', unit => 'us',
-        title => 'publish, delivery and next poll', over => [1, 2, 4],
+        title => 'publish, delivery and next poll', over => [1, 2, 4, 8],
         fresh => 1, workers => 1,
         design => 'grows: most events wake another worker',
         run => "-c 2000 -w 64 -n $n own /",
@@ -314,6 +401,7 @@ for my $series (@series) {
     for my $x (@{ $series->{over} }) {
         my $y = $series->{then_y} ? $series->{then_y}->($x) : $x;
         my %one = (figure => 'cpu_us', rounds => 3, %$series,
+            ($series->{workers} ? (workers => $x) : ()),
             series => $series->{name}, x => $x, name => "$series->{name}-$x",
             title => "$series->{title}: $x $series->{of_x}");
 
@@ -335,6 +423,10 @@ my @lock = (
       holds => 'publish 100 B, wake, next poll, 1,000 categories' },
     { case => 'catchup', title => 'catch-up of 250 x 100 B',
       holds => 'poll, 250 x 100 B there, of 10 categories' },
+    (map { +{
+        case => "workers-publish-$_", title => "publish 100 B, $_ workers",
+        holds => 'publish 100 B, 1,000 categories, full',
+    } } 2, 4, 8),
 );
 
 my %case = map { $_->{name} => $_ } @cases;
@@ -415,8 +507,10 @@ sub main {
     my @run = grep { $asked{ $_->{name} } && $_->{run} } @cases;
     for my $i (0 .. $#run) {
         local $whereabouts = sprintf '[%d of %d] ', $i + 1, scalar @run;
+        my $begun = time;
         measure($run[$i]);
-        say_line(summary($run[$i])) if $runs{ $run[$i]{name} };
+        say_line(summary($run[$i]), sprintf 'in %.0f s', time - $begun)
+            if $runs{ $run[$i]{name} };
     }
 
     stop_all();
@@ -440,15 +534,18 @@ sub measure {
     } Bench::Server->names;
 
     local $Bench::Server::Workers
-        = $case->{workers} ? $case->{x} : $Bench::Server::Workers;
+        = $case->{workers} // $Bench::Server::Workers;
     local $Bench::Server::Slim = $case->{slim};
+    local $Bench::Server::Via = $case->{via} // '';
+    local $Bench::Server::Kept = $case->{kept};
     local $Bench::Cluster::Nodes = $case->{nodes} // 1;
 
     # The number of open files limits the connections of a server's process, and
     # of the generator, which has several processes in some modes only.
     @turn = grep {
         my $command = $case->{ $_ eq 'floor' ? 'floor' : 'run' };
-        my $conns = $command =~ /-c (\d+)/ ? $1 : 0;
+        my ($conns) = sort { $b <=> $a } 0, map { /-c (\d+)/ } grep { defined }
+            $command, $case->{then};
         my $each = $command =~ / (?:fanout|park) /
             ? $conns / $server{$_}->processes * 1.05 : $conns;
         my $can = $each + 200 <= $files;
@@ -477,7 +574,7 @@ sub lock_held {
     progress('the lock');
     system('make', '-s', '-C', $root, 'build/holds') == 0 or exit 1;
 
-    open my $in, '-|', "$root/build/holds", map { $_->{holds} } @known
+    open my $in, '-|', "$root/build/holds", uniq map { $_->{holds} } @known
         or die "build/holds: $!\n";
 
     while (<$in>) {
@@ -503,13 +600,7 @@ sub turn {
                 ? started($name)->$by($command)
                 : run($name, $command);
 
-            if ($case->{then}) {
-                my $key = $case->{figure};
-                my $second = run($name, $case->{then});
-                @$first{ "first_$key", $key }
-                    = ($first->{$key}, $second->{$key} / $first->{$key});
-            }
-            $first;
+            $case->{then} ? then($case, $name, $first) : $first;
         };
         return $result if $result;
 
@@ -521,6 +612,22 @@ sub turn {
         $spoiled{ $case->{name} }{$name}++;
     }
     return;
+}
+
+# the second command's figures, divided by those of the first
+
+sub then {
+    my ($case, $name, $first) = @_;
+
+    local $Bench::Server::Workers
+        = $case->{then_workers} // $Bench::Server::Workers;
+    stop_all() if $case->{fresh};
+    my $second = run($name, $case->{then});
+
+    return { map {
+        ("first_$_" => $first->{$_}, "then_$_" => $second->{$_},
+         $_ => $second->{$_} / $first->{$_})
+    } grep { defined $second->{$_} && $first->{$_} != 0 } keys %$first };
 }
 
 sub started {

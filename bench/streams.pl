@@ -19,8 +19,9 @@ use File::Basename qw( dirname );
 use File::Temp qw( tempdir );
 use Getopt::Long qw( GetOptions );
 
-use lib dirname(abs_path(__FILE__)) . '/../t/lib';
+use lib map { dirname(abs_path(__FILE__)) . $_ } '/../t/lib', '/lib';
 
+use Bench::Server ();
 use IO::Socket::SSL ();
 use Longpoll::Client ();
 use Longpoll::H2 ();
@@ -39,10 +40,7 @@ $Longpoll::Client::Patience = 60;
 
 my $dir = tempdir('longpoll-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
-system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-       . " -nodes -days 2 -subj /CN=localhost -keyout $dir/key.pem"
-       . " -out $dir/cert.pem >/dev/null 2>&1") == 0
-    or die "openssl makes no certificate\n";
+Bench::Server::certificate($dir);
 
 my $locations = <<'_EOC_';
         location = /events  { longpoll_subscribe events; }

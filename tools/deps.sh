@@ -59,7 +59,8 @@ extras() {
                 echo ca-certificates python3-venv ;;
         bench)
             # the other servers; bench/peers.sh fetches two more
-            echo ca-certificates libnginx-mod-http-echo libnginx-mod-nchan ;;
+            echo ca-certificates openssl libnginx-mod-http-echo
+            echo libnginx-mod-nchan ;;
         clients)
             # tools/go.sh fetches Go
             echo ca-certificates chromium chromium-driver chromium-sandbox

@@ -18,7 +18,11 @@ sub slurp {
     return scalar <$fh>;
 }
 
-my @cases = qw(publish fanout own catchup stored workers lock);
+my @cases = qw(publish fanout own catchup stored workers lock publish-10k
+               publish-100k publish-text publish-json tls h2 churn parked
+               parked-tls durable-tmpfs durable-tmpfs-rate durable-disk
+               eight-publish eight-fanout polls-100k polls-100k-memory stream
+               streams-100k streams-100k-memory stream-tls open open-tls);
 my @how   = (qw(--quick --server longpoll --out), $dir,
              map { ('--case', $_) } @cases);
 my $said  = `$root/bench/run.pl @how 2>&1`;
@@ -31,29 +35,51 @@ for (['publish 100 B, 1,000 categories', 'us'],
      ['fan-out to 1,000, per delivery', 'us'],
      ['2,000 subscribers on their own categories, per event', 'us'],
      ['catch-up of 250 x 100 B, the whole answer', 'us'],
-     ['a buffered event of 100 B', 'bytes'])
+     ['a buffered event of 100 B', 'bytes'],
+     ['publish 10 kB where each pushes an old one out', 'us'],
+     ['publish 100 kB where each pushes an old one out', 'us'],
+     ['publish 100 kB, a body of text alone', 'us'],
+     ['publish 100 kB, a body of json alone', 'us'],
+     ['fan-out to 1,000 over TLS, per delivery', 'us'],
+     ['fan-out to 1,000 over HTTP/2, per delivery', 'us'],
+     ['a client that connects, polls and leaves', 'us'],
+     ['publish with durable=on instead of off, on tmpfs', 'x'],
+     ['publish with durable=on instead of off, on disk', 'x'],
+     ['publish 100 B, 8 workers instead of 2', 'x'],
+     ['fan-out to 1,000, 8 workers instead of 2', 'x'],
+     ['fan-out to 100,000 polls instead of 10,000, 8 workers', 'x'],
+     ['fan-out to 100,000 streams instead of 10,000, 8 workers', 'x'],
+     ['memory of each of 100,000 polls instead of 10,000, 8 workers', 'x'],
+     ['memory of each of 100,000 streams instead of 10,000, 8 workers', 'x'],
+     ['a parked poll over TLS, on a category of its own', 'bytes'],
+     ['an open stream over TLS, on a category of its own', 'bytes'])
 {
     my ($title, $unit) = @$_;
-    my ($value) = $page =~ /^\| \Q$title\E \| $unit \| ([\d.,]+) \|/m;
+    my ($value) = $page =~ /^\| \Q$title\E \| $unit \| ([\d.,]+)(?: x)? \|/m;
     ok($value && $value =~ tr/0-9.//cdr > 0, "$title: a figure")
         or diag($page);
 }
 
-for my $workers (1, 2, 4) {
+for my $workers (1, 2, 4, 8) {
     like($page, qr/^\| $workers \| [\d.]+ \|$/m, "$workers workers: a figure");
 }
 
-like($page, qr/^\| fan-out .* \| 1, 2, 4 workers \| [\d., ]+ \| [\d.]+ x \| - \| flat \|$/m,
+like($page, qr/^\| fan-out .* \| 1, 2, 4, 8 workers \| [\d., ]+ \| [\d.]+ x \| - \| flat \|$/m,
      'a row says how it grows');
 
-for my $what ('publish 100 B', 'publish, delivery and next poll',
+for my $what ('publish 100 B', 'publish 100 B, 8 workers', 'publish, delivery and next poll',
               'catch-up of 250 x 100 B')
 {
     like($page, qr/^\| \Q$what\E \| [\d.]+ \| [\d.]+ \| [\d.]+ % \| [\d,]+ \|$/m,
          "$what: the share of the lock");
 }
 
-like($page, qr/^Goals: \d of 1 met/m, 'how many goals are met');
+like($page, qr/^Goals: \d+ of 10 met/m, 'how many goals are met');
+
+for my $what ('a poll', 'a poll over TLS', 'a stream', 'a stream over TLS') {
+    like($page, qr{^\| $what \| [\d,]+ \| [\d.]+ (\| [\d,]+; [\d,]+/s ){5}\|$}m,
+         "$what: what machines carry");
+}
 
 for my $name (qw(cpu memory by-workers)) {
     my $svg = slurp("performance/$name.svg");

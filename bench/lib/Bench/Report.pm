@@ -17,6 +17,24 @@ use warnings;
 use File::Path qw( make_path );
 use POSIX ();
 
+# What a connection takes, and what a delivery to it: the cases.
+
+my @carried = (
+    [ 'a poll', 'parked', 'fanout' ],
+    [ 'a poll over TLS', 'parked-tls', 'tls' ],
+    [ 'a stream', 'open', 'stream' ],
+    [ 'a stream over TLS', 'open-tls', 'stream-tls' ],
+);
+
+# cores, GB
+
+my @boxes = ([1, 1], [2, 4], [4, 8], [8, 32], [16, 64]);
+
+# bytes of a connection that are no worker's: its sockets in the kernel, and an
+# entry of worker_connections
+
+my $beside = 4800 + 432;
+
 my @plots = (
     [ 'cpu', "The server's CPU time, in microseconds: less is better",
       qw( publish publish-1k publish-10k publish-100k fanout fanout-10k lockstep
@@ -199,6 +217,7 @@ sub write {
     $growth = "## How it grows\n\n" . $self->summary . "\n$growth"
         if $growth ne '';
     $growth .= $self->lock if @{ $self->{lock} // [] };
+    $growth .= $self->boxes;
 
     spew("$dir/performance.md", $self->page($plots, $growth));
 }
@@ -457,10 +476,49 @@ END
         $text .= sprintf "| %s | %s | %.2f | %.1f %% | %s |\n", $row->{title},
             number($row->{cpu}, 'us'), $row->{us},
             100 * $row->{us} / $row->{cpu},
-            number(sprintf('%.1e', 1e6 / ($row->{us} + 0 || 0.01)), '');
+            rounded(1e6 / ($row->{us} + 0 || 0.01));
     }
     return "$text\n";
 }
+
+# what some machines carry, from the figures of connections and deliveries
+
+sub boxes {
+    my ($self) = @_;
+
+    my %figure = map { $_->{case}{name} => $_->{value}{longpoll} }
+        @{ $self->{rows} };
+    my @known = grep { $figure{ $_->[1] } && $figure{ $_->[2] } } @carried
+        or return '';
+
+    my $text = "## What one box carries\n\n" . wrap(<<"END", 0)
+Connections that wait at the same time in three quarters of the memory, and
+deliveries of 100 bytes in each second by half of the cores, with this machine's
+cores. The rest is a reserve: for the system, for data that clients have not read,
+and for peaks. A connection takes the memory of its worker, as above, and $beside
+bytes of the kernel and of `worker_connections`. The zone with the events comes on
+top.
+END
+        . "\n\n| | bytes each | CPU of a delivery, us |"
+        . join('', map { " $_->[0] x CPU, $_->[1] GB |" } @boxes)
+        . "\n|---|---:|---:|" . '---:|' x @boxes . "\n";
+
+    for my $one (@known) {
+        my ($title, $bytes, $us) = ($one->[0], map { $figure{$_} } @$one[1, 2]);
+
+        $bytes += $beside;
+        $text .= '| ' . join(' | ', $title, number($bytes, 'bytes'),
+            number($us, 'us'), map {
+                rounded(0.75 * $_->[1] * 2**30 / $bytes) . '; '
+                    . rounded(0.5 * $_->[0] * 1e6 / $us) . '/s'
+            } @boxes) . " |\n";
+    }
+    return "$text\n";
+}
+
+# two digits are enough
+
+sub rounded { return number(sprintf('%.1e', $_[0]), '') }
 
 # the table of a series
 sub grown {

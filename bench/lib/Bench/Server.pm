@@ -34,18 +34,34 @@ use IO::Socket::INET ();
 use Time::HiRes qw( sleep time );
 
 use Longpoll::Child ();
+use Longpoll::Server ();
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $out = "$root/build/bench";
 
 our $Workers = 2;
 our $Slim;                      # settings for small requests
+our $Via = '';                 # `tls`, or `h2`: HTTP/2 without TLS
+our $Kept;                      # `tmpfs` or `disk`: has a zone with a file
 our $Nginx = 'nginx';
 
 our $slim = <<'END';
 connection_pool_size      256;
 request_pool_size         2k;
 client_header_buffer_size 512;
+END
+
+# a zone of this module whose publishes wait for the file
+
+my %kept = (tmpfs => '/dev/shm', disk => '/var/tmp');
+
+my $kept = <<'END';
+longpoll_zone zone=kept:64m persist=FILE durable=on;
+END
+
+my $kept_locations = <<'END';
+location = /kept/events  { longpoll_subscribe kept; }
+location = /kept/publish { longpoll_publish kept; }
 END
 
 # one event of 100 bytes, as the module answers it
@@ -289,12 +305,18 @@ sub find_version {
 sub options {
     my ($self) = @_;
 
-    return '-p', $self->{protocol}, @{ $self->{options} // [] };
+    return '-p', $self->{protocol}, @{ $self->{options} // [] },
+        $Via eq 'h2' ? '-2' : ();
 }
 
 sub processes { return $_[0]{processes} // $Workers }
 
-sub url { return "http://127.0.0.1:$_[0]{port}$_[1]" }
+sub url {
+    my ($self, $path) = @_;
+
+    return ($Via eq 'tls' ? 'https' : 'http')
+        . "://127.0.0.1:$self->{port}$path";
+}
 
 sub settings {
     my ($self) = @_;
@@ -379,6 +401,7 @@ sub command_nginx {
     my %files = ('nginx.conf' => $self->config, %{ $self->{files} // {} });
 
     mkdir "$dir/tmp";
+    certificate($dir) if $Via eq 'tls';
 
     for my $name (keys %files) {
         open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
@@ -391,10 +414,33 @@ sub command_nginx {
         'error.log';
 }
 
+# a key and a certificate in $dir/key.pem and $dir/cert.pem
+
+sub certificate {
+    my ($dir) = @_;
+
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+           . " -nodes -days 2 -subj /CN=localhost -keyout $dir/key.pem"
+           . " -out $dir/cert.pem >/dev/null 2>&1") == 0
+        or die "openssl makes no certificate\n";
+}
+
+# the words behind an address of `listen`, and further directives
+
+sub via {
+    my ($self) = @_;
+
+    return $Via eq 'h2' ? Longpoll::Server::http2($self->{nginx})
+        : $Via eq 'tls' ? ('ssl', 'ssl_certificate cert.pem;'
+                                   . ' ssl_certificate_key key.pem;')
+        : ('', '');
+}
+
 sub config {
     my ($self) = @_;
 
     my $user = '';
+    my ($listen, $directives) = $self->via;
 
     if ($> == 0) {
         my ($name) = grep { defined getpwnam $_ } qw( www-data nobody );
@@ -402,8 +448,19 @@ sub config {
         $user = "user $name $group;";
     }
 
-    (my $locations = $self->{locations}) =~ s/^/        /mg;
-    (my $http = ($self->{http} // '') . ($Slim ? $slim : '')) =~ s/^/    /mg;
+    my $locations = $self->{locations};
+    my $http = ($self->{http} // '') . ($Slim ? $slim : '');
+
+    if ($Kept && $self->{name} eq 'longpoll') {
+        $self->{kept} = File::Temp->newdir('longpoll-bench-XXXXXX',
+                                           DIR => $kept{$Kept});
+        chmod 0777, $self->{kept};
+        $http .= $kept =~ s{FILE}{$self->{kept}/zone}r;
+        $locations .= $kept_locations;
+    }
+
+    $locations =~ s/^(?=.)/        /mg;
+    $http =~ s/^/    /mg;
 
     return <<"END";
 load_module $self->{file};
@@ -421,6 +478,7 @@ http {
     default_type       application/json;
     sendfile           on;
     keepalive_requests 1000000000;
+    keepalive_timeout  1h;
     client_body_buffer_size 128k;
 
     client_body_temp_path tmp/body;
@@ -431,8 +489,9 @@ http {
 
 $http
     server {
-        listen 127.0.0.1:$self->{port} reuseport backlog=4096;
+        listen 127.0.0.1:$self->{port} reuseport backlog=4096 $listen;
         root   .;
+        $directives
 
 $locations    }
 }

@@ -230,7 +230,7 @@ sub nginx {
 # HTTP/2 needs a parameter of listen, or a directive beside it (since 1.25.1).
 
 sub http2 {
-    my $nginx = nginx();
+    my $nginx = $_[0] // nginx();
     my ($major, $minor, $patch)
         = `$nginx -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
 

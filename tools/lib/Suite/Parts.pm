@@ -81,7 +81,7 @@ my @parts = (
       needs => 'build cost', way => 'cost', files => [qw( t/cost/*.t )] },
 
     { name => 'generator', does => 'does the load generator notice mistakes?',
-      needs => 'build check redis', files => [qw( t/bench/*.t )],
+      needs => 'build check test redis', files => [qw( t/bench/*.t )],
       steps => [[qw( make -s build-bench )]] },
 
     { name => 'hup', does => 't/*.t, one nginx, reloaded from block to block',
