@@ -20,6 +20,7 @@ use File::Basename qw( dirname );
 use File::Temp ();
 use IO::Select ();
 use JSON::PP ();
+use List::Util qw( min );
 use Test::More;
 use Time::HiRes qw( time );
 
@@ -48,7 +49,7 @@ my %costs = (death => 1.5, reload => 0.7, start => 2);
 my $drain = 0.3;
 
 my ($server, $bomb, %world, %cats, @users, $follower, %believed, @wrong);
-my ($events, $resets, $starts, $lost, $turned, $armed);
+my ($events, $resets, $starts, $lost, $turned, $armed, $resized);
 
 
 # a world
@@ -69,6 +70,7 @@ sub begin {
     %cats = map { ("c$_" => { on => 0, left => [0, 0] }) } 0 .. 4 + int rand 16;
     %believed = @wrong = ();
     ($events, $resets, $starts, $lost, $turned, $armed) = (0, 0, 1, 0);
+    $resized = [0, 0];
 
     my @names = sort keys %cats;
 
@@ -265,10 +267,11 @@ sub judge {
                              since($cat->{came})
             if !$believed{$name} and $cat->{on}
                and since($cat->{came}) > 1 + $slack;
-        push @wrong, sprintf '%s left %.2f s ago, and is believed', $name,
-                             since($cat->{left})
+        my $left = min(since($cat->{left}), since($resized));
+
+        push @wrong, sprintf '%s left %.2f s ago, and is believed', $name, $left
             if $believed{$name} and !$cat->{on}
-               and since($cat->{left}) > $world{grace} + 1 + $slack;
+               and $left > $world{grace} + 1 + $slack;
     }
 }
 
@@ -313,7 +316,7 @@ my @harms = (
             $server->{http} = http();
             $server->write_conf;
             $lost += 1 + $drain;
-            $_->{left} = stamp() for values %cats;
+            $resized = stamp();
         }
         kill HUP => $server->master;
         $lost += $costs{reload};
