@@ -35,7 +35,7 @@ churn_answer(conn_t *c)
         mode_parked(n);
 
     } else if (n > 0) {
-        done += n;
+        done++;
     }
 }
 
