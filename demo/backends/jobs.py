@@ -15,7 +15,7 @@ import urllib.request
 
 from online import FAILURES, follow, get
 
-queue = {}              # jobs, the oldest first
+queue = {}              # jobs to be done
 wanted = set()          # those that somebody waits for
 changed = threading.Condition()
 
