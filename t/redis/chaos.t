@@ -131,13 +131,16 @@ case('nodes are cut off', proxies => 1, times => 6, break => sub {
     }
 });
 
-case('Redis is killed', missed => 'must', options => \%always, break => sub {
-    my ($redis, $nodes, $t) = @_;
+for my $fsync (qw( always everysec )) {
+    case("Redis is killed, appendfsync $fsync", missed => 'must',
+         options => { %always, appendfsync => $fsync }, break => sub {
+        my ($redis, $nodes, $t) = @_;
 
-    $redis->kill;
-    $t->run(0.2);
-    $redis->up;
-});
+        $redis->kill;
+        $t->run(0.2);
+        $redis->up;
+    });
+}
 
 case('Redis is killed, restart=same', options => \%always,
      parameters => 'restart=same', break => sub {
