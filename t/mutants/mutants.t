@@ -15,6 +15,8 @@ use File::Basename qw( dirname );
 use File::Path qw( make_path );
 use Time::HiRes qw( time );
 
+$| = 1;
+
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my $tree = "$root/build/mutants/tree";
 my $limit = 900;                    # seconds for one run of a part
