@@ -95,7 +95,11 @@ choose('events');
 shows('waiting', '7', 'or in the other');
 is(cell('polls parked'), '7', 'and in the table');
 
-$server->publish('c', 1) for 1 .. 3;
+# the others come when only the other zone's poll waits: one may get two events
+
+$server->publish('c', 1);
+$server->wait_waiting(1);
+$server->publish('c', 1) for 1 .. 2;
 appears('published', '3 in all', 'events are counted');
 appears('delivered', '7 in all', 'and deliveries, one for each poll');
 shows('events', '3', 'and what is stored');
