@@ -577,6 +577,7 @@ ngx_http_longpoll_load_file_json(ngx_http_longpoll_load_files_t *files,
     };
 
     known = files->known;
+    files->known = NULL;
     spans = &files->line.spans;
 
     if (known && known->len == len

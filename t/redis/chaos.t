@@ -52,7 +52,7 @@ sub case {
                                    keys => $o{keys} // 0.3);
     my $times = $o{times} // 3;
 
-    $times *= $seconds / 4 if $times > 1;
+    $times *= $seconds / 4 if $times > 1 and $seconds > 4;
 
     for (1 .. $times) {
         $t->run($seconds / $times / 2 + rand $seconds / $times / 2, sub {
