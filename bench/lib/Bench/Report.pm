@@ -364,12 +364,12 @@ sub section {
  which the servers took turns. A node is a whole nginx with 2 workers. All nodes,
 Redis and the clients run on one machine: a network's time comes on top of these,
 but an event, which each node reads, takes the nodes' time one after the other,
-where nodes with machines of their own read at once. Each run begins with an empty Redis without persistence. CPU is that of
-all nodes together, or of Redis. Publishers ask all nodes, and one client gets
-each event. "This module" and "nchan" alone are one nginx without Redis. With
-its storage mode distributed, its default, nchan publishes when Redis has the
-event; with backup it gives it to the node's own clients before that, and clients
-of another node get none.
+where nodes with machines of their own read at once. Each run begins with an empty
+Redis without persistence. CPU is that of all nodes together, or of Redis.
+Publishers ask all nodes, and one client gets each event. "This module" and
+"nchan" alone are one nginx without Redis. With its storage mode distributed, its
+default, nchan publishes when Redis has the event; with backup it gives it to the
+node's own clients before that, and clients of another node get none.
 END
 
     return join "\n", "## Zones over Redis\n", "$told\n",

@@ -17,8 +17,9 @@ package Bench::Server;
 # long polling, two workers (or two processors for Go), no access log,
 # keep-alive connections, 250 events in each category, shared memory that no case
 # fills, and a buffer for whole bodies.  push-stream has more of that memory,
-# since it frees a message ten seconds after another one pushed it out.  Every worker has a listening socket of its own: otherwise one of
-# them would accept nearly all connections.
+# since it frees a message ten seconds after another one pushed it out.  Every
+# worker has a listening socket of its own: otherwise one of them would accept
+# nearly all connections.
 #
 # "floor" is nginx without a long-poll module: the least that such a request can
 # cost.  "bare" is no nginx, and has streams only: it sends the bytes that this
@@ -41,7 +42,7 @@ my $out = "$root/build/bench";
 
 our $Workers = 2;
 our $Slim;                      # settings for small requests
-our $Via = '';                 # `tls`, or `h2`: HTTP/2 without TLS
+our $Via = '';                  # `tls`, or `h2`: HTTP/2 without TLS
 our $Kept;                      # `tmpfs` or `disk`: has a zone with a file
 our $Nginx = 'nginx';
 
