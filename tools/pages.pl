@@ -333,6 +333,22 @@ sub refusals {
     return map { $_ => qr/^${\ pattern(s{ in %s:%ui$}{}r)}$/ } keys %text;
 }
 
+# Each message of the sources has its line among those of the page, and each of
+# these lines has its message.
+sub compare {
+    my ($page, $lacks, $has, $message, @told) = @_;
+
+    for my $text (sort keys %$message) {
+        complain("$page: $lacks: $text")
+            unless grep { $_ =~ $message->{$text} } @told;
+    }
+
+    for my $line (@told) {
+        complain("$page: $has: $line")
+            unless grep { $line =~ $_ } values %$message;
+    }
+}
+
 sub mistakes {
     my $page = 'docs/operations.md';
     my %section = sections($page, '###');
@@ -341,15 +357,8 @@ sub mistakes {
     my @told = map { /^\| `(.*?)` \|/mg }
         $tables =~ /^\| the module says \|.*\n((?:\|.*\n)+)/mg;
 
-    for my $text (sort keys %message) {
-        complain("$page: not among the mistakes: $text")
-            unless grep { $_ =~ $message{$text} } @told;
-    }
-
-    for my $line (@told) {
-        complain("$page: nothing is refused with: $line")
-            unless grep { $line =~ $_ } values %message;
-    }
+    compare($page, 'not among the mistakes', 'nothing is refused with',
+            \%message, @told);
 }
 
 sub log_lines {
@@ -359,15 +368,7 @@ sub log_lines {
     my @told = ($section{'What the error log says'} // '')
         =~ /^\| `(longpoll.*?)` \|/mg;
 
-    for my $text (sort keys %message) {
-        complain("$page: not in its log: $text")
-            unless grep { $_ =~ $message{$text} } @told;
-    }
-
-    for my $line (@told) {
-        complain("$page: nobody logs: $line")
-            unless grep { $line =~ $_ } values %message;
-    }
+    compare($page, 'not in its log', 'nobody logs', \%message, @told);
 }
 
 my @pages = pages();
