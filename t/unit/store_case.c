@@ -1172,6 +1172,16 @@ case_count(uint32_t cat, uint64_t alive, uint64_t *question, uint64_t *n)
 }
 
 
+static ngx_int_t
+case_list(uint64_t alive, uint64_t *question)
+{
+    uint64_t  n;
+
+    return ngx_http_longpoll_zone_question_count(&m.zone, 0, 1, alive, m.now,
+                                                 question, &n);
+}
+
+
 /* a worker answers with n, if it is asked, and about this category */
 
 static ngx_uint_t
@@ -1198,7 +1208,7 @@ case_answer(uint32_t cat, ngx_uint_t worker, ngx_uint_t n)
 static void
 case_questions(void *data)
 {
-    uint64_t  one, two, three, n;
+    uint64_t  one, two, three, list, n;
 
     case_zone(64 * 1024, 2, 250, 0);
     one = 0;
@@ -1265,6 +1275,18 @@ case_questions(void *data)
     unit_must(case_answer(1, 0, 1) && case_answer(1, 2, 4), "not asked");
     unit_must(case_count(1, 5, &three, &n) == NGX_OK && n == 5, "not 5");
     unit_must(case_count(0, 5, &one, &n) == NGX_DONE, "not asked anew");
+
+    /* a list has no use for a sum: it asks anew while workers are late, too */
+
+    list = 0;
+    three = 0;
+
+    m.now += 200;
+    unit_must(case_list(5, &list) == NGX_DONE, "a list is not asked for");
+    m.now += 200;
+    unit_must(case_count(1, 5, &three, &n) == NGX_DONE, "not replaced");
+    m.now += 5;
+    unit_must(case_list(5, &list) == NGX_DONE, "a list is not asked for anew");
 
     /* the clock is set back */
 
