@@ -25,9 +25,13 @@
      / NGX_HTTP_LONGPOLL_PRESENCE_PART)
 
 
+static ngx_inline void ngx_http_longpoll_presence_left(
+    ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t now);
 static ngx_int_t ngx_http_longpoll_presence_create(
     ngx_http_longpoll_presences_t *table, ngx_http_longpoll_cat_t *cat,
-    ngx_http_longpoll_presence_e state, uint64_t workers, uint64_t left);
+    ngx_http_longpoll_presence_e state, uint64_t workers, uint64_t old,
+    uint64_t left);
 static ngx_int_t ngx_http_longpoll_presence_reserve(
     ngx_http_longpoll_presences_t *table, ngx_uint_t n);
 static void ngx_http_longpoll_presence_free(
@@ -112,7 +116,7 @@ ngx_http_longpoll_presence_come(ngx_http_longpoll_presences_t *table,
     if (unit == NULL) {
         return ngx_http_longpoll_presence_create(table, cat,
                                          NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED,
-                                         workers, now);
+                                         workers, 0, now);
     }
 
     if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_LEAVING) {
@@ -155,15 +159,39 @@ ngx_http_longpoll_presence_leave(ngx_http_longpoll_presences_t *table,
         return;
     }
 
-    workers = unit->u.entry.workers & ~workers;
+    ngx_http_longpoll_set(j, unit->u.entry.workers,
+                          unit->u.entry.workers & ~workers);
+    ngx_http_longpoll_presence_left(table, unit, now);
+}
 
-    if (workers == 0 && unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {
+
+void
+ngx_http_longpoll_presence_leave_old(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t now)
+{
+    ngx_http_longpoll_journal_sh_t  *j;
+
+    j = table->journal;
+
+    if (unit->u.entry.old) {
+        ngx_http_longpoll_set(j, unit->u.entry.old, 0);
+        ngx_http_longpoll_presence_left(table, unit, now);
+    }
+}
+
+
+/* ends the caller's step: if nobody waits any more, grace begins */
+
+static ngx_inline void
+ngx_http_longpoll_presence_left(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t now)
+{
+    if (ngx_http_longpoll_presence_in_grace(unit)) {
         ngx_http_longpoll_presence_append(table,
                                    NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, now);
     }
 
-    ngx_http_longpoll_set(j, unit->u.entry.workers, workers);
-    ngx_http_longpoll_done(j);
+    ngx_http_longpoll_done(table->journal);
 }
 
 
@@ -223,7 +251,7 @@ ngx_http_longpoll_presence_reported(ngx_http_longpoll_presences_t *table,
         ngx_http_longpoll_set(j, unit->state,
                               NGX_HTTP_LONGPOLL_PRESENCE_PRESENT);
 
-        if (unit->u.entry.workers == 0) {
+        if (ngx_http_longpoll_presence_is_idle(unit)) {
             ngx_http_longpoll_presence_requeue(table,
                                    NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, now);
         }
@@ -255,7 +283,7 @@ ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
 
     case NGX_HTTP_LONGPOLL_PRESENCE_PRESENT:
 
-        if (unit->u.entry.workers == 0) {
+        if (ngx_http_longpoll_presence_is_idle(unit)) {
             ngx_http_longpoll_presence_remove(table,
                                       NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit);
         }
@@ -286,12 +314,11 @@ ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
 
 ngx_int_t
 ngx_http_longpoll_presence_copy(ngx_http_longpoll_presences_t *table,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_presence_unit_t *from,
-    uint64_t now)
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_presence_unit_t *from)
 {
     return ngx_http_longpoll_presence_create(table, cat, from->state, 0,
-                                             from->u.entry.workers
-                                             ? now : from->u.entry.left);
+                                     !ngx_http_longpoll_presence_is_idle(from),
+                                     from->u.entry.left);
 }
 
 
@@ -323,7 +350,7 @@ ngx_http_longpoll_presence_name(ngx_http_longpoll_presences_t *table,
 static ngx_int_t
 ngx_http_longpoll_presence_create(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_presence_e state,
-    uint64_t workers, uint64_t left)
+    uint64_t workers, uint64_t old, uint64_t left)
 {
     size_t                              n, rest;
     u_char                             *p;
@@ -363,6 +390,7 @@ ngx_http_longpoll_presence_create(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_put(unit->u.entry.hash[0], cat->hash[0]);
     ngx_http_longpoll_put(unit->u.entry.hash[1], cat->hash[1]);
     ngx_http_longpoll_put(unit->u.entry.workers, workers);
+    ngx_http_longpoll_put(unit->u.entry.old, old);
     ngx_http_longpoll_put(unit->u.entry.name, unit->next);
     ngx_http_longpoll_put(unit->u.entry.len, (uint32_t) cat->name.len);
 
@@ -373,10 +401,16 @@ ngx_http_longpoll_presence_create(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_set(j, unit->next, *bucket);
     ngx_http_longpoll_set(j, *bucket, number);
     ngx_http_longpoll_put(unit->state, state);  /* one word with next */
-    ngx_http_longpoll_presence_append(table,
-                                 ngx_http_longpoll_presence_in_grace(unit)
-                                 ? NGX_HTTP_LONGPOLL_PRESENCE_GRACE
-                                 : NGX_HTTP_LONGPOLL_PRESENCE_DUE, unit, left);
+
+    if (ngx_http_longpoll_presence_in_grace(unit)) {
+        ngx_http_longpoll_presence_append(table,
+                                  NGX_HTTP_LONGPOLL_PRESENCE_GRACE, unit, left);
+
+    } else if (state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {
+        ngx_http_longpoll_presence_append(table,
+                                  NGX_HTTP_LONGPOLL_PRESENCE_DUE, unit, left);
+    }
+
     ngx_http_longpoll_done(j);
 
     return NGX_OK;

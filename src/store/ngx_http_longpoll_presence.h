@@ -51,8 +51,7 @@
 typedef enum {
     NGX_HTTP_LONGPOLL_PRESENCE_NONE = 0,        /* no entry */
     NGX_HTTP_LONGPOLL_PRESENCE_ARRIVED,
-    NGX_HTTP_LONGPOLL_PRESENCE_PRESENT,         /* in grace, if it has no
-                                                   workers */
+    NGX_HTTP_LONGPOLL_PRESENCE_PRESENT,         /* in grace, if nobody waits */
     NGX_HTTP_LONGPOLL_PRESENCE_LEAVING,
     NGX_HTTP_LONGPOLL_PRESENCE_RETURNED
 } ngx_http_longpoll_presence_e;
@@ -82,7 +81,9 @@ typedef struct {
             uint32_t                 older;
             uint32_t                 name;      /* first part: number + 1 */
             uint32_t                 len;       /* of the name */
-            uint64_t                 pad;
+            uint64_t                 old;       /* 1: workers of the zone that
+                                                   this one replaced may have
+                                                   waiters */
         } entry;
 
         u_char                       part[NGX_HTTP_LONGPOLL_PRESENCE_PART];
@@ -150,6 +151,10 @@ ngx_int_t ngx_http_longpoll_presence_come(ngx_http_longpoll_presences_t *table,
 void ngx_http_longpoll_presence_leave(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit, uint64_t workers, uint64_t now);
 
+/* nor in the workers of the zone that this one replaced */
+void ngx_http_longpoll_presence_leave_old(ngx_http_longpoll_presences_t *table,
+    ngx_http_longpoll_presence_unit_t *unit, uint64_t now);
+
 /*
  * The oldest entry of GRACE becomes LEAVING, if it left at the time upto or
  * before.  Returns 1 if it did, and 0 if there is none.
@@ -173,24 +178,28 @@ void ngx_http_longpoll_presence_reset(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit);
 
 /*
- * Puts an entry of another table, with its state, to the end of its queue.  One
- * that has workers goes into grace, as these have not come here.  The caller
+ * Puts an entry of another table, with its state, to the end of its queue, if
+ * it is in one.  Its workers have not come here: they are old ones.  The caller
  * begins with the oldest.  NGX_OK, NGX_DECLINED: there is no room.
  */
 ngx_int_t ngx_http_longpoll_presence_copy(ngx_http_longpoll_presences_t *table,
-    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_presence_unit_t *from,
-    uint64_t now);
+    ngx_http_longpoll_cat_t *cat, ngx_http_longpoll_presence_unit_t *from);
 
 /* writes the entry's name, and returns the end */
 u_char *ngx_http_longpoll_presence_name(ngx_http_longpoll_presences_t *table,
     ngx_http_longpoll_presence_unit_t *unit, u_char *p);
 
 
+/* whether nobody waits for the category */
+
+#define ngx_http_longpoll_presence_is_idle(unit)                              \
+    (((unit)->u.entry.workers | (unit)->u.entry.old) == 0)
+
 /* whether the entry is in the queue GRACE */
 
 #define ngx_http_longpoll_presence_in_grace(unit)                             \
     ((unit)->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT                      \
-     && (unit)->u.entry.workers == 0)
+     && ngx_http_longpoll_presence_is_idle(unit))
 
 /* whether the entry, or NULL, is of a category that is present now */
 

@@ -53,7 +53,9 @@ static u_char *ngx_http_longpoll_zone_presence_text(u_char *p,
     ngx_str_t *name, ngx_uint_t present);
 static ngx_int_t ngx_http_longpoll_zone_presence_copy(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_t *old,
-    ngx_http_longpoll_presence_unit_t *unit, uint64_t now);
+    ngx_http_longpoll_presence_unit_t *unit);
+static void ngx_http_longpoll_zone_presence_forget(ngx_http_longpoll_zone_t *z,
+    uint64_t workers, uint64_t now);
 
 
 /* of this process */
@@ -162,15 +164,18 @@ ngx_http_longpoll_zone_presence_tick(ngx_http_longpoll_zone_t *z, uint64_t now,
     presence = &z->sh->presence;
     more = 0;
 
+    if (presence->back && now >= presence->back) {
+        ngx_http_longpoll_zone_presence_forget(z, 0, now);
+        ngx_http_longpoll_put(presence->back, 0);
+    }
+
     ngx_http_longpoll_zone_lock(z);
 
     grace = z->sh->conf.grace;
 
     /* behind a reset all are due once more before anybody leaves */
 
-    if (!z->sh->moved && !presence->reset && !presence->walk
-        && now >= presence->back + grace)
-    {
+    if (!z->sh->moved && !presence->reset && !presence->walk) {
         for (steps = NGX_HTTP_LONGPOLL_ZONE_STEPS; steps; steps--) {
             more = ngx_http_longpoll_presence_expire(&z->present, now - grace);
 
@@ -198,12 +203,22 @@ void
 ngx_http_longpoll_zone_presence_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
+    if (ngx_http_longpoll_zone_has_presence(z)) {
+        ngx_http_longpoll_zone_presence_forget(z,
+                                            ngx_http_longpoll_zone_bit(worker),
+                                            now);
+    }
+}
+
+
+/* who waits in these workers has left; 0: in those of the zone before */
+
+static void
+ngx_http_longpoll_zone_presence_forget(ngx_http_longpoll_zone_t *z,
+    uint64_t workers, uint64_t now)
+{
     ngx_uint_t                          n, steps, more;
     ngx_http_longpoll_presence_unit_t  *unit;
-
-    if (!ngx_http_longpoll_zone_has_presence(z)) {
-        return;
-    }
 
     n = 0;
 
@@ -216,10 +231,16 @@ ngx_http_longpoll_zone_presence_reap(ngx_http_longpoll_zone_t *z,
         {
             unit = &z->present.units[n++];
 
-            if (unit->state != NGX_HTTP_LONGPOLL_PRESENCE_NONE) {
-                ngx_http_longpoll_presence_leave(&z->present, unit,
-                                         ngx_http_longpoll_zone_bit(worker),
-                                         now);
+            if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_NONE) {
+                continue;
+            }
+
+            if (workers) {
+                ngx_http_longpoll_presence_leave(&z->present, unit, workers,
+                                                 now);
+
+            } else {
+                ngx_http_longpoll_presence_leave_old(&z->present, unit, now);
             }
         }
 
@@ -469,8 +490,8 @@ ngx_http_longpoll_zone_presence_text(u_char *p, ngx_str_t *name,
 
 /*
  * The entries keep their states, and DUE and GRACE their order.  The waiters of
- * old's workers are not here, so a category of theirs that is PRESENT goes into
- * grace.  No grace ends while they may still wait in old (back).
+ * old's workers are not here: their categories have waiters in old workers
+ * until these have left (back).
  */
 
 void
@@ -509,9 +530,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
         {
             unit = ngx_http_longpoll_presence_at(&old->present, n);
 
-            if (ngx_http_longpoll_zone_presence_copy(z, old, unit, now)
-                != NGX_OK)
-            {
+            if (ngx_http_longpoll_zone_presence_copy(z, old, unit) != NGX_OK) {
                 rc = NGX_DECLINED;
             }
         }
@@ -521,9 +540,8 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
         unit = &old->present.units[n];
 
         if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
-            && unit->u.entry.workers
-            && ngx_http_longpoll_zone_presence_copy(z, old, unit, now)
-               != NGX_OK)
+            && !ngx_http_longpoll_presence_is_idle(unit)
+            && ngx_http_longpoll_zone_presence_copy(z, old, unit) != NGX_OK)
         {
             rc = NGX_DECLINED;
         }
@@ -540,8 +558,7 @@ ngx_http_longpoll_zone_presence_adopt(ngx_http_longpoll_zone_t *z,
 
 static ngx_int_t
 ngx_http_longpoll_zone_presence_copy(ngx_http_longpoll_zone_t *z,
-    ngx_http_longpoll_zone_t *old, ngx_http_longpoll_presence_unit_t *unit,
-    uint64_t now)
+    ngx_http_longpoll_zone_t *old, ngx_http_longpoll_presence_unit_t *unit)
 {
     u_char                   *end;
     ngx_http_longpoll_cat_t   cat;
@@ -552,5 +569,5 @@ ngx_http_longpoll_zone_presence_copy(ngx_http_longpoll_zone_t *z,
     cat.hash[0] = unit->u.entry.hash[0];
     cat.hash[1] = unit->u.entry.hash[1];
 
-    return ngx_http_longpoll_presence_copy(&z->present, &cat, unit, now);
+    return ngx_http_longpoll_presence_copy(&z->present, &cat, unit);
 }

@@ -9,8 +9,9 @@
 #
 # A category is true while a user is connected for it.  From the second after it
 # became true it must be believed, and from a second after grace on it must not
-# be.  What a death, a reload or a busy machine may take longer is added.  After
-# a reload with another size, grace begins a second behind longpoll_drain.
+# be.  What a death, a reload or a busy machine may take longer is added.  For
+# who is there when a reload changes the size, grace begins up to two seconds
+# behind longpoll_drain.
 
 use strict;
 use warnings;
@@ -49,7 +50,7 @@ my %costs = (death => 1.5, reload => 0.7, start => 2);
 my $drain = 0.3;
 
 my ($server, $bomb, %world, %cats, @users, $follower, %believed, @wrong);
-my ($events, $resets, $starts, $lost, $turned, $armed, $resized);
+my ($events, $resets, $starts, $lost, $turned, $armed);
 
 
 # a world
@@ -70,7 +71,6 @@ sub begin {
     %cats = map { ("c$_" => { on => 0, left => [0, 0] }) } 0 .. 4 + int rand 16;
     %believed = @wrong = ();
     ($events, $resets, $starts, $lost, $turned, $armed) = (0, 0, 1, 0);
-    $resized = [0, 0];
 
     my @names = sort keys %cats;
 
@@ -267,7 +267,7 @@ sub judge {
                              since($cat->{came})
             if !$believed{$name} and $cat->{on}
                and since($cat->{came}) > 1 + $slack;
-        my $left = min(since($cat->{left}), since($resized));
+        my $left = min(since($cat->{left}), time - ($cat->{held} // 0));
 
         push @wrong, sprintf '%s left %.2f s ago, and is believed', $name, $left
             if $believed{$name} and !$cat->{on}
@@ -315,8 +315,7 @@ my @harms = (
             $world{size} = $world{size} eq '4m' ? '2m' : '4m';
             $server->{http} = http();
             $server->write_conf;
-            $lost += 1 + $drain;
-            $resized = stamp();
+            $_->{held} = time + 2 + $drain for grep { $_->{on} } values %cats;
         }
         kill HUP => $server->master;
         $lost += $costs{reload};

@@ -108,7 +108,9 @@ case_life(void *data)
     /* an event may be told late, and grace begin with it */
 
     model_settle();
-    m.now = ngx_max(m.now, m.back) + MODEL_GRACE;
+    m.now = ngx_max(m.now, m.back);
+    model_settle();
+    m.now += MODEL_GRACE;
     model_settle();
 
     table = m.zone.present.sh;

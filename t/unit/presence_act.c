@@ -32,6 +32,7 @@ static void model_merge(void);
 static void model_reaped(ngx_uint_t worker);
 static void model_left(model_cat_t *c, ngx_uint_t worker);
 static void model_come_back(ngx_uint_t all);
+static void model_forgotten(void);
 
 
 #define model_bit(worker)  ngx_http_longpoll_zone_bit(worker)
@@ -309,8 +310,33 @@ model_apply(model_op_t *op)
         model_settled();
         break;
 
+    case MODEL_TICK:
+        if (m.back && m.now >= m.back) {
+            model_forgotten();
+        }
+
+        break;
+
     default:
         break;
+    }
+}
+
+
+/* the old workers have left */
+
+static void
+model_forgotten(void)
+{
+    ngx_uint_t  i;
+
+    m.back = 0;
+
+    for (i = 0; i < m.ncats; i++) {
+        if (m.cats[i].old) {
+            m.cats[i].old = 0;
+            m.cats[i].forgotten = m.now;
+        }
     }
 }
 
@@ -546,7 +572,7 @@ model_act(void)
         model_settle();
     }
 
-    if (!(m.flags & MODEL_CRASH) && unit_once(500)) {
+    if (unit_once(m.flags & MODEL_CRASH ? 50 : 500)) {
         model_adopt();
     }
 }
@@ -576,7 +602,7 @@ model_adopt(void)
 
     old = m.zone;
     mem = m.mem;
-    size = (64 + unit_below(300)) * 1024;
+    size = m.flags & MODEL_CRASH ? m.size : (64 + unit_below(300)) * 1024;
 
     m.size = size;
     m.mem_size = size - 512;
@@ -594,6 +620,8 @@ model_adopt(void)
 
     for (i = 0; i < m.ncats; i++) {
         m.cats[i].away = m.cats[i].workers;
+
+        m.cats[i].old |= (m.cats[i].workers != 0);
 
         if (ngx_http_longpoll_presence_find(&m.zone.present,
                                             m.cats[i].cat.hash)

@@ -244,9 +244,10 @@ model_check_settled(void)
             unit_must(c->believed, "c%lu is there, and not believed",
                       (unsigned long) i);
 
-        } else if (m.now >= MODEL_GRACE
+        } else if (!c->old
+                   && m.now >= MODEL_GRACE
                             + ngx_max(ngx_max(c->last, c->maybe),
-                                      ngx_max(c->told, m.back)))
+                                      ngx_max(c->told, c->forgotten)))
         {
             unit_must(!c->believed, "c%lu has left, and is believed",
                       (unsigned long) i);

@@ -63,6 +63,9 @@ typedef struct {
     /* true */
     uint64_t                   workers;     /* with waiters */
     uint64_t                   away;        /* of them: in a frozen zone */
+    ngx_uint_t                 old;         /* the zone takes it for one of
+                                               these, until it forgets them: */
+    uint64_t                   forgotten;   /* then */
     uint64_t                   last;        /* ms: was there */
     uint64_t                   maybe;       /* or then, as it was killed */
     ngx_uint_t                 unknown;     /* there was no room once */

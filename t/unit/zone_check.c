@@ -252,7 +252,7 @@ check_presence(ngx_http_longpoll_zone_t *z)
         parts += (unit->u.entry.len + NGX_HTTP_LONGPOLL_PRESENCE_PART - 1)
                  / NGX_HTTP_LONGPOLL_PRESENCE_PART;
         queued += unit->state != NGX_HTTP_LONGPOLL_PRESENCE_PRESENT
-                  || unit->u.entry.workers == 0;
+                  || ngx_http_longpoll_presence_is_idle(unit);
     }
 
     check_must(entries + parts + sh->nfree == sh->fresh, "number of units");
@@ -308,7 +308,7 @@ check_queue(ngx_http_longpoll_zone_t *z, ngx_uint_t i, uint32_t *left)
                    && i == grace && unit->u.entry.older == prev,
                    "a queue of entries");
         check_must(!grace || (unit->u.entry.left >= last
-                              && unit->u.entry.workers == 0),
+                              && ngx_http_longpoll_presence_is_idle(unit)),
                    "who is in grace");
         last = unit->u.entry.left;
         prev = n;
