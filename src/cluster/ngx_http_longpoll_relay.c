@@ -194,9 +194,8 @@ ngx_http_longpoll_relay_init_process(ngx_cycle_t *cycle,
     queues[3] = &relay->stored;
 
     for (i = 0; i < 4; i++) {
-        ngx_http_longpoll_await_init(queues[i]);
-        queues[i]->left = ngx_http_longpoll_relay_left;
-        queues[i]->data = relay;
+        ngx_http_longpoll_await_init(queues[i], ngx_http_longpoll_relay_left,
+                                     relay);
     }
 
     relay->flush.handler = ngx_http_longpoll_relay_flush;

@@ -34,7 +34,6 @@
 #include "ngx_http_longpoll_zone_presence.h"
 
 
-#define NGX_HTTP_LONGPOLL_LOAD_PROGRESS  3000       /* ms */
 #define NGX_HTTP_LONGPOLL_LOAD_AHEAD     60000      /* ms */
 
 #define NGX_HTTP_LONGPOLL_LOAD_NAMED     100        /* skipped lines, at most */
@@ -98,7 +97,6 @@ typedef struct {
     uint64_t                         bytes;     /* of the files */
     uint64_t                         end_bytes; /* as an END of the last file
                                                    says */
-    uint64_t                         logged;    /* ms: the last progress */
     uint64_t                         wake;      /* a set of workers */
     ngx_uint_t                       events;
 
@@ -146,8 +144,6 @@ static ngx_uint_t ngx_http_longpoll_load_is_dropped(
 static void ngx_http_longpoll_load_losses(ngx_http_longpoll_load_t *load);
 static ngx_int_t ngx_http_longpoll_load_forgets(void *data, uint64_t name,
     uint64_t id, ngx_http_longpoll_uuid_t *uuid, ngx_uint_t own);
-static void ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
-    const char *what, ngx_uint_t n);
 static void ngx_http_longpoll_load_failed(ngx_http_longpoll_load_t *load,
     ngx_uint_t level, const char *call, ngx_http_longpoll_load_file_t *file);
 static ngx_int_t ngx_http_longpoll_load_skipped_copy(
@@ -239,7 +235,6 @@ ngx_http_longpoll_load_read(ngx_http_longpoll_load_t *load)
     files = &load->files;
 
     load->loaded.now = ngx_http_longpoll_now();
-    load->logged = load->loaded.now;
 
     if (ngx_http_longpoll_load_file_open(files, load->zone, load->log)
         != NGX_OK)
@@ -295,10 +290,8 @@ static ngx_int_t
 ngx_http_longpoll_load_file(ngx_http_longpoll_load_t *load, ngx_uint_t i)
 {
     ngx_int_t                        rc;
-    ngx_http_longpoll_zone_t        *z;
     ngx_http_longpoll_load_files_t  *files;
 
-    z = load->zone;
     files = &load->files;
 
     load->torn = 0;
@@ -343,7 +336,7 @@ ngx_http_longpoll_load_file(ngx_http_longpoll_load_t *load, ngx_uint_t i)
     ngx_log_error(NGX_LOG_EMERG, load->log, 0,
                   "longpoll zone \"%V\": \"%V\" is no file of events, none of "
                   "its lines is one; move it away, or name another file",
-                  &z->name, &z->persist);
+                  &load->zone->name, &load->zone->persist);
 
     return NGX_ERROR;
 }
@@ -375,7 +368,7 @@ ngx_http_longpoll_load_line(ngx_http_longpoll_load_t *load)
         loaded->last = ngx_max(loaded->last, event->msg.id);
         loaded->events_last = ngx_max(loaded->events_last, event->msg.id);
 
-        ngx_http_longpoll_load_progress(load, "read", ++load->events);
+        load->events++;
 
         if (event->ms > loaded->now + NGX_HTTP_LONGPOLL_LOAD_AHEAD
             && load->ahead++ == 0)
@@ -497,12 +490,10 @@ ngx_http_longpoll_load_head(ngx_http_longpoll_load_t *load,
     sh = load->zone->sh;
     epochs = &sh->epochs[1];
 
-    for (i = 0; i < NGX_HTTP_LONGPOLL_LOAD_EPOCHS - 1; i++) {
-
-        if (epochs[i] == control->epoch) {
-            break;
-        }
-    }
+    for (i = 0;
+         i < NGX_HTTP_LONGPOLL_LOAD_EPOCHS - 1 && epochs[i] != control->epoch;
+         i++)
+    { /* void */ }
 
     ngx_memmove(&epochs[1], epochs, i * sizeof(uint64_t));
 
@@ -591,16 +582,13 @@ static ngx_uint_t
 ngx_http_longpoll_load_is_news(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_load_event_t *event)
 {
-    ngx_http_longpoll_zone_sh_t  *sh;
-
-    sh = z->sh;
-
-    if (event->msg.id == 0 || event->epoch == sh->epoch) {
+    if (event->msg.id == 0 || event->epoch == z->sh->epoch) {
         return 0;
     }
 
-    return event->msg.id > sh->disk.read_upto
-           || (event->ms >= sh->born && event->msg.id > sh->disk.read_early
+    return event->msg.id > z->sh->disk.read_upto
+           || (event->ms >= z->sh->born
+               && event->msg.id > z->sh->disk.read_early
                && !ngx_http_longpoll_zone_clock_known(z, event->epoch));
 }
 
@@ -609,7 +597,6 @@ static ngx_int_t
 ngx_http_longpoll_load_push(ngx_http_longpoll_load_t *load, ngx_array_t *places,
     uint64_t key)
 {
-    ngx_http_longpoll_load_file_t   *file;
     ngx_http_longpoll_load_place_t  *place;
 
     place = ngx_array_push(places);
@@ -617,12 +604,11 @@ ngx_http_longpoll_load_push(ngx_http_longpoll_load_t *load, ngx_array_t *places,
         return NGX_ERROR;
     }
 
-    file = load->files.files.elts;
-
     place->key = key;
     place->n = places->nelts;
     place->pos = load->files.line.pos;
-    place->file = load->files.file - file;
+    place->file = load->files.file
+                  - (ngx_http_longpoll_load_file_t *) load->files.files.elts;
     place->kind = load->files.line.kind;
     place->spans = load->files.line.spans;
 
@@ -799,8 +785,6 @@ ngx_http_longpoll_load_events(ngx_http_longpoll_load_t *load)
 
             load->loaded.believed = 0;
         }
-
-        ngx_http_longpoll_load_progress(load, "loaded", i + 1);
     }
 
     if (load->files.node) {
@@ -1036,28 +1020,6 @@ ngx_http_longpoll_load_forgets(void *data, uint64_t name, uint64_t id,
 
     return id <= note->lost ? NGX_HTTP_LONGPOLL_ZONE_LOST
                             : NGX_HTTP_LONGPOLL_ZONE_DELETED;
-}
-
-
-static void
-ngx_http_longpoll_load_progress(ngx_http_longpoll_load_t *load,
-    const char *what, ngx_uint_t n)
-{
-    uint64_t  now;
-
-    if (n % 65536) {
-        return;
-    }
-
-    now = ngx_http_longpoll_now();
-
-    if (now - load->logged >= NGX_HTTP_LONGPOLL_LOAD_PROGRESS) {
-        load->logged = now;
-
-        ngx_log_error(NGX_LOG_NOTICE, load->log, 0,
-                      "longpoll zone \"%V\": %s %ui events",
-                      &load->zone->name, what, n);
-    }
 }
 
 

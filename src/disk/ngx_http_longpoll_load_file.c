@@ -447,13 +447,12 @@ static void
 ngx_http_longpoll_load_file_control(ngx_http_longpoll_load_files_t *files,
     u_char *p, size_t len)
 {
-    ngx_uint_t                      first, head;
+    ngx_uint_t                      head;
     ngx_http_longpoll_control_t    *control;
     ngx_http_longpoll_load_file_t  *file;
 
     file = files->file;
     control = &files->line.control;
-    first = (files->line.pos == 0 && files->line.whole);
 
     /* times have 47 bits, as those of events, and numbers can grow */
 
@@ -468,7 +467,7 @@ ngx_http_longpoll_load_file_control(ngx_http_longpoll_load_files_t *files,
     head = (control->kind == (file->number ? NGX_HTTP_LONGPOLL_CONTROL_AFTER
                                            : NGX_HTTP_LONGPOLL_CONTROL_BASE));
 
-    if (head && first) {
+    if (head && files->line.pos == 0 && files->line.whole) {
         file->head = 1;
         file->names = control->number;
         file->epoch = control->epoch;

@@ -64,7 +64,7 @@ static ngx_int_t ngx_http_longpoll_pass_sum(
 static void ngx_http_longpoll_pass_lost(ngx_http_longpoll_writer_t *writer,
     ngx_uint_t ours, uint64_t node);
 static ngx_int_t ngx_http_longpoll_pass_round(
-    ngx_http_longpoll_writer_t *writer, ngx_http_longpoll_pass_e doing);
+    ngx_http_longpoll_writer_t *writer, ngx_uint_t doing);
 static ngx_int_t ngx_http_longpoll_pass_collect(
     ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_pass_end_line(ngx_http_longpoll_writer_t *writer);
@@ -83,6 +83,17 @@ static void ngx_http_longpoll_pass_succeeded(
 static void ngx_http_longpoll_pass_refuse(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_pass_relax(ngx_http_longpoll_writer_t *writer);
 static void ngx_http_longpoll_pass_notify(ngx_http_longpoll_writer_t *writer);
+
+
+/*
+ * Whether a failure now would be worse than what has failed: it is logged, and
+ * success says nothing of that.  A base that fails while rounds do not is less
+ * than a round that fails.
+ */
+#define ngx_http_longpoll_pass_is_worse(disk, doing)                          \
+    ((disk)->failing == 0                                                     \
+     || ((disk)->failing == NGX_HTTP_LONGPOLL_PASS_BASE                       \
+         && (doing) != NGX_HTTP_LONGPOLL_PASS_BASE))
 
 
 void
@@ -172,7 +183,7 @@ ngx_http_longpoll_pass_step(ngx_http_longpoll_writer_t *writer)
 static ngx_int_t
 ngx_http_longpoll_pass_meet(ngx_http_longpoll_writer_t *writer)
 {
-    uint64_t                      highest, *numbers;
+    uint64_t                     *numbers;
     ngx_int_t                     rc;
     ngx_uint_t                    n, ours;
     struct stat                   st;
@@ -210,10 +221,9 @@ ngx_http_longpoll_pass_meet(ngx_http_longpoll_writer_t *writer)
     /* lost: of a zone that was replaced, whose writer may have made a base */
 
     ours = (rc == NGX_OK && !disk->lost);
-    highest = n ? numbers[n - 1] : 0;
 
     if (!writer->ready
-        && (highest > disk->segment
+        && ((n && numbers[n - 1] > disk->segment)
             || (rc == NGX_OK && base.number >= disk->segment)
             || (ours && base.epoch != z->sh->epoch && st.st_ino != disk->node)))
     {
@@ -461,7 +471,7 @@ ngx_http_longpoll_pass_lost(ngx_http_longpoll_writer_t *writer,
 
 static ngx_int_t
 ngx_http_longpoll_pass_round(ngx_http_longpoll_writer_t *writer,
-    ngx_http_longpoll_pass_e doing)
+    ngx_uint_t doing)
 {
     ngx_int_t                     rc, appended;
     ngx_http_longpoll_zone_t     *z;
@@ -607,21 +617,21 @@ ngx_http_longpoll_pass_end_line(ngx_http_longpoll_writer_t *writer)
 {
     u_char                       *p;
     uint64_t                      bytes;
-    ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_lines_t    *lines;
+    ngx_http_longpoll_zone_sh_t  *sh;
     ngx_http_longpoll_control_t   end;
 
-    z = writer->zone;
+    sh = writer->zone->sh;
     lines = &writer->lines;
 
     end.kind = NGX_HTTP_LONGPOLL_CONTROL_END;
-    end.id = z->sh->clock.last_id;
+    end.id = sh->clock.last_id;
     end.bytes = 0;
 
     do {
         bytes = end.bytes;
         p = ngx_http_longpoll_control_print(lines->data + lines->len, &end);
-        end.bytes = z->sh->disk.bytes + (p - lines->data);
+        end.bytes = sh->disk.bytes + (p - lines->data);
 
     } while (end.bytes != bytes);
 
@@ -682,6 +692,7 @@ ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
     uint64_t                      size;
     ngx_int_t                     rc;
     ngx_uint_t                    says;
+    ngx_msec_t                    delay;
     struct stat                   st;
     ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_zone_sh_t  *sh;
@@ -734,10 +745,9 @@ ngx_http_longpoll_pass_base(ngx_http_longpoll_writer_t *writer)
                                                 NGX_HTTP_LONGPOLL_SEGMENT_NEW);
         ngx_http_longpoll_zone_disk_base_stop(z);
 
-        writer->base_delay = ngx_max(2 * writer->base_delay,
-                                     (ngx_msec_t) sh->conf.flush);
-        writer->base_delay = ngx_min(writer->base_delay,
-                                     NGX_HTTP_LONGPOLL_WRITER_DELAY);
+        delay = ngx_max(2 * writer->base_delay, (ngx_msec_t) sh->conf.flush);
+
+        writer->base_delay = ngx_min(delay, NGX_HTTP_LONGPOLL_WRITER_DELAY);
         writer->base_retry = ngx_current_msec + writer->base_delay;
 
         return rc;
@@ -927,24 +937,19 @@ ngx_http_longpoll_pass_succeeded(ngx_http_longpoll_writer_t *writer)
 
     ngx_http_longpoll_pass_notify(writer);
 
-    if (disk->failing) {
-        ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
-                      "longpoll zone \"%V\": \"%V\" has all events again",
-                      &z->name, &z->persist);
-
-    } else if (writer->failing != writer->doing) {
+    if (ngx_http_longpoll_pass_is_worse(disk, writer->doing)) {
         return;
     }
 
+    if (disk->failing != NGX_HTTP_LONGPOLL_PASS_BASE) {
+        ngx_log_error(NGX_LOG_NOTICE, writer->log, 0,
+                      "longpoll zone \"%V\": \"%V\" has all events again",
+                      &z->name, &z->persist);
+    }
+
     disk->failing = 0;
-    writer->failing = NGX_HTTP_LONGPOLL_PASS_NONE;
 }
 
-
-/*
- * A base that fails while rounds do not is less than a round that fails.  So a
- * round is logged after a base, and not the other way round.
- */
 
 ngx_int_t
 ngx_http_longpoll_pass_failed(ngx_http_longpoll_writer_t *writer,
@@ -952,12 +957,11 @@ ngx_http_longpoll_pass_failed(ngx_http_longpoll_writer_t *writer,
 {
     u_char                        suffix[NGX_HTTP_LONGPOLL_SEGMENT_SUFFIX];
     ngx_err_t                     err;
-    ngx_uint_t                    unsaved;
     ngx_http_longpoll_zone_t     *z;
     ngx_http_longpoll_disk_sh_t  *disk;
 
     static const char  *what[] = {
-        "",
+        NULL,
         "events are not on disk",
         "events are on disk, but their files cannot be made smaller",
         "the next start will not know that all events are on disk"
@@ -968,13 +972,10 @@ ngx_http_longpoll_pass_failed(ngx_http_longpoll_writer_t *writer,
     z = writer->zone;
     disk = &z->sh->disk;
 
-    unsaved = (writer->doing != NGX_HTTP_LONGPOLL_PASS_BASE);
-
     (void) ngx_atomic_fetch_add(&disk->write_failures, 1);
 
-    if (!disk->failing && (unsaved || !writer->failing)) {
-        disk->failing = unsaved;
-        writer->failing = writer->doing;
+    if (ngx_http_longpoll_pass_is_worse(disk, writer->doing)) {
+        disk->failing = writer->doing;
 
         ngx_http_longpoll_segment_suffix(suffix, file);
 

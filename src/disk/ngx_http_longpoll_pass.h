@@ -16,16 +16,6 @@
 #include <pthread.h>
 
 
-/* what is under way, by what it means if it fails */
-
-typedef enum {
-    NGX_HTTP_LONGPOLL_PASS_NONE = 0,
-    NGX_HTTP_LONGPOLL_PASS_SAVE,        /* events are not on disk */
-    NGX_HTTP_LONGPOLL_PASS_BASE,        /* they are, but the log grows */
-    NGX_HTTP_LONGPOLL_PASS_END          /* all are, but nobody will know */
-} ngx_http_longpoll_pass_e;
-
-
 typedef struct ngx_http_longpoll_writer_s  ngx_http_longpoll_writer_t;
 
 struct ngx_http_longpoll_writer_s {
@@ -55,9 +45,7 @@ struct ngx_http_longpoll_writer_s {
     ngx_uint_t                       barred;    /* another nginx has the lock */
     ngx_uint_t                       ending;    /* no worker stays: the end is
                                                    behind all there is */
-    ngx_http_longpoll_pass_e         doing;
-    ngx_http_longpoll_pass_e         failing;   /* it failed the last time, and
-                                                   that was logged */
+    ngx_uint_t                       doing;     /* PASS_ */
     uint64_t                         wake;      /* workers to be notified */
 
     int                              fd;        /* of the file that was appended

@@ -308,17 +308,10 @@ ngx_http_longpoll_segment_list(ngx_http_longpoll_zone_t *z, uint64_t **numbers,
 
     if (dir == NULL) {
         (void) close(fd);
-        errno = ENOMEM;
         return NGX_ERROR;
     }
 
-    for ( ;; ) {
-        errno = 0;
-        entry = readdir(dir);
-
-        if (entry == NULL) {
-            break;
-        }
+    for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0) {
 
         if (ngx_http_longpoll_segment_parse(&z->persist, entry->d_name, &file)
             != NGX_OK

@@ -73,9 +73,8 @@ ngx_http_longpoll_writer_init_process(ngx_cycle_t *cycle,
     writer->log = cycle->log;
     writer->fd = -1;
 
-    ngx_http_longpoll_await_init(&writer->publishers);
-    writer->publishers.left = ngx_http_longpoll_writer_left;
-    writer->publishers.data = writer;
+    ngx_http_longpoll_await_init(&writer->publishers,
+                                 ngx_http_longpoll_writer_left, writer);
 
     writer->dummy.fd = (ngx_socket_t) -1;
     writer->dummy.data = writer;
@@ -218,7 +217,7 @@ ngx_http_longpoll_writer_wanted(ngx_http_longpoll_writer_t *writer)
      * flight of presence wait.
      */
 
-    return !writer->failing
+    return !sh->disk.failing
            && (!sh->disk.begun
                || sh->disk.says != (sh->conf.durable
                                     ? NGX_HTTP_LONGPOLL_SAYS_YES
@@ -231,13 +230,11 @@ ngx_http_longpoll_writer_wanted(ngx_http_longpoll_writer_t *writer)
 static ngx_uint_t
 ngx_http_longpoll_writer_elected(ngx_http_longpoll_writer_t *writer)
 {
-    ngx_uint_t                 self;
-    ngx_atomic_uint_t          number;
-    ngx_http_longpoll_zone_t  *z;
+    ngx_uint_t         self;
+    ngx_atomic_uint_t  number;
 
-    z = writer->zone;
     self = ngx_http_longpoll_notify_worker();
-    number = *z->elected;
+    number = *writer->zone->elected;
 
     if (self == NGX_HTTP_LONGPOLL_NO_WORKER || number == self + 1) {
         return number == self + 1;
@@ -251,7 +248,7 @@ ngx_http_longpoll_writer_elected(ngx_http_longpoll_writer_t *writer)
         return 0;
     }
 
-    return ngx_atomic_cmp_set(z->elected, number, self + 1);
+    return ngx_atomic_cmp_set(writer->zone->elected, number, self + 1);
 }
 
 
@@ -316,7 +313,6 @@ ngx_http_longpoll_writer_resign(ngx_http_longpoll_writer_t *writer)
     }
 
     writer->ready = 0;
-    writer->failing = NGX_HTTP_LONGPOLL_PASS_NONE;
 
     if (ngx_atomic_cmp_set(z->elected, ngx_http_longpoll_notify_worker() + 1,
                            0))

@@ -180,6 +180,14 @@ typedef struct {
 #define NGX_HTTP_LONGPOLL_SAYS_MAYBE      1     /* a line is on its way */
 #define NGX_HTTP_LONGPOLL_SAYS_YES        2
 
+/* what the writer of a log does, by what it means if it fails */
+
+#define NGX_HTTP_LONGPOLL_PASS_SAVE       1     /* events are not on disk */
+#define NGX_HTTP_LONGPOLL_PASS_BASE       2     /* they are, but the log
+                                                   grows */
+#define NGX_HTTP_LONGPOLL_PASS_END        3     /* all are, but the next start
+                                                   will not know it */
+
 /* a note for the log: the words of a line (wire/control) */
 
 typedef struct {
@@ -369,7 +377,8 @@ typedef struct {
     ngx_http_longpoll_failure_sh_t   failures[NGX_HTTP_LONGPOLL_FAILURES];
 
     /* figures */
-    ngx_atomic_t                     failing;   /* the last write failed */
+    ngx_atomic_t                     failing;   /* PASS_: it failed the last
+                                                   time, and that was logged */
     ngx_atomic_t                     write_failures;
     ngx_atomic_t                     bytes;     /* of all files */
 } ngx_http_longpoll_disk_sh_t;

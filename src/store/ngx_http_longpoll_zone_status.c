@@ -125,7 +125,9 @@ ngx_http_longpoll_zone_status_disk(ngx_http_longpoll_zone_t *z, uint64_t now,
     st->lag = (oldest && oldest < now) ? now - oldest : 0;
     st->failures = sh->disk.write_failures;
     st->bytes = sh->disk.bytes;
-    st->ok = !sh->disk.failing && st->lag <= 2 * sh->conf.flush;
+    st->ok = (sh->disk.failing == 0
+              || sh->disk.failing == NGX_HTTP_LONGPOLL_PASS_BASE)
+             && st->lag <= 2 * sh->conf.flush;
 }
 
 

@@ -23,9 +23,13 @@ static void ngx_http_longpoll_await_cleanup(void *data);
 
 
 void
-ngx_http_longpoll_await_init(ngx_http_longpoll_await_t *await)
+ngx_http_longpoll_await_init(ngx_http_longpoll_await_t *await,
+    ngx_http_longpoll_await_left_pt left, void *data)
 {
     ngx_queue_init(&await->publishers);
+
+    await->left = left;
+    await->data = data;
 }
 
 

@@ -26,16 +26,18 @@ typedef struct ngx_http_longpoll_await_s      ngx_http_longpoll_await_t;
 typedef struct ngx_http_longpoll_publisher_s  ngx_http_longpoll_publisher_t;
 
 
+/* the owner's: a publisher has left the queue, answered or not */
+typedef void (*ngx_http_longpoll_await_left_pt)(
+    ngx_http_longpoll_await_t *await, ngx_http_longpoll_publisher_t *publisher);
+
+
 /* a queue of publishers, which belongs to its owner */
 
 struct ngx_http_longpoll_await_s {
     ngx_queue_t                      publishers;    /* the first has waited
                                                        longest */
-
-    /* the owner's: a publisher has left the queue, answered or not */
-    void                           (*left)(ngx_http_longpoll_await_t *await,
-                                           ngx_http_longpoll_publisher_t *p);
-    void                            *data;
+    ngx_http_longpoll_await_left_pt  left;
+    void                            *data;          /* the owner's */
 };
 
 
@@ -53,8 +55,9 @@ struct ngx_http_longpoll_publisher_s {
 };
 
 
-/* begins with no publishers; the caller sets left and data */
-void ngx_http_longpoll_await_init(ngx_http_longpoll_await_t *await);
+/* begins with no publishers */
+void ngx_http_longpoll_await_init(ngx_http_longpoll_await_t *await,
+    ngx_http_longpoll_await_left_pt left, void *data);
 
 /*
  * Puts the request at the end of the queue.  If its client leaves, or the

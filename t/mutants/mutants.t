@@ -83,14 +83,18 @@ my @mutants = (
 
     { name => 'a category leaves with the first of its workers',
       file => 'presence.c',
-      from => 'if (workers == 0 && unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {',
-      to => 'if (unit->state == NGX_HTTP_LONGPOLL_PRESENCE_PRESENT) {',
+      from => 'unit->u.entry.workers & ~workers);', to => '0);',
       seen => 'unit presence' },
 
     { name => 'who waits in old workers leaves when the zone changes its size',
       file => 'zone_presence.c',
-      from => '&& now >= presence->back + grace)', to => ')',
+      from => 'presence->back && now >= presence->back', to => 'presence->back',
       seen => 'plain t/078-presence.t' },
+
+    { name => 'who left with an old worker is present for ever',
+      file => 'zone_presence.c',
+      from => 'presence->back && now >= presence->back', to => '0',
+      seen => 'unit presence' },
 
     { name => 'with a dead worker only the first of its categories have left',
       file => 'zone_presence.c',
@@ -514,8 +518,8 @@ my @mutants = (
     { name => 'a log that another nginx wrote to is replaced',
       file => 'pass.c',
       from => '    if (!writer->ready
-        && (highest', to => '    if (0
-        && (highest', seen => 'persist t/persist/upgrade.t' },
+        && ((n && numbers', to => '    if (0
+        && ((n && numbers', seen => 'persist t/persist/upgrade.t' },
 
     { name => 'workers that end at once and leave the end to each other',
       file => 'writer.c',
