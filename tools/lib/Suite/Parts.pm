@@ -9,7 +9,7 @@ package Suite::Parts;
 #     files     patterns of the test files, which FILEs of the command line
 #               replace; the slowest may be named first, each file runs once
 #     at_once   how many files run at the same time, 1
-#     limit     seconds for one file, 900
+#     limit     seconds for one file, 900; and SECONDS, and 30 for each of ROUNDS
 #     env       the environment of the files
 #     nginx     'asan' or 'valgrind': an nginx that is watched and has the
 #               module inside; 'any': the same if TEST_NGINX_BINARY names asan's

@@ -179,7 +179,10 @@ sub tap {
     }
 }
 
-sub limit { return ($part->{limit} // 900) + ($ENV{SECONDS} || 0) }
+sub limit {
+    return ($part->{limit} // 900) + ($ENV{SECONDS} || 0)
+           + 30 * ($ENV{ROUNDS} || 0);
+}
 
 # Files that run at once must not meet: each has ports, and for Test::Nginx a
 # prefix, of its own.
