@@ -153,6 +153,8 @@ static void ngx_http_longpoll_relay_reached(ngx_http_longpoll_relay_t *relay);
 
 static void ngx_http_longpoll_relay_move(
     ngx_http_longpoll_publisher_t *publisher, ngx_http_longpoll_await_t *to);
+static ngx_queue_t *ngx_http_longpoll_relay_resent(
+    ngx_http_longpoll_await_t *await);
 static void ngx_http_longpoll_relay_end(ngx_http_longpoll_await_t *await,
     ngx_int_t rc);
 static void ngx_http_longpoll_relay_time(ngx_http_longpoll_relay_t *relay);
@@ -1000,18 +1002,17 @@ static void
 ngx_http_longpoll_relay_move(ngx_http_longpoll_publisher_t *publisher,
     ngx_http_longpoll_await_t *to)
 {
+    ngx_queue_t                *q;
     ngx_http_longpoll_relay_t  *relay;
 
     relay = to->data;
 
     ngx_queue_remove(&publisher->queue);
 
-    if (to == &relay->waiting) {
-        ngx_queue_insert_head(&to->publishers, &publisher->queue);
+    q = (to == &relay->waiting) ? ngx_http_longpoll_relay_resent(to)
+                                : ngx_queue_last(&to->publishers);
 
-    } else {
-        ngx_queue_insert_tail(&to->publishers, &publisher->queue);
-    }
+    ngx_queue_insert_after(q, &publisher->queue);
 
     publisher->await = to;
 
@@ -1024,6 +1025,34 @@ ngx_http_longpoll_relay_move(ngx_http_longpoll_publisher_t *publisher,
     }
 
     ngx_http_longpoll_relay_time(relay);
+}
+
+
+/*
+ * Publishes go out again in the order of their replies, in front of those that
+ * were never sent.  The last one of the former; the queue if there is none.
+ */
+
+static ngx_queue_t *
+ngx_http_longpoll_relay_resent(ngx_http_longpoll_await_t *await)
+{
+    ngx_queue_t                    *q;
+    ngx_http_longpoll_op_t         *op;
+    ngx_http_longpoll_publisher_t  *publisher;
+
+    for (q = ngx_queue_last(&await->publishers);
+         q != ngx_queue_sentinel(&await->publishers);
+         q = ngx_queue_prev(q))
+    {
+        publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
+        op = publisher->data;
+
+        if (op->tries) {
+            break;
+        }
+    }
+
+    return q;
 }
 
 

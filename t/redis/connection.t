@@ -102,6 +102,35 @@ sub clients {
 }
 
 
+# Publishes that Redis does not take, as their epoch has ended.
+
+{
+    my $redis = Longpoll::Redis->start;
+    my $n = Longpoll::Node->start(redis => $redis, workers => 1);
+
+    $n->wait_synced;
+    $n->publish(farm => 0);
+    $redis->call('FLUSHALL');
+    wait_until('another epoch', sub {
+        $redis->call(GET => 'longpoll:{events}:life');
+    });
+    $redis->stop;
+
+    my @posts = map {
+        my $post = $n->post(farm => $_);
+        wait_until('it is sent', sub { $n->redis->{in_flight} == $_ });
+        $post;
+    } 1 .. 5;
+
+    $redis->cont;
+    is(join(' ', map { $_->response->status } @posts), '200 200 200 200 200',
+       'publishes for an epoch that has ended go out again');
+    is($n->said([ category => 'farm', since_time => 1 ]), '0 1 2 3 4 5',
+       'in their order');
+    no_alerts($n, 'another epoch');
+}
+
+
 # What nobody has asked for, and what is no reply at all.
 
 {
