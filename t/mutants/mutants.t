@@ -163,9 +163,14 @@ my @mutants = (
       seen => 'redis t/redis/faults.t' },
 
     { name => "a Redis's first replica begins an epoch",
+      file => 'link.c',
+      from => 'info.unpromoted ? &none : &info.replid', to => '0 ? &none : &info.replid',
+      seen => 'redis t/redis/refusing.t' },
+
+    { name => 'a Redis that forgets its promotion begins an epoch',
       file => 'lives.c',
       from => "run->data[len] == '0'", to => '0',
-      seen => 'redis t/redis/refusing.t' },
+      seen => 'redis t/redis/connection.t' },
 
     { name => 'a Sentinel that names no master is asked again and again',
       file => 'link.c',

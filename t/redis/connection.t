@@ -463,6 +463,46 @@ SKIP: {
     no_alerts($n, 'replicas');
 }
 
+# A replica that was promoted, and forgets that, as it has had none of its own.
+
+{
+    my $redis = Longpoll::Redis->start;
+    my $replica = $redis->replica;
+
+    wait_until('the replica', sub {
+        $replica->info('master_link_status') eq 'up';
+    });
+    $replica->call('REPLICAOF', 'NO', 'ONE');
+    unlike($replica->info('master_replid2'), qr/^0+$/, 'a replica is promoted');
+
+    my $n = Longpoll::Node->start(redis => $replica, workers => 1);
+
+    $n->wait_synced;
+    $n->publish(a => 1);
+    $replica->call(qw( CONFIG SET repl-backlog-ttl 1 ));
+    wait_until('it forgets that', sub {
+        $replica->info('master_replid2') =~ /^0+$/;
+    });
+    $replica->call('CONFIG', 'RESETSTAT');
+
+    my $asked = 0;
+
+    wait_until('the reader asks twice', sub {
+        my ($all) = $replica->call('INFO', 'commandstats')
+            =~ /^cmdstat_info:calls=(\d+)/m;
+        return ($all // 0) - $asked++ >= 2;
+    });
+    is($n->redis->{reconnects}, 0, 'it forgets that: the reader stays');
+    $replica->call(qw( CLIENT KILL TYPE normal ));
+    wait_until('the reader connects anew', sub {
+        my $of = $n->redis;
+        return $of->{reconnects} && $of->{connected};
+    });
+    taken($n, 2);
+    is($n->redis->{lives}, 1, 'and no epoch begins');
+    no_alerts($n, 'a promotion that is forgotten');
+}
+
 SKIP: {
     my $redis = eval { Longpoll::Redis->start(
                            options => { 'cluster-enabled' => 'yes' }) }
