@@ -141,7 +141,8 @@ build/unit/load: UNIT = hash id golongpoll control segment $(JSON) \
 
 # the worker that reads a stream, with a Redis and a zone of its own
 
-build/unit/reader: UNIT = feed lives apply upkeep batch entry id hash $(JSON)
+build/unit/reader: UNIT = feed lives apply upkeep resolve batch entry id hash \
+                          $(JSON)
 build/unit/reader: STUB = t/unit/text_sha1.c t/unit/unit_chance.c -lcrypto
 
 build/unit/disk: UNIT = $(DISK) await

@@ -177,6 +177,17 @@ my @mutants = (
       from => 'link->sentinel.next++;', to => ';',
       seen => 'redis t/redis/sentinels.t' },
 
+    { name => 'publishes wait for Redis though the reader is connected',
+      file => 'relay.c',
+      from => 'pause = ngx_min(pause, NGX_HTTP_LONGPOLL_RELAY_PAUSE);',
+      to => ';',
+      seen => 'redis t/redis/connection.t' },
+
+    { name => 'of many addresses of a Redis the first alone is tried',
+      file => 'resolve.c',
+      from => 'resolve->next++ % server->naddrs', to => '0',
+      seen => 'unit reader' },
+
     { name => 'a connection that is older than the epoch stays',
       file => 'relay.c',
       from => 'ngx_http_longpoll_link_inform(&relay->link, 0);', to => ';',

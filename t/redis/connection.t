@@ -205,6 +205,39 @@ sub clients {
 }
 
 
+# Redis takes no connection of publishes, and has the reader's all the time.  The
+# test has one that it keeps.
+
+{
+    my $redis = Longpoll::Redis->start;
+    my $n = Longpoll::Node->start(redis => $redis, workers => 1);
+
+    $n->wait_synced;
+    $n->publish(a => 1);
+
+    my ($id) = map { /^id=(\d+)/ } grep { !/ cmd=(?:xread|client)/ }
+        split /\n/, $redis->call('CLIENT', 'LIST');
+
+    $redis->call(qw( CONFIG SET maxclients 2 ));
+    $redis->call(qw( CLIENT KILL ID ), $id);
+
+    # With pauses that double up to 5 seconds it would be most of a minute.
+
+    my $begin = time;
+    wait_until('25 tries', sub {
+        $n->post(a => 2)->response;
+        return $redis->info('rejected_connections') >= 25;
+    }, 60);
+    cmp_ok(time - $begin, '<', 15, 'while the reader is connected, publishes '
+                                   . 'try ten times a second');
+
+    $redis->call(qw( CONFIG SET maxclients 100 ));
+    taken($n, 3);
+    is($n->redis->{reconnects}, 0, 'which does not touch the reader');
+    no_alerts($n, 'no connection for publishes');
+}
+
+
 # Bounds: Redis is stopped, and more publish than may be in flight.
 
 for my $bound (['1,024 publishes', 1100, 1024, 'x'],

@@ -572,6 +572,48 @@ reader_of_strangers(void)
 }
 
 
+static void
+resolved(void *data, ngx_addr_t *addr, const char *reason)
+{
+    *(ngx_addr_t **) data = addr;
+}
+
+
+static void
+reader_resolves(void)
+{
+    ngx_uint_t                           i;
+    ngx_addr_t                           addrs[3], *addr;
+    ngx_http_longpoll_resolve_t          resolve;
+    ngx_http_longpoll_cluster_t          cluster;
+    ngx_http_longpoll_cluster_server_t   server;
+
+    memset(&cluster, 0, sizeof(cluster));
+    memset(&server, 0, sizeof(server));
+    memset(&resolve, 0, sizeof(resolve));
+
+    server.addrs = addrs;
+    server.naddrs = 3;
+    server.port = 6379;
+
+    resolve.cluster = &cluster;
+    resolve.handler = resolved;
+    resolve.data = &addr;
+
+    for (i = 0; i < 6; i++) {
+
+        /* without a `resolver` nginx may have one that has no server */
+
+        cluster.resolver = (i % 2) ? (ngx_resolver_t *) &cluster : NULL;
+
+        ngx_http_longpoll_resolve(&resolve, &server);
+        is(addr == &addrs[i % 3], 1);
+    }
+
+    end("without a resolver a server's addresses are tried in turn");
+}
+
+
 static int
 world_compare(const void *a, const void *b)
 {
@@ -778,6 +820,7 @@ main(int argc, char *const *argv)
         reader_trims();
         reader_paces();
         reader_of_strangers();
+        reader_resolves();
     }
 
     worlds(until ? (ngx_uint_t) -1 : READER_WORLDS, until);

@@ -1,7 +1,7 @@
 
 /*
  * reader.h: the unit test of src/cluster/feed and what it is made of: lives,
- * apply, upkeep.
+ * apply, upkeep.  And of resolve, which the link has.
  *
  *     reader.c         cases by hand, random worlds
  *     reader_redis.c   a Redis, with the link, the relay and the scripts
@@ -23,6 +23,7 @@
 #include <ngx_http_longpoll_notify.h>
 #include <ngx_http_longpoll_link.h>
 #include <ngx_http_longpoll_relay.h>
+#include <ngx_http_longpoll_resolve.h>
 #include <ngx_http_longpoll_zone_feed.h>
 
 #include <stdio.h>

@@ -211,6 +211,43 @@ ngx_pfree(ngx_pool_t *pool, void *p)
 }
 
 
+/* nginx has no resolver */
+
+ngx_resolver_ctx_t *
+ngx_resolve_start(ngx_resolver_t *resolver, ngx_resolver_ctx_t *ctx)
+{
+    return NGX_NO_RESOLVER;
+}
+
+
+ngx_int_t
+ngx_resolve_name(ngx_resolver_ctx_t *ctx)
+{
+    abort();
+}
+
+
+void
+ngx_resolve_name_done(ngx_resolver_ctx_t *ctx)
+{
+    abort();
+}
+
+
+char *
+ngx_resolver_strerror(ngx_int_t err)
+{
+    abort();
+}
+
+
+void
+ngx_inet_set_port(struct sockaddr *sa, in_port_t port)
+{
+    abort();
+}
+
+
 static u_char *
 reader_format(u_char *p, const char *format, va_list args)
 {
