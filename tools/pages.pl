@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 #
 # tools/pages.pl: compares the pages (*.md) with the sources.
+# tools/pages.pl DIR: the links alone, of the pages in another directory.
 #
 #   links        every relative link has its file, every #anchor its heading; a
 #                page that begins with a list of its sections lists all of them;
@@ -34,7 +35,7 @@ use lib dirname(abs_path(__FILE__)) . '/lib';
 
 use Source qw(slurp);
 
-chdir dirname(abs_path(__FILE__)) . '/..' or die "chdir: $!\n";
+chdir($ARGV[0] // dirname(abs_path(__FILE__)) . '/..') or die "chdir: $!\n";
 
 my $bad = 0;
 
@@ -372,10 +373,13 @@ sub log_lines {
 }
 
 my @pages = pages();
+
+links($_) for @pages;
+exit $bad if @ARGV;
+
 my %linked = map { $_ => 1 } slurp('README.md') =~ /\]\((docs\/[^)#]+)/g;
 
 for my $page (@pages) {
-    links($page);
     contents($page);
     complain("README.md: $page is not in it")
         if $page =~ m{^docs/[^/]+$} && !$linked{$page};

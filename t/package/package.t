@@ -12,9 +12,12 @@ use strict;
 use warnings;
 
 use Cwd qw( abs_path );
-use Digest::SHA ();
 use File::Basename qw( basename dirname );
 use Test::More;
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Package qw( compiled complete unpacked same_module );
 
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../..');
 my @suites = split ' ', $ENV{SUITES} || 'bookworm trixie';
@@ -36,7 +39,7 @@ my $readme = run('git', 'show', 'HEAD:README.md');
 my ($build, $install) = $readme =~ /^(make package)\n(apt install .*)$/m
     or die "the README does not say how to build the package\n";
 
-my $tarball = tarball();
+my ($tarball) = run('tools/release.sh', 'dist') =~ /^(build\S+)$/m;
 my ($name) = basename($tarball) =~ /(.*)\.tar\.gz/;
 
 named();
@@ -54,25 +57,6 @@ for (@suites) {
 
 done_testing();
 
-
-# The tarball of a commit is always the same, and has exactly git's files.
-
-sub tarball {
-    my ($made) = run('tools/release.sh', 'dist') =~ /^(build\S+)$/m;
-    my $bytes = slurp($made);
-
-    run('tools/release.sh', 'dist');
-    is(Digest::SHA::sha256_hex(slurp($made)),
-       Digest::SHA::sha256_hex($bytes), 'dist: the same bytes twice');
-
-    my @there = sort map { m{^[^/]+/(.*[^/])$} ? $1 : () }
-        split /\n/, run('tar', '-tzf', $made);
-    my @known = sort split /\n/,
-        run('git', 'ls-tree', '-r', '--name-only', 'HEAD');
-
-    is_deeply(\@there, \@known, 'dist: exactly the files of the repository');
-    return $made;
-}
 
 # Who made the package is who made the module.
 
@@ -135,32 +119,9 @@ sub packages {
     is(scalar @debs, 1, "$suite: $build: one package");
     my $deb = $debs[0] or die "no package\n";
 
-    # Debian's flags, when it is compiled and when it is linked
-
-    my @log = split /\n/, slurp(path('build', "$tree/build/package/build.log"));
-    my @compiled = grep { / -c / && m{/$name/\./\S+\.c$} } joined(@log);
-    my @files = map { files('build', "$tree/$_") } '*.c', 'src/*/*.c';
-
-    is(scalar @compiled, scalar @files, "$suite: every file is compiled");
-    is_deeply([ grep { !(/ -fstack-protector-strong / && /FORTIFY_SOURCE=2/
-                         && / -O2 / && / -Werror=format-security /) }
-                @compiled ], [], "$suite: with Debian's flags");
-
-    # dh and tools/build.sh take the same files from `config`.
-
-    my $dir = "$tree/build/package/unpacked";
-    inside('build', 'dpkg', '-x', $deb, $dir);
-
-    my ($ours, $theirs) = map {
-        my $file = $_;
-        join '', map { inside('build', 'sh', '-c', $_) }
-            "nm -D --defined-only $file | cut -d' ' -f2-",
-            "readelf -d $file | grep NEEDED"
-    } "$tree/build/ngx_http_longpoll_module.so", "$dir$so";
-
-    is($theirs, $ours, "$suite: and has the symbols and libraries of make's");
-    like(inside('build', 'readelf', '-d', "$dir$so"), qr/BIND_NOW/,
-         "$suite: all symbols are bound when the module is loaded");
+    compiled(path('build', $tree), $suite);
+    same_module(unpacked(path('build', $deb)),
+                path('build', "$tree/build/ngx_http_longpoll_module.so"), $suite);
 
     return $deb;
 }
@@ -201,15 +162,7 @@ sub installs {
     ok(exists_in('use', $so), "$suite: $install");
     like(inside('use', 'dpkg', '-s', $package), qr/^Depends:.*\blibyajl2\b/m,
          "$suite: it depends on yajl's library");
-    my @absent = grep { !exists_in('use', $_) }
-        map({ "$doc/$_" } qw( README.md client/README.md docs/protocol.md
-                              copyright changelog.gz examples/index.html )),
-        '/usr/share/javascript/nginx-longpoll/longpoll.js';
-    is("@absent", '',
-       "$suite: with the client, the demo and the pages");
-
-    is(join(' ', map { dead($_) } pages()), '',
-       "$suite: the links of all pages lead somewhere");
+    complete(path('use', ''), $suite);
 
     my ($mode, $uid, $gid) = (stat path('use', $kept))[2, 4, 5];
     my ($workers) = map { (split /:/)[2] } grep { /^www-data:/ }
@@ -225,29 +178,6 @@ sub installs {
     like(eval { alone('use', "$there/debian/tests/poll") } // $@,
          qr/"category":"farm","data":"oink"/,
          "$suite: a poll waits, and a publish wakes it");
-}
-
-# the pages of the package, and the targets of their links that are not there
-
-sub pages {
-    return map { m{^\Q$doc\E/(.*\.md)$} ? $1 : () }
-        split /\n/, inside('use', 'dpkg', '-L', $package);
-}
-
-sub dead {
-    my ($page) = @_;
-    my $text = slurp(path('use', "$doc/$page"))
-        =~ s/^```.*?^```//gmsr =~ s/`[^`]*`//gr;
-    my @targets = map { s/#.*//r }
-        grep { !/^(?:https?|mailto):|^#/ } $text =~ /\]\(\s*([^)\s]+)\s*\)/g;
-
-    # "demo" is a link of the package, and there is no ".." in a link's target
-
-    return map { "$page: $_" } grep {
-        my $file = dirname($page) . "/$_";
-        1 while $file =~ s{(?:^|/)\K(?!\.\./)[^/]+/\.\./}{};
-        !exists_in('use', "$doc/$file");
-    } @targets;
 }
 
 # An administrator can disable the module, and a removed package can come back.
@@ -383,14 +313,6 @@ sub files {
     my ($which, $pattern) = @_;
     my $before = path($which, '');
     return map { substr $_, length $before } glob path($which, $pattern);
-}
-
-# Joins lines that end with a backslash.
-
-sub joined {
-    my $text = join "\n", @_;
-    $text =~ s/\\\n\s*/ /g;
-    return split /\n/, $text;
 }
 
 sub run {

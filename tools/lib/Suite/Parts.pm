@@ -130,11 +130,12 @@ my @parts = (
       needs => 'build test asan', files => [qw( t/mutants/mutants.t )],
       limit => 10_800 },
 
-    { name => 'packaging', does => 'docs/install.md, where nginx is not Debian\'s',
-      needs => 'build test asan packaging', files => [qw( t/package/install.t )],
+    { name => 'packaging', does => 'Debian\'s package, and docs/install.md elsewhere',
+      needs => 'build check test asan dist package packaging',
+      files => [map { "t/package/$_.t" } qw( deb install )],
       steps => [[qw( tools/build.sh other )]] },
 
-    { name => 'package', does => "Debian's package, in two Debians",
+    { name => 'package', does => "the same package, used in two bare Debians",
       needs => 'dist check root', files => [qw( t/package/package.t )],
       inner => 1,
       limit => 3600 },
