@@ -33,6 +33,7 @@ fi
 rm -rf "$dir/pages" "$dir/html"
 mkdir -p "$dir/pages"
 tools/site.pl "$dir/pages"
+cp tools/site.css "$dir/pages/"
 cp tools/site.yml "$dir/mkdocs.yml"
 
 # with --quiet it would not count its warnings
