@@ -26,7 +26,7 @@ all:                ## build/ngx_http_longpoll_module.so for the installed nginx
 	@tools/build.sh module
 
 check: all          ## layout, style, pages, warnings, cppcheck
-	@tools/deps.sh check
+	@tools/deps.sh check generator
 	@tools/check.sh
 
 quick:              ## while one works: under a minute
@@ -225,12 +225,14 @@ build/fuzz/%: t/fuzz/%.c $(wildcard src/*.h src/*/* t/fuzz/*.h t/unit/*) Makefil
 
 BENCH_FLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter
 
-build-bench: build/bench/longpoll-bench build/bench/bare
+build-bench:
+	@tools/deps.sh generator
+	@$(MAKE) -s build/bench/longpoll-bench build/bench/bare
 
 build/bench/longpoll-bench: $(wildcard bench/*.[ch])
 	@mkdir -p build/bench
 	@echo "compiling $@"
-	@$(CC) $(BENCH_FLAGS) -o $@ bench/*.c -lssl -lcrypto
+	@$(CC) $(BENCH_FLAGS) -o $@ bench/*.c -lssl -lcrypto -lnghttp2
 
 build/bench/bare: bench/bare/bare.c
 	@mkdir -p build/bench

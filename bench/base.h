@@ -90,14 +90,16 @@ struct conn_s {
     unsigned              stream:1;     /* the answer has no end */
     unsigned              opened:1;     /* and its head has come */
     unsigned              chunked:1;
-    unsigned              h2_settings:1;  /* the server's came */
-    unsigned              h2_stream;    /* of the last request; 0: none yet */
     void                 *tls;
+
+    void                 *h2;           /* the session */
+    int32_t               h2_stream;    /* of the last request */
+    buf_t                 upload;       /* its body */
+    size_t                uploaded;
 
     buf_t                 out;
     size_t                sent;
     uint64_t              start;
-    buf_t                 raw;          /* frames that are not whole */
     buf_t                 in;
     size_t                text;         /* bytes of in that are text of the
                                            stream, without its chunks */

@@ -241,7 +241,10 @@ conn_connect(conn_t *c)
         tls_connect(c);
     }
 
-    h2_init(c);
+    if (opt.h2) {
+        h2_open(c);
+    }
+
     c->closing = 0;
     conn_want(c, EPOLL_CTL_ADD, EPOLLIN);
 }
@@ -265,6 +268,7 @@ void
 conn_close(conn_t *c)
 {
     if (c->fd != -1) {
+        h2_close(c);
         tls_close(c);
         close(c->fd);
         c->fd = -1;
@@ -314,13 +318,31 @@ conn_send(conn_t *c, const char *data, size_t len)
 }
 
 
+/* what is blocked goes first; loop_event() asks again behind it */
+
+static void
+conn_send_frames(conn_t *c)
+{
+    buf_t  *frames;
+
+    if (c->blocked) {
+        return;
+    }
+
+    frames = h2_frames(c);
+
+    if (frames->len) {
+        conn_send(c, frames->data, frames->len);
+    }
+}
+
+
 /* fmt is the request line and more: headers, the empty line, the body */
 
 void
 conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
 {
     int           n;
-    buf_t        *frames;
     va_list       args;
     static buf_t  line;
 
@@ -352,8 +374,8 @@ conn_request(conn_t *c, answer_pt answer, const char *fmt, ...)
     fast_busy += c->fast;
 
     if (opt.h2) {
-        frames = h2_request(c, line.data);
-        conn_send(c, frames->data, frames->len);
+        h2_request(c, line.data);
+        conn_send_frames(c);
         return;
     }
 
@@ -755,6 +777,10 @@ conn_receive(conn_t *c)
         n = text->len;
 
         if (n == 0) {
+            if (c->closing && !c->busy) {
+                conn_close(c);
+            }
+
             return;
         }
     }
@@ -814,6 +840,10 @@ loop_event(struct epoll_event *ev)
 
     if (ev->events & ~EPOLLOUT && c->fd != -1) {
         conn_receive(c);
+    }
+
+    if (opt.h2 && c->fd != -1) {
+        conn_send_frames(c);
     }
 }
 

@@ -8,17 +8,25 @@
 #define BENCH_H2_H
 
 
-/* a new connection: its first request has the preface in front */
+/* a session, for as long as the connection is open */
 
-void h2_init(conn_t *c);
+void h2_open(conn_t *c);
+void h2_close(conn_t *c);
 
-/* frames of a request of HTTP/1.1, until the next call */
+/* takes a request of HTTP/1.1; copies what it needs */
 
-buf_t *h2_request(conn_t *c, const char *text);
+void h2_request(conn_t *c, const char *text);
 
 /*
- * What came, after what was left of it before, as text of HTTP/1.1 with chunks,
- * until the next call.
+ * The frames that may be sent now, until the next call.  A part of a body may
+ * have to wait for the server, so ask again after each h2_answer().
+ */
+
+buf_t *h2_frames(conn_t *c);
+
+/*
+ * What came, as text of HTTP/1.1 with chunks, until the next call.  Sets
+ * c->closing if the server takes no further request.
  */
 
 buf_t *h2_answer(conn_t *c, const char *data, size_t len);

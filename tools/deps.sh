@@ -3,10 +3,11 @@
 # tools/deps.sh SET...: installs what the sets need on a Debian machine.
 #
 # Sets are build, check, test, redis, docs, asan, valgrind, cost, fuzz, client,
-# clients, run, bench, site, dist, package, packaging and root.  Packages that are
-# installed stay as they are; while none is missing, only dpkg's records are
-# read.  The extras below are large, or not to be had everywhere: if one cannot
-# be installed, its name is printed, and the tests that need it are skipped.
+# clients, run, generator, bench, site, dist, package, packaging and root.
+# Packages that are installed stay as they are; while none is missing, only
+# dpkg's records are read.  The extras below are large, or not to be had
+# everywhere: if one cannot be installed, its name is printed, and the tests that
+# need it are skipped.
 #
 # The module is built for Debian's nginx: where there is another one, or none of
 # Debian's tools, nothing is installed.
@@ -33,6 +34,7 @@ packages() {
         dist|packaging) echo git ;;
         client) echo esbuild ;;
         package) echo build-essential debhelper ;;
+        generator) echo gcc libc6-dev make libnghttp2-dev libssl-dev ;;
         fuzz|clients|bench|site|redis|root) echo perl ;;
         *)     die "tools/deps.sh: no set '$1'" ;;
     esac

@@ -33,7 +33,8 @@ my @parts = (
       inner => 1 },
 
     { name => 'check', does => 'layout, style, pages, warnings, cppcheck',
-      needs => 'build check', steps => [[qw( make -s check )]], inner => 1 },
+      needs => 'build check generator', steps => [[qw( make -s check )]],
+      inner => 1 },
 
     { name => 'unit', does => 't/unit/*.c, the store and the parsers alone',
       needs => 'build test', way => 'unit', at_once => 2,
@@ -81,7 +82,7 @@ my @parts = (
       needs => 'build cost', way => 'cost', files => [qw( t/cost/*.t )] },
 
     { name => 'generator', does => 'does the load generator notice mistakes?',
-      needs => 'build check test redis', files => [qw( t/bench/*.t )],
+      needs => 'build generator test redis', files => [qw( t/bench/*.t )],
       steps => [[qw( make -s build-bench )]] },
 
     { name => 'hup', does => 't/*.t, one nginx, reloaded from block to block',
@@ -123,7 +124,7 @@ my @parts = (
       files => [qw( t/*.t )] },
 
     { name => 'load', does => '30,000 clients at once, 1,000 reloads',
-      needs => 'build test', files => [qw( t/load/*.t )],
+      needs => 'build generator test', files => [qw( t/load/*.t )],
       steps => [[qw( make -s build-bench )]] },
 
     { name => 'mutants', does => 'can the tests fail? an hour',
