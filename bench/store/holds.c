@@ -228,6 +228,7 @@ holds_publish(ngx_uint_t cat, size_t len)
 static ngx_http_longpoll_client_t   holds_clients[HOLDS_CLIENTS];
 static ngx_http_longpoll_client_t  *holds_client;
 static uint32_t                     holds_slot;     /* of the last read */
+static ngx_uint_t                   holds_worker;   /* that reads */
 
 
 static ngx_int_t
@@ -246,6 +247,7 @@ holds_read(ngx_http_longpoll_read_e mode, ngx_uint_t cat, uint64_t id,
     ngx_memzero(&rd, sizeof(rd));
 
     rd.mode = mode;
+    rd.worker = holds_worker;
     rd.cats = &c;
     rd.ncats = 1;
     rd.cursor.fresh = 1;
@@ -640,6 +642,99 @@ holds_run_wake(void)
 }
 
 
+/*
+ * Workers have polls of one category.  A worker reads an event once for all its
+ * polls.  Its interest ends when all have left; the first that comes back is
+ * read for and registers it anew, and the others need no lock.
+ */
+
+static uint32_t  holds_interest[8];
+
+
+static void
+holds_park(ngx_uint_t workers)
+{
+    for (holds_worker = 0; holds_worker < workers; holds_worker++) {
+        holds_read(NGX_HTTP_LONGPOLL_READ_PARK, 0, holds_zone.sh->clock.visible,
+                   HOLDS_MB);
+        holds_interest[holds_worker] = holds_slot;
+    }
+
+    holds_worker = 0;
+}
+
+
+static void
+holds_deliver(ngx_uint_t worker, uint64_t id)
+{
+    u_char                   name[32];
+    uint64_t                 hashes[NGX_HTTP_LONGPOLL_DIRTY][2];
+    ngx_http_longpoll_cat_t  cat;
+
+    holds_worker = worker;
+    holds_cat(&cat, name, 0);
+
+    while (ngx_http_longpoll_zone_watch_take(&holds_zone, worker, hashes)) {
+        /* void */
+    }
+
+    if (holds_read(NGX_HTTP_LONGPOLL_READ_WAKE, 0, id, HOLDS_MB) != NGX_OK) {
+        fprintf(stderr, "the event did not come to all\n");
+        exit(2);
+    }
+
+    ngx_http_longpoll_zone_watch_end(&holds_zone, worker, cat.hash,
+                                     holds_interest[worker], 0, 0, holds_now);
+}
+
+
+static void
+holds_fan_out(ngx_uint_t workers)
+{
+    uint64_t    id;
+    ngx_uint_t  i, worker;
+
+    holds_on = 0;
+    holds_park(workers);
+    holds_on = 1;
+
+    for (i = 0; i < 20000; i++) {
+        holds_now++;
+        id = holds_zone.sh->clock.visible;
+        holds_publish(0, 100);
+
+        for (worker = 0; worker < workers; worker++) {
+            holds_deliver(worker, id);
+        }
+
+        holds_park(workers);
+    }
+
+    holds_calls = i;
+}
+
+
+static void
+holds_run_fan_out_2(void)
+{
+    holds_fan_out(2);
+}
+
+
+static void
+holds_run_fan_out_4(void)
+{
+    holds_fan_out(4);
+}
+
+
+static void
+holds_run_fan_out_8(void)
+{
+    holds_fan_out(8);
+}
+
+
 /* of few categories, which stay in the processor's cache */
 
 static void
@@ -956,6 +1051,15 @@ static const holds_case_t  holds_cases[] = {
 
     { "publish 100 B, wake, next poll, 1,000 categories",
       64 * HOLDS_MB, 250, holds_watched, holds_run_wake, 0 },
+
+    { "publish 100 B, 2 workers wake, polls come back",
+      64 * HOLDS_MB, 250, holds_some_100, holds_run_fan_out_2, 0 },
+
+    { "publish 100 B, 4 workers wake, polls come back",
+      64 * HOLDS_MB, 250, holds_some_100, holds_run_fan_out_4, 0 },
+
+    { "publish 100 B, 8 workers wake, polls come back",
+      64 * HOLDS_MB, 250, holds_some_100, holds_run_fan_out_8, 0 },
 
     { "poll, 250 x 100 B there, of 10 categories",
       64 * HOLDS_MB, 250, holds_some_100, holds_run_catch_up_10, 0 },

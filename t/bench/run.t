@@ -67,10 +67,11 @@ for my $workers (1, 2, 4, 8) {
 like($page, qr/^\| fan-out .* \| 1, 2, 4, 8 workers \| [\d., ]+ \| [\d.]+ x \| - \| flat \|$/m,
      'a row says how it grows');
 
-for my $what ('publish 100 B', 'publish 100 B, 8 workers', 'publish, delivery and next poll',
-              'catch-up of 250 x 100 B')
+for my $what ('publish 100 B', 'publish 100 B, 8 workers',
+              'fan-out of one event to 1,000, 8 workers',
+              'publish, delivery and next poll', 'catch-up of 250 x 100 B')
 {
-    like($page, qr/^\| \Q$what\E \| [\d.]+ \| [\d.]+ \| [\d.]+ % \| [\d,]+ \|$/m,
+    like($page, qr/^\| \Q$what\E \| [\d.,]+ \| [\d.]+ \| [\d.]+ % \| [\d,]+ \|$/m,
          "$what: the share of the lock");
 }
 

@@ -473,7 +473,7 @@ END
         . " second |\n|---|---:|---:|---:|---:|\n";
 
     for my $row (@{ $self->{lock} }) {
-        $text .= sprintf "| %s | %s | %.2f | %.1f %% | %s |\n", $row->{title},
+        $text .= sprintf "| %s | %s | %.2f | %.2f %% | %s |\n", $row->{title},
             number($row->{cpu}, 'us'), $row->{us},
             100 * $row->{us} / $row->{cpu},
             rounded(1e6 / ($row->{us} + 0 || 0.01));
