@@ -1030,7 +1030,8 @@ ngx_http_longpoll_relay_move(ngx_http_longpoll_publisher_t *publisher,
 
 /*
  * Publishes go out again in the order of their replies, in front of those that
- * were never sent.  The last one of the former; the queue if there is none.
+ * were never sent.  Returns the last one of the former, or the queue if there
+ * is none.  No more of them were in flight than may be.
  */
 
 static ngx_queue_t *
@@ -1040,19 +1041,19 @@ ngx_http_longpoll_relay_resent(ngx_http_longpoll_await_t *await)
     ngx_http_longpoll_op_t         *op;
     ngx_http_longpoll_publisher_t  *publisher;
 
-    for (q = ngx_queue_last(&await->publishers);
+    for (q = ngx_queue_head(&await->publishers);
          q != ngx_queue_sentinel(&await->publishers);
-         q = ngx_queue_prev(q))
+         q = ngx_queue_next(q))
     {
         publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
         op = publisher->data;
 
-        if (op->tries) {
+        if (op->tries == 0) {
             break;
         }
     }
 
-    return q;
+    return ngx_queue_prev(q);
 }
 
 
