@@ -82,7 +82,7 @@ sub cost {
 # $SECONDS of each target
 
 sub fuzz {
-    my @targets = @_ ? @_ : map { basename($_, '.c') } sort glob 't/fuzz/*.c';
+    my @targets = map { basename($_, '.c') } @_ ? @_ : sort glob 't/fuzz/*.c';
 
     local $ENV{SECONDS} = $ENV{SECONDS} // 15;
     Suite::Run::tap(map { ['tools/fuzz.sh', $_] } @targets);
