@@ -516,15 +516,7 @@ SKIP: {
     wait_until('it forgets that', sub {
         $replica->info('master_replid2') =~ /^0+$/;
     });
-    $replica->call('CONFIG', 'RESETSTAT');
-
-    my $asked = 0;
-
-    wait_until('the reader asks twice', sub {
-        my ($all) = $replica->call('INFO', 'commandstats')
-            =~ /^cmdstat_info:calls=(\d+)/m;
-        return ($all // 0) - $asked++ >= 2;
-    });
+    $replica->wait_asked;
     is($n->redis->{reconnects}, 0, 'it forgets that: the reader stays');
     $replica->call(qw( CLIENT KILL TYPE normal ));
     wait_until('the reader connects anew', sub {

@@ -128,6 +128,7 @@ for my $begins (0, 1) {
     is($r->missed, 0, 'and has missed nothing') unless $begins;
     is($n->said([ category => 'farm', since_time => 1 ]), $begins ? '3' : '1 3',
        'and what was refused is not there');
+    $redis->wait_asked;
     is($n->redis->{lives}, 1, 'the first replica of a Redis begins no epoch');
     is($n->redis->{reconnects}, 0, 'and ends no connection') unless $begins;
     no_alerts($n, $name);

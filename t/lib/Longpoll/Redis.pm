@@ -21,6 +21,8 @@ package Longpoll::Redis;
 #     $redis->cli("get a\nset b 2")     some calls, words split at blanks; the
 #                                       last reply
 #     $redis->info('run_id')            a field of INFO
+#     $redis->wait_asked                waits until others have asked it for INFO
+#                                       twice
 #     $redis->kill                      kill -9
 #     $redis->quit                      SHUTDOWN, with what is to be saved
 #     $redis->up                        after these: again, with the same files
@@ -314,6 +316,19 @@ sub info {
     my ($value) = $self->call('INFO') =~ /^\Q$field\E:(.*?)\r?$/m;
 
     return $value;
+}
+
+sub wait_asked {
+    my ($self) = @_;
+
+    my $own = 0;
+
+    $self->call('CONFIG', 'RESETSTAT');
+    wait_until('two INFO', sub {
+        my ($all) = $self->call('INFO', 'commandstats')
+            =~ /^cmdstat_info:calls=(\d+)/m;
+        return ($all // 0) - $own++ >= 2;
+    });
 }
 
 
