@@ -379,7 +379,10 @@ do {
     my $name = "seed $seed";
 
     is(join("\n", @wrong), '', "$name: what is believed is true");
-    cmp_ok($events, '>', 10, "$name: $events events, $resets resets");
+
+    # a category comes at once, and leaves at the end
+
+    cmp_ok($events, '>=', 2, "$name: $events events, $resets resets");
     is(join('', grep { !/$known/ } $server->alerts),
        '', "$name: the log has only the deaths");
 
