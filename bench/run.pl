@@ -53,7 +53,6 @@ $files = 1e9 if $files eq 'unlimited';
 
 $ENV{PATH} .= ':/usr/sbin';
 $| = 1;
-$SIG{$_} = sub { exit 1 } for qw( HUP INT TERM );
 
 GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'redis' => \$redis,
     'case=s' => \@wanted, 'server=s' => \@names,
@@ -437,6 +436,13 @@ my %case = map { $_->{name} => $_ } @cases;
 my (%server, %running, %runs, %spoiled, @skipped, $alarmed, $loader);
 our $whereabouts = '';
 
+# Perl closes the pipe from the generator, and waits for it, before END.
+
+$SIG{$_} = sub {
+    kill KILL => $loader if $loader;
+    exit 1;
+} for qw( HUP INT TERM );
+
 main();
 
 
@@ -819,7 +825,6 @@ sub say_line {
 
 END {
     my $code = $?;
-    kill TERM => $loader if $loader;
     stop_all();
     $? = $code;
 }

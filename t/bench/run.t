@@ -9,7 +9,17 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use Test::More;
 
-my $root = abs_path(dirname(__FILE__) . '/../..');
+my $root;
+
+BEGIN {
+    $root = abs_path(dirname(__FILE__) . '/../..');
+    unshift @INC, "$root/t/lib";
+}
+
+use Longpoll::Child ();
+use Longpoll::Server qw(wait_until);
+use Longpoll::Workers qw(workers_of);
+
 my $dir  = tempdir(CLEANUP => 1);
 
 sub slurp {
@@ -96,5 +106,26 @@ for my $name (qw(cpu memory by-workers)) {
 }
 
 ok(-s "$dir/runs.json", 'all figures of all rounds are kept');
+
+# A generator that has no result yet is ended, too.
+{
+    my $run = Longpoll::Child->start(
+        ["$root/bench/run.pl", qw(--quick --server longpoll --case publish
+                                  --rounds 1000 --out), $dir],
+        log => "$dir/log");
+    my $loader;
+
+    wait_until('the generator runs', sub {
+        ($loader) = grep { (readlink "/proc/$_/exe" // '') =~ /longpoll-bench$/ }
+            workers_of($run->pid);
+        $loader and kill STOP => $loader;
+    });
+
+    $run->signal('TERM');
+    ok(eval { wait_until('the end', sub { !$run->alive }) },
+       'a benchmark that is told to end does so');
+    ok(!kill(0 => $loader), 'and so does its generator');
+    $run->end;
+}
 
 done_testing;
