@@ -327,6 +327,15 @@ check_lost(conn_t *c, uint64_t published)
 
 
 void
+check_parked(conn_t *c, int n)
+{
+    if (n > 0 || (n == 0 && !opt.streams)) {
+        check_bad(c, "a parked poll was answered");
+    }
+}
+
+
+void
 check_published(conn_t *c)
 {
     if (!opt.proto->published(c)) {

@@ -31,6 +31,10 @@ int check_poll(conn_t *c);
 
 int check_frames(conn_t *c);
 
+/* counts n events, or an answer, to a poll or a stream that should be parked */
+
+void check_parked(conn_t *c, int n);
+
 /* counts an answer to a publish that is not the protocol's success */
 
 void check_published(conn_t *c);

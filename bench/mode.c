@@ -189,16 +189,6 @@ mode_again(conn_t *c, answer_pt answer)
 }
 
 
-void
-mode_parked(int n)
-{
-    if (n > 0 || (n == 0 && !opt.streams)) {
-        count.bad++;
-        fprintf(stderr, "longpoll-bench: a parked poll was answered\n");
-    }
-}
-
-
 /* get */
 
 
@@ -290,7 +280,7 @@ park_answer(conn_t *c)
         crowd_delivered(n, 0);
 
     } else {
-        mode_parked(n);
+        check_parked(c, n);
     }
 
     mode_again(c, park_answer);

@@ -81,10 +81,6 @@ void mode_ask(conn_t *c, answer_pt answer);
 int mode_received(conn_t *c);
 void mode_again(conn_t *c, answer_pt answer);
 
-/* counts n events, or an answer, to a poll or a stream that should be parked */
-
-void mode_parked(int n);
-
 /* publishes the next event of c's category */
 
 void mode_send(conn_t *c, answer_pt answer);

@@ -32,7 +32,7 @@ churn_answer(conn_t *c)
     n = mode_received(c);
 
     if (published[0] == 0) {
-        mode_parked(n);
+        check_parked(c, n);
 
     } else if (n > 0) {
         done++;

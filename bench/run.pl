@@ -81,6 +81,7 @@ my $polls = $quick ? 1000 : 10_000;
 my $many = $quick ? 2000 : 100_000;
 my $tls = $quick ? 100 : 1000;           # each connection has a handshake
 my $rounds_of_1k = $quick ? 3 : 20;     # to 1,000 polls each
+my $long = '-t 300 -T 300';             # until all of them are parked
 my $own = qr/^longpoll$/;
 my $own_and_floor = qr/^(?:longpoll|floor)$/;
 
@@ -228,15 +229,15 @@ my @cases = (
         {
             name => "$name-100k", unit => 'x', figure => 'cpu_us', fresh => 1,
             title => "fan-out to 100,000 $what instead of 10,000, 8 workers",
-            run => "-t 300 -W 60000 $e-c $polls -n 5 fanout /", workers => 8,
-            then => "-t 300 -W 60000 $e-c $many -n 2 fanout /", streams => !!$e,
+            run => "$long -W 60000 $e-c $polls -n 5 fanout /", workers => 8,
+            then => "$long -W 60000 $e-c $many -n 2 fanout /", streams => !!$e,
             goal => 1.15, only => $own, rounds => 3,
         }, {
             name => "$name-100k-memory", unit => 'x', figure => 'pss',
             title => "memory of each of 100,000 $what instead of 10,000,"
                 . ' 8 workers', fresh => 1, workers => 8,
-            run => "-t 300 $e-c $polls -k $polls park /", streams => !!$e,
-            then => "-t 300 $e-c $many -k $many park /",
+            run => "$long $e-c $polls -k $polls park /", streams => !!$e,
+            then => "$long $e-c $many -k $many park /",
             goal => 1.03, only => $own, rounds => 3,
         },
     ) } [ 'polls', 'polls', '' ], [ 'streams', 'streams', '-e ' ]),

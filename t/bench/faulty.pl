@@ -25,9 +25,10 @@
 #     chunks    it is sent in small pieces
 #     status    a poll is answered 500
 #
-# and this to every poll:
+# and these to every poll:
 #
 #     pages     its answer has two events at most
+#     early     it is answered at once, if need be as if its time were over
 #
 # A request that accepts text/event-stream gets a stream.  golongpoll's is
 # chunked; with `chunks`, in chunks that know nothing of frames.
@@ -186,6 +187,8 @@ sub serve {
         if $r->{fault} eq 'status' && ++$r->{run}{polls} == 7;
 
     if ($n == $r->{cursor}) {
+        return answer($r, 200, '{"timeout":"no events before timeout",'
+                               . '"timestamp":16}') if $r->{fault} eq 'early';
         push @parked, $r;
         return;
     }

@@ -225,6 +225,10 @@ for my $mode (qw(publish catchup)) {
     my ($code, $said, %figure) = run('golongpoll', 'status', '-c 20 park');
     is($code, 1, 'a parked poll that is answered fails the run');
     ok($figure{bad}, 'and is counted');
+
+    ($code, $said) = run('golongpoll', 'early', '-t 1 -c 20 park');
+    is(() = $said =~ /a parked poll was answered/g, 5,
+       'of thousands of such answers five are shown') or diag($said);
 }
 
 # The page documents every option.

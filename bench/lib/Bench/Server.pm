@@ -96,7 +96,7 @@ END
         protocol => 'golongpoll',
         http => "longpoll_zone zone=bench:512m;\n",
         locations => <<'END',
-location = /events  { longpoll_subscribe bench; }
+location = /events  { longpoll_subscribe bench; longpoll_max_timeout 300s; }
 location = /publish { longpoll_publish bench; }
 
 location = /text/events  { longpoll_subscribe bench; }
