@@ -191,7 +191,12 @@ serve() {
     PORT=$app PUBLISH=http://127.0.0.1:$publish/publish
     export SECRET PORT PUBLISH
 
+    # curl says 7 while nobody listens; whatever PHP says is not HTTP
     tools/backend.sh app "$demo" & pids=$!
+    while kill -0 $pids 2>/dev/null && {
+        curl -s -m 2 --noproxy '*' -o /dev/null "http://127.0.0.1:$app/"
+        [ $? = 7 ]
+    }; do sleep 0.1; done
     nginx -p "$prefix" -c nginx.conf -e stderr -g "$globals" & pids="$pids $!"
 
     url=http://127.0.0.1:$port/

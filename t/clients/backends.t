@@ -284,6 +284,23 @@ sub nginx_reloads {
 
 sub nginx_restarts {
     $b->server->stop;
+    $ann->wait_for('/^No events: no answer\.$/'
+                   . '.test(document.getElementById("state").textContent)',
+                   'the page to notice');
+
+    # what the page says may be replaced soon, as it tries to listen again
+
+    $ann->run('const state = document.getElementById("state");
+               window.said = [];
+               new MutationObserver(() => said.push(state.textContent))
+                   .observe(state, { childList: true });');
+    submit('nobody is there');
+    $ann->wait_for('said.some(text => /^Not \w+: no answer\.$/.test(text))',
+                   'the page to say so');
+    is($ann->run("return document.getElementById('say').elements.$app->{field}"
+                 . '.value'), 'nobody is there',
+       "$title: without nginx, what a user sends is not lost");
+    pictures('gone');
     $b->server->start_again;
     $_->run('window.before = true') for $ann, $ben;
     $b->server->wait_waiting($app->{polls});
@@ -401,6 +418,12 @@ sub log_in {
 # ann sends a text with the page's own form.
 
 sub act {
+    submit(@_);
+    $ann->wait_for("!document.getElementById('say').elements.$app->{field}"
+                   . '.value', 'it to be sent');
+}
+
+sub submit {
     my ($text) = @_;
 
     my %set = (@{ $app->{choice} || [] }, $app->{field} => $text);
@@ -410,8 +433,6 @@ sub act {
                  form.elements[name].value = value;
                }
                form.requestSubmit();', \%set);
-    $ann->wait_for("!document.getElementById('say').elements.$app->{field}"
-                   . '.value', 'it to be sent');
 }
 
 # Another program, not the application, publishes the same event.

@@ -71,7 +71,8 @@ function publish(string $category, mixed $data): void
 {
     $event = json_encode(['category' => $category, 'data' => $data],
                          JSON_INVALID_UTF8_SUBSTITUTE);
-    $post = ['method' => 'POST', 'content' => $event, 'timeout' => 5];
+    $post = ['method' => 'POST', 'header' => 'Content-Type: application/json',
+             'content' => $event, 'timeout' => 5];
 
     file_get_contents(getenv('PUBLISH'), false,
                       stream_context_create(['http' => $post]))

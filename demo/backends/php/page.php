@@ -44,6 +44,7 @@
 
 <script type="module">
 import { listen } from "/shared/listen.js";
+import { send } from "/shared/send.js";
 
 const $ = id => document.getElementById(id);
 const note = text => { $("state").textContent = text; };
@@ -72,12 +73,9 @@ function gap() {
 
 $("say").addEventListener("submit", async event => {
   event.preventDefault();
-  const response = await fetch("/say", {
-    method: "POST",
-    body: new URLSearchParams(new FormData(event.target)),
-  });
-  note(response.ok ? "" : `Not sent: the server says ${response.status}.`);
-  if (response.ok) event.target.elements.text.value = "";
+  const { ok, why } = await send("/say", new FormData(event.target));
+  note(ok ? "" : `Not sent: ${why}.`);
+  if (ok) event.target.elements.text.value = "";
 });
 
 // events of each room that this user may be in

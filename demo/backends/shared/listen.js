@@ -20,6 +20,6 @@ export function listen(url, start, { event, missed, state }) {
   });
   stream.addEventListener("error", ({ detail }) => {
     if (detail.status === 401) location.assign("/");    // logged out
-    else state(detail.message);
+    else state(`No events: ${detail.message}.`);
   });
 }
