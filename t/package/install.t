@@ -42,6 +42,7 @@ my ($source) = glob "$other/nginx-*.tar.gz" or die "no source of nginx\n";
 my ($nginx) = $source =~ /nginx-([\d.]+)\.tar\.gz/;
 
 dynamic();
+docker();
 docker_nginx();
 
 # abuild and rpmbuild have flags of their own
@@ -128,6 +129,12 @@ sub dynamic {
     is("@from", '${NGINX_FROM_IMAGE} AS build ${NGINX_FROM_IMAGE}',
        'Dockerfile: both stages are of one image');
 
+    my ($first) = $text =~ /^RUN (.*)$/m;
+
+    like(refused("PATH=$dir/bare", 'sh', '-c', $first),
+         qr/^Name an image of nginx that is made from Debian: --build-arg /,
+         'and not of one that is not made from Debian');
+
     for ($text =~ /^COPY (?!--)(.*)$/mg) {
         my (@files) = split ' ';
         my $to = $dir . pop @files;
@@ -146,6 +153,21 @@ sub dynamic {
                    $name\.so;$}x,
          'and how it is loaded');
     wakes($file, "nginx.org's nginx, and its image");
+}
+
+# the whole image, where there is docker
+
+sub docker {
+    my @build = qw( docker build -f packaging/Dockerfile -t nginx-longpoll . );
+
+    SKIP: {
+        skip("no docker daemon, or no image nginx:stable; where they are: @build",
+             1) if grep { (ran('docker', @$_))[1] } ['info'],
+                                                    ['pull', 'nginx:stable'];
+        said(@build);
+        like(said(qw( docker run --rm nginx-longpoll nginx -t )),
+             qr/test is successful/, 'the image has the module');
+    }
 }
 
 # abuild's variables, and its order: build, check, package
@@ -184,19 +206,30 @@ sub rpm {
     my $made = "$dir/rpm";
 
     SKIP: {
-        skip('there is no rpmbuild', 3)
+        skip('there is no rpmbuild', 5)
             if !grep { -x "$_/rpmbuild" } split /:/, $ENV{PATH};
 
-        make_path("$made/sources");
+        my @rpmbuild = ('rpmbuild', '-bb', '--nodeps',
+                        '--define', "_topdir $made",
+                        '--define', "_sourcedir $made/sources",
+                        'packaging/rpm/nginx-mod-http-longpoll.spec');
+
+        make_path("$made/sources", "$made/bin");
+        symlink "/usr/bin/$_", "$made/bin/$_" for qw( rpm rpmbuild sed grep cut );
+        like(refused("PATH=$made/bin", @rpmbuild),
+             qr/There is no nginx to build for: install Fedora's, /,
+             'RPM: says that there is no nginx');
+        like(refused("PATH=$ENV{PATH}", @rpmbuild),
+             qr{^There is no .*/$name-$version\.tar\.gz: tools/release\.sh dist }m,
+             'and that there is no tarball');
+
         said('git', 'archive', "--prefix=$name-$version/",
              '-o', "$made/sources/$name-$version.tar.gz", 'HEAD');
         said('cp', $source, "$made/sources/");
 
         # Debian's rpm knows no packages of Debian, so none that are needed
 
-        said('rpmbuild', '-bb', '--nodeps', '--define', "_topdir $made",
-             '--define', "_sourcedir $made/sources",
-             'packaging/rpm/nginx-mod-http-longpoll.spec');
+        said(@rpmbuild);
 
         my ($rpm) = glob "$made/RPMS/*/nginx-mod-http-longpoll-$version-*.rpm";
 
