@@ -54,6 +54,8 @@ sed "s|/REDIS|$prefix/redis.sock|; s/:8081/:$((port + 1))/" \
     demo/cluster/node.conf >"$prefix/1/nginx.conf"
 sed "s|/REDIS|$prefix/redis.sock|; s/:8081/:$((port + 2))/" \
     demo/cluster/node.conf >"$prefix/2/nginx.conf"
+cp -R demo/dashboard "$prefix/1/html"
+cp -R demo/dashboard "$prefix/2/html"
 sed "s/:8080/:$port/; s/:8081/:$((port + 1))/; s/:8082/:$((port + 2))/" \
     demo/cluster/balancer.conf >"$prefix/balancer/nginx.conf"
 
@@ -95,9 +97,10 @@ until synced; do
 done
 
 cat <<END
-Two nodes share a zone: http://127.0.0.1:$((port + 1)) and :$((port + 2)); the
-balancer http://127.0.0.1:$port gives each request to the next one.  All ends
-with Ctrl-C.  To listen on one node and to talk on the other, in two terminals:
+Two nodes share a zone.  Each has a dashboard, http://127.0.0.1:$((port + 1))/ and
+http://127.0.0.1:$((port + 2))/; the balancer on port $port gives each request to
+the next one.  All ends with Ctrl-C.  To listen on one node and to talk on the
+other, in two terminals:
 
 curl 'http://127.0.0.1:$((port + 1))/events?category=farm&timeout=30'
 
