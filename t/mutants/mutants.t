@@ -89,7 +89,7 @@ my @mutants = (
     { name => 'who waits in old workers leaves when the zone changes its size',
       file => 'zone_presence.c',
       from => 'presence->back && now >= presence->back', to => 'presence->back',
-      seen => 'plain t/078-presence.t' },
+      seen => 'unit presence' },
 
     { name => 'who left with an old worker is present for ever',
       file => 'zone_presence.c',
