@@ -85,7 +85,8 @@ model_world(ngx_uint_t flags)
     ngx_memzero(&m, sizeof(m));
 
     m.flags = flags;
-    m.size = (flags & MODEL_CRASH ? 64 : 64 + unit_below(200)) * 1024;
+    m.size = (flags & (MODEL_CRASH|MODEL_CROWDED) ? 64 : 64 + unit_below(200))
+             * 1024;
     m.size = flags & MODEL_LARGE ? 2 * 1024 * 1024 : m.size;
     m.mem_size = m.size - 512;
     m.now = MODEL_EPOCH + unit_below(1000000);
