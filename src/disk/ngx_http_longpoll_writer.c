@@ -4,8 +4,10 @@
  * publishers that wait for it.
  *
  * One worker is elected: the word *z->elected, which all zones with this log
- * share, has its number.  A worker that finds the word 0, or the number of a
- * dead worker, takes it.  docs/internals/disk.md draws its states.
+ * share, has its pid and number.  A worker that finds the word 0, or of a dead
+ * worker, takes it.  The number alone would not do: a new worker may have got
+ * it, and be elected, since this one looked.  docs/internals/disk.md draws the
+ * writer's states.
  *
  * What the writer does with the files is a pass, in a thread of its own, which
  * ends with the pass.  There is one at a time.  It is begun when the timer has
@@ -21,8 +23,7 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_pass.h"
 #include "ngx_http_longpoll_segment.h"
-
-#include <signal.h>
+#include "ngx_http_longpoll_zone_cursor.h"
 
 
 /*
@@ -56,6 +57,11 @@ static void ngx_http_longpoll_writer_left(ngx_http_longpoll_await_t *await,
 
 /* of this worker */
 static ngx_http_longpoll_writer_t  *ngx_http_longpoll_writers;
+
+
+/* this worker, as *z->elected names it */
+#define ngx_http_longpoll_writer_self()                                       \
+    ((uint64_t) ngx_pid << 32 | (ngx_http_longpoll_notify_worker() + 1))
 
 
 ngx_int_t
@@ -230,25 +236,25 @@ ngx_http_longpoll_writer_wanted(ngx_http_longpoll_writer_t *writer)
 static ngx_uint_t
 ngx_http_longpoll_writer_elected(ngx_http_longpoll_writer_t *writer)
 {
-    ngx_uint_t         self;
-    ngx_atomic_uint_t  number;
+    ngx_atomic_uint_t  self, elected;
 
-    self = ngx_http_longpoll_notify_worker();
-    number = *writer->zone->elected;
+    self = ngx_http_longpoll_writer_self();
+    elected = *writer->zone->elected;
 
-    if (self == NGX_HTTP_LONGPOLL_NO_WORKER || number == self + 1) {
-        return number == self + 1;
+    if (elected == self
+        || ngx_http_longpoll_notify_worker() == NGX_HTTP_LONGPOLL_NO_WORKER)
+    {
+        return elected == self;
     }
 
-    if (number
-        && (ngx_http_longpoll_notify_alive()
-            & ngx_http_longpoll_zone_bit(number - 1)))
+    if (ngx_http_longpoll_notify_alive()
+        & ngx_http_longpoll_zone_cursor_writer(writer->zone))
     {
         writer->due = 0;
         return 0;
     }
 
-    return ngx_atomic_cmp_set(writer->zone->elected, number, self + 1);
+    return ngx_atomic_cmp_set(writer->zone->elected, elected, self);
 }
 
 
@@ -314,9 +320,7 @@ ngx_http_longpoll_writer_resign(ngx_http_longpoll_writer_t *writer)
 
     writer->ready = 0;
 
-    if (ngx_atomic_cmp_set(z->elected, ngx_http_longpoll_notify_worker() + 1,
-                           0))
-    {
+    if (ngx_atomic_cmp_set(z->elected, ngx_http_longpoll_writer_self(), 0)) {
         ngx_http_longpoll_notify_wake(z->sh->disk.stays
                                       & ngx_http_longpoll_notify_alive());
     }

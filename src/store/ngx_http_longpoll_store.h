@@ -629,9 +629,9 @@ struct ngx_http_longpoll_zone_s {
                                     *announce;  /* this worker's streams; NULL:
                                                    the zone has no presence */
     void                            *writer;    /* of disk/writer */
-    ngx_atomic_t                    *elected;   /* worker + 1 that writes the
-                                                   log; 0: none.  NULL: there
-                                                   is no log */
+    ngx_atomic_t                    *elected;   /* pid << 32 | worker + 1 that
+                                                   writes the log; 0: none.
+                                                   NULL: there is no log */
     int                              dir;       /* of persist, -1: not open */
     ngx_http_longpoll_zone_t        *old;       /* which this one replaces */
 };

@@ -254,12 +254,12 @@ ngx_http_longpoll_zone_cursor_set(ngx_http_longpoll_zone_t *z,
 uint64_t
 ngx_http_longpoll_zone_cursor_writer(ngx_http_longpoll_zone_t *z)
 {
-    ngx_atomic_uint_t  elected;
+    uint32_t  number;
 
-    elected = z->elected ? *z->elected : 0;
+    number = z->elected ? (uint32_t) *z->elected : 0;
 
-    ngx_http_longpoll_assert(elected <= NGX_HTTP_LONGPOLL_WORKERS,
+    ngx_http_longpoll_assert(number <= NGX_HTTP_LONGPOLL_WORKERS,
                              "the writer's number");
 
-    return elected ? ngx_http_longpoll_zone_bit(elected - 1) : 0;
+    return number ? ngx_http_longpoll_zone_bit(number - 1) : 0;
 }

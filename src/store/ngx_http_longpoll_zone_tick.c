@@ -105,6 +105,7 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t now)
 {
     ngx_uint_t                      n, steps, more;
+    ngx_atomic_uint_t               elected;
     ngx_http_longpoll_zone_walk_t   walk;
     ngx_http_longpoll_worker_sh_t  *w;
 
@@ -116,7 +117,12 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
 
     if (z->elected) {
         ngx_http_longpoll_step();
-        (void) ngx_atomic_cmp_set(z->elected, worker + 1, 0);
+        elected = *z->elected;
+
+        if ((uint32_t) elected == worker + 1) {
+            (void) ngx_atomic_cmp_set(z->elected, elected, 0);
+        }
+
         ngx_http_longpoll_zone_stays(z, worker, 0);
     }
 

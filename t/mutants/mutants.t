@@ -537,6 +537,11 @@ my @mutants = (
         && ((n && numbers', to => '    if (0
         && ((n && numbers', seen => 'persist t/persist/upgrade.t' },
 
+    { name => 'a new worker with the number of a dead one is taken for it',
+      file => 'writer.c',
+      from => '(uint64_t) ngx_pid << 32 | ', to => '',
+      seen => 'unit disk' },
+
     { name => 'workers that end at once and leave the end to each other',
       file => 'writer.c',
       from => "        ngx_http_longpoll_writer_resign(writer);\n    }\n\n    /* the last",

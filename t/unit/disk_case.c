@@ -25,6 +25,8 @@ case_world(ngx_uint_t flags)
     m.conf.durable = (flags & MODEL_DURABLE) != 0;
     m.events = calloc(MODEL_EVENTS, sizeof(model_event_t));
 
+    worker_looked = NULL;
+
     sim_clear();
 }
 
@@ -63,6 +65,13 @@ case_again(model_nginx_t *nginx)
     worker_kill_all(nginx);
     life_free(nginx);
     life_start(nginx);
+}
+
+
+static model_worker_t *
+case_writer(model_nginx_t *nginx)
+{
+    return &nginx->workers[(uint32_t) nginx->elected - 1];
 }
 
 
@@ -180,13 +189,63 @@ case_exit_all(void *data)
     worker_look(nginx, GONE_LOST);
 
     sim_between = case_exit_others;
-    worker_exit(nginx, &nginx->workers[nginx->elected - 1]);
+    worker_exit(nginx, case_writer(nginx));
 
     unit_must(worker_any(nginx) == NULL, "a worker is left");
     unit_must(!sh->disk.begun, "nobody writes the end");
 
     case_again(nginx);
     check_loaded(1, 0);
+}
+
+
+/*
+ * A worker finds that the writer is dead.  Before it takes the writer's place,
+ * a new worker has got the dead one's number, and is the writer.
+ */
+
+static model_worker_t  *case_dead;
+
+
+static void
+case_new_writer(void)
+{
+    worker_looked = NULL;
+
+    worker_begin(own);
+
+    while (own->elected == 0) {
+        m.now += 10;
+        worker_turn(own, case_dead);
+    }
+}
+
+
+static void
+case_one_writer(void *data)
+{
+    model_nginx_t   *nginx;
+
+    nginx = &m.nginxes[0];
+
+    case_world(MODEL_DURABLE);
+    m.nworkers = MODEL_WORKERS;
+
+    case_begin(nginx);
+    case_publish(nginx, 5);
+
+    case_dead = case_writer(nginx);
+    worker_kill(nginx, case_dead);
+
+    for (worker_looked = case_new_writer; worker_looked; m.now += 10) {
+        worker_turn(nginx, worker_any(nginx));
+    }
+
+    unit_must(case_writer(nginx) == case_dead, "two workers write");
+
+    case_publish(nginx, 10);
+    case_again(nginx);
+    check_loaded(0, 0);
 }
 
 
@@ -197,6 +256,8 @@ const unit_case_t  disk_cases[] = {
     { "a client whose worker is killed in its first poll misses nothing",
       case_cursor_killed },
     { "workers that end at once leave a whole log", case_exit_all },
+    { "a number that a new worker has got is not a dead one's",
+      case_one_writer },
 };
 
 

@@ -274,6 +274,9 @@ void thread_run(model_thread_t *thread);
 
 /* disk_worker.c */
 
+/* what others do when a worker has looked who lives; it may be NULL */
+extern void                         (*worker_looked)(void);
+
 /* the clock of nginx becomes the model's */
 void worker_time(void);
 

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 
 
+ngx_pid_t               ngx_pid;
 ngx_uint_t              ngx_http_longpoll_notify_number;
 ngx_rbtree_t            ngx_event_timer_rbtree;
 ngx_queue_t             ngx_posted_events;
@@ -107,6 +108,10 @@ ngx_http_longpoll_notify_alive(void)
 
     for (i = 0, alive = 0; i < MODEL_WORKERS; i++) {
         alive |= (uint64_t) own->workers[i].alive << i;
+    }
+
+    if (worker_looked) {
+        worker_looked();
     }
 
     return alive;

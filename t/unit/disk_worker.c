@@ -24,6 +24,8 @@ model_nginx_t                *own;
 ngx_http_longpoll_zone_t     *z;
 ngx_http_longpoll_zone_sh_t  *sh;
 
+void                        (*worker_looked)(void);
+
 static ngx_uint_t             worker_nested;
 
 
@@ -72,6 +74,7 @@ worker_enter(model_nginx_t *nginx, model_worker_t *worker)
     self = worker;
     z->writer = worker->writer;
     sim_process = worker->process;
+    ngx_pid = worker->process;
     ngx_http_longpoll_notify_number = worker - nginx->workers;
 
     worker_time();
