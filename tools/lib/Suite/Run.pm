@@ -185,14 +185,19 @@ sub limit {
 }
 
 # Files that run at once must not meet: each has ports, and for Test::Nginx a
-# prefix, of its own.
+# prefix, of its own.  Test::Nginx looks into the error log even where it skips
+# all tests and starts no nginx, so the log of an earlier file goes.
 
 sub apart {
     $apart = 1 + $apart % 100;
 
+    my $servroot = getcwd() . "/t/servroot-$apart";
+
+    unlink "$servroot/logs/error.log";
+
     return ('env', 'TEST_NGINX_PORT=' . (($ENV{TEST_NGINX_PORT} || 1984)
                                          + 200 * $apart),
-            'TEST_NGINX_SERVROOT=' . getcwd() . "/t/servroot-$apart");
+            "TEST_NGINX_SERVROOT=$servroot");
 }
 
 # To TAP a skipped test has passed; here it has not.
