@@ -287,9 +287,8 @@ model_apply(model_op_t *op)
             if (ngx_http_longpoll_presence_find(&m.zone.present, c->cat.hash)
                 == NULL)
             {
-                unit_must((m.flags & MODEL_CROWDED)
-                          && m.zone.sh->presence.full,
-                          "c%u has no entry", op->cats[i]);
+                unit_must(m.zone.sh->presence.full, "c%u has no entry",
+                          op->cats[i]);
                 c->unknown = 1;
             }
         }
