@@ -354,7 +354,9 @@ sub settle {
 sub live {
     my ($last) = @_;
 
-    while (time < $last and !@wrong) {
+    # few users that seldom move take longer
+
+    while ((time < $last or $events <= 10 && time < $last + 60) and !@wrong) {
         my $until = time + 5;
 
         while (time < $until and !@wrong) {
@@ -379,10 +381,7 @@ do {
     my $name = "seed $seed";
 
     is(join("\n", @wrong), '', "$name: what is believed is true");
-
-    # a category comes at once, and leaves at the end
-
-    cmp_ok($events, '>=', 2, "$name: $events events, $resets resets");
+    cmp_ok($events, '>', 10, "$name: $events events, $resets resets");
     is(join('', grep { !/$known/ } $server->alerts),
        '', "$name: the log has only the deaths");
 

@@ -265,6 +265,22 @@ model_call(void *data)
 
 /* what is true behind the op */
 
+/* whether the table has room for another entry, of that name */
+
+static ngx_uint_t
+model_has_room(model_cat_t *c)
+{
+    size_t                             len;
+    ngx_http_longpoll_presences_sh_t  *table;
+
+    table = m.zone.present.sh;
+    len = c->cat.name.len + NGX_HTTP_LONGPOLL_PRESENCE_PART - 1;
+
+    return 1 + len / NGX_HTTP_LONGPOLL_PRESENCE_PART
+           <= table->nfree + table->nunits - table->fresh;
+}
+
+
 static void
 model_apply(model_op_t *op)
 {
@@ -287,8 +303,8 @@ model_apply(model_op_t *op)
             if (ngx_http_longpoll_presence_find(&m.zone.present, c->cat.hash)
                 == NULL)
             {
-                unit_must(m.zone.sh->presence.full, "c%u has no entry",
-                          op->cats[i]);
+                unit_must(m.zone.sh->presence.full && !model_has_room(c),
+                          "c%u has no entry", op->cats[i]);
                 c->unknown = 1;
             }
         }
