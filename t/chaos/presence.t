@@ -74,7 +74,9 @@ sub begin {
 
     my @names = sort keys %cats;
 
-    @users = map { { cats => [@names[rand @names]] } } 1 .. 4 + int rand 30;
+    # of fewer users, few would not be in the categories of those who stay
+
+    @users = map { { cats => [@names[rand @names]] } } 1 .. 10 + int rand 24;
     push @{ $_->{cats} }, (grep { $_ ne $users[0]{cats}[0] } @names)[rand 3]
         for grep { rand() < 0.3 } @users;
     for my $one (@users) {
@@ -354,9 +356,7 @@ sub settle {
 sub live {
     my ($last) = @_;
 
-    # few users that seldom move take longer
-
-    while ((time < $last or $events <= 10 && time < $last + 60) and !@wrong) {
+    while (time < $last and !@wrong) {
         my $until = time + 5;
 
         while (time < $until and !@wrong) {
