@@ -254,13 +254,16 @@ ngx_http_longpoll_body_text(ngx_http_request_t *r, ngx_str_t *data,
     ngx_str_t *body, ngx_str_t *error)
 {
     u_char  *p;
+    size_t   len;
 
     if (!ngx_http_longpoll_utf8_valid(body->data, body->len)) {
         *error = ngx_http_longpoll_json_bad_body;
         return NGX_ERROR;
     }
 
-    data->len = ngx_http_longpoll_golongpoll_name_len(body) + 2;
+    len = ngx_http_longpoll_golongpoll_name_len(body);
+
+    data->len = len + 2;
     data->data = ngx_pnalloc(r->pool, data->len);
     if (data->data == NULL) {
         return NGX_ERROR;
@@ -268,7 +271,7 @@ ngx_http_longpoll_body_text(ngx_http_request_t *r, ngx_str_t *data,
 
     p = data->data;
     *p++ = '"';
-    p = ngx_http_longpoll_golongpoll_name(p, body);
+    p = ngx_http_longpoll_golongpoll_name(p, body, len);
     *p = '"';
 
     return NGX_OK;

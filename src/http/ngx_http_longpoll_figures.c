@@ -364,7 +364,8 @@ ngx_http_longpoll_figures_category(u_char *p, const char *key, ngx_str_t *name,
     ngx_http_longpoll_category_status_t *st, uint64_t waiting)
 {
     p = ngx_sprintf(p, "{\"%s\":\"", key);
-    p = ngx_http_longpoll_golongpoll_name(p, name);
+    p = ngx_http_longpoll_golongpoll_name(p, name,
+                                  ngx_http_longpoll_golongpoll_name_len(name));
     p = ngx_sprintf(p, "\",\"events\":%uL,\"waiting\":%uL", st->events,
                     waiting);
     p = ngx_http_longpoll_figures_id(p, "first_id", &st->first);

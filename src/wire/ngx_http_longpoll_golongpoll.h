@@ -28,9 +28,11 @@
  * The name of a category as a JSON string, without the quotes, as Go's
  * encoding/json writes it: '"', '\\', control bytes, <, >, &, U+2028 and U+2029
  * are escaped; \b \f \n \r \t have their short forms, DEL is not escaped.
+ * len is what the first call returned.
  */
 size_t ngx_http_longpoll_golongpoll_name_len(ngx_str_t *name);
-u_char *ngx_http_longpoll_golongpoll_name(u_char *p, ngx_str_t *name);
+u_char *ngx_http_longpoll_golongpoll_name(u_char *p, ngx_str_t *name,
+    size_t len);
 
 /* a number, in as many digits as it needs */
 u_char *ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n);

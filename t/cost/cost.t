@@ -68,6 +68,11 @@ my @cases = (
         run => sub { publish('farm', $data x 10) for 1 .. $_[0] },
     },
     {
+        name => 'text', title => 'a publish of 10,000 bytes of text',
+        few => 400, many => 1400,
+        run => sub { publish_text($data x 100) for 1 .. $_[0] },
+    },
+    {
         name => 'turnover', title => 'a publish into a log that is full',
         http => 'longpoll_zone zone=events:64k;', few => 1000, many => 3000,
         run => sub { publish("farm$_") for map { $_ % 8 } 1 .. $_[0] },
@@ -171,8 +176,17 @@ sub publish {
     my ($category, $what) = @_;
     $what //= $data;
 
-    my $answer = client('b')->request(POST => '/publish',
-        body => qq({"category":"$category","data":"$what"}))->response;
+    posted('/publish', qq({"category":"$category","data":"$what"}));
+}
+
+sub publish_text {
+    posted('/text', $_[0]);
+}
+
+sub posted {
+    my ($uri, $body) = @_;
+
+    my $answer = client('b')->request(POST => $uri, body => $body)->response;
     $answer->body eq '{"success": true}'
         or die 'publish: ', $answer->status, ' ', $answer->body, "\n";
 }
@@ -288,6 +302,8 @@ sub spent {
             longpoll_max_timeout 1d;
             location = /events  { longpoll_subscribe events; }
             location = /publish { longpoll_publish   events; }
+            location = /text    { longpoll_publish   events;
+                                  longpoll_category  farm; }
             location = /floor   { return 204; }
             location = /beats   { longpoll_subscribe events;
                                   longpoll_heartbeat 5s; }

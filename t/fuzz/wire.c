@@ -45,7 +45,7 @@ wire_name(ngx_str_t *name)
     fuzz_must(len >= name->len && len <= name->len * 6, "a name's length");
 
     p = malloc(len);
-    end = ngx_http_longpoll_golongpoll_name(p, name);
+    end = ngx_http_longpoll_golongpoll_name(p, name, len);
     fuzz_must(end == p + len, "a name's length is not what is written");
 
     for (i = 0; i < len; i++) {
@@ -74,7 +74,7 @@ wire_name(ngx_str_t *name)
 
     p = malloc(len + sizeof(wire_front wire_back) - 1);
     end = ngx_cpymem(p, wire_front, sizeof(wire_front) - 1);
-    end = ngx_http_longpoll_golongpoll_name(end, name);
+    end = ngx_http_longpoll_golongpoll_name(end, name, len);
     end = ngx_cpymem(end, wire_back, sizeof(wire_back) - 1);
 
     fuzz_must(ngx_http_longpoll_json_parse(&items, &n, &one, p, end - p, NULL,

@@ -40,7 +40,12 @@ my @mutants = (
 
     { name => 'a text with < as it came',
       file => 'golongpoll.c',
-      from => "| ((v & ~('<' ^ '>')) == ('<' & '>'))", to => '',
+      from => "| (((v) & ~('<' ^ '>')) == ('<' & '>'))", to => '',
+      seen => 'unit text' },
+
+    { name => 'a text whose last of 64 bytes are not looked at',
+      file => 'golongpoll.c',
+      from => '| ngx_http_longpoll_golongpoll_special(d)', to => '',
       seen => 'unit text' },
 
     { name => 'a poll parked for a category without a slot as if it had one',

@@ -21,7 +21,7 @@ text_wire_name(const u_char *in, size_t len, const char *expected)
 
     n = ngx_http_longpoll_golongpoll_name_len(&name);
     p = text_piece(NULL, n);
-    end = ngx_http_longpoll_golongpoll_name(p, &name);
+    end = ngx_http_longpoll_golongpoll_name(p, &name, n);
 
     sprintf(text_got, "%.*s", (int) n, p);
 
@@ -49,6 +49,8 @@ text_wire_names(void)
     size_t       len;
     ngx_str_t    name;
     ngx_uint_t   round, i, c;
+
+    static const char  special[] = "\"\\<>&\n\x1f";
 
     text_wire_name(text_lit("farm"), "farm");
     text_wire_name(text_lit("f\xc3\xa4rm \xf0\x9f\x90\xb7/'\x7f"),
@@ -85,11 +87,22 @@ text_wire_names(void)
         len = ngx_http_longpoll_golongpoll_name_len(&name);
         p = text_piece(NULL, len);
         text_ok(len == i
-                && ngx_http_longpoll_golongpoll_name(p, &name) == p + i,
+                && ngx_http_longpoll_golongpoll_name(p, &name, len) == p + i,
                 "a cut separator");
     }
 
     text_end("a name that ends too early is not read beyond its end");
+
+    for (c = 0; c < sizeof(special); c++) {
+        for (i = 0; i < 180; i++) {
+            p = text_fill('a', 180);
+            p[i] = (u_char) special[c];
+            text_wire_name(p, 180, NULL);
+            text_drop(1);
+        }
+    }
+
+    text_end("a byte that is escaped is seen at any place of a text");
 
     for (round = 0; round < text_rounds && text_good; round++) {
         p = (u_char *) text_got + MODEL_LINE / 2;
