@@ -97,7 +97,7 @@ sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 # all of src/store/ but lock, which the programs stub, and batch, which is not
 # about the zone
 
-STORE = hash id golongpoll control $(filter-out lock batch, $(patsubst \
+STORE = hash id decimal golongpoll control $(filter-out lock batch, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
 JSON = json number string utf8 yajl
@@ -105,8 +105,8 @@ JSON = json number string utf8 yajl
 HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
 	-DNGX_HTTP_LONGPOLL_HIREDIS=1)
 
-build/unit/text:   UNIT = id query golongpoll sse control hash entry info reply \
-	$(JSON)
+build/unit/text:   UNIT = id query decimal golongpoll sse control hash entry \
+	info reply $(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto
 build/unit/text build/fuzz/reply: CPPFLAGS += $(HIREDIS)
 
@@ -136,13 +136,13 @@ build/unit/feed: LDFLAGS += -Wl,--wrap=clock_gettime
 DISK = $(JSON) $(patsubst \
 	src/disk/ngx_http_longpoll_%.c,%,$(wildcard src/disk/*.c))
 
-build/unit/load: UNIT = hash id golongpoll control segment $(JSON) \
+build/unit/load: UNIT = hash id decimal golongpoll control segment $(JSON) \
 	$(filter load%,$(DISK))
 
 # the worker that reads a stream, with a Redis and a zone of its own
 
 build/unit/reader: UNIT = feed lives apply upkeep resolve batch entry id hash \
-                          $(JSON)
+                          decimal $(JSON)
 build/unit/reader: STUB = t/unit/text_sha1.c t/unit/unit_chance.c -lcrypto
 
 build/unit/disk: UNIT = $(DISK) await
@@ -189,8 +189,8 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 
 build/fuzz/query:  FUZZ = id hash page query utf8
 build/fuzz/body:   FUZZ = $(JSON)
-build/fuzz/wire:   FUZZ = id golongpoll sse control $(JSON)
-build/fuzz/entry:  FUZZ = id hash entry info $(JSON)
+build/fuzz/wire:   FUZZ = id decimal golongpoll sse control $(JSON)
+build/fuzz/entry:  FUZZ = id decimal hash entry info $(JSON)
 build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c -lcrypto
 build/fuzz/reply:  FUZZ = reply
 build/fuzz/reply:  STUB = t/unit/text_stub.c t/unit/text_pool.c

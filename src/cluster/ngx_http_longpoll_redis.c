@@ -20,6 +20,7 @@
 
 
 #include "ngx_http_longpoll_redis.h"
+#include "ngx_http_longpoll_decimal.h"
 #include "ngx_http_longpoll_tls.h"
 
 #include <ngx_event.h>
@@ -104,6 +105,8 @@ static ngx_http_longpoll_command_t *ngx_http_longpoll_redis_command_create(
     ngx_http_longpoll_redis_t *redis, size_t len);
 static u_char *ngx_http_longpoll_redis_print(u_char *p, ngx_str_t *argv,
     ngx_uint_t argc);
+static u_char *ngx_http_longpoll_redis_size(u_char *p, u_char type,
+    size_t size);
 static void ngx_http_longpoll_redis_push(ngx_http_longpoll_redis_t *redis,
     ngx_http_longpoll_command_t *command);
 static ngx_int_t ngx_http_longpoll_redis_resend(
@@ -567,7 +570,8 @@ ngx_http_longpoll_redis_command(ngx_http_longpoll_redis_t *redis,
     command->data = data;
     command->block = block;
 
-    command->buf.last = ngx_sprintf(command->buf.last, "*%ui" CRLF, argc);
+    command->buf.last = ngx_http_longpoll_redis_size(command->buf.last, '*',
+                                                     argc);
     command->buf.last = ngx_http_longpoll_redis_print(command->buf.last, argv,
                                                       argc);
 
@@ -606,7 +610,8 @@ ngx_http_longpoll_redis_eval(ngx_http_longpoll_redis_t *redis,
     command->script = script;
     command->argc = argc;
 
-    command->buf.last = ngx_sprintf(command->buf.last, "*%ui" CRLF, argc + 2);
+    command->buf.last = ngx_http_longpoll_redis_size(command->buf.last, '*',
+                                                     argc + 2);
     command->args = ngx_http_longpoll_redis_print(command->buf.last, call, 2);
     command->buf.last = ngx_http_longpoll_redis_print(command->args, argv,
                                                       argc);
@@ -642,8 +647,8 @@ ngx_http_longpoll_redis_resend(ngx_http_longpoll_redis_t *redis,
     again->handler = command->handler;
     again->data = command->data;
 
-    again->buf.last = ngx_sprintf(again->buf.last, "*%ui" CRLF,
-                                  command->argc + 2);
+    again->buf.last = ngx_http_longpoll_redis_size(again->buf.last, '*',
+                                                   command->argc + 2);
     again->buf.last = ngx_http_longpoll_redis_print(again->buf.last, call, 2);
     again->buf.last = ngx_cpymem(again->buf.last, command->args, args);
 
@@ -691,11 +696,25 @@ ngx_http_longpoll_redis_print(u_char *p, ngx_str_t *argv, ngx_uint_t argc)
     ngx_uint_t  i;
 
     for (i = 0; i < argc; i++) {
-        p = ngx_sprintf(p, "$%uz" CRLF, argv[i].len);
+        p = ngx_http_longpoll_redis_size(p, '$', argv[i].len);
         p = ngx_cpymem(p, argv[i].data, argv[i].len);
         *p++ = CR;
         *p++ = LF;
     }
+
+    return p;
+}
+
+
+/* of an array, which begins with '*', or of a string, with '$' */
+
+static u_char *
+ngx_http_longpoll_redis_size(u_char *p, u_char type, size_t size)
+{
+    *p++ = type;
+    p = ngx_http_longpoll_decimal(p, size);
+    *p++ = CR;
+    *p++ = LF;
 
     return p;
 }

@@ -33,6 +33,7 @@
 
 
 #include "ngx_http_longpoll_relay.h"
+#include "ngx_http_longpoll_decimal.h"
 #include "ngx_http_longpoll_entry.h"
 #include "ngx_http_longpoll_link.h"
 #include "ngx_http_longpoll_lives.h"
@@ -363,12 +364,12 @@ ngx_http_longpoll_relay_words(ngx_http_longpoll_op_t *op,
     word++;
 
     word->data = p;
-    p = ngx_sprintf(p, "%ui", ids);
+    p = ngx_http_longpoll_decimal(p, ids);
     word->len = p - word->data;
     word++;
 
     word->data = p;
-    p = ngx_sprintf(p, "%uL", cluster->keys);
+    p = ngx_http_longpoll_decimal(p, cluster->keys);
     word->len = p - word->data;
     word++;
 

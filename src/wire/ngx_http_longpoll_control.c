@@ -14,7 +14,7 @@
 
 
 #include "ngx_http_longpoll_control.h"
-#include "ngx_http_longpoll_golongpoll.h"
+#include "ngx_http_longpoll_decimal.h"
 
 
 #define NGX_HTTP_LONGPOLL_CONTROL_KINDS  6
@@ -109,7 +109,7 @@ ngx_http_longpoll_control_print(u_char *p, ngx_http_longpoll_control_t *control)
         switch (field->type) {
 
         case NGX_HTTP_LONGPOLL_CONTROL_NUMBER:
-            p = ngx_http_longpoll_golongpoll_number(p, *(uint64_t *) value);
+            p = ngx_http_longpoll_decimal(p, *(uint64_t *) value);
             break;
 
         case NGX_HTTP_LONGPOLL_CONTROL_WORD:

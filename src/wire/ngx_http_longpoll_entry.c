@@ -18,6 +18,7 @@
 
 
 #include "ngx_http_longpoll_entry.h"
+#include "ngx_http_longpoll_decimal.h"
 #include "ngx_http_longpoll_hash.h"
 #include "ngx_http_longpoll_utf8.h"
 
@@ -339,8 +340,9 @@ ngx_http_longpoll_entry_hash(uint64_t hash[2], const uint64_t key[2],
 static ngx_int_t
 ngx_http_longpoll_entry_number(uint64_t *number, ngx_str_t *text)
 {
-    u_char    *p, *last, digit;
-    uint64_t   n;
+    u_char          *p, *last, digit;
+    uint64_t         n;
+    const uint64_t   max = (uint64_t) -1;
 
     if (text->len == 0 || (text->len > 1 && text->data[0] == '0')) {
         return NGX_DECLINED;
@@ -351,7 +353,9 @@ ngx_http_longpoll_entry_number(uint64_t *number, ngx_str_t *text)
     for (last = p + text->len, n = 0; p < last; p++) {
         digit = *p - '0';
 
-        if (digit > 9 || n > ((uint64_t) -1 - digit) / 10) {
+        if (digit > 9
+            || (n >= max / 10 && (n > max / 10 || digit > max % 10)))
+        {
             return NGX_DECLINED;
         }
 
@@ -390,8 +394,10 @@ u_char *
 ngx_http_longpoll_entry_place_print(u_char *p,
     const ngx_http_longpoll_entry_place_t *place)
 {
-    return ngx_sprintf(p, "%ui-%ui", (ngx_uint_t) place->ms,
-                       (ngx_uint_t) place->seq);
+    p = ngx_http_longpoll_decimal(p, place->ms);
+    *p++ = '-';
+
+    return ngx_http_longpoll_decimal(p, place->seq);
 }
 
 

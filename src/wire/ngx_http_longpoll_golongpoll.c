@@ -6,8 +6,8 @@
  * encoding/json writes, one where golongpoll prints a text of its own.
  * Sources: golongpoll's events.go and longpoll.go; docs/protocol.md.
  *
- *      events_len    the bytes of an answer     for each message: _digits,
- *                                               _name_len, data, id
+ *      events_len    the bytes of an answer     for each message: _name_len,
+ *                                               data, id
  *      events        the answer itself          for each message: _head, _name,
  *                                               data and id in _tail
  *
@@ -19,7 +19,6 @@
  *   - A name that needs no escapes is copied; its length shows that.
  *   - A message of the same category as the message before it takes the length
  *     of the name from that one, and copies the escaped name out of the answer.
- *   - Numbers are printed two digits at a time.
  *
  * A text that is published goes the way of a name, and may be long: so bytes
  * that need no escapes are looked for 64 at a time.
@@ -28,20 +27,11 @@
 
 #include "ngx_http_longpoll_golongpoll.h"
 #include "ngx_http_longpoll_bytes.h"
+#include "ngx_http_longpoll_decimal.h"
 
 
 #define ngx_http_longpoll_golongpoll_lit(p, text)                             \
     ngx_cpymem(p, text, sizeof(text) - 1)
-
-/* whether a number has 13 digits, as all ms from 2001 to 2286 have */
-
-#define ngx_http_longpoll_golongpoll_today(n)                                 \
-    ((n) >= 1000000000000ULL && (n) < 10000000000000ULL)
-
-/* two digits of n < 100 */
-
-#define ngx_http_longpoll_golongpoll_pair(p, n)                               \
-    ngx_cpymem(p, &ngx_http_longpoll_golongpoll_pairs[(n) * 2], 2)
 
 /* whether U+2028 or U+2029 begins at p */
 
@@ -73,7 +63,6 @@ static ngx_inline u_char *ngx_http_longpoll_golongpoll_head(u_char *p,
     uint64_t ms);
 static ngx_inline u_char *ngx_http_longpoll_golongpoll_tail(u_char *p,
     ngx_http_longpoll_msg_t *msg);
-static size_t ngx_http_longpoll_golongpoll_digits(uint64_t n);
 
 
 /* the bytes that a byte takes in a JSON string; 0: it may begin U+2028 */
@@ -96,13 +85,6 @@ static const u_char  ngx_http_longpoll_golongpoll_sizes[] = {
     1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
 };
-
-static const u_char  ngx_http_longpoll_golongpoll_pairs[] =
-    "0001020304050607080910111213141516171819"
-    "2021222324252627282930313233343536373839"
-    "4041424344454647484950515253545556575859"
-    "6061626364656667686970717273747576777879"
-    "8081828384858687888990919293949596979899";
 
 static const u_char  ngx_http_longpoll_golongpoll_hex[] = "0123456789abcdef";
 
@@ -328,7 +310,7 @@ ngx_http_longpoll_golongpoll_events_len(ngx_http_longpoll_cat_t *cats,
 
         len += sizeof("{\"timestamp\":,\"category\":\"\",\"data\":"
                       ",\"id\":\"\"},") - 1
-               + ngx_http_longpoll_golongpoll_digits(
+               + ngx_http_longpoll_decimal_len(
                                          ngx_http_longpoll_id_ms(msgs[i].id))
                + name + msgs[i].data.len + NGX_HTTP_LONGPOLL_ID_LEN;
     }
@@ -395,7 +377,7 @@ static ngx_inline u_char *
 ngx_http_longpoll_golongpoll_head(u_char *p, uint64_t ms)
 {
     p = ngx_http_longpoll_golongpoll_lit(p, "{\"timestamp\":");
-    p = ngx_http_longpoll_golongpoll_number(p, ms);
+    p = ngx_http_longpoll_decimal(p, ms);
 
     return ngx_http_longpoll_golongpoll_lit(p, ",\"category\":\"");
 }
@@ -421,7 +403,7 @@ ngx_http_longpoll_golongpoll_line_len(ngx_str_t *name,
 
     len = sizeof("{\"timestamp\":,\"category\":\"\",\"data\":"
                  ",\"id\":\"\"}\n") - 1
-          + ngx_http_longpoll_golongpoll_digits(
+          + ngx_http_longpoll_decimal_len(
                                             ngx_http_longpoll_id_ms(msg->id))
           + ngx_http_longpoll_golongpoll_name_len(name) + msg->data.len
           + NGX_HTTP_LONGPOLL_ID_LEN;
@@ -465,7 +447,7 @@ ngx_http_longpoll_golongpoll_timeout(u_char *p, uint64_t ms, ngx_uint_t missed)
     p = ngx_http_longpoll_golongpoll_lit(p,
                                     "{\"timeout\":\"no events before timeout\","
                                     "\"timestamp\":");
-    p = ngx_http_longpoll_golongpoll_number(p, ms);
+    p = ngx_http_longpoll_decimal(p, ms);
 
     if (missed) {
         p = ngx_http_longpoll_golongpoll_lit(p, ",\"missed\":true");
@@ -492,70 +474,4 @@ ngx_http_longpoll_golongpoll_error(u_char *p, ngx_str_t *text)
     p = ngx_http_longpoll_golongpoll_lit(p, "\"}");
 
     return p;
-}
-
-
-static size_t
-ngx_http_longpoll_golongpoll_digits(uint64_t n)
-{
-    size_t  digits;
-
-    if (ngx_http_longpoll_golongpoll_today(n)) {
-        return 13;
-    }
-
-    for (digits = 1; n >= 10; n /= 10) {
-        digits++;
-    }
-
-    return digits;
-}
-
-
-u_char *
-ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n)
-{
-    u_char      *dst, buf[NGX_INT64_LEN];
-    uint32_t     high, middle, low;
-    ngx_uint_t   pair;
-
-    if (ngx_http_longpoll_golongpoll_today(n)) {
-        high = (uint32_t) (n / 100000000);
-        low = (uint32_t) (n % 100000000);
-
-        *p++ = (u_char) (high / 10000 + '0');
-        high %= 10000;
-        middle = low / 10000;
-        low %= 10000;
-
-        p = ngx_http_longpoll_golongpoll_pair(p, high / 100);
-        p = ngx_http_longpoll_golongpoll_pair(p, high % 100);
-        p = ngx_http_longpoll_golongpoll_pair(p, middle / 100);
-        p = ngx_http_longpoll_golongpoll_pair(p, middle % 100);
-        p = ngx_http_longpoll_golongpoll_pair(p, low / 100);
-
-        return ngx_http_longpoll_golongpoll_pair(p, low % 100);
-    }
-
-    dst = buf + NGX_INT64_LEN;
-
-    while (n >= 100) {
-        pair = (ngx_uint_t) (n % 100) * 2;
-        n /= 100;
-
-        *--dst = ngx_http_longpoll_golongpoll_pairs[pair + 1];
-        *--dst = ngx_http_longpoll_golongpoll_pairs[pair];
-    }
-
-    if (n >= 10) {
-        pair = (ngx_uint_t) n * 2;
-
-        *--dst = ngx_http_longpoll_golongpoll_pairs[pair + 1];
-        *--dst = ngx_http_longpoll_golongpoll_pairs[pair];
-
-    } else {
-        *--dst = (u_char) (n + '0');
-    }
-
-    return ngx_cpymem(p, dst, buf + NGX_INT64_LEN - dst);
 }

@@ -34,9 +34,6 @@ size_t ngx_http_longpoll_golongpoll_name_len(ngx_str_t *name);
 u_char *ngx_http_longpoll_golongpoll_name(u_char *p, ngx_str_t *name,
     size_t len);
 
-/* a number, in as many digits as it needs */
-u_char *ngx_http_longpoll_golongpoll_number(u_char *p, uint64_t n);
-
 /*
  * The bytes that an event adds to an answer, with its comma and without its
  * data.  The result is exact for a timestamp of 13 digits (the years 2001 to

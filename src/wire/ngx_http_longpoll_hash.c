@@ -19,6 +19,7 @@
 
 
 static void ngx_http_longpoll_hash_rounds(uint64_t v[4], ngx_uint_t n);
+static ngx_inline uint64_t ngx_http_longpoll_hash_full(const u_char *p);
 static uint64_t ngx_http_longpoll_hash_word(const u_char *p, size_t len);
 
 
@@ -35,7 +36,7 @@ ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
     v[3] = key[1] ^ 0x7465646279746573ULL;
 
     for (left = len; left >= 8; left -= 8, p += 8) {
-        word = ngx_http_longpoll_hash_word(p, 8);
+        word = ngx_http_longpoll_hash_full(p);
 
         v[3] ^= word;
         ngx_http_longpoll_hash_rounds(v, 2);
@@ -78,6 +79,22 @@ ngx_http_longpoll_hash_rounds(uint64_t v[4], ngx_uint_t n)
         v[3] = ngx_http_longpoll_hash_rotl(v[3], 21) ^ v[0];
         v[2] = ngx_http_longpoll_hash_rotl(v[2], 32);
     }
+}
+
+
+static ngx_inline uint64_t
+ngx_http_longpoll_hash_full(const u_char *p)
+{
+#if (NGX_HAVE_LITTLE_ENDIAN)
+
+    uint64_t  word;
+
+    ngx_memcpy(&word, p, sizeof(word));
+
+    return word;
+#else
+    return ngx_http_longpoll_hash_word(p, 8);
+#endif
 }
 
 
