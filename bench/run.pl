@@ -20,8 +20,9 @@
 # the cases of zones over Redis, and writes their section of that page.  Other
 # cases only, or --quick, which runs every case once and small to see that it
 # works, write build/bench/performance.md; --out DIR chooses another directory.
-# --list prints cases and servers; --scaling selects the cases that show how
-# costs grow.  --nginx FILE chooses another nginx than the first in PATH.
+# --list prints cases, with their commands, and servers; --scaling selects the
+# cases that show how costs grow.  --nginx FILE chooses another nginx than the
+# first in PATH.
 
 use strict;
 use warnings;
@@ -67,7 +68,7 @@ GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'redis' => \$redis,
 # `of` are the servers of whose figures the goal is a factor, of the least one.
 # With `beside` the ratio is that to this module's own figure of another case;
 # `only` matches the servers that are measured.  `also` makes a row of the same
-# figures with another goal.  `then` is a second command, and the figures are
+# figures with another goal, which has `again`.  `then` is a second command, and the figures are
 # the second one's divided by the first one's; it may have other workers.
 # `via` and `kept` are Bench::Server's, for servers that are `fresh`.
 #
@@ -320,8 +321,9 @@ my @cases = (
     },
     {
         name => 'open-later', unit => 'bytes', figure => 'private', fresh => 1,
-        title => 'the same after ' . ($quick ? '500' : '10,000')
-            . ' events down each, without shared memory', streams => 1,
+        title => 'an open stream, all on one category, after '
+            . ($quick ? '500' : '10,000') . ' events, without shared memory',
+        streams => 1,
         run => '-e -t 300 -c 1000 -a ' . ($quick ? 500 : 10_000) . ' park /',
         goal => 1.03, beside => 'parked-one', rounds => 1,
         only => $own,
@@ -334,7 +336,7 @@ push @cases, Bench::Redis::cases($quick);
     my ($case, ($goal, $of)) = ($_, @{ $_->{also} // [] });
     ($case, $of ? {
         %$case{qw( unit figure streams )}, name => "$case->{name}-other",
-        title => "$case->{title}, beside " . $of =~ s/\|/ and /r,
+        title => 'the same, beside ' . $of =~ s/\|/ and /r, again => 1,
         from => $case->{name}, goal => $goal, of => $of,
     } : ());
 } @cases;
@@ -450,13 +452,7 @@ main();
 sub main {
     my @all = Bench::Server->names;
 
-    if ($list) {
-        printf "%-24s%s\n", $_->{name}, $_->{title} for @cases;
-        printf "%-24s%s\n", 'lock', "the share of the zone's lock in "
-            . join ', ', map { $_->{case} } @lock;
-        print "servers: @all\n";
-        return;
-    }
+    return list(@all) if $list;
 
     # these alone, and in full, are a section of the page
     my $section = $redis && !$quick && !$scaling && !@wanted && !@names
@@ -528,6 +524,23 @@ sub main {
     die "this module logged alerts\n" if $alarmed;
     lock_held() if $lock;
     report($whole, $section, grep { $asked{ $_->{name} } } @cases);
+}
+
+sub list {
+    my (@all) = @_;
+
+    for my $case (@cases) {
+        printf "%-24s%s\n", $case->{name}, $case->{title};
+        next if $case->{by};
+
+        for ([ run => '' ], [ then => 'then ' ], [ floor => 'nginx itself: ' ]) {
+            my ($key, $word) = @$_;
+            print ' ' x 26, "$word$case->{$key}\n" if $case->{$key};
+        }
+    }
+    printf "%-24s%s\n", 'lock', "the share of the zone's lock in "
+        . join ', ', map { $_->{case} } @lock;
+    print "servers: @all\n";
 }
 
 
@@ -783,7 +796,6 @@ sub report {
             defined $_->{us} && $own
                 ? { %$_, cpu => $own * ($_->{times} // 1) } : ();
         } @lock ],
-        seconds => time - $start,
         quick => $quick,
         section => $section,
     );

@@ -28,7 +28,7 @@ sub cases {
         \%case, $case{ahead} ? {
             %case, name => "$case{name}-ahead", run => undef,
             from => $case{name}, goal => 1.00, of => $nchan,
-            title => 'the same, beside nchan over Redis',
+            title => 'the same, beside nchan over Redis', again => 1,
         } : ();
     } costs($quick), receipts($quick), catch_ups($quick), carries($quick);
 }
@@ -118,13 +118,14 @@ sub catch_ups {
         $case->{figure} = "${which}_ms";
         $case->{unit} = 'ms';
         $case->{goal} = 2000;
-        $case->{title} = ($which eq 'new' ? 'a new node'
-            : 'a node that was away') . " reads $n events" =~ s/000 /,000 /r;
+
+        my $node = $which eq 'new' ? 'a new node' : 'a node that was away';
+        $case->{title} = "$node reads $n events" =~ s/000 /,000 /r;
         $case = [ $case,
             { %more, figure => "${which}_cpu_us",
-              title => 'the same, an event: nginx' },
+              title => "$node reads, an event: nginx" },
             { %more, figure => "${which}_redis_us", name => "$more{name}-redis",
-              title => 'the same, an event: Redis' } ];
+              title => "$node reads, an event: Redis" } ];
     }
 
     return map { @$_ } @cases;

@@ -1,15 +1,16 @@
 package Bench::Report;
 
-# The report of bench/run.pl: performance.md with a table, and plots.
+# The report of bench/run.pl: performance.md with tables, and plots.
 #
 #     my $report = Bench::Report->new(rows => [...], servers => [...], ...);
-#     $report->table                the table alone, in Markdown
+#     $report->table                the tables of the cases, in Markdown
 #     $report->write($dir)          $dir/performance.md, $dir/performance/*.svg
 #
 # A row has a case, the value and spread of each server, the rounds, and, if the
-# case has a goal, the ratio and whether the goal is met.  The rows of a series
-# have a table of their own, and a plot of lines.  Those of zones over Redis have
-# a section of their own: with `section`, write() changes only that of the page.
+# case has a goal, the ratio and whether the goal is met.  The rows of one unit
+# have a table.  The rows of a series have a table of their own, and a plot of
+# lines.  Those of zones over Redis have a section of their own: with `section`,
+# write() changes only that of the page.
 
 use strict;
 use warnings;
@@ -34,6 +35,11 @@ my @boxes = ([1, 1], [2, 4], [4, 8], [8, 32], [16, 64]);
 # entry of worker_connections
 
 my $beside = 4800 + 432;
+
+# A table has the cases of one unit, and these are their order.
+
+my @tables = ('CPU, us', 'CPU of streams, us', 'time, us', 'time, ms',
+              'times as much', 'memory, bytes');
 
 my @plots = (
     [ 'cpu', "The server's CPU time, in microseconds: less is better",
@@ -97,28 +103,40 @@ sub goal {
         . ($case->{unit} eq 'ms' ? ' ms' : '');
 }
 
-# The rows of polls, of streams, and of zones over Redis: not all servers have
-# all of these.
+# polls, streams or zones over Redis: not all servers take part in all of these
 
 sub part_of {
     my ($case) = @_;
     return $case->{redis} ? 'redis' : $case->{streams} ? 'streams' : 'polls';
 }
 
-sub parts {
-    my ($self) = @_;
+# the table of a case: its unit, which is the head of the first column
 
-    return grep { @$_ } map {
-        my $part = $_;
-        [ grep { part_of($_->{case}) eq $part } @{ $self->{rows} } ];
-    } qw( polls streams );
+sub table_of {
+    my ($case) = @_;
+    my $unit = $case->{unit};
+
+    return 'times as much' if $unit eq 'x';
+    return 'memory, bytes' if $unit eq 'bytes';
+    return 'time, ms' if $unit eq 'ms';
+    return 'time, us' if $case->{figure} =~ /^p\d/;
+    return $case->{streams} ? 'CPU of streams, us' : 'CPU, us';
+}
+
+sub tables {
+    my ($self, @rows) = @_;
+
+    return join "\n", (map {
+        my $name = $_;
+        $self->part($name, grep { table_of($_->{case}) eq $name } @rows);
+    } @tables), spoiled(@rows);
 }
 
 sub table {
     my ($self) = @_;
 
-    return join "\n", (map { $self->part(@$_) } $self->parts),
-        $self->part(@{ $self->{redis} });
+    return join "\n", grep { $_ ne '' }
+        map { $self->tables(@$_) } @$self{qw( rows redis )};
 }
 
 # the servers that have a figure in one of the rows
@@ -132,33 +150,66 @@ sub having {
     } @{ $self->{servers} };
 }
 
+# Of this module and the ratio, the lowest and the highest of all rounds, too.
+
 sub part {
-    my ($self, @rows) = @_;
+    my ($self, $name, @rows) = @_;
 
     my @servers = $self->having(@rows) or return;
+    my $ratios = grep { defined $_->{ratio} } @rows;
+    my $goals = grep { defined $_->{met} } @rows;
+    my @more = (('ratio') x !!$ratios, ('goal', 'met') x !!$goals);
 
-    my $text = '| case | unit | ' . join(' | ', map { $_->{title} } @servers)
-        . " | ratio | goal | met |\n|---|---|"
-        . '---:|' x (@servers + 1) . "---|---|\n";
+    my $text = join(' | ', "| $name", (map { $_->{title} } @servers), @more)
+        . " |\n|---|" . '---:|' x @servers . '---|' x @more . "\n";
 
     for my $row (@rows) {
         my $case = $row->{case};
+        my @cells = map { $case->{again} ? '' : cell($row, $_->{name}) }
+            @servers;
 
-        $text .= '| ' . join(' | ', $case->{title}, $case->{unit},
-            (map { number($row->{value}{ $_->{name} }, $case->{unit})
-                   . ($row->{spoiled}{ $_->{name} } ? ' [*]' : '') } @servers),
-            defined $row->{ratio} ? sprintf('%.2f', $row->{ratio}) : '-',
-            goal($row),
-            !defined $row->{met} ? '-' : $row->{met} ? 'yes' : 'NO') . " |\n";
+        push @cells, defined $row->{ratio} ? within(sprintf('%.2f',
+                $row->{ratio}), map { sprintf '%.2f', $_ }
+                @{ $row->{ratio_spread} }) : '-' if $ratios;
+        push @cells, goal($row),
+            !defined $row->{met} ? '-' : $row->{met} ? 'yes' : 'NO' if $goals;
+
+        $text .= '| ' . join(' | ', $case->{title}, @cells) . " |\n";
     }
 
-    my %spoiled;
+    return $text;
+}
+
+sub cell {
+    my ($row, $name) = @_;
+    my @all = map { number($_, $row->{case}{unit}) =~ s/ x$//r }
+        $row->{value}{$name},
+        $name =~ /^longpoll/ ? @{ $row->{spread}{$name} // [] } : ();
+
+    return within(@all) . ($row->{spoiled}{$name} ? ' [*]' : '');
+}
+
+sub within {
+    my ($text, @ends) = @_;
+    return $text if !@ends || $ends[0] eq $ends[1];
+    return "$text ($ends[0] to $ends[1])";
+}
+
+sub spoiled {
+    my (@rows) = @_;
+    my (%runs, %spoiled);
+
+    # rows of other figures of the same runs have the same
+
     for my $row (@rows) {
-        $spoiled{$_} += $row->{spoiled}{$_} for keys %{ $row->{spoiled} };
+        $runs{ $row->{case}{from} // $row->{case}{name} } = $row->{spoiled};
+    }
+    for my $of (values %runs) {
+        $spoiled{$_} += $of->{$_} for keys %$of;
     }
 
-    return $text unless %spoiled;
-    return "$text\n" . wrap('[*] Some runs were repeated, because events were'
+    return unless %spoiled;
+    return wrap('[*] Some runs were repeated, because events were'
         . ' lost, doubled, out of order or misrouted, or the server failed: '
         . join(', ', map {
             "$_, $spoiled{$_} " . ($spoiled{$_} == 1 ? 'run' : 'runs')
@@ -211,13 +262,12 @@ sub write {
 
         spew("$dir/performance/by-$case->{series}.svg",
              $self->lines($title, @$series));
-        $growth .= "### $title\n\n![$title](performance/"
+        $growth .= "### $title\n\n![plot](performance/"
             . "by-$case->{series}.svg)\n\n" . $self->grown(@$series) . "\n";
     }
     $growth = "## How it grows\n\n" . $self->summary . "\n$growth"
         if $growth ne '';
     $growth .= $self->lock if @{ $self->{lock} // [] };
-    $growth .= $self->boxes;
 
     spew("$dir/performance.md", $self->page($plots, $growth));
 }
@@ -259,82 +309,55 @@ sub page {
 
     my ($rounds) = sort { $b <=> $a } map { $_->{rounds} }
         @{ $self->{rows} }, map { @$_ } @{ $self->{series} };
-    my $head = wrap('This page was written by `make bench` on '
-        . POSIX::strftime('%Y-%m-%d', gmtime) . sprintf(', in %d seconds.',
-            $self->{seconds})
+    my $head = wrap('`make bench` wrote this page on '
+        . POSIX::strftime('%Y-%m-%d', gmtime) . '.'
         . ($self->{quick} ? ' It was a quick run, to see that it works: the'
-            . ' figures mean nothing.' : '') . ' How it measures, and how to'
-        . ' measure a server of your own, is told in'
-        . ' [Benchmark](benchmark.md).', 0);
+            . ' figures mean nothing.' : '') . ' [Benchmark](benchmark.md) says'
+        . ' how it measures, and how to measure a server of your own.', 0);
     my $machine = wrap('Machine: ' . machine(), 2);
     my @servers = grep { !$_->{class} } @{ $self->{servers} };
     my $versions = versions(@servers);
     my $skipped = join '', map { "- SKIPPED: $_\n" } @{ $self->{skipped} };
-    my $table = join "\n", map { $self->part(@$_) } $self->parts;
-    my $goals = $self->goals(@{ $self->{rows} });
-    my $spread = $self->spread;
+    my $tables = $self->tables(@{ $self->{rows} });
+    my $goals = $self->goals('goals-that-are-not-met', @{ $self->{rows} });
 
     my $settings = settings(@servers);
 
     my $slim = !grep({ $_->{case}{slim} } @{ $self->{rows} }) ? ''
-        : "Slim settings are these, in all of them:\n\n```nginx\n"
-            . $Bench::Server::slim . "```\n\n";
-
-    my $commands = commands(@{ $self->{rows} },
-                            map { @$_ } @{ $self->{series} });
+        : "\nSlim settings are these, in all of them:\n\n```nginx\n"
+            . $Bench::Server::slim . "```\n";
 
     my $told = wrap(<<"END", 0);
-CPU is that of all of the server's processes together, by the scheduler's count,
-without the client's. A delivery includes the client's next poll, until it is
-parked. Figures are medians, of up to @{[ $rounds // 0 ]} rounds in which the
-servers took turns; a ratio is the median of the ratios of each round. It is
-that of this module to what its goal names: to the floor, which is what nginx
-itself needs for such a request; to bare, a program that only sends the same
-bytes; to nchan or push-stream; or to this module's own parked poll. Everything that came was looked
-through; what this module sent was complete, in order, and nothing came twice or
-to somebody else.
+CPU is that of all processes of the server. A delivery includes the client's next
+poll, until it is parked. Figures are medians of up to @{[ $rounds // 0 ]}
+rounds, in which the servers took turns; in brackets are the lowest and the
+highest of this module. A ratio is the median of the ratios of each round: that of
+this module to what its goal names. The *floor* is what nginx itself needs for such a request;
+*bare* is a program that only sends the same bytes; *a poll* is this module's own.
+The benchmark checks every event; of this module's none was lost, doubled, out of
+order or misrouted.
 END
 
-    return <<"END";
+    return <<"END" . $settings . $slim;
 # Performance
 
 $head
 
-$goals$table
-$told
+@{[ $self->boxes ]}## Beside other servers
 
+$goals$told
+
+$tables
 $plots$growth@{[ $self->section ]}## Machine and versions
 
 - $machine
 $versions$skipped
-## Spread
-
-The lowest and the highest of all rounds:
-
-$spread
 ## Settings
 
 Each nginx has 2 workers, each with a listening socket of its own, no access log,
-and `client_body_buffer_size 128k`.
+and `client_body_buffer_size 128k`. `bench/run.pl --list` prints the commands.
 
-$settings
-$slim## Commands
-
-`make bench` runs all of it. By hand, each is `longpoll-bench` with these
-options and the server's address:
-
-$commands
 END
-}
-
-sub commands {
-    return join '', map {
-        my $case = $_->{case};
-        $case->{run} && !$case->{by} ? wrap("- $case->{title}: `$case->{run}`"
-            . ($case->{then} ? ", then `$case->{then}`" : '')
-            . ($case->{floor} ? "; of nginx itself `$case->{floor}`" : ''), 2)
-            . "\n" : ();
-    } @_;
 }
 
 sub versions {
@@ -359,27 +382,23 @@ sub section {
     my ($rounds) = sort { $b <=> $a } 0, map { $_->{rounds} } @rows;
     my @servers = grep { $_->{class} } @{ $self->{servers} };
     my $told = wrap('Measured by `make bench ARGS=--redis` on '
-        . POSIX::strftime('%Y-%m-%d', gmtime) . ": medians of $rounds rounds, in"
+        . POSIX::strftime('%Y-%m-%d', gmtime) . ": medians of $rounds rounds, as"
         . <<'END', 0);
- which the servers took turns. A node is a whole nginx with 2 workers. All nodes,
-Redis and the clients run on one machine: a network's time comes on top of these,
-but an event, which each node reads, takes the nodes' time one after the other,
-where nodes with machines of their own read at once. Each run begins with an empty
-Redis without persistence. CPU is that of all nodes together, or of Redis.
-Publishers ask all nodes, and one client gets each event. "This module" and
-"nchan" alone are one nginx without Redis. With its storage mode distributed, its
-default, nchan publishes when Redis has the event; with backup it gives it to the
-node's own clients before that, and clients of another node get none.
+ above. A node is a whole nginx with 2 workers. All nodes, Redis and the clients
+run on one machine. So a network's time comes on top; but the nodes read an event
+one after the other, where nodes with machines of their own read at once. Redis
+has no persistence. CPU is that of all nodes together, or of Redis. Publishers ask
+all nodes, and one client gets each event. "This module" and "nchan" alone are one
+nginx without Redis. With its storage mode distributed, the default, nchan
+publishes when Redis has the event; with backup it gives the event to the node's
+own clients before that, and clients of another node get none.
 END
 
     return join "\n", "## Zones over Redis\n", "$told\n",
-        $self->goals(@rows) . $self->part(@rows), $self->carried,
-        "The lowest and the highest of all rounds:\n",
-        $self->spread_part(@rows), versions(@servers),
-        "The settings, with Redis's address in place of REDIS:\n",
-        settings(@servers),
-        "The commands, to be called with the nodes' addresses and Redis's"
-        . " process:\n", commands(@rows) . "\n";
+        $self->goals('zones-over-redis', @rows) . $self->tables(@rows),
+        $self->carried, versions(@servers),
+        'Settings that differ from those [below](#settings), with the address of'
+        . " Redis\nin place of REDIS:\n", settings(@servers) . "\n";
 }
 
 sub carried {
@@ -387,9 +406,9 @@ sub carried {
 
     my @rows = @{ $self->{carried} } or return;
     my $text = wrap(<<'END', 0) . "\n\n";
-What Redis does for events of 100 bytes that come at such a rate. Its own
-connections publish them, as many as there are nodes, with the commands that a
-node sends, past HTTP. The share is that of one core, at that rate.
+What Redis does for events of 100 bytes at a rate. As many connections as there
+are nodes publish them, with a node's commands, past HTTP. The share of a core is
+at that rate.
 END
     my @columns = (
         [ 'nodes', 'nodes' ], [ 'events a second', 'wanted' ],
@@ -409,26 +428,27 @@ END
         } @rows;
 }
 
-# a sentence: how many goals are met, and which are not
+# how many goals are met, and where to read about the others
 
 sub goals {
-    my ($self, @of) = @_;
+    my ($self, $anchor, @of) = @_;
 
     my @rows = grep { defined $_->{met} } @of or return '';
-    my @not = map { $_->{case}{title} } grep { !$_->{met} } @rows;
+    my $met = grep { $_->{met} } @rows;
 
-    return wrap(sprintf('Goals: %d of %d met', @rows - @not, scalar @rows)
-        . (@not ? '; not met: ' . join('; ', @not) : '') . '.', 0) . "\n\n";
+    return wrap(sprintf('Goals: %d of %d met.', $met, scalar @rows)
+        . ($met == @rows ? '' : " [Costs](internals/costs.md#$anchor) says where"
+            . ' the time goes in the others.'), 0) . "\n\n";
 }
 
-# All series of this module in one table: the first figure of a series, the last
-# one in comparison, and that of nginx's floor in the same comparison.
+# All series of this module in one table: the last figure in comparison with the
+# first one, and that of nginx's floor in the same comparison.
 
 sub summary {
     my ($self) = @_;
 
-    my $text = "| what | unit | over | this module | last to first | nginx's own"
-        . " | the design says |\n|---|---|---|---|---:|---:|---|\n";
+    my $text = "| what | last to first | nginx's own | the design says |\n"
+        . "|---|---:|---:|---|\n";
 
     for my $series (@{ $self->{series} }) {
         my @rows = grep { defined $_->{value}{longpoll} } @$series;
@@ -437,10 +457,7 @@ sub summary {
         my $case = $rows[0]{case};
         my ($what) = $case->{title} =~ /^(.*): /;
 
-        $text .= '| ' . join(' | ', $what, $case->{unit},
-            join(', ', map { whole($_->{case}{x}) } @rows) . " $case->{of_x}",
-            join(', ', map { number($_->{value}{longpoll}, $case->{unit}) }
-                @rows),
+        $text .= '| ' . join(' | ', "$what, by $case->{of_x}",
             growth('longpoll', @rows), growth('floor', @rows),
             $case->{design} // '-') . " |\n";
     }
@@ -463,11 +480,9 @@ sub lock {
     my ($self) = @_;
 
     my $text = "### The zone's lock\n\n" . wrap(<<'END', 0)
-All workers share one lock. What an operation does while it has it, in
-microseconds of CPU, as `make holds` measures it over plain memory, and what
-share that is of all that the operation costs. With so many workers that the
-lock is never free, a zone could do so many in a second; more zones have more
-locks.
+All workers share the zone's lock. These are microseconds of CPU that an operation
+takes in all, and while it has the lock (`make holds`, over plain memory). A zone
+whose lock is never free could do so many in a second; more zones have more locks.
 END
         . "\n\n| operation | all of it | with the lock | share | at most, each"
         . " second |\n|---|---:|---:|---:|---:|\n";
@@ -491,15 +506,24 @@ sub boxes {
     my @known = grep { $figure{ $_->[1] } && $figure{ $_->[2] } } @carried
         or return '';
 
-    my $text = "## What one box carries\n\n" . wrap(<<"END", 0)
-Connections that wait at the same time in three quarters of the memory, and
-deliveries of 100 bytes in each second by half of the cores, with this machine's
-cores. The rest is a reserve: for the system, for data that clients have not read,
-and for peaks. A connection takes the memory of its worker, as above, and $beside
-bytes of the kernel and of `worker_connections`. The zone with the events comes on
-top.
+    my $bytes = whole($beside);
+    my $text = <<"END"
+## What one box carries
+
+The table has the connections that wait at the same time, and the deliveries of
+100 bytes in each second, with the cores of [this machine](#machine-and-versions).
+For another box:
+
+- connections: 0.75 x memory / bytes of a connection
+- deliveries in each second: 0.5 x cores x 1,000,000 / CPU of a delivery
+
+The rest is a reserve for the system, for data that clients have not read, and for
+peaks. A connection takes the memory of its worker, as below, and $bytes bytes of
+the kernel and of `worker_connections`. The zone comes on top:
+[Sizing](operations.md#sizing).
+
 END
-        . "\n\n| | bytes each | CPU of a delivery, us |"
+        . '| | bytes of a connection | CPU of a delivery, us |'
         . join('', map { " $_->[0] x CPU, $_->[1] GB |" } @boxes)
         . "\n|---|---:|---:|" . '---:|' x @boxes . "\n";
 
@@ -533,33 +557,6 @@ sub grown {
         $text .= '| ' . join(' | ', whole($row->{case}{x}),
             map { number($row->{value}{ $_->{name} }, $row->{case}{unit}) }
                 @servers) . " |\n";
-    }
-    return $text;
-}
-
-sub spread {
-    my ($self) = @_;
-
-    return join "\n", map { $self->spread_part(@$_) } $self->parts;
-}
-
-sub spread_part {
-    my ($self, @rows) = @_;
-
-    my @servers = $self->having(@rows) or return;
-    my $text = '| case | ' . join(' | ', map { $_->{title} } @servers)
-        . " | ratio |\n|---|" . '---|' x (@servers + 1) . "\n";
-
-    for my $row (@rows) {
-        $text .= '| ' . join(' | ', $row->{case}{title},
-            (map {
-                my $spread = $row->{spread}{ $_->{name} };
-                $spread ? join(' to ', map { number($_, $row->{case}{unit}) }
-                               @$spread) : '-';
-            } @servers),
-            defined $row->{ratio} ? sprintf('%.2f to %.2f',
-                                            @{ $row->{ratio_spread} }) : '-')
-            . " |\n";
     }
     return $text;
 }

@@ -11,7 +11,8 @@ package Bench::Server;
 #     $server->processes            that share the connections
 #     $server->options              of longpoll-bench, for this server
 #     $server->{version}            also of the nginx that it runs in
-#     $server->settings             what differs in its configuration
+#     $server->settings             what differs in its configuration; of one
+#                                   over Redis, from that without
 #
 # To be fair, each server has the settings that its own documentation gives for
 # long polling, two workers (or two processors for Go), no access log,
@@ -202,14 +203,16 @@ END
 
 # Over Redis, whose address takes the place of REDIS.
 
+my $zone = "longpoll_zone zone=bench:512m redis=REDIS;\n";
+my $status = "location = /status { longpoll_status bench; }\n";
+
 $servers{'longpoll-redis'} = over_redis(
-    $servers{longpoll}, 'Redis', ready => '/publish',
-    http => "longpoll_zone zone=bench:512m redis=REDIS;\n",
-    locations => $servers{longpoll}{locations}
-        . "location = /status  { longpoll_status bench; }\n");
+    $servers{longpoll}, 'Redis', ready => '/publish', http => $zone,
+    locations => $servers{longpoll}{locations} . $status,
+    settings => sub { $zone . $status });
 
 for my $mode (qw( distributed backup )) {
-    my $http = $servers{nchan}{http} . <<"END";
+    my $upstream = <<"END";
 upstream redis {
     nchan_redis_server       REDIS;
     nchan_redis_storage_mode $mode;
@@ -218,9 +221,10 @@ END
     my $pass = 'nchan_redis_pass redis;';
 
     $servers{"nchan-$mode"} = over_redis(
-        $servers{nchan}, $mode, ready => '/pub?id=ready', http => $http,
+        $servers{nchan}, $mode, ready => '/pub?id=ready',
+        http => $servers{nchan}{http} . $upstream,
         locations => $servers{nchan}{locations} =~ s/(?=^\})/    $pass\n/gmr,
-        settings => sub { "$http$pass    # in each location\n" });
+        settings => sub { "$upstream$pass    # in each location\n" });
 }
 
 my @order = qw( floor bare longpoll longpoll-redis push-stream nchan
