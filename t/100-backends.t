@@ -102,6 +102,13 @@ is_deeply([get('/events?timeout=2&since_time=0', at(8080))->data],
 my $app = app_answering('accel');
 
 shell('accel');
+
+my $r = post('/my/events', 'anything', at(8080));
+
+is($r->header('Set-Cookie'), 'seen=1', "the application's cookie");
+is($r->header('Cache-Control'), 'no-cache, no-store, must-revalidate',
+   "the poll's Cache-Control");
+is($r->header('X-Content-Type-Options'), 'nosniff', 'X-Content-Type-Options');
 is(get('/polls?category=user-17&timeout=2&since_time=0', at(8080))->status, 404,
    '/polls is not for clients');
 

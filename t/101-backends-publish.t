@@ -64,11 +64,18 @@ is_deeply([ask({ at(8081) }, category => 'orders', since_time => 0)->data],
 
 
 === TEST 4: mirror without the body: an event says that something has changed
---- recipe: mirror-empty
+--- recipe: mirror
+--- change
+mirror     /ordered; => mirror /ordered; mirror_request_body off;
+format=json => format=text
 --- scenario
 my $app = app('return (200, [], $r->{body})');
 
-shell('mirror-empty');
+forget();
+is(post('/orders', '{"n":3}', at(8080))->body, '{"n":3}',
+   'the application gets the body');
+is_deeply([ask({ at(8081) }, category => 'orders', since_time => 0)->data],
+          [''], 'the event has nothing of it');
 
 
 
@@ -90,11 +97,11 @@ is(scalar(ask({ at(8081) }, category => 'orders', since_time => 0)->events), 1,
 === TEST 6: Lua: the application's answer is published
 --- recipe: lua
 --- skip_eval
-7: !$ENV{TEST_NGINX_HAS_LUA}
+8: !$ENV{TEST_NGINX_HAS_LUA}
 --- scenario
 my $app = app('return ($r->{body} eq "no" ? 403 : 200, [], "thanks\n")');
 
-shell('lua');
+shell('njs');
 is(post('/orders', 'no', at(8080))->status, 403, 'refused by the application');
 is(get('/orders', at(8080))->body, "thanks\n", 'a GET');
 is(scalar(ask({ at(8081) }, category => 'orders', since_time => 0)->events), 1,

@@ -12,7 +12,7 @@ run_tests();
 __DATA__
 
 === TEST 1: EventSource: the application names the categories of a stream
---- recipe: eventsource
+--- recipe: auth-request
 --- scenario
 my $app = app(<<'_APP_');
     my ($user) = ($r->{headers}{cookie} || '') =~ /user=(\w+)/;
@@ -38,7 +38,7 @@ is($refused->head->status, 401, 'a stranger gets the 401');
 
 
 === TEST 2: EventSource: a browser that comes back has missed nothing
---- recipe: eventsource
+--- recipe: auth-request
 --- scenario
 my $app = app('return (200, ["X-Categories: all"], "")');
 my $s = stream({ at(8080) });
@@ -62,7 +62,7 @@ is_deeply([$next->data(1)], ['three'], 'and what comes next');
 
 
 === TEST 3: a proxy in front passes each frame on at once
---- recipe: stream-proxy
+--- recipe: behind-proxy proxy
 --- scenario
 my $s = stream({ at(8090) }, category => 'farm');
 

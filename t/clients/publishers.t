@@ -58,8 +58,8 @@ for my $file (sort keys %run) {
         skip("$file: there is no $program", 6)
             if system "command -v $program >/dev/null";
 
-        ok($page =~ /^<!-- demo: publish\/\Q$file\E -->$/m,
-           "$file: the page shows it");
+        like($page, qr{\]\(\.\./demo/backends/publish/\Q$file\E\)},
+             "$file: the page names it");
         is($make ? said($make) : 0, 0, "$file: it is well-formed");
 
         my $before = $server->status('events')->{published};

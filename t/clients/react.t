@@ -1,5 +1,5 @@
-# The React hook of docs/backends.md, in a page with React, in a browser: it
-# shows events as they come, follows the category that it is given, and leaves
+# The React hook that docs/backends.md names, in a page with React, in a browser:
+# it shows events as they come, follows the category that it is given, and leaves
 # with its component.
 
 use strict;

@@ -10,7 +10,6 @@ package Longpoll::Docs;
 #     <!-- main: NAME -->         one for the top of nginx.conf
 #     <!-- file: /etc/nginx/X --> a file that a configuration names
 #     <!-- answer: NAME -->       what an application answers, as HTTP has it
-#     <!-- page: NAME -->         a page's script, which t/clients runs
 #     <!-- shell: NAME -->        commands behind `$ `, and what they print
 #     <!-- demo: NAME -->         lines of the file demo/backends/NAME,
 #                                of which a page may show several blocks
@@ -28,7 +27,8 @@ package Longpoll::Docs;
 # sockets (by paths in a directory of this test), modules/ (by Debian's
 # directory).
 #
-# With `--- cut: PATTERN` the lines that match the pattern are left out.
+# With `--- cut: PATTERN` the lines that match the pattern are left out.  Each
+# line `OLD => NEW` of `--- change` replaces a text of the recipe.
 #
 # A scenario may also call:
 #
@@ -112,7 +112,7 @@ sub read_page {
             die "$page:$.: a block without a mark above it\n" unless $mark;
             $fence = $1;
 
-        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|page|shell|demo
+        } elsif ($line =~ /^<!--[ ](recipe|main|file|answer|shell|demo
                                    |(?:tried[ ])?(?:before|after)):
                            [ ](\S+)[ ]-->$/x) {
             $mark = [$1, $2];
@@ -225,6 +225,11 @@ Test::Nginx::Util::add_block_preprocessor(sub {
     if (defined $block->cut) {
         chomp(my $cut = $block->cut);
         $http =~ s/^\s*$cut\n//mg or die $block->name, ": nothing to cut\n";
+    }
+
+    for (split /\n/, $block->change // '') {
+        my ($old, $new) = split / => /;
+        $http =~ s/\Q$old\E/$new/ or die $block->name, ": there is no $old\n";
     }
 
     $block->set_value(http_config => $http);
