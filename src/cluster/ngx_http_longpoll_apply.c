@@ -14,6 +14,7 @@
 
 #include "ngx_http_longpoll_apply.h"
 #include "ngx_http_longpoll_batch.h"
+#include "ngx_http_longpoll_hash.h"
 #include "ngx_http_longpoll_zone_clock.h"
 
 
@@ -79,7 +80,7 @@ ngx_http_longpoll_apply(ngx_http_longpoll_apply_t *apply,
             return NGX_ERROR;
         }
 
-        ngx_http_longpoll_entry_hash(fed.at.hash, apply->zone->sh->key, fields,
+        ngx_http_longpoll_hash_list(fed.at.hash, apply->zone->sh->key, fields,
                                      reply->elts[1].nelts);
     }
 
@@ -295,7 +296,7 @@ ngx_http_longpoll_apply_is(ngx_http_longpoll_apply_t *apply,
     ngx_memzero(hash, sizeof(hash));
 
     if (rc == NGX_OK) {
-        ngx_http_longpoll_entry_hash(hash, apply->zone->sh->key, fields,
+        ngx_http_longpoll_hash_list(hash, apply->zone->sh->key, fields,
                                      reply->elts[1].nelts);
     }
 

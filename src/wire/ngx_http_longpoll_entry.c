@@ -19,7 +19,6 @@
 
 #include "ngx_http_longpoll_entry.h"
 #include "ngx_http_longpoll_decimal.h"
-#include "ngx_http_longpoll_hash.h"
 #include "ngx_http_longpoll_utf8.h"
 
 #include <ngx_sha1.h>
@@ -312,26 +311,6 @@ ngx_http_longpoll_entry_key(u_char *p, ngx_str_t *cat, ngx_str_t *key)
     ngx_sha1_final(hash, &sha1);
 
     return ngx_hex_dump(p, hash, sizeof(hash));
-}
-
-
-void
-ngx_http_longpoll_entry_hash(uint64_t hash[2], const uint64_t key[2],
-    ngx_str_t *fields, ngx_uint_t n)
-{
-    uint64_t  before[2];
-
-    hash[0] = key[0];
-    hash[1] = key[1];
-
-    /* the hash of a field is under the hash of those before it */
-
-    for ( /* void */ ; n; n--, fields++) {
-        before[0] = hash[0];
-        before[1] = hash[1];
-
-        ngx_http_longpoll_hash(hash, before, fields->data, fields->len);
-    }
 }
 
 

@@ -107,13 +107,6 @@ ngx_uint_t ngx_http_longpoll_entry_delete(ngx_str_t *args,
 u_char *ngx_http_longpoll_entry_key(u_char *p, ngx_str_t *cat, ngx_str_t *key);
 
 /*
- * A hash of all fields, under a key of the zone's: whether an entry is still
- * the one that was read.
- */
-void ngx_http_longpoll_entry_hash(uint64_t hash[2], const uint64_t key[2],
-    ngx_str_t *fields, ngx_uint_t n);
-
-/*
  * A place as text.  NGX_OK, or NGX_DECLINED: the text is no id of Redis's.
  * print returns the end.
  */

@@ -18,37 +18,79 @@
     (((x) << (b)) | ((x) >> (64 - (b))))
 
 
-static void ngx_http_longpoll_hash_rounds(uint64_t v[4], ngx_uint_t n);
+static ngx_inline void ngx_http_longpoll_hash_begin(uint64_t v[4],
+    const uint64_t key[2]);
+static ngx_inline void ngx_http_longpoll_hash_bytes(uint64_t v[4],
+    const u_char *p, size_t len);
+static ngx_inline void ngx_http_longpoll_hash_end(uint64_t v[4],
+    uint64_t hash[2]);
+static ngx_inline void ngx_http_longpoll_hash_word(uint64_t v[4],
+    uint64_t word);
+static ngx_inline void ngx_http_longpoll_hash_rounds(uint64_t v[4],
+    ngx_uint_t n);
 static ngx_inline uint64_t ngx_http_longpoll_hash_full(const u_char *p);
-static uint64_t ngx_http_longpoll_hash_word(const u_char *p, size_t len);
+static ngx_inline uint64_t ngx_http_longpoll_hash_part(const u_char *p,
+    size_t len);
 
 
 void
 ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
     const u_char *p, size_t len)
 {
-    size_t    left;
-    uint64_t  v[4], word;
+    uint64_t  v[4];
 
+    ngx_http_longpoll_hash_begin(v, key);
+    ngx_http_longpoll_hash_bytes(v, p, len);
+    ngx_http_longpoll_hash_end(v, hash);
+}
+
+
+/* the length is in front of each text: so no two lists are the same words */
+
+void
+ngx_http_longpoll_hash_list(uint64_t hash[2], const uint64_t key[2],
+    ngx_str_t *texts, ngx_uint_t n)
+{
+    uint64_t  v[4];
+
+    ngx_http_longpoll_hash_begin(v, key);
+
+    for ( /* void */ ; n; n--, texts++) {
+        ngx_http_longpoll_hash_word(v, texts->len);
+        ngx_http_longpoll_hash_bytes(v, texts->data, texts->len);
+    }
+
+    ngx_http_longpoll_hash_end(v, hash);
+}
+
+
+static ngx_inline void
+ngx_http_longpoll_hash_begin(uint64_t v[4], const uint64_t key[2])
+{
     v[0] = key[0] ^ 0x736f6d6570736575ULL;
     v[1] = key[1] ^ 0x646f72616e646f6dULL ^ 0xee;
     v[2] = key[0] ^ 0x6c7967656e657261ULL;
     v[3] = key[1] ^ 0x7465646279746573ULL;
+}
+
+
+static ngx_inline void
+ngx_http_longpoll_hash_bytes(uint64_t v[4], const u_char *p, size_t len)
+{
+    size_t  left;
 
     for (left = len; left >= 8; left -= 8, p += 8) {
-        word = ngx_http_longpoll_hash_full(p);
-
-        v[3] ^= word;
-        ngx_http_longpoll_hash_rounds(v, 2);
-        v[0] ^= word;
+        ngx_http_longpoll_hash_word(v, ngx_http_longpoll_hash_full(p));
     }
 
-    word = ngx_http_longpoll_hash_word(p, left) | (uint64_t) len << 56;
+    ngx_http_longpoll_hash_word(v, ngx_http_longpoll_hash_part(p, left)
+                                   | (uint64_t) len << 56);
+}
 
-    v[3] ^= word;
-    ngx_http_longpoll_hash_rounds(v, 2);
-    v[0] ^= word;
 
+static ngx_inline void
+ngx_http_longpoll_hash_end(uint64_t v[4], uint64_t hash[2])
+{
     v[2] ^= 0xee;
     ngx_http_longpoll_hash_rounds(v, 4);
     hash[0] = v[0] ^ v[1] ^ v[2] ^ v[3];
@@ -63,7 +105,16 @@ ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
 }
 
 
-static void
+static ngx_inline void
+ngx_http_longpoll_hash_word(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    ngx_http_longpoll_hash_rounds(v, 2);
+    v[0] ^= word;
+}
+
+
+static ngx_inline void
 ngx_http_longpoll_hash_rounds(uint64_t v[4], ngx_uint_t n)
 {
     while (n--) {
@@ -93,13 +144,13 @@ ngx_http_longpoll_hash_full(const u_char *p)
 
     return word;
 #else
-    return ngx_http_longpoll_hash_word(p, 8);
+    return ngx_http_longpoll_hash_part(p, 8);
 #endif
 }
 
 
-static uint64_t
-ngx_http_longpoll_hash_word(const u_char *p, size_t len)
+static ngx_inline uint64_t
+ngx_http_longpoll_hash_part(const u_char *p, size_t len)
 {
     uint64_t  word;
 

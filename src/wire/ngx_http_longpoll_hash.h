@@ -21,6 +21,10 @@
 void ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
     const u_char *p, size_t len);
 
+/* the same of n texts, each with its length: "ab", "c" is not "a", "bc" */
+void ngx_http_longpoll_hash_list(uint64_t hash[2], const uint64_t key[2],
+    ngx_str_t *texts, ngx_uint_t n);
+
 /*
  * Tables find a category by the lower bits of hash[1], more of them the larger
  * the table is.  Its place is hash[1] with the bits in reverse, so that each

@@ -14,6 +14,7 @@
 #include "fuzz.h"
 
 #include <ngx_http_longpoll_entry.h>
+#include <ngx_http_longpoll_hash.h>
 #include <ngx_http_longpoll_info.h>
 #include <ngx_http_longpoll_utf8.h>
 
@@ -160,7 +161,7 @@ entry_fields(const u_char *data, size_t size)
 
     n = entry_cut(fields, data, size);
 
-    ngx_http_longpoll_entry_hash(hash, key, fields, n);
+    ngx_http_longpoll_hash_list(hash, key, fields, n);
 
     reason = NULL;
     rc = ngx_http_longpoll_entry_parse(&entry, fields, n, NULL, &reason);
@@ -174,7 +175,7 @@ entry_fields(const u_char *data, size_t size)
         entry_again(&entry, &fields[1]);
     }
 
-    ngx_http_longpoll_entry_hash(same, key, fields, n);
+    ngx_http_longpoll_hash_list(same, key, fields, n);
     fuzz_must(hash[0] == same[0] && hash[1] == same[1],
               "reading has changed the fields");
 

@@ -8,6 +8,7 @@
 #include "text.h"
 
 #include <ngx_http_longpoll_entry.h>
+#include <ngx_http_longpoll_hash.h>
 #include <ngx_http_longpoll_info.h>
 
 
@@ -358,9 +359,9 @@ text_entry_round(void)
 static void
 text_entry_hashes(void)
 {
-    u_char           key[NGX_HTTP_LONGPOLL_ENTRY_KEY_LEN];
+    u_char           key[NGX_HTTP_LONGPOLL_ENTRY_KEY_LEN], joined[257];
     uint64_t         a[2], b[2];
-    ngx_str_t        cat, word;
+    ngx_str_t        cat, word, texts[33];
     ngx_uint_t       i, n;
 
     static const uint64_t  zone[2] = { 1, 2 };
@@ -376,15 +377,32 @@ text_entry_hashes(void)
     text_ok(memcmp(key, TEXT_SHA1, sizeof(key)) == 0, "a key's hash");
 
     n = text_entry_split("n|7|c|farm|d|1");
-    ngx_http_longpoll_entry_hash(a, zone, text_fields, n);
-    ngx_http_longpoll_entry_hash(b, zone, text_fields, n);
+    ngx_http_longpoll_hash_list(a, zone, text_fields, n);
+    ngx_http_longpoll_hash_list(b, zone, text_fields, n);
     text_ok(a[0] == b[0] && a[1] == b[1], "a hash is the same twice");
 
     for (i = 0; i < sizeof(others) / sizeof(char *); i++) {
         n = text_entry_split(others[i]);
-        ngx_http_longpoll_entry_hash(b, zone, text_fields, n);
+        ngx_http_longpoll_hash_list(b, zone, text_fields, n);
         text_ok(a[0] != b[0] && a[1] != b[1], others[i]);
     }
+
+    /* 33 texts, and one that has their words but for the lengths in front */
+
+    for (i = 0; i < 32; i++) {
+        memcpy(&joined[8 * i], "1234567\7", 8);
+        ngx_str_set(&texts[i], "1234567");
+    }
+
+    joined[256] = 'x';
+    ngx_str_set(&texts[32], "x");
+    ngx_http_longpoll_hash_list(a, zone, texts, 33);
+
+    texts[0].data = joined;
+    texts[0].len = sizeof(joined);
+    ngx_http_longpoll_hash_list(b, zone, texts, 1);
+
+    text_ok(a[0] != b[0] && a[1] != b[1], "a list is not its texts in one");
 
     text_end("an entry's hash is that of its fields, a key's that of SHA-1");
 }
