@@ -34,9 +34,13 @@ argument() {
     printf '%s\n' "$arguments" | tr ' ' '\n' | sed -n "s/^--$1=//p" | tail -n 1
 }
 
-# What nginx was built without is also a part of the signature that it compares.
-without() {
-    printf '%s\n' "$arguments" | tr ' ' '\n' | grep '^--without-' || :
+# What the module is built with and without as nginx is: it has persist= only with
+# threads, rediss:// only with SSL, and closes connections of HTTP/2 and HTTP/3
+# only where nginx has them.  What nginx was built without is also a part of the
+# signature that it compares.
+options() {
+    printf '%s\n' "$arguments" | tr ' ' '\n' |
+        grep -E '^--(without-.*|with-(threads|http_(ssl|v2|v3)_module))$' || :
 }
 
 unpack() {
@@ -52,7 +56,7 @@ unpack() {
 
 build() (
     cd "$dir"
-    ./configure --with-compat $(without) --add-dynamic-module="$root" \
+    ./configure --with-compat $(options) --add-dynamic-module="$root" \
         --with-cc-opt="$CFLAGS" --with-ld-opt="$LDFLAGS" &&
         make -s -f objs/Makefile -j "$(nproc)" modules
 )
@@ -98,7 +102,8 @@ echo "building the module for nginx $version"
 build >"$dir/build.log" 2>&1 || {
     tail -n 20 "$dir/build.log" >&2
     die "The module was not built; $dir/build.log has all that was said." \
-        "It needs a C compiler, make, and the headers of yajl 2, PCRE and zlib."
+        "It needs a C compiler, make, and the headers of yajl 2, PCRE, zlib" \
+        "and OpenSSL."
 }
 
 mkdir -p "$(dirname "$file")"
@@ -110,14 +115,14 @@ loads >"$dir/check.log" 2>&1 || {
 }
 
 modules=$(argument modules-path)
-prefix=$(argument prefix)
-modules=${modules:-${prefix:-/usr/local/nginx}/modules}
+prefix=$(argument prefix | grep . || echo /usr/local/nginx)
+modules=${modules:-$prefix/modules}
 cat <<END
 nginx $version loads the module.  To install it, as root:
 
-    install -m 644 $file $modules/
+    install -D -m 644 $file $modules/$name.so
 
-The first line of $(argument conf-path | grep . || echo nginx.conf):
+The first line of $(argument conf-path | grep . || echo "$prefix/conf/nginx.conf"):
 
     load_module $modules/$name.so;
 END

@@ -70,6 +70,13 @@ fi
 redis-server --port 0 --unixsocket "$prefix/redis.sock" --unixsocketperm 777 \
     --save '' --dir "$prefix" --logfile redis.log & pids=$!
 
+# nodes that are first would log that there is no Redis
+until [ -S "$prefix/redis.sock" ]; do
+    kill -0 "$pids" 2>/dev/null ||
+        die "$(cat "$prefix/redis.log" 2>/dev/null)" "Redis did not start."
+    sleep 0.1
+done
+
 for name in 1 2 balancer; do
     nginx -p "$prefix/$name" -c nginx.conf -e stderr \
         -g "daemon off; $user" & pids="$pids $!"

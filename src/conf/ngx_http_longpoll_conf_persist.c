@@ -373,7 +373,7 @@ ngx_http_longpoll_conf_persist(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *path)
 {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"%V\" needs an nginx that was built "
+                       "\"%V\" needs an nginx and a module that were built "
                        "--with-threads", value);
     return NGX_CONF_ERROR;
 }

@@ -200,8 +200,8 @@ ngx_http_longpoll_conf_redis_built(ngx_conf_t *cf,
         && !ngx_http_longpoll_tls_available())
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"rediss://\" needs an nginx that was built "
-                           "--with-http_ssl_module");
+                           "\"rediss://\" needs an nginx and a module that "
+                           "were built --with-http_ssl_module");
         return NGX_ERROR;
     }
 

@@ -147,12 +147,13 @@ sub dynamic {
 
     like($said, qr{^nginx \Q$nginx\E loads the module\.}m,
          'packaging/module.sh has nginx load the module');
-    like($said, qr{ install -m 644 \Q$file\E /usr/lib/nginx/modules/$}m,
+    like($said, qr{ install -D -m 644 \Q$file\E /usr/lib/nginx/modules/$name\.so$}m,
          'and says where it belongs');
     like($said, qr{/etc/nginx/nginx\.conf:\s+load_module\ /usr/lib/nginx/modules/
                    $name\.so;$}x,
          'and how it is loaded');
     wakes($file, "nginx.org's nginx, and its image");
+    has_all($file);
 }
 
 # the whole image, where there is docker
@@ -282,6 +283,30 @@ sub wakes {
     like(join('', <$poll>), qr/"category":"farm","data":"oink"/,
          "$where: a poll waits, and a publish wakes it");
     $server->end;
+}
+
+# what the module has only if it was built with the options of nginx
+
+sub has_all {
+    my ($file) = @_;
+
+    my $conf = "$dir/all.conf";
+    make_path("$dir/all");
+    chmod 0777, "$dir/all" or die "chmod: $!\n";
+    spew($conf, <<"_EOC_");
+load_module $file;
+pid $dir/all.pid;
+events { }
+http {
+    longpoll_zone zone=kept:1m persist=$dir/all/events;
+    longpoll_zone zone=shared:1m redis=rediss://127.0.0.1:1;
+}
+_EOC_
+
+    my ($said) = ran("$other/nginx", '-t', '-e', 'stderr', '-p', $dir,
+                     '-c', $conf);
+    like($said, qr/test is successful/,
+         'the module has threads and TLS, as nginx does');
 }
 
 sub files_of {

@@ -144,8 +144,8 @@ refused(
 {
     my ($status, $said) = tried(zone('redis=rediss://127.0.0.1:6380/0/app'));
 
-    my $without = '"rediss://" needs an nginx that was built '
-                  . '--with-http_ssl_module';
+    my $without = '"rediss://" needs an nginx and a module that were '
+                  . 'built --with-http_ssl_module';
 
     like($said, qr{^(?:$without)?$}, 'TLS needs its library');
     is(!$status, $said eq '', 'and is refused without it');
