@@ -16,9 +16,9 @@
 #                Monitoring in docs/operations.md, under both its names, and the
 #                other way round; docs/alerts.yml knows no others, and
 #                docs/grafana.json knows these
-#   mistakes     each line by which the module refuses a configuration is in a
-#                table of docs/operations.md that says what to write, and these
-#                tables have no other line
+#   mistakes     each line by which the module refuses a configuration is in the
+#                table of docs/operations.md that says what to write, or in the
+#                list below it, and these have no other line
 #   log          each line that src/ can log while nginx runs is in the tables
 #                of docs/operations.md, and no other line is
 #
@@ -353,10 +353,10 @@ sub compare {
 sub mistakes {
     my $page = 'docs/operations.md';
     my %section = sections($page, '###');
-    my ($tables) = $section{'nginx does not start'} // '';
+    my ($ours) = ($section{'nginx does not start'} // '')
+        =~ /^\| the module says \|(.*)/ms;
     my %message = refusals();
-    my @told = map { /^\| `(.*?)` \|/mg }
-        $tables =~ /^\| the module says \|.*\n((?:\|.*\n)+)/mg;
+    my @told = ($ours // '') =~ /^(?:\||-) `(.*?)`(?: \||$)/mg;
 
     compare($page, 'not among the mistakes', 'nothing is refused with',
             \%message, @told);
