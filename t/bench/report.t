@@ -35,10 +35,9 @@ my $report = Bench::Report->new(
     ]);
 
 is($report->table, <<'END', 'a table for each unit');
-| CPU, us | this module | a peer | ratio | goal | met |
-|---|---:|---:|---|---|---|
-| a case | 12.7 (12.4 to 12.8) | 21.5 [*] | 0.60 (0.50 to 0.70) | <= 1.00 x peer | yes |
-| the same, beside |  |  | 0.60 | <= 0.50 x peer | NO |
+| CPU, us | this module | a peer | ratio | goal: met |
+|---|---:|---:|---|---|
+| a case | 12.7 (12.4 to 12.8) | 21.5 [*] | 0.60 (0.50 to 0.70); 0.60 | <= 1.00 x a peer: yes; <= 0.50 x a peer: NO |
 
 | times as much | this module |
 |---|---:|

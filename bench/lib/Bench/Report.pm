@@ -91,16 +91,31 @@ sub number {
 
 sub whole { return number($_[0], '') =~ s/\.0+$//r }
 
+# what a row's goal is, and whether it is met
+
 sub goal {
-    my ($row) = @_;
+    my ($self, $row) = @_;
     my $case = $row->{case};
 
     return '-' unless defined $case->{goal};
-    return sprintf '<= %.2f x %s', $case->{goal}, $case->{of} =~ s/\|/ or /gr
-        if $case->{of};
-    return sprintf '<= %.2f x a poll', $case->{goal} if $case->{beside};
-    return '<= ' . number($case->{goal}, $case->{unit})
-        . ($case->{unit} eq 'ms' ? ' ms' : '');
+
+    my %title = map { $_->{name} => $_->{title} } @{ $self->{servers} };
+    my $goal = $case->{of} ? sprintf '%.2f x %s', $case->{goal},
+            join ' or ', map { $title{$_} // $_ } split /\|/, $case->{of}
+        : $case->{beside} ? sprintf '%.2f x a poll', $case->{goal}
+        : number($case->{goal}, $case->{unit})
+            . ($case->{unit} eq 'ms' ? ' ms' : '');
+
+    return "<= $goal" . (!defined $row->{met} ? '' : $row->{met} ? ': yes'
+                         : ': NO');
+}
+
+sub ratio {
+    my ($row) = @_;
+
+    return '-' unless defined $row->{ratio};
+    return within(map { sprintf '%.2f', $_ } $row->{ratio},
+                  @{ $row->{ratio_spread} });
 }
 
 # polls, streams or zones over Redis: not all servers take part in all of these
@@ -150,7 +165,8 @@ sub having {
     } @{ $self->{servers} };
 }
 
-# Of this module and the ratio, the lowest and the highest of all rounds, too.
+# Of this module and the ratio, the lowest and the highest of all rounds, too.  A
+# row with another goal for the same figures shares the line of the row before.
 
 sub part {
     my ($self, $name, @rows) = @_;
@@ -158,23 +174,20 @@ sub part {
     my @servers = $self->having(@rows) or return;
     my $ratios = grep { defined $_->{ratio} } @rows;
     my $goals = grep { defined $_->{met} } @rows;
-    my @more = (('ratio') x !!$ratios, ('goal', 'met') x !!$goals);
+    my @more = (('ratio') x !!$ratios, ('goal: met') x !!$goals);
 
     my $text = join(' | ', "| $name", (map { $_->{title} } @servers), @more)
         . " |\n|---|" . '---:|' x @servers . '---|' x @more . "\n";
 
-    for my $row (@rows) {
-        my $case = $row->{case};
-        my @cells = map { $case->{again} ? '' : cell($row, $_->{name}) }
-            @servers;
+    while (my $row = shift @rows) {
+        my @all = $row;
+        my @cells = map { cell($row, $_->{name}) } @servers;
 
-        push @cells, defined $row->{ratio} ? within(sprintf('%.2f',
-                $row->{ratio}), map { sprintf '%.2f', $_ }
-                @{ $row->{ratio_spread} }) : '-' if $ratios;
-        push @cells, goal($row),
-            !defined $row->{met} ? '-' : $row->{met} ? 'yes' : 'NO' if $goals;
+        push @all, shift @rows while @rows && $rows[0]{case}{again};
+        push @cells, join '; ', map { ratio($_) } @all if $ratios;
+        push @cells, join '; ', map { $self->goal($_) } @all if $goals;
 
-        $text .= '| ' . join(' | ', $case->{title}, @cells) . " |\n";
+        $text .= '| ' . join(' | ', $row->{case}{title}, @cells) . " |\n";
     }
 
     return $text;
@@ -332,7 +345,7 @@ CPU is that of all processes of the server. A delivery includes the client's nex
 poll, until it is parked. Figures are medians of up to @{[ $rounds // 0 ]}
 rounds, in which the servers took turns; in brackets are the lowest and the
 highest of this module. A ratio is the median of the ratios of each round: that of
-this module to what its goal names. The *floor* is what nginx itself needs for such a request;
+this module to what its goal names. *nginx itself* is what nginx needs for such a request;
 *bare* is a program that only sends the same bytes; *a poll* is this module's own.
 The benchmark checks every event; of this module's none was lost, doubled, out of
 order or misrouted.
@@ -447,7 +460,7 @@ sub goals {
 sub summary {
     my ($self) = @_;
 
-    my $text = "| what | last to first | nginx's own | the design says |\n"
+    my $text = "| what | last to first | nginx itself | the design says |\n"
         . "|---|---:|---:|---|\n";
 
     for my $series (@{ $self->{series} }) {
