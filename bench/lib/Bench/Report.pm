@@ -521,11 +521,11 @@ sub boxes {
 
     my $bytes = whole($beside);
     my $text = <<"END"
-## What one box carries
+## What one machine carries
 
 The table has the connections that wait at the same time, and the deliveries of
 100 bytes in each second, with the cores of [this machine](#machine-and-versions).
-For another box:
+For another machine:
 
 - connections: 0.75 x memory / bytes of a connection
 - deliveries in each second: 0.5 x cores x 1,000,000 / CPU of a delivery
