@@ -160,7 +160,8 @@ during('the browser is stopped for a while', 0, sub {
 
 $own->open('about:blank');
 $other->open('about:blank');
-$server->wait_waiting(0);
+eval { $server->wait_waiting(0); 1 }
+    or die $@, 'the proxy: ', control('living'), "\n";
 
 # More tabs than connections.
 
@@ -236,7 +237,12 @@ sub during {
     $last = $end;
 }
 
-sub control { $http->get("$control/$_[0]")->{success} or die "no proxy\n" }
+# does it, and returns the requests that have not ended
+
+sub control {
+    my $answer = $http->get("$control/$_[0]");
+    return $answer->{success} ? $answer->{content} : die "no proxy\n";
+}
 
 # all processes that chromedriver started
 

@@ -195,8 +195,9 @@ sub part {
 
 sub cell {
     my ($row, $name) = @_;
+    my $value = $row->{value}{$name};       # map would make one
     my @all = map { number($_, $row->{case}{unit}) =~ s/ x$//r }
-        $row->{value}{$name},
+        $value,
         $name =~ /^longpoll/ ? @{ $row->{spread}{$name} // [] } : ();
 
     return within(@all) . ($row->{spoiled}{$name} ? ' [*]' : '');

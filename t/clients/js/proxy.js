@@ -44,6 +44,11 @@ export class Between {
     return this._living.size;
   }
 
+  /** A line for each of them, for a test that failed. */
+  describe() {
+    return [...this._living].map(one => `${one.describe()}\n`).join("");
+  }
+
   break() {
     for (const one of this._living) one.cut();
   }
@@ -94,6 +99,15 @@ class Passage {
 
     behind.on("response", response => this._pass(response));
     behind.on("error", () => this.cut());
+  }
+
+  describe() {
+    const { _behind: behind, _to: to } = this;
+
+    return `${behind.path}: from port ${to.socket?.remotePort},`
+      + ` ${to.destroyed ? "gone" : "there"}; to nginx from port`
+      + ` ${behind.socket?.localPort}, ${behind.destroyed ? "gone" : "there"};`
+      + ` stalls ${this._stalls}, full ${to.writableNeedDrain}`;
   }
 
   cut() {
