@@ -68,8 +68,9 @@ GetOptions('quick' => \$quick, 'scaling' => \$scaling, 'redis' => \$redis,
 # `of` are the servers of whose figures the goal is a factor, of the least one.
 # With `beside` the ratio is that to this module's own figure of another case;
 # `only` matches the servers that are measured.  `also` makes a row of the same
-# figures with another goal, which has `again`.  `then` is a second command, and the figures are
-# the second one's divided by the first one's; it may have other workers.
+# figures with another goal, which has `again`.  `then` is a second command, and
+# the figures are the second one's divided by the first one's; it may have other
+# workers.
 # `via` and `kept` are Bench::Server's, for servers that are `fresh`.
 #
 # `redis` is for the servers over Redis, of so many `nodes`, and for those beside
