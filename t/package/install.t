@@ -154,6 +154,8 @@ sub dynamic {
          'and how it is loaded');
     wakes($file, "nginx.org's nginx, and its image");
     has_all($file);
+    like(slurp("$dir/srv/longpoll/build/module/objs/ngx_auto_config.h"),
+         qr/^#define NGX_HTTP_V2\b/m, 'and HTTP/2');
 }
 
 # the whole image, where there is docker
