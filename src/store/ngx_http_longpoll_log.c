@@ -11,6 +11,7 @@
  *     clean     dead record: tail (put, one store)
  *     move      copy into the gap (put), then one step: head, links, tail
  *     rotate    pads into the gap (put), then one step: head, tail
+ *     turn      pad header into the gap (put), head (put, one store)
  *
  * Pacing.  If V bytes are live, cleaning a whole lap copies V bytes and frees
  * the rest; so to free n bytes, about n * V / gap bytes are copied.  While the
@@ -18,6 +19,16 @@
  * of n bytes pays for that much and for its own size.  Each move shrinks the
  * debt faster than the gap; so the gap stays above target / e, and the zone's
  * emergency path is not taken.
+ *
+ * A gap above its target is no reason to leave dead records where they are: the
+ * memory behind the head was used already, and that in front of it perhaps
+ * never.  So while there are more dead bytes than a quarter of the live ones, a
+ * publish of n bytes cleans, too, but moves n / 8 bytes only.  Where records
+ * die in the order in which they came, it moves none.
+ *
+ * Turning.  Once the front has room for another quarter of what is in use, pace
+ * pads the end.  Until the tail has passed that pad, the log is as long as the
+ * pad's offset, for pace; then it is as long as it was made, and can grow.
  */
 
 
@@ -34,7 +45,15 @@ static uint64_t ngx_http_longpoll_log_move(ngx_http_longpoll_log_t *log,
     ngx_http_longpoll_rec_sh_t *rec, uint64_t n);
 static uint64_t ngx_http_longpoll_log_rotate(ngx_http_longpoll_log_t *log,
     uint64_t n);
+static uint64_t ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log);
+static void ngx_http_longpoll_log_turn(ngx_http_longpoll_log_t *log,
+    uint64_t n);
 
+
+/* beyond a quarter: what is too little to be worth a turn */
+
+#define ngx_http_longpoll_log_slack(log)                                      \
+    ngx_min((log)->sh->size / 16, 256 * 1024)
 
 #define ngx_http_longpoll_log_at(log, pos)                                    \
     ((void *) ((log)->base + (pos) % (log)->sh->size))
@@ -94,6 +113,10 @@ ngx_http_longpoll_log_pad(ngx_http_longpoll_log_t *log, uint64_t pos,
     uint64_t n)
 {
     ngx_http_longpoll_rec_sh_t  *rec;
+
+    /* as in reserve */
+
+    ngx_memory_barrier();
 
     rec = ngx_http_longpoll_log_at(log, pos);
 
@@ -196,34 +219,38 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
     ngx_uint_t *steps)
 {
     int64_t                      credit;
-    uint64_t                     gap, moved, target;
+    uint64_t                     gap, dead, bound, moved;
     ngx_uint_t                   skips;
     ngx_http_longpoll_log_sh_t  *sh;
 
     sh = log->sh;
 
     gap = ngx_http_longpoll_log_gap(log);
-    target = (sh->size - sh->live) / 4;
+    dead = ngx_http_longpoll_log_dead(log);
+    bound = (gap + dead) / 4 * 3;
 
-    if (gap >= target) {
-        return;
+    if (dead > bound) {
+        gap = ngx_max(gap, NGX_HTTP_LONGPOLL_LOG_UNIT);
+
+        credit = n + n * ngx_min(sh->live / gap, NGX_HTTP_LONGPOLL_LOG_MOVES)
+                 + n * (sh->live % gap) / gap;
+
+    } else {
+        bound = sh->live / 4 + ngx_http_longpoll_log_slack(log) / 2;
+        credit = n / 8;
+
+        if (dead <= bound + ngx_http_longpoll_log_slack(log) / 2) {
+            return;
+        }
     }
 
-    gap = ngx_max(gap, NGX_HTTP_LONGPOLL_LOG_UNIT);
-
-    credit = sh->credit + n
-             + n * ngx_min(sh->live / gap, NGX_HTTP_LONGPOLL_LOG_MOVES)
-             + n * (sh->live % gap) / gap;
+    credit += sh->credit;
 
     for (skips = 0;
          credit > 0 && *steps && skips < NGX_HTTP_LONGPOLL_LOG_SKIPS
-         && ngx_http_longpoll_log_gap(log) < target;
+         && sh->head != sh->tail && ngx_http_longpoll_log_dead(log) > bound;
          /* void */)
     {
-        if (sh->head == sh->tail) {
-            break;
-        }
-
         moved = ngx_http_longpoll_log_clean(log);
 
         if (moved) {
@@ -238,4 +265,56 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
     /* at most n of unused credit is kept */
 
     ngx_http_longpoll_put(sh->credit, ngx_min(credit, (int64_t) n));
+
+    ngx_http_longpoll_log_turn(log, n);
+}
+
+
+/* bytes of dead records, and of pads but the one of the turn */
+
+static uint64_t
+ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log)
+{
+    uint64_t                     dead;
+    ngx_http_longpoll_log_sh_t  *sh;
+
+    sh = log->sh;
+    dead = sh->head - sh->tail - sh->live;
+
+    if (sh->tail < sh->turned) {
+        dead -= sh->size - sh->turned % sh->size;
+    }
+
+    return dead;
+}
+
+
+/*
+ * Pads the end if the front has room for as much as is in use, and more.  A
+ * process that is killed before the last store leaves a log that takes its end
+ * for dead, and so cleans faster until the tail is there.
+ */
+
+static void
+ngx_http_longpoll_log_turn(ngx_http_longpoll_log_t *log, uint64_t n)
+{
+    uint64_t                     front, used, end, head;
+    ngx_http_longpoll_log_sh_t  *sh;
+
+    sh = log->sh;
+    head = sh->head;
+
+    used = head - sh->tail;
+    front = sh->tail % sh->size;
+    end = sh->size - front;
+
+    if (used >= end
+        || front < used / 4 + ngx_http_longpoll_log_slack(log) + n)
+    {
+        return;
+    }
+
+    ngx_http_longpoll_log_pad(log, head, end - used);
+    ngx_http_longpoll_put(sh->head, head + end - used);
+    ngx_http_longpoll_put(sh->turned, head);
 }

@@ -11,6 +11,10 @@
  * size.  A record never crosses the end: if it does not fit there, the end is
  * padded, and the record begins at offset 0.
  *
+ * The log turns: it pads the end before it has come there, as soon as there is
+ * room at its front.  So it touches about as much memory as its live records
+ * need, not all that it has.
+ *
  * Cleaning moves the tail on.  A dead record costs nothing.  A live record is
  * moved: copied to the head.  If it does not fit into the gap, tail and head
  * both step over it, and it stays where it is (a rotation).  The log never
@@ -52,6 +56,9 @@ typedef struct {
     uint64_t                         tail;
     uint64_t                         live;      /* bytes of live records */
     int64_t                          credit;    /* bytes that pace may move */
+    uint64_t                         turned;    /* the head's position when pace
+                                                   padded the end last; a hint
+                                                   for pace */
 } ngx_http_longpoll_log_sh_t;
 
 
@@ -116,8 +123,9 @@ uint64_t ngx_http_longpoll_log_clean(ngx_http_longpoll_log_t *log);
 
 /*
  * Cleans as much as a publish of n bytes has to pay for, so that there is room
- * long before it is needed and no publish pays for all of it.  Takes a step for
- * each live record, and one for each 4 kB of it, and ends when none is left.
+ * long before it is needed and no publish pays for all of it; and turns the log
+ * if that is due.  Takes a step for each live record, and one for each 4 kB of
+ * it, and ends when none is left.
  */
 void ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
     ngx_uint_t *steps);

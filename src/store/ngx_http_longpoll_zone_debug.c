@@ -71,8 +71,10 @@ ngx_http_longpoll_zone_validate(ngx_http_longpoll_zone_t *z)
     ngx_http_longpoll_assert(log->head % unit == 0 && log->tail % unit == 0
                              && log->head < (uint64_t) 1 << 62
                              && log->tail <= log->head
-                             && log->head - log->tail <= log->size,
-                             "head and tail");
+                             && log->head - log->tail <= log->size
+                             && log->turned <= log->head
+                             && log->turned % unit == 0,
+                             "head, tail and the last turn");
     ngx_http_longpoll_assert(log->live <= log->head - log->tail
                              && log->credit <= (int64_t) log->size
                              && log->credit >= -(int64_t) log->size * 256,

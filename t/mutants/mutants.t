@@ -48,6 +48,15 @@ my @mutants = (
       from => '| ngx_http_longpoll_golongpoll_special(d)', to => '',
       seen => 'unit text' },
 
+    { name => 'a log that never turns',
+      file => 'log.c', from => 'if (used >= end', to => 'if (end || used',
+      seen => 'unit store' },
+
+    { name => 'a log that forgets that it has turned',
+      file => 'log.c',
+      from => 'ngx_http_longpoll_put(sh->turned, head);', to => '',
+      seen => 'unit store' },
+
     { name => 'a poll parked for a category without a slot as if it had one',
       file => 'interest.h',
       from => '!(cat)->slotless', to => '1',

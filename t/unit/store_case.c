@@ -21,6 +21,9 @@ static ngx_uint_t  case_locks;
 
 
 static void case_exact_end(void *data);
+static void case_turns(void *data);
+static ngx_uint_t case_in_order(void);
+static uint64_t case_touched(void);
 static void case_many_cats(void *data);
 static void case_polls(void *data);
 static void case_same_ms(void *data);
@@ -167,6 +170,89 @@ case_exact_end(void *data)
 
     model_check();
     model_end();
+}
+
+
+/*
+ * Two categories, each with 1 MB, are published to until there was enough for
+ * the whole log twice: no message is moved.  So they are once more, while a
+ * third one has messages that stay.  Then a fourth one fills the zone.
+ */
+
+static void
+case_turns(void *data)
+{
+    ngx_uint_t  i, n;
+
+    case_zone(16 * 1024 * 1024, 4, 1000, 0);
+
+    n = 2 * m.sh->log.size / 1000;
+
+    for (i = 0; i < 2 * n; i++) {
+
+        if (i == n) {
+            unit_must(m.sh->log.head > 2 * m.sh->log.size, "too few");
+            case_publish(2, 50, 1000);
+        }
+
+        case_publish(i % 2, 1, 1000);
+
+        if (i % 1000 == 0) {
+            model_check();
+            unit_must(i > n || case_in_order(), "messages were moved");
+        }
+    }
+
+    unit_must(case_touched() < 2 * m.sh->log.live, "%lu bytes for %lu",
+              (unsigned long) case_touched(), (unsigned long) m.sh->log.live);
+
+    while (m.sh->log.live < m.sh->log.size / 20 * 16) {
+        case_publish(3, 1, 20000);
+    }
+
+    unit_must(m.evicted == 0, "a log that has turned has no room");
+
+    model_check();
+    model_end();
+}
+
+
+/* whether each message stands in the log behind those that are older */
+
+static ngx_uint_t
+case_in_order(void)
+{
+    uint32_t  ref;
+    uint64_t  pos, last;
+
+    last = 0;
+
+    for (ref = m.sh->list.oldest; ref; ref = model_msg(ref)->newer) {
+        pos = ngx_http_longpoll_log_pos(&m.zone.log, ref);
+
+        if (pos < last) {
+            return 0;
+        }
+
+        last = pos;
+    }
+
+    return 1;
+}
+
+
+/* bytes of the log, up to the last one that is not 0 */
+
+static uint64_t
+case_touched(void)
+{
+    uint64_t  n;
+
+    for (n = m.sh->log.size; n && m.zone.log.base[n - 1] == 0; n--) {
+        /* void */
+    }
+
+    return n;
 }
 
 
@@ -1476,6 +1562,7 @@ case_time(uint64_t wall, uint64_t elapsed, uint64_t expected)
 const unit_case_t  store_cases[] = {
 
     { "a record may end exactly at the end of the log", case_exact_end },
+    { "a log touches little more memory than its messages need", case_turns },
     { "30,000 categories of one message go through 1 MB", case_many_cats },
     { "polls in all slots evict no message", case_polls },
     { "a poll that waits since a ms gets what comes in that ms",

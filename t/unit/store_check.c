@@ -34,6 +34,16 @@ model_check_log(void)
         }
     }
 
+    if (log->tail < log->turned) {
+        pos = log->turned % log->size;
+        rec = (void *) (m.zone.log.base + pos);
+
+        unit_must(log->turned < log->head
+                  && rec->state == NGX_HTTP_LONGPOLL_LOG_PAD
+                  && pos + ngx_http_longpoll_log_bytes(rec) == log->size,
+                  "log: where it turned");
+    }
+
     unit_must(live == log->live, "log: live is %lu, not %lu",
               (unsigned long) log->live, (unsigned long) live);
     unit_must(events == m.sh->list.count, "log: %lu messages, not %lu",
