@@ -373,6 +373,27 @@ model_pinned(uint32_t n, ngx_uint_t sure)
 }
 
 
+/* whether a publish on its way may have used the category in an earlier hold */
+
+static ngx_uint_t
+model_using(uint32_t n)
+{
+    ngx_uint_t  i;
+
+    if (m.depth == 0 || m.begun == NULL || m.begun->kind != MODEL_PUBLISH) {
+        return 0;
+    }
+
+    for (i = 0; i < m.begun->n; i++) {
+        if (m.begun->which[i] == n) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 ngx_uint_t
 model_idle(uint32_t n, uint64_t now, ngx_uint_t must)
 {
@@ -383,6 +404,7 @@ model_idle(uint32_t n, uint64_t now, ngx_uint_t must)
     used = must ? c->used_max : c->used_min;
 
     return m.conf.inactive && !model_pinned(n, !must)
+           && !(must && model_using(n))
            && now + (must ? 0 : m.lag) >= used + m.conf.inactive;
 }
 
