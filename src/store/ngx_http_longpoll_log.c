@@ -28,7 +28,9 @@
  *
  * Turning.  Once the front has room for another quarter of what is in use, pace
  * pads the end.  Until the tail has passed that pad, the log is as long as the
- * pad's offset, for pace; then it is as long as it was made, and can grow.
+ * pad's offset, for pace; then it is as long as it was made, and can grow.  It
+ * may have to grow before: when the gap is under an eighth of the live bytes,
+ * the pad counts as dead, and pace cleans up to it in time, as above.
  */
 
 
@@ -270,7 +272,11 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
 }
 
 
-/* bytes of dead records, and of pads but the one of the turn */
+/*
+ * Bytes of dead records and of pads.  The pad of the turn counts once the gap
+ * has become short: live records may have grown since the turn until nothing in
+ * front of that pad is dead, and only cleaning up to it makes room.
+ */
 
 static uint64_t
 ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log)
@@ -281,7 +287,9 @@ ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log)
     sh = log->sh;
     dead = sh->head - sh->tail - sh->live;
 
-    if (sh->tail < sh->turned) {
+    if (sh->tail < sh->turned
+        && ngx_http_longpoll_log_gap(log) >= sh->live / 8)
+    {
         dead -= sh->size - sh->turned % sh->size;
     }
 

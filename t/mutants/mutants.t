@@ -57,6 +57,10 @@ my @mutants = (
       from => 'ngx_http_longpoll_put(sh->turned, head);', to => '',
       seen => 'unit store' },
 
+    { name => 'a log that takes the pad of its turn for its end for too long',
+      file => 'log.c', from => '>= sh->live / 8', to => '>= 0',
+      seen => 'unit store' },
+
     { name => 'a poll parked for a category without a slot as if it had one',
       file => 'interest.h',
       from => '!(cat)->slotless', to => '1',

@@ -29,6 +29,7 @@ static void case_polls(void *data);
 static void case_same_ms(void *data);
 static void case_holds(void *data);
 static void case_wide(void *data);
+static void case_grows(void *data);
 static void case_recent(void *data);
 static void case_recent_holds(void *data);
 static void case_long(void *data);
@@ -609,6 +610,41 @@ static void
 case_count_locks(void)
 {
     case_locks++;
+}
+
+
+/*
+ * A category is full, and the log has turned.  A second one grows until the log
+ * has no room in front of the pad of that turn: no publish waits for the room
+ * that is behind it, for all of them take one hold of the lock.
+ */
+
+static void
+case_grows(void *data)
+{
+    case_zone(16 * 1024 * 1024, 2, 10000, 0);
+
+    while (m.sh->log.tail >= m.sh->log.turned) {
+        case_publish(0, 1, 200);
+    }
+
+    unit_hook = case_count_locks;
+
+    while (m.cats[1].count < 10000) {
+        case_locks = 0;
+        case_publish(1, 1, 200);
+
+        unit_must(case_locks == 1, "it takes %lu holds",
+                  (unsigned long) case_locks);
+    }
+
+    unit_hook = NULL;
+
+    unit_must(m.sh->log.tail > m.sh->log.turned && m.evicted == 0,
+              "it did not grow over the pad");
+
+    model_check();
+    model_end();
 }
 
 
@@ -1563,6 +1599,8 @@ const unit_case_t  store_cases[] = {
 
     { "a record may end exactly at the end of the log", case_exact_end },
     { "a log touches little more memory than its messages need", case_turns },
+    { "messages that stay take a log that has turned as far as it goes",
+      case_grows },
     { "30,000 categories of one message go through 1 MB", case_many_cats },
     { "polls in all slots evict no message", case_polls },
     { "a poll that waits since a ms gets what comes in that ms",
