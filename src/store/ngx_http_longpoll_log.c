@@ -13,31 +13,35 @@
  *     rotate    pads into the gap (put), then one step: head, tail
  *     turn      pad header into the gap (put), head (put, one store)
  *
- * Pacing.  If V bytes are live, cleaning a whole lap copies V bytes and frees
- * the rest; so to free n bytes, about n * V / gap bytes are copied.  While the
- * gap is under its target (a quarter of all bytes that are not live), a publish
- * of n bytes pays for that much and for its own size.  Each move shrinks the
- * debt faster than the gap; so the gap stays above target / e, and the zone's
- * emergency path is not taken.
+ * Pacing.  All bytes are live, dead or gap.  Once the dead ones are more than
+ * three quarters of those that are not live, room is short: a publish of n
+ * bytes then moves live records.  If V bytes are live, cleaning a whole lap
+ * copies V bytes and frees the rest; so to free n bytes, about n * V / gap
+ * bytes are copied.  The publish pays for that much and for its own size, so
+ * that the gap grows faster than publishes use it, before the zone has to clean
+ * without a limit.
  *
- * A gap above its target is no reason to leave dead records where they are: the
- * memory behind the head was used already, and that in front of it perhaps
- * never.  So while there are more dead bytes than a quarter of the live ones, a
- * publish of n bytes cleans, too, but moves n / 8 bytes only.  Where records
- * die in the order in which they came, it moves none.
+ * Room that is not short is no reason to leave dead records where they are: the
+ * memory behind the tail was used already, and that in front of the head
+ * perhaps never.  So a publish of n bytes also cleans while there are more dead
+ * bytes than a quarter of the live ones and a slack, but moves n / 8 bytes at
+ * most.  Where records die in the order in which they came, it moves none.
  *
- * Turning.  Once the front has room for another quarter of what is in use, pace
- * pads the end.  Until the tail has passed that pad, the log is as long as the
- * pad's offset, for pace; then it is as long as it was made, and can grow.  It
- * may have to grow before: when the gap is under an eighth of the live bytes,
- * the pad counts as dead, and pace cleans up to it in time, as above.
+ * Turning.  When the room in front of the tail, down to offset 0, is a quarter
+ * of what lies between tail and head, and the slack, pace pads the rest of the
+ * end.  That pad is neither dead nor gap until the tail has passed it: pace
+ * does not hurry to get its bytes back.  But live records may grow meanwhile
+ * until nothing in front of the pad is dead.  So when the gap is under an
+ * eighth of the live bytes, the pad counts as dead, and pace comes to it in
+ * time.
  */
 
 
 #include "ngx_http_longpoll_log.h"
 
 
-#define NGX_HTTP_LONGPOLL_LOG_SKIPS  256    /* dead records in a call */
+#define NGX_HTTP_LONGPOLL_LOG_SKIPS  256    /* records in a call that are passed
+                                               and not moved */
 #define NGX_HTTP_LONGPOLL_LOG_MOVES  128    /* times n, in a call */
 
 
@@ -221,7 +225,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
     ngx_uint_t *steps)
 {
     int64_t                      credit;
-    uint64_t                     gap, dead, bound, moved;
+    uint64_t                     gap, dead, left, moved;
     ngx_uint_t                   skips;
     ngx_http_longpoll_log_sh_t  *sh;
 
@@ -229,19 +233,19 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
 
     gap = ngx_http_longpoll_log_gap(log);
     dead = ngx_http_longpoll_log_dead(log);
-    bound = (gap + dead) / 4 * 3;
+    left = (gap + dead) / 4 * 3;
 
-    if (dead > bound) {
+    if (dead > left) {
         gap = ngx_max(gap, NGX_HTTP_LONGPOLL_LOG_UNIT);
 
         credit = n + n * ngx_min(sh->live / gap, NGX_HTTP_LONGPOLL_LOG_MOVES)
                  + n * (sh->live % gap) / gap;
 
     } else {
-        bound = sh->live / 4 + ngx_http_longpoll_log_slack(log) / 2;
+        left = sh->live / 4 + ngx_http_longpoll_log_slack(log) / 2;
         credit = n / 8;
 
-        if (dead <= bound + ngx_http_longpoll_log_slack(log) / 2) {
+        if (dead <= left + ngx_http_longpoll_log_slack(log) / 2) {
             return;
         }
     }
@@ -250,7 +254,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
 
     for (skips = 0;
          credit > 0 && *steps && skips < NGX_HTTP_LONGPOLL_LOG_SKIPS
-         && sh->head != sh->tail && ngx_http_longpoll_log_dead(log) > bound;
+         && sh->head != sh->tail && ngx_http_longpoll_log_dead(log) > left;
          /* void */)
     {
         moved = ngx_http_longpoll_log_clean(log);
@@ -272,11 +276,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
 }
 
 
-/*
- * Bytes of dead records and of pads.  The pad of the turn counts once the gap
- * has become short: live records may have grown since the turn until nothing in
- * front of that pad is dead, and only cleaning up to it makes room.
- */
+/* bytes of dead records and of pads, but not of the pad of a turn: see above */
 
 static uint64_t
 ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log)
@@ -298,9 +298,9 @@ ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log)
 
 
 /*
- * Pads the end if the front has room for as much as is in use, and more.  A
- * process that is killed before the last store leaves a log that takes its end
- * for dead, and so cleans faster until the tail is there.
+ * Pads the end if it is time to turn, and room for n bytes is there.  If the
+ * process is killed before its last store, the pad counts as dead at once, and
+ * pace hurries: it costs time, and nothing else.
  */
 
 static void

@@ -56,9 +56,8 @@ typedef struct {
     uint64_t                         tail;
     uint64_t                         live;      /* bytes of live records */
     int64_t                          credit;    /* bytes that pace may move */
-    uint64_t                         turned;    /* the head's position when pace
-                                                   padded the end last; a hint
-                                                   for pace */
+    uint64_t                         turned;    /* the position of the pad of
+                                                   the last turn */
 } ngx_http_longpoll_log_sh_t;
 
 
