@@ -1,10 +1,11 @@
 
 /*
- * ngx_http_longpoll_hash.c: SipHash-2-4-128 over a category's name.
+ * ngx_http_longpoll_hash.c: SipHash-2-4-128 over a category's name, and
+ * SipHash-1-3-128 over a list of texts.
  *
  * Each word of the name takes two rounds, and each half of the result four
- * more.  Words are little-endian on every machine, so the published test
- * vectors hold.
+ * more; of a list one, and three.  Words are little-endian on every machine, so
+ * the published test vectors hold.
  *
  * Names are short: a dozen bytes are two words, some 40 ns.  nginx's own hashes
  * (crc32, murmur) are as fast, but anybody can find names that collide.
@@ -14,6 +15,16 @@
 #include "ngx_http_longpoll_hash.h"
 
 
+/* rounds of a word, and of half a result */
+#define NGX_HTTP_LONGPOLL_HASH_NAME       2
+#define NGX_HTTP_LONGPOLL_HASH_NAME_END   4
+#define NGX_HTTP_LONGPOLL_HASH_LIST       1
+#define NGX_HTTP_LONGPOLL_HASH_LIST_END   3
+
+/* in the word of a length: no text below 8 bytes has a word with this bit */
+#define NGX_HTTP_LONGPOLL_HASH_LONG       (1ULL << 63)
+
+
 #define ngx_http_longpoll_hash_rotl(x, b)                                     \
     (((x) << (b)) | ((x) >> (64 - (b))))
 
@@ -21,11 +32,11 @@
 static ngx_inline void ngx_http_longpoll_hash_begin(uint64_t v[4],
     const uint64_t key[2]);
 static ngx_inline void ngx_http_longpoll_hash_bytes(uint64_t v[4],
-    const u_char *p, size_t len);
+    const u_char *p, size_t len, ngx_uint_t rounds);
 static ngx_inline void ngx_http_longpoll_hash_end(uint64_t v[4],
-    uint64_t hash[2]);
+    uint64_t hash[2], ngx_uint_t rounds);
 static ngx_inline void ngx_http_longpoll_hash_word(uint64_t v[4],
-    uint64_t word);
+    uint64_t word, ngx_uint_t rounds);
 static ngx_inline void ngx_http_longpoll_hash_rounds(uint64_t v[4],
     ngx_uint_t n);
 static ngx_inline uint64_t ngx_http_longpoll_hash_full(const u_char *p);
@@ -40,12 +51,16 @@ ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
     uint64_t  v[4];
 
     ngx_http_longpoll_hash_begin(v, key);
-    ngx_http_longpoll_hash_bytes(v, p, len);
-    ngx_http_longpoll_hash_end(v, hash);
+    ngx_http_longpoll_hash_bytes(v, p, len, NGX_HTTP_LONGPOLL_HASH_NAME);
+    ngx_http_longpoll_hash_end(v, hash, NGX_HTTP_LONGPOLL_HASH_NAME_END);
 }
 
 
-/* the length is in front of each text: so no two lists are the same words */
+/*
+ * A text of less than 8 bytes is one word, with its length.  In front of a
+ * longer one stands the word of its length.  So no two lists are the same
+ * words.
+ */
 
 void
 ngx_http_longpoll_hash_list(uint64_t hash[2], const uint64_t key[2],
@@ -56,11 +71,18 @@ ngx_http_longpoll_hash_list(uint64_t hash[2], const uint64_t key[2],
     ngx_http_longpoll_hash_begin(v, key);
 
     for ( /* void */ ; n; n--, texts++) {
-        ngx_http_longpoll_hash_word(v, texts->len);
-        ngx_http_longpoll_hash_bytes(v, texts->data, texts->len);
+
+        if (texts->len >= 8) {
+            ngx_http_longpoll_hash_word(v, NGX_HTTP_LONGPOLL_HASH_LONG
+                                           | texts->len,
+                                        NGX_HTTP_LONGPOLL_HASH_LIST);
+        }
+
+        ngx_http_longpoll_hash_bytes(v, texts->data, texts->len,
+                                     NGX_HTTP_LONGPOLL_HASH_LIST);
     }
 
-    ngx_http_longpoll_hash_end(v, hash);
+    ngx_http_longpoll_hash_end(v, hash, NGX_HTTP_LONGPOLL_HASH_LIST_END);
 }
 
 
@@ -75,28 +97,29 @@ ngx_http_longpoll_hash_begin(uint64_t v[4], const uint64_t key[2])
 
 
 static ngx_inline void
-ngx_http_longpoll_hash_bytes(uint64_t v[4], const u_char *p, size_t len)
+ngx_http_longpoll_hash_bytes(uint64_t v[4], const u_char *p, size_t len,
+    ngx_uint_t rounds)
 {
     size_t  left;
 
     for (left = len; left >= 8; left -= 8, p += 8) {
-        ngx_http_longpoll_hash_word(v, ngx_http_longpoll_hash_full(p));
+        ngx_http_longpoll_hash_word(v, ngx_http_longpoll_hash_full(p), rounds);
     }
 
     ngx_http_longpoll_hash_word(v, ngx_http_longpoll_hash_part(p, left)
-                                   | (uint64_t) len << 56);
+                                   | (uint64_t) len << 56, rounds);
 }
 
 
 static ngx_inline void
-ngx_http_longpoll_hash_end(uint64_t v[4], uint64_t hash[2])
+ngx_http_longpoll_hash_end(uint64_t v[4], uint64_t hash[2], ngx_uint_t rounds)
 {
     v[2] ^= 0xee;
-    ngx_http_longpoll_hash_rounds(v, 4);
+    ngx_http_longpoll_hash_rounds(v, rounds);
     hash[0] = v[0] ^ v[1] ^ v[2] ^ v[3];
 
     v[1] ^= 0xdd;
-    ngx_http_longpoll_hash_rounds(v, 4);
+    ngx_http_longpoll_hash_rounds(v, rounds);
     hash[1] = v[0] ^ v[1] ^ v[2] ^ v[3];
 
     if (hash[0] == 0) {
@@ -106,10 +129,10 @@ ngx_http_longpoll_hash_end(uint64_t v[4], uint64_t hash[2])
 
 
 static ngx_inline void
-ngx_http_longpoll_hash_word(uint64_t v[4], uint64_t word)
+ngx_http_longpoll_hash_word(uint64_t v[4], uint64_t word, ngx_uint_t rounds)
 {
     v[3] ^= word;
-    ngx_http_longpoll_hash_rounds(v, 2);
+    ngx_http_longpoll_hash_rounds(v, rounds);
     v[0] ^= word;
 }
 

@@ -21,7 +21,10 @@
 void ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
     const u_char *p, size_t len);
 
-/* the same of n texts, each with its length: "ab", "c" is not "a", "bc" */
+/*
+ * The hash of n texts, each with its length: "ab", "c" is not "a", "bc".  It is
+ * compared with one hash only, that of an entry, so SipHash-1-3 will do.
+ */
 void ngx_http_longpoll_hash_list(uint64_t hash[2], const uint64_t key[2],
     ngx_str_t *texts, ngx_uint_t n);
 

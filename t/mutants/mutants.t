@@ -143,6 +143,16 @@ my @mutants = (
       to => "if (command == NULL) {\n        return NGX_OK;\n    }\n\n    if (ngx_buf_size(&command->buf)) {",
       seen => 'redis t/redis/connection.t' },
 
+    { name => 'a list of texts without their lengths',
+      file => 'hash.c',
+      from => 'if (texts->len >= 8) {', to => 'if (0 && texts->len >= 8) {',
+      seen => 'unit text' },
+
+    { name => 'a long text whose length is not in the word for it',
+      file => 'hash.c',
+      from => '| texts->len,', to => '| 8,',
+      seen => 'unit text' },
+
     { name => 'an array of Redis that is larger than its bytes',
       file => 'reply.c',
       from => 'if ((size_t) nelts > replies->limit', to => 'if (0 && (size_t) nelts > replies->limit',

@@ -356,12 +356,63 @@ text_entry_round(void)
 }
 
 
+/*
+ * Several texts, and one text that has their words: it is as long as its last
+ * byte says in both.
+ */
+
+static void
+text_entry_joined(const uint64_t zone[2])
+{
+    u_char      joined[264];
+    uint64_t    a[2], b[2], end, begin;
+    ngx_str_t   texts[33];
+    ngx_uint_t  i;
+
+    /* short ones: but for the word of the length in front of the long one */
+
+    for (i = 0; i < 32; i++) {
+        memcpy(&joined[8 * i], "1234567\7", 8);
+        ngx_str_set(&texts[i], "1234567");
+    }
+
+    joined[256] = 'x';
+    ngx_str_set(&texts[32], "x");
+    ngx_http_longpoll_hash_list(a, zone, texts, 33);
+
+    texts[0].data = joined;
+    texts[0].len = 257;
+    ngx_http_longpoll_hash_list(b, zone, texts, 1);
+
+    text_ok(a[0] != b[0] && a[1] != b[1], "a list is not its texts in one");
+
+    /* one of 240 bytes, one of 8: but for the length in the word in front */
+
+    end = (uint64_t) 240 << 56;
+    begin = (uint64_t) 1 << 63 | 8;
+
+    memset(joined, 'a', sizeof(joined));
+    memcpy(&joined[240], &end, 8);
+    memcpy(&joined[248], &begin, 8);
+
+    texts[0].len = 240;
+    texts[1].data = &joined[256];
+    texts[1].len = 8;
+    ngx_http_longpoll_hash_list(a, zone, texts, 2);
+
+    texts[0].len = 264;
+    ngx_http_longpoll_hash_list(b, zone, texts, 1);
+
+    text_ok(a[0] != b[0] && a[1] != b[1], "two long texts are not one");
+}
+
+
 static void
 text_entry_hashes(void)
 {
-    u_char           key[NGX_HTTP_LONGPOLL_ENTRY_KEY_LEN], joined[257];
+    u_char           key[NGX_HTTP_LONGPOLL_ENTRY_KEY_LEN];
     uint64_t         a[2], b[2];
-    ngx_str_t        cat, word, texts[33];
+    ngx_str_t        cat, word;
     ngx_uint_t       i, n;
 
     static const uint64_t  zone[2] = { 1, 2 };
@@ -387,22 +438,7 @@ text_entry_hashes(void)
         text_ok(a[0] != b[0] && a[1] != b[1], others[i]);
     }
 
-    /* 33 texts, and one that has their words but for the lengths in front */
-
-    for (i = 0; i < 32; i++) {
-        memcpy(&joined[8 * i], "1234567\7", 8);
-        ngx_str_set(&texts[i], "1234567");
-    }
-
-    joined[256] = 'x';
-    ngx_str_set(&texts[32], "x");
-    ngx_http_longpoll_hash_list(a, zone, texts, 33);
-
-    texts[0].data = joined;
-    texts[0].len = sizeof(joined);
-    ngx_http_longpoll_hash_list(b, zone, texts, 1);
-
-    text_ok(a[0] != b[0] && a[1] != b[1], "a list is not its texts in one");
+    text_entry_joined(zone);
 
     text_end("an entry's hash is that of its fields, a key's that of SHA-1");
 }
