@@ -29,9 +29,18 @@ static const u_char  ngx_http_longpoll_decimal_pairs[] =
 u_char *
 ngx_http_longpoll_decimal(u_char *p, uint64_t n)
 {
-    u_char      *dst, buf[NGX_INT64_LEN];
+    u_char      *dst, *last;
     uint32_t     high, middle, low;
     ngx_uint_t   pair;
+
+    if (n < 10) {
+        *p++ = (u_char) (n + '0');
+        return p;
+    }
+
+    if (n < 100) {
+        return ngx_http_longpoll_decimal_pair(p, n);
+    }
 
     if (ngx_http_longpoll_decimal_is_today(n)) {
         high = (uint32_t) (n / 100000000);
@@ -51,7 +60,8 @@ ngx_http_longpoll_decimal(u_char *p, uint64_t n)
         return ngx_http_longpoll_decimal_pair(p, low % 100);
     }
 
-    dst = buf + NGX_INT64_LEN;
+    last = p + ngx_http_longpoll_decimal_len(n);
+    dst = last;
 
     while (n >= 100) {
         pair = (ngx_uint_t) (n % 100) * 2;
@@ -71,5 +81,5 @@ ngx_http_longpoll_decimal(u_char *p, uint64_t n)
         *--dst = (u_char) (n + '0');
     }
 
-    return ngx_cpymem(p, dst, buf + NGX_INT64_LEN - dst);
+    return last;
 }

@@ -27,6 +27,9 @@
 /* bytes of NODE:COUNT, at most */
 #define NGX_HTTP_LONGPOLL_ENTRY_BEAT_LEN  64
 
+/* of the largest number of 64 bits */
+#define NGX_HTTP_LONGPOLL_ENTRY_DIGITS    20
+
 /* ms in an id has 48 bits */
 #define NGX_HTTP_LONGPOLL_ENTRY_MS_MAX    ((1ULL << 48) - 1)
 
@@ -323,25 +326,35 @@ ngx_http_longpoll_entry_number(uint64_t *number, ngx_str_t *text)
     uint64_t         n;
     const uint64_t   max = (uint64_t) -1;
 
-    if (text->len == 0 || (text->len > 1 && text->data[0] == '0')) {
+    if (text->len == 0 || text->len > NGX_HTTP_LONGPOLL_ENTRY_DIGITS
+        || (text->len > 1 && text->data[0] == '0'))
+    {
         return NGX_DECLINED;
     }
 
+    /* all digits but the last always fit */
+
     p = text->data;
 
-    for (last = p + text->len, n = 0; p < last; p++) {
+    for (last = p + text->len - 1, n = 0; p < last; p++) {
         digit = *p - '0';
 
-        if (digit > 9
-            || (n >= max / 10 && (n > max / 10 || digit > max % 10)))
-        {
+        if (digit > 9) {
             return NGX_DECLINED;
         }
 
         n = n * 10 + digit;
     }
 
-    *number = n;
+    digit = *p - '0';
+
+    if (digit > 9
+        || (n >= max / 10 && (n > max / 10 || digit > max % 10)))
+    {
+        return NGX_DECLINED;
+    }
+
+    *number = n * 10 + digit;
 
     return NGX_OK;
 }

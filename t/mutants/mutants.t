@@ -153,6 +153,11 @@ my @mutants = (
       from => '| texts->len,', to => '| 8,',
       seen => 'unit text' },
 
+    { name => 'an id of Redis with more digits than a number has',
+      file => 'entry.c',
+      from => 'text->len > NGX_HTTP_LONGPOLL_ENTRY_DIGITS', to => '0',
+      seen => 'unit text' },
+
     { name => 'an array of Redis that is larger than its bytes',
       file => 'reply.c',
       from => 'if ((size_t) nelts > replies->limit', to => 'if (0 && (size_t) nelts > replies->limit',

@@ -1,8 +1,11 @@
 
 /*
- * text_number.c: numbers that a double holds, and bodies with others.
+ * text_number.c: numbers that a double holds, and bodies with others; and
+ * numbers as digits.
  */
 
+
+#include <ngx_http_longpoll_decimal.h>
 
 #include "text.h"
 
@@ -22,6 +25,52 @@
 #define TEXT_ZEROS  "00000000000000000000000000000000000000000000000000"
 #define TEXT_400    TEXT_ZEROS TEXT_ZEROS TEXT_ZEROS TEXT_ZEROS               \
                     TEXT_ZEROS TEXT_ZEROS TEXT_ZEROS TEXT_ZEROS
+
+
+/* n in digits, as printf() has it, with nothing written behind them */
+
+static void
+text_decimal(uint64_t n)
+{
+    int      len;
+    char     expected[NGX_INT64_LEN + 1];
+    u_char  *p;
+
+    len = sprintf(expected, "%llu", (unsigned long long) n);
+    p = text_piece(NULL, len);
+
+    text_ok(ngx_http_longpoll_decimal(p, n) == p + len
+            && memcmp(p, expected, len) == 0, expected);
+    text_ok(ngx_http_longpoll_decimal_len(n) == (size_t) len, expected);
+
+    text_drop(1);
+}
+
+
+static void
+text_decimals(void)
+{
+    uint64_t    n;
+    ngx_uint_t  i, k;
+
+    for (n = 0; n < 1100; n++) {
+        text_decimal(n);
+    }
+
+    for (i = 0, n = 1; i < 20; i++, n *= 10) {
+        text_decimal(n - 1);
+        text_decimal(n);
+        text_decimal(n + 1);
+
+        for (k = 0; k < 100; k++) {
+            text_decimal(n + unit_random() % n);
+        }
+    }
+
+    text_decimal((uint64_t) -1);
+
+    text_end("a number's digits are those of printf()");
+}
 
 
 static ngx_uint_t
@@ -190,4 +239,6 @@ text_numbers(void)
     text_end("random numbers fit as strtod() says");
 
     text_jsons(bodies, "a number in data that is too large is refused");
+
+    text_decimals();
 }
