@@ -14,7 +14,8 @@
  *                              _item     for each object that is complete
  *                                _category   of a string, decoded if need be
  *                                _span       of data
- *      _data     _walk       the value, which yajl reads in an array
+ *      _data     _is_plain   a string without escapes; of others:
+ *                _walk       the value, which yajl reads in an array
  *      _line     _walk       an object with three more members
  *
  * Rules:
@@ -89,6 +90,7 @@ typedef struct {
 } ngx_http_longpoll_json_ctx_t;
 
 
+static ngx_uint_t ngx_http_longpoll_json_is_plain(u_char *p, u_char *last);
 static ngx_int_t ngx_http_longpoll_json_quoted(ngx_str_t *text, u_char *p,
     u_char *last);
 static ngx_int_t ngx_http_longpoll_json_walk(ngx_http_longpoll_json_ctx_t *ctx,
@@ -195,6 +197,12 @@ ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
         return NGX_ERROR;
     }
 
+    if (ngx_http_longpoll_json_is_plain(p, last)) {
+        data->data = p;
+        data->len = last - p;
+        return NGX_OK;
+    }
+
     ctx.kind = NGX_HTTP_LONGPOLL_JSON_VALUE;
     ctx.last = last;
     ctx.items = NULL;
@@ -225,6 +233,17 @@ ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
     }
 
     return NGX_OK;
+}
+
+
+/* one string without escapes, and nothing else: yajl would find it valid */
+
+static ngx_uint_t
+ngx_http_longpoll_json_is_plain(u_char *p, u_char *last)
+{
+    return last - p >= 2 && *p == '"' && last[-1] == '"'
+           && ngx_http_longpoll_string_plain(p + 1, last) == last - 1
+           && ngx_http_longpoll_utf8_valid(p + 1, last - p - 2);
 }
 
 

@@ -33,6 +33,17 @@ my @mutants = (
       to => 'NULL',
       seen => 'plain t/022-data.t' },
 
+    { name => 'data that is a string whose UTF-8 is not looked at',
+      file => 'json.c',
+      from => '&& ngx_http_longpoll_utf8_valid(p + 1, last - p - 2);', to => ';',
+      seen => 'unit text' },
+
+    { name => 'data that begins and ends with a quote is one string',
+      file => 'json.c',
+      from => '&& ngx_http_longpoll_string_plain(p + 1, last) == last - 1',
+      to => '',
+      seen => 'unit text' },
+
     { name => 'the limit of numbers one digit off',
       file => 'number.c',
       from => 'return *p < *limit;', to => 'return *p <= *limit + 1;',

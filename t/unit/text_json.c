@@ -343,6 +343,10 @@ static text_case_t  text_data_cases[] = {
     { "\"a\",\"b\"", NULL }, { "{}{}", NULL }, { "{},", NULL },
     { ",{}", NULL }, { "oink", NULL }, { "01", NULL }, { "1.", NULL },
     { "\"\xc3\xa9\"", NULL }, { "\"\xc3\"", NULL }, { "\v1", NULL },
+    { "\"\"", NULL }, { "\"", NULL }, { "\"a\"b\"", NULL },
+    { "\"a\\\"", NULL }, { "\"a\\\\\"", NULL }, { " \"a\"\n", NULL },
+    { "\"a\1b\"", NULL }, { "\"\xed\xa0\x80\"", NULL }, { "\"\xff\"", NULL },
+    { "\"123456789012345\"7890\"", NULL }, { "'\"", NULL },
     { "nully", NULL }, { "{\"category\":1,\"data\":null}", NULL },
     { NULL, NULL }
 };
