@@ -1147,6 +1147,10 @@ ngx_http_longpoll_feed_synced(ngx_http_longpoll_feed_t *feed, uint64_t elapsed)
         return;
     }
 
+    /* all workers are to be woken, and most numbers have none */
+
+    feed->apply.wake &= ngx_http_longpoll_notify_alive();
+
     ngx_http_longpoll_feed_wake(feed);
 }
 
@@ -1186,6 +1190,6 @@ ngx_http_longpoll_feed_wake(ngx_http_longpoll_feed_t *feed)
     feed->apply.wake = 0;
 
     if (wake) {
-        ngx_http_longpoll_notify_wake(wake & ngx_http_longpoll_notify_alive());
+        ngx_http_longpoll_notify_wake(wake);
     }
 }
