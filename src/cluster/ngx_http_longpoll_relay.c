@@ -369,7 +369,7 @@ ngx_http_longpoll_relay_words(ngx_http_longpoll_op_t *op,
     word++;
 
     word->data = p;
-    p = ngx_http_longpoll_decimal(p, cluster->keys);
+    p = ngx_http_longpoll_decimal(p, field ? cluster->keys : 0);
     word->len = p - word->data;
     word++;
 
