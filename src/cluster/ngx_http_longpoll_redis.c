@@ -31,6 +31,10 @@
 #define NGX_HTTP_LONGPOLL_REDIS_READ    16384
 #define NGX_HTTP_LONGPOLL_REDIS_READS   64
 
+/* bytes of a command whose memory the next one may have; how many are kept */
+#define NGX_HTTP_LONGPOLL_REDIS_SPARE   1024
+#define NGX_HTTP_LONGPOLL_REDIS_SPARES  64
+
 /* bytes of "*" or "$", a number, CR and LF */
 #define NGX_HTTP_LONGPOLL_REDIS_PREFIX  (1 + NGX_INT64_LEN + 2)
 
@@ -80,6 +84,8 @@ struct ngx_http_longpoll_redis_s {
     ngx_queue_t                      commands;  /* without a reply */
     ngx_chain_t                     *out;
     ngx_chain_t                    **last;      /* where out ends */
+    ngx_queue_t                      spares;    /* commands' memory */
+    ngx_uint_t                       nspares;
 
     ngx_str_t                        reason;
     u_char                           text[128];
@@ -103,6 +109,10 @@ static ngx_int_t ngx_http_longpoll_redis_reply(
     ngx_http_longpoll_redis_t *redis, ngx_http_longpoll_reply_t *reply);
 static ngx_http_longpoll_command_t *ngx_http_longpoll_redis_command_create(
     ngx_http_longpoll_redis_t *redis, size_t len);
+static void *ngx_http_longpoll_redis_alloc(ngx_http_longpoll_redis_t *redis,
+    size_t size);
+static void ngx_http_longpoll_redis_free(ngx_http_longpoll_redis_t *redis,
+    ngx_http_longpoll_command_t *command);
 static u_char *ngx_http_longpoll_redis_print(u_char *p, ngx_str_t *argv,
     ngx_uint_t argc);
 static u_char *ngx_http_longpoll_redis_size(u_char *p, u_char type,
@@ -154,6 +164,7 @@ ngx_http_longpoll_redis_connect(ngx_http_longpoll_cluster_t *cluster,
     redis->last = &redis->out;
 
     ngx_queue_init(&redis->commands);
+    ngx_queue_init(&redis->spares);
 
     /* the reason is the owner's to log: nginx would log each try */
 
@@ -528,14 +539,14 @@ ngx_http_longpoll_redis_reply(ngx_http_longpoll_redis_t *redis,
            == 0)
     {
         if (ngx_http_longpoll_redis_resend(redis, command) == NGX_OK) {
-            ngx_free(command);
+            ngx_http_longpoll_redis_free(redis, command);
             return NGX_OK;
         }
     }
 
     command->handler(command->data, reply);
 
-    ngx_free(command);
+    ngx_http_longpoll_redis_free(redis, command);
 
     return redis->state == NGX_HTTP_LONGPOLL_REDIS_OPEN ? NGX_OK : NGX_DONE;
 }
@@ -668,7 +679,10 @@ ngx_http_longpoll_redis_command_create(ngx_http_longpoll_redis_t *redis,
         return NULL;
     }
 
-    command = ngx_alloc(sizeof(ngx_http_longpoll_command_t) + len, &redis->log);
+    len += sizeof(ngx_http_longpoll_command_t);
+    len = ngx_max(len, NGX_HTTP_LONGPOLL_REDIS_SPARE);
+
+    command = ngx_http_longpoll_redis_alloc(redis, len);
     if (command == NULL) {
         return NULL;
     }
@@ -682,11 +696,48 @@ ngx_http_longpoll_redis_command_create(ngx_http_longpoll_redis_t *redis,
                          + sizeof(ngx_http_longpoll_command_t);
     command->buf.pos = command->buf.start;
     command->buf.last = command->buf.start;
-    command->buf.end = command->buf.start + len;
+    command->buf.end = (u_char *) command + len;
 
     command->link.buf = &command->buf;
 
     return command;
+}
+
+
+/* glibc takes four times as long for commands by the dozen */
+
+static void *
+ngx_http_longpoll_redis_alloc(ngx_http_longpoll_redis_t *redis, size_t size)
+{
+    ngx_queue_t  *q;
+
+    if (size > NGX_HTTP_LONGPOLL_REDIS_SPARE
+        || ngx_queue_empty(&redis->spares))
+    {
+        return ngx_alloc(size, &redis->log);
+    }
+
+    q = ngx_queue_head(&redis->spares);
+    ngx_queue_remove(q);
+    redis->nspares--;
+
+    return ngx_queue_data(q, ngx_http_longpoll_command_t, queue);
+}
+
+
+static void
+ngx_http_longpoll_redis_free(ngx_http_longpoll_redis_t *redis,
+    ngx_http_longpoll_command_t *command)
+{
+    if (command->buf.end - (u_char *) command > NGX_HTTP_LONGPOLL_REDIS_SPARE
+        || redis->nspares == NGX_HTTP_LONGPOLL_REDIS_SPARES)
+    {
+        ngx_free(command);
+        return;
+    }
+
+    ngx_queue_insert_head(&redis->spares, &command->queue);
+    redis->nspares++;
 }
 
 
@@ -868,7 +919,7 @@ ngx_http_longpoll_redis_end(ngx_http_longpoll_redis_t *redis)
         command = ngx_queue_data(q, ngx_http_longpoll_command_t, queue);
         command->handler(command->data, NULL);
 
-        ngx_free(command);
+        ngx_http_longpoll_redis_free(redis, command);
     }
 }
 
@@ -878,10 +929,18 @@ ngx_http_longpoll_redis_end(ngx_http_longpoll_redis_t *redis)
 static void
 ngx_http_longpoll_redis_done(ngx_http_longpoll_redis_t *redis)
 {
+    ngx_queue_t  *q;
+
     redis->busy--;
 
     if (redis->busy || redis->state != NGX_HTTP_LONGPOLL_REDIS_CLOSED) {
         return;
+    }
+
+    while (!ngx_queue_empty(&redis->spares)) {
+        q = ngx_queue_head(&redis->spares);
+        ngx_queue_remove(q);
+        ngx_free(ngx_queue_data(q, ngx_http_longpoll_command_t, queue));
     }
 
     ngx_http_longpoll_reply_free(redis->replies);

@@ -174,6 +174,11 @@ my @mutants = (
       from => 'if ((size_t) nelts > replies->limit', to => 'if (0 && (size_t) nelts > replies->limit',
       seen => 'unit text' },
 
+    { name => 'a large command in the memory of a small one',
+      file => 'redis.c',
+      from => 'if (size > NGX_HTTP_LONGPOLL_REDIS_SPARE', to => 'if (0',
+      seen => 'redis t/redis/cluster.t' },
+
     { name => 'publishes in flight without a bound',
       file => 'relay.c',
       from => 'relay->nops >= NGX_HTTP_LONGPOLL_RELAY_OPS', to => '0',
