@@ -241,9 +241,13 @@ ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
 static ngx_uint_t
 ngx_http_longpoll_json_is_plain(u_char *p, u_char *last)
 {
-    return last - p >= 2 && *p == '"' && last[-1] == '"'
-           && ngx_http_longpoll_string_plain(p + 1, last) == last - 1
-           && ngx_http_longpoll_utf8_valid(p + 1, last - p - 2);
+    ngx_uint_t  control;
+
+    return last - p >= 2 && *p == '"'
+           && memchr(p + 1, '"', last - p - 1) == last - 1
+           && memchr(p, '\\', last - p) == NULL
+           && ngx_http_longpoll_utf8_scan(p, last - p, &control)
+           && !control;
 }
 
 

@@ -35,13 +35,18 @@ my @mutants = (
 
     { name => 'data that is a string whose UTF-8 is not looked at',
       file => 'json.c',
-      from => '&& ngx_http_longpoll_utf8_valid(p + 1, last - p - 2);', to => ';',
+      from => '&& ngx_http_longpoll_utf8_scan(p, last - p, &control)',
+      to => '&& (control = 0, 1)',
       seen => 'unit text' },
 
     { name => 'data that begins and ends with a quote is one string',
       file => 'json.c',
-      from => '&& ngx_http_longpoll_string_plain(p + 1, last) == last - 1',
-      to => '',
+      from => '&& memchr(p + 1, \'"\', last - p - 1) == last - 1', to => '',
+      seen => 'unit text' },
+
+    { name => 'data that is a string with a control character',
+      file => 'json.c',
+      from => "\n           && !control;", to => ';',
       seen => 'unit text' },
 
     { name => 'the limit of numbers one digit off',
