@@ -69,6 +69,9 @@ typedef enum {
 } ngx_http_longpoll_relay_e;
 
 
+typedef struct ngx_http_longpoll_op_s  ngx_http_longpoll_op_t;
+
+
 typedef struct {
     ngx_http_longpoll_zone_t        *zone;
     ngx_http_longpoll_cluster_t     *cluster;
@@ -92,6 +95,8 @@ typedef struct {
 
     ngx_uint_t                       nops;
     size_t                           bytes;     /* of the operations */
+    ngx_http_longpoll_op_t          *spares;    /* memory of earlier ones, no
+                                                   more than were in flight */
 
     ngx_event_t                      flush;     /* posted: there is something
                                                    to send */
@@ -104,8 +109,9 @@ typedef struct {
 
 /* a publish or a delete, until it has its reply, and its request is gone */
 
-typedef struct {
+struct ngx_http_longpoll_op_s {
     ngx_http_longpoll_relay_t       *relay;
+    ngx_http_longpoll_op_t          *next;      /* in spares */
     ngx_http_longpoll_publisher_t   *publisher; /* NULL: answered, or gone */
     ngx_uint_t                       flying;    /* a reply will come */
     ngx_uint_t                       tries;
@@ -116,7 +122,7 @@ typedef struct {
     ngx_str_t                       *argv;
     ngx_uint_t                       argc;
     ngx_str_t                       *life;      /* one of argv */
-} ngx_http_longpoll_op_t;
+};
 
 
 static ngx_int_t ngx_http_longpoll_relay_words(ngx_http_longpoll_op_t *op,
@@ -222,15 +228,24 @@ ngx_http_longpoll_relay_init_process(ngx_cycle_t *cycle,
 void
 ngx_http_longpoll_relay_exit_process(ngx_http_longpoll_zone_t *z)
 {
+    ngx_http_longpoll_op_t     *op;
     ngx_http_longpoll_relay_t  *relay;
 
     relay = z->cluster->relay;
 
-    if (relay) {
-        relay->leaving = 1;
-        ngx_http_longpoll_link_close(&relay->link);
-        z->cluster->relay = NULL;
+    if (relay == NULL) {
+        return;
     }
+
+    relay->leaving = 1;
+    ngx_http_longpoll_link_close(&relay->link);
+
+    while ((op = relay->spares) != NULL) {
+        relay->spares = op->next;
+        ngx_free(op);
+    }
+
+    z->cluster->relay = NULL;
 }
 
 
@@ -402,9 +417,16 @@ ngx_http_longpoll_relay_add(ngx_http_longpoll_relay_t *relay,
         return NGX_DECLINED;
     }
 
-    op = ngx_alloc(sizeof(ngx_http_longpoll_op_t), r->connection->log);
-    if (op == NULL) {
-        return NGX_ERROR;
+    op = relay->spares;
+
+    if (op) {
+        relay->spares = op->next;
+
+    } else {
+        op = ngx_alloc(sizeof(ngx_http_longpoll_op_t), r->connection->log);
+        if (op == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     *op = *words;
@@ -469,7 +491,9 @@ ngx_http_longpoll_relay_release(ngx_http_longpoll_op_t *op)
     ngx_http_longpoll_zone_feed_in_flight(relay->zone,
                                           ngx_http_longpoll_notify_worker(),
                                           relay->nops);
-    ngx_free(op);
+
+    op->next = relay->spares;
+    relay->spares = op;
 }
 
 
@@ -997,7 +1021,10 @@ ngx_http_longpoll_relay_reached(ngx_http_longpoll_relay_t *relay)
  */
 
 
-/* the first in stored has the worker woken when the zone is fed */
+/*
+ * The first in stored has the worker woken when the zone is fed.  What is sent
+ * needs no time: flush sees to the others.
+ */
 
 static void
 ngx_http_longpoll_relay_move(ngx_http_longpoll_publisher_t *publisher,
@@ -1025,7 +1052,9 @@ ngx_http_longpoll_relay_move(ngx_http_longpoll_publisher_t *publisher,
                                           1);
     }
 
-    ngx_http_longpoll_relay_time(relay);
+    if (to != &relay->sent) {
+        ngx_http_longpoll_relay_time(relay);
+    }
 }
 
 
