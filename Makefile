@@ -97,7 +97,7 @@ sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 # all of src/store/ but lock, which the programs stub, and batch, which is not
 # about the zone
 
-STORE = hash id decimal golongpoll control $(filter-out lock batch, $(patsubst \
+STORE = hash id decimal escape golongpoll control $(filter-out lock batch, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
 JSON = json number string utf8 yajl
@@ -105,7 +105,7 @@ JSON = json number string utf8 yajl
 HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
 	-DNGX_HTTP_LONGPOLL_HIREDIS=1)
 
-build/unit/text:   UNIT = id query decimal golongpoll sse control hash entry \
+build/unit/text:   UNIT = id query decimal escape golongpoll sse control hash entry \
 	info reply $(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto
 build/unit/text build/fuzz/reply: CPPFLAGS += $(HIREDIS)
@@ -136,7 +136,7 @@ build/unit/feed: LDFLAGS += -Wl,--wrap=clock_gettime
 DISK = $(JSON) $(patsubst \
 	src/disk/ngx_http_longpoll_%.c,%,$(wildcard src/disk/*.c))
 
-build/unit/load: UNIT = hash id decimal golongpoll control segment $(JSON) \
+build/unit/load: UNIT = hash id decimal escape golongpoll control segment $(JSON) \
 	$(filter load%,$(DISK))
 
 # the worker that reads a stream, with a Redis and a zone of its own
@@ -189,7 +189,7 @@ build/holds: bench/store/holds.c $(wildcard src/*.h src/*/*) Makefile
 
 build/fuzz/query:  FUZZ = id hash page query utf8
 build/fuzz/body:   FUZZ = $(JSON)
-build/fuzz/wire:   FUZZ = id decimal golongpoll sse control $(JSON)
+build/fuzz/wire:   FUZZ = id decimal escape golongpoll sse control $(JSON)
 build/fuzz/entry:  FUZZ = id decimal hash entry info $(JSON)
 build/fuzz/entry:  STUB = t/unit/text_stub.c t/unit/text_sha1.c -lcrypto
 build/fuzz/reply:  FUZZ = reply

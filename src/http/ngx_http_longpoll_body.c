@@ -15,9 +15,8 @@
 
 #include "ngx_http_longpoll_body.h"
 #include "ngx_http_longpoll_category.h"
-#include "ngx_http_longpoll_golongpoll.h"
+#include "ngx_http_longpoll_escape.h"
 #include "ngx_http_longpoll_json.h"
-#include "ngx_http_longpoll_utf8.h"
 #include "ngx_http_longpoll_zone.h"
 
 
@@ -253,15 +252,16 @@ static ngx_int_t
 ngx_http_longpoll_body_text(ngx_http_request_t *r, ngx_str_t *data,
     ngx_str_t *body, ngx_str_t *error)
 {
-    u_char  *p;
-    size_t   len;
+    u_char      *p;
+    size_t       len;
+    ngx_uint_t   valid;
 
-    if (!ngx_http_longpoll_utf8_valid(body->data, body->len)) {
+    len = ngx_http_longpoll_escape_len(body, &valid);
+
+    if (!valid) {
         *error = ngx_http_longpoll_json_bad_body;
         return NGX_ERROR;
     }
-
-    len = ngx_http_longpoll_golongpoll_name_len(body);
 
     data->len = len + 2;
     data->data = ngx_pnalloc(r->pool, data->len);
@@ -271,7 +271,8 @@ ngx_http_longpoll_body_text(ngx_http_request_t *r, ngx_str_t *data,
 
     p = data->data;
     *p++ = '"';
-    p = ngx_http_longpoll_golongpoll_name(p, body, len);
+    p = (len == body->len) ? ngx_cpymem(p, body->data, len)
+                           : ngx_http_longpoll_escape(p, body);
     *p = '"';
 
     return NGX_OK;

@@ -14,7 +14,22 @@
 
 
 typedef u_char    ngx_http_longpoll_bytes_t __attribute__((vector_size(16)));
+typedef int8_t    ngx_http_longpoll_chars_t __attribute__((vector_size(16)));
 typedef uint64_t  ngx_http_longpoll_words_t __attribute__((vector_size(16)));
+
+
+/* the highest bit of a byte: of some byte of v; of each byte of v */
+
+#define ngx_http_longpoll_bytes_some(v)                                       \
+    ((((ngx_http_longpoll_words_t) (v))[0]                                    \
+      | ((ngx_http_longpoll_words_t) (v))[1])                                 \
+     & 0x8080808080808080ULL)
+
+#define ngx_http_longpoll_bytes_each(v)                                       \
+    ((((ngx_http_longpoll_words_t) (v))[0]                                    \
+      & ((ngx_http_longpoll_words_t) (v))[1]                                  \
+      & 0x8080808080808080ULL)                                                \
+     == 0x8080808080808080ULL)
 
 
 /*

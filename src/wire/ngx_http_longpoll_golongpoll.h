@@ -25,10 +25,8 @@
 
 
 /*
- * The name of a category as a JSON string, without the quotes, as Go's
- * encoding/json writes it: '"', '\\', control bytes, <, >, &, U+2028 and U+2029
- * are escaped; \b \f \n \r \t have their short forms, DEL is not escaped.
- * len is what the first call returned.
+ * The name of a category as a JSON string, without the quotes, as escape has
+ * it.  len is what the first call returned.
  */
 size_t ngx_http_longpoll_golongpoll_name_len(ngx_str_t *name);
 u_char *ngx_http_longpoll_golongpoll_name(u_char *p, ngx_str_t *name,

@@ -2,7 +2,7 @@
 /*
  * ngx_http_longpoll_string.c: the text of a JSON string.
  *
- * Owns how escapes are read (RFC 8259, section 7); golongpoll writes them.  And
+ * Owns how escapes are read (RFC 8259, section 7); escape writes them.  And
  * what becomes of a surrogate that stands alone: U+FFFD, as in Go.  Strict
  * parsers refuse a whole answer for one.
  *

@@ -18,20 +18,6 @@ static u_char *ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last,
     ngx_uint_t *control);
 
 
-/* the highest bit of a byte: of some byte of v; of each byte of v */
-
-#define ngx_http_longpoll_utf8_some(v)                                        \
-    ((((ngx_http_longpoll_words_t) (v))[0]                                    \
-      | ((ngx_http_longpoll_words_t) (v))[1])                                 \
-     & 0x8080808080808080ULL)
-
-#define ngx_http_longpoll_utf8_each(v)                                        \
-    ((((ngx_http_longpoll_words_t) (v))[0]                                    \
-      & ((ngx_http_longpoll_words_t) (v))[1]                                  \
-      & 0x8080808080808080ULL)                                                \
-     == 0x8080808080808080ULL)
-
-
 ngx_uint_t
 ngx_http_longpoll_utf8_valid(u_char *p, size_t len)
 {
@@ -44,8 +30,7 @@ ngx_http_longpoll_utf8_valid(u_char *p, size_t len)
 ngx_uint_t
 ngx_http_longpoll_utf8_scan(u_char *p, size_t len, ngx_uint_t *control)
 {
-    u_char   c, low, high, *last;
-    size_t   n;
+    u_char  *last;
 
     last = p + len;
     *control = 0;
@@ -57,31 +42,10 @@ ngx_http_longpoll_utf8_scan(u_char *p, size_t len, ngx_uint_t *control)
             continue;
         }
 
-        c = *p++;
+        p = ngx_http_longpoll_utf8_next(p, last);
 
-        if (c < 0xc2 || c > 0xf4) {
+        if (p == NULL) {
             return 0;
-        }
-
-        n = (c < 0xe0) ? 1 : (c < 0xf0) ? 2 : 3;
-
-        if ((size_t) (last - p) < n) {
-            return 0;
-        }
-
-        /* overlong forms, surrogates and what is too high: by second byte */
-
-        low = (c == 0xe0) ? 0xa0 : (c == 0xf0) ? 0x90 : 0x80;
-        high = (c == 0xed) ? 0x9f : (c == 0xf4) ? 0x8f : 0xbf;
-
-        if (*p < low || *p > high) {
-            return 0;
-        }
-
-        for (p++, n--; n; p++, n--) {
-            if ((*p & 0xc0) != 0x80) {
-                return 0;
-            }
         }
     }
 
@@ -108,14 +72,14 @@ ngx_http_longpoll_utf8_ascii(u_char *p, u_char *last, ngx_uint_t *control)
         ngx_memcpy(&c, p + 32, 16);
         ngx_memcpy(&d, p + 48, 16);
 
-        if (ngx_http_longpoll_utf8_some(a | b | c | d)) {
+        if (ngx_http_longpoll_bytes_some(a | b | c | d)) {
             break;
         }
 
         plain &= (a + 0x60) & (b + 0x60) & (c + 0x60) & (d + 0x60);
     }
 
-    *control |= !ngx_http_longpoll_utf8_each(plain);
+    *control |= !ngx_http_longpoll_bytes_each(plain);
 
     for ( /* void */ ; last - p >= 16; p += 16) {
         ngx_memcpy(&a, p, 16);

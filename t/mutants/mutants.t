@@ -54,14 +54,27 @@ my @mutants = (
       from => 'return *p < *limit;', to => 'return *p <= *limit + 1;',
       seen => 'unit text' },
 
-    { name => 'a text with < as it came',
-      file => 'golongpoll.c',
-      from => "| (((v) & ~('<' ^ '>')) == ('<' & '>'))", to => '',
+    { name => 'a text with < and > as they came',
+      file => 'escape.c',
+      from => "& ~('>' ^ '\\\\')) == ('>' & '\\\\')",
+      to => "& ~('>' ^ '\\\\')) == '\\\\'",
       seen => 'unit text' },
 
     { name => 'a text whose last of 64 bytes are not looked at',
-      file => 'golongpoll.c',
-      from => '| ngx_http_longpoll_golongpoll_special(d)', to => '',
+      file => 'escape.c',
+      from => 'ngx_http_longpoll_bytes_each(w & x & y & z)',
+      to => 'ngx_http_longpoll_bytes_each(w & x & y)',
+      seen => 'unit text' },
+
+    { name => 'a text with a vertical tab taken for one with a short escape',
+      file => 'escape.c',
+      from => "(v != '\\v')", to => "(v != '\\a')",
+      seen => 'unit text' },
+
+    { name => 'a text that is not UTF-8 behind 64 bytes',
+      file => 'escape.c',
+      from => 'ngx_http_longpoll_escape_chars(p, p + 64, last, &more, valid)',
+      to => 'p + 64',
       seen => 'unit text' },
 
     { name => 'a log that never turns',

@@ -30,6 +30,8 @@
 
 
 #include <ngx_http_longpoll_control.h>
+#include <ngx_http_longpoll_escape.h>
+#include <ngx_http_longpoll_golongpoll.h>
 #include <ngx_http_longpoll_id.h>
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_number.h>
@@ -37,7 +39,6 @@
 #include <ngx_http_longpoll_sse.h>
 #include <ngx_http_longpoll_string.h>
 #include <ngx_http_longpoll_utf8.h>
-#include <ngx_http_longpoll_golongpoll.h>
 
 #include <time.h>
 

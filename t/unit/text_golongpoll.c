@@ -50,7 +50,12 @@ text_wire_names(void)
     ngx_str_t    name;
     ngx_uint_t   round, i, c;
 
-    static const char  special[] = "\"\\<>&\n\x1f";
+    static const char   special[] =
+        "\"\\<>&\n\x1f\a\b\v\r\x0e^|~!#%';=?Z[]\x7f";
+    static const char  *chars[] = {
+        "\xc3\xa4", "\xe2\x80\xa8", "\xe2\x80\xa7", "\xe2\x80\xa9\"",
+        "\xf0\x9f\x90\xb7", "<\xe4\xb8\xad&", NULL
+    };
 
     text_wire_name(text_lit("farm"), "farm");
     text_wire_name(text_lit("f\xc3\xa4rm \xf0\x9f\x90\xb7/'\x7f"),
@@ -103,6 +108,18 @@ text_wire_names(void)
     }
 
     text_end("a byte that is escaped is seen at any place of a text");
+
+    for (c = 0; chars[c]; c++) {
+        for (i = 0; i < 180; i++) {
+            len = strlen(chars[c]);
+            p = text_fill('a', i + len + i % 70);
+            memcpy(p + i, chars[c], len);
+            text_wire_name(p, i + len + i % 70, NULL);
+            text_drop(1);
+        }
+    }
+
+    text_end("a character is seen at any place of a text");
 
     for (round = 0; round < text_rounds && text_good; round++) {
         p = (u_char *) text_got + MODEL_LINE / 2;

@@ -248,10 +248,11 @@ text_values(void)
 void
 text_utf8(void)
 {
-    u_char      *p, b[4];
+    u_char      *p, *escaped, b[4];
     size_t       len, n;
     uint64_t     c;
-    ngx_uint_t   round, i, valid, control, controls;
+    ngx_str_t    text;
+    ngx_uint_t   round, i, valid, control, controls, sound;
 
     for (c = 0; c < 0x110000; c++) {
         if (c >= 0xd800 && c < 0xe000) {
@@ -322,7 +323,19 @@ text_utf8(void)
             text_say("text", p, len, "", "");
         }
 
-        text_drop(1);
+        text.data = p;
+        text.len = len;
+
+        n = ngx_http_longpoll_escape_len(&text, &sound);
+        escaped = text_piece(NULL, n);
+
+        if ((sound != 0) != (valid != 0)
+            || ngx_http_longpoll_escape(escaped, &text) != escaped + n)
+        {
+            text_say("text, as it is escaped", p, len, "", "");
+        }
+
+        text_drop(2);
     }
 
     text_end("UTF-8 and control characters are seen at any place of a text");
