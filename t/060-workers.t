@@ -944,3 +944,37 @@ cmp_ok(scalar(keys %got), '<=', @acknowledged + 4 * $kills,
        'there are no more than were sent');
 --- alert chomp
 worker process \d+ exited on signal 9
+
+
+
+=== TEST 26: a worker that is woken by another one reads no eventfd
+--- scenario
+my $on = spread(2);
+my ($from, $to) = sort keys %$on;
+my $cat = category();
+
+# an eventfd counts the writes until somebody reads it (proc(5))
+
+my $count = sub {
+    my $sum = 0;
+
+    for my $file (glob "/proc/$to/fdinfo/*") {
+        open my $in, '<', $file or next;
+        $sum += join('', <$in>) =~ /^eventfd-count:\s+([0-9a-f]+)$/m
+            ? hex $1 : 0;
+    }
+
+    return $sum;
+};
+
+my $before = $count->();
+
+for my $n (1 .. 20) {
+    my $p = poll({ conn => $on->{$to}[0] }, category => $cat);
+
+    wait_waiting(1);
+    my $id = publish($cat, $n, conn => $on->{$from}[0]);
+    is_deeply([$p->answer->ids], [$id], "event $n comes");
+}
+
+is($count->() - $before, 20, 'one write for each, and no read');

@@ -6,6 +6,10 @@
  * The owner word is pid << 32 | start time: the start time tells a process from
  * a later one with the same pid.
  *
+ * Nobody reads an eventfd: epoll tells of each write() (EPOLLET), and 2^64
+ * writes are never reached.  With another method of nginx's (`use`) the worker
+ * reads it, as otherwise it would never sleep.
+ *
  * nginx has no hook for a worker that leaves, but it closes idle connections
  * then.  So the eventfd's connection is marked idle; nginx sets its `close` and
  * calls its read handler.  The waiters are answered a ms later and not in that
@@ -207,11 +211,7 @@ ngx_http_longpoll_notify_init_process(ngx_cycle_t *cycle,
         return NGX_OK;
     }
 
-    if (ngx_add_event(c->read, NGX_READ_EVENT, 0) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_handle_read_event(c->read, 0);
 }
 
 
@@ -506,7 +506,8 @@ ngx_http_longpoll_notify_read_handler(ngx_event_t *rev)
         return;
     }
 
-    if (ngx_read_fd(c->fd, &n, sizeof(uint64_t)) == -1
+    if (!(ngx_event_flags & NGX_USE_CLEAR_EVENT)
+        && ngx_read_fd(c->fd, &n, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
         ngx_log_error(NGX_LOG_ALERT, rev->log, ngx_errno,

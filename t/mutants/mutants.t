@@ -105,6 +105,16 @@ my @mutants = (
       from => '.notified, 0);', to => '.notified, 1);',
       seen => 'plain t/060-workers.t' },
 
+    { name => 'an eventfd that is read all the same',
+      file => 'notify.c',
+      from => '!(ngx_event_flags & NGX_USE_CLEAR_EVENT)', to => '1',
+      seen => 'plain t/060-workers.t' },
+
+    { name => 'an eventfd that epoll does not know',
+      file => 'notify.c',
+      from => 'ngx_handle_read_event(c->read, 0)', to => 'NGX_OK',
+      seen => 'plain t/060-workers.t' },
+
     { name => 'no interest registered with the read',
       file => 'zone_read.c',
       from => 'rd->slots[i] = ngx_http_longpoll_zone_watch(z, rd->worker,',
