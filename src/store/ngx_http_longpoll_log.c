@@ -51,7 +51,8 @@ static uint64_t ngx_http_longpoll_log_move(ngx_http_longpoll_log_t *log,
     ngx_http_longpoll_rec_sh_t *rec, uint64_t n);
 static uint64_t ngx_http_longpoll_log_rotate(ngx_http_longpoll_log_t *log,
     uint64_t n);
-static uint64_t ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log);
+static ngx_inline uint64_t ngx_http_longpoll_log_dead(
+    ngx_http_longpoll_log_t *log);
 static void ngx_http_longpoll_log_turn(ngx_http_longpoll_log_t *log,
     uint64_t n);
 
@@ -278,7 +279,7 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
 
 /* bytes of dead records and of pads, but not of the pad of a turn: see above */
 
-static uint64_t
+static ngx_inline uint64_t
 ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log)
 {
     uint64_t                     dead;
