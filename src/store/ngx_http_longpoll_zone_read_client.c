@@ -49,6 +49,7 @@ ngx_http_longpoll_zone_read_client_begin(ngx_http_longpoll_zone_t *z,
 
     rd = reader->rd;
 
+    rd->nmsgs = 0;
     rd->missed = 0;
     rd->cursor.fresh = 0;
     rd->cursor.lost = 0;

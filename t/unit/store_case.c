@@ -33,6 +33,7 @@ static void case_grows(void *data);
 static void case_recent(void *data);
 static void case_recent_holds(void *data);
 static void case_long(void *data);
+static void case_gone(void *data);
 static void case_ends(void *data);
 static void case_long_kills(void *data);
 static void case_evict(void *data);
@@ -459,6 +460,16 @@ case_script_idle(void)
 }
 
 
+/* longer than a client may be idle */
+
+static void
+case_script_hours(void)
+{
+    m.now += 4000000;
+    case_do(MODEL_TICK, MODEL_NOBODY, 0);
+}
+
+
 static void
 case_script_read(void)
 {
@@ -823,6 +834,47 @@ case_long(void *data)
         model_check();
         model_end();
     }
+}
+
+
+/* it needs more memory for the message, and so another hold */
+
+static void
+case_gone(void *data)
+{
+    model_op_t  add, op;
+
+    case_zone(1024 * 1024, 1, 250, 0);
+
+    model_set(&add, MODEL_ADD_CLIENT, 0, 0);
+    add.by_client = 1;
+    add.client.number = 0;
+    add.client.uuid[0] = (uint64_t) 1 << 63;
+    (void) model_op(&add);
+
+    case_publish(0, 1, 100000);
+
+    model_set_read(&op, 0);
+
+    ngx_memzero(&op.cursor, sizeof(ngx_http_longpoll_cursor_t));
+    op.rd.mode = NGX_HTTP_LONGPOLL_READ_WAKE;
+    op.rd.limit = 1024 * 1024;
+    op.rd.ncats = 1;
+    op.which[0] = 0;
+    op.costs[0] = 0;
+    op.by_client = 1;
+    op.client = add.client;
+
+    m.script = case_script_hours;
+    m.script_lock = 2;
+    unit_hook = model_hook;
+
+    (void) model_read(&op);
+
+    unit_must(op.locks == 2 && op.rc == NGX_DONE, "the client did not go");
+
+    m.script = NULL;
+    model_end();
 }
 
 
@@ -1608,6 +1660,7 @@ const unit_case_t  store_cases[] = {
     { "a read in many holds is right, whatever happens between them",
       case_holds },
     { "so are a publish, a delete and a tick", case_long },
+    { "a client that goes while it reads gets no message", case_gone },
     { "what a worker ends in several holds is due to nobody in between",
       case_ends },
     { "a hold of a read follows few links, whatever its categories are",
