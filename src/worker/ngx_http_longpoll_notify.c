@@ -6,9 +6,10 @@
  * The owner word is pid << 32 | start time: the start time tells a process from
  * a later one with the same pid.
  *
- * Nobody reads an eventfd: epoll tells of each write() (EPOLLET), and 2^64
- * writes are never reached.  With another method of nginx's (`use`) the worker
- * reads it, as otherwise it would never sleep.
+ * With epoll nobody reads an eventfd: epoll reports each write() (EPOLLET), and
+ * the counter would be full only after 2^64 writes.  poll and select (`use`)
+ * report an eventfd until it is read.  So the worker reads it there, or it would
+ * never sleep.
  *
  * nginx has no hook for a worker that leaves, but it closes idle connections
  * then.  So the eventfd's connection is marked idle; nginx sets its `close` and
@@ -319,7 +320,7 @@ ngx_http_longpoll_notify_write(ngx_uint_t worker)
 
     one = 1;
 
-    /* EAGAIN: the counter is full, so the worker is woken already */
+    /* EAGAIN: the counter is full; 2^64 writes never are, see above */
 
     if (ngx_write_fd(ngx_http_longpoll_notify_fds[worker], &one,
                      sizeof(uint64_t))
