@@ -24,16 +24,17 @@
  * Room that is not short is no reason to leave dead records where they are: the
  * memory behind the tail was used already, and that in front of the head
  * perhaps never.  So a publish of n bytes also cleans while there are more dead
- * bytes than a quarter of the live ones and a slack, but moves n / 8 bytes at
- * most.  Where records die in the order in which they came, it moves none.
+ * bytes than a quarter of the live ones and a slack.  It pays n / 8 bytes for
+ * that; what it does not use, n bytes at most, is kept for the next one.  Where
+ * records die in the order in which they came, it moves none.
  *
  * Turning.  When the room in front of the tail, down to offset 0, is a quarter
  * of what lies between tail and head, and the slack, pace pads the rest of the
- * end.  That pad is neither dead nor gap until the tail has passed it: pace
- * does not hurry to get its bytes back.  But live records may grow meanwhile
- * until nothing in front of the pad is dead.  So when the gap is under an
- * eighth of the live bytes, the pad counts as dead, and pace comes to it in
- * time.
+ * end.  While the gap is large, that pad counts neither as dead nor as gap, so
+ * pace does not hurry to get its bytes back.  But live records may grow until
+ * nothing in front of the pad is dead.  So once the gap is under an eighth of
+ * the live bytes, the pad counts as dead: pace then cleans, and the tail passes
+ * the pad before the gap is used up.
  */
 
 

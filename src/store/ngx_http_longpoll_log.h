@@ -11,9 +11,9 @@
  * size.  A record never crosses the end: if it does not fit there, the end is
  * padded, and the record begins at offset 0.
  *
- * The log turns: it pads the end before it has come there, as soon as there is
- * room at its front.  So it touches about as much memory as its live records
- * need, not all that it has.
+ * The log turns: it pads the end before the head has come there, as soon as
+ * there is room at its front.  So it touches more memory than its live records
+ * need (1.6 times as much where they die in their order), but not all of it.
  *
  * Cleaning moves the tail on.  A dead record costs nothing.  A live record is
  * moved: copied to the head.  If it does not fit into the gap, tail and head
