@@ -8,8 +8,8 @@
  *
  * With epoll nobody reads an eventfd: epoll reports each write() (EPOLLET), and
  * the counter would be full only after 2^64 writes.  poll and select (`use`)
- * report an eventfd until it is read.  So the worker reads it there, or it would
- * never sleep.
+ * report an eventfd until it is read.  So the worker reads it there: otherwise
+ * it would never sleep.
  *
  * nginx has no hook for a worker that leaves, but it closes idle connections
  * then.  So the eventfd's connection is marked idle; nginx sets its `close` and
