@@ -1147,7 +1147,7 @@ ngx_http_longpoll_feed_synced(ngx_http_longpoll_feed_t *feed, uint64_t elapsed)
         return;
     }
 
-    /* all workers are to be woken, and most numbers have none */
+    /* wake names all 64 numbers, and most of them have no worker */
 
     feed->apply.wake &= ngx_http_longpoll_notify_alive();
 

@@ -31,7 +31,7 @@
 #define NGX_HTTP_LONGPOLL_REDIS_READ    16384
 #define NGX_HTTP_LONGPOLL_REDIS_READS   64
 
-/* bytes of a command whose memory the next one may have; how many are kept */
+/* bytes of a block for a command that is used again; how many are kept */
 #define NGX_HTTP_LONGPOLL_REDIS_SPARE   1024
 #define NGX_HTTP_LONGPOLL_REDIS_SPARES  64
 
@@ -84,7 +84,7 @@ struct ngx_http_longpoll_redis_s {
     ngx_queue_t                      commands;  /* without a reply */
     ngx_chain_t                     *out;
     ngx_chain_t                    **last;      /* where out ends */
-    ngx_queue_t                      spares;    /* commands' memory */
+    ngx_queue_t                      spares;    /* blocks for later commands */
     ngx_uint_t                       nspares;
 
     ngx_str_t                        reason;
@@ -704,7 +704,10 @@ ngx_http_longpoll_redis_command_create(ngx_http_longpoll_redis_t *redis,
 }
 
 
-/* glibc takes four times as long for commands by the dozen */
+/*
+ * A block of SPARE bytes, if that will do.  Commands are freed by the dozen,
+ * more than glibc keeps at hand, and malloc() then takes four times as long.
+ */
 
 static void *
 ngx_http_longpoll_redis_alloc(ngx_http_longpoll_redis_t *redis, size_t size)

@@ -1022,8 +1022,9 @@ ngx_http_longpoll_relay_reached(ngx_http_longpoll_relay_t *relay)
 
 
 /*
- * The first in stored has the worker woken when the zone is fed.  What is sent
- * needs no time: flush sees to the others.
+ * The first in stored has the worker woken when the zone is fed.  The relay's
+ * timer is not for publishers in sent.  Only flush moves one there, and then
+ * sets the timer for those that still wait.
  */
 
 static void

@@ -27,7 +27,7 @@
 /* bytes of NODE:COUNT, at most */
 #define NGX_HTTP_LONGPOLL_ENTRY_BEAT_LEN  64
 
-/* of the largest number of 64 bits */
+/* digits of the largest number of 64 bits */
 #define NGX_HTTP_LONGPOLL_ENTRY_DIGITS    20
 
 /* ms in an id has 48 bits */

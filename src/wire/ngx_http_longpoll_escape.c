@@ -6,10 +6,11 @@
  * Owns which bytes are escaped, and how.  A text may be long, so one pass says
  * whether it is UTF-8 and how many bytes it takes, 64 bytes at a time:
  *
- *      all stand for themselves     they are passed by one test
- *      some may be escaped          what their escapes add is counted, in all
- *                                   64 at once
- *      some are not ASCII           the same; then each of these is looked at
+ *      all stand for themselves     one test passes them
+ *      some may be escaped          the bytes that escapes add are counted, in
+ *                                   all 64 at once
+ *      some are not ASCII           the same; then each such character is
+ *                                   checked alone
  *
  * A second pass writes the text if something is escaped; otherwise the caller
  * copies it.
@@ -29,9 +30,10 @@
     ((last) - (p) > 2 && (p)[1] == 0x80 && ((p)[2] & 0xfe) == 0xa8)
 
 /*
- * Which of 16 bytes are one of "&<>\ or one of ^|~ and some control bytes.
- * One comparison finds all bytes that differ in the same bits only.  ^|~ are so
- * rare that they may be looked at again.
+ * Which of 16 bytes are one of "&<>\.  A comparison leaves out the bits in
+ * which two of these differ.  So it finds both, and what else differs in these
+ * bits alone: ^|~ and two control bytes.  ^|~ are so rare that they may be
+ * looked at again.
  */
 
 #define ngx_http_longpoll_escape_marks(v)                                     \
@@ -87,7 +89,7 @@ ngx_http_longpoll_escape_len(ngx_str_t *text, ngx_uint_t *valid)
         y = ngx_http_longpoll_escape_plain(c);
         z = ngx_http_longpoll_escape_plain(d);
 
-        /* gcc would compute what is needed below first, were it not told */
+        /* without the hint gcc computes first what only the rest needs */
 
         if (__builtin_expect(ngx_http_longpoll_bytes_each(w & x & y & z), 1)) {
             p += 64;
@@ -131,7 +133,7 @@ ngx_http_longpoll_escape_len(ngx_str_t *text, ngx_uint_t *valid)
 }
 
 
-/* of each byte the highest bit: it stands for itself and is ASCII */
+/* a byte's highest bit is set if it is ASCII and stands for itself */
 
 static ngx_inline ngx_http_longpoll_bytes_t
 ngx_http_longpoll_escape_plain(ngx_http_longpoll_bytes_t v)
@@ -178,8 +180,8 @@ ngx_http_longpoll_escape_sum(ngx_http_longpoll_bytes_t v)
 
 
 /*
- * Looks at the characters that are not ASCII, from p to end, which the last one
- * may pass.  Returns end, or the end of that one.
+ * Looks at the characters that are not ASCII and begin between p and end.  The
+ * last one may reach beyond end.  Returns end, or the end of that character.
  */
 
 static u_char *

@@ -3,9 +3,10 @@
  * ngx_http_longpoll_hash.c: SipHash-2-4-128 over a category's name, and
  * SipHash-1-3-128 over a list of texts.
  *
- * Each word of the name takes two rounds, and each half of the result four
- * more; of a list one, and three.  Words are little-endian on every machine, so
- * the published test vectors hold.
+ * Each word of a name takes two rounds, and each half of the result four more.
+ * A word of a list takes one round, and each half of the result three.  Words
+ * are little-endian on every machine, so the published test vectors hold for
+ * names.
  *
  * Names are short: a dozen bytes are two words, some 40 ns.  nginx's own hashes
  * (crc32, murmur) are as fast, but anybody can find names that collide.

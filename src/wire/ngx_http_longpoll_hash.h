@@ -23,7 +23,8 @@ void ngx_http_longpoll_hash(uint64_t hash[2], const uint64_t key[2],
 
 /*
  * The hash of n texts, each with its length: "ab", "c" is not "a", "bc".  It is
- * compared with one hash only, that of an entry, so SipHash-1-3 will do.
+ * SipHash-1-3: the reader compares it only with that of the last entry that it
+ * has read, and no other node or file has it.
  */
 void ngx_http_longpoll_hash_list(uint64_t hash[2], const uint64_t key[2],
     ngx_str_t *texts, ngx_uint_t n);

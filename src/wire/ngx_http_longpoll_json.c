@@ -14,8 +14,8 @@
  *                              _item     for each object that is complete
  *                                _category   of a string, decoded if need be
  *                                _span       of data
- *      _data     _is_plain   a string without escapes; of others:
- *                _walk       the value, which yajl reads in an array
+ *      _data     _is_plain   a string without escapes needs no yajl
+ *                _walk       any other value, which yajl reads in an array
  *      _line     _walk       an object with three more members
  *
  * Rules:
@@ -236,7 +236,7 @@ ngx_http_longpoll_json_data(ngx_str_t *data, u_char *body, size_t len,
 }
 
 
-/* one string without escapes, and nothing else: yajl would find it valid */
+/* one string without escapes and control characters: yajl accepts it */
 
 static ngx_uint_t
 ngx_http_longpoll_json_is_plain(u_char *p, u_char *last)

@@ -176,9 +176,9 @@ case_exact_end(void *data)
 
 
 /*
- * Two categories, each with 1 MB, are published to until there was enough for
- * the whole log twice: no message is moved.  So they are once more, while a
- * third one has messages that stay.  Then a fourth one fills the zone.
+ * Two categories keep 1 MB each.  Messages for the whole log, twice, go to
+ * them: none is moved.  The same is done once more while a third category has
+ * messages that stay.  Then a fourth one fills the zone.
  */
 
 static void
