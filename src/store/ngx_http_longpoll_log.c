@@ -30,11 +30,11 @@
  *
  * Turning.  When the room in front of the tail, down to offset 0, is a quarter
  * of what lies between tail and head, and the slack, pace pads the rest of the
- * end.  While the gap is large, that pad counts neither as dead nor as gap, so
- * pace does not hurry to get its bytes back.  But live records may grow until
- * nothing in front of the pad is dead.  So once the gap is under an eighth of
- * the live bytes, the pad counts as dead: pace then cleans, and the tail passes
- * the pad before the gap is used up.
+ * end.  That pad counts neither as dead nor as gap, so pace does not hurry to
+ * get its bytes back.  But live records may grow, or a large one may come.  So
+ * once the gap is under an eighth of the live bytes, or under what is
+ * published, the log turns back: tail and head step over all records up to the
+ * pad, and over the pad, at once.  Nothing is copied, and the end is free.
  */
 
 
@@ -56,6 +56,7 @@ static ngx_inline uint64_t ngx_http_longpoll_log_dead(
     ngx_http_longpoll_log_t *log);
 static void ngx_http_longpoll_log_turn(ngx_http_longpoll_log_t *log,
     uint64_t n);
+static void ngx_http_longpoll_log_turn_back(ngx_http_longpoll_log_t *log);
 
 
 /* beyond a quarter: what is too little to be worth a turn */
@@ -232,8 +233,13 @@ ngx_http_longpoll_log_pace(ngx_http_longpoll_log_t *log, uint64_t n,
     ngx_http_longpoll_log_sh_t  *sh;
 
     sh = log->sh;
-
     gap = ngx_http_longpoll_log_gap(log);
+
+    if (sh->tail < sh->turned && gap < ngx_max(sh->live / 8, n)) {
+        ngx_http_longpoll_log_turn_back(log);
+        gap = ngx_http_longpoll_log_gap(log);
+    }
+
     dead = ngx_http_longpoll_log_dead(log);
     left = (gap + dead) / 4 * 3;
 
@@ -289,9 +295,7 @@ ngx_http_longpoll_log_dead(ngx_http_longpoll_log_t *log)
     sh = log->sh;
     dead = sh->head - sh->tail - sh->live;
 
-    if (sh->tail < sh->turned
-        && ngx_http_longpoll_log_gap(log) >= sh->live / 8)
-    {
+    if (sh->tail < sh->turned) {
         dead -= sh->size - sh->turned % sh->size;
     }
 
@@ -327,4 +331,15 @@ ngx_http_longpoll_log_turn(ngx_http_longpoll_log_t *log, uint64_t n)
     ngx_http_longpoll_log_pad(log, head, end - used);
     ngx_http_longpoll_put(sh->head, head + end - used);
     ngx_http_longpoll_put(sh->turned, head);
+}
+
+
+/* a log that has turned has its gap in one piece, in front of the tail */
+
+static void
+ngx_http_longpoll_log_turn_back(ngx_http_longpoll_log_t *log)
+{
+    (void) ngx_http_longpoll_log_rotate(log,
+                                        log->sh->turned - log->sh->tail);
+    (void) ngx_http_longpoll_log_clean(log);
 }

@@ -86,8 +86,8 @@ my @mutants = (
       from => 'ngx_http_longpoll_put(sh->turned, head);', to => '',
       seen => 'unit store' },
 
-    { name => 'a log that takes the pad of its turn for its end for too long',
-      file => 'log.c', from => '>= sh->live / 8', to => '>= 0',
+    { name => 'a log that never turns back',
+      file => 'log.c', from => 'gap < ngx_max(sh->live / 8, n)', to => '0',
       seen => 'unit store' },
 
     { name => 'a poll parked for a category without a slot as if it had one',

@@ -30,6 +30,7 @@ static void case_same_ms(void *data);
 static void case_holds(void *data);
 static void case_wide(void *data);
 static void case_grows(void *data);
+static void case_grow(ngx_uint_t n, uint64_t len);
 static void case_recent(void *data);
 static void case_recent_holds(void *data);
 static void case_long(void *data);
@@ -626,12 +627,21 @@ case_count_locks(void)
 
 /*
  * A category is full, and the log has turned.  A second one grows until the log
- * has no room in front of the pad of that turn: no publish waits for the room
- * that is behind it, for all of them take one hold of the lock.
+ * has no room in front of the pad of that turn, by few messages at once or by
+ * many: no publish waits for the room that is behind it, for all of them take
+ * one hold of the lock.
  */
 
 static void
 case_grows(void *data)
+{
+    case_grow(1, 200);
+    case_grow(20, 150000);
+}
+
+
+static void
+case_grow(ngx_uint_t n, uint64_t len)
 {
     case_zone(16 * 1024 * 1024, 2, 10000, 0);
 
@@ -641,9 +651,9 @@ case_grows(void *data)
 
     unit_hook = case_count_locks;
 
-    while (m.cats[1].count < 10000) {
+    while (m.sh->log.live < 4500000) {
         case_locks = 0;
-        case_publish(1, 1, 200);
+        case_publish(1, n, len);
 
         unit_must(case_locks == 1, "it takes %lu holds",
                   (unsigned long) case_locks);
