@@ -671,8 +671,13 @@ epoch_adopt(size_t size)
     counters = sh->counters;
     mem = m.mem;
     copy = m.copy;
-    over = size < m.size;
     missed = 0;
+
+    /* room is made for one more UUID than may be needed */
+
+    over = size < m.size
+           || old.sh->log.live + sizeof(ngx_http_longpoll_uuid_t)
+              > old.sh->log.size / 20 * 17;
 
     for (i = 0; i < m.ncats; i++) {
         slot = ngx_http_longpoll_cat_find(&z->cats, model_cats[i].hash);
