@@ -86,6 +86,16 @@ my @mutants = (
       from => 'ngx_http_longpoll_put(sh->turned, head);', to => '',
       seen => 'unit store' },
 
+    { name => 'a log that turns where what is published has no room then',
+      file => 'log.c',
+      from => 'ngx_http_longpoll_log_slack(log) + n)',
+      to => 'ngx_http_longpoll_log_slack(log))',
+      seen => 'unit store' },
+
+    { name => 'a log that moves as much as is published, though room is not short',
+      file => 'log.c', from => 'credit = n / 8;', to => 'credit = n;',
+      seen => 'unit store' },
+
     { name => 'a log that never turns back',
       file => 'log.c', from => 'gap < ngx_max(sh->live / 8, n)', to => '0',
       seen => 'unit store' },
