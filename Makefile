@@ -97,7 +97,8 @@ sources = $(foreach f,$1,$(wildcard src/*/ngx_http_longpoll_$f.c))
 # all of src/store/ but lock, which the programs stub, and batch, which is not
 # about the zone
 
-STORE = hash id decimal escape golongpoll control $(filter-out lock batch, $(patsubst \
+STORE = hash id decimal escape golongpoll control \
+	$(filter-out lock batch, $(patsubst \
 	src/store/ngx_http_longpoll_%.c,%,$(wildcard src/store/*.c)))
 
 JSON = json number string utf8 yajl
@@ -105,8 +106,8 @@ JSON = json number string utf8 yajl
 HIREDIS = $(if $(wildcard /usr/include/hiredis/hiredis.h), \
 	-DNGX_HTTP_LONGPOLL_HIREDIS=1)
 
-build/unit/text:   UNIT = id query decimal escape golongpoll sse control hash entry \
-	info reply $(JSON)
+build/unit/text:   UNIT = id query decimal escape golongpoll sse control hash \
+	entry info reply $(JSON)
 build/unit/text:   STUB = t/unit/unit_chance.c -lcrypto
 build/unit/text build/fuzz/reply: CPPFLAGS += $(HIREDIS)
 

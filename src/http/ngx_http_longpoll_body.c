@@ -271,8 +271,7 @@ ngx_http_longpoll_body_text(ngx_http_request_t *r, ngx_str_t *data,
 
     p = data->data;
     *p++ = '"';
-    p = (len == body->len) ? ngx_cpymem(p, body->data, len)
-                           : ngx_http_longpoll_escape(p, body);
+    p = ngx_http_longpoll_escape(p, body, len);
     *p = '"';
 
     return NGX_OK;

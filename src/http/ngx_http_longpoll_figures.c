@@ -19,7 +19,7 @@
 
 
 #include "ngx_http_longpoll_figures.h"
-#include "ngx_http_longpoll_golongpoll.h"
+#include "ngx_http_longpoll_escape.h"
 #include "ngx_http_longpoll_id.h"
 
 
@@ -354,7 +354,7 @@ ngx_http_longpoll_figures_category_len(ngx_str_t *name)
 {
     return sizeof("{\"category\":\"\",\"events\":,\"waiting\":,"
                   "\"first_id\":\"\",\"last_id\":\"\",\"present\":false}")
-           + ngx_http_longpoll_golongpoll_name_len(name)
+           + ngx_http_longpoll_escape_name_len(name)
            + 2 * NGX_INT64_LEN + 2 * NGX_HTTP_LONGPOLL_ID_LEN;
 }
 
@@ -364,8 +364,8 @@ ngx_http_longpoll_figures_category(u_char *p, const char *key, ngx_str_t *name,
     ngx_http_longpoll_category_status_t *st, uint64_t waiting)
 {
     p = ngx_sprintf(p, "{\"%s\":\"", key);
-    p = ngx_http_longpoll_golongpoll_name(p, name,
-                                  ngx_http_longpoll_golongpoll_name_len(name));
+    p = ngx_http_longpoll_escape(p, name,
+                                  ngx_http_longpoll_escape_name_len(name));
     p = ngx_sprintf(p, "\",\"events\":%uL,\"waiting\":%uL", st->events,
                     waiting);
     p = ngx_http_longpoll_figures_id(p, "first_id", &st->first);

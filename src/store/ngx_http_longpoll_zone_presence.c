@@ -20,7 +20,7 @@
 
 
 #include "ngx_http_longpoll_zone_presence.h"
-#include "ngx_http_longpoll_golongpoll.h"
+#include "ngx_http_longpoll_escape.h"
 #include "ngx_http_longpoll_zone_disk.h"
 #include "ngx_http_longpoll_zone_lock.h"
 #include "ngx_http_longpoll_zone_msg.h"
@@ -476,8 +476,8 @@ ngx_http_longpoll_zone_presence_text(u_char *p, ngx_str_t *name,
     ngx_uint_t present)
 {
     p = ngx_cpymem(p, "{\"category\":\"", sizeof("{\"category\":\"") - 1);
-    p = ngx_http_longpoll_golongpoll_name(p, name,
-                                  ngx_http_longpoll_golongpoll_name_len(name));
+    p = ngx_http_longpoll_escape(p, name,
+                                  ngx_http_longpoll_escape_name_len(name));
 
     if (present) {
         return ngx_cpymem(p, "\",\"present\":true}",

@@ -12,8 +12,8 @@
  *      some are not ASCII           the same; then each such character is
  *                                   checked alone
  *
- * A second pass writes the text if something is escaped; otherwise the caller
- * copies it.
+ * A second pass writes the text if something is escaped; otherwise the text is
+ * copied.
  */
 
 
@@ -53,7 +53,11 @@ static ngx_inline u_char *ngx_http_longpoll_escape_char(u_char *p,
     u_char **pos, u_char *last);
 
 
-const u_char  ngx_http_longpoll_escape_letters[256] = {
+/*
+ * What stands behind the backslash for a byte.  0: the byte stands for itself;
+ * 'u': \u00 and two digits follow; 0xe2: U+2028 or U+2029 may begin here.
+ */
+static const u_char  ngx_http_longpoll_escape_letters[256] = {
     'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
     'b', 't', 'n', 'u', 'f', 'r', 'u', 'u',
     'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
@@ -130,6 +134,29 @@ ngx_http_longpoll_escape_len(ngx_str_t *text, ngx_uint_t *valid)
     }
 
     return text->len + more;
+}
+
+
+size_t
+ngx_http_longpoll_escape_name_len(ngx_str_t *name)
+{
+    u_char      *p, *last;
+    ngx_uint_t   valid;
+
+    if (name->len < 16) {
+        p = name->data;
+        last = p + name->len;
+
+        while (p < last && ngx_http_longpoll_escape_letters[*p] == 0) {
+            p++;
+        }
+
+        if (p == last) {
+            return name->len;
+        }
+    }
+
+    return ngx_http_longpoll_escape_len(name, &valid);
 }
 
 
@@ -228,11 +255,15 @@ ngx_http_longpoll_escape_chars(u_char *p, u_char *end, u_char *last,
 
 
 u_char *
-ngx_http_longpoll_escape(u_char *p, ngx_str_t *text)
+ngx_http_longpoll_escape(u_char *p, ngx_str_t *text, size_t len)
 {
     u_char                    *src, *last;
     ngx_uint_t                 n;
     ngx_http_longpoll_bytes_t  v;
+
+    if (len == text->len) {
+        return ngx_cpymem(p, text->data, text->len);
+    }
 
     src = text->data;
     last = src + text->len;

@@ -21,17 +21,14 @@
  */
 size_t ngx_http_longpoll_escape_len(ngx_str_t *text, ngx_uint_t *valid);
 
-/*
- * Writes the text to p, as many bytes as ..._len() has returned, and returns
- * their end.  Bytes that are not UTF-8 are written as they are.
- */
-u_char *ngx_http_longpoll_escape(u_char *p, ngx_str_t *text);
+/* the same of the name of a category: most are short, and nothing is escaped */
+size_t ngx_http_longpoll_escape_name_len(ngx_str_t *name);
 
 /*
- * What stands behind the backslash for a byte.  0: the byte stands for itself;
- * 'u': \u00 and two digits follow; 0xe2: U+2028 or U+2029 may begin here.
+ * Writes the text to p, and returns its end.  len is what ..._len() has
+ * returned.  Bytes that are not UTF-8 are written as they are.
  */
-extern const u_char  ngx_http_longpoll_escape_letters[256];
+u_char *ngx_http_longpoll_escape(u_char *p, ngx_str_t *text, size_t len);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_ESCAPE_H_INCLUDED_ */

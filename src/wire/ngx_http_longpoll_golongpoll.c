@@ -6,10 +6,10 @@
  * encoding/json writes, one where golongpoll prints a text of its own.
  * Sources: golongpoll's events.go and longpoll.go; docs/protocol.md.
  *
- *      events_len    the bytes of an answer     for each message: _name_len,
- *                                               data, id
- *      events        the answer itself          for each message: _head, _name,
- *                                               data and id in _tail
+ *      events_len    the bytes of an answer     for each message: its name, as
+ *                                               escape has it, data, id
+ *      events        the answer itself          for each message: _head, the
+ *                                               name, data and id in _tail
  *
  * The caller allocates what the first call returns, so both calls must count
  * alike: what changes in one changes in the other.
@@ -36,49 +36,13 @@ static ngx_inline u_char *ngx_http_longpoll_golongpoll_tail(u_char *p,
     ngx_http_longpoll_msg_t *msg);
 
 
-/* most names are short, and have no byte that is escaped */
-
-size_t
-ngx_http_longpoll_golongpoll_name_len(ngx_str_t *name)
-{
-    u_char      *p, *last;
-    ngx_uint_t   valid;
-
-    if (name->len < 16) {
-        p = name->data;
-        last = p + name->len;
-
-        while (p < last && ngx_http_longpoll_escape_letters[*p] == 0) {
-            p++;
-        }
-
-        if (p == last) {
-            return name->len;
-        }
-    }
-
-    return ngx_http_longpoll_escape_len(name, &valid);
-}
-
-
-u_char *
-ngx_http_longpoll_golongpoll_name(u_char *p, ngx_str_t *name, size_t len)
-{
-    if (len == name->len) {
-        return ngx_cpymem(p, name->data, name->len);
-    }
-
-    return ngx_http_longpoll_escape(p, name);
-}
-
-
 size_t
 ngx_http_longpoll_golongpoll_event_cost(ngx_str_t *name)
 {
     return sizeof("{\"timestamp\":1616040198889,\"category\":\"\",\"data\":"
                   ",\"id\":\"\"},") - 1
            + NGX_HTTP_LONGPOLL_ID_LEN
-           + ngx_http_longpoll_golongpoll_name_len(name);
+           + ngx_http_longpoll_escape_name_len(name);
 }
 
 
@@ -104,7 +68,7 @@ ngx_http_longpoll_golongpoll_events_len(ngx_http_longpoll_cat_t *cats,
     for (i = 0; i < n; i++) {
 
         if (i == 0 || msgs[i].cat != msgs[i - 1].cat) {
-            name = ngx_http_longpoll_golongpoll_name_len(
+            name = ngx_http_longpoll_escape_name_len(
                                                    &cats[msgs[i].cat].name);
         }
 
@@ -151,8 +115,8 @@ ngx_http_longpoll_golongpoll_events(u_char *p,
 
         } else {
             cat = &cats[msg->cat].name;
-            p = ngx_http_longpoll_golongpoll_name(p, cat,
-                                   ngx_http_longpoll_golongpoll_name_len(cat));
+            p = ngx_http_longpoll_escape(p, cat,
+                                   ngx_http_longpoll_escape_name_len(cat));
         }
 
         name.data = start;
@@ -205,7 +169,7 @@ ngx_http_longpoll_golongpoll_line_len(ngx_str_t *name,
                  ",\"id\":\"\"}\n") - 1
           + ngx_http_longpoll_decimal_len(
                                             ngx_http_longpoll_id_ms(msg->id))
-          + ngx_http_longpoll_golongpoll_name_len(name) + msg->data.len
+          + ngx_http_longpoll_escape_name_len(name) + msg->data.len
           + NGX_HTTP_LONGPOLL_ID_LEN;
 
     if (key) {
@@ -221,8 +185,8 @@ ngx_http_longpoll_golongpoll_line(u_char *p, ngx_str_t *name,
     ngx_http_longpoll_msg_t *msg, const uint64_t *key)
 {
     p = ngx_http_longpoll_golongpoll_head(p, ngx_http_longpoll_id_ms(msg->id));
-    p = ngx_http_longpoll_golongpoll_name(p, name,
-                                  ngx_http_longpoll_golongpoll_name_len(name));
+    p = ngx_http_longpoll_escape(p, name,
+                                  ngx_http_longpoll_escape_name_len(name));
     p = ngx_http_longpoll_golongpoll_tail(p, msg);
 
     if (key) {

@@ -25,14 +25,6 @@
 
 
 /*
- * The name of a category as a JSON string, without the quotes, as escape has
- * it.  len is what the first call returned.
- */
-size_t ngx_http_longpoll_golongpoll_name_len(ngx_str_t *name);
-u_char *ngx_http_longpoll_golongpoll_name(u_char *p, ngx_str_t *name,
-    size_t len);
-
-/*
  * The bytes that an event adds to an answer, with its comma and without its
  * data.  The result is exact for a timestamp of 13 digits (the years 2001 to
  * 2286), so it serves to limit an answer, and not to size a buffer.

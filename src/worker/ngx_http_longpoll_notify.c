@@ -320,7 +320,7 @@ ngx_http_longpoll_notify_write(ngx_uint_t worker)
 
     one = 1;
 
-    /* EAGAIN: the counter is full; 2^64 writes never are, see above */
+    /* EAGAIN: the counter is full, and so the worker is woken already */
 
     if (ngx_write_fd(ngx_http_longpoll_notify_fds[worker], &one,
                      sizeof(uint64_t))

@@ -18,6 +18,7 @@
 #include <ngx_http_longpoll_control.h>
 #include <ngx_http_longpoll_json.h>
 #include <ngx_http_longpoll_utf8.h>
+#include <ngx_http_longpoll_escape.h>
 #include <ngx_http_longpoll_golongpoll.h>
 #include <ngx_http_longpoll_sse.h>
 
@@ -41,11 +42,11 @@ wire_name(ngx_str_t *name)
     ngx_uint_t                 n;
     ngx_http_longpoll_item_t  *items, one;
 
-    len = ngx_http_longpoll_golongpoll_name_len(name);
+    len = ngx_http_longpoll_escape_name_len(name);
     fuzz_must(len >= name->len && len <= name->len * 6, "a name's length");
 
     p = malloc(len);
-    end = ngx_http_longpoll_golongpoll_name(p, name, len);
+    end = ngx_http_longpoll_escape(p, name, len);
     fuzz_must(end == p + len, "a name's length is not what is written");
 
     for (i = 0; i < len; i++) {
@@ -74,7 +75,7 @@ wire_name(ngx_str_t *name)
 
     p = malloc(len + sizeof(wire_front wire_back) - 1);
     end = ngx_cpymem(p, wire_front, sizeof(wire_front) - 1);
-    end = ngx_http_longpoll_golongpoll_name(end, name, len);
+    end = ngx_http_longpoll_escape(end, name, len);
     end = ngx_cpymem(end, wire_back, sizeof(wire_back) - 1);
 
     fuzz_must(ngx_http_longpoll_json_parse(&items, &n, &one, p, end - p, NULL,

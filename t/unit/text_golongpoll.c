@@ -19,9 +19,9 @@ text_wire_name(const u_char *in, size_t len, const char *expected)
     name.data = text_piece(in, len);
     name.len = len;
 
-    n = ngx_http_longpoll_golongpoll_name_len(&name);
+    n = ngx_http_longpoll_escape_name_len(&name);
     p = text_piece(NULL, n);
-    end = ngx_http_longpoll_golongpoll_name(p, &name, n);
+    end = ngx_http_longpoll_escape(p, &name, n);
 
     sprintf(text_got, "%.*s", (int) n, p);
 
@@ -89,10 +89,10 @@ text_wire_names(void)
     for (i = 0; i < 3; i++) {
         name.data = text_piece("\xe2\x80\xa8", i);
         name.len = i;
-        len = ngx_http_longpoll_golongpoll_name_len(&name);
+        len = ngx_http_longpoll_escape_name_len(&name);
         p = text_piece(NULL, len);
         text_ok(len == i
-                && ngx_http_longpoll_golongpoll_name(p, &name, len) == p + i,
+                && ngx_http_longpoll_escape(p, &name, len) == p + i,
                 "a cut separator");
     }
 

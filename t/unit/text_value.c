@@ -330,7 +330,7 @@ text_utf8(void)
         escaped = text_piece(NULL, n);
 
         if ((sound != 0) != (valid != 0)
-            || ngx_http_longpoll_escape(escaped, &text) != escaped + n)
+            || ngx_http_longpoll_escape(escaped, &text, n) != escaped + n)
         {
             text_say("text, as it is escaped", p, len, "", "");
         }
