@@ -5,9 +5,9 @@
  *
  *         claimed                  up                read
  *   NONE ────────▶ LINK ─────────────────▶ LIFE ───────────▶ PLACE ─────▶ LIVE
- *    ▲              ▲ │ down                │ ▲                │           │
- *    │              │ ▼                     │ └────────────────┼───────────┤
- *    │             WAIT ◀───────────────────┴──────────────────┴───────────┤
+ *    ▲              ▲ │ down                │ ▲                │         │ ▲ │
+ *    │              │ ▼                     │ └────────────────┼─────────┘ │ ▼
+ *    │             WAIT ◀───────────────────┴──────────────────┴────────PAUSED
  *    └─────────────────────────────────────────────────────────────────────┘
  *     another worker reads         lost, refused             life? place?
  *
@@ -20,6 +20,8 @@
  *   PLACE  is the entry that was read last there?  If it was not trimmed but
  *          lost, an epoch begins, and the zone is loaded anew
  *   LIVE   XREAD, one after the other
+ *   PAUSED nobody waits on this node: for 5 ms, or until somebody begins to,
+ *          entries gather
  *
  * The reader sends one command, and waits for its reply, before it goes on; but
  * the link's INFO, once a second, goes out beside XREAD.  A reply that is not
@@ -44,7 +46,8 @@
 /* ms */
 #define NGX_HTTP_LONGPOLL_FEED_SECOND     1000
 #define NGX_HTTP_LONGPOLL_FEED_BLOCK      1000
-#define NGX_HTTP_LONGPOLL_FEED_PAUSE      1
+#define NGX_HTTP_LONGPOLL_FEED_GATHER     1
+#define NGX_HTTP_LONGPOLL_FEED_PAUSE      5
 #define NGX_HTTP_LONGPOLL_FEED_LEAVING    200
 #define NGX_HTTP_LONGPOLL_FEED_BACKOFF    100
 #define NGX_HTTP_LONGPOLL_FEED_BACKOFFS   5000
@@ -64,7 +67,8 @@ typedef enum {
     NGX_HTTP_LONGPOLL_FEED_LINK,
     NGX_HTTP_LONGPOLL_FEED_LIFE,
     NGX_HTTP_LONGPOLL_FEED_PLACE,
-    NGX_HTTP_LONGPOLL_FEED_LIVE
+    NGX_HTTP_LONGPOLL_FEED_LIVE,
+    NGX_HTTP_LONGPOLL_FEED_PAUSED
 } ngx_http_longpoll_feed_e;
 
 
@@ -75,8 +79,8 @@ typedef struct {
     ngx_pool_t                      *pool;      /* of the reply at hand */
 
     ngx_http_longpoll_feed_e         state;
-    ngx_event_t                      timer;     /* WAIT: the next try; LIVE: the
-                                                   next XREAD */
+    ngx_event_t                      timer;     /* WAIT: the next try; LIVE,
+                                                   PAUSED: the next XREAD */
     ngx_event_t                      second;    /* claims, trims, INFO */
     ngx_connection_t                 dummy;
     ngx_msec_t                       backoff;
@@ -145,6 +149,7 @@ static ngx_int_t ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
     ngx_http_longpoll_reply_t *entries);
 static void ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     ngx_http_longpoll_reply_t *entries);
+static void ngx_http_longpoll_feed_resume(ngx_http_longpoll_feed_t *feed);
 static void ngx_http_longpoll_feed_synced(ngx_http_longpoll_feed_t *feed,
     uint64_t elapsed);
 static void ngx_http_longpoll_feed_refused(void *data, ngx_str_t *error);
@@ -222,10 +227,20 @@ ngx_http_longpoll_feed_check(ngx_http_longpoll_zone_t *z)
 
     feed = z->cluster->feed;
 
-    if (feed && feed->state == NGX_HTTP_LONGPOLL_FEED_NONE && !feed->leaving
+    if (feed == NULL) {
+        return;
+    }
+
+    if (feed->state == NGX_HTTP_LONGPOLL_FEED_NONE && !feed->leaving
         && z->sh->feed.reader == 0)
     {
         ngx_http_longpoll_feed_claim(feed);
+    }
+
+    if (feed->state == NGX_HTTP_LONGPOLL_FEED_PAUSED
+        && !ngx_http_longpoll_zone_feed_is_paused(z))
+    {
+        ngx_http_longpoll_feed_resume(feed);
     }
 }
 
@@ -280,7 +295,9 @@ ngx_http_longpoll_feed_second(ngx_event_t *ev)
 
     ngx_http_longpoll_feed_claim(feed);
 
-    if (feed->state == NGX_HTTP_LONGPOLL_FEED_LIVE) {
+    if (feed->state == NGX_HTTP_LONGPOLL_FEED_LIVE
+        || feed->state == NGX_HTTP_LONGPOLL_FEED_PAUSED)
+    {
         ngx_http_longpoll_upkeep_trim(&feed->upkeep);
         ngx_http_longpoll_link_inform(&feed->link,
                                       NGX_HTTP_LONGPOLL_FEED_BLOCK);
@@ -297,13 +314,20 @@ ngx_http_longpoll_feed_timer(ngx_event_t *ev)
     c = ev->data;
     feed = c->data;
 
-    if (feed->state == NGX_HTTP_LONGPOLL_FEED_LIVE) {
+    switch (feed->state) {
+
+    case NGX_HTTP_LONGPOLL_FEED_LIVE:
         ngx_http_longpoll_feed_read(feed);
         return;
-    }
 
-    feed->state = NGX_HTTP_LONGPOLL_FEED_LINK;
-    ngx_http_longpoll_link_open(&feed->link);
+    case NGX_HTTP_LONGPOLL_FEED_PAUSED:
+        ngx_http_longpoll_feed_resume(feed);
+        return;
+
+    default: /* NGX_HTTP_LONGPOLL_FEED_WAIT */
+        feed->state = NGX_HTTP_LONGPOLL_FEED_LINK;
+        ngx_http_longpoll_link_open(&feed->link);
+    }
 }
 
 
@@ -1085,8 +1109,9 @@ ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
 
 
 /*
- * A read costs Redis as much as some thirty entries.  So while entries come by
- * the thousand, the reader lets some gather before it reads again.  Behind as
+ * A read costs Redis as much as some thirty entries, and wakes this worker.  So
+ * the reader lets entries gather before it reads again: for a moment while they
+ * come by the thousand, and for longer while nobody waits for them.  Behind as
  * many as it asked for there are more already.
  */
 
@@ -1113,12 +1138,35 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     feed->count = ngx_min(feed->count, NGX_HTTP_LONGPOLL_FEED_COUNTS);
     feed->count = ngx_max(feed->count, 1);
 
-    if (n == 1 || n == asked) {
+    if (n == asked) {
+        ngx_http_longpoll_feed_read(feed);
+
+    } else if (ngx_http_longpoll_zone_feed_pause(feed->zone,
+                                            ngx_http_longpoll_notify_alive()))
+    {
+        feed->state = NGX_HTTP_LONGPOLL_FEED_PAUSED;
+        ngx_add_timer(&feed->timer, NGX_HTTP_LONGPOLL_FEED_PAUSE);
+
+    } else if (n == 1) {
         ngx_http_longpoll_feed_read(feed);
 
     } else {
-        ngx_add_timer(&feed->timer, NGX_HTTP_LONGPOLL_FEED_PAUSE);
+        ngx_add_timer(&feed->timer, NGX_HTTP_LONGPOLL_FEED_GATHER);
     }
+}
+
+
+static void
+ngx_http_longpoll_feed_resume(ngx_http_longpoll_feed_t *feed)
+{
+    (void) ngx_http_longpoll_zone_feed_resume(feed->zone);
+
+    if (feed->timer.timer_set) {
+        ngx_del_timer(&feed->timer);
+    }
+
+    feed->state = NGX_HTTP_LONGPOLL_FEED_LIVE;
+    ngx_http_longpoll_feed_read(feed);
 }
 
 

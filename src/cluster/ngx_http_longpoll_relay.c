@@ -445,6 +445,9 @@ ngx_http_longpoll_relay_add(ngx_http_longpoll_relay_t *relay,
                                           relay->nops);
     relay->bytes += op->bytes;
 
+    ngx_http_longpoll_notify_wake(
+                              ngx_http_longpoll_zone_feed_resume(relay->zone));
+
     ngx_post_event(&relay->flush, &ngx_posted_events);
 
     return NGX_DONE;

@@ -35,7 +35,6 @@
 #include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_feed.h"
 #include "ngx_http_longpoll_interest.h"
-#include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_relay.h"
 #include "ngx_http_longpoll_writer.h"
 #include "ngx_http_longpoll_unsent.h"
@@ -299,8 +298,7 @@ ngx_http_longpoll_poll_park(ngx_http_request_t *r, ngx_http_longpoll_ctx_t *ctx,
     cln->handler = ngx_http_longpoll_poll_cleanup;
     cln->data = poll;
 
-    ngx_http_longpoll_zone_count_waiting(ctx->zone,
-                                         ngx_http_longpoll_notify_worker(), 1);
+    ngx_http_longpoll_interest_count(ctx->zone, 1);
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "longpoll park in \"%V\" for %Mms", &ctx->zone->name,
@@ -443,8 +441,7 @@ ngx_http_longpoll_poll_leave(ngx_http_longpoll_poll_t *poll)
 
     ngx_http_longpoll_wait_leave(&poll->waiter);
 
-    ngx_http_longpoll_zone_count_waiting(poll->ctx->zone,
-                                         ngx_http_longpoll_notify_worker(), -1);
+    ngx_http_longpoll_interest_count(poll->ctx->zone, -1);
 
     ngx_http_longpoll_disconnect_unwatch(r);
 }

@@ -42,7 +42,6 @@
 #include "ngx_http_longpoll_direct.h"
 #include "ngx_http_longpoll_disconnect.h"
 #include "ngx_http_longpoll_interest.h"
-#include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_sse.h"
 #include "ngx_http_longpoll_unsent.h"
 
@@ -275,8 +274,7 @@ ngx_http_longpoll_stream_create(ngx_http_request_t *r,
     pool_cln->handler = ngx_http_longpoll_stream_release;
     pool_cln->data = stream;
 
-    ngx_http_longpoll_zone_count_waiting(ctx->zone,
-                                         ngx_http_longpoll_notify_worker(), 1);
+    ngx_http_longpoll_interest_count(ctx->zone, 1);
 
     return stream;
 }
@@ -1226,8 +1224,7 @@ ngx_http_longpoll_stream_leave(ngx_http_longpoll_stream_t *stream)
     ngx_http_longpoll_announce_end(stream->ctx->zone, stream->ctx->cats,
                                    stream->ctx->ncats);
 
-    ngx_http_longpoll_zone_count_waiting(stream->ctx->zone,
-                                         ngx_http_longpoll_notify_worker(), -1);
+    ngx_http_longpoll_interest_count(stream->ctx->zone, -1);
 
     ngx_http_longpoll_disconnect_unwatch(stream->waiter.request);
 }

@@ -534,6 +534,8 @@ typedef struct {
 
     ngx_atomic_t                     reader;    /* worker + 1; 0: none */
     ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */
+    ngx_atomic_t                     paused;    /* the reader lets entries
+                                                   gather */
     ngx_atomic_t                     publishers;    /* set: workers that have
                                                        some who wait */
 

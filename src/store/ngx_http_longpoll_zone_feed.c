@@ -48,6 +48,8 @@ static ngx_uint_t ngx_http_longpoll_zone_feed_follows(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_fed_t *entry);
 static void ngx_http_longpoll_zone_feed_advance(ngx_http_longpoll_zone_t *z,
     uint64_t visible, uint64_t gap);
+static ngx_uint_t ngx_http_longpoll_zone_feed_awaited(
+    ngx_http_longpoll_zone_t *z, uint64_t alive);
 
 
 ngx_int_t
@@ -673,4 +675,66 @@ ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
         (void) __sync_fetch_and_and(&z->sh->feed.publishers,
                                     ~ngx_http_longpoll_zone_bit(worker));
     }
+}
+
+
+/*
+ * The reader says that it pauses, and then looks who waits; who begins to wait
+ * is counted, and then looks for the pause.  So one of them sees the other.
+ */
+
+ngx_uint_t
+ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z, uint64_t alive)
+{
+    if (ngx_http_longpoll_zone_feed_awaited(z, alive)) {
+        return 0;
+    }
+
+    ngx_http_longpoll_put(z->sh->feed.paused, 1);
+    ngx_memory_barrier();
+
+    if (ngx_http_longpoll_zone_feed_awaited(z, alive)) {
+        ngx_http_longpoll_put(z->sh->feed.paused, 0);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_longpoll_zone_feed_awaited(ngx_http_longpoll_zone_t *z,
+    uint64_t alive)
+{
+    ngx_http_longpoll_worker_sh_t  *worker;
+
+    for ( /* void */ ; alive; alive &= alive - 1) {
+        worker = &z->sh->workers[__builtin_ctzll(alive)];
+
+        if (worker->waiting || worker->in_flight) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z)
+{
+    ngx_uint_t                    reader;
+    ngx_http_longpoll_feed_sh_t  *feed;
+
+    feed = &z->sh->feed;
+
+    ngx_memory_barrier();
+
+    if (!feed->paused || !ngx_atomic_cmp_set(&feed->paused, 1, 0)) {
+        return 0;
+    }
+
+    reader = feed->reader;
+
+    return reader ? ngx_http_longpoll_zone_bit(reader - 1) : 0;
 }

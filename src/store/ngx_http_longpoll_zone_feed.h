@@ -190,7 +190,23 @@ void ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z,
 void ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_uint_t on);
 
-/* for the figures: n publishes of this worker have no answer yet */
+/*
+ * The reader's pause.  While nobody waits, the reader may let entries gather.
+ *
+ * ..._pause() is the reader's: 1: it pauses, as neither a poll, a stream nor a
+ * publisher waits in a worker of the set alive.  0: one does.
+ *
+ * ..._resume() ends the pause, when it is over, or somebody begins to wait and
+ * is counted (..._count_waiting(), ..._in_flight()).  It returns the set of
+ * workers that the caller must wake: the reader, or none if it did not pause.
+ */
+ngx_uint_t ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z,
+    uint64_t alive);
+uint64_t ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z);
+
+#define ngx_http_longpoll_zone_feed_is_paused(z)  ((z)->sh->feed.paused)
+
+/* n publishes of this worker have no answer yet */
 static ngx_inline void
 ngx_http_longpoll_zone_feed_in_flight(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_uint_t n)

@@ -25,6 +25,7 @@
 #include "ngx_http_longpoll_notify.h"
 #include "ngx_http_longpoll_zone_client.h"
 #include "ngx_http_longpoll_zone_clock.h"
+#include "ngx_http_longpoll_zone_feed.h"
 #include "ngx_http_longpoll_zone_watch.h"
 
 
@@ -171,4 +172,16 @@ ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
                               cat->since,
                               ngx_http_longpoll_announce_leaves(z, cat->hash),
                               ngx_http_longpoll_zone_clock_now(z));
+}
+
+
+void
+ngx_http_longpoll_interest_count(ngx_http_longpoll_zone_t *z, ngx_int_t n)
+{
+    ngx_http_longpoll_zone_count_waiting(z, ngx_http_longpoll_notify_worker(),
+                                         n);
+
+    if (z->cluster && n > 0) {
+        ngx_http_longpoll_notify_wake(ngx_http_longpoll_zone_feed_resume(z));
+    }
 }

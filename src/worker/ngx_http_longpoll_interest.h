@@ -8,6 +8,7 @@
  *     cancel        the request could not be parked: takes it back
  *     acknowledge   all waiters have been given what was published
  *     end           the last waiter has left
+ *     count         so many polls and streams wait
  */
 
 
@@ -58,6 +59,13 @@ void ngx_http_longpoll_interest_acknowledge(ngx_http_longpoll_zone_t *z,
 /* wait->empty: nobody waits for the category any more */
 void ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
+
+/*
+ * n more polls or streams wait in this worker, or fewer.  If the zone is fed, a
+ * reader that pauses goes on for them.
+ */
+void ngx_http_longpoll_interest_count(ngx_http_longpoll_zone_t *z,
+    ngx_int_t n);
 
 
 #endif /* _NGX_HTTP_LONGPOLL_INTEREST_H_INCLUDED_ */

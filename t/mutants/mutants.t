@@ -33,6 +33,28 @@ my @mutants = (
       to => 'NULL',
       seen => 'plain t/022-data.t' },
 
+    { name => 'a poll that does not end the pause of a reader',
+      file => 'interest.c',
+      from => 'if (z->cluster && n > 0)', to => 'if (0)',
+      seen => 'redis t/redis/pause.t' },
+
+    { name => 'a publish that does not end the pause of a reader',
+      file => 'relay.c',
+      from => 'ngx_http_longpoll_zone_feed_resume(relay->zone)', to => '0',
+      seen => 'redis t/redis/pause.t' },
+
+    { name => 'a reader that pauses looks only once who waits',
+      file => 'zone_feed.c',
+      from => "ngx_memory_barrier();\n\n    if (ngx_http_longpoll_zone_feed_awaited(z, alive))",
+      to => 'if (0)',
+      seen => 'unit feed' },
+
+    { name => 'a reader that pauses trims nothing',
+      file => 'feed.c',
+      from => '|| feed->state == NGX_HTTP_LONGPOLL_FEED_PAUSED)',
+      to => ')',
+      seen => 'unit reader' },
+
     { name => 'data that is a string whose UTF-8 is not looked at',
       file => 'json.c',
       from => '&& ngx_http_longpoll_utf8_scan(p, last - p, &control)',

@@ -483,6 +483,60 @@ case_streams(void *data)
 }
 
 
+/* a poll begins to wait behind the reader's first look */
+
+static void
+case_comes(void)
+{
+    z->sh->workers[2].waiting = 1;
+}
+
+
+static void
+case_pauses(void *data)
+{
+    uint64_t  alive;
+
+    case_zone();
+    alive = 7;
+
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, alive)
+              && ngx_http_longpoll_zone_feed_is_paused(z), "no pause");
+    unit_must(ngx_http_longpoll_zone_feed_resume(z) == 1
+              && !ngx_http_longpoll_zone_feed_is_paused(z),
+              "the reader is not woken");
+    unit_must(ngx_http_longpoll_zone_feed_resume(z) == 0,
+              "a reader that does not pause is woken");
+
+    ngx_http_longpoll_zone_count_waiting(z, 2, 1);
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z, alive)
+              && !ngx_http_longpoll_zone_feed_is_paused(z),
+              "a pause while a poll waits");
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 3),
+              "a dead worker's poll waits");
+
+    (void) ngx_http_longpoll_zone_feed_resume(z);
+    ngx_http_longpoll_zone_count_waiting(z, 2, -1);
+    ngx_http_longpoll_zone_feed_in_flight(z, 1, 1);
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z, alive),
+              "a pause while a publisher waits");
+
+    ngx_http_longpoll_zone_feed_in_flight(z, 1, 0);
+    unit_step_hook = case_comes;
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z, alive)
+              && !ngx_http_longpoll_zone_feed_is_paused(z),
+              "a poll that just begins to wait is not seen");
+    unit_step_hook = NULL;
+
+    ngx_http_longpoll_zone_count_waiting(z, 2, -1);
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, alive), "no pause");
+    ngx_http_longpoll_zone_feed_release(z, 0);
+    unit_must(ngx_http_longpoll_zone_feed_resume(z) == 0,
+              "a reader that is none is woken");
+    case_end();
+}
+
+
 const unit_case_t  feed_cases[] = {
     { "one worker reads, and a stopped one does not come back", case_claim },
     { "polls wait for the end of the stream, then for events", case_wakes },
@@ -491,6 +545,7 @@ const unit_case_t  feed_cases[] = {
     { "a zone knows fifteen epochs, and their events", case_epochs },
     { "the feed clock is right with any delay", case_clock },
     { "a stream has a place once the zone is synced", case_streams },
+    { "the reader pauses while nobody waits", case_pauses },
 };
 
 const ngx_uint_t  feed_ncases = sizeof(feed_cases) / sizeof(feed_cases[0]);

@@ -510,6 +510,7 @@ reader_paces(void)
 
     begin();
     run(100);
+    zone.waits = 1;
 
     for (i = 0; i < 4; i++) {
         reader_publish(1);
@@ -529,6 +530,74 @@ reader_paces(void)
     run(2);
     is(zone.nevents, 2008);
     end("while a reply is full it does not wait");
+}
+
+
+/* somebody begins to wait, or ends */
+
+static void
+waits(ngx_uint_t on)
+{
+    zone.waits = on;
+
+    if (on) {
+        (void) ngx_http_longpoll_zone_feed_resume(&zone.z);
+        ngx_http_longpoll_feed_check(&zone.z);
+    }
+}
+
+
+static void
+reader_pauses(void)
+{
+    ngx_uint_t  i;
+
+    begin();
+    run(500);
+
+    for (i = 0; i < 30; i++) {
+        reader_publish(1);
+        run(1);
+        is(zone.nevents, i / 5 * 5 + 1);
+    }
+
+    end("while nobody waits entries gather for five milliseconds");
+
+    waits(1);
+    reader_step(ngx_current_msec);
+    is(zone.nevents, 30);
+    run(2);
+    reader_publish(1);
+    reader_step(ngx_current_msec);
+    is(zone.nevents, 31);
+    end("they are read at once when somebody begins to wait");
+
+    waits(0);
+    reader_publish(1);
+    run(1);
+    reader_cut();
+    reader_publish(1);
+    run(200);
+    is(zone.nevents, 33);
+    zone.other = 1;
+    reader_publish(1);
+    run(2000);
+    is(zone.z.sh->feed.connected, 0);
+    zone.other = 0;
+    run(2000);
+    is(zone.nevents, 34);
+    end("a reader that pauses may be cut off, and replaced");
+
+    redis.bytes = zone.cluster.keep + 1;
+    redis.trims = 0;
+
+    for (i = 0; i < 3000; i++) {
+        reader_publish(1);
+        run(1);
+    }
+
+    is(redis.trims, 3);
+    end("it trims the stream all the same");
 }
 
 
@@ -735,6 +804,7 @@ world_step(reader_all_t *all)
         world_publish(all);
     }
 
+    waits(unit_below(2));
     run(unit_below(800));
 }
 
@@ -819,6 +889,7 @@ main(int argc, char *const *argv)
         reader_is_wiped();
         reader_trims();
         reader_paces();
+        reader_pauses();
         reader_of_strangers();
         reader_resolves();
     }

@@ -325,3 +325,21 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
 {
     z->sh->feed.latest = ms;
 }
+
+
+ngx_uint_t
+ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z, uint64_t alive)
+{
+    z->sh->feed.paused = !zone.waits;
+
+    return !zone.waits;
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z)
+{
+    z->sh->feed.paused = 0;
+
+    return 0;
+}

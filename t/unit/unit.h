@@ -208,6 +208,8 @@ ngx_uint_t unit_call_and_kill(void (*call)(void *data), void *data,
 
 /* the process of that call is killed here */
 void unit_die(void);
+extern void                 (*unit_step_hook)(void);    /* in front of each
+                                                           store */
 
 
 /*

@@ -29,6 +29,8 @@ ngx_uint_t       unit_plain_ops;
 static uint64_t  unit_kill = UNIT_NEVER;
 static jmp_buf   unit_killed;
 
+void           (*unit_step_hook)(void);
+
 
 ngx_uint_t
 unit_call_and_kill(void (*call)(void *data), void *data, uint64_t n)
@@ -59,6 +61,10 @@ unit_die(void)
 void
 ngx_http_longpoll_step(void)
 {
+    if (unit_step_hook) {
+        unit_step_hook();
+    }
+
     if (unit_steps++ == unit_kill) {
         unit_kill = UNIT_NEVER;
         longjmp(unit_killed, 1);

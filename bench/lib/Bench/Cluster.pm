@@ -21,6 +21,7 @@ use JSON::PP ();
 use List::Util qw( sum0 );
 use Time::HiRes qw( sleep time );
 
+use Longpoll::Client ();
 use Longpoll::Redis ();
 use Longpoll::Server qw( wait_until );
 use Longpoll::Workers qw( workers_of );
@@ -106,6 +107,16 @@ sub url {
 
 sub post { return $client->post($_[0], { content => $_[1] })->{success} }
 
+sub waits {
+    my ($node) = @_;
+
+    my $poll = Longpoll::Client->new(port => $node->{port});
+
+    $poll->request(GET => '/events?category=never&timeout=300');
+    wait_until('a poll that waits', sub { status($node)->{waiting} });
+    return $poll;
+}
+
 sub status {
     my ($node) = @_;
 
@@ -177,7 +188,8 @@ sub reads {
 }
 
 
-# As many connections publish as there are nodes.
+# As many connections publish as there are nodes.  A poll waits on each node, as
+# one on which nobody waits reads less.
 
 sub carry {
     my ($self, $command) = @_;
@@ -188,6 +200,7 @@ sub carry {
     my $redis = $self->{backend};
     my @commands = $self->commands(100);
     my @socket = map { $redis->connect } @nodes;
+    my @polls = map { waits($_) } @nodes;
     my $all = had($nodes[0]) + $events;
     my %before = $self->counted;
     my $start = time;

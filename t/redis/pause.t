@@ -1,0 +1,99 @@
+# A node on which nobody waits reads what gathers within 5 ms at once.  Nobody
+# waits for that: a poll or a publish ends the pause.
+#
+# So they take no longer than on the same node while another poll waits on it,
+# which does not pause then.  The two take turns.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Basename qw( dirname );
+use List::Util qw( sum0 );
+use Test::More;
+use Time::HiRes qw( time );
+
+use lib dirname(abs_path(__FILE__)) . '/../lib';
+
+use Longpoll::Node ();
+use Longpoll::Persist qw( no_alerts wait_until );
+use Longpoll::Redis ();
+
+plan skip_all => 'there is no redis-server' unless Longpoll::Redis->version;
+
+my $pause = 5;                  # ms
+my $redis = Longpoll::Redis->start;
+my ($here, $there) = my @nodes = Longpoll::Node->several(2, redis => $redis);
+
+
+sub reads {
+    my ($calls) = $redis->call('INFO', 'commandstats')
+        =~ /^cmdstat_xread:calls=(\d+)/m;
+
+    return $calls;
+}
+
+# entries of a stranger, one after the other; both nodes skip them
+
+{
+    my $before = reads();
+    my $start = time;
+
+    $redis->call(XADD => 'longpoll:{events}:log', '*', qw( hello world ))
+        for 1 .. 500;
+
+    my $reads = reads() - $before;
+    my $most = 2 * (1e3 * (time - $start) / $pause + 3);
+
+    cmp_ok($reads, '<=', $most, 'nodes on which nobody waits read once in 5 ms');
+    wait_until('all entries', sub { $_->redis->{bad} == 500 }) for @nodes;
+}
+
+# ms; the pause begins with an event of the other node
+
+my $turn = 0;
+my %takes = (
+    publish => sub { $there->publish(x => 1) },
+    poll    => sub {
+        my $poll = $there->poll(category => "p$turn", since_time => 1, timeout => 10);
+        $here->publish("p$turn" => 1);
+        $poll->response;
+    },
+);
+
+sub took {
+    my ($what) = @_;
+
+    $turn++;
+    $here->publish(other => 1);
+
+    my $start = time;
+    $takes{$what}->();
+    return 1e3 * (time - $start);
+}
+
+# of all turns, a quarter took no longer
+
+sub quarter { return (sort { $a <=> $b } @_)[@_ / 4] }
+
+for my $what (sort keys %takes) {
+    my (@idle, @busy);
+
+    for (1 .. 4) {
+        $there->wait_waiting(0);
+        push @idle, map { took($what) } 1 .. 10;
+
+        my $waits = $there->poll(category => 'never', timeout => 60);
+        $there->wait_waiting(1);
+        push @busy, map { took($what) } 1 .. 10;
+        $waits->close;
+    }
+
+    cmp_ok(quarter(@idle), '<', quarter(@busy) + $pause / 2,
+           "a $what ends the pause")
+        or diag("idle @idle\nbusy @busy");
+}
+
+no_alerts($_, 'a node') for @nodes;
+
+done_testing();
