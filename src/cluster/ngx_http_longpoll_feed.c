@@ -1141,9 +1141,7 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     if (n == asked) {
         ngx_http_longpoll_feed_read(feed);
 
-    } else if (ngx_http_longpoll_zone_feed_pause(feed->zone,
-                                            ngx_http_longpoll_notify_alive()))
-    {
+    } else if (ngx_http_longpoll_zone_feed_pause(feed->zone)) {
         feed->state = NGX_HTTP_LONGPOLL_FEED_PAUSED;
         ngx_add_timer(&feed->timer, NGX_HTTP_LONGPOLL_FEED_PAUSE);
 

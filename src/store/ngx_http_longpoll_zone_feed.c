@@ -49,7 +49,7 @@ static ngx_uint_t ngx_http_longpoll_zone_feed_follows(
 static void ngx_http_longpoll_zone_feed_advance(ngx_http_longpoll_zone_t *z,
     uint64_t visible, uint64_t gap);
 static ngx_uint_t ngx_http_longpoll_zone_feed_awaited(
-    ngx_http_longpoll_zone_t *z, uint64_t alive);
+    ngx_http_longpoll_zone_t *z);
 
 
 ngx_int_t
@@ -684,16 +684,16 @@ ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
  */
 
 ngx_uint_t
-ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z, uint64_t alive)
+ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z)
 {
-    if (ngx_http_longpoll_zone_feed_awaited(z, alive)) {
+    if (ngx_http_longpoll_zone_feed_awaited(z)) {
         return 0;
     }
 
     ngx_http_longpoll_put(z->sh->feed.paused, 1);
     ngx_memory_barrier();
 
-    if (ngx_http_longpoll_zone_feed_awaited(z, alive)) {
+    if (ngx_http_longpoll_zone_feed_awaited(z)) {
         ngx_http_longpoll_put(z->sh->feed.paused, 0);
         return 0;
     }
@@ -703,13 +703,13 @@ ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z, uint64_t alive)
 
 
 static ngx_uint_t
-ngx_http_longpoll_zone_feed_awaited(ngx_http_longpoll_zone_t *z,
-    uint64_t alive)
+ngx_http_longpoll_zone_feed_awaited(ngx_http_longpoll_zone_t *z)
 {
+    ngx_uint_t                      i;
     ngx_http_longpoll_worker_sh_t  *worker;
 
-    for ( /* void */ ; alive; alive &= alive - 1) {
-        worker = &z->sh->workers[__builtin_ctzll(alive)];
+    for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
+        worker = &z->sh->workers[i];
 
         if (worker->waiting || worker->in_flight) {
             return 1;

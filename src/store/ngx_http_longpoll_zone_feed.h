@@ -194,14 +194,14 @@ void ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
  * The reader's pause.  While nobody waits, the reader may let entries gather.
  *
  * ..._pause() is the reader's: 1: it pauses, as neither a poll, a stream nor a
- * publisher waits in a worker of the set alive.  0: one does.
+ * publisher waits in any worker.  0: one does.  Those of a dead worker count
+ * until it is reaped.
  *
  * ..._resume() ends the pause, when it is over, or somebody begins to wait and
  * is counted (..._count_waiting(), ..._in_flight()).  It returns the set of
  * workers that the caller must wake: the reader, or none if it did not pause.
  */
-ngx_uint_t ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z,
-    uint64_t alive);
+ngx_uint_t ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z);
 uint64_t ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z);
 
 #define ngx_http_longpoll_zone_feed_is_paused(z)  ((z)->sh->feed.paused)

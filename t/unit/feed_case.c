@@ -495,12 +495,9 @@ case_comes(void)
 static void
 case_pauses(void *data)
 {
-    uint64_t  alive;
-
     case_zone();
-    alive = 7;
 
-    unit_must(ngx_http_longpoll_zone_feed_pause(z, alive)
+    unit_must(ngx_http_longpoll_zone_feed_pause(z)
               && ngx_http_longpoll_zone_feed_is_paused(z), "no pause");
     unit_must(ngx_http_longpoll_zone_feed_resume(z) == 1
               && !ngx_http_longpoll_zone_feed_is_paused(z),
@@ -509,27 +506,23 @@ case_pauses(void *data)
               "a reader that does not pause is woken");
 
     ngx_http_longpoll_zone_count_waiting(z, 2, 1);
-    unit_must(!ngx_http_longpoll_zone_feed_pause(z, alive)
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z)
               && !ngx_http_longpoll_zone_feed_is_paused(z),
               "a pause while a poll waits");
-    unit_must(ngx_http_longpoll_zone_feed_pause(z, 3),
-              "a dead worker's poll waits");
-
-    (void) ngx_http_longpoll_zone_feed_resume(z);
     ngx_http_longpoll_zone_count_waiting(z, 2, -1);
     ngx_http_longpoll_zone_feed_in_flight(z, 1, 1);
-    unit_must(!ngx_http_longpoll_zone_feed_pause(z, alive),
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z),
               "a pause while a publisher waits");
 
     ngx_http_longpoll_zone_feed_in_flight(z, 1, 0);
     unit_step_hook = case_comes;
-    unit_must(!ngx_http_longpoll_zone_feed_pause(z, alive)
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z)
               && !ngx_http_longpoll_zone_feed_is_paused(z),
               "a poll that just begins to wait is not seen");
     unit_step_hook = NULL;
 
     ngx_http_longpoll_zone_count_waiting(z, 2, -1);
-    unit_must(ngx_http_longpoll_zone_feed_pause(z, alive), "no pause");
+    unit_must(ngx_http_longpoll_zone_feed_pause(z), "no pause");
     ngx_http_longpoll_zone_feed_release(z, 0);
     unit_must(ngx_http_longpoll_zone_feed_resume(z) == 0,
               "a reader that is none is woken");

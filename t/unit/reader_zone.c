@@ -328,7 +328,7 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z, uint64_t alive)
+ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z)
 {
     z->sh->feed.paused = !zone.waits;
 
