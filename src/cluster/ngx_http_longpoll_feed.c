@@ -3,13 +3,13 @@
  * ngx_http_longpoll_feed.c: the worker that reads a zone's stream in Redis, and
  * feeds the zone.
  *
- *         claimed                  up                read
- *   NONE ────────▶ LINK ─────────────────▶ LIFE ───────────▶ PLACE ─────▶ LIVE
- *    ▲              ▲ │ down                │ ▲                │         │ ▲ │
- *    │              │ ▼                     │ └────────────────┼─────────┘ │ ▼
- *    │             WAIT ◀───────────────────┴──────────────────┴────────PAUSED
- *    └─────────────────────────────────────────────────────────────────────┘
- *     another worker reads         lost, refused             life? place?
+ *        claimed             up             read
+ *   NONE ───────▶ LINK ────────────▶ LIFE ───────▶ PLACE ────▶ LIVE ◀──▶ PAUSED
+ *    ▲             ▲ │ down           │ ▲            │          │           │
+ *    │             │ ▼                │ └────────────┼──────────┤           │
+ *    │            WAIT ◀──────────────┴──────────────┴──────────┼───────────┤
+ *    └──────────────────────────────────────────────────────────┴───────────┘
+ *     another worker reads        lost, refused         life? place?
  *
  *   NONE   another worker is the reader, or this one leaves
  *   WAIT   until the next try: 100 ms, each time twice as long, up to 5 s
@@ -20,8 +20,8 @@
  *   PLACE  is the entry that was read last there?  If it was not trimmed but
  *          lost, an epoch begins, and the zone is loaded anew
  *   LIVE   XREAD, one after the other
- *   PAUSED nobody waits on this node: for 5 ms, or until somebody begins to,
- *          entries gather
+ *   PAUSED nobody waits on this node.  So the reader lets entries gather, for 5
+ *          ms or until somebody begins to wait
  *
  * The reader sends one command, and waits for its reply, before it goes on; but
  * the link's INFO, once a second, goes out beside XREAD.  A reply that is not
@@ -1110,9 +1110,9 @@ ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
 
 /*
  * A read costs Redis as much as some thirty entries, and wakes this worker.  So
- * the reader lets entries gather before it reads again: for a moment while they
- * come by the thousand, and for longer while nobody waits for them.  Behind as
- * many as it asked for there are more already.
+ * the reader lets entries gather before it reads again: for PAUSE while nobody
+ * waits for them, else for GATHER if the last read brought several.  If it
+ * brought as many as the reader asked for, Redis has more already.
  */
 
 static void

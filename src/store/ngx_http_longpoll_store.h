@@ -534,8 +534,9 @@ typedef struct {
 
     ngx_atomic_t                     reader;    /* worker + 1; 0: none */
     ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */
-    ngx_atomic_t                     paused;    /* the reader lets entries
-                                                   gather */
+    ngx_atomic_t                     paused;    /* 1: the reader pauses; cleared
+                                                   by any worker that has it go
+                                                   on */
     ngx_atomic_t                     publishers;    /* set: workers that have
                                                        some who wait */
 

@@ -679,8 +679,9 @@ ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * The reader says that it pauses, and then looks who waits; who begins to wait
- * is counted, and then looks for the pause.  So one of them sees the other.
+ * The reader sets paused, and then looks at the counts of those who wait.  A
+ * worker in which somebody begins to wait raises its count, and then looks at
+ * paused.  So at least one of them sees what the other has written.
  */
 
 ngx_uint_t
@@ -701,6 +702,11 @@ ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z)
     return 1;
 }
 
+
+/*
+ * Dead workers' numbers are looked at, too.  To learn which workers live, the
+ * reader would need a system call for each of them with every read.
+ */
 
 static ngx_uint_t
 ngx_http_longpoll_zone_feed_awaited(ngx_http_longpoll_zone_t *z)

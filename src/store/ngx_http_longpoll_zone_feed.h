@@ -191,15 +191,16 @@ void ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_uint_t on);
 
 /*
- * The reader's pause.  While nobody waits, the reader may let entries gather.
+ * The reader's pause.  While nobody waits, the reader lets entries gather.
  *
- * ..._pause() is the reader's: 1: it pauses, as neither a poll, a stream nor a
- * publisher waits in any worker.  0: one does.  Those of a dead worker count
- * until it is reaped.
+ * The reader calls ..._pause() before it pauses.  1: it may, as no poll, stream
+ * or publisher waits in any worker.  0: somebody waits.  The polls, streams and
+ * publishers of a dead worker count until its number is reaped.
  *
- * ..._resume() ends the pause, when it is over, or somebody begins to wait and
- * is counted (..._count_waiting(), ..._in_flight()).  It returns the set of
- * workers that the caller must wake: the reader, or none if it did not pause.
+ * ..._resume() ends the pause.  The reader calls it when the time is over.  A
+ * worker calls it when somebody has begun to wait there, and was counted
+ * (..._count_waiting(), ..._in_flight()).  It returns the set of workers that
+ * the caller must wake: the reader, or none if it did not pause.
  */
 ngx_uint_t ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z);
 uint64_t ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z);

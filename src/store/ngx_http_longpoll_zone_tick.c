@@ -133,6 +133,10 @@ ngx_http_longpoll_zone_tick_reap(ngx_http_longpoll_zone_t *z,
     }
 
     if (!w->known || z->sh->moved) {
+
+        /* a stream is counted before the zone knows its worker */
+
+        ngx_http_longpoll_put(w->waiting, 0);
         return;
     }
 

@@ -8,7 +8,7 @@
  *     cancel        the request could not be parked: takes it back
  *     acknowledge   all waiters have been given what was published
  *     end           the last waiter has left
- *     count         so many polls and streams wait
+ *     count         polls and streams begin to wait, or leave
  */
 
 
@@ -61,8 +61,9 @@ void ngx_http_longpoll_interest_end(ngx_http_longpoll_wait_t *wait,
     ngx_http_longpoll_wait_cat_t *cat);
 
 /*
- * n more polls or streams wait in this worker, or fewer.  If the zone is fed, a
- * reader that pauses goes on for them.
+ * Adds n, which may be negative, to the number of polls and streams that wait
+ * in this worker.  When some begin to wait in a zone over Redis, a reader that
+ * pauses goes on.
  */
 void ngx_http_longpoll_interest_count(ngx_http_longpoll_zone_t *z,
     ngx_int_t n);

@@ -49,6 +49,11 @@ my @mutants = (
       to => 'if (0)',
       seen => 'unit feed' },
 
+    { name => 'a reader that pauses is woken, and does not look',
+      file => 'feed.c',
+      from => '&& !ngx_http_longpoll_zone_feed_is_paused(z))', to => '&& 0)',
+      seen => 'unit reader' },
+
     { name => 'a reader that pauses trims nothing',
       file => 'feed.c',
       from => '|| feed->state == NGX_HTTP_LONGPOLL_FEED_PAUSED)',

@@ -1,8 +1,8 @@
-# A node on which nobody waits reads what gathers within 5 ms at once.  Nobody
-# waits for that: a poll or a publish ends the pause.
+# The reader of a node on which nobody waits pauses for 5 ms after each read.  A
+# poll or a publish that comes meanwhile ends the pause.
 #
-# So they take no longer than on the same node while another poll waits on it,
-# which does not pause then.  The two take turns.
+# So it takes no longer than on the same node while another poll waits there: then
+# the reader does not pause.  The test measures both in turns.
 
 use strict;
 use warnings;
@@ -49,7 +49,7 @@ sub reads {
     wait_until('all entries', sub { $_->redis->{bad} == 500 }) for @nodes;
 }
 
-# ms; the pause begins with an event of the other node
+# An event of the other node has the reader pause; then the clock starts.
 
 my $turn = 0;
 my %takes = (
@@ -72,7 +72,7 @@ sub took {
     return 1e3 * (time - $start);
 }
 
-# of all turns, a quarter took no longer
+# a quarter of the turns took no longer, in ms
 
 sub quarter { return (sort { $a <=> $b } @_)[@_ / 4] }
 

@@ -505,11 +505,16 @@ case_pauses(void *data)
     unit_must(ngx_http_longpoll_zone_feed_resume(z) == 0,
               "a reader that does not pause is woken");
 
-    ngx_http_longpoll_zone_count_waiting(z, 2, 1);
+    ngx_http_longpoll_zone_count_waiting(z, NGX_HTTP_LONGPOLL_WORKERS - 1, 1);
     unit_must(!ngx_http_longpoll_zone_feed_pause(z)
               && !ngx_http_longpoll_zone_feed_is_paused(z),
               "a pause while a poll waits");
-    ngx_http_longpoll_zone_count_waiting(z, 2, -1);
+
+    ngx_http_longpoll_zone_tick_reap(z, NGX_HTTP_LONGPOLL_WORKERS - 1, m.now);
+    unit_must(ngx_http_longpoll_zone_feed_pause(z),
+              "a dead worker's poll waits");
+
+    (void) ngx_http_longpoll_zone_feed_resume(z);
     ngx_http_longpoll_zone_feed_in_flight(z, 1, 1);
     unit_must(!ngx_http_longpoll_zone_feed_pause(z),
               "a pause while a publisher waits");

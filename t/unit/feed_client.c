@@ -115,9 +115,9 @@ model_read(model_client_t *c, model_node_t *node, ngx_http_longpoll_read_t *rd)
 
 
 /*
- * With another clock, an epoch's ids may be in front of those that a node has of
- * the one before.  A client that goes from one of them to the other is told, and
- * gets what that one has from this event on, which it may have had.
+ * With another clock, an epoch's ids may be in front of those that a node has
+ * of the one before.  A client that goes from one of them to the other is told,
+ * and gets from there on what it may have had.
  */
 
 static void

@@ -530,10 +530,18 @@ reader_paces(void)
     run(2);
     is(zone.nevents, 2008);
     end("while a reply is full it does not wait");
+
+    for (i = 1; i <= 2; i++) {
+        reader_publish(1);
+        reader_step(ngx_current_msec);
+        is(zone.nevents, 2008 + i);
+    }
+
+    end("nor behind one entry");
 }
 
 
-/* somebody begins to wait, or ends */
+/* 1: somebody begins to wait; 0: nobody waits any more */
 
 static void
 waits(ngx_uint_t on)
@@ -555,8 +563,9 @@ reader_pauses(void)
     begin();
     run(500);
 
-    for (i = 0; i < 30; i++) {
+    for (i = 0; i < 28; i++) {
         reader_publish(1);
+        ngx_http_longpoll_feed_check(&zone.z);
         run(1);
         is(zone.nevents, i / 5 * 5 + 1);
     }
@@ -565,27 +574,32 @@ reader_pauses(void)
 
     waits(1);
     reader_step(ngx_current_msec);
-    is(zone.nevents, 30);
+    is(zone.nevents, 28);
     run(2);
     reader_publish(1);
     reader_step(ngx_current_msec);
-    is(zone.nevents, 31);
+    is(zone.nevents, 29);
     end("they are read at once when somebody begins to wait");
 
     waits(0);
+    reader_publish(1);
+    run(10);
+    is(zone.z.sh->feed.paused, 0);
+    end("a pause ends by itself");
+
     reader_publish(1);
     run(1);
     reader_cut();
     reader_publish(1);
     run(200);
-    is(zone.nevents, 33);
+    is(zone.nevents, 32);
     zone.other = 1;
     reader_publish(1);
     run(2000);
     is(zone.z.sh->feed.connected, 0);
     zone.other = 0;
     run(2000);
-    is(zone.nevents, 34);
+    is(zone.nevents, 33);
     end("a reader that pauses may be cut off, and replaced");
 
     redis.bytes = zone.cluster.keep + 1;

@@ -188,8 +188,8 @@ sub reads {
 }
 
 
-# As many connections publish as there are nodes.  A poll waits on each node, as
-# one on which nobody waits reads less.
+# As many connections publish as there are nodes.  A poll waits on each node:
+# otherwise its reader would read less often.
 
 sub carry {
     my ($self, $command) = @_;
