@@ -13,6 +13,12 @@
  * A publisher sets the dirty bit, then the summary bit; a worker clears the
  * summary bit, then takes the dirty word.  So no bit is ever left behind.  Both
  * sides use atomic operations and no lock.
+ *
+ * A worker looks only at the summaries of slots that have been in use, and
+ * reads without the lock how many these are (cats.fresh).  A publisher that
+ * takes a new slot meanwhile marks it later, and notifies the worker after
+ * that.  The worker cleared its flag `notified` before it looked.  So that
+ * publisher wakes the worker again, and then the worker finds the mark.
  */
 
 
@@ -389,8 +395,9 @@ ngx_http_longpoll_zone_watch_take(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, uint64_t hashes[][2])
 {
     uint64_t                     slots;
-    ngx_uint_t                   i, n, sum, word;
+    ngx_uint_t                   i, n, last, sum, word;
     ngx_atomic_t                *summary, *dirty;
+    volatile uint32_t           *fresh;
     ngx_http_longpoll_cat_sh_t  *cat;
 
     if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
@@ -400,7 +407,12 @@ ngx_http_longpoll_zone_watch_take(ngx_http_longpoll_zone_t *z,
     summary = &z->summary[worker * z->sums];
     dirty = &z->dirty[worker * z->words];
 
-    for (i = 0; i < z->sums; i++) {
+    fresh = &z->sh->cats.fresh;
+    last = (*fresh + 4095) / 4096;
+
+    ngx_http_longpoll_assert(last <= z->sums, "the number of slots in use");
+
+    for (i = 0; i < last; i++) {
 
         while (summary[i]) {
             sum = __builtin_ctzll(summary[i]);

@@ -104,6 +104,17 @@ my @mutants = (
       to => 'p + 64',
       seen => 'unit text' },
 
+    { name => 'the mark of the first slot of a word not looked at',
+      file => 'zone_watch.c',
+      from => '(*fresh + 4095) / 4096', to => '(*fresh + 4094) / 4096',
+      seen => 'unit store' },
+
+    { name => 'the marks of slots that nobody has used looked at',
+      file => 'zone_watch.c',
+      from => 'last = (*fresh + 4095) / 4096;',
+      to => 'last = *fresh ? z->sums : 0;',
+      seen => 'unit store' },
+
     { name => 'a log that never turns',
       file => 'log.c', from => 'if (used >= end', to => 'if (end || used',
       seen => 'unit store' },

@@ -49,6 +49,8 @@ static void case_huge(void *data);
 static void case_walks(void *data);
 static void case_views(void *data);
 static void case_batches(void *data);
+static void case_used(void *data);
+static ngx_int_t case_dirty(ngx_uint_t worker, uint32_t cat);
 static void case_questions(void *data);
 static void case_clock(void *data);
 static void case_time(uint64_t wall, uint64_t elapsed, uint64_t expected);
@@ -1642,6 +1644,78 @@ case_pages(void *data)
 
 
 /*
+ * All slots that one word of a summary stands for are in use.  The mark of the
+ * next slot, which is in the next word, lies beyond what a worker looks at
+ * until that slot is in use, too.  So it stands while the worker does not look,
+ * and the worker finds it as soon as it does.
+ */
+
+static void
+case_used(void *data)
+{
+    uint32_t       n;
+    ngx_uint_t     number;
+    ngx_atomic_t  *dirty, *summary;
+
+    case_zone(4 * 1024 * 1024, 4097, 1, 0);
+
+    for (n = 0; n < 4096; n++) {
+        case_publish(n, 1, 1);
+    }
+
+    (void) case_read(NGX_HTTP_LONGPOLL_READ_PARK, 0, 4095, 1,
+                     m.last_id, 1024);
+    case_publish(4095, 1, 1);
+
+    unit_must(case_dirty(0, 4095) == 1, "the last slot of a word is not found");
+
+    number = m.workers[0];
+    dirty = &m.zone.dirty[number * m.zone.words + 64];
+    summary = &m.zone.summary[number * m.zone.sums + 1];
+
+    *dirty = 1;
+    *summary = 1;
+
+    unit_must(m.sh->cats.fresh == 4096 && m.zone.sums > 1, "other slots");
+    unit_must(case_dirty(0, 0) == 0 && *dirty && *summary,
+              "a slot is looked at that is not in use");
+
+    (void) case_read(NGX_HTTP_LONGPOLL_READ_PARK, 0, 4096, 1,
+                     m.last_id, 1024);
+
+    unit_must(m.sh->cats.fresh == 4097, "another slot");
+
+    case_publish(4096, 1, 1);
+
+    unit_must(case_dirty(0, 4096) == 1 && *dirty == 0 && *summary == 0,
+              "the first slot of a word is not found");
+    unit_must(case_dirty(0, 0) == 0, "it is found twice");
+
+    (void) model_reap(0, model_op);
+
+    model_check();
+    model_end();
+}
+
+
+/* takes what is dirty; cat must be all of it */
+
+static ngx_int_t
+case_dirty(ngx_uint_t worker, uint32_t cat)
+{
+    model_op_t  op;
+
+    model_set(&op, MODEL_DIRTY, worker, 0);
+    unit_must(model_op(&op), "a plain op is killed");
+
+    unit_must(op.rc == 0 || model_find_cat(op.hashes[0]) == cat,
+              "another category is dirty");
+
+    return op.rc;
+}
+
+
+/*
  * The zone's time: the wall clock, and while that is behind the last id, what
  * has elapsed since then.
  */
@@ -1740,6 +1814,8 @@ const unit_case_t  store_cases[] = {
     { "an answer that is copied outside the lock is whole", case_torn },
     { "a message over its ttl is dropped within two ticks", case_ticks },
     { "1,000 messages are published at once in a small zone", case_batches },
+    { "a worker looks at the marks of all slots in use, and of no others",
+      case_used },
     { "another process finds the same zone in the memory", case_views },
     { "one question at a time counts the polls of a category", case_questions },
     { "a category that stays is on one page, whatever comes and goes",
