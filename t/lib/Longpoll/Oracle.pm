@@ -246,7 +246,7 @@ sub sent {
         $self->cat($e->{cat})->{sends}++;
         $self->{bytes} += $e->{bytes};
         $self->{flight} += $e->{bytes};
-        $self->used($e->{cat}, $now);
+        $self->used($e->{cat}, $now) if $pub->{tries} == 1;
     }
 }
 
@@ -276,6 +276,8 @@ sub stored {
         if defined $pub->{id} and $pub->{id} ne $id
             and !$self->may_be_missing($pub->{events}[0]);
 
+    my $again = defined $pub->{id} && $pub->{id} eq $id;
+
     $pub->{id} = $id;
     $self->known($last, $id);
 
@@ -283,7 +285,7 @@ sub stored {
         $self->cat($e->{cat})->{acks}++ unless defined $e->{acked};
         $e->{acked} //= $now;
         $e->{last_acked} = $now;
-        $self->used($e->{cat}, $now);
+        $self->used($e->{cat}, $now) unless $again;
     }
 }
 
@@ -364,7 +366,8 @@ sub may_be_deleted {
 }
 
 
-# A request used the category.  An unused category expires.
+# A request used the category.  An unused category expires.  A publish whose key
+# the zone knows does not use it.
 
 sub used {
     my ($self, $name, $now) = @_;
