@@ -49,6 +49,12 @@ my @mutants = (
       to => 'if (0)',
       seen => 'unit feed' },
 
+    { name => 'a poll of a dead worker that the zone does not know',
+      file => 'zone_tick.c',
+      from => "worker */\n\n        ngx_http_longpoll_put(w->waiting, 0);",
+      to => "worker */\n",
+      seen => 'unit feed' },
+
     { name => 'a reader that pauses is woken, and does not look',
       file => 'feed.c',
       from => '&& !ngx_http_longpoll_zone_feed_is_paused(z))', to => '&& 0)',
