@@ -9,7 +9,6 @@ use warnings;
 
 use Cwd qw( abs_path );
 use File::Basename qw( dirname );
-use List::Util qw( sum0 );
 use Test::More;
 use Time::HiRes qw( time );
 
