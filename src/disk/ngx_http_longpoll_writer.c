@@ -295,7 +295,7 @@ ngx_http_longpoll_writer_thread(void *data)
 
     ngx_http_longpoll_pass(writer);
 
-    ngx_memory_barrier();
+    __sync_synchronize();
     writer->done = 1;
 
     ngx_http_longpoll_notify_wake_self();

@@ -101,7 +101,7 @@ ngx_http_longpoll_log_reserve(ngx_http_longpoll_log_t *log, uint64_t n,
 
     /* readers that copy without the lock read the tail after their copy */
 
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     pos = log->sh->head;
     end = log->sh->size - pos % log->sh->size;
@@ -125,7 +125,7 @@ ngx_http_longpoll_log_pad(ngx_http_longpoll_log_t *log, uint64_t pos,
 
     /* as in reserve */
 
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     rec = ngx_http_longpoll_log_at(log, pos);
 

@@ -101,7 +101,7 @@ ngx_http_longpoll_zone_adopt(ngx_http_longpoll_zone_t *z,
 
     /* a publisher that is not in the set yet asks once it is */
 
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     return old->sh->disk.publishers | ngx_http_longpoll_zone_cursor_writer(old);
 }

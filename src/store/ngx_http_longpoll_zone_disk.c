@@ -701,12 +701,12 @@ ngx_http_longpoll_zone_disk_decided(ngx_http_longpoll_zone_t *z, uint64_t id,
     /* visible is the last one, once moved is set */
 
     moved = *(volatile uint64_t *) &z->sh->moved;
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     /* a failure is stored before anything later becomes visible */
 
     visible = *(volatile uint64_t *) &z->sh->clock.visible;
-    ngx_memory_barrier();
+    __sync_synchronize();
     n = *(volatile uint64_t *) &z->sh->disk.failed;
 
     /* the ring is full: the next failure may be overwriting the first */
@@ -751,7 +751,7 @@ ngx_http_longpoll_zone_disk_expose(ngx_http_longpoll_zone_t *z, ngx_uint_t all,
 
     /* a publisher that is not in the set yet asks once it is */
 
-    ngx_memory_barrier();
+    __sync_synchronize();
     *wake |= z->sh->disk.publishers;
 
     if (z->sh->presence.flying) {

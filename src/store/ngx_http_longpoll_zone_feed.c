@@ -159,7 +159,7 @@ ngx_http_longpoll_zone_feed_end(ngx_http_longpoll_zone_t *z, uint64_t *wake)
 
     /* a publisher that is not in the set yet asks once it is */
 
-    ngx_memory_barrier();
+    __sync_synchronize();
     *wake |= z->sh->feed.publishers;
 
     return NGX_OK;
@@ -692,7 +692,7 @@ ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z)
     }
 
     ngx_http_longpoll_put(z->sh->feed.paused, 1);
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     if (ngx_http_longpoll_zone_feed_awaited(z)) {
         ngx_http_longpoll_put(z->sh->feed.paused, 0);
@@ -734,7 +734,7 @@ ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z)
 
     feed = &z->sh->feed;
 
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     if (!feed->paused || !ngx_atomic_cmp_set(&feed->paused, 1, 0)) {
         return 0;

@@ -182,7 +182,7 @@ ngx_http_longpoll_zone_read_valid(ngx_http_longpoll_zone_t *z)
 
     /* writers move the tail first, then write where it was */
 
-    ngx_memory_barrier();
+    __sync_synchronize();
     tail = *(volatile uint64_t *) &z->sh->log.tail;
 
     if (scratch->copied || scratch->min_pos >= tail) {

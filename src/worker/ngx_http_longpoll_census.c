@@ -193,7 +193,7 @@ ngx_http_longpoll_census_write(ngx_http_longpoll_census_t *census,
     ngx_http_longpoll_census_entry_t  *entry;
 
     room->tag = 0;
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     room->upto = census->upto;
     room->size = census->size;
@@ -211,7 +211,7 @@ ngx_http_longpoll_census_write(ngx_http_longpoll_census_t *census,
         p = ngx_cpymem(p, entry->name.data, entry->name.len);
     }
 
-    ngx_memory_barrier();
+    __sync_synchronize();
     room->tag = tag;
 }
 
@@ -233,7 +233,7 @@ ngx_http_longpoll_census_read(ngx_http_longpoll_census_t *census,
         return NGX_DECLINED;
     }
 
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     upto = room->upto;
     size = ngx_min(room->size, NGX_HTTP_LONGPOLL_CENSUS_SIZE);
@@ -244,7 +244,7 @@ ngx_http_longpoll_census_read(ngx_http_longpoll_census_t *census,
     }
 
     ngx_memcpy(p, room->entries, size);
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     if (room->tag != tag) {
         return NGX_DECLINED;

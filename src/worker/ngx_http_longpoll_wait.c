@@ -857,7 +857,7 @@ ngx_http_longpoll_wait_fetch(void *start, size_t size)
 
     /* without this gcc takes the function for one that does nothing */
 
-    ngx_memory_barrier();
+    __sync_synchronize();
 
     for (p = start; p < (u_char *) start + size; p += NGX_CPU_CACHE_LINE) {
         __builtin_prefetch(p);
