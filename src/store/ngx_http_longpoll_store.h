@@ -529,8 +529,11 @@ typedef struct {
     uint64_t                         latest;    /* the largest of this period */
     uint64_t                         earlier;   /* and of the one before */
     uint64_t                         period;    /* its number */
-    uint64_t                         timed;     /* begin, when one was taken
-                                                   last */
+    uint64_t                         since;     /* elapsed ms of the first one
+                                                   of the epoch, or behind a
+                                                   silence; 0: none */
+    uint64_t                         timed;     /* begin, once they have been
+                                                   taken for a second */
 
     ngx_atomic_t                     reader;    /* worker + 1; 0: none */
     ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */

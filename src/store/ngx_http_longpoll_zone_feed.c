@@ -29,7 +29,9 @@
 #include "ngx_http_longpoll_zone_lock.h"
 
 
-#define NGX_HTTP_LONGPOLL_ZONE_FEED_PERIOD  30000   /* ms, of the feed clock */
+/* ms, of the feed clock */
+#define NGX_HTTP_LONGPOLL_ZONE_FEED_PERIOD  30000
+#define NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE  1000
 
 
 static ngx_int_t ngx_http_longpoll_zone_feed_lock(ngx_http_longpoll_zone_t *z,
@@ -397,6 +399,7 @@ ngx_http_longpoll_zone_feed_epoch(ngx_http_longpoll_zone_t *z, uint64_t epoch,
 
     ngx_http_longpoll_set(j, z->sh->epoch, epoch);
     ngx_http_longpoll_set(j, z->sh->feed.begin, id);
+    ngx_http_longpoll_put(z->sh->feed.since, 0);
 }
 
 
@@ -627,7 +630,9 @@ ngx_http_longpoll_zone_feed_synced(ngx_http_longpoll_zone_t *z,
 
 /*
  * The largest difference is that of the least delay.  Each period has its own,
- * so that one of a clock that was set back is forgotten within a minute.
+ * so that one of a clock that was set back is forgotten within a minute.  The
+ * first reads may all have been late: so the clock counts once it was measured
+ * for a second, in each epoch, and again when none came for that long.
  */
 
 void
@@ -648,8 +653,20 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
         ngx_http_longpoll_put(feed->period, period);
     }
 
+    if (feed->latest == 0 && feed->earlier == 0) {
+        ngx_http_longpoll_put(feed->since, 0);
+        ngx_http_longpoll_put(feed->timed, 0);
+    }
+
     if (ms >= ngx_http_longpoll_id_ms(feed->begin)) {
-        ngx_http_longpoll_put(feed->timed, feed->begin);
+
+        if (feed->since == 0) {
+            ngx_http_longpoll_put(feed->since, elapsed);
+        }
+
+        if (elapsed >= feed->since + NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE) {
+            ngx_http_longpoll_put(feed->timed, feed->begin);
+        }
     }
 
     ngx_http_longpoll_put(feed->latest, ngx_max(feed->latest, sample));

@@ -43,6 +43,17 @@ my @mutants = (
       from => 'ngx_http_longpoll_zone_feed_resume(relay->zone)', to => '0',
       seen => 'redis t/redis/pause.t' },
 
+    { name => 'a feed clock counts at once',
+      file => 'zone_feed.c',
+      from => 'if (elapsed >= feed->since + NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE)',
+      to => 'if (1)',
+      seen => 'unit feed' },
+
+    { name => 'a feed clock counts at once behind a silence',
+      file => 'zone_feed.c',
+      from => 'ngx_http_longpoll_put(feed->timed, 0);', to => '',
+      seen => 'unit feed' },
+
     { name => 'a reader that pauses looks only once who waits',
       file => 'zone_feed.c',
       from => "__sync_synchronize();\n\n    if (ngx_http_longpoll_zone_feed_awaited(z))",

@@ -94,9 +94,12 @@ case_events(uint64_t ms, uint64_t seq, ngx_uint_t n, size_t len,
 }
 
 
+/* the feed clock was right for a second */
+
 static void
 case_synced(void)
 {
+    ngx_http_longpoll_zone_feed_clock(z, m.now - 1000, 999000);
     ngx_http_longpoll_zone_feed_clock(z, m.now, 1000000);
 
     unit_must(ngx_http_longpoll_zone_feed_synced(z, 0, &case_wake) == NGX_OK,
@@ -256,7 +259,7 @@ case_ahead(void *data)
     ngx_http_longpoll_query_t  q;
 
     case_zone();
-    case_begin(CASE_MS, 1);
+    case_begin(CASE_MS - 2000, 1);
     (void) case_events(CASE_MS + 10, 3, 1, 10, NULL);
     m.now = CASE_MS + 20;
     case_synced();
@@ -304,6 +307,48 @@ case_ahead(void *data)
     case_query(&q, ngx_http_longpoll_id(CASE_MS + 10, 3), 9, 0);
     unit_must(case_read(&q, &rd, NGX_HTTP_LONGPOLL_READ_LAST) == NGX_AGAIN
               && rd.missed, "an id of another epoch");
+    case_end();
+}
+
+
+/* an entry of this ms was read; is a time 300 ms later a place? */
+
+static ngx_uint_t
+case_place(uint64_t ms)
+{
+    ngx_http_longpoll_read_t   rd;
+    ngx_http_longpoll_query_t  q;
+
+    m.now = CASE_MS + ms;
+    ngx_http_longpoll_zone_feed_clock(z, m.now, 1000000 + ms);
+
+    if (!ngx_http_longpoll_zone_feed_is_synced(z)) {
+        (void) ngx_http_longpoll_zone_feed_synced(z, 0, &case_wake);
+    }
+
+    case_query(&q, 0, 0, m.now + 300);
+    (void) case_read(&q, &rd, NGX_HTTP_LONGPOLL_READ_LAST);
+
+    return rd.timestamp == m.now + 300;
+}
+
+
+static void
+case_settles(void *data)
+{
+    case_zone();
+    case_begin(CASE_MS, 1);
+
+    unit_must(case_place(20) && case_place(1019), "the first reads were late");
+    unit_must(!case_place(1020) && !case_place(30000), "a second later");
+
+    unit_must(case_place(100000) && case_place(100999), "behind a silence");
+    unit_must(!case_place(101000), "a second behind a silence");
+
+    case_begin(CASE_MS + 102000, 2);
+    unit_must(case_place(101999) && case_place(102000) && case_place(102999),
+              "a new epoch");
+    unit_must(!case_place(103000), "a second of a new epoch");
     case_end();
 }
 
@@ -539,6 +584,7 @@ const unit_case_t  feed_cases[] = {
     { "one worker reads, and a stopped one does not come back", case_claim },
     { "polls wait for the end of the stream, then for events", case_wakes },
     { "a cursor that is ahead is another copy's, or means now", case_ahead },
+    { "the feed clock counts once it was measured for a second", case_settles },
     { "what was trimmed, or is too large, is told", case_gaps },
     { "a zone knows fifteen epochs, and their events", case_epochs },
     { "the feed clock is right with any delay", case_clock },
