@@ -258,6 +258,47 @@ model_begin(uint64_t first, uint64_t above)
 }
 
 
+/*
+ * Whether a node that has not read of the newest epoch would find that number
+ * next, of which it has another entry before it (docs/internals/cluster.md).
+ */
+
+static ngx_uint_t
+model_meets(ngx_uint_t first)
+{
+    uint64_t        number;
+    ngx_uint_t      i;
+    model_entry_t  *entry;
+
+    number = m.stream.number + 1;
+
+    for (i = first; i < m.stream.last; i++) {
+        entry = &m.entries[i];
+
+        if (entry->number) {
+
+            if (entry->kind == MODEL_LIFE) {
+                return 0;
+            }
+
+            number = entry->number;
+            break;
+        }
+    }
+
+    for (i = 0; i < MODEL_NODES; i++) {
+
+        if (m.nodes[i].state.number + 1 == number
+            && m.nodes[i].state.epoch != m.stream.lives[0].epoch)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 void
 model_trim(void)
 {
@@ -267,7 +308,9 @@ model_trim(void)
 
     n = keep[unit_below(4)];
 
-    if (m.stream.last - m.stream.first > n) {
+    if (m.stream.last - m.stream.first > n
+        && !model_meets(m.stream.last - n))
+    {
         m.stream.first = m.stream.last - n;
     }
 
