@@ -179,6 +179,10 @@ feed_world(unit_worlds_t *t)
         feed_act();
     }
 
+    /* a heartbeat tells a node that all it has not read was trimmed */
+
+    (void) model_beat(m.stream.lives[0].epoch);
+
     for (n = 0; n < 50; n++) {
         m.now += 5;
 
