@@ -750,13 +750,22 @@ model_step(model_node_t *node, ngx_uint_t count)
             continue;
         }
 
-        /* the list of epochs before a gap */
+        /*
+         * The list of epochs before a gap.  With another list the stream may be
+         * another one.
+         */
 
-        if ((call.entry->number != node->state.number + 1
-             || call.entry->kind == MODEL_LIFE)
-            && !model_know(node))
+        if (call.entry->number != node->state.number + 1
+            || call.entry->kind == MODEL_LIFE)
         {
-            return;
+            if (m.stream.lives[0].epoch != node->first.epoch) {
+                node->connected = 0;
+                return;
+            }
+
+            if (!model_know(node)) {
+                return;
+            }
         }
 
         node->entry = *call.entry;
