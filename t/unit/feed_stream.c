@@ -259,37 +259,36 @@ model_begin(uint64_t first, uint64_t above)
 
 
 /*
- * Whether a node that has not read of the newest epoch would find that number
- * next, of which it has another entry before it (docs/internals/cluster.md).
+ * Whether a node that has not read of a stream made anew would take the entries
+ * from first on for those behind what it has (docs/internals/cluster.md).
  */
 
 static ngx_uint_t
 model_meets(ngx_uint_t first)
 {
     uint64_t        number;
-    ngx_uint_t      i;
-    model_entry_t  *entry;
+    ngx_uint_t      i, k;
+    model_state_t  *state;
 
-    number = m.stream.number + 1;
-
-    for (i = first; i < m.stream.last; i++) {
-        entry = &m.entries[i];
-
-        if (entry->number) {
-
-            if (entry->kind == MODEL_LIFE) {
-                return 0;
-            }
-
-            number = entry->number;
-            break;
-        }
+    for (i = first; i < m.stream.last && m.entries[i].number == 0; i++) {
+        /* void */
     }
 
-    for (i = 0; i < MODEL_NODES; i++) {
+    number = i < m.stream.last ? m.entries[i].number : m.stream.number + 1;
 
-        if (m.nodes[i].state.number + 1 == number
-            && m.nodes[i].state.epoch != m.stream.lives[0].epoch)
+    for (i = 0; i < MODEL_NODES; i++) {
+        state = &m.nodes[i].state;
+
+        for (k = 0; k < m.stream.nlives; k++) {
+
+            if (m.stream.lives[k].epoch == state->epoch) {
+                break;
+            }
+        }
+
+        if (k && k == m.stream.nlives
+            && (state->number + 1 == number
+                || m.stream.lives[k - 1].begin <= state->visible))
         {
             return 1;
         }
