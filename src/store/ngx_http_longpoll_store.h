@@ -509,8 +509,8 @@ typedef struct {
  *     epoch began at begin; once the zone is synced, begin <= visible
  *     epochs[i] begins at begins[i]; no message is in front of all of these
  *
- * Written in zone_feed and zone_epoch; without the lock the atomic ones.  The
- * others, but at, are also read without it.
+ * Written in zone_feed and zone_epoch; without the lock the atomic ones, and
+ * those of the feed clock.  The others, but at, are also read without it.
  */
 
 typedef struct {
@@ -524,16 +524,17 @@ typedef struct {
     uint64_t                         gap;       /* id: events may be missing
                                                    below it */
 
-    /* the feed clock is clock.ahead, the largest of both: ms of an entry less
-       the elapsed time */
+    /* the feed clock is clock.ahead, the largest of both differences: ms of an
+       entry less the elapsed time; only the reader writes it */
     uint64_t                         latest;    /* the largest of this period */
     uint64_t                         earlier;   /* and of the one before */
     uint64_t                         period;    /* its number */
-    uint64_t                         since;     /* elapsed ms of the first one
-                                                   of the epoch, or behind a
-                                                   silence; 0: none */
-    uint64_t                         timed;     /* begin, once they have been
-                                                   taken for a second */
+    uint64_t                         last;      /* elapsed ms: at the last
+                                                   difference */
+    uint64_t                         since;     /* at the first of the epoch, or
+                                                   behind a silence; 0: none */
+    uint64_t                         timed;     /* begin, if they have come for
+                                                   a second; 0: not yet */
 
     ngx_atomic_t                     reader;    /* worker + 1; 0: none */
     ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */

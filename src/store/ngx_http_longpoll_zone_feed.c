@@ -630,9 +630,12 @@ ngx_http_longpoll_zone_feed_synced(ngx_http_longpoll_zone_t *z,
 
 /*
  * The largest difference is that of the least delay.  Each period has its own,
- * so that one of a clock that was set back is forgotten within a minute.  The
- * first reads may all have been late: so the clock counts once it was measured
- * for a second, in each epoch, and again when none came for that long.
+ * so that one of a clock that was set back is forgotten within a minute.
+ *
+ * The first reads may all have been late, and a clock that is late takes other
+ * copies' cursors for a claim from the future.  So it is timed (zone_read) only
+ * when differences have come for a second, in each epoch, and anew when none
+ * came for a second.
  */
 
 void
@@ -653,25 +656,27 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
         ngx_http_longpoll_put(feed->period, period);
     }
 
-    if (feed->latest == 0 && feed->earlier == 0) {
-        ngx_http_longpoll_put(feed->since, 0);
+    if (elapsed > feed->last + NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE) {
         ngx_http_longpoll_put(feed->timed, 0);
+        ngx_http_longpoll_put(feed->since, 0);
     }
 
-    if (ms >= ngx_http_longpoll_id_ms(feed->begin)) {
-
-        if (feed->since == 0) {
-            ngx_http_longpoll_put(feed->since, elapsed);
-        }
-
-        if (elapsed >= feed->since + NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE) {
-            ngx_http_longpoll_put(feed->timed, feed->begin);
-        }
-    }
-
+    ngx_http_longpoll_put(feed->last, elapsed);
     ngx_http_longpoll_put(feed->latest, ngx_max(feed->latest, sample));
     ngx_http_longpoll_put(z->sh->clock.ahead,
                           ngx_max(feed->latest, feed->earlier));
+
+    if (ms < ngx_http_longpoll_id_ms(feed->begin)) {
+        return;
+    }
+
+    if (feed->since == 0) {
+        ngx_http_longpoll_put(feed->since, elapsed);
+    }
+
+    if (elapsed >= feed->since + NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE) {
+        ngx_http_longpoll_put(feed->timed, feed->begin);
+    }
 }
 
 

@@ -160,7 +160,9 @@ ngx_int_t ngx_http_longpoll_zone_feed_synced(ngx_http_longpoll_zone_t *z,
  * The feed clock.  A read came to the end of the stream with an entry of this
  * ms; elapsed is the ms of CLOCK_MONOTONIC at which it was received.  The first
  * one comes before synced, and is of an entry that was new then, such as an own
- * heartbeat.  Only the reader calls it; takes no lock.
+ * heartbeat.  Until it was called for a second, without one in which it was
+ * not, a cursor may be a minute ahead (zone_read).  Only the reader calls it;
+ * takes no lock.
  */
 void ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z,
     uint64_t ms, uint64_t elapsed);

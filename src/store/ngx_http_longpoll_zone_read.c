@@ -46,8 +46,8 @@
 /*
  * ms: a cursor that is no more than that ahead of the feed clock is another
  * copy's.  In an epoch that has not begun here, or has only begun, another
- * server may make the ids, with another clock; and a feed clock that was not
- * measured for long may be late.
+ * server may make the ids, with another clock; and a feed clock that has only
+ * begun may be late.
  */
 
 #define NGX_HTTP_LONGPOLL_ZONE_AHEAD      100

@@ -54,6 +54,11 @@ my @mutants = (
       from => 'ngx_http_longpoll_put(feed->timed, 0);', to => '',
       seen => 'unit feed' },
 
+    { name => 'a feed clock counts at once in a new epoch',
+      file => 'zone_feed.c',
+      from => 'ngx_http_longpoll_put(z->sh->feed.since, 0);', to => '',
+      seen => 'unit feed' },
+
     { name => 'a reader that pauses looks only once who waits',
       file => 'zone_feed.c',
       from => "__sync_synchronize();\n\n    if (ngx_http_longpoll_zone_feed_awaited(z))",

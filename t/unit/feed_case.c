@@ -14,7 +14,7 @@ static uint64_t                   case_number;
 static uint64_t                   case_wake;
 
 
-/* a zone with an epoch 1 that begins at CASE_MS, read by worker 0 */
+/* a zone that worker 0 reads */
 
 static void
 case_zone(void)
@@ -94,7 +94,7 @@ case_events(uint64_t ms, uint64_t seq, ngx_uint_t n, size_t len,
 }
 
 
-/* the feed clock was right for a second */
+/* two differences, a second apart: timed, if the epoch began before both */
 
 static void
 case_synced(void)
@@ -311,44 +311,57 @@ case_ahead(void *data)
 }
 
 
-/* an entry of this ms was read; is a time 300 ms later a place? */
+/*
+ * An entry of this ms was read so many ms late.  Is a time a place that is
+ * 300 ms later than the read?
+ */
 
 static ngx_uint_t
-case_place(uint64_t ms)
+case_place(uint64_t ms, uint64_t late)
 {
     ngx_http_longpoll_read_t   rd;
     ngx_http_longpoll_query_t  q;
 
-    m.now = CASE_MS + ms;
-    ngx_http_longpoll_zone_feed_clock(z, m.now, 1000000 + ms);
+    ngx_http_longpoll_zone_feed_clock(z, CASE_MS + ms, 1000000 + ms + late);
+    m.now = ngx_http_longpoll_zone_clock_time(z, 0, 1000000 + ms + late);
 
     if (!ngx_http_longpoll_zone_feed_is_synced(z)) {
         (void) ngx_http_longpoll_zone_feed_synced(z, 0, &case_wake);
     }
 
-    case_query(&q, 0, 0, m.now + 300);
+    case_query(&q, 0, 0, CASE_MS + ms + late + 300);
     (void) case_read(&q, &rd, NGX_HTTP_LONGPOLL_READ_LAST);
 
-    return rd.timestamp == m.now + 300;
+    return rd.timestamp == CASE_MS + ms + late + 300;
 }
 
 
 static void
 case_settles(void *data)
 {
+    uint64_t  ms;
+
     case_zone();
     case_begin(CASE_MS, 1);
 
-    unit_must(case_place(20) && case_place(1019), "the first reads were late");
-    unit_must(!case_place(1020) && !case_place(30000), "a second later");
+    unit_must(case_place(20, 400) && case_place(700, 0) && case_place(1419, 0),
+              "the first reads were late");
+    unit_must(!case_place(1420, 0), "a second later");
 
-    unit_must(case_place(100000) && case_place(100999), "behind a silence");
-    unit_must(!case_place(101000), "a second behind a silence");
+    for (ms = 2000; ms <= 19000; ms += 1000) {
+        unit_must(!case_place(ms, 0), "it is measured all the time");
+    }
 
-    case_begin(CASE_MS + 102000, 2);
-    unit_must(case_place(101999) && case_place(102000) && case_place(102999),
-              "a new epoch");
-    unit_must(!case_place(103000), "a second of a new epoch");
+    /* of two periods; the second of these reads is in a third one */
+
+    unit_must(case_place(49500, 400) && case_place(50100, 400)
+              && case_place(50899, 0), "behind a silence");
+    unit_must(!case_place(50900, 0), "a second behind a silence");
+
+    case_begin(CASE_MS + 52000, 2);
+    unit_must(case_place(51900, 0) && case_place(52000, 0)
+              && case_place(52999, 0), "a new epoch");
+    unit_must(!case_place(53000, 0), "a second of a new epoch");
     case_end();
 }
 

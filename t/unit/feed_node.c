@@ -755,7 +755,8 @@ model_step(model_node_t *node, ngx_uint_t count)
          * another one.
          */
 
-        if (call.entry->number != node->state.number + 1
+        if ((node->state.number && call.entry->number
+             && call.entry->number != node->state.number + 1)
             || call.entry->kind == MODEL_LIFE)
         {
             if (m.stream.lives[0].epoch != node->first.epoch) {

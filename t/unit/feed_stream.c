@@ -258,13 +258,34 @@ model_begin(uint64_t first, uint64_t above)
 }
 
 
+/* whether an epoch that the node does not have begins below what it has */
+
+static ngx_uint_t
+model_is_below(model_state_t *state)
+{
+    ngx_uint_t                       i;
+    ngx_http_longpoll_entry_life_t  *life;
+
+    for (i = 0; i < m.stream.nlives; i++) {
+        life = &m.stream.lives[i];
+
+        if (life->epoch > state->epoch && life->begin <= state->visible) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
- * Whether a node that has not read of a stream made anew would take the entries
- * from first on for those behind what it has (docs/internals/cluster.md).
+ * Whether a node whose epoch is not in the stream would take what is left of
+ * it, from the entry first on, for what comes behind the node's own stream
+ * (docs/internals/cluster.md).
  */
 
 static ngx_uint_t
-model_meets(ngx_uint_t first)
+model_mistakes(ngx_uint_t first)
 {
     uint64_t        number;
     ngx_uint_t      i, k;
@@ -288,7 +309,7 @@ model_meets(ngx_uint_t first)
 
         if (k && k == m.stream.nlives
             && (state->number + 1 == number
-                || m.stream.lives[k - 1].begin <= state->visible))
+                || model_is_below(state)))
         {
             return 1;
         }
@@ -308,7 +329,7 @@ model_trim(void)
     n = keep[unit_below(4)];
 
     if (m.stream.last - m.stream.first > n
-        && !model_meets(m.stream.last - n))
+        && !model_mistakes(m.stream.last - n))
     {
         m.stream.first = m.stream.last - n;
     }
