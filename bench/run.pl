@@ -178,6 +178,15 @@ my @cases = (
         goal => 1.30, of => 'floor', only => $own_and_floor, rounds => 5,
     } } qw( tls h2 )),
     {
+        name => 'h2-alike', unit => 'us', figure => 'cpu_us', fresh => 1,
+        title => 'the same, where nginx itself has such addresses and headers',
+        run => "-c $tls -n $rounds_of_1k fanout /", via => 'h2',
+        floor => "-c $tls -n $rounds_of_1k burst /alike?timeout=30&category=c0"
+            . '&since_time=1616040198889'
+            . '&last_id=0198c0de-0000-7000-8000-000000000000',
+        of => 'floor', only => $own_and_floor, rounds => 5,
+    },
+    {
         name => 'churn', unit => 'us', figure => 'cpu_us',
         title => 'a client that connects, polls and leaves',
         run => "-c 1000 -n $rounds_of_1k churn /",

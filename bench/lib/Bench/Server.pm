@@ -83,6 +83,13 @@ my %servers = (
         locations => <<"END",
 location = /floor  { echo_read_request_body; echo -n '{"success": true}'; }
 location = /answer { return 200 '{"events":[$event]}'; }
+location = /alike {
+    add_header X-Content-Type-Options nosniff;
+    add_header Cache-Control "no-cache, no-store, must-revalidate";
+    add_header Pragma no-cache;
+    add_header Expires 0;
+    return 200 '{"events":[$event]}';
+}
 location = /sleep  { echo_sleep 110; echo; }
 END
         files => {
