@@ -6,11 +6,10 @@
  * master and its workers, or the one process of another server.  A user may
  * also name them, and those of a backend behind the server.
  *
- * CPU time is what the scheduler counted for each task, in nanoseconds (the
- * first word of schedstat), or the ticks in stat if the kernel has no
- * schedstat.  It does not contain a task's current time slice, so samples are
- * taken when the server is quiet: no task is running, and the sum does not
- * change.
+ * CPU time is what a process's own clock says (clock_getcpuclockid(3)).  It has
+ * the time of threads that have ended, too: each pass of this module's writer
+ * is a thread.  Samples are taken when the server is quiet: no task is running,
+ * and the sum does not change.
  *
  * Memory is PSS, which divides a page among the processes that map it, so that
  * the sum over all processes is what they use together.
@@ -176,60 +175,43 @@ proc_find(unsigned port)
 }
 
 
-/* a task's time in ns; sets *running if it is on a CPU or waits for one */
+/* whether a task is on a CPU or waits for one */
 
-static uint64_t
-proc_task(int pid, const char *task, int *running)
+static int
+proc_runs(int pid, const char *task)
 {
-    int        n;
-    FILE      *f;
-    char       line[1024], *p, state;
-    uint64_t   ns, user, sys;
+    int    n;
+    FILE  *f;
+    char   line[1024], *p, state;
 
     f = proc_open("/proc/%d/task/%.16s/stat", pid, task);
     if (f == NULL) {
         return 0;
     }
 
-    /* pid (name) state and ten more, then utime and stime in ticks */
+    /* pid (name) state */
 
     p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
     fclose(f);
 
-    n = p ? sscanf(p, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-                   " %" SCNu64 " %" SCNu64, &state, &user, &sys) : 0;
-    if (n != 3) {
-        return 0;
-    }
+    n = p ? sscanf(p, ") %c", &state) : 0;
 
-    *running |= (state == 'R' || state == 'D');
-
-    f = proc_open("/proc/%d/task/%.16s/schedstat", pid, task);
-    n = 0;
-
-    if (f) {
-        n = fscanf(f, "%" SCNu64, &ns);
-        fclose(f);
-    }
-
-    return n == 1 ? ns : (user + sys) * (1000000000 / sysconf(_SC_CLK_TCK));
+    return n == 1 && (state == 'R' || state == 'D');
 }
 
 
-static void
-proc_tasks(sample_t *s, int *running)
+static int
+proc_running(void)
 {
+    int             running;
     DIR            *dir;
     char            path[64];
-    uint64_t       *ns;
     unsigned        i;
     struct dirent  *de;
 
-    s->cpu = 0;
-    s->backend = 0;
+    running = 0;
 
     for (i = 0; i < nprocs; i++) {
-        ns = procs[i].backend ? &s->backend : &s->cpu;
         snprintf(path, sizeof(path), "/proc/%d/task", procs[i].pid);
 
         dir = opendir(path);
@@ -239,40 +221,56 @@ proc_tasks(sample_t *s, int *running)
 
         while ((de = readdir(dir)) != NULL) {
             if (isdigit((unsigned char) de->d_name[0])) {
-                *ns += proc_task(procs[i].pid, de->d_name, running);
+                running |= proc_runs(procs[i].pid, de->d_name);
             }
         }
 
         closedir(dir);
     }
+
+    return running;
 }
 
 
 void
 proc_cpu(sample_t *s)
 {
-    int  running;
+    uint64_t        *ns;
+    unsigned         i;
+    clockid_t        clock;
+    struct timespec  ts;
 
-    proc_tasks(s, &running);
+    s->cpu = 0;
+    s->backend = 0;
+
+    for (i = 0; i < nprocs; i++) {
+        ns = procs[i].backend ? &s->backend : &s->cpu;
+
+        if (clock_getcpuclockid(procs[i].pid, &clock) != 0
+            || clock_gettime(clock, &ts) != 0)
+        {
+            bench_die("process %d of the server has ended", procs[i].pid);
+        }
+
+        *ns += ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+    }
 }
 
 
 int
 proc_busy(void)
 {
-    int              running;
     sample_t         s;
     static uint64_t  last;
 
-    running = 0;
-    proc_tasks(&s, &running);
+    proc_cpu(&s);
 
     if (s.cpu + s.backend != last) {
         last = s.cpu + s.backend;
         return 1;
     }
 
-    return running;
+    return proc_running();
 }
 
 

@@ -18,6 +18,7 @@
 #     cut       the connection ends in the middle of the answer
 #     hang      there is no answer
 #     deaf      neither its event nor any later one is kept
+#     thread    a thread takes 200 ms of CPU time for it, and ends
 #
 # these to every seventh answer:
 #
@@ -39,6 +40,7 @@ use warnings;
 use IO::Select ();
 use IO::Socket::INET ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Time::HiRes qw(CLOCK_THREAD_CPUTIME_ID clock_gettime);
 
 my $listener = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1')
     or die "no port: $@\n";
@@ -104,6 +106,7 @@ sub publish {
     my $held  = delete $run->{held}{$cat};
 
     $run->{deaf} ||= $fault eq 'deaf';
+    thread() if $fault eq 'thread';
 
     if ($fault eq 'swap') {
         $run->{held}{$cat} = $data;
@@ -125,6 +128,13 @@ sub publish {
     @parked = ();
     serve($_) for @now;
     flow($_) for @streams;
+}
+
+sub thread {
+    require threads;
+    threads->create(sub {
+        1 while clock_gettime(CLOCK_THREAD_CPUTIME_ID) < 0.2;
+    })->join;
 }
 
 # polling

@@ -210,6 +210,13 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     ok($figure{backend_us} < $figure{cpu_us}, 'its time is counted apart');
 }
 
+# The CPU time of a thread that has ended is the server's.
+{
+    my ($code, $said, %figure) = run('golongpoll', 'thread', $modes{own}, 'own');
+    is($code, 0, 'a server whose thread ends') or diag($said);
+    cmp_ok($figure{cpu_us} * 24, '>=', 200_000, 'the time of that thread');
+}
+
 # Earlier runs may have left more events than one answer holds.
 for my $mode (qw(publish catchup)) {
     for (1, 2) {
