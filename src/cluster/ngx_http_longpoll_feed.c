@@ -20,8 +20,9 @@
  *   PLACE  is the entry that was read last there?  If it was not trimmed but
  *          lost, an epoch begins, and the zone is loaded anew
  *   LIVE   XREAD, one after the other
- *   PAUSED nobody waits on this node.  So the reader lets entries gather, for 5
- *          ms or until somebody begins to wait
+ *   PAUSED the reader lets entries gather: for 5 ms while nobody waits on this
+ *          node, for 1 ms if the last read brought several (zone_feed.h says
+ *          what ends a pause)
  *
  * The reader sends one command, and waits for its reply, before it goes on; but
  * the link's INFO, once a second, goes out beside XREAD.  A reply that is not
@@ -47,7 +48,7 @@
 #define NGX_HTTP_LONGPOLL_FEED_SECOND     1000
 #define NGX_HTTP_LONGPOLL_FEED_BLOCK      1000
 #define NGX_HTTP_LONGPOLL_FEED_GATHER     1
-#define NGX_HTTP_LONGPOLL_FEED_PAUSE      5
+#define NGX_HTTP_LONGPOLL_FEED_IDLE       5
 #define NGX_HTTP_LONGPOLL_FEED_LEAVING    200
 #define NGX_HTTP_LONGPOLL_FEED_BACKOFF    100
 #define NGX_HTTP_LONGPOLL_FEED_BACKOFFS   5000
@@ -314,20 +315,15 @@ ngx_http_longpoll_feed_timer(ngx_event_t *ev)
     c = ev->data;
     feed = c->data;
 
-    switch (feed->state) {
-
-    case NGX_HTTP_LONGPOLL_FEED_LIVE:
-        ngx_http_longpoll_feed_read(feed);
-        return;
-
-    case NGX_HTTP_LONGPOLL_FEED_PAUSED:
+    if (feed->state == NGX_HTTP_LONGPOLL_FEED_PAUSED) {
         ngx_http_longpoll_feed_resume(feed);
         return;
-
-    default: /* NGX_HTTP_LONGPOLL_FEED_WAIT */
-        feed->state = NGX_HTTP_LONGPOLL_FEED_LINK;
-        ngx_http_longpoll_link_open(&feed->link);
     }
+
+    /* NGX_HTTP_LONGPOLL_FEED_WAIT */
+
+    feed->state = NGX_HTTP_LONGPOLL_FEED_LINK;
+    ngx_http_longpoll_link_open(&feed->link);
 }
 
 
@@ -1109,10 +1105,10 @@ ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
 
 
 /*
- * A read costs Redis as much as some thirty entries, and wakes this worker.  So
- * the reader lets entries gather before it reads again: for PAUSE while nobody
- * waits for them, else for GATHER if the last read brought several.  If it
- * brought as many as the reader asked for, Redis has more already.
+ * A read costs Redis as much as several entries, and wakes this worker.  So the
+ * reader lets entries gather before it reads again: for IDLE while nobody waits
+ * for them, else for GATHER if the last read brought several.  If it brought as
+ * many as the reader asked for, Redis has more already.
  */
 
 static void
@@ -1120,11 +1116,11 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     ngx_http_longpoll_reply_t *entries)
 {
     size_t                      bytes;
-    ngx_uint_t                  i, k, n, asked;
+    ngx_uint_t                  i, k, n, full, pause;
     ngx_http_longpoll_reply_t  *fields;
 
     n = entries->nelts;
-    asked = feed->count;
+    full = (n == feed->count);
 
     for (bytes = 0, i = 0; i < n; i++) {
         fields = &entries->elts[i].elts[1];
@@ -1138,26 +1134,26 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
     feed->count = ngx_min(feed->count, NGX_HTTP_LONGPOLL_FEED_COUNTS);
     feed->count = ngx_max(feed->count, 1);
 
-    if (n == asked) {
+    pause = full ? 0 : ngx_http_longpoll_zone_feed_pause(feed->zone, n > 1);
+
+    if (pause == 0) {
         ngx_http_longpoll_feed_read(feed);
-
-    } else if (ngx_http_longpoll_zone_feed_pause(feed->zone)) {
-        feed->state = NGX_HTTP_LONGPOLL_FEED_PAUSED;
-        ngx_add_timer(&feed->timer, NGX_HTTP_LONGPOLL_FEED_PAUSE);
-
-    } else if (n == 1) {
-        ngx_http_longpoll_feed_read(feed);
-
-    } else {
-        ngx_add_timer(&feed->timer, NGX_HTTP_LONGPOLL_FEED_GATHER);
+        return;
     }
+
+    feed->state = NGX_HTTP_LONGPOLL_FEED_PAUSED;
+    ngx_add_timer(&feed->timer, pause == NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE
+                                ? NGX_HTTP_LONGPOLL_FEED_IDLE
+                                : NGX_HTTP_LONGPOLL_FEED_GATHER);
 }
 
 
 static void
 ngx_http_longpoll_feed_resume(ngx_http_longpoll_feed_t *feed)
 {
-    (void) ngx_http_longpoll_zone_feed_resume(feed->zone);
+    (void) ngx_http_longpoll_zone_feed_resume(feed->zone,
+                                       NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE
+                                       | NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER);
 
     if (feed->timer.timer_set) {
         ngx_del_timer(&feed->timer);

@@ -157,6 +157,7 @@ static void ngx_http_longpoll_relay_complain(ngx_http_longpoll_relay_t *relay,
 static void ngx_http_longpoll_relay_confirmed(void *data,
     ngx_http_longpoll_reply_t *reply);
 static void ngx_http_longpoll_relay_reached(ngx_http_longpoll_relay_t *relay);
+static void ngx_http_longpoll_relay_hurry(ngx_http_longpoll_relay_t *relay);
 
 static void ngx_http_longpoll_relay_move(
     ngx_http_longpoll_publisher_t *publisher, ngx_http_longpoll_await_t *to);
@@ -446,7 +447,8 @@ ngx_http_longpoll_relay_add(ngx_http_longpoll_relay_t *relay,
     relay->bytes += op->bytes;
 
     ngx_http_longpoll_notify_wake(
-                              ngx_http_longpoll_zone_feed_resume(relay->zone));
+        ngx_http_longpoll_zone_feed_resume(relay->zone,
+                                           NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE));
 
     ngx_post_event(&relay->flush, &ngx_posted_events);
 
@@ -1005,16 +1007,52 @@ ngx_http_longpoll_relay_reached(ngx_http_longpoll_relay_t *relay)
     for ( ;; ) {
         publisher = ngx_http_longpoll_await_first(&relay->stored);
 
-        if (publisher == NULL
-            || !ngx_http_longpoll_zone_feed_reached(relay->zone,
-                                                    publisher->id))
-        {
+        if (publisher == NULL) {
             return;
+        }
+
+        if (!ngx_http_longpoll_zone_feed_reached(relay->zone, publisher->id)) {
+            break;
         }
 
         op = publisher->data;
 
         ngx_http_longpoll_await_answer(publisher, op->rc);
+    }
+
+    ngx_http_longpoll_relay_hurry(relay);
+}
+
+
+/* if publishers wait for the reader alone, it need not let entries gather */
+
+static void
+ngx_http_longpoll_relay_hurry(ngx_http_longpoll_relay_t *relay)
+{
+    uint64_t                        wake;
+    ngx_queue_t                    *q;
+    ngx_http_longpoll_publisher_t  *publisher;
+
+    if (!ngx_http_longpoll_relay_is_empty(&relay->waiting)
+        || !ngx_http_longpoll_relay_is_empty(&relay->sent)
+        || !ngx_http_longpoll_relay_is_empty(&relay->unconfirmed))
+    {
+        return;
+    }
+
+    q = ngx_queue_last(&relay->stored.publishers);
+    publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
+
+    wake = ngx_http_longpoll_zone_feed_stored(relay->zone,
+                                              ngx_http_longpoll_notify_worker(),
+                                              publisher->id);
+
+    if (wake) {
+        ngx_log_debug1(NGX_LOG_DEBUG_CORE, relay->link.log, 0,
+                       "longpoll zone \"%V\": publishers end a pause",
+                       &relay->zone->name);
+
+        ngx_http_longpoll_notify_wake(wake);
     }
 }
 

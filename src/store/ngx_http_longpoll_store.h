@@ -239,7 +239,9 @@ typedef struct {
                                                    answer of Redis; written by
                                                    the worker alone */
 
-    uint64_t                         padding[1];    /* to one cache line */
+    uint64_t                         stored;    /* the last id that Redis has
+                                                   stored for a crowd of them;
+                                                   the same */
 } ngx_http_longpoll_worker_sh_t;
 
 
@@ -538,7 +540,7 @@ typedef struct {
 
     ngx_atomic_t                     reader;    /* worker + 1; 0: none */
     ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */
-    ngx_atomic_t                     paused;    /* 1: the reader pauses; cleared
+    ngx_atomic_t                     paused;    /* the reader's pause; cleared
                                                    by any worker that has it go
                                                    on */
     ngx_atomic_t                     publishers;    /* set: workers that have

@@ -33,6 +33,12 @@
 #define NGX_HTTP_LONGPOLL_ZONE_FEED_PERIOD  30000
 #define NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE  1000
 
+/* publishers of a worker, at least, that are worth a read of their own */
+#define NGX_HTTP_LONGPOLL_ZONE_FEED_CROWD   8
+
+#define ngx_http_longpoll_zone_feed_is_crowd(worker)                          \
+    ((worker)->in_flight >= NGX_HTTP_LONGPOLL_ZONE_FEED_CROWD)
+
 
 static ngx_int_t ngx_http_longpoll_zone_feed_lock(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker);
@@ -50,8 +56,8 @@ static ngx_uint_t ngx_http_longpoll_zone_feed_follows(
     ngx_http_longpoll_zone_t *z, ngx_http_longpoll_zone_fed_t *entry);
 static void ngx_http_longpoll_zone_feed_advance(ngx_http_longpoll_zone_t *z,
     uint64_t visible, uint64_t gap);
-static ngx_uint_t ngx_http_longpoll_zone_feed_awaited(
-    ngx_http_longpoll_zone_t *z);
+static ngx_uint_t ngx_http_longpoll_zone_feed_may_pause(
+    ngx_http_longpoll_zone_t *z, ngx_uint_t gather);
 
 
 ngx_int_t
@@ -701,27 +707,30 @@ ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
 
 
 /*
- * The reader sets paused, and then looks at the counts of those who wait.  A
- * worker in which somebody begins to wait raises its count, and then looks at
- * paused.  So at least one of them sees what the other has written.
+ * The reader sets paused, and then looks for those who would end the pause.  A
+ * worker writes that they are there, and then looks at paused.  So at least one
+ * of them sees what the other has written.
  */
 
 ngx_uint_t
-ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t gather)
 {
-    if (ngx_http_longpoll_zone_feed_awaited(z)) {
-        return 0;
+    ngx_uint_t  pause;
+
+    pause = ngx_http_longpoll_zone_feed_may_pause(z, gather);
+
+    if (pause) {
+        ngx_http_longpoll_put(z->sh->feed.paused, pause);
+        __sync_synchronize();
+
+        if (ngx_http_longpoll_zone_feed_may_pause(z, gather) != pause) {
+            ngx_http_longpoll_put(z->sh->feed.paused, 0);
+            return 0;
+        }
     }
 
-    ngx_http_longpoll_put(z->sh->feed.paused, 1);
-    __sync_synchronize();
-
-    if (ngx_http_longpoll_zone_feed_awaited(z)) {
-        ngx_http_longpoll_put(z->sh->feed.paused, 0);
-        return 0;
-    }
-
-    return 1;
+    return pause;
 }
 
 
@@ -731,38 +740,74 @@ ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z)
  */
 
 static ngx_uint_t
-ngx_http_longpoll_zone_feed_awaited(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_feed_may_pause(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t gather)
 {
-    ngx_uint_t                      i;
+    ngx_uint_t                      i, pause;
     ngx_http_longpoll_worker_sh_t  *worker;
+
+    pause = NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE;
 
     for (i = 0; i < NGX_HTTP_LONGPOLL_WORKERS; i++) {
         worker = &z->sh->workers[i];
 
         if (worker->waiting || worker->in_flight) {
-            return 1;
+            pause = gather ? NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER : 0;
+        }
+
+        if (ngx_http_longpoll_zone_feed_is_crowd(worker)
+            && !ngx_http_longpoll_zone_feed_reached(z, worker->stored))
+        {
+            return 0;
         }
     }
 
-    return 0;
+    return pause;
 }
 
 
 uint64_t
-ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t pauses)
 {
     ngx_uint_t                    reader;
+    ngx_atomic_uint_t             pause;
     ngx_http_longpoll_feed_sh_t  *feed;
 
     feed = &z->sh->feed;
 
     __sync_synchronize();
 
-    if (!feed->paused || !ngx_atomic_cmp_set(&feed->paused, 1, 0)) {
+    pause = feed->paused;
+
+    if (!(pause & pauses) || !ngx_atomic_cmp_set(&feed->paused, pause, 0)) {
         return 0;
     }
 
     reader = feed->reader;
 
     return reader ? ngx_http_longpoll_zone_bit(reader - 1) : 0;
+}
+
+
+uint64_t
+ngx_http_longpoll_zone_feed_stored(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t id)
+{
+    ngx_http_longpoll_worker_sh_t  *sh;
+
+    if (worker == NGX_HTTP_LONGPOLL_NO_WORKER) {
+        return 0;
+    }
+
+    sh = &z->sh->workers[worker];
+
+    if (!ngx_http_longpoll_zone_feed_is_crowd(sh)) {
+        return 0;
+    }
+
+    ngx_http_longpoll_put(sh->stored, id);
+
+    return ngx_http_longpoll_zone_feed_resume(z,
+                                          NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER);
 }

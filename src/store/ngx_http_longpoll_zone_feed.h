@@ -193,19 +193,33 @@ void ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
     ngx_uint_t worker, ngx_uint_t on);
 
 /*
- * The reader's pause.  While nobody waits, the reader lets entries gather.
+ * The reader's pauses, in which it lets entries gather:
  *
- * The reader calls ..._pause() before it pauses.  1: it may, as no poll, stream
- * or publisher waits in any worker.  0: somebody waits.  The polls, streams and
- * publishers of a dead worker count until its number is reaped.
+ *     IDLE    no poll, stream or publisher waits in any worker.  It ends when
+ *             somebody begins to wait
+ *     GATHER  somebody waits.  It ends when a crowd of publishers in one worker
+ *             waits for the reader alone, as Redis has stored what they sent
  *
- * ..._resume() ends the pause.  The reader calls it when the time is over.  A
- * worker calls it when somebody has begun to wait there, and was counted
- * (..._count_waiting(), ..._in_flight()).  It returns the set of workers that
- * the caller must wake: the reader, or none if it did not pause.
+ * The reader calls ..._pause() first.  It returns the pause that the reader may
+ * make, or 0; GATHER only if gather is 1.  The polls, streams and publishers of
+ * a dead worker count until its number is reaped.
+ *
+ * ..._resume() ends these pauses (IDLE | GATHER).  The reader calls it when the
+ * time is over.  A worker calls it for IDLE when somebody has begun to wait
+ * there, and was counted (..._count_waiting(), ..._in_flight()).  It calls
+ * ..._stored() when Redis has stored all that its publishers have sent, up to
+ * this id.  Both return the set of workers that the caller must wake: the
+ * reader, or none if no such pause was made.
  */
-ngx_uint_t ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z);
-uint64_t ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z);
+#define NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE    1
+#define NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER  2
+
+ngx_uint_t ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t gather);
+uint64_t ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t pauses);
+uint64_t ngx_http_longpoll_zone_feed_stored(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t worker, uint64_t id);
 
 #define ngx_http_longpoll_zone_feed_is_paused(z)  ((z)->sh->feed.paused)
 

@@ -182,6 +182,8 @@ ngx_http_longpoll_interest_count(ngx_http_longpoll_zone_t *z, ngx_int_t n)
                                          n);
 
     if (z->cluster && n > 0) {
-        ngx_http_longpoll_notify_wake(ngx_http_longpoll_zone_feed_resume(z));
+        ngx_http_longpoll_notify_wake(
+            ngx_http_longpoll_zone_feed_resume(z,
+                                          NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE));
     }
 }

@@ -40,7 +40,9 @@ my @mutants = (
 
     { name => 'a publish that does not end the pause of a reader',
       file => 'relay.c',
-      from => 'ngx_http_longpoll_zone_feed_resume(relay->zone)', to => '0',
+      from => "ngx_http_longpoll_zone_feed_resume(relay->zone,\n"
+          . "                                           NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE)",
+      to => '0',
       seen => 'redis t/redis/pause.t' },
 
     { name => 'a feed clock counts at once',
@@ -61,7 +63,7 @@ my @mutants = (
 
     { name => 'a reader that pauses looks only once who waits',
       file => 'zone_feed.c',
-      from => "__sync_synchronize();\n\n    if (ngx_http_longpoll_zone_feed_awaited(z))",
+      from => 'if (ngx_http_longpoll_zone_feed_may_pause(z, gather) != pause)',
       to => 'if (0)',
       seen => 'unit feed' },
 
@@ -75,6 +77,23 @@ my @mutants = (
       file => 'feed.c',
       from => '&& !ngx_http_longpoll_zone_feed_is_paused(z))', to => '&& 0)',
       seen => 'unit reader' },
+
+    { name => 'a crowd of publishers for which the reader lets entries gather',
+      file => 'relay.c',
+      from => 'if (wake)', to => 'if (0)',
+      seen => 'redis t/redis/pause.t' },
+
+    { name => 'a reader that gathers looks at publishers that have their events',
+      file => 'zone_feed.c',
+      from => '&& !ngx_http_longpoll_zone_feed_reached(z, worker->stored))',
+      to => ')',
+      seen => 'unit feed' },
+
+    { name => 'a reader that gathers is woken by a few publishers',
+      file => 'zone_feed.c',
+      from => "sh = &z->sh->workers[worker];\n\n    if (!ngx_http_longpoll_zone_feed_is_crowd(sh))",
+      to => "sh = &z->sh->workers[worker];\n\n    if (0)",
+      seen => 'unit feed' },
 
     { name => 'a reader that pauses trims nothing',
       file => 'feed.c',

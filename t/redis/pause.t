@@ -3,6 +3,10 @@
 #
 # So it takes no longer than on the same node while another poll waits there: then
 # the reader does not pause.  The test measures both in turns.
+#
+# Behind a read of several entries the reader pauses for 1 ms also while somebody
+# waits.  A crowd of publishers of one worker ends that pause, when Redis has
+# stored what all of them sent.
 
 use strict;
 use warnings;
@@ -94,6 +98,28 @@ for my $what (sort keys %takes) {
     cmp_ok(quarter(@idle), '<', quarter(@busy) + $pause / 2,
            "a $what ends the pause")
         or diag("idle @idle\nbusy @busy");
+}
+
+# Of sixteen clients one of the two workers has eight, and those are a crowd.
+
+SKIP: {
+    skip('nginx has no debug log', 1) unless `nginx -V 2>&1` =~ /--with-debug/;
+
+    my $node = Longpoll::Node->start(redis => $redis,
+                                     main => "error_log debug.log debug_core;\n");
+
+    push @nodes, $node;
+    $node->wait_synced;
+
+    my @clients = map { $node->client } 1 .. 16;
+
+    wait_until('publishers that end a pause', sub {
+        my @posts = map { $node->post(crowd => 1, client => $_) } @clients;
+
+        $_->response for @posts;
+        return $node->log('debug.log') =~ /publishers end a pause/;
+    });
+    pass('a crowd of publishers ends a pause');
 }
 
 no_alerts($_, 'a node') for @nodes;

@@ -8,6 +8,8 @@
 
 
 #define CASE_MS  (MODEL_TIME + 5000000)
+#define IDLE     NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE
+#define GATHER   NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER
 
 static ngx_http_longpoll_zone_t  *z;
 static uint64_t                   case_number;
@@ -555,40 +557,104 @@ case_pauses(void *data)
 {
     case_zone();
 
-    unit_must(ngx_http_longpoll_zone_feed_pause(z)
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 0)
               && ngx_http_longpoll_zone_feed_is_paused(z), "no pause");
-    unit_must(ngx_http_longpoll_zone_feed_resume(z) == 1
+    unit_must(ngx_http_longpoll_zone_feed_resume(z, IDLE) == 1
               && !ngx_http_longpoll_zone_feed_is_paused(z),
               "the reader is not woken");
-    unit_must(ngx_http_longpoll_zone_feed_resume(z) == 0,
+    unit_must(ngx_http_longpoll_zone_feed_resume(z, IDLE) == 0,
               "a reader that does not pause is woken");
 
     ngx_http_longpoll_zone_count_waiting(z, NGX_HTTP_LONGPOLL_WORKERS - 1, 1);
-    unit_must(!ngx_http_longpoll_zone_feed_pause(z)
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z, 0)
               && !ngx_http_longpoll_zone_feed_is_paused(z),
               "a pause while a poll waits");
 
     ngx_http_longpoll_zone_tick_reap(z, NGX_HTTP_LONGPOLL_WORKERS - 1, m.now);
-    unit_must(ngx_http_longpoll_zone_feed_pause(z),
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 0),
               "a dead worker's poll waits");
 
-    (void) ngx_http_longpoll_zone_feed_resume(z);
+    (void) ngx_http_longpoll_zone_feed_resume(z, IDLE);
     ngx_http_longpoll_zone_feed_in_flight(z, 1, 1);
-    unit_must(!ngx_http_longpoll_zone_feed_pause(z),
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z, 0),
               "a pause while a publisher waits");
 
     ngx_http_longpoll_zone_feed_in_flight(z, 1, 0);
     unit_step_hook = case_comes;
-    unit_must(!ngx_http_longpoll_zone_feed_pause(z)
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z, 0)
               && !ngx_http_longpoll_zone_feed_is_paused(z),
               "a poll that just begins to wait is not seen");
     unit_step_hook = NULL;
 
     ngx_http_longpoll_zone_count_waiting(z, 2, -1);
-    unit_must(ngx_http_longpoll_zone_feed_pause(z), "no pause");
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 0), "no pause");
     ngx_http_longpoll_zone_feed_release(z, 0);
-    unit_must(ngx_http_longpoll_zone_feed_resume(z) == 0,
+    unit_must(ngx_http_longpoll_zone_feed_resume(z, IDLE) == 0,
               "a reader that is none is woken");
+    case_end();
+}
+
+
+/* Redis has stored worker 2's publishes, behind the reader's first look */
+
+static void
+case_stored(void)
+{
+    z->sh->workers[2].stored = ngx_http_longpoll_zone_feed_visible(z) + 1;
+}
+
+
+static void
+case_gathers(void *data)
+{
+    uint64_t  visible;
+
+    case_zone();
+    visible = ngx_http_longpoll_zone_feed_visible(z);
+
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 1) == IDLE, "nobody waits");
+    (void) ngx_http_longpoll_zone_feed_resume(z, IDLE);
+
+    ngx_http_longpoll_zone_feed_in_flight(z, 2, 7);
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 1) == GATHER,
+              "entries do not gather while somebody waits");
+    unit_must(ngx_http_longpoll_zone_feed_resume(z, IDLE) == 0
+              && ngx_http_longpoll_zone_feed_is_paused(z),
+              "one more who waits ends the pause");
+    unit_must(ngx_http_longpoll_zone_feed_stored(z, 2, visible + 1) == 0
+              && ngx_http_longpoll_zone_feed_is_paused(z),
+              "seven publishers are a crowd");
+
+    ngx_http_longpoll_zone_feed_in_flight(z, 2, 8);
+    unit_must(ngx_http_longpoll_zone_feed_stored(z, 2, visible + 1) == 1
+              && !ngx_http_longpoll_zone_feed_is_paused(z),
+              "a crowd does not wake the reader");
+    unit_must(ngx_http_longpoll_zone_feed_stored(z, 2, visible + 1) == 0,
+              "a reader that does not pause is woken");
+
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 1) == 0
+              && !ngx_http_longpoll_zone_feed_is_paused(z),
+              "a pause while a crowd waits for the reader");
+
+    ngx_http_longpoll_zone_feed_in_flight(z, 2, 7);
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 1) == GATHER,
+              "what is left of it is a crowd");
+    (void) ngx_http_longpoll_zone_feed_resume(z, GATHER);
+
+    ngx_http_longpoll_zone_feed_in_flight(z, 2, 8);
+    z->sh->workers[2].stored = visible;
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 1) == GATHER,
+              "the zone has what they wait for");
+    (void) ngx_http_longpoll_zone_feed_resume(z, GATHER);
+
+    unit_step_hook = case_stored;
+    unit_must(!ngx_http_longpoll_zone_feed_pause(z, 1)
+              && !ngx_http_longpoll_zone_feed_is_paused(z),
+              "a crowd that has just its replies is not seen");
+    unit_step_hook = NULL;
+
+    unit_must(ngx_http_longpoll_zone_feed_pause(z, 0) == 0,
+              "a pause while somebody waits, behind one entry");
     case_end();
 }
 
@@ -603,6 +669,7 @@ const unit_case_t  feed_cases[] = {
     { "the feed clock is right with any delay", case_clock },
     { "a stream has a place once the zone is synced", case_streams },
     { "the reader pauses while nobody waits", case_pauses },
+    { "entries gather, until a crowd of publishers waits", case_gathers },
 };
 
 const ngx_uint_t  feed_ncases = sizeof(feed_cases) / sizeof(feed_cases[0]);

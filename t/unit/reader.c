@@ -503,6 +503,20 @@ reader_trims(void)
 }
 
 
+/* who waits from now on; if it is somebody, the reader's pause ends */
+
+static void
+waits(ngx_uint_t who)
+{
+    zone.waits = who;
+
+    if (who) {
+        zone.z.sh->feed.paused = 0;
+        ngx_http_longpoll_feed_check(&zone.z);
+    }
+}
+
+
 static void
 reader_paces(void)
 {
@@ -538,20 +552,29 @@ reader_paces(void)
     }
 
     end("nor behind one entry");
-}
 
+    zone.nevents = 0;
+    reader_publish(1);
+    reader_publish(1);
+    reader_step(ngx_current_msec);
+    is(zone.z.sh->feed.paused, NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER);
+    reader_publish(1);
+    ngx_http_longpoll_feed_check(&zone.z);
+    reader_step(ngx_current_msec);
+    is(zone.nevents, 2);
+    waits(2);
+    reader_step(ngx_current_msec);
+    is(zone.nevents, 3);
+    end("a crowd of publishers ends that millisecond");
 
-/* 1: somebody begins to wait; 0: nobody waits any more */
-
-static void
-waits(ngx_uint_t on)
-{
-    zone.waits = on;
-
-    if (on) {
-        (void) ngx_http_longpoll_zone_feed_resume(&zone.z);
-        ngx_http_longpoll_feed_check(&zone.z);
+    for (i = 1; i <= 3; i++) {
+        reader_publish(1);
+        reader_publish(1);
+        reader_step(ngx_current_msec);
+        is(zone.nevents, 3 + 2 * i);
     }
+
+    end("and while it waits, the reader reads at once");
 }
 
 

@@ -98,7 +98,8 @@ typedef struct {
         uint64_t                      begin;
     }                                 lives[64];
     ngx_uint_t                        other;     /* another worker reads */
-    ngx_uint_t                        waits;     /* somebody waits */
+    ngx_uint_t                        waits;     /* 1: somebody waits; 2: a
+                                                   crowd for the reader alone */
     ngx_uint_t                        nonsense;  /* Redis may say anything */
 } reader_zone_t;
 

@@ -328,16 +328,19 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
 
 
 ngx_uint_t
-ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_feed_pause(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t gather)
 {
-    z->sh->feed.paused = !zone.waits;
+    z->sh->feed.paused = zone.waits == 0 ? NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE
+        : zone.waits == 1 && gather ? NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER : 0;
 
-    return !zone.waits;
+    return z->sh->feed.paused;
 }
 
 
 uint64_t
-ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z)
+ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z,
+    ngx_uint_t pauses)
 {
     z->sh->feed.paused = 0;
 

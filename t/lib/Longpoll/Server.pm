@@ -312,9 +312,10 @@ sub dir { $_[0]{dir} }
 sub url { "http://127.0.0.1:$_[0]{port}" . ($_[1] // '/') }
 
 sub log {
-    my ($self) = @_;
+    my ($self, $file) = @_;
 
-    open my $in, '<', "$self->{dir}/error.log" or return '';
+    $file //= 'error.log';
+    open my $in, '<', "$self->{dir}/$file" or return '';
     return join '', <$in>;
 }
 
