@@ -642,6 +642,9 @@ ngx_http_longpoll_zone_feed_synced(ngx_http_longpoll_zone_t *z,
  * copies' cursors for a claim from the future.  So it is timed (zone_read) only
  * when differences have come for a second, in each epoch, and anew when none
  * came for a second.
+ *
+ * A kill between two stores may leave a difference of the period before in this
+ * one, but loses none.
  */
 
 void
@@ -658,8 +661,8 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
     if (period != feed->period) {
         ngx_http_longpoll_put(feed->earlier,
                               period == feed->period + 1 ? feed->latest : 0);
-        ngx_http_longpoll_put(feed->latest, 0);
         ngx_http_longpoll_put(feed->period, period);
+        ngx_http_longpoll_put(feed->latest, 0);
     }
 
     if (elapsed > feed->last + NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE) {

@@ -61,6 +61,14 @@ my @mutants = (
       from => 'ngx_http_longpoll_put(z->sh->feed.since, 0);', to => '',
       seen => 'unit feed' },
 
+    { name => 'a kill that takes the last difference from the feed clock',
+      file => 'zone_feed.c',
+      from => "        ngx_http_longpoll_put(feed->period, period);\n"
+          . "        ngx_http_longpoll_put(feed->latest, 0);\n",
+      to => "        ngx_http_longpoll_put(feed->latest, 0);\n"
+          . "        ngx_http_longpoll_put(feed->period, period);\n",
+      seen => 'unit feed' },
+
     { name => 'a reader that pauses looks only once who waits',
       file => 'zone_feed.c',
       from => 'if (ngx_http_longpoll_zone_feed_may_pause(z, gather) != pause)',

@@ -28,7 +28,7 @@ static const unit_worlds_t  feed_worlds[] = {
       MODEL_FAULTS|MODEL_SKEW, 40, 6000, 0, 0 },
 
     { "a kill at any store leaves an entry that is there or is not",
-      MODEL_CRASH, 30, 150, 1, 0 },
+      MODEL_CRASH, 60, 200, 1, 0 },
 };
 
 
@@ -244,8 +244,8 @@ main(int argc, char *argv[])
     suite.numbers = feed_numbers;
     suite.journaled = journaled;
     suite.crash_flags = feed_flags;
-    suite.mutant_worlds = 20;
-    suite.mutant_ops = 150;
+    suite.mutant_worlds = 40;
+    suite.mutant_ops = 200;
     suite.mutant_tries = 4;
     suite.mutant_seconds = 5;
 

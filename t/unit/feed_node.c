@@ -16,8 +16,17 @@ typedef enum {
     MODEL_KNOW,
     MODEL_BEGUN,
     MODEL_EMPTY,
+    MODEL_CLOCK,
     MODEL_SYNCED
 } model_call_e;
+
+
+/* the feed clock, and whether it counts */
+
+typedef struct {
+    uint64_t                   ahead;
+    ngx_uint_t                 counts;
+} model_ahead_t;
 
 
 typedef struct {
@@ -28,6 +37,8 @@ typedef struct {
     uint64_t                   id;
     ngx_int_t                  rc;
     uint64_t                   wake;
+    model_ahead_t              before;
+    model_ahead_t              behind;
 } model_call_t;
 
 
@@ -235,6 +246,12 @@ model_do(model_call_t *call)
 
     case MODEL_EMPTY:
         call->rc = ngx_http_longpoll_zone_feed_empty(z, worker, call->id);
+        break;
+
+    case MODEL_CLOCK:
+        ngx_http_longpoll_zone_feed_clock(z, call->id,
+                                          m.now + call->node->skew
+                                          - MODEL_TIME);
         break;
 
     default:
@@ -455,6 +472,9 @@ model_foretell(model_call_t *call)
         ngx_memzero(&state->place, sizeof(state->place));
         break;
 
+    case MODEL_CLOCK:
+        break;
+
     default:
         state->synced = 1;
     }
@@ -480,6 +500,49 @@ model_any_call(void *data)
 
     ngx_http_longpoll_zone_lock(&call->node->zone);
     ngx_http_longpoll_zone_unlock(&call->node->zone);
+}
+
+
+static model_ahead_t
+model_ahead(model_node_t *node)
+{
+    model_ahead_t                 clock;
+    ngx_http_longpoll_feed_sh_t  *feed;
+
+    feed = &node->zone.sh->feed;
+
+    clock.ahead = node->zone.sh->clock.ahead;
+    clock.counts = (feed->timed && feed->timed == feed->begin);
+
+    return clock;
+}
+
+
+/*
+ * A clock that counts is never later than it was, or will be; and when the next
+ * reader has measured the same, it is as if nothing had been killed.
+ */
+
+static void
+model_check_clock(model_call_t *call)
+{
+    model_ahead_t   clock;
+
+    clock = model_ahead(call->node);
+
+    unit_must(!clock.counts || call->before.counts
+              || clock.ahead >= call->behind.ahead,
+              "a feed clock counts that was not measured");
+    unit_must(clock.ahead >= ngx_min(call->before.ahead, call->behind.ahead),
+              "a kill sets the feed clock back");
+
+    model_do(call);
+    clock = model_ahead(call->node);
+
+    unit_must(clock.counts == call->behind.counts,
+              "behind a kill a feed clock does not count, or does");
+    unit_must(clock.ahead >= call->behind.ahead,
+              "behind a kill the feed clock is late");
 }
 
 
@@ -513,6 +576,10 @@ model_killed(model_call_t *call, uint64_t store)
 
     model_check_killed(node);
 
+    if (call->kind == MODEL_CLOCK) {
+        model_check_clock(call);
+    }
+
     return 1;
 }
 
@@ -538,8 +605,16 @@ model_call(model_call_t *call)
 
     model_foretell(call);
 
-    if (m.flags & MODEL_CRASH) {
+    /* the clock is measured with most reads, and has few stores */
+
+    if (m.flags & MODEL_CRASH
+        && (call->kind != MODEL_CLOCK || unit_once(4)))
+    {
         ngx_memcpy(node->copy, node->mem, m.mem_size);
+
+        call->before = model_ahead(node);
+        model_do(call);
+        call->behind = model_ahead(node);
 
         for (store = 0; model_killed(call, store); store += 1 + unit_below(2)) {
             /* void */
@@ -785,8 +860,9 @@ model_step(model_node_t *node, ngx_uint_t count)
     }
 
     if (ms) {
-        ngx_http_longpoll_zone_feed_clock(&node->zone, ms,
-                                          m.now + node->skew - MODEL_TIME);
+        if (!model_call_life(node, MODEL_CLOCK, NULL, ms)) {
+            return;
+        }
     }
 
     /* nothing was read: perhaps the stream is another one */
