@@ -186,7 +186,10 @@ ngx_http_longpoll_apply_parse(ngx_http_longpoll_entry_t *entry,
 }
 
 
-/* a list of epochs that was read before does not have what was lost since */
+/*
+ * A list of epochs that was read before does not have what was lost since.  A
+ * zone whose stream was trimmed to nothing has no number, and any may follow.
+ */
 
 static ngx_uint_t
 ngx_http_longpoll_apply_asks(ngx_http_longpoll_apply_t *apply,
@@ -199,7 +202,7 @@ ngx_http_longpoll_apply_asks(ngx_http_longpoll_apply_t *apply,
     }
 
     if (entry->epoch == 0) {
-        return ngx_http_longpoll_apply_gap(apply, entry);
+        return entry->number && entry->number != apply->at.number + 1;
     }
 
     return !ngx_http_longpoll_lives_has(apply->lives, entry->epoch);

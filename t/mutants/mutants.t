@@ -69,6 +69,12 @@ my @mutants = (
           . "        ngx_http_longpoll_put(feed->period, period);\n",
       seen => 'unit feed' },
 
+    { name => 'a zone without a number that takes any entry of another stream',
+      file => 'apply.c',
+      from => 'return entry->number && entry->number != apply->at.number + 1;',
+      to => 'return ngx_http_longpoll_apply_gap(apply, entry);',
+      seen => 'unit reader' },
+
     { name => 'a reader that pauses looks only once who waits',
       file => 'zone_feed.c',
       from => 'if (ngx_http_longpoll_zone_feed_may_pause(z, gather) != pause)',

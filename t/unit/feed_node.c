@@ -830,7 +830,7 @@ model_step(model_node_t *node, ngx_uint_t count)
          * another one.
          */
 
-        if ((node->state.number && call.entry->number
+        if ((call.entry->number
              && call.entry->number != node->state.number + 1)
             || call.entry->kind == MODEL_LIFE)
         {

@@ -480,6 +480,25 @@ reader_trims(void)
     is(zone.gaps, 1);
     end("a life that began in a gap is known before what follows");
 
+    /* a zone without a number, as the beginning was trimmed; and no beats */
+
+    begin();
+    run(100);
+    reader_trim(redis.nentries);
+    redis.full = 1;
+    reader_zone_init();
+    worker();
+    run(500);
+    is(zone.begun, 1);
+    is(zone.z.sh->feed.at.number, 0);
+    strcpy(redis.life, "000000000000002 1895228800000-0 run1.id\n");
+    redis.last.ms = 1895228800000;
+    reader_publish(1);
+    run(100);
+    is(zone.z.sh->epoch, 2);
+    is(zone.nevents, 1);
+    end("so is one while the zone has no number");
+
     begin();
     run(100);
     redis.trims = 0;
