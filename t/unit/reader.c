@@ -415,6 +415,44 @@ reader_is_wiped(void)
 }
 
 
+/* the list of epochs is read before what may be another one's */
+
+static void
+reader_asks(void)
+{
+    begin();
+    run(100);
+    strcpy(redis.life, "000000000000002 1895228800000-0 run1.id\n");
+    reader_publish(1);
+    redis.last.ms = 1895228800000;
+    reader_publish(1);
+    reader_trim(redis.nentries - 1);
+    run(3000);
+    is(zone.z.sh->epoch, 2);
+    is(zone.gaps, 1);
+    end("a life that began in a gap is known before what follows");
+
+    /* a zone without a number, as the beginning was trimmed; and no beats */
+
+    begin();
+    run(100);
+    reader_trim(redis.nentries);
+    redis.full = 1;
+    reader_zone_init();
+    worker();
+    run(500);
+    is(zone.begun, 1);
+    is(zone.z.sh->feed.at.number, 0);
+    strcpy(redis.life, "000000000000002 1895228800000-0 run1.id\n");
+    redis.last.ms = 1895228800000;
+    reader_publish(1);
+    run(100);
+    is(zone.z.sh->epoch, 2);
+    is(zone.nevents, 1);
+    end("so is one while the zone has no number");
+}
+
+
 static void
 reader_trims(void)
 {
@@ -467,37 +505,6 @@ reader_trims(void)
     is(zone.gaps, 1);
     is(synced(), 1);
     end("a fresh node knows of a life whose beginning was trimmed");
-
-    begin();
-    run(100);
-    strcpy(redis.life, "000000000000002 1895228800000-0 run1.id\n");
-    reader_publish(1);
-    redis.last.ms = 1895228800000;
-    reader_publish(1);
-    reader_trim(redis.nentries - 1);
-    run(3000);
-    is(zone.z.sh->epoch, 2);
-    is(zone.gaps, 1);
-    end("a life that began in a gap is known before what follows");
-
-    /* a zone without a number, as the beginning was trimmed; and no beats */
-
-    begin();
-    run(100);
-    reader_trim(redis.nentries);
-    redis.full = 1;
-    reader_zone_init();
-    worker();
-    run(500);
-    is(zone.begun, 1);
-    is(zone.z.sh->feed.at.number, 0);
-    strcpy(redis.life, "000000000000002 1895228800000-0 run1.id\n");
-    redis.last.ms = 1895228800000;
-    reader_publish(1);
-    run(100);
-    is(zone.z.sh->epoch, 2);
-    is(zone.nevents, 1);
-    end("so is one while the zone has no number");
 
     begin();
     run(100);
@@ -943,6 +950,7 @@ main(int argc, char *const *argv)
         reader_comes_back();
         reader_restarts();
         reader_is_wiped();
+        reader_asks();
         reader_trims();
         reader_paces();
         reader_pauses();
