@@ -8,8 +8,9 @@
  *
  * CPU time is what a process's own clock says (clock_getcpuclockid(3)).  It has
  * the time of threads that have ended, too: each pass of this module's writer
- * is a thread.  Samples are taken when the server is quiet: no task is running,
- * and the sum does not change.
+ * is a thread.  It does not contain a task's current time slice, so samples are
+ * taken when the server is quiet: no task is running, and the sum does not
+ * change.
  *
  * Memory is PSS, which divides a page among the processes that map it, so that
  * the sum over all processes is what they use together.

@@ -651,9 +651,9 @@ sub turn {
 }
 
 # A virtual machine's host gives it a page when it writes there first, and may
-# take it back once it is free.  That takes several times as long as a page fault
-# without the host.  So another process writes to as much memory as a run takes,
-# and ends.
+# take it back once it is free.  That takes several times as long as the rest of a
+# page fault.  So another process writes to as much memory as a run takes, and
+# ends.
 
 sub warm {
     system($^X, '-e', '$_ = "\0" x shift', 256_000_000) == 0

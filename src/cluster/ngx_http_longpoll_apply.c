@@ -187,8 +187,9 @@ ngx_http_longpoll_apply_parse(ngx_http_longpoll_entry_t *entry,
 
 
 /*
- * A list of epochs that was read before does not have what was lost since.  A
- * zone whose stream was trimmed to nothing has no number, and any may follow.
+ * A list of epochs that was read before does not have what was lost since.  If
+ * no number is known, as the stream was trimmed to nothing, any entry seems to
+ * follow.
  */
 
 static ngx_uint_t
@@ -202,7 +203,8 @@ ngx_http_longpoll_apply_asks(ngx_http_longpoll_apply_t *apply,
     }
 
     if (entry->epoch == 0) {
-        return entry->number && entry->number != apply->at.number + 1;
+        return (entry->number && apply->at.number == 0)
+               || ngx_http_longpoll_apply_gap(apply, entry);
     }
 
     return !ngx_http_longpoll_lives_has(apply->lives, entry->epoch);

@@ -21,8 +21,8 @@
  *          lost, an epoch begins, and the zone is loaded anew
  *   LIVE   XREAD, one after the other
  *   PAUSED the reader lets entries gather: for 5 ms while nobody waits on this
- *          node, for 1 ms if the last read brought several (zone_feed.h says
- *          what ends a pause)
+ *          node, else for 1 ms behind a read that brought several (zone_feed.h
+ *          says what ends a pause)
  *
  * The reader sends one command, and waits for its reply, before it goes on; but
  * the link's INFO, once a second, goes out beside XREAD.  A reply that is not
@@ -47,8 +47,8 @@
 /* ms */
 #define NGX_HTTP_LONGPOLL_FEED_SECOND     1000
 #define NGX_HTTP_LONGPOLL_FEED_BLOCK      1000
-#define NGX_HTTP_LONGPOLL_FEED_GATHER     1
-#define NGX_HTTP_LONGPOLL_FEED_IDLE       5
+#define NGX_HTTP_LONGPOLL_FEED_GATHERS    1
+#define NGX_HTTP_LONGPOLL_FEED_IDLES      5
 #define NGX_HTTP_LONGPOLL_FEED_LEAVING    200
 #define NGX_HTTP_LONGPOLL_FEED_BACKOFF    100
 #define NGX_HTTP_LONGPOLL_FEED_BACKOFFS   5000
@@ -80,7 +80,7 @@ typedef struct {
     ngx_pool_t                      *pool;      /* of the reply at hand */
 
     ngx_http_longpoll_feed_e         state;
-    ngx_event_t                      timer;     /* WAIT: the next try; LIVE,
+    ngx_event_t                      timer;     /* WAIT: the next try;
                                                    PAUSED: the next XREAD */
     ngx_event_t                      second;    /* claims, trims, INFO */
     ngx_connection_t                 dummy;
@@ -945,6 +945,8 @@ ngx_http_longpoll_feed_beginning_handler(void *data,
             ngx_http_longpoll_feed_resign(feed);
             return;
         }
+
+        feed->apply.at.number = 0;
     }
 
     ngx_http_longpoll_feed_read(feed);
@@ -1105,10 +1107,9 @@ ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
 
 
 /*
- * A read costs Redis as much as several entries, and wakes this worker.  So the
- * reader lets entries gather before it reads again: for IDLE while nobody waits
- * for them, else for GATHER if the last read brought several.  If it brought as
- * many as the reader asked for, Redis has more already.
+ * A read costs Redis as much as several entries, and wakes this worker.  So
+ * the reader lets entries gather before it reads again, unless the last read
+ * brought as many as it asked for: then Redis has more already.
  */
 
 static void
@@ -1143,8 +1144,8 @@ ngx_http_longpoll_feed_pace(ngx_http_longpoll_feed_t *feed,
 
     feed->state = NGX_HTTP_LONGPOLL_FEED_PAUSED;
     ngx_add_timer(&feed->timer, pause == NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE
-                                ? NGX_HTTP_LONGPOLL_FEED_IDLE
-                                : NGX_HTTP_LONGPOLL_FEED_GATHER);
+                                ? NGX_HTTP_LONGPOLL_FEED_IDLES
+                                : NGX_HTTP_LONGPOLL_FEED_GATHERS);
 }
 
 

@@ -1024,13 +1024,17 @@ ngx_http_longpoll_relay_reached(ngx_http_longpoll_relay_t *relay)
 }
 
 
-/* if publishers wait for the reader alone, it need not let entries gather */
+/*
+ * If publishers wait for the reader alone, it need not let entries gather.
+ * What a key has found is older than what was stored last.
+ */
 
 static void
 ngx_http_longpoll_relay_hurry(ngx_http_longpoll_relay_t *relay)
 {
     uint64_t                        wake;
-    ngx_queue_t                    *q;
+    ngx_queue_t                    *q, *head;
+    ngx_http_longpoll_op_t         *op;
     ngx_http_longpoll_publisher_t  *publisher;
 
     if (!ngx_http_longpoll_relay_is_empty(&relay->waiting)
@@ -1040,8 +1044,19 @@ ngx_http_longpoll_relay_hurry(ngx_http_longpoll_relay_t *relay)
         return;
     }
 
+    head = ngx_queue_head(&relay->stored.publishers);
     q = ngx_queue_last(&relay->stored.publishers);
-    publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
+
+    for ( ;; ) {
+        publisher = ngx_queue_data(q, ngx_http_longpoll_publisher_t, queue);
+        op = publisher->data;
+
+        if (op->rc == NGX_OK || q == head) {
+            break;
+        }
+
+        q = ngx_queue_prev(q);
+    }
 
     wake = ngx_http_longpoll_zone_feed_stored(relay->zone,
                                               ngx_http_longpoll_notify_worker(),

@@ -239,9 +239,9 @@ typedef struct {
                                                    answer of Redis; written by
                                                    the worker alone */
 
-    uint64_t                         stored;    /* the last id that Redis has
-                                                   stored for a crowd of them;
-                                                   the same */
+    uint64_t                         stored;    /* the last id for which a crowd
+                                                   of them waited; written by
+                                                   the worker alone */
 } ngx_http_longpoll_worker_sh_t;
 
 
@@ -540,9 +540,9 @@ typedef struct {
 
     ngx_atomic_t                     reader;    /* worker + 1; 0: none */
     ngx_atomic_t                     claimed;   /* elapsed ms: by the reader */
-    ngx_atomic_t                     paused;    /* the reader's pause; cleared
-                                                   by any worker that has it go
-                                                   on */
+    ngx_atomic_t                     paused;    /* IDLE, GATHER (zone_feed.h),
+                                                   or 0; cleared by any worker
+                                                   that has the reader go on */
     ngx_atomic_t                     publishers;    /* set: workers that have
                                                        some who wait */
 

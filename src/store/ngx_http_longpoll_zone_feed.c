@@ -33,7 +33,7 @@
 #define NGX_HTTP_LONGPOLL_ZONE_FEED_PERIOD  30000
 #define NGX_HTTP_LONGPOLL_ZONE_FEED_SETTLE  1000
 
-/* publishers of a worker, at least, that are worth a read of their own */
+/* publishers of a worker, at least, for which the reader does not pause */
 #define NGX_HTTP_LONGPOLL_ZONE_FEED_CROWD   8
 
 #define ngx_http_longpoll_zone_feed_is_crowd(worker)                          \
@@ -444,19 +444,37 @@ ngx_http_longpoll_zone_feed_commit(ngx_http_longpoll_zone_t *z,
 
 /*
  * The numbers of a stream that was wiped begin again with 1, and an epoch with
- * them.
+ * them.  Those of a stream whose end was lost begin again there: a number may
+ * by chance be the next, but an epoch has begun in between.
  */
 
 static ngx_uint_t
 ngx_http_longpoll_zone_feed_follows(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_zone_fed_t *entry)
 {
-    uint64_t  next;
+    uint64_t                      next;
+    ngx_uint_t                    i;
+    ngx_http_longpoll_feed_sh_t  *feed;
 
-    next = z->sh->feed.at.number + 1;
+    if (entry->at.number == 0) {
+        return 1;
+    }
 
-    return entry->at.number == 0 || entry->at.number == next
-           || (entry->at.number < next && entry->id == z->sh->feed.begin);
+    feed = &z->sh->feed;
+
+    for (i = 0; i < NGX_HTTP_LONGPOLL_EPOCHS; i++) {
+
+        if (z->sh->epochs[i] && feed->begins[i] > z->sh->clock.visible
+            && feed->begins[i] < entry->id)
+        {
+            return 0;
+        }
+    }
+
+    next = feed->at.number + 1;
+
+    return entry->at.number == next
+           || (entry->at.number < next && entry->id == feed->begin);
 }
 
 
@@ -643,8 +661,8 @@ ngx_http_longpoll_zone_feed_synced(ngx_http_longpoll_zone_t *z,
  * when differences have come for a second, in each epoch, and anew when none
  * came for a second.
  *
- * A kill between two stores may leave a difference of the period before in this
- * one, but loses none.
+ * A kill between two stores loses no difference.  It may leave one of the
+ * period before in this one, and so for half a minute longer.
  */
 
 void
@@ -659,8 +677,14 @@ ngx_http_longpoll_zone_feed_clock(ngx_http_longpoll_zone_t *z, uint64_t ms,
     period = elapsed / NGX_HTTP_LONGPOLL_ZONE_FEED_PERIOD;
 
     if (period != feed->period) {
-        ngx_http_longpoll_put(feed->earlier,
-                              period == feed->period + 1 ? feed->latest : 0);
+        if (period == feed->period + 1) {
+            ngx_http_longpoll_put(feed->earlier, feed->latest);
+
+        } else {
+            ngx_http_longpoll_put(feed->earlier, 0);
+            ngx_http_longpoll_put(feed->latest, 0);
+        }
+
         ngx_http_longpoll_put(feed->period, period);
         ngx_http_longpoll_put(feed->latest, 0);
     }

@@ -197,8 +197,9 @@ void ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
  *
  *     IDLE    no poll, stream or publisher waits in any worker.  It ends when
  *             somebody begins to wait
- *     GATHER  somebody waits.  It ends when a crowd of publishers in one worker
- *             waits for the reader alone, as Redis has stored what they sent
+ *     GATHER  somebody waits.  It ends when a crowd of publishers, eight or
+ *             more in one worker, waits for the reader alone: Redis has stored
+ *             what they sent
  *
  * The reader calls ..._pause() first.  It returns the pause that the reader may
  * make, or 0; GATHER only if gather is 1.  The polls, streams and publishers of
@@ -208,8 +209,8 @@ void ngx_http_longpoll_zone_feed_await(ngx_http_longpoll_zone_t *z,
  * time is over.  A worker calls it for IDLE when somebody has begun to wait
  * there, and was counted (..._count_waiting(), ..._in_flight()).  It calls
  * ..._stored() when Redis has stored all that its publishers have sent, up to
- * this id.  Both return the set of workers that the caller must wake: the
- * reader, or none if no such pause was made.
+ * this id; that does nothing if they are no crowd.  Both return the set of
+ * workers that the caller must wake: the reader, or none.
  */
 #define NGX_HTTP_LONGPOLL_ZONE_FEED_IDLE    1
 #define NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER  2

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use Config;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use IPC::Open2 qw(open2);
@@ -211,7 +212,9 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
 }
 
 # The CPU time of a thread that has ended is the server's.
-{
+SKIP: {
+    skip('perl has no threads', 2) unless $Config{useithreads};
+
     my ($code, $said, %figure) = run('golongpoll', 'thread', $modes{own}, 'own');
     is($code, 0, 'a server whose thread ends') or diag($said);
     cmp_ok($figure{cpu_us} * 24, '>=', 200_000, 'the time of that thread');

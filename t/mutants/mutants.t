@@ -71,9 +71,18 @@ my @mutants = (
 
     { name => 'a zone without a number that takes any entry of another stream',
       file => 'apply.c',
-      from => 'return entry->number && entry->number != apply->at.number + 1;',
-      to => 'return ngx_http_longpoll_apply_gap(apply, entry);',
+      from => '(entry->number && apply->at.number == 0)', to => '0',
       seen => 'unit reader' },
+
+    { name => 'a reader that keeps the number of an epoch whose end was trimmed',
+      file => 'feed.c',
+      from => 'feed->apply.at.number = 0;', to => '',
+      seen => 'unit reader' },
+
+    { name => 'a number that follows, while an epoch has begun unread',
+      file => 'zone_feed.c',
+      from => '&& feed->begins[i] < entry->id)', to => '&& 0)',
+      seen => 'unit feed' },
 
     { name => 'a reader that pauses looks only once who waits',
       file => 'zone_feed.c',

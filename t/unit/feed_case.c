@@ -429,6 +429,42 @@ case_gaps(void *data)
 }
 
 
+/* another master has fewer entries, and its numbers come again */
+
+static void
+case_unread(void *data)
+{
+    ngx_http_longpoll_read_t        rd;
+    ngx_http_longpoll_query_t       q;
+    ngx_http_longpoll_entry_life_t  lives[2];
+
+    case_zone();
+    case_begin(CASE_MS, 1);
+    (void) case_events(CASE_MS + 1, 0, 1, 10, NULL);
+    m.now = CASE_MS + 9;
+    case_synced();
+
+    ngx_memzero(lives, sizeof(lives));
+    lives[0].epoch = 2;
+    lives[0].begin = ngx_http_longpoll_id(CASE_MS + 3, 0);
+    lives[1].epoch = 1;
+    lives[1].begin = ngx_http_longpoll_id(CASE_MS, 0);
+
+    unit_must(ngx_http_longpoll_zone_feed_know(z, 0, lives, 2) == NGX_OK,
+              "the epochs are not known");
+    unit_must(case_events(CASE_MS + 2, 0, 1, 10, NULL) == NGX_OK
+              && z->sh->feed.gaps == 0,
+              "what is in front of a beginning is a gap");
+    unit_must(case_events(CASE_MS + 4, 0, 1, 10, NULL) == NGX_OK
+              && z->sh->feed.gaps == 1, "an unread beginning is no gap");
+
+    case_query(&q, ngx_http_longpoll_id(CASE_MS + 2, 0), 1, 0);
+    unit_must(case_read(&q, &rd, NGX_HTTP_LONGPOLL_READ_LAST) == NGX_OK
+              && rd.nmsgs == 1 && rd.missed, "that gap is not told");
+    case_end();
+}
+
+
 /* with the 16th epoch the first one, and its events, are forgotten */
 
 static void
@@ -653,6 +689,7 @@ case_gathers(void *data)
               "a crowd that has just its replies is not seen");
     unit_step_hook = NULL;
 
+    z->sh->workers[2].stored = visible;
     unit_must(ngx_http_longpoll_zone_feed_pause(z, 0) == 0,
               "a pause while somebody waits, behind one entry");
     case_end();
@@ -665,6 +702,7 @@ const unit_case_t  feed_cases[] = {
     { "a cursor that is ahead is another copy's, or means now", case_ahead },
     { "the feed clock counts once it was measured for a second", case_settles },
     { "what was trimmed, or is too large, is told", case_gaps },
+    { "a beginning that was not read is a gap", case_unread },
     { "a zone knows fifteen epochs, and their events", case_epochs },
     { "the feed clock is right with any delay", case_clock },
     { "a stream has a place once the zone is synced", case_streams },

@@ -359,6 +359,25 @@ model_epoch_of(model_state_t *state, uint64_t id, uint64_t *epoch)
 }
 
 
+/* whether an epoch that the node knows begins in front of id, unread */
+
+static ngx_uint_t
+model_skips(model_state_t *state, uint64_t id)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < state->nlives; i++) {
+        if (state->lives[i].begin > state->visible
+            && state->lives[i].begin < id)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 model_foretell_entry(model_state_t *state, model_entry_t *entry)
 {
@@ -372,8 +391,11 @@ model_foretell_entry(model_state_t *state, model_entry_t *entry)
         return;
     }
 
-    if (entry->number && entry->number != state->number + 1
-        && !(entry->kind == MODEL_LIFE && entry->number <= state->number))
+    if (entry->number
+        && (model_skips(state, id)
+            || (entry->number != state->number + 1
+                && !(entry->kind == MODEL_LIFE
+                     && entry->number <= state->number))))
     {
         state->gap = ngx_max(state->gap, id);
     }
@@ -519,8 +541,9 @@ model_ahead(model_node_t *node)
 
 
 /*
- * A clock that counts is never later than it was, or will be; and when the next
- * reader has measured the same, it is as if nothing had been killed.
+ * A kill leaves the clock as it was, or as it will be, or ahead of both; and if
+ * it counts only now, as it will be.  When the next reader has measured the
+ * same, it counts as if nothing had been killed, and is not behind.
  */
 
 static void
@@ -540,7 +563,7 @@ model_check_clock(model_call_t *call)
     clock = model_ahead(call->node);
 
     unit_must(clock.counts == call->behind.counts,
-              "behind a kill a feed clock does not count, or does");
+              "behind a kill it is wrong whether a feed clock counts");
     unit_must(clock.ahead >= call->behind.ahead,
               "behind a kill the feed clock is late");
 }

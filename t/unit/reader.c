@@ -450,6 +450,23 @@ reader_asks(void)
     is(zone.z.sh->epoch, 2);
     is(zone.nevents, 1);
     end("so is one while the zone has no number");
+
+    begin();
+    run(100);
+    reader_publish(1);
+    run(500);
+    redis.full = 1;
+    reader_trim(redis.nentries);
+    strcpy(redis.life, "000000000000002 1895228800000-0 run1.id\n");
+    redis.last.ms = 1895228800000;
+    run(3000);
+    is(zone.begun, 1);
+    strcpy(redis.life, "000000000000003 1895228900000-0 run1.id\n");
+    redis.last.ms = 1895228900000;
+    reader_publish(1);
+    run(100);
+    is(zone.z.sh->epoch, 3);
+    end("also if its reader had one");
 }
 
 

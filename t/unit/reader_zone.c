@@ -288,6 +288,7 @@ ngx_http_longpoll_zone_feed_begun(ngx_http_longpoll_zone_t *z,
     zone.z.sh->clock.visible = life->begin;
     zone.z.sh->epoch = life->epoch;
     zone.z.sh->feed.begin = life->begin;
+    zone.z.sh->feed.at.number = 0;
 
     return NGX_OK;
 }
@@ -342,7 +343,9 @@ uint64_t
 ngx_http_longpoll_zone_feed_resume(ngx_http_longpoll_zone_t *z,
     ngx_uint_t pauses)
 {
-    z->sh->feed.paused = 0;
+    if (z->sh->feed.paused & pauses) {
+        z->sh->feed.paused = 0;
+    }
 
     return 0;
 }
