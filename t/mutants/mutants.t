@@ -395,8 +395,8 @@ my @mutants = (
 
     { name => 'what was trimmed unread is not noticed',
       file => 'zone_feed.c',
-      from => 'return entry->at.number == 0 || entry->at.number == next',
-      to => 'return 1 || entry->at.number == next',
+      from => "return entry->at.number == next\n",
+      to => "return 1 || entry->at.number == next\n",
       seen => 'redis t/redis/faults.t' },
 
     { name => 'an unlock missed',
