@@ -779,7 +779,12 @@ ngx_http_longpoll_zone_feed_may_pause(ngx_http_longpoll_zone_t *z,
         worker = &z->sh->workers[i];
 
         if (worker->waiting || worker->in_flight) {
-            pause = gather ? NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER : 0;
+
+            if (!gather) {
+                return 0;
+            }
+
+            pause = NGX_HTTP_LONGPOLL_ZONE_FEED_GATHER;
         }
 
         if (ngx_http_longpoll_zone_feed_is_crowd(worker)

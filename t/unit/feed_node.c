@@ -635,9 +635,11 @@ model_call(model_call_t *call)
     {
         ngx_memcpy(node->copy, node->mem, m.mem_size);
 
-        call->before = model_ahead(node);
-        model_do(call);
-        call->behind = model_ahead(node);
+        if (call->kind == MODEL_CLOCK) {
+            call->before = model_ahead(node);
+            model_do(call);
+            call->behind = model_ahead(node);
+        }
 
         for (store = 0; model_killed(call, store); store += 1 + unit_below(2)) {
             /* void */
