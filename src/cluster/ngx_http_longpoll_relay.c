@@ -82,7 +82,9 @@ typedef struct {
     ngx_msec_t                       lost;      /* when the link was */
     ngx_msec_t                       pause;     /* since then; 0: none */
 
-    ngx_str_t                        life;      /* the epoch's, while UP */
+    uint64_t                         epoch;     /* while UP */
+    uint64_t                         begin;     /* its own entry */
+    ngx_str_t                        life;      /* its name */
     ngx_uint_t                       asking;    /* for the lines of epochs */
     ngx_uint_t                       complained;    /* of errors, since the last
                                                    that was stored */
@@ -629,6 +631,8 @@ ngx_http_longpoll_relay_life(void *data, ngx_http_longpoll_reply_t *reply)
         return;
     }
 
+    relay->epoch = lives[0].epoch;
+    relay->begin = lives[0].begin;
     relay->life.len = ngx_http_longpoll_entry_epoch_print(relay->text,
                                                           lives[0].epoch)
                       - relay->text;
@@ -815,7 +819,6 @@ ngx_http_longpoll_relay_replied(void *data, ngx_http_longpoll_reply_t *reply)
 
             } else {
                 ngx_http_longpoll_relay_move(publisher, &relay->stored);
-                ngx_http_longpoll_relay_reached(relay);
             }
 
             break;
@@ -835,6 +838,12 @@ ngx_http_longpoll_relay_replied(void *data, ngx_http_longpoll_reply_t *reply)
         }
     }
 
+    /* the others may have waited for this reply, whatever it is */
+
+    if (!relay->leaving) {
+        ngx_http_longpoll_relay_reached(relay);
+    }
+
     if (relay->state == NGX_HTTP_LONGPOLL_RELAY_DEMOTED
         && ngx_http_longpoll_relay_is_empty(&relay->sent))
     {
@@ -852,12 +861,17 @@ static ngx_int_t
 ngx_http_longpoll_relay_result(ngx_http_longpoll_op_t *op,
     ngx_http_longpoll_reply_t *reply)
 {
-    ngx_int_t  rc;
-    ngx_str_t  id;
+    ngx_int_t                       rc;
+    ngx_str_t                       id;
+    ngx_http_longpoll_relay_t      *relay;
+    ngx_http_longpoll_publisher_t  *publisher;
 
     if (reply == NULL) {
         return NGX_ERROR;
     }
+
+    relay = op->relay;
+    publisher = op->publisher;
 
     switch (reply->type) {
 
@@ -873,10 +887,10 @@ ngx_http_longpoll_relay_result(ngx_http_longpoll_op_t *op,
             && ngx_strncmp(reply->str.data, "READONLY", sizeof("READONLY") - 1)
                == 0)
         {
-            op->relay->state = NGX_HTTP_LONGPOLL_RELAY_DEMOTED;
+            relay->state = NGX_HTTP_LONGPOLL_RELAY_DEMOTED;
         }
 
-        ngx_http_longpoll_relay_complain(op->relay, &reply->str);
+        ngx_http_longpoll_relay_complain(relay, &reply->str);
 
         return NGX_DECLINED;
 
@@ -890,10 +904,15 @@ ngx_http_longpoll_relay_result(ngx_http_longpoll_op_t *op,
             id.len--;
         }
 
-        if (ngx_http_longpoll_entry_id_parse(&op->publisher->id, &id)
-            == NGX_OK)
-        {
-            op->relay->complained = 0;
+        if (ngx_http_longpoll_entry_id_parse(&publisher->id, &id) == NGX_OK) {
+
+            /* the zone may not know the newest epoch yet */
+
+            if (publisher->id > relay->begin) {
+                publisher->epoch = relay->epoch;
+            }
+
+            relay->complained = 0;
             return rc;
         }
 

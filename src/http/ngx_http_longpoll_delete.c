@@ -24,8 +24,8 @@
 
 static ngx_int_t ngx_http_longpoll_delete_relay(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx);
-static void ngx_http_longpoll_delete_relayed(ngx_http_request_t *r,
-    ngx_int_t rc, uint64_t id);
+static void ngx_http_longpoll_delete_relayed(
+    ngx_http_longpoll_publisher_t *publisher, ngx_int_t rc);
 
 
 static ngx_str_t  ngx_http_longpoll_delete_replaced =
@@ -113,11 +113,13 @@ ngx_http_longpoll_delete_relay(ngx_http_request_t *r,
 
 
 static void
-ngx_http_longpoll_delete_relayed(ngx_http_request_t *r, ngx_int_t rc,
-    uint64_t id)
+ngx_http_longpoll_delete_relayed(ngx_http_longpoll_publisher_t *publisher,
+    ngx_int_t rc)
 {
+    ngx_http_request_t       *r;
     ngx_http_longpoll_ctx_t  *ctx;
 
+    r = publisher->request;
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
     if (rc == NGX_OK || rc == NGX_DONE) {

@@ -59,10 +59,10 @@ static ngx_int_t ngx_http_longpoll_publish_store(ngx_http_longpoll_ctx_t *ctx,
     ngx_http_longpoll_publish_t *pub);
 static ngx_int_t ngx_http_longpoll_publish_relay(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx, ngx_http_longpoll_publish_t *pub);
-static void ngx_http_longpoll_publish_relayed(ngx_http_request_t *r,
-    ngx_int_t rc, uint64_t id);
-static void ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r,
-    ngx_int_t rc, uint64_t id);
+static void ngx_http_longpoll_publish_relayed(
+    ngx_http_longpoll_publisher_t *publisher, ngx_int_t rc);
+static void ngx_http_longpoll_publish_saved_handler(
+    ngx_http_longpoll_publisher_t *publisher, ngx_int_t rc);
 static ngx_int_t ngx_http_longpoll_publish_success(ngx_http_request_t *r,
     ngx_http_longpoll_ctx_t *ctx);
 static ngx_int_t ngx_http_longpoll_publish_refuse(ngx_http_request_t *r,
@@ -412,11 +412,13 @@ ngx_http_longpoll_publish_relay(ngx_http_request_t *r,
 
 
 static void
-ngx_http_longpoll_publish_relayed(ngx_http_request_t *r, ngx_int_t rc,
-    uint64_t id)
+ngx_http_longpoll_publish_relayed(ngx_http_longpoll_publisher_t *publisher,
+    ngx_int_t rc)
 {
+    ngx_http_request_t       *r;
     ngx_http_longpoll_ctx_t  *ctx;
 
+    r = publisher->request;
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
     if (rc == NGX_OK || rc == NGX_DONE) {
@@ -426,7 +428,14 @@ ngx_http_longpoll_publish_relayed(ngx_http_request_t *r, ngx_int_t rc,
         }
 
         ctx->result = NGX_HTTP_LONGPOLL_PUBLISHED;
-        ngx_http_longpoll_zone_epoch_uuid(ctx->zone, id, &ctx->last);
+
+        if (publisher->epoch) {
+            ngx_http_longpoll_id_uuid(&ctx->last, publisher->id,
+                                      publisher->epoch);
+        } else {
+            ngx_http_longpoll_zone_epoch_uuid(ctx->zone, publisher->id,
+                                              &ctx->last);
+        }
 
         rc = ngx_http_longpoll_publish_success(r, ctx);
 
@@ -465,11 +474,13 @@ ngx_http_longpoll_publish_untaken(ngx_http_request_t *r,
  */
 
 static void
-ngx_http_longpoll_publish_saved_handler(ngx_http_request_t *r, ngx_int_t rc,
-    uint64_t id)
+ngx_http_longpoll_publish_saved_handler(
+    ngx_http_longpoll_publisher_t *publisher, ngx_int_t rc)
 {
+    ngx_http_request_t       *r;
     ngx_http_longpoll_ctx_t  *ctx;
 
+    r = publisher->request;
     ctx = ngx_http_get_module_ctx(r, ngx_http_longpoll_module);
 
     if (rc == NGX_OK) {

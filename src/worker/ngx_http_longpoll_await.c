@@ -101,7 +101,7 @@ ngx_http_longpoll_await_answer(ngx_http_longpoll_publisher_t *publisher,
 
     ngx_http_set_log_request(c->log, r);
 
-    publisher->handler(r, rc, publisher->id);
+    publisher->handler(publisher, rc);
 
     ngx_http_run_posted_requests(c);
 }

@@ -14,16 +14,13 @@
 #include <ngx_http.h>
 
 
-/*
- * Finalizes the request.  rc is what the owner of the queue has decided; id is
- * that of the last event.
- */
-typedef void (*ngx_http_longpoll_await_pt)(ngx_http_request_t *r,
-    ngx_int_t rc, uint64_t id);
-
-
 typedef struct ngx_http_longpoll_await_s      ngx_http_longpoll_await_t;
 typedef struct ngx_http_longpoll_publisher_s  ngx_http_longpoll_publisher_t;
+
+
+/* finalizes the request; rc is what the owner of the queue has decided */
+typedef void (*ngx_http_longpoll_await_pt)(
+    ngx_http_longpoll_publisher_t *publisher, ngx_int_t rc);
 
 
 /* the owner's: a publisher has left the queue, answered or not */
@@ -50,6 +47,8 @@ struct ngx_http_longpoll_publisher_s {
 
     /* the owner's of the queue */
     uint64_t                         id;        /* of its last event */
+    uint64_t                         epoch;     /* of that, as Redis has it; 0:
+                                                   what the zone says */
     uint64_t                         failed;    /* writes, before it */
     void                            *data;
 };

@@ -324,6 +324,11 @@ my @mutants = (
       from => 'relay->nops >= NGX_HTTP_LONGPOLL_RELAY_OPS', to => '0',
       seen => 'redis t/redis/connection.t' },
 
+    { name => 'a publish answered with the epoch that the zone knows',
+      file => 'relay.c',
+      from => 'publisher->epoch = relay->epoch;', to => ';',
+      seen => 'redis t/redis/faults.t' },
+
     { name => 'a certificate for another host is good',
       file => 'tls.c',
       from => 'return match == 1 ? NULL', to => 'return match != 2 ? NULL',

@@ -145,6 +145,39 @@ for my $case ([ 'without files', {}, '' ],
     }
 }
 
+# Redis is wiped while the reader of a node is stopped.  The zone does not know the
+# new epoch, but the answer to a publish must: its id is the same on all nodes.
+
+{
+    my $redis = Longpoll::Redis->start;
+    my ($a, $b) = Longpoll::Node->several(2, redis => $redis, workers => 2,
+                                          parameters => 'timeout=1s');
+    my $reader = $b->wait_reader;
+
+    $a->publish(farm => 1);
+    wait_until('it there', sub { $b->events('farm') == 1 });
+
+    kill STOP => $reader;
+    $redis->call('FLUSHALL');
+    wait_until('a publish', sub { $a->post(farm => 2)->response->status == 200 });
+
+    my $answer = $b->post(farm => 3)->response;
+
+    kill CONT => $reader;
+
+    my @events;
+
+    wait_until('it on the other node', sub {
+        @events = $a->poll(category => 'farm', since_time => 1)->response->events;
+        $events[-1]{data} == 3;
+    });
+
+    is($answer->status, 200, 'the reader is stopped: a publish is stored');
+    is($answer->header('Longpoll-Event-Id'), $events[-1]{id},
+       'and has the id that other nodes know');
+    no_alerts($_, 'wiped') for $a, $b;
+}
+
 # Only the stream is deleted.
 
 {

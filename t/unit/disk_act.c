@@ -25,11 +25,11 @@ static gone_e               act_why;
 
 
 static void
-act_answer(ngx_http_request_t *r, ngx_int_t rc, uint64_t id)
+act_answer(ngx_http_longpoll_publisher_t *publisher, ngx_int_t rc)
 {
     model_publisher_t  *p;
 
-    p = (model_publisher_t *) r;
+    p = (model_publisher_t *) publisher->request;
     self->waiting--;
 
     event_answered(p->first, p->n, rc);

@@ -82,9 +82,9 @@ unit_fails(unit_worlds_t *t)
         return 0;
     }
 
-    if (unit->op) {
-        t->ops = ngx_min(t->ops, unit->op);
-    }
+    /* it may have failed behind that op, on the way to the next one */
+
+    t->ops = ngx_min(t->ops, unit->op + 1);
 
     return 1;
 }
