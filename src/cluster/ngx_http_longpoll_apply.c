@@ -189,7 +189,8 @@ ngx_http_longpoll_apply_parse(ngx_http_longpoll_entry_t *entry,
 /*
  * A list of epochs that was read before does not have what was lost since.  If
  * no number is known, as the stream was trimmed to nothing, any entry seems to
- * follow.
+ * follow.  So does one without a number: the stream may be another one, and at
+ * must not be moved into that.  Behind it a reply has the same stream.
  */
 
 static ngx_uint_t
@@ -202,8 +203,12 @@ ngx_http_longpoll_apply_asks(ngx_http_longpoll_apply_t *apply,
         return 0;
     }
 
+    if (entry->number == 0) {
+        return apply->first;
+    }
+
     if (entry->epoch == 0) {
-        return (entry->number && apply->at.number == 0)
+        return apply->at.number == 0
                || ngx_http_longpoll_apply_gap(apply, entry);
     }
 

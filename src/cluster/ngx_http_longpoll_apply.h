@@ -25,6 +25,8 @@ typedef struct {
     ngx_http_longpoll_zone_place_t   at;        /* the entry read last */
     ngx_http_longpoll_entry_place_t  asked;     /* the epochs were read for the
                                                    entry of this place */
+    ngx_uint_t                       first;     /* the caller's: the entry is a
+                                                   reply's first */
     uint64_t                         ms;        /* of the entry read last; 0: it
                                                    was skipped */
     uint64_t                         wake;      /* workers to be woken */
@@ -38,7 +40,8 @@ typedef struct {
  * NGX_OK        it is read, whether the zone took it or not; at is moved
  * NGX_AGAIN     nothing has changed: the list of epochs must be read again
  *               first, as there is a gap, or at has no number, or an epoch is
- *               not in the list.  The second time the entry is taken as it is
+ *               not in the list, or a reply begins with an entry without a
+ *               number.  The second time the entry is taken as it is
  * NGX_ABORT     nothing has changed: another worker is the reader
  * NGX_ERROR     nothing has changed: no memory, or this is not an entry at all
  */

@@ -1095,6 +1095,7 @@ ngx_http_longpoll_feed_apply(ngx_http_longpoll_feed_t *feed,
     rc = NGX_OK;
 
     for (i = 0; i < entries->nelts && rc == NGX_OK; i++) {
+        feed->apply.first = (i == 0);
         rc = ngx_http_longpoll_apply(&feed->apply, &entries->elts[i],
                                      feed->pool);
         ngx_reset_pool(feed->pool);

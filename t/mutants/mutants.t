@@ -71,7 +71,7 @@ my @mutants = (
 
     { name => 'a zone without a number that takes any entry of another stream',
       file => 'apply.c',
-      from => '(entry->number && apply->at.number == 0)', to => '0',
+      from => 'return apply->at.number == 0', to => 'return 0',
       seen => 'unit reader' },
 
     { name => 'a reader that keeps the number of an epoch whose end was trimmed',
@@ -328,6 +328,16 @@ my @mutants = (
       file => 'relay.c',
       from => 'publisher->epoch = relay->epoch;', to => ';',
       seen => 'redis t/redis/faults.t' },
+
+    { name => "a stranger's entry read without a look at the list of epochs",
+      file => 'apply.c',
+      from => 'return apply->first;', to => 'return 0;',
+      seen => 'unit reader' },
+
+    { name => "each of a stranger's entries read twice",
+      file => 'apply.c',
+      from => 'return apply->first;', to => 'return 1;',
+      seen => 'unit reader' },
 
     { name => 'a certificate for another host is good',
       file => 'tls.c',

@@ -36,7 +36,8 @@ sub reads {
     return $calls;
 }
 
-# both nodes read such an entry, and skip it
+# Both nodes read such an entry, and skip it.  A reply that begins with one is read
+# twice: the reader looks at the list of epochs first.
 
 sub stranger {
     $redis->call(XADD => 'longpoll:{events}:log', '*', qw( hello world ));
@@ -49,7 +50,7 @@ sub stranger {
     stranger() for 1 .. 500;
 
     my $reads = reads() - $before;
-    my $most = 2 * (1e3 * (time - $start) / $pause + 3);
+    my $most = 2 * 2 * (1e3 * (time - $start) / $pause + 3);
 
     cmp_ok($reads, '<=', $most, 'nodes on which nobody waits read once in 5 ms');
     wait_until('all entries', sub { $_->redis->{bad} == 500 }) for @nodes;

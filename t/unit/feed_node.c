@@ -819,7 +819,7 @@ void
 model_step(model_node_t *node, ngx_uint_t count)
 {
     uint64_t       ms;
-    ngx_uint_t     i;
+    ngx_uint_t     i, first;
     model_call_t   call;
 
     if (node->cut) {
@@ -841,6 +841,7 @@ model_step(model_node_t *node, ngx_uint_t count)
     ngx_memzero(&call, sizeof(call));
     call.node = node;
     ms = 0;
+    first = 1;
 
     for (i = m.stream.first; i < m.stream.last && count; i++) {
         call.kind = MODEL_APPLY;
@@ -851,12 +852,12 @@ model_step(model_node_t *node, ngx_uint_t count)
         }
 
         /*
-         * The list of epochs before a gap.  With another list the stream may be
-         * another one.
+         * The list of epochs before a gap, or what may be one.  With another
+         * list the stream may be another one.
          */
 
-        if ((call.entry->number
-             && call.entry->number != node->state.number + 1)
+        if ((call.entry->number ? call.entry->number != node->state.number + 1
+                                : first)
             || call.entry->kind == MODEL_LIFE)
         {
             if (m.stream.lives[0].epoch != node->first.epoch) {
@@ -869,6 +870,7 @@ model_step(model_node_t *node, ngx_uint_t count)
             }
         }
 
+        first = 0;
         node->entry = *call.entry;
         ms = call.entry->place.ms;
         count--;

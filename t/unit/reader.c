@@ -420,6 +420,9 @@ reader_is_wiped(void)
 static void
 reader_asks(void)
 {
+    char        id[64];
+    ngx_uint_t  i, reads;
+
     begin();
     run(100);
     strcpy(redis.life, "000000000000002 1895228800000-0 run1.id\n");
@@ -467,6 +470,39 @@ reader_asks(void)
     run(100);
     is(zone.z.sh->epoch, 3);
     end("also if its reader had one");
+
+    /* the stream is made anew below the zone's place, and has that place too */
+
+    begin();
+    run(100);
+    reader_publish(1);
+    run(100);
+    sprintf(id, "%llu-%llu", (unsigned long long) redis.last.ms,
+            (unsigned long long) redis.last.seq);
+    reader_flush();
+    redis.exists = 1;
+    strcpy(redis.life, "000000000000002 1700000000000-0 run1.id\n");
+    reader_add(id, "c", "farm", "d", "2", NULL);
+    reader_strange();
+    run(3000);
+    is(zone.empties, 1);
+    is(redis.begins, 2);
+    is(zone.nevents, 1);
+    end("a stranger's entry does not hide that the stream is another one");
+
+    begin();
+    run(100);
+    zone.waits = 1;
+    reads = redis.reads;
+
+    for (i = 0; i < 5; i++) {
+        reader_strange();
+    }
+
+    run(100);
+    is(zone.skips, 5);
+    is(redis.reads - reads, 3);
+    end("strangers' entries of one reply are looked at once");
 }
 
 
@@ -876,7 +912,11 @@ world_step(reader_all_t *all)
 
     case 9:
         if (redis.exists && unit_once(3)) {
-            reader_add(NULL, "stranger", "1", NULL);
+            if (unit_once(2)) {
+                reader_strange();
+            } else {
+                reader_add(NULL, "stranger", "1", NULL);
+            }
         }
         break;
 

@@ -135,6 +135,9 @@ void reader_step(uint64_t until);
 /* an entry with fields behind n, NULL at the end; with id NULL the next one */
 uint64_t reader_add(const char *id, ...);
 
+/* an entry without a number */
+void reader_strange(void);
+
 /* an entry of so many events, as the script writes it; its last id */
 uint64_t reader_publish(ngx_uint_t n);
 

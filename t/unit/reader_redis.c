@@ -167,6 +167,17 @@ reader_add(const char *text, ...)
 }
 
 
+void
+reader_strange(void)
+{
+    reader_entry_t  *entry;
+
+    entry = redis_next(NULL);
+    entry->fields[entry->n++] = strdup("hello");
+    entry->fields[entry->n++] = strdup("world");
+}
+
+
 uint64_t
 reader_publish(ngx_uint_t n)
 {
