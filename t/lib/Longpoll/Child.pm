@@ -185,10 +185,13 @@ sub started_by {
     my (%ppid, %ours);
 
     for my $stat (glob '/proc/[0-9]*/stat') {
-        my ($pid, $state, $ppid, $session) = slurp($stat)
-            =~ /^(\d+) \(.*\) (\S) (\d+) \d+ (\d+) /s or next;
+        my ($pid, $state, $ppid, $session, $threads) = slurp($stat)
+            =~ /^(\d+) \(.*\) (\S) (\d+) \d+ (\d+) (?:\S+ ){13}(\d+) /s or next;
 
-        next if $state eq 'Z' or $pid == $$;
+        # A process whose first thread has ended still has its files and ports
+        # while another thread is there.
+
+        next if $state eq 'Z' && $threads < 2 or $pid == $$;
 
         $ppid{$pid} = $ppid;
         $ours{$pid} = 1 if $session == $leader
