@@ -190,7 +190,8 @@ ngx_http_longpoll_apply_parse(ngx_http_longpoll_entry_t *entry,
  * A list of epochs that was read before does not have what was lost since.  If
  * no number is known, as the stream was trimmed to nothing, any entry seems to
  * follow.  So does one without a number: the stream may be another one, and at
- * must not be moved into that.  Behind it a reply has the same stream.
+ * must not be moved into that.  All entries of a reply are of one stream, so
+ * only the first is looked at.
  */
 
 static ngx_uint_t

@@ -88,8 +88,8 @@ typedef struct {
 
     unsigned                         leaving:1;
     unsigned                         lost:1;    /* that was logged */
-    unsigned                         caught_up:1;   /* a read of this
-                                                   connection came to the end */
+    unsigned                         caught_up:1;   /* a read behind PLACE
+                                                   came to the end */
     unsigned                         unplaced:1;    /* PLACE comes behind
                                                    LIFE */
 
@@ -689,6 +689,7 @@ ngx_http_longpoll_feed_place(ngx_http_longpoll_feed_t *feed)
     ngx_str_t  id;
 
     feed->unplaced = 0;
+    feed->caught_up = 0;
     feed->state = NGX_HTTP_LONGPOLL_FEED_PLACE;
 
     ngx_http_longpoll_zone_feed_place(feed->zone, &feed->apply.at);
@@ -966,7 +967,6 @@ ngx_http_longpoll_feed_read(ngx_http_longpoll_feed_t *feed)
 
     if (feed->state != NGX_HTTP_LONGPOLL_FEED_LIVE) {
         feed->state = NGX_HTTP_LONGPOLL_FEED_LIVE;
-        feed->caught_up = 0;
         ngx_http_longpoll_upkeep_read(&feed->upkeep);
     }
 

@@ -82,9 +82,10 @@ typedef struct {
     ngx_msec_t                       lost;      /* when the link was */
     ngx_msec_t                       pause;     /* since then; 0: none */
 
-    uint64_t                         epoch;     /* while UP */
-    uint64_t                         begin;     /* its own entry */
-    ngx_str_t                        life;      /* its name */
+    /* the epoch in which Redis stores what is sent, since the last UP */
+    uint64_t                         epoch;
+    uint64_t                         begin;     /* the id of its beginning */
+    ngx_str_t                        life;      /* epoch, as a text */
     ngx_uint_t                       asking;    /* for the lines of epochs */
     ngx_uint_t                       complained;    /* of errors, since the last
                                                    that was stored */
@@ -838,7 +839,7 @@ ngx_http_longpoll_relay_replied(void *data, ngx_http_longpoll_reply_t *reply)
         }
     }
 
-    /* the others may have waited for this reply, whatever it is */
+    /* it may be the last reply: then those that are stored are a crowd */
 
     if (!relay->leaving) {
         ngx_http_longpoll_relay_reached(relay);
@@ -906,9 +907,12 @@ ngx_http_longpoll_relay_result(ngx_http_longpoll_op_t *op,
 
         if (ngx_http_longpoll_entry_id_parse(&publisher->id, &id) == NGX_OK) {
 
-            /* the zone may not know the newest epoch yet */
+            /*
+             * The zone may not know the newest epoch yet.  An earlier publish
+             * may be of an older one, which the zone knows.
+             */
 
-            if (publisher->id > relay->begin) {
+            if (rc == NGX_OK || publisher->id > relay->begin) {
                 publisher->epoch = relay->epoch;
             }
 

@@ -334,6 +334,13 @@ my @mutants = (
       from => 'return apply->first;', to => 'return 0;',
       seen => 'unit reader' },
 
+    { name => 'a zone that is not synced while a stranger writes',
+      file => 'feed.c',
+      from => "ngx_http_longpoll_upkeep_read(&feed->upkeep);\n    }",
+      to => "ngx_http_longpoll_upkeep_read(&feed->upkeep);\n"
+          . "        feed->caught_up = 0;\n    }",
+      seen => 'unit reader' },
+
     { name => "each of a stranger's entries read twice",
       file => 'apply.c',
       from => 'return apply->first;', to => 'return 1;',

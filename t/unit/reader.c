@@ -502,7 +502,17 @@ reader_asks(void)
     run(100);
     is(zone.skips, 5);
     is(redis.reads - reads, 3);
-    end("strangers' entries of one reply are looked at once");
+    end("for strangers' entries of one reply the list is read one time");
+
+    begin();
+
+    for (i = 0; i < 20; i++) {
+        reader_strange();
+        run(100);
+    }
+
+    is(synced(), 1);
+    end("a zone is synced though a stranger writes all the time");
 }
 
 
