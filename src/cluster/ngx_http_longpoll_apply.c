@@ -5,7 +5,7 @@
  *
  *     _apply   _fields   the reply's strings
  *              _parse    wire/entry's, and whether its id fits
- *              _asks     are the epochs to be read first?
+ *              _asks     must the reader look at epochs and place first?
  *              _bring    zone_feed's call for its kind
  *
  * An entry that is not one is skipped: every node reads it as the same nothing.
@@ -187,11 +187,11 @@ ngx_http_longpoll_apply_parse(ngx_http_longpoll_entry_t *entry,
 
 
 /*
- * A list of epochs that was read before does not have what was lost since.  If
- * no number is known, as the stream was trimmed to nothing, any entry seems to
- * follow.  So does one without a number: the stream may be another one, and at
- * must not be moved into that.  All entries of a reply are of one stream, so
- * only the first is looked at.
+ * The stream may be another one than that in which at is, and at must not be
+ * moved into it.  A number that follows says that it is the same.  If at has
+ * none, as the stream was trimmed to nothing, any number seems to follow.  An
+ * entry without one says nothing; but all entries of a reply are of one stream,
+ * so only the first must be asked for.
  */
 
 static ngx_uint_t

@@ -39,9 +39,10 @@ typedef struct {
  *
  * NGX_OK        it is read, whether the zone took it or not; at is moved
  * NGX_AGAIN     nothing has changed: the list of epochs must be read again
- *               first, as there is a gap, or at has no number, or an epoch is
- *               not in the list, or a reply begins with an entry without a
- *               number.  The second time the entry is taken as it is
+ *               first, and at be looked for, as there is a gap, or at has no
+ *               number, or an epoch is not in the list, or a reply begins with
+ *               an entry without a number.  The second time the entry is taken
+ *               as it is
  * NGX_ABORT     nothing has changed: another worker is the reader
  * NGX_ERROR     nothing has changed: no memory, or this is not an entry at all
  */

@@ -16,7 +16,6 @@
  *   LINK   a connection to the master is made
  *   LIFE   GET life.  No list of epochs, or its first line is of another Redis:
  *          this one was restarted or replaced, so an epoch begins
- *          If the list is as before, and the place known, LIVE goes on
  *   PLACE  is the entry that was read last there?  If it was not trimmed but
  *          lost, an epoch begins, and the zone is loaded anew
  *   LIVE   XREAD, one after the other
@@ -29,8 +28,9 @@
  * what it must be is as bad as a lost connection.
  *
  * XREAD steps silently over what was trimmed, and is not woken when the stream
- * is deleted, renamed or made anew.  So entries have numbers, and after each
- * XREAD without a reply GET life is asked once more.
+ * is deleted, renamed or made anew.  So entries have numbers.  The reader goes
+ * through LIFE and PLACE once more in front of an entry that may be of another
+ * stream (apply), and behind each XREAD without a reply.
  */
 
 
@@ -88,10 +88,9 @@ typedef struct {
 
     unsigned                         leaving:1;
     unsigned                         lost:1;    /* that was logged */
-    unsigned                         caught_up:1;   /* a read behind PLACE
-                                                   came to the end */
-    unsigned                         unplaced:1;    /* PLACE comes behind
-                                                   LIFE */
+    unsigned                         caught_up:1;   /* a read of this
+                                                   connection came to the end */
+    unsigned                         look:1;    /* LIFE comes next */
 
     ngx_http_longpoll_link_t         link;
     ngx_http_longpoll_lives_t        lives;
@@ -419,7 +418,7 @@ ngx_http_longpoll_feed_link_handler(void *data, ngx_int_t rc,
                       &feed->zone->name, feed->apply.server);
     }
 
-    feed->unplaced = 1;
+    feed->caught_up = 0;
     feed->count = NGX_HTTP_LONGPOLL_FEED_COUNT;
     ngx_memzero(&feed->apply.asked, sizeof(ngx_http_longpoll_entry_place_t));
 
@@ -519,6 +518,7 @@ ngx_http_longpoll_feed_life(ngx_http_longpoll_feed_t *feed)
     ngx_str_t  argv[2];
 
     feed->state = NGX_HTTP_LONGPOLL_FEED_LIFE;
+    feed->look = 0;
 
     ngx_str_set(&argv[0], "GET");
     argv[1] = feed->cluster->life;
@@ -548,20 +548,13 @@ ngx_http_longpoll_feed_life_handler(void *data,
 
     ngx_str_set(&none, "");
 
-    /* with another list the stream may be another one */
-
-    if (!ngx_http_longpoll_lives_read(&feed->lives,
-                                      reply->type
-                                      == NGX_HTTP_LONGPOLL_REPLY_STRING
-                                      ? &reply->str : &none))
-    {
-        feed->unplaced = 1;
-    }
+    ngx_http_longpoll_lives_read(&feed->lives,
+                                 reply->type == NGX_HTTP_LONGPOLL_REPLY_STRING
+                                 ? &reply->str : &none);
 
     if (!ngx_http_longpoll_lives_is(&feed->lives, &feed->link.run,
                                     feed->cluster->same))
     {
-        feed->unplaced = 1;
         ngx_http_longpoll_feed_begin(feed,
                                      ngx_http_longpoll_feed_begin_handler);
         return;
@@ -605,7 +598,7 @@ ngx_http_longpoll_feed_begun(ngx_http_longpoll_feed_t *feed,
         return 0;
     }
 
-    (void) ngx_http_longpoll_lives_read(&feed->lives, &reply->str);
+    ngx_http_longpoll_lives_read(&feed->lives, &reply->str);
 
     return ngx_http_longpoll_lives_is(&feed->lives, &feed->link.run,
                                       feed->cluster->same);
@@ -641,11 +634,8 @@ ngx_http_longpoll_feed_known(ngx_http_longpoll_feed_t *feed)
     if (ngx_http_longpoll_feed_know(feed) != NGX_OK) {
         ngx_http_longpoll_feed_resign(feed);
 
-    } else if (feed->unplaced) {
-        ngx_http_longpoll_feed_place(feed);
-
     } else {
-        ngx_http_longpoll_feed_read(feed);
+        ngx_http_longpoll_feed_place(feed);
     }
 }
 
@@ -688,8 +678,6 @@ ngx_http_longpoll_feed_place(ngx_http_longpoll_feed_t *feed)
     u_char     buf[NGX_HTTP_LONGPOLL_ENTRY_ID_LEN];
     ngx_str_t  id;
 
-    feed->unplaced = 0;
-    feed->caught_up = 0;
     feed->state = NGX_HTTP_LONGPOLL_FEED_PLACE;
 
     ngx_http_longpoll_zone_feed_place(feed->zone, &feed->apply.at);
@@ -876,6 +864,7 @@ ngx_http_longpoll_feed_empty(ngx_http_longpoll_feed_t *feed)
     }
 
     ngx_memzero(&feed->apply.at, sizeof(ngx_http_longpoll_zone_place_t));
+    feed->caught_up = 0;
 
     ngx_http_longpoll_feed_beginning(feed);
 }
@@ -904,7 +893,6 @@ ngx_http_longpoll_feed_beginning(ngx_http_longpoll_feed_t *feed)
             return;
         }
 
-        feed->unplaced = 1;
         ngx_http_longpoll_feed_begin(feed,
                                      ngx_http_longpoll_feed_begin_handler);
         return;
@@ -1052,7 +1040,7 @@ ngx_http_longpoll_feed_read_handler(void *data,
         return;
     }
 
-    if (rc == NGX_AGAIN || feed->unplaced) {
+    if (rc == NGX_AGAIN || feed->look) {
         ngx_http_longpoll_feed_life(feed);
         return;
     }
@@ -1211,7 +1199,7 @@ ngx_http_longpoll_feed_refused(void *data, ngx_str_t *error)
     ngx_http_longpoll_feed_t  *feed = data;
 
     if (error == NULL) {
-        feed->unplaced = 1;
+        feed->look = 1;
         return;
     }
 

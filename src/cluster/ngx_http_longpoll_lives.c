@@ -19,16 +19,10 @@
 static uint64_t ngx_http_longpoll_lives_draw(void);
 
 
-ngx_uint_t
+void
 ngx_http_longpoll_lives_read(ngx_http_longpoll_lives_t *lives, ngx_str_t *text)
 {
     u_char  *p, *last;
-
-    if (text->len == lives->lines.len
-        && ngx_memcmp(text->data, lives->text, text->len) == 0)
-    {
-        return 1;
-    }
 
     lives->lines.data = lives->text;
     lives->lines.len = ngx_min(text->len, sizeof(lives->text));
@@ -39,7 +33,7 @@ ngx_http_longpoll_lives_read(ngx_http_longpoll_lives_t *lives, ngx_str_t *text)
                                                &lives->lines)
            == NGX_OK)
     {
-        return 0;
+        return;
     }
 
     lives->n = 0;
@@ -56,8 +50,6 @@ ngx_http_longpoll_lives_read(ngx_http_longpoll_lives_t *lives, ngx_str_t *text)
     }
 
     lives->lines.len = p - lives->text;
-
-    return 0;
 }
 
 

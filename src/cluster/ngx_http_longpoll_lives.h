@@ -41,8 +41,8 @@ typedef struct {
 } ngx_http_longpoll_lives_t;
 
 
-/* takes over a list; returns 1 if it is the same as before */
-ngx_uint_t ngx_http_longpoll_lives_read(ngx_http_longpoll_lives_t *lives,
+/* takes over a list */
+void ngx_http_longpoll_lives_read(ngx_http_longpoll_lives_t *lives,
     ngx_str_t *text);
 
 /* whether the newest epoch began with this Redis, or any will do (same) */

@@ -336,9 +336,7 @@ my @mutants = (
 
     { name => 'a zone that is not synced while a stranger writes',
       file => 'feed.c',
-      from => "ngx_http_longpoll_upkeep_read(&feed->upkeep);\n    }",
-      to => "ngx_http_longpoll_upkeep_read(&feed->upkeep);\n"
-          . "        feed->caught_up = 0;\n    }",
+      from => 'feed->look = 0;', to => 'feed->look = feed->caught_up = 0;',
       seen => 'unit reader' },
 
     { name => "each of a stranger's entries read twice",
@@ -406,7 +404,8 @@ my @mutants = (
 
     { name => 'a connection to Redis does not look whether the end is there',
       file => 'feed.c',
-      from => "    feed->unplaced = 1;\n    feed->count =", to => "    feed->count =",
+      from => "    } else {\n        ngx_http_longpoll_feed_place(feed);",
+      to => "    } else {\n        ngx_http_longpoll_feed_read(feed);",
       seen => 'redis t/redis/lost.t' },
 
     { name => 'a cursor of another epoch is answered like any',

@@ -516,6 +516,58 @@ reader_asks(void)
 }
 
 
+/* the list of epochs is as before, and the end of the stream is another one */
+
+static void
+reader_asks_for_place(void)
+{
+    uint64_t    id;
+    ngx_uint_t  i;
+
+    for (i = 0; i < 2; i++) {
+        begin();
+        zone.cluster.same = 1;
+        run(100);
+        reader_publish(1);
+        run(100);
+        reader_publish(2);
+        run(100);
+        reader_lose(1);
+
+        if (i) {
+            reader_strange();
+        } else {
+            reader_publish(1);
+        }
+
+        run(3000);
+        is(zone.empties, 1);
+        is(redis.begins, 2);
+        end(i ? "a stranger's entry does not hide that the end was lost"
+              : "a gap does not hide that the end was lost");
+    }
+
+    /* a stream of a stranger's, below all that was read: no read brings it */
+
+    begin();
+    run(500);
+    reader_publish(1);
+    run(100);
+    reader_trim(redis.nentries);
+    redis.last.ms = redis.last.seq = 0;
+    redis.behind = 60000;
+    reader_strange();
+    run(3000);
+    is(zone.empties, 1);
+    is(redis.begins, 2);
+    id = reader_publish(1);
+    run(100);
+    is(zone.events[zone.nevents - 1], id);
+    is(synced(), 1);
+    end("silence does not hide that the stream is another one");
+}
+
+
 static void
 reader_trims(void)
 {
@@ -1018,6 +1070,7 @@ main(int argc, char *const *argv)
         reader_restarts();
         reader_is_wiped();
         reader_asks();
+        reader_asks_for_place();
         reader_trims();
         reader_paces();
         reader_pauses();
