@@ -82,10 +82,11 @@ typedef struct {
     ngx_msec_t                       lost;      /* when the link was */
     ngx_msec_t                       pause;     /* since then; 0: none */
 
-    /* the epoch in which Redis stores what is sent, since the last UP */
-    uint64_t                         epoch;
-    uint64_t                         begin;     /* the id of its beginning */
-    ngx_str_t                        life;      /* epoch, as a text */
+    /* the stream's epochs, as Redis had them at the last UP: the first is the
+       newest, in which it stores what is sent; run is not kept */
+    ngx_http_longpoll_entry_life_t   lives[NGX_HTTP_LONGPOLL_ENTRY_LIVES];
+    ngx_uint_t                       nlives;
+    ngx_str_t                        life;      /* the newest, as a text */
     ngx_uint_t                       asking;    /* for the lines of epochs */
     ngx_uint_t                       complained;    /* of errors, since the last
                                                    that was stored */
@@ -155,6 +156,8 @@ static void ngx_http_longpoll_relay_replied(void *data,
     ngx_http_longpoll_reply_t *reply);
 static ngx_int_t ngx_http_longpoll_relay_result(ngx_http_longpoll_op_t *op,
     ngx_http_longpoll_reply_t *reply);
+static uint64_t ngx_http_longpoll_relay_epoch(ngx_http_longpoll_relay_t *relay,
+    uint64_t id);
 static void ngx_http_longpoll_relay_complain(ngx_http_longpoll_relay_t *relay,
     ngx_str_t *error);
 static void ngx_http_longpoll_relay_confirmed(void *data,
@@ -605,22 +608,22 @@ ngx_http_longpoll_relay_ask(ngx_http_longpoll_relay_t *relay)
 static void
 ngx_http_longpoll_relay_life(void *data, ngx_http_longpoll_reply_t *reply)
 {
-    ngx_uint_t                       n;
     ngx_http_longpoll_relay_t       *relay = data;
-    ngx_http_longpoll_entry_life_t   lives[NGX_HTTP_LONGPOLL_ENTRY_LIVES];
+    ngx_http_longpoll_entry_life_t  *newest;
 
     relay->asking = 0;
+    newest = &relay->lives[0];
 
     if (reply == NULL || relay->state != NGX_HTTP_LONGPOLL_RELAY_LIFE) {
         return;
     }
 
     if (reply->type != NGX_HTTP_LONGPOLL_REPLY_STRING
-        || ngx_http_longpoll_entry_lives_parse(lives, &n, &reply->str)
+        || ngx_http_longpoll_entry_lives_parse(relay->lives, &relay->nlives,
+                                               &reply->str)
            != NGX_OK
         || (!relay->cluster->same
-            && !ngx_http_longpoll_lives_same(&lives[0].run,
-                                             &relay->link.run)))
+            && !ngx_http_longpoll_lives_same(&newest->run, &relay->link.run)))
     {
         /*
          * The reader begins an epoch, or the link is older than the epoch.  The
@@ -632,10 +635,8 @@ ngx_http_longpoll_relay_life(void *data, ngx_http_longpoll_reply_t *reply)
         return;
     }
 
-    relay->epoch = lives[0].epoch;
-    relay->begin = lives[0].begin;
     relay->life.len = ngx_http_longpoll_entry_epoch_print(relay->text,
-                                                          lives[0].epoch)
+                                                          newest->epoch)
                       - relay->text;
     relay->pause = 0;
     relay->state = NGX_HTTP_LONGPOLL_RELAY_UP;
@@ -906,16 +907,8 @@ ngx_http_longpoll_relay_result(ngx_http_longpoll_op_t *op,
         }
 
         if (ngx_http_longpoll_entry_id_parse(&publisher->id, &id) == NGX_OK) {
-
-            /*
-             * The zone may not know the newest epoch yet.  An earlier publish
-             * may be of an older one, which the zone knows.
-             */
-
-            if (rc == NGX_OK || publisher->id > relay->begin) {
-                publisher->epoch = relay->epoch;
-            }
-
+            publisher->epoch = ngx_http_longpoll_relay_epoch(relay,
+                                                             publisher->id);
             relay->complained = 0;
             return rc;
         }
@@ -925,6 +918,27 @@ ngx_http_longpoll_relay_result(ngx_http_longpoll_op_t *op,
     default:
         return NGX_ERROR;
     }
+}
+
+
+/*
+ * The epoch of an id in the stream; 0: it is older than the list.  The zone may
+ * not know it yet.  That of an earlier publish need not be the newest.
+ */
+
+static uint64_t
+ngx_http_longpoll_relay_epoch(ngx_http_longpoll_relay_t *relay, uint64_t id)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < relay->nlives; i++) {
+
+        if (relay->lives[i].begin <= id) {
+            return relay->lives[i].epoch;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -326,7 +326,12 @@ my @mutants = (
 
     { name => 'a publish answered with the epoch that the zone knows',
       file => 'relay.c',
-      from => 'publisher->epoch = relay->epoch;', to => ';',
+      from => 'return relay->lives[i].epoch;', to => 'return 0;',
+      seen => 'redis t/redis/faults.t' },
+
+    { name => 'the id of an earlier publish in the newest epoch',
+      file => 'relay.c',
+      from => 'relay->lives[i].begin <= id', to => '1',
       seen => 'redis t/redis/faults.t' },
 
     { name => "a stranger's entry read without a look at the list of epochs",
@@ -405,7 +410,8 @@ my @mutants = (
     { name => 'a connection to Redis does not look whether the end is there',
       file => 'feed.c',
       from => "    } else {\n        ngx_http_longpoll_feed_place(feed);",
-      to => "    } else {\n        ngx_http_longpoll_feed_read(feed);",
+      to => "    } else if (!feed->lost) {\n        ngx_http_longpoll_feed_read(feed);\n"
+          . "    } else {\n        ngx_http_longpoll_feed_place(feed);",
       seen => 'redis t/redis/lost.t' },
 
     { name => 'a cursor of another epoch is answered like any',

@@ -145,11 +145,12 @@ for my $case ([ 'without files', {}, '' ],
     }
 }
 
-# Redis is wiped while the reader of a node is stopped, and the node's zone does not
-# know the new epoch.  The answer to a publish has the id that all nodes will see.
+# Redis is wiped and restarted while the reader of a node is stopped, and the node's
+# zone does not know the new epochs.  The answer to a publish has the id that all
+# nodes will see, also that of one with a key that was stored in the first of them.
 
 {
-    my $redis = Longpoll::Redis->start;
+    my $redis = Longpoll::Redis->start(options => \%always);
     my ($a, $b) = Longpoll::Node->several(2, redis => $redis, workers => 2,
                                           parameters => 'timeout=1s');
     my $reader = $b->wait_reader;
@@ -159,9 +160,22 @@ for my $case ([ 'without files', {}, '' ],
 
     kill STOP => $reader;
     $redis->call('FLUSHALL');
-    wait_until('a publish', sub { $a->post(farm => 2)->response->status == 200 });
+    my $id;
+    wait_until('a publish', sub {
+        my $r = $a->post(farm => 2, key => 'k')->response;
+        $id = $r->header('Longpoll-Event-Id');
+        $r->status == 200;
+    });
+    $redis->kill;
+    $redis->up;
+    wait_until('another', sub { $a->post(barn => 1)->response->status == 200 });
 
-    my $answer = $b->post(farm => 3)->response;
+    my ($answer, $again);
+    wait_until('an answer', sub {
+        $answer = $b->post(farm => 3)->response;
+        $answer->status == 200;
+    });
+    $again = $b->post(farm => 2, key => 'k')->response;
 
     is($b->reader, $reader, 'nobody else has become the reader');
     kill CONT => $reader;
@@ -173,9 +187,10 @@ for my $case ([ 'without files', {}, '' ],
         @events and $events[-1]{data} == 3;
     });
 
-    is($answer->status, 200, 'the reader is stopped: a publish is stored');
     is($answer->header('Longpoll-Event-Id'), $events[-1]{id},
-       'and has the id that other nodes know');
+       'the reader is stopped: a publish has the id that other nodes know');
+    is($again->header('Longpoll-Event-Id'), $id,
+       'and one that is known has that of the first');
     no_alerts($_, 'wiped') for $a, $b;
 }
 
