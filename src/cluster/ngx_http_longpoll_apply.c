@@ -18,6 +18,13 @@
 #include "ngx_http_longpoll_zone_clock.h"
 
 
+/*
+ * The reader looks so often in a row before it takes an entry for which it has
+ * not looked: somebody trims what he has written before it is read again
+ */
+#define NGX_HTTP_LONGPOLL_APPLY_ASKS  8
+
+
 static ngx_int_t ngx_http_longpoll_apply_fields(
     ngx_http_longpoll_reply_t *reply, ngx_pool_t *pool, ngx_str_t **fields);
 static ngx_int_t ngx_http_longpoll_apply_parse(
@@ -88,8 +95,11 @@ ngx_http_longpoll_apply(ngx_http_longpoll_apply_t *apply,
 
     if (ngx_http_longpoll_apply_asks(apply, &entry, &fed)) {
         apply->asked = fed.at.place;
+        apply->asks++;
         return NGX_AGAIN;
     }
+
+    apply->asks = 0;
 
     if (entry.epoch == 0 && ngx_http_longpoll_apply_gap(apply, &entry)) {
         ngx_log_error(NGX_LOG_WARN, apply->log, 0,
@@ -198,8 +208,9 @@ static ngx_uint_t
 ngx_http_longpoll_apply_asks(ngx_http_longpoll_apply_t *apply,
     ngx_http_longpoll_entry_t *entry, ngx_http_longpoll_zone_fed_t *fed)
 {
-    if (apply->asked.ms == fed->at.place.ms
-        && apply->asked.seq == fed->at.place.seq)
+    if (apply->asks == NGX_HTTP_LONGPOLL_APPLY_ASKS
+        || (apply->asked.ms == fed->at.place.ms
+            && apply->asked.seq == fed->at.place.seq))
     {
         return 0;
     }

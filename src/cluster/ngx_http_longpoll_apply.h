@@ -25,6 +25,7 @@ typedef struct {
     ngx_http_longpoll_zone_place_t   at;        /* the entry read last */
     ngx_http_longpoll_entry_place_t  asked;     /* the epochs were read for the
                                                    entry of this place */
+    ngx_uint_t                       asks;      /* ... so often in a row */
     ngx_uint_t                       first;     /* the caller's: the entry is a
                                                    reply's first */
     uint64_t                         ms;        /* of the entry read last; 0: it
@@ -42,7 +43,7 @@ typedef struct {
  *               first, and at be looked for, as there is a gap, or at has no
  *               number, or an epoch is not in the list, or a reply begins with
  *               an entry without a number.  The second time the entry is taken
- *               as it is
+ *               as it is; and so is any entry behind eight NGX_AGAIN in a row
  * NGX_ABORT     nothing has changed: another worker is the reader
  * NGX_ERROR     nothing has changed: no memory, or this is not an entry at all
  */

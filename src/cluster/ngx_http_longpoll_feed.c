@@ -420,6 +420,7 @@ ngx_http_longpoll_feed_link_handler(void *data, ngx_int_t rc,
 
     feed->caught_up = 0;
     feed->count = NGX_HTTP_LONGPOLL_FEED_COUNT;
+    feed->apply.asks = 0;
     ngx_memzero(&feed->apply.asked, sizeof(ngx_http_longpoll_entry_place_t));
 
     ngx_http_longpoll_feed_life(feed);
@@ -955,7 +956,7 @@ ngx_http_longpoll_feed_read(ngx_http_longpoll_feed_t *feed)
 
     if (feed->state != NGX_HTTP_LONGPOLL_FEED_LIVE) {
         feed->state = NGX_HTTP_LONGPOLL_FEED_LIVE;
-        ngx_http_longpoll_upkeep_read(&feed->upkeep);
+        ngx_http_longpoll_upkeep_start(&feed->upkeep);
     }
 
     ngx_str_set(&argv[0], "XREAD");
@@ -1025,7 +1026,10 @@ ngx_http_longpoll_feed_read_handler(void *data,
     }
 
     feed->backoff = NGX_HTTP_LONGPOLL_FEED_BACKOFF;
-    ngx_http_longpoll_upkeep_read(&feed->upkeep);
+
+    if (feed->apply.ms) {
+        ngx_http_longpoll_upkeep_read(&feed->upkeep);
+    }
 
     if (rc == NGX_OK && entries->nelts < feed->count) {
 

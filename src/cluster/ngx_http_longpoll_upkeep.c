@@ -51,6 +51,15 @@ ngx_http_longpoll_upkeep_init(ngx_http_longpoll_upkeep_t *upkeep)
 }
 
 
+void
+ngx_http_longpoll_upkeep_start(ngx_http_longpoll_upkeep_t *upkeep)
+{
+    if (!upkeep->beat.timer_set) {
+        ngx_http_longpoll_upkeep_read(upkeep);
+    }
+}
+
+
 /* a timer that is moved by less than 300 ms would stay where it is */
 
 void

@@ -344,6 +344,18 @@ my @mutants = (
       from => 'feed->look = 0;', to => 'feed->look = feed->caught_up = 0;',
       seen => 'unit reader' },
 
+    { name => 'a reader that has looked eight times, and never looks again',
+      file => 'apply.c',
+      from => "    apply->asks = 0;\n", to => '',
+      seen => 'unit reader' },
+
+    { name => 'a stranger who writes all the time, so that no node beats',
+      file => 'feed.c',
+      from => 'if (feed->apply.ms) {
+        ngx_http_longpoll_upkeep_read', to => 'if (1) {
+        ngx_http_longpoll_upkeep_read',
+      seen => 'unit reader' },
+
     { name => "each of a stranger's entries read twice",
       file => 'apply.c',
       from => 'return apply->first;', to => 'return 1;',

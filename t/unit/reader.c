@@ -503,6 +503,15 @@ reader_asks(void)
     is(zone.skips, 5);
     is(redis.reads - reads, 3);
     end("for strangers' entries of one reply the list is read one time");
+}
+
+
+/* a stranger who writes all the time */
+
+static void
+reader_goes_on(void)
+{
+    ngx_uint_t  i, skips;
 
     begin();
 
@@ -512,7 +521,25 @@ reader_asks(void)
     }
 
     is(synced(), 1);
-    end("a zone is synced though a stranger writes all the time");
+    is(redis.beats >= 5 && redis.beats <= 8, 1);
+    is(ngx_http_longpoll_id_ms(visible()) + 400 > reader_now, 1);
+    end("a zone is synced, and beaten, though a stranger writes all the time");
+
+    skips = zone.skips;
+    redis.restless = 1;
+    reader_strange();
+    run(100);
+    is(zone.skips - skips, 1);
+
+    redis.restless = 0;
+    reader_publish(1);
+    reader_publish(1);
+    run(100);
+    reader_lose(1);
+    reader_strange();
+    run(100);
+    is(zone.empties, 1);
+    end("a stranger who trims what he writes does not keep a reader waiting");
 }
 
 
@@ -1070,6 +1097,7 @@ main(int argc, char *const *argv)
         reader_restarts();
         reader_is_wiped();
         reader_asks();
+    reader_goes_on();
         reader_asks_for_place();
         reader_trims();
         reader_paces();

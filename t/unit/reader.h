@@ -65,6 +65,8 @@ typedef struct {
     ngx_uint_t                        garbage;   /* 1 reply of so many is */
     const char                       *error;     /* XREAD says this once */
     ngx_uint_t                        full;      /* it takes no beats */
+    ngx_uint_t                        restless;  /* at each GET a stranger
+                                                   writes, and trims the rest */
 
     /* what was asked of it */
     ngx_uint_t                        begins;

@@ -577,6 +577,11 @@ redis_do(redis_command_t *c, ngx_http_longpoll_reply_t *reply)
             redis_string(reply, redis.life);
         }
 
+        if (redis.restless) {
+            reader_strange();
+            reader_trim(redis.nentries - 1);
+        }
+
     } else if (strcmp(name, "XRANGE") == 0) {
         redis_id(c->argv[2], &place);
 
