@@ -131,9 +131,7 @@ ngx_http_longpoll_list_read(ngx_http_request_t *r,
     }
 
     (*list)->zone = z;
-    ngx_http_longpoll_id_uuid(&(*list)->cursor,
-                              ngx_http_longpoll_zone_status_latest(z),
-                              ngx_http_longpoll_zone_own_epoch(z));
+    ngx_http_longpoll_zone_status_cursor(z, &(*list)->cursor);
 
     return ngx_http_longpoll_page_parse(&(*list)->page, &r->args, buf,
                                         z->sh->key, error);

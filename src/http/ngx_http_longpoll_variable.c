@@ -253,9 +253,7 @@ ngx_http_longpoll_variable_cursor(ngx_http_request_t *r,
                 break;
             }
 
-            ngx_http_longpoll_id_uuid(&uuid,
-                                      ngx_http_longpoll_zone_status_latest(z),
-                                      ngx_http_longpoll_zone_own_epoch(z));
+            ngx_http_longpoll_zone_status_cursor(z, &uuid);
 
             return ngx_http_longpoll_variable_id(r, v, &uuid);
         }

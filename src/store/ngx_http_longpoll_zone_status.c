@@ -89,17 +89,31 @@ ngx_http_longpoll_zone_status_used(ngx_http_longpoll_zone_t *z)
 }
 
 
-uint64_t
-ngx_http_longpoll_zone_status_latest(ngx_http_longpoll_zone_t *z)
+void
+ngx_http_longpoll_zone_status_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_uuid_t *uuid)
 {
-    /* who takes the lock goes behind missing_below, if nothing waits */
+    ngx_uint_t  locked;
 
-    if (ngx_http_longpoll_zone_clock_missing(z, z->sh->clock.visible, 0)) {
+    /*
+     * The epoch of a copy may change.  And who takes the lock goes behind
+     * missing_below, if nothing waits.
+     */
+
+    locked = z->cluster
+             || ngx_http_longpoll_zone_clock_missing(z, z->sh->clock.visible,
+                                                     0);
+
+    if (locked) {
         ngx_http_longpoll_zone_lock(z);
-        ngx_http_longpoll_zone_unlock(z);
     }
 
-    return z->sh->clock.visible;
+    ngx_http_longpoll_id_uuid(uuid, z->sh->clock.visible,
+                              ngx_http_longpoll_zone_own_epoch(z));
+
+    if (locked) {
+        ngx_http_longpoll_zone_unlock(z);
+    }
 }
 
 

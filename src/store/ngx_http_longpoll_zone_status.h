@@ -66,8 +66,9 @@ typedef struct {
 void ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st);
 
-/* the newest position now, as an id; takes the lock only if it must */
-uint64_t ngx_http_longpoll_zone_status_latest(ngx_http_longpoll_zone_t *z);
+/* a cursor at the newest position now; takes the lock only if it must */
+void ngx_http_longpoll_zone_status_cursor(ngx_http_longpoll_zone_t *z,
+    ngx_http_longpoll_uuid_t *uuid);
 
 /* takes the lock */
 void ngx_http_longpoll_zone_status_disk(ngx_http_longpoll_zone_t *z,
