@@ -38,8 +38,7 @@ sub cases {
 sub costs {
     my ($quick) = @_;
 
-    # What shares which of two processors differs from run to run, and within
-    # one: the difference to nchan is smaller than that.
+    # how the processes share two processors differs from second to second
 
     my $n = $quick ? 2000 : 100_000;
     my @cases = ({
@@ -79,7 +78,7 @@ sub backend {
 sub receipts {
     my ($quick) = @_;
 
-    my $n = $quick ? 200 : 2000;
+    my $n = $quick ? 200 : 10_000;
     my @cases;
 
     for ([ 3, 0, 'the same of 3 nodes' ], [ 3, 1, 'another of 3 nodes' ],
@@ -89,7 +88,7 @@ sub receipts {
         my $name = "redis-receipt-$nodes-$further";
 
         push @cases, {
-            name => $name, nodes => $nodes, figure => 'p50_us',
+            name => $name, nodes => $nodes, rounds => 5, figure => 'p50_us',
             title => "publish to receipt on $where, p50",
             run => "-t 20 -c 16 -n $n -d $further lockstep /",
             only => $further ? qr/$elsewhere|^\w+$/ : qr/-/,
