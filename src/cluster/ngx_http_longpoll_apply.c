@@ -19,8 +19,8 @@
 
 
 /*
- * The reader looks so often in a row before it takes an entry for which it has
- * not looked: somebody trims what he has written before it is read again
+ * Looks in a row, at most: somebody may delete each entry before it is read
+ * again.  Then the next one is taken without a look.
  */
 #define NGX_HTTP_LONGPOLL_APPLY_ASKS  8
 
@@ -38,6 +38,8 @@ static ngx_uint_t ngx_http_longpoll_apply_gap(
 static ngx_int_t ngx_http_longpoll_apply_bring(
     ngx_http_longpoll_apply_t *apply, ngx_http_longpoll_entry_t *entry,
     ngx_http_longpoll_zone_fed_t *fed, ngx_pool_t *pool);
+static ngx_int_t ngx_http_longpoll_apply_compare(
+    ngx_http_longpoll_entry_place_t *one, ngx_http_longpoll_entry_place_t *two);
 static ngx_int_t ngx_http_longpoll_apply_info(
     ngx_http_longpoll_reply_t *reply, const char *name,
     ngx_http_longpoll_entry_place_t *place);
@@ -129,6 +131,7 @@ ngx_http_longpoll_apply(ngx_http_longpoll_apply_t *apply,
 
     apply->at = fed.at;
     apply->ms = (rc == NGX_OK) ? fed.at.place.ms : 0;
+    apply->taken += (rc == NGX_OK);
 
     return NGX_OK;
 }
@@ -197,11 +200,12 @@ ngx_http_longpoll_apply_parse(ngx_http_longpoll_entry_t *entry,
 
 
 /*
- * The stream may be another one than that in which at is, and at must not be
- * moved into it.  A number that follows says that it is the same.  If at has
- * none, as the stream was trimmed to nothing, any number seems to follow.  An
- * entry without one says nothing; but all entries of a reply are of one stream,
- * so only the first must be asked for.
+ * The stream may be another one than that in which at is.  Then at must not be
+ * moved, as it could not be looked for any more.  A number that follows says
+ * that the stream is the same.  If at has none, as the stream was trimmed to
+ * nothing, any number seems to follow.  An entry without one says nothing; but
+ * all entries of a reply are of one stream, so only the first must be asked for.
+ * Behind so many looks in a row nothing is asked for.
  */
 
 static ngx_uint_t
@@ -331,27 +335,47 @@ ngx_int_t
 ngx_http_longpoll_apply_trimmed(ngx_http_longpoll_apply_t *apply,
     ngx_http_longpoll_reply_t *reply)
 {
-    ngx_http_longpoll_entry_place_t  first, last, *at, *place;
+    ngx_uint_t                        there;
+    ngx_http_longpoll_entry_place_t   first, last, deleted, *at;
 
     if (reply->type != NGX_HTTP_LONGPOLL_REPLY_ARRAY
         || ngx_http_longpoll_apply_info(reply, "recorded-first-entry-id",
                                         &first)
            != NGX_OK
         || ngx_http_longpoll_apply_info(reply, "last-generated-id", &last)
+           != NGX_OK
+        || ngx_http_longpoll_apply_info(reply, "max-deleted-entry-id",
+                                        &deleted)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     at = &apply->at.place;
-    place = (first.ms | first.seq) ? &first : &last;
 
-    if (place->ms != at->ms) {
-        return place->ms > at->ms ? NGX_OK : NGX_DECLINED;
+    if (ngx_http_longpoll_apply_compare(&deleted, at) >= 0) {
+        return NGX_OK;
     }
 
-    return (place->seq > at->seq || (place == &last && place->seq == at->seq))
-           ? NGX_OK : NGX_DECLINED;
+    there = (first.ms | first.seq)
+            ? ngx_http_longpoll_apply_compare(&first, at) > 0
+            : ngx_http_longpoll_apply_compare(&last, at) >= 0;
+
+    return there ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* below 0, 0, or above 0, as memcmp() */
+
+static ngx_int_t
+ngx_http_longpoll_apply_compare(ngx_http_longpoll_entry_place_t *one,
+    ngx_http_longpoll_entry_place_t *two)
+{
+    if (one->ms != two->ms) {
+        return one->ms > two->ms ? 1 : -1;
+    }
+
+    return (one->seq > two->seq) - (one->seq < two->seq);
 }
 
 

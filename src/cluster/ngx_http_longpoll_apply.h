@@ -23,20 +23,23 @@ typedef struct {
 
     ngx_http_longpoll_lives_t       *lives;
     ngx_http_longpoll_zone_place_t   at;        /* the entry read last */
-    ngx_http_longpoll_entry_place_t  asked;     /* the epochs were read for the
-                                                   entry of this place */
-    ngx_uint_t                       asks;      /* ... so often in a row */
+    ngx_http_longpoll_entry_place_t  asked;     /* the entry for which the
+                                                   reader looked last */
+    ngx_uint_t                       asks;      /* NGX_AGAIN in a row */
     ngx_uint_t                       first;     /* the caller's: the entry is a
                                                    reply's first */
     uint64_t                         ms;        /* of the entry read last; 0: it
                                                    was skipped */
+    ngx_uint_t                       taken;     /* the zone took so many; the
+                                                   caller's to clear */
     uint64_t                         wake;      /* workers to be woken */
 } ngx_http_longpoll_apply_t;
 
 
 /*
  * An entry behind at, [ID, [name, value, ...]].  The pool is the caller's, who
- * resets it behind each reply.
+ * resets it behind each reply.  The caller clears asked and asks with each new
+ * connection, and asks when a read brought nothing.
  *
  * NGX_OK        it is read, whether the zone took it or not; at is moved
  * NGX_AGAIN     nothing has changed: the list of epochs must be read again
@@ -58,10 +61,13 @@ ngx_int_t ngx_http_longpoll_apply_is(ngx_http_longpoll_apply_t *apply,
     ngx_http_longpoll_reply_t *reply, ngx_pool_t *pool);
 
 /*
- * The stream has no entry at, and this is XINFO's reply: NGX_OK: it was
- * trimmed, as the stream begins behind it, or is empty and was there.
- * NGX_DECLINED: the stream is not the one that was read.  NGX_ERROR: the reply
- * is not one of XINFO.
+ * The stream has no entry at, and this is XINFO's reply.
+ *
+ * NGX_OK        the stream is the one that was read: at was trimmed, as the
+ *               stream begins behind it, or is empty and was there.  Or at, or
+ *               an entry behind it, was deleted by XDEL
+ * NGX_DECLINED  the stream is another one
+ * NGX_ERROR     the reply is not one of XINFO
  */
 ngx_int_t ngx_http_longpoll_apply_trimmed(ngx_http_longpoll_apply_t *apply,
     ngx_http_longpoll_reply_t *reply);

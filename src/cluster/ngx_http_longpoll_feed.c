@@ -9,7 +9,7 @@
  *    │             │ ▼                │ └────────────┼──────────┤           │
  *    │            WAIT ◀──────────────┴──────────────┴──────────┼───────────┤
  *    └──────────────────────────────────────────────────────────┴───────────┘
- *     another worker reads        lost, refused         life? place?
+ *     another worker reads        lost, refused            look
  *
  *   NONE   another worker is the reader, or this one leaves
  *   WAIT   until the next try: 100 ms, each time twice as long, up to 5 s
@@ -994,6 +994,7 @@ ngx_http_longpoll_feed_read_handler(void *data,
 
     if (reply->type == NGX_HTTP_LONGPOLL_REPLY_NIL) {
         feed->backoff = NGX_HTTP_LONGPOLL_FEED_BACKOFF;
+        feed->apply.asks = 0;
 
         if (!ngx_http_longpoll_zone_feed_is_synced(feed->zone)) {
             ngx_http_longpoll_feed_synced(feed, elapsed);
@@ -1013,6 +1014,7 @@ ngx_http_longpoll_feed_read_handler(void *data,
         return;
     }
 
+    feed->apply.taken = 0;
     rc = ngx_http_longpoll_feed_apply(feed, entries);
 
     if (rc == NGX_ABORT) {
@@ -1027,7 +1029,7 @@ ngx_http_longpoll_feed_read_handler(void *data,
 
     feed->backoff = NGX_HTTP_LONGPOLL_FEED_BACKOFF;
 
-    if (feed->apply.ms) {
+    if (feed->apply.taken) {
         ngx_http_longpoll_upkeep_read(&feed->upkeep);
     }
 

@@ -41,7 +41,7 @@ void ngx_http_longpoll_upkeep_init(ngx_http_longpoll_upkeep_t *upkeep);
 /* a beat is due in 250 to 350 ms, unless one is due already */
 void ngx_http_longpoll_upkeep_start(ngx_http_longpoll_upkeep_t *upkeep);
 
-/* an entry of the module's was read: the beat is due so long after that */
+/* the zone took an entry: the beat is due so long after that */
 void ngx_http_longpoll_upkeep_read(ngx_http_longpoll_upkeep_t *upkeep);
 
 /* no beat is due any more */

@@ -66,7 +66,8 @@ typedef struct {
 void ngx_http_longpoll_zone_status(ngx_http_longpoll_zone_t *z, uint64_t alive,
     ngx_http_longpoll_zone_status_t *st);
 
-/* a cursor at the newest position now; takes the lock only if it must */
+/* a cursor at the newest position now; takes the lock, but mostly not if the
+   zone is no copy */
 void ngx_http_longpoll_zone_status_cursor(ngx_http_longpoll_zone_t *z,
     ngx_http_longpoll_uuid_t *uuid);
 

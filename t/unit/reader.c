@@ -511,7 +511,7 @@ reader_asks(void)
 static void
 reader_goes_on(void)
 {
-    ngx_uint_t  i, skips;
+    ngx_uint_t  i, skips, begins;
 
     begin();
 
@@ -523,7 +523,7 @@ reader_goes_on(void)
     is(synced(), 1);
     is(redis.beats >= 5 && redis.beats <= 8, 1);
     is(ngx_http_longpoll_id_ms(visible()) + 400 > reader_now, 1);
-    end("a zone is synced, and beaten, though a stranger writes all the time");
+    end("a zone is synced, and beats are written, while a stranger writes");
 
     skips = zone.skips;
     redis.restless = 1;
@@ -539,6 +539,33 @@ reader_goes_on(void)
     reader_strange();
     run(100);
     is(zone.empties, 1);
+
+    begin();
+    run(500);
+    reader_publish(1);
+    begins = redis.begins;
+
+    for (i = 0; i < 20; i++) {
+        reader_strange();
+        run(20);
+        reader_delete();
+        run(30);
+    }
+
+    is(zone.empties, 0);
+    is(redis.begins - begins, 0);
+    end("a stranger who deletes what was read is no loss");
+
+    redis.beats = 0;
+
+    for (i = 0; i < 40; i++) {
+        reader_publish(1);
+        reader_strange();
+        run(50);
+    }
+
+    is(redis.beats, 0);
+    end("a stranger's entry behind another one makes no beat due");
     end("a stranger who trims what he writes does not keep a reader waiting");
 }
 
@@ -1097,7 +1124,7 @@ main(int argc, char *const *argv)
         reader_restarts();
         reader_is_wiped();
         reader_asks();
-    reader_goes_on();
+        reader_goes_on();
         reader_asks_for_place();
         reader_trims();
         reader_paces();

@@ -58,6 +58,7 @@ typedef struct {
     ngx_uint_t                        nentries;
     reader_entry_t                    entries[READER_ENTRIES];
     ngx_http_longpoll_entry_place_t   last;
+    ngx_http_longpoll_entry_place_t   deleted;   /* the last one, by XDEL */
     uint64_t                          number;
     char                              life[READER_LINES];
     ngx_uint_t                        bytes;     /* that MEMORY USAGE says */
@@ -146,6 +147,9 @@ uint64_t reader_publish(ngx_uint_t n);
 /* the first entries are trimmed; the last ones lost; all that is in Redis */
 void reader_trim(ngx_uint_t n);
 void reader_lose(ngx_uint_t n);
+
+/* the last entry is deleted, as by XDEL; the next one is behind it */
+void reader_delete(void);
 void reader_flush(void);
 
 /* the connections break */

@@ -238,6 +238,14 @@ reader_lose(ngx_uint_t n)
 
 
 void
+reader_delete(void)
+{
+    redis.deleted = redis.entries[redis.nentries - 1].id;
+    redis_free(&redis.entries[--redis.nentries]);
+}
+
+
+void
 reader_flush(void)
 {
     reader_trim(redis.nentries);
@@ -604,13 +612,15 @@ redis_do(redis_command_t *c, ngx_http_longpoll_reply_t *reply)
             return;
         }
 
-        elts = redis_array(reply, 6);
+        elts = redis_array(reply, 8);
         redis_string(&elts[0], "length");
         elts[1].type = NGX_HTTP_LONGPOLL_REPLY_INTEGER;
         redis_string(&elts[2], "last-generated-id");
         redis_place(&elts[3], &redis.last);
         redis_string(&elts[4], "recorded-first-entry-id");
         redis_place(&elts[5], redis.nentries ? &redis.entries[0].id : &none);
+        redis_string(&elts[6], "max-deleted-entry-id");
+        redis_place(&elts[7], &redis.deleted);
 
     } else if (strcmp(name, "XREAD") == 0) {
 

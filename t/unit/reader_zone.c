@@ -128,7 +128,10 @@ zone_take(ngx_http_longpoll_zone_fed_t *fed, uint64_t last)
         return NGX_DECLINED;
     }
 
-    unit_must(fed->id > zone.z.sh->clock.visible,
+    /* behind a lost end a stranger's entry may be in a ms that was over */
+
+    unit_must(fed->id > zone.z.sh->clock.visible
+              || last == zone.z.sh->clock.visible,
               "the entry %llu-%llu is not behind %llu-%llu",
               (unsigned long long) fed->at.place.ms,
               (unsigned long long) fed->at.place.seq,
