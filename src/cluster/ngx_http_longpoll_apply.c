@@ -204,7 +204,7 @@ ngx_http_longpoll_apply_parse(ngx_http_longpoll_entry_t *entry,
  * moved, as it could not be looked for any more.  A number that follows says
  * that the stream is the same.  If at has none, as the stream was trimmed to
  * nothing, any number seems to follow.  An entry without one says nothing; but
- * all entries of a reply are of one stream, so only the first must be asked for.
+ * all entries of a reply are of one stream, so only the first is asked for.
  * Behind so many looks in a row nothing is asked for.
  */
 

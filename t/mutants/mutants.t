@@ -351,9 +351,14 @@ my @mutants = (
 
     { name => 'a stranger who writes all the time, so that no node beats',
       file => 'feed.c',
-      from => 'if (feed->apply.ms) {
+      from => 'if (feed->apply.taken) {
         ngx_http_longpoll_upkeep_read', to => 'if (1) {
         ngx_http_longpoll_upkeep_read',
+      seen => 'unit reader' },
+
+    { name => 'an entry that was deleted is a lost end',
+      file => 'apply.c',
+      from => 'apply_compare(&deleted, at) >= 0', to => 'apply_compare(&deleted, at) > 5',
       seen => 'unit reader' },
 
     { name => "each of a stranger's entries read twice",
