@@ -31,6 +31,18 @@ sub descriptors {
     return (split ' ', $was)[0];
 }
 
+# nginx writes why it refuses a configuration, and frees what it had made of it
+# afterwards.
+
+sub wait_eventfds {
+    my ($n, $what) = @_;
+
+    my $now;
+
+    eval { wait_until { ($now = eventfds()) == $n } $what };
+    is($now, $n, $what);
+}
+
 # Reloads with another configuration, which is refused for this reason.
 
 sub refused {
@@ -65,7 +77,7 @@ __DATA__
 my $enough = descriptors(50);
 
 refused(sub { s/#zone;/longpoll_zone zone=late:1m;/ }, 'eventfd\(\) failed');
-is(eventfds(), 0, 'nothing is left of the try');
+wait_eventfds(0, 'nothing is left of the try');
 
 descriptors($enough);
 reload();
@@ -122,7 +134,7 @@ wait_waiting(1);
 # nginx refuses another key only after it has made the zones above
 
 refused(sub { s/remote_addr/remote_port/ }, 'uses the "\$remote_port" key');
-is(eventfds(), $n, 'as many as before');
+wait_eventfds($n, 'as many as before');
 
 my $id = publish($cat, 1, conn => $on->{$other}[1]);
 
