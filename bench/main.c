@@ -38,6 +38,7 @@ static const struct {
     { "get", mode_get, "answer", 0 },
     { "burst", mode_burst, "answer", 0 },
     { "publish", mode_publish, "publish", 0 },
+    { "asked", mode_asked, "publish", 0 },
     { "fanout", mode_fanout, "delivery", 1 },
     { "lockstep", mode_lockstep, "round", 0 },
     { "own", mode_own, "event", 0 },
@@ -51,8 +52,8 @@ static const char  usage[] =
     "usage: longpoll-bench [option...] MODE"
     " http[s]://host[:port][,...][/prefix]\n"
     "\n"
-    "MODE is get, burst, publish, fanout, lockstep, own, catchup, park, churn\n"
-    "or store.\n"
+    "MODE is get, burst, publish, asked, fanout, lockstep, own, catchup,\n"
+    "park, churn or store.\n"
     "\n"
     "  -p NAME   protocol: %s\n"
     "  -2        HTTP/2\n"

@@ -18,6 +18,7 @@ void mode_park(void);
 /* mode_publish.c */
 
 void mode_publish(void);
+void mode_asked(void);
 void mode_catchup(void);
 void mode_store(void);
 

@@ -21,6 +21,7 @@ my %modes = (
     lockstep => '-c 2 -n 16',
     own      => '-c 4 -w 2 -n 24',
     publish  => '-c 2 -k 4 -n 24',
+    asked    => '-c 2 -k 4 -n 24',
     catchup  => '-c 2 -k 2 -f 8 -n 6',
     store    => '-c 2 -k 4 -n 24',
 );
@@ -89,9 +90,9 @@ sub try {
 
 for my $mode (sort keys %modes) {
     for my $fault (sort keys %counted) {
-        # The first three modes do not poll, the others would wait for each lost
-        # event.
-        next if $fault eq 'status' && $mode =~ /publish|store|catchup/
+        # The first four modes wait for no event, the others would wait for
+        # each lost one.
+        next if $fault eq 'status' && $mode =~ /publish|asked|store|catchup/
             || $fault eq 'deaf' && $mode =~ /own|lockstep/;
 
         try('golongpoll', $fault, $mode);
@@ -159,6 +160,13 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     my ($code, $said) = run('golongpoll', $fault, '-t 1 -k 4 -n 20 publish');
     is($code, 2, "$fault ends the run");
     like($said, qr/$words/, "$fault is reported");
+}
+
+# Somebody reads the first event of each category, and all of them at the end.
+{
+    my ($code, $said, %figure) = run('golongpoll', 'none', $modes{asked}, 'asked');
+    is($figure{checked}, 4 + 4 + 24, 'categories that somebody asks for')
+        or diag($said);
 }
 
 # With fewer files than connections the generator has several processes.

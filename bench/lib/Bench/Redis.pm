@@ -45,8 +45,13 @@ sub costs {
         name => 'redis-publish', nodes => 1, rounds => 5,
         title => 'publish 100 B, one node: nginx',
         run => "-c 32 -k 1000 -n $n publish /",
-        goal => 1.60, of => 'longpoll', ahead => 1,
-    }, backend('redis-publish', 'publish 100 B, one node'));
+        goal => 1.60, of => 'longpoll',
+    }, backend('redis-publish', 'publish 100 B, one node'), {
+        name => 'redis-asked', nodes => 1, rounds => 5,
+        title => 'the same to categories that were read: nginx',
+        run => "-c 32 -k 1000 -n $n asked /",
+        goal => 1.00, of => $nchan,
+    }, backend('redis-asked', 'the same to categories that were read'));
 
     $n = $quick ? 1000 : 10_000;
 
