@@ -88,8 +88,10 @@ typedef struct {
 
     unsigned                         leaving:1;
     unsigned                         lost:1;    /* that was logged */
-    unsigned                         caught_up:1;   /* a read of this
-                                                   connection came to the end */
+    unsigned                         caught_up:1;   /* a read with entries came
+                                                   to the end, since the zone
+                                                   is loaded by this
+                                                   connection */
     unsigned                         look:1;    /* LIFE comes next */
 
     ngx_http_longpoll_link_t         link;

@@ -344,6 +344,21 @@ my @mutants = (
       from => 'feed->look = 0;', to => 'feed->look = feed->caught_up = 0;',
       seen => 'unit reader' },
 
+    { name => 'a refused beat that makes no reader look',
+      file => 'feed.c',
+      from => 'feed->look = 1;', to => '',
+      seen => 'unit reader' },
+
+    { name => 'a reader that looks behind each read, once a beat was refused',
+      file => 'feed.c',
+      from => "    feed->look = 0;\n", to => '',
+      seen => 'unit reader' },
+
+    { name => 'looks counted on behind a read without an entry',
+      file => 'feed.c',
+      from => "        feed->apply.asks = 0;\n", to => '',
+      seen => 'unit reader' },
+
     { name => 'a reader that has looked eight times, and never looks again',
       file => 'apply.c',
       from => "    apply->asks = 0;\n", to => '',
@@ -423,6 +438,8 @@ my @mutants = (
       file => 'relay.c',
       from => 'ngx_http_longpoll_link_inform(&relay->link, 0);', to => ';',
       seen => 'redis t/redis/connection.t' },
+
+    # `lost` is always 0 here; it keeps the function in use
 
     { name => 'a connection to Redis does not look whether the end is there',
       file => 'feed.c',

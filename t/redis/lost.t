@@ -1,5 +1,5 @@
-# Redis loses the end of the stream while a node is cut off, and is the same
-# Redis with the same epoch: the node notices when it is back.
+# The last entry that a node has read is not there any more, in the same Redis with
+# the same epoch: the end of the stream was lost, or somebody has deleted the entry.
 
 use strict;
 use warnings;
@@ -18,6 +18,11 @@ use Longpoll::Redis ();
 plan skip_all => 'there is no redis-server' unless Longpoll::Redis->version;
 
 my $log = 'longpoll:{events}:log';
+my $life = 'longpoll:{events}:life';
+
+
+# Redis loses the end while the node is cut off: the node notices when it is back.
+
 my $redis = Longpoll::Redis->start;
 my $proxy = Longpoll::Proxy->start(to => $redis->port);
 my ($n) = Longpoll::Node->several(1, redis => $proxy, workers => 1,
@@ -42,10 +47,28 @@ my $r = $poll->response;
 
 is(join(' ', $r->data), '3', 'the end was lost: a poll gets what comes then');
 is($r->missed, 1, 'and is told missed');
-is(scalar(split /\n/, $redis->call(GET => 'longpoll:{events}:life')), 2,
+is(scalar(split /\n/, $redis->call(GET => $life)), 2,
    'as one epoch began');
 is($n->said([ category => 'farm', since_time => 1 ]), '1 3 missed',
    'the node has what Redis has');
 no_alerts($n, 'the end was lost');
+
+
+# A stranger writes entries, and deletes each when the node has read it.
+
+my $gaps = $n->redis->{gaps};
+
+for (1 .. 100) {
+    my $his = $redis->call(XADD => $log, '*', hello => 'world');
+
+    select undef, undef, undef, 0.02;
+    $redis->call(XDEL => $log, $his);
+}
+
+is(scalar(split /\n/, $redis->call(GET => $life)), 2, 'deleted: no epoch begins');
+is($n->redis->{gaps}, $gaps, 'there is no gap');
+is($n->said([ category => 'farm', since_time => 1 ]), '1 3 missed',
+   'the node has what it had');
+no_alerts($n, 'deleted');
 
 done_testing;

@@ -5,6 +5,7 @@
  *
  *     reader [SEED]              all tests, as TAP
  *     reader soak SECONDS [SEED] random worlds with ever new seeds
+ *     reader world SEED          one world, as a failure names it
  *
  * A case ends with what the zone must have been told.  In a random world the
  * Redis is cut off, restarted, trimmed, loses its end, is wiped, or talks
@@ -31,6 +32,7 @@ static ngx_cycle_t  cycle;
 static ngx_log_t    log_all;
 
 static ngx_uint_t   tests, failed, good = 1;
+static uint64_t     world;                      /* its seed; 0: none */
 
 
 static void
@@ -62,9 +64,10 @@ unit_fail(const char *format, ...)
     va_start(args, format);
     printf("# ");
     vprintf(format, args);
-    printf("\n%s\nnot ok %lu - it goes on\n", reader_log,
-           (unsigned long) ++tests);
     va_end(args);
+
+    printf("\n# world %llu\n%s\nnot ok %lu - it goes on\n",
+           (unsigned long long) world, reader_log, (unsigned long) ++tests);
 
     exit(1);
 }
@@ -102,6 +105,7 @@ begin(void)
     }
 
     reader_log[0] = '\0';
+    reader_time_init();
     reader_redis_init();
     reader_zone_init();
     ngx_http_longpoll_notify_number = 0;
@@ -415,13 +419,35 @@ reader_is_wiped(void)
 }
 
 
+/*
+ * The stream is made anew below the zone's place, and has another entry at that
+ * place.  A stranger's is the first behind it.
+ */
+
+static void
+made_anew(void)
+{
+    char                             id[64];
+    ngx_http_longpoll_entry_place_t  *at;
+
+    at = &zone.z.sh->feed.at.place;
+    sprintf(id, "%llu-%llu", (unsigned long long) at->ms,
+            (unsigned long long) at->seq);
+    reader_flush();
+    redis.exists = 1;
+    strcpy(redis.life, "000000000000002 1700000000000-0 run1.id\n");
+    reader_add(id, "c", "farm", "d", "2", NULL);
+    reader_strange();
+    run(3000);
+}
+
+
 /* the list of epochs is read before what may be another one's */
 
 static void
 reader_asks(void)
 {
-    char        id[64];
-    ngx_uint_t  i, reads;
+    ngx_uint_t  i, reads, gets;
 
     begin();
     run(100);
@@ -471,20 +497,11 @@ reader_asks(void)
     is(zone.z.sh->epoch, 3);
     end("also if its reader had one");
 
-    /* the stream is made anew below the zone's place, and has that place too */
-
     begin();
     run(100);
     reader_publish(1);
     run(100);
-    sprintf(id, "%llu-%llu", (unsigned long long) redis.last.ms,
-            (unsigned long long) redis.last.seq);
-    reader_flush();
-    redis.exists = 1;
-    strcpy(redis.life, "000000000000002 1700000000000-0 run1.id\n");
-    reader_add(id, "c", "farm", "d", "2", NULL);
-    reader_strange();
-    run(3000);
+    made_anew();
     is(zone.empties, 1);
     is(redis.begins, 2);
     is(zone.nevents, 1);
@@ -503,6 +520,29 @@ reader_asks(void)
     is(zone.skips, 5);
     is(redis.reads - reads, 3);
     end("for strangers' entries of one reply the list is read one time");
+
+    /* each entry follows, and no read is without one; so beats tell */
+
+    begin();
+    run(500);
+    strcpy(redis.life, "000000000000002 1700000000000-0 run1.id\n");
+
+    for (i = 0; i < 3; i++) {
+        reader_publish(1);
+        run(700);
+    }
+
+    is(redis.begins, 2);
+    is(synced(), 1);
+    gets = redis.gets;
+
+    for (i = 0; i < 5; i++) {
+        reader_publish(1);
+        run(100);
+    }
+
+    is(redis.gets - gets, 0);
+    end("behind a beat that is refused the list is read one time");
 }
 
 
@@ -539,6 +579,24 @@ reader_goes_on(void)
     reader_strange();
     run(100);
     is(zone.empties, 1);
+    end("a stranger who trims what he writes does not keep a reader waiting");
+
+    /* without beats, which would be read in between */
+
+    begin();
+    run(500);
+    redis.full = 1;
+
+    for (i = 0; i < 8; i++) {
+        redis.withdrawn = 1;
+        reader_strange();
+        run(1500);
+    }
+
+    is(redis.withdrawn, 0);
+    made_anew();
+    is(zone.empties, 1);
+    end("eight looks, and each read behind them without an entry, are forgotten");
 
     begin();
     run(500);
@@ -566,7 +624,6 @@ reader_goes_on(void)
 
     is(redis.beats, 0);
     end("a stranger's entry behind another one makes no beat due");
-    end("a stranger who trims what he writes does not keep a reader waiting");
 }
 
 
@@ -1049,14 +1106,14 @@ static void
 worlds(ngx_uint_t n, time_t until)
 {
     ngx_uint_t            i, seen;
-    uint64_t              seed;
     static reader_all_t   all;
 
     for (seen = 0; n && (until == 0 || time(NULL) < until); n--) {
-        seed = unit_random_state;
+        world = unit_random_state;
+        srandom(world);
         begin();
         all.n = 0;
-        zone.nonsense = n % 2;
+        zone.nonsense = unit_once(2);
 
         for (i = 0; i < READER_STEPS; i++) {
             world_step(&all);
@@ -1075,7 +1132,7 @@ worlds(ngx_uint_t n, time_t until)
         run(20000);
 
         if (!synced() || zone.z.sh->feed.at.place.ms == 0) {
-            printf("# world %llu\n%s\n", (unsigned long long) seed,
+            printf("# world %llu\n%s\n", (unsigned long long) world,
                    reader_log);
         }
 
@@ -1099,26 +1156,33 @@ worlds(ngx_uint_t n, time_t until)
 int
 main(int argc, char *const *argv)
 {
-    char    *seed;
-    time_t   until;
+    char        *seed;
+    time_t       until;
+    ngx_uint_t   n;
 
     until = 0;
+    n = READER_WORLDS;
 
     if (argc > 2 && strcmp(argv[1], "soak") == 0) {
         until = time(NULL) + atoi(argv[2]);
+        n = (ngx_uint_t) -1;
         argv += 2;
         argc -= 2;
+
+    } else if (argc > 2 && strcmp(argv[1], "world") == 0) {
+        n = 1;
+        argv++;
+        argc--;
     }
 
     seed = (argc > 1) ? argv[1] : getenv("UNIT_SEED");
     unit_random_state = seed ? strtoull(seed, NULL, 0)
                              : until ? (uint64_t) until : 1;
-    srandom(unit_random_state);
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("# seed %llu\n", (unsigned long long) unit_random_state);
 
-    if (until == 0) {
+    if (n == READER_WORLDS) {
         reader_first();
         reader_comes_back();
         reader_restarts();
@@ -1133,7 +1197,7 @@ main(int argc, char *const *argv)
         reader_resolves();
     }
 
-    worlds(until ? (ngx_uint_t) -1 : READER_WORLDS, until);
+    worlds(n, until);
 
     printf("1..%lu\n", (unsigned long) tests);
 

@@ -68,12 +68,15 @@ typedef struct {
     ngx_uint_t                        full;      /* it takes no beats */
     ngx_uint_t                        restless;  /* at each GET a stranger
                                                    writes, and trims the rest */
+    ngx_uint_t                        withdrawn; /* so many GETs delete the last
+                                                   entry */
 
     /* what was asked of it */
     ngx_uint_t                        begins;
     ngx_uint_t                        beats;
     ngx_uint_t                        trims;
     ngx_uint_t                        reads;
+    ngx_uint_t                        gets;
 } reader_redis_t;
 
 extern reader_redis_t  redis;
@@ -117,6 +120,9 @@ extern char            reader_log[65536];
 /* the timer that is due next; NULL: none.  It fires */
 ngx_event_t *reader_timer(void);
 void reader_fire(ngx_event_t *ev);
+
+/* time is as at the beginning */
+void reader_time_init(void);
 
 /* it is so late */
 void reader_pass(uint64_t msec);

@@ -31,12 +31,12 @@ struct reader_pool_s {
 };
 
 
-uint64_t                  reader_now = 1795228800000;
+uint64_t                  reader_now;
 char                      reader_log[65536];
 
 ngx_uint_t                ngx_http_longpoll_notify_number;
 ngx_rbtree_t              ngx_event_timer_rbtree;
-volatile ngx_msec_t       ngx_current_msec = 1000;
+volatile ngx_msec_t       ngx_current_msec;
 volatile ngx_time_t      *ngx_cached_time;
 
 static ngx_time_t         reader_time;
@@ -104,6 +104,14 @@ reader_timer(void)
     }
 
     return ngx_rbtree_data(node, ngx_event_t, timer);
+}
+
+
+void
+reader_time_init(void)
+{
+    reader_now = 1795228800000;
+    ngx_current_msec = 1000;
 }
 
 

@@ -252,6 +252,7 @@ reader_flush(void)
     redis.exists = 0;
     redis.number = 0;
     redis.last.ms = redis.last.seq = 0;
+    redis.deleted.ms = redis.deleted.seq = 0;
     redis.life[0] = '\0';
 }
 
@@ -580,6 +581,7 @@ redis_do(redis_command_t *c, ngx_http_longpoll_reply_t *reply)
         redis_eval(c, reply);
 
     } else if (strcmp(name, "GET") == 0) {
+        redis.gets++;
 
         if (redis.life[0]) {
             redis_string(reply, redis.life);
@@ -588,6 +590,11 @@ redis_do(redis_command_t *c, ngx_http_longpoll_reply_t *reply)
         if (redis.restless) {
             reader_strange();
             reader_trim(redis.nentries - 1);
+        }
+
+        if (redis.withdrawn) {
+            redis.withdrawn--;
+            reader_delete();
         }
 
     } else if (strcmp(name, "XRANGE") == 0) {
