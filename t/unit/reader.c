@@ -596,7 +596,7 @@ reader_goes_on(void)
     is(redis.withdrawn, 0);
     made_anew();
     is(zone.empties, 1);
-    end("eight looks, and each read behind them without an entry, are forgotten");
+    end("looks, each with a read behind it that brings nothing, are forgotten");
 
     begin();
     run(500);

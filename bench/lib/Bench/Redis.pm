@@ -45,7 +45,7 @@ sub costs {
         name => 'redis-publish', nodes => 1, rounds => 5,
         title => 'publish 100 B, one node: nginx',
         run => "-c 32 -k 1000 -n $n publish /",
-        goal => 1.60, of => 'longpoll',
+        goal => 1.60, of => 'longpoll', ahead => 1,
     }, backend('redis-publish', 'publish 100 B, one node'), {
         name => 'redis-asked', nodes => 1, rounds => 5,
         title => 'the same to categories that were read: nginx',
