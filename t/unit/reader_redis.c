@@ -218,13 +218,16 @@ reader_trim(ngx_uint_t n)
 void
 reader_lose(ngx_uint_t n)
 {
+    reader_entry_t  *entry;
+
     if (n == 0) {
         return;
     }
 
     for (n = ngx_min(n, redis.nentries); n; n--) {
-        redis_free(&redis.entries[--redis.nentries]);
-        redis.number--;
+        entry = &redis.entries[--redis.nentries];
+        redis.number -= (entry->n && strcmp(entry->fields[0], "n") == 0);
+        redis_free(entry);
     }
 
     if (redis.nentries) {
