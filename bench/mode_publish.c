@@ -5,10 +5,10 @@
  *     publish   each publisher publishes its next event after each answer, to
  *               categories of its own; at the end all categories are read and
  *               checked
- *     asked     the same behind a first event of each category, which is read:
- *               a server over Redis may do less for a category that no client
- *               has asked for
- *     store     the same with events that the server keeps
+ *     asked     as publish, but first each category gets one event, which is
+ *               read: a server over Redis may do less for a category that no
+ *               client has asked for
+ *     store     as publish, with events that the server keeps
  *     catchup   categories are filled; then each reader reads one, again after
  *               each answer
  *

@@ -31,8 +31,8 @@ sub descriptors {
     return (split ' ', $was)[0];
 }
 
-# nginx writes why it refuses a configuration, and frees what it had made of it
-# afterwards.
+# nginx first writes why it refuses a configuration, and then frees what it had
+# made of it.
 
 sub wait_eventfds {
     my ($n, $what) = @_;

@@ -16,8 +16,8 @@
  *   LINK   a connection to the master is made
  *   LIFE   GET life.  No list of epochs, or its first line is of another Redis:
  *          this one was restarted or replaced, so an epoch begins
- *   PLACE  is the entry that was read last there?  If it was not trimmed but
- *          lost, an epoch begins, and the zone is loaded anew
+ *   PLACE  is the entry that was read last there?  If it was lost, and neither
+ *          trimmed nor deleted, an epoch begins, and the zone is loaded anew
  *   LIVE   XREAD, one after the other
  *   PAUSED the reader lets entries gather: for 5 ms while nobody waits on this
  *          node, else for 1 ms behind a read that brought several (zone_feed.h
@@ -89,9 +89,9 @@ typedef struct {
     unsigned                         leaving:1;
     unsigned                         lost:1;    /* that was logged */
     unsigned                         caught_up:1;   /* a read with entries came
-                                                   to the end, since the zone
-                                                   is loaded by this
-                                                   connection */
+                                                   to the end, since this
+                                                   connection was made or the
+                                                   zone emptied */
     unsigned                         look:1;    /* LIFE comes next */
 
     ngx_http_longpoll_link_t         link;
@@ -756,7 +756,7 @@ ngx_http_longpoll_feed_place_handler(void *data,
 }
 
 
-/* the entry is not there: was it trimmed, and is there a stream? */
+/* the entry is not there: was it trimmed or deleted?  Is there a stream? */
 
 static void
 ngx_http_longpoll_feed_info(ngx_http_longpoll_feed_t *feed)

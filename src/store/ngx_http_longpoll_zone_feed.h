@@ -64,9 +64,10 @@ void ngx_http_longpoll_zone_feed_place(ngx_http_longpoll_zone_t *z,
  *
  * An id belongs to the epoch that begins at or in front of it, of those that
  * the zone knows.  So the reader reads the list of epochs before the first
- * entry, and once more before it brings an entry with a gap, one without a
- * number with which a reply begins, or a beginning that the list does not have;
- * but not without end (apply.h).
+ * entry, and once more before it brings an entry with a gap, any entry while
+ * the place has no number, a reply's first entry if that has none, or a
+ * beginning that the list does not have; at most eight times in a row
+ * (apply.h).
  */
 
 typedef struct {

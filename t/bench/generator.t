@@ -90,8 +90,8 @@ sub try {
 
 for my $mode (sort keys %modes) {
     for my $fault (sort keys %counted) {
-        # The first four modes wait for no event, the others would wait for
-        # each lost one.
+        # publish, asked, store and catchup wait for no event, own and lockstep
+        # would wait for each lost one.
         next if $fault eq 'status' && $mode =~ /publish|asked|store|catchup/
             || $fault eq 'deaf' && $mode =~ /own|lockstep/;
 
@@ -162,10 +162,9 @@ for (['cut', 'connection \d+ was lost'], ['hang', 'time is up']) {
     like($said, qr/$words/, "$fault is reported");
 }
 
-# Somebody reads the first event of each category, and all of them at the end.
 {
     my ($code, $said, %figure) = run('golongpoll', 'none', $modes{asked}, 'asked');
-    is($figure{checked}, 4 + 4 + 24, 'categories that somebody asks for')
+    is($figure{checked}, 4 + 4 + 24, 'asked: the first events are read, and all at the end')
         or diag($said);
 }
 

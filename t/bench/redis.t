@@ -29,7 +29,7 @@ is($?, 0, 'the program succeeds') or diag($said);
 my $page = slurp("$dir/performance.md");
 
 for my $title ('publish 100 B, one node: Redis',
-               'the same to categories that were read: Redis',
+               'publish 100 B, one node, categories that were read: Redis',
                'publish, delivery on another of 8, next poll: nginx',
                'publish, delivery on another of 8, next poll: Redis',
                'publish to receipt on another of 3 nodes, p50',

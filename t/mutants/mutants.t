@@ -439,7 +439,7 @@ my @mutants = (
       from => 'ngx_http_longpoll_link_inform(&relay->link, 0);', to => ';',
       seen => 'redis t/redis/connection.t' },
 
-    # `lost` is always 0 here; it keeps the function in use
+    # `lost` is always 0 here: the last branch only keeps feed_place() in use
 
     { name => 'a connection to Redis does not look whether the end is there',
       file => 'feed.c',

@@ -3,7 +3,7 @@
  * reader.c: the unit test of the worker that reads a stream; reader.h says what
  * is tested.
  *
- *     reader [SEED]              all tests, as TAP
+ *     reader [SEED]              all tests, as TAP; the seed is for the worlds
  *     reader soak SECONDS [SEED] random worlds with ever new seeds
  *     reader world SEED          one world, as a failure names it
  *
@@ -25,7 +25,7 @@ typedef struct {
     ngx_uint_t      n;
     uint64_t        ids[100000];
     uint64_t        epochs[100000];
-    ngx_uint_t      reads;      /* when Redis lost its end */
+    ngx_uint_t      places;     /* when Redis lost its end */
 } reader_all_t;
 
 
@@ -422,7 +422,7 @@ reader_is_wiped(void)
 
 /*
  * The stream is made anew below the zone's place, and has another entry at that
- * place.  A stranger's is the first behind it.
+ * place.  The first entry behind it is a stranger's.
  */
 
 static void
@@ -543,7 +543,7 @@ reader_asks(void)
     }
 
     is(redis.gets - gets, 0);
-    end("behind a beat that is refused the list is read one time");
+    end("a beat that was refused makes a reader look, once");
 }
 
 
@@ -552,7 +552,7 @@ reader_asks(void)
 static void
 reader_goes_on(void)
 {
-    ngx_uint_t  i, skips, begins;
+    ngx_uint_t  i, skips, begins, gaps;
 
     begin();
 
@@ -571,6 +571,7 @@ reader_goes_on(void)
     reader_strange();
     run(100);
     is(zone.skips - skips, 1);
+    end("a stranger who trims what he writes does not keep a reader waiting");
 
     redis.restless = 0;
     reader_publish(1);
@@ -580,7 +581,7 @@ reader_goes_on(void)
     reader_strange();
     run(100);
     is(zone.empties, 1);
-    end("a stranger who trims what he writes does not keep a reader waiting");
+    end("behind eight looks the reader looks again");
 
     /* without beats, which would be read in between */
 
@@ -597,7 +598,7 @@ reader_goes_on(void)
     is(redis.withdrawn, 0);
     made_anew();
     is(zone.empties, 1);
-    end("looks, each with a read behind it that brings nothing, are forgotten");
+    end("a read that brings nothing begins the count of looks anew");
 
     begin();
     run(500);
@@ -614,6 +615,24 @@ reader_goes_on(void)
     is(zone.empties, 0);
     is(redis.begins - begins, 0);
     end("a stranger who deletes what was read is no loss");
+
+    reader_publish(1);
+    reader_publish(1);
+    run(100);
+    begins = redis.begins;
+    gaps = zone.gaps;
+    zone.cluster.same = 1;
+    reader_lose(2);
+    reader_publish(1);
+    reader_delete();
+    reader_publish(1);
+    reader_cut();
+    run(3000);
+    is(redis.begins - begins, 0);
+    is(zone.empties, 0);
+    is(zone.gaps - gaps, 1);
+    zone.cluster.same = 0;
+    end("what is deleted behind a lost end hides that, and is a gap");
 
     redis.beats = 0;
 
@@ -978,7 +997,7 @@ reader_resolves(void)
 static ngx_uint_t
 world_lost(reader_all_t *all)
 {
-    return zone.cluster.same && redis.reads == all->reads;
+    return redis.places == all->places;
 }
 
 
@@ -1002,7 +1021,7 @@ world_check(reader_all_t *all)
 {
     ngx_uint_t  i;
 
-    if (zone.nonsense || world_lost(all)) {
+    if (zone.nonsense || (zone.cluster.same && world_lost(all))) {
         return;
     }
 
@@ -1049,20 +1068,34 @@ world_publish(reader_all_t *all)
 
 /*
  * With restart=same nobody tells of events that are lost with Redis's end, if
- * the zone has not read them.
+ * the zone has not read them.  A master that was a replica for a while keeps
+ * its connections.
  */
 
 static void
 world_lose(reader_all_t *all)
 {
+    ngx_uint_t  cut;
+
+    cut = redis.behind || unit_once(2);
+    run(1);
+
+    redis.run++;
     reader_lose(unit_once(2) ? unit_below(4) : 0);
-    all->reads = redis.reads;
+
+    if (zone.cluster.same || !cut) {
+        all->places = redis.places;
+    }
 
     while (zone.cluster.same && all->n
            && all->ids[all->n - 1]
               > (redis.last.ms << 16) + redis.last.seq)
     {
         all->n--;
+    }
+
+    if (cut) {
+        reader_cut();
     }
 }
 
@@ -1074,7 +1107,7 @@ world_step(reader_all_t *all)
 
     case 0:
 
-        /* a trim, and a number that follows by chance, hide a lost end */
+        /* with a number that follows by chance, a trim hides a lost end */
 
         if (!world_lost(all)) {
             reader_trim(unit_below(redis.nentries + 1));
@@ -1082,9 +1115,7 @@ world_step(reader_all_t *all)
         break;
 
     case 1:
-        redis.run++;
         world_lose(all);
-        reader_cut();
         break;
 
     case 2:
@@ -1117,7 +1148,12 @@ world_step(reader_all_t *all)
         break;
 
     case 7:
-        redis.behind = unit_once(2) ? 0 : unit_below(100000);
+
+        /* so does a clock that is behind */
+
+        if (!world_lost(all)) {
+            redis.behind = unit_once(2) ? 0 : unit_below(100000);
+        }
         break;
 
     case 8:
@@ -1154,7 +1190,7 @@ worlds(ngx_uint_t n, time_t until)
         srandom(world);
         begin();
         all.n = 0;
-        all.reads = (ngx_uint_t) -1;
+        all.places = (ngx_uint_t) -1;
         zone.nonsense = unit_once(2);
         zone.cluster.same = unit_once(2);
 

@@ -77,6 +77,8 @@ typedef struct {
     ngx_uint_t                        trims;
     ngx_uint_t                        reads;
     ngx_uint_t                        gets;
+    ngx_uint_t                        places;    /* looks for the zone's last
+                                                    entry */
 } reader_redis_t;
 
 extern reader_redis_t  redis;

@@ -602,6 +602,8 @@ redis_do(redis_command_t *c, ngx_http_longpoll_reply_t *reply)
 
     } else if (strcmp(name, "XRANGE") == 0) {
         redis_id(c->argv[2], &place);
+        redis.places += (redis_compare(&place, &zone.z.sh->feed.at.place)
+                         == 0);
 
         for (i = 0, n = 0; i < redis.nentries; i++) {
             if (redis_compare(&redis.entries[i].id, &place) == 0) {

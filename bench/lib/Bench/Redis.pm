@@ -48,10 +48,11 @@ sub costs {
         goal => 1.60, of => 'longpoll', ahead => 1,
     }, backend('redis-publish', 'publish 100 B, one node'), {
         name => 'redis-asked', nodes => 1, rounds => 5,
-        title => 'the same to categories that were read: nginx',
+        title => 'publish 100 B, one node, categories that were read: nginx',
         run => "-c 32 -k 1000 -n $n asked /",
         goal => 1.00, of => $nchan,
-    }, backend('redis-asked', 'the same to categories that were read'));
+    }, backend('redis-asked',
+               'publish 100 B, one node, categories that were read'));
 
     $n = $quick ? 1000 : 10_000;
 

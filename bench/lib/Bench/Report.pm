@@ -396,7 +396,7 @@ sub section {
     my ($rounds) = sort { $b <=> $a } 0, map { $_->{rounds} } @rows;
     my @servers = grep { $_->{class} } @{ $self->{servers} };
     my $told = wrap('Measured by `make bench ARGS=--redis` on '
-        . POSIX::strftime('%Y-%m-%d', gmtime) . ": medians of $rounds rounds, as"
+        . POSIX::strftime('%Y-%m-%d', gmtime) . ": medians of up to $rounds rounds, as"
         . <<'END', 0);
  above. A node is a whole nginx with 2 workers. All nodes, Redis and the clients
 run on one machine. So a network's time comes on top; but the nodes read an event
