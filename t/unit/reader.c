@@ -10,7 +10,7 @@
  * A case ends with what the zone must have been told.  In a random world the
  * Redis is cut off, restarted, trimmed, loses its end, is wiped, or talks
  * nonsense; an event that the zone lacks is in front of what its clients are
- * told missed.  In every other one a restart begins no epoch (restart=same).
+ * told missed.  In half of them a restart begins no epoch (restart=same).
  */
 
 
@@ -25,7 +25,7 @@ typedef struct {
     ngx_uint_t      n;
     uint64_t        ids[100000];
     uint64_t        epochs[100000];
-    ngx_uint_t      places;     /* when Redis lost its end */
+    ngx_uint_t      places;     /* redis.places, when it lost its end */
 } reader_all_t;
 
 
